@@ -1,0 +1,1 @@
+"""The minimal core that plugins stand on; no feature lives here."""

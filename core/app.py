@@ -1,0 +1,320 @@
+"""The bot: what plugins register with, what handlers reach the world through, and the threads that run it."""
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+import telebot
+from markupsafe import Markup
+from telebot import types
+
+from core import buttons as keyboards
+from core import mailbox
+from core.dispatch import Dispatcher
+from core.loops import Loop
+from core.sender import TelegramError
+from core.texts import TAGS
+from core.transport import NotSent, UnknownOutcome
+from core.updates import Updates
+from storage import drafts, inbox, jobs, ledger, outbox, payments, referrals, stored, users
+
+log = logging.getLogger(__name__)
+RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
+BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
+MAX_TEXT = 4096  # Bot API: characters after entity parsing
+DRAIN_S = 8  # of the 10 s a platform leaves between SIGTERM and SIGKILL
+
+
+@dataclass(slots=True)
+class Entry:
+    """One registered handler and what it takes to be called."""
+
+    handler: object
+    admin: bool = False
+    groups: bool = False
+    about: str | None = None
+    types: dict = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MenuItem:
+    """A button of the main menu or the admin menu."""
+
+    key: str
+    data: str
+    row: int
+    values: object = None
+
+
+class Bot:
+    """Registration for plugins (`register(bot)`), and the running bot for the core, listeners and periodic work."""
+
+    users, payments, drafts, jobs, referrals, outbox, stored, ledger = (
+        users, payments, drafts, jobs, referrals, outbox, stored, ledger,
+    )  # fmt: skip
+
+    def __init__(self, settings, texts, sender, clock):
+        self.settings = settings
+        self.texts = texts
+        self.sender = sender
+        self.clock = clock
+        self.username = ""
+        self.handlers = {"command": {}, "button": {}, "step": {}, "update": {}}
+        self.menus = {"main": [], "admin": []}
+        self.listeners = {}
+        self.payment_methods = {}
+        self.deep_links = {}
+        self.periodic = []
+        self.generation = None
+        self.telebot = telebot.TeleBot(settings["TELEGRAM_BOT_TOKEN"] or "0:none", threaded=False, validate_token=False)
+        self._dispatcher = Dispatcher(self)
+        self.updates = None
+        self.loops = []
+        self.stopping = threading.Event()
+
+    # what a plugin calls in `register`
+
+    def setting(self, name, kind=str, **rules):
+        """Declare a setting and return its value."""
+        return self.settings.declare(name, kind, **rules)
+
+    def command(self, name, handler, about=None, admin=False, groups=False):
+        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu."""
+        self._register("command", name, Entry(handler, admin, groups, about))
+
+    def button(self, route, handler, admin=False, groups=False, **arguments):
+        """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data."""
+        self._register("button", route, Entry(handler, admin, groups, types=arguments))
+
+    def step(self, name, handler, admin=False):
+        """Handle the next input of a dialogue opened with `ctx.ask(name, …)`."""
+        self._register("step", name, Entry(handler, admin))
+
+    def update(self, kind, handler):
+        """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`)."""
+        self._register("update", kind, handler)
+
+    def menu(self, key, data, row):
+        """Add a button to the main menu, in the given row."""
+        self.menus["main"].append(MenuItem(key, data, row))
+
+    def admin_menu(self, key, data, row, values=None):
+        """Add a button to the admin menu; `values(bot)` fills in its label."""
+        self.menus["admin"].append(MenuItem(key, data, row, values))
+
+    def payment_method(self, name, key, start):
+        """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen."""
+        self.payment_methods[name] = (key, start)
+
+    def deep_link(self, letter, handler):
+        """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter."""
+        self.deep_links[letter] = handler
+
+    def every(self, seconds, name, work):
+        """Call `work(bot, now)` periodically."""
+        self.periodic.append((seconds, name, work))
+
+    def on(self, kind, listener):
+        """Call `listener(bot, fact, now)` after a fact, at least once, inside a transaction of its own."""
+        self.listeners.setdefault(kind, []).append(listener)
+
+    def _register(self, kind, name, entry):
+        if name in self.handlers[kind]:
+            raise ValueError(f"two handlers for {kind} {name!r}")
+        self.handlers[kind][name] = entry
+
+    # what handlers and loops use
+
+    def lang_of(self, user):
+        """Return the language a user reads: chosen, or guessed from Telegram's hint."""
+        if user.lang:
+            return user.lang
+        return "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
+
+    def menu_rows(self, name="main"):
+        """Return a menu's keyboard from what plugins registered."""
+        items = sorted(self.menus[name], key=lambda item: item.row)
+        numbers = sorted({item.row for item in items})
+        return [
+            [keyboards.button(i.key, i.data, **(i.values(self) if i.values else {})) for i in items if i.row == number]
+            for number in numbers
+        ]
+
+    def home(self):
+        """Return the keyboard that leads to the main menu."""
+        return [keyboards.button("common.menu", "start:menu")]
+
+    def markup(self, lang, buttons):
+        """Return a keyboard for the Bot API, leaving out buttons whose plugin is not there; None for no keyboard."""
+        rows = []
+        for row in keyboards.rows(buttons):
+            cells = [self._cell(lang, cell) for cell in row if self._is_served(cell)]
+            if cells:
+                rows.append(cells)
+        return {"inline_keyboard": rows} if rows else None
+
+    def _is_served(self, cell):
+        return cell.data is None or keyboards.split(cell.data)[0] in self.handlers["button"]
+
+    def _cell(self, lang, cell):
+        shown = {"text": self.texts.plain(lang, cell.key, **cell.values)}
+        if cell.url:
+            return shown | {"url": cell.url}
+        if cell.copy:
+            return shown | {"copy_text": {"text": cell.copy}}
+        return shown | {"callback_data": cell.data}
+
+    def send_html(self, chat_id, text, **params):
+        """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last."""
+        *first, last = _pieces(text)
+        for piece in first:
+            self.sender.call("sendMessage", chat_id=chat_id, text=piece, parse_mode="HTML")
+        try:
+            return self.sender.call("sendMessage", chat_id=chat_id, text=last, parse_mode="HTML", **params)
+        except TelegramError as error:
+            if "can't parse entities" not in error.description:
+                raise
+            log.error("markup was refused, sent plainly: %s", error)
+            return self.sender.call("sendMessage", chat_id=chat_id, text=_untagged(last), **params)
+
+    def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, **values):
+        """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later."""
+        kept = keyboards.stored(buttons)
+        outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref)
+
+    def edit_quietly(self, chat_id, message_id, lang, key, buttons, values):
+        """Edit a message of ours if that still works; what it says is not worth a second try."""
+        params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
+        self._quietly("editMessageText", chat_id=chat_id, message_id=message_id, parse_mode="HTML", **params)
+
+    def delete_quietly(self, chat_id, message_id):
+        """Delete a message of ours if that still works (Bot API: within 48 h)."""
+        self._quietly("deleteMessage", chat_id=chat_id, message_id=message_id)
+
+    def _quietly(self, method, **params):
+        try:
+            self.sender.call(method, wait=False, **params)
+        except (TelegramError, NotSent, UnknownOutcome) as error:
+            log.debug("let go: %s", error)
+
+    def admins(self):
+        """Return the users behind ADMIN_IDS who have started the bot."""
+        found = (users.by_telegram_id(i) for i in self.settings["ADMIN_IDS"])
+        return [user for user in found if user is not None]
+
+    def alert(self, key, *, unique, **values):
+        """Queue a message to every admin, once under its unique key."""
+        for admin in self.admins():
+            self.notify(admin.id, key, unique=f"alert:{unique}:{admin.id}", now=self.clock.now(), **values)
+
+    def wake(self):
+        """Have the loops look for new work at once."""
+        for loop in self.loops:
+            if loop.name in ("outbox", "facts", "poller", "delivery"):
+                loop.wake()
+
+    # running
+
+    def prepare(self, threads=128):
+        """Make the parts that need every plugin registered."""
+        kinds = sorted({*BASE_KINDS, *(k for k in self.handlers["update"] if k.endswith(("_query", "_member")))})
+        self.updates = Updates(
+            self.sender, self.handle, self.clock, threads=threads, kinds=kinds, set_aside=self._apologise
+        )
+        self.loops = self._make_loops()
+
+    def _make_loops(self):
+        def loop(name, step, every_s):
+            return Loop(name, step, every_s, self.clock)
+
+        loops = [
+            loop("fetch", self.updates.fetch, 0),
+            loop("inbox", self.updates.forget_finished, 0.5),
+            loop("outbox", lambda now: mailbox.send_due(self, now), 1),
+            loop("facts", lambda now: mailbox.run_facts(self, now), 1),
+            loop("poller", self.generation.poller.step, 0.25),
+            loop("delivery", self.generation.delivery.step, 0.5),
+            loop("watchdog", self.generation.settle_overdue, 10),
+            loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
+        ]
+        loops += [loop(name, lambda now, work=work: work(self, now), s) for s, name, work in self.periodic]
+        return loops
+
+    def handle(self, update):
+        """Handle one update through the wrapper, then let the loops see what it left to do."""
+        self._dispatcher.handle(update)
+        if "update_id" in update:
+            self.telebot_handles(update)
+        self.wake()
+
+    def telebot_handles(self, update):
+        """Offer an update to what plugins registered with the library itself through `bot.telebot`."""
+        if self.telebot.message_handlers or self.telebot.callback_query_handlers or self.telebot.inline_handlers:
+            self.telebot.process_new_updates([types.Update.de_json(update)])
+
+    def _apologise(self, update):
+        """Say sorry for an update that was set aside, and tell the admins."""
+        body = next((value for key, value in update.items() if key != "update_id"), {})
+        person = body.get("from") or {}
+        user = users.by_telegram_id(person.get("id", 0))
+        unique = f"aside:{update['update_id']}"
+        if user is not None:
+            self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.home())
+        self.alert("common.alert_aside", unique=unique, update=update["update_id"])
+
+    def introduce(self):
+        """Learn our name from Telegram, and give it the commands of every language and of the admins."""
+        self.username = self.sender.call("getMe")["username"]
+        for lang in (None, "ru"):
+            self.sender.call("setMyCommands", commands=self._commands(lang or "en", False), language_code=lang)
+            for admin in self.settings["ADMIN_IDS"]:
+                scope = {"type": "chat", "chat_id": admin}
+                try:
+                    commands = self._commands(lang or "en", True)
+                    self.sender.call("setMyCommands", commands=commands, language_code=lang, scope=scope)
+                except TelegramError as error:  # an admin who has not opened the chat yet has no scope
+                    log.info("no command menu for admin %s yet: %s", admin, error)
+
+    def _commands(self, lang, admin):
+        entries = [(name, e) for name, e in self.handlers["command"].items() if e.about and (admin or not e.admin)]
+        return [{"command": name, "description": self.texts.plain(lang, entry.about)} for name, entry in entries]
+
+    def recover(self):
+        """Pick up what a former run left: updates, then jobs."""
+        left = self.updates.recover()
+        jobs = self.generation.recover()
+        log.info("recovered %d updates and %d jobs", left, jobs)
+
+    def start(self):
+        """Start every thread."""
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self):
+        """Stop fetching, let what was accepted finish, and end within the time a platform leaves."""
+        self.stopping.set()
+        for loop in self.loops:
+            loop.stop()
+        self.updates.lanes.drain(DRAIN_S)
+        self.updates.forget_finished()
+        self.updates.lanes.close()
+        self.updates.express.close()
+        self.generation.close()
+        log.info("stopped; %s", "updates are left for the next start" if inbox.oldest_wait() else "nothing is left to do")
+
+
+def _pieces(text):
+    """Cut a text at line ends into parts Telegram accepts (tags never span lines in our texts)."""
+    pieces, rest = [], text
+    while len(Markup(rest).striptags()) > MAX_TEXT or len(rest) > 2 * MAX_TEXT:
+        cut = rest.rfind("\n", 0, MAX_TEXT)
+        cut = cut if cut > 0 else MAX_TEXT
+        pieces.append(rest[:cut])
+        rest = rest[cut:].lstrip("\n")
+    return [*pieces, rest]
+
+
+def _untagged(text):
+    for tag in TAGS:
+        text = text.replace(tag, "")
+    return str(Markup(text).unescape())

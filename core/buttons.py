@@ -1,0 +1,89 @@
+"""Buttons: what they say, and the data behind them, built and parsed in this one place.
+
+Data is `plugin:action:arg:arg`, ids and short words, never text, at most 64 bytes (Bot API, InlineKeyboardButton).
+Anyone can forge it, so every handler that takes an id loads it together with its owner.
+"""
+
+from dataclasses import dataclass, field
+
+MAX_BYTES = 64
+ROUTE_PARTS = 2  # plugin:action
+
+
+class BadData(ValueError):
+    """Callback data that no button of ours carries (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A text key with the values of its label, and one of: callback data, an address, a text to copy."""
+
+    key: str
+    data: str | None = None
+    url: str | None = None
+    copy: str | None = None
+    values: dict = field(default_factory=dict)
+
+    def to_dict(self):
+        """Return the button as plain data, to be kept in a row."""
+        return {"key": self.key, "data": self.data, "url": self.url, "copy": self.copy, "values": self.values}
+
+
+def button(key, data, *args, **values):
+    """Return a button that sends `data` with `args` when it is tapped."""
+    return Button(key, data=build(data, *args), values=values)
+
+
+def link(key, url, **values):
+    """Return a button that opens an address."""
+    return Button(key, url=url, values=values)
+
+
+def copy(key, text, **values):
+    """Return a button that copies a text (at most 256 characters, Bot API, CopyTextButton)."""
+    return Button(key, copy=text, values=values)
+
+
+def build(route, *args):
+    """Return callback data for a route and its arguments."""
+    data = ":".join([route, *map(str, args)])
+    if len(data.encode()) > MAX_BYTES:
+        raise BadData(f"callback data over {MAX_BYTES} bytes: {data}")
+    return data
+
+
+def split(data):
+    """Return (route, arguments as texts) of callback data."""
+    parts = data.split(":")
+    return ":".join(parts[:ROUTE_PARTS]), parts[ROUTE_PARTS:]
+
+
+def parse(args, types):
+    """Return {name: value} of the arguments by their declared types; raise BadData if they do not fit."""
+    if len(args) != len(types):
+        raise BadData(f"{len(args)} arguments for {len(types)}")
+    try:
+        return {name: kind(text) for (name, kind), text in zip(types.items(), args, strict=True)}
+    except (ValueError, ArithmeticError) as error:
+        raise BadData(str(error)) from error
+
+
+def rows(buttons):
+    """Return a keyboard as a list of rows of Buttons; a lone button is a row, a (key, data) pair is a button."""
+    result = []
+    for row in buttons or []:
+        cells = row if isinstance(row, list) else [row]
+        cells = [Button(cell[0], data=build(*cell[1:])) if isinstance(cell, tuple) else cell for cell in cells]
+        if cells:
+            result.append(cells)
+    return result
+
+
+def stored(rows_):
+    """Return a keyboard as plain data for an outbox row."""
+    return [[cell.to_dict() for cell in row] for row in rows(rows_)]
+
+
+def restored(data):
+    """Return the rows of Buttons of a keyboard kept by `stored`."""
+    return [[Button(**cell) for cell in row] for row in data]

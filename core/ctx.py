@@ -1,0 +1,194 @@
+"""`ctx`: everything a handler may use about one update, and the ways to answer it."""
+
+import functools
+import logging
+
+from markupsafe import Markup
+
+from core.sender import TelegramError
+from storage import drafts, jobs, ledger, outbox, payments, referrals, stored, users
+
+log = logging.getLogger(__name__)
+MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units after parsing
+
+
+class BoundLedger:
+    """The ledger at the time of the update."""
+
+    def __init__(self, now):
+        self.post = functools.partial(ledger.post, now=now)
+
+    balance = staticmethod(ledger.balance)
+    entries = staticmethod(ledger.entries)
+    sums_by_kind = staticmethod(ledger.sums_by_kind)
+
+
+class Ctx:
+    """One update of one person."""
+
+    users, payments, drafts, jobs, referrals, outbox, stored = users, payments, drafts, jobs, referrals, outbox, stored
+
+    def __init__(self, bot, user, update_id, kind, body):
+        self.bot = bot
+        self.user = user
+        self.update_id = update_id
+        self.kind = kind
+        self.body = body
+        self.tap = body if kind == "callback_query" else None
+        self.message = body.get("message") if self.tap else (body if "chat" in body else None)
+        self.chat_id = self.message["chat"]["id"] if self.message else user.telegram_id
+        self.private = self.message is None or self.message["chat"]["type"] == "private"
+        self.text = (self.message or {}).get("text", "") if not self.tap else ""
+        self.args = ""
+        self.draft = None
+        self.now = bot.clock.now()
+        self.settings = bot.settings
+        self.texts = bot.texts
+        self.generation = bot.generation
+        self.answered = False  # something visible has been sent
+        self._toast = None
+
+    @property
+    def lang(self):
+        """The person's language: chosen, or guessed from Telegram's hint."""
+        return self.bot.lang_of(self.user)
+
+    @property
+    def is_admin(self):
+        """Tell whether the person is one of the operator's admins."""
+        return self.user.telegram_id in self.settings["ADMIN_IDS"]
+
+    @property
+    def is_new(self):
+        """Tell whether this very update created the user."""
+        return self.user.born_of == self.update_id
+
+    @functools.cached_property
+    def ledger(self):
+        """The ledger, with entries made now."""
+        return BoundLedger(self.now)
+
+    def say(self, key, **values):
+        """Return a text as HTML in the person's language, to be put into another text."""
+        return Markup(self.texts.html(self.lang, key, **values))
+
+    def lines(self, parts):
+        """Return texts from `say` as lines of one text."""
+        return Markup("\n").join(parts)
+
+    def reply(self, key, buttons=None, **values):
+        """Send a text as a new message and return its id."""
+        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons)
+        thread = self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
+        sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, message_thread_id=thread)
+        self.answered = True
+        return sent["message_id"]
+
+    def edit(self, key, buttons=None, message_id=None, **values):
+        """Change a screen in place (the tapped one, or a message of ours) and return its message id.
+
+        Where that can't be done any more, a new one is sent.
+        """
+        if self.tap and self.message and "text" in self.message and message_id is None:
+            message_id = self.message["message_id"]
+        if message_id and self._edit(message_id, key, buttons, values):
+            return message_id
+        return self.reply(key, buttons, **values)
+
+    def _edit(self, message_id, key, buttons, values):
+        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons)
+        try:
+            self.bot.sender.call(
+                "editMessageText",
+                chat_id=self.chat_id,
+                message_id=message_id,
+                text=text,
+                parse_mode="HTML",
+                reply_markup=markup,
+            )
+        except TelegramError as error:
+            if not error.is_unchanged:
+                if error.is_gone:
+                    raise
+                log.info("a screen could not be edited, sending a new one: %s", error)
+                return False
+        self.answered = True
+        return True
+
+    def toast(self, key, alert=False, **values):
+        """Answer the tap with a short text above the chat; elsewhere it becomes a message."""
+        if self.tap is None:
+            self.reply(key, **values)
+            return
+        self._toast = (self.texts.plain(self.lang, key, **values)[:MAX_TOAST], alert)
+        self.answered = True
+
+    def ask(self, step, key, buttons=None, message_id=None, data=None, **values):
+        """Show a question and listen for its answer; `step` is `plugin:name`, `data` is kept in the plugin's draft."""
+        shown = self.edit(key, buttons, message_id=message_id, **values)
+        plugin = step.split(":")[0]
+        self.draft = self.drafts.put(self.user.id, plugin, self.now, step=step, data=data or {}, message_id=shown)
+
+    def done(self, plugin):
+        """Close a plugin's dialogue."""
+        self.drafts.drop(self.user.id, plugin)
+
+    def delete(self, message_id):
+        """Remove a message of ours if that is still possible; best effort."""
+        if message_id:
+            self.bot.delete_quietly(self.chat_id, message_id)
+
+    def notify(self, user_id, key, *, unique, **more):
+        """Queue a message that must arrive, to any user, once under its unique key; see `Bot.notify`."""
+        self.bot.notify(user_id, key, unique=unique, now=self.now, **more)
+
+    def edit_buttons(self, buttons):
+        """Change only the keyboard of the tapped message."""
+        markup = self.bot.markup(self.lang, buttons)
+        self._change("editMessageReplyMarkup", message_id=self.message["message_id"], reply_markup=markup)
+
+    def close_copy(self, row, key, **values):
+        """Add a line to a message that was queued with a `ref` and sent, and take its buttons away."""
+        reader = self.users.get(row.user_id)
+        lang = self.bot.lang_of(reader)
+        text = self.texts.html(lang, row.text, **row.values) + "\n" + self.texts.html(lang, key, **values)
+        method, field = ("editMessageCaption", "caption") if row.media else ("editMessageText", "text")
+        self._change(method, chat_id=reader.telegram_id, message_id=row.message_id, parse_mode="HTML", **{field: text})
+
+    def _change(self, method, chat_id=None, **params):
+        """Make an edit; one that changes nothing, or a message that is gone, is let go."""
+        try:
+            self.bot.sender.call(method, chat_id=chat_id or self.chat_id, **params)
+        except TelegramError as error:
+            if error.is_gone:
+                raise
+            log.info("an edit was refused: %s", error)
+        self.answered = True
+
+    def invoice(self, **fields):
+        """Send an invoice."""
+        self.bot.sender.call("sendInvoice", chat_id=self.chat_id, provider_token="", **fields)
+        self.answered = True
+
+    def answer_checkout(self, ok, key=None):
+        """Answer a pre-checkout query; with a refusal goes its reason."""
+        reason = None if ok else self.texts.plain(self.lang, key)
+        query = self.body["id"]
+        self.bot.sender.call("answerPreCheckoutQuery", pre_checkout_query_id=query, ok=ok, error_message=reason)
+        self.answered = True
+
+    def send_file(self, kind, file_id):
+        """Send a file Telegram has already."""
+        method = "send" + kind.title()
+        self.bot.sender.call(method, chat_id=self.chat_id, **{kind: file_id})
+        self.answered = True
+
+    def finish_tap(self):
+        """Answer the tap, once, with the toast if there is one; a tap too old to be answered is let go."""
+        if self.tap is None:
+            return
+        text, alert = self._toast or (None, None)
+        try:
+            self.bot.sender.call("answerCallbackQuery", callback_query_id=self.tap["id"], text=text, show_alert=alert)
+        except TelegramError as error:
+            log.debug("a tap could not be answered: %s", error)

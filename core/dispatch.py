@@ -1,0 +1,160 @@
+"""The one wrapper around every handler: who it is, what they may do, errors, the tap's answer, and no silence."""
+
+import logging
+import time
+
+from core import buttons as keyboards
+from core.ctx import Ctx
+from core.errors import UserError
+from core.sender import TelegramError
+from core.transport import NotSent, UnknownOutcome
+from storage import drafts, users
+
+log = logging.getLogger(__name__)
+CONTENT = (
+    "successful_payment refunded_payment photo document video animation audio voice video_note sticker text"
+).split()
+
+
+class Dispatcher:
+    """Brings each update to its handler."""
+
+    def __init__(self, bot):
+        self.bot = bot
+
+    def handle(self, update):
+        """Handle one raw update; raise only what the inbox should try again."""
+        kind = next((key for key in update if key != "update_id"), None)
+        body = update.get(kind)
+        person = body.get("from") if isinstance(body, dict) else None
+        if person is None or person.get("is_bot"):
+            return
+        started = time.perf_counter()
+        ctx = Ctx(self.bot, self._user(person, update["update_id"]), update["update_id"], kind, body)
+        outcome = self._run(ctx)
+        log.debug("%s %s: %s in %.0f ms", kind, update["update_id"], outcome, 1000 * (time.perf_counter() - started))
+
+    def _user(self, person, update_id):
+        sender = users.Sender(
+            person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
+        )
+        return users.seen(sender, self.bot.clock.now(), update_id)
+
+    def _run(self, ctx):
+        outcome = "done"
+        try:
+            self._route(ctx)
+        except UserError as error:
+            outcome = error.key
+            self._tell(ctx, error)
+        except TelegramError as error:
+            outcome = f"Telegram: {error}"
+            self._refused(ctx, error)
+        except (NotSent, UnknownOutcome) as error:
+            outcome = f"Telegram: {error}"
+            log.warning("an answer may not have arrived: %s", error)
+            ctx.answered = True
+        if not ctx.answered and ctx.private and ctx.kind in ("message", "callback_query"):
+            log.error("update %s (%s) ended in silence", ctx.update_id, ctx.kind)
+            self._tell(ctx, UserError("common.lost", buttons=self.bot.home()))
+        ctx.finish_tap()
+        return outcome
+
+    def _tell(self, ctx, error):
+        """Say what went wrong: a toast where the screen stays, a message where there is a way on to show."""
+        try:
+            if ctx.tap and not error.buttons:
+                ctx.toast(error.key, alert=True, **error.values)
+            else:
+                ctx.reply(error.key, error.buttons or self.bot.home(), **error.values)
+        except TelegramError as failure:
+            self._refused(ctx, failure)
+
+    def _refused(self, ctx, error):
+        ctx.answered = True
+        if error.is_gone:
+            users.mark_blocked(ctx.user.telegram_id, True)
+        else:
+            log.error("Telegram refused an answer: %s", error)
+
+    def _route(self, ctx):
+        if ctx.kind == "my_chat_member":
+            ctx.answered = True
+        if ctx.user.banned and ctx.kind in ("message", "callback_query") and "successful_payment" not in ctx.body:
+            raise UserError("common.banned", buttons=[[]])
+        if ctx.kind == "callback_query":
+            self._tap(ctx)
+        elif ctx.kind == "message":
+            self._message(ctx)
+        else:
+            self._call(ctx, self.bot.handlers["update"].get(ctx.kind))
+
+    def _call(self, ctx, handler, **args):
+        if handler is not None:
+            handler(ctx, **args)
+
+    def _tap(self, ctx):
+        route, parts = keyboards.split(ctx.tap.get("data") or "")
+        entry = self.bot.handlers["button"].get(route)
+        if entry is None or (entry.admin and not ctx.is_admin):
+            raise UserError("common.old_button" if entry is None else "common.not_yours")
+        if not ctx.private and not entry.groups:
+            raise UserError("common.private_only")
+        try:
+            args = keyboards.parse(parts, entry.types)
+        except keyboards.BadData:
+            raise UserError("common.old_button") from None
+        self._close_dialogue(ctx, route.split(":")[0])
+        entry.handler(ctx, **args)
+
+    def _message(self, ctx):
+        command = self._command(ctx)
+        if command is not None:
+            self._close_dialogue(ctx, None)
+            self._start_command(ctx, command)
+            return
+        if not ctx.private:
+            ctx.answered = True  # ordinary talk of a group is none of ours
+            return
+        content = next((name for name in CONTENT if name in ctx.body), "other")
+        if content not in ("successful_payment", "refunded_payment"):
+            ctx.draft = drafts.listening(ctx.user.id, ctx.now)
+            step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
+            if step is not None:
+                if step.admin and not ctx.is_admin:
+                    raise UserError("common.not_yours")
+                step.handler(ctx)
+                return
+        handler = self.bot.handlers["update"].get(content)
+        if handler is None:
+            raise UserError("common.lost", buttons=self.bot.home())
+        handler(ctx)
+
+    def _command(self, ctx):
+        """Return the command a message starts with, if it is for this bot; its arguments go to `ctx.args`."""
+        if not ctx.text.startswith("/"):
+            return None
+        word, _space, ctx.args = ctx.text.partition(" ")
+        name, _at, mention = word[1:].partition("@")
+        if mention and mention.lower() != self.bot.username.lower():
+            return None
+        ctx.args = ctx.args.strip()
+        return name.lower()
+
+    def _start_command(self, ctx, name):
+        entry = self.bot.handlers["command"].get(name)
+        if entry is None or (entry.admin and not ctx.is_admin):
+            if not ctx.private:
+                ctx.answered = True
+                return
+            raise UserError("common.unknown_command", buttons=self.bot.home())
+        if not ctx.private and not entry.groups:
+            ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
+            return
+        entry.handler(ctx)
+
+    def _close_dialogue(self, ctx, plugin):
+        """Commands and other plugins' buttons win over an open dialogue and close it."""
+        draft = drafts.listening(ctx.user.id, ctx.now)
+        if draft is not None and draft.plugin != plugin:
+            drafts.hush(ctx.user.id)

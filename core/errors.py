@@ -1,0 +1,18 @@
+"""What goes wrong for a person, by name."""
+
+from storage.ledger import NotEnoughMoney
+
+__all__ = ["NotEnoughMoney", "UserError"]
+
+
+class UserError(Exception):
+    """Something a person can cause or mend: the wrapper replies with the text of `key`.
+
+    `buttons` lead on from there; an `alert` is for a tap whose screen stays as it is.
+    """
+
+    def __init__(self, key, buttons=None, **values):
+        super().__init__(key)
+        self.key = key
+        self.buttons = buttons
+        self.values = values

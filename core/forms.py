@@ -1,0 +1,223 @@
+"""A chat form from any schema: what a model's inputs look like on a card, as buttons, and how answers are read.
+
+Pure functions of the model, the values and the texts: no Telegram calls and no rows here.
+"""
+
+import re
+
+from core.buttons import button
+from core.errors import UserError
+from kie.catalog import InputError
+from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
+from kie.pricing import options, steps
+
+MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
+HEIC = ("image/heic", "image/heif")
+PER_ROW, PER_PAGE = 3, 18
+SHOWN_TEXT = 160
+MEDIA_FIELDS = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
+
+
+def slug(value):
+    """Return the part of a text key that stands for a choice."""
+    return re.sub(r"[^a-z0-9]+", "-", str(value).lower()).strip("-")
+
+
+def file_in(message):
+    """Return the file a message carries, as the catalogue's media value, or None; raise UserError over 20 MB."""
+    kind = next((name for name in MEDIA_FIELDS if name in message), None)
+    if kind is None:
+        return None
+    found = message[kind][-1] if kind == "photo" else message[kind]
+    size = found.get("file_size")
+    if size and size > MAX_MB * 1024 * 1024:
+        raise UserError("error.too_big_for_telegram", found=round(size / 1024 / 1024, 1))
+    file = {
+        "file_id": found["file_id"],
+        "unique_id": found["file_unique_id"],
+        "kind": kind,
+        "mime": "image/webp" if kind == "sticker" else found.get("mime_type"),
+        "size": size,
+        "name": found.get("file_name"),
+        "seconds": found.get("duration"),
+        "width": found.get("width"),
+        "height": found.get("height"),
+    }
+    if (name := (file["name"] or "").lower()).endswith((".heic", ".heif")) and file["mime"] not in HEIC:
+        file["mime"] = "image/" + name[-4:]
+    return file
+
+
+def media_kind(file):
+    """Return image, video or audio, or document for a file that is none of them."""
+    if file["kind"] in ("photo", "sticker"):
+        return "image"
+    if file["kind"] in ("voice", "audio"):
+        return "audio"
+    if file["kind"] in ("video", "video_note", "animation"):
+        return "video"
+    kind = (clean_mime(file) or "").split("/")[0]
+    return kind if kind in MEDIA else "document"
+
+
+def fitted(spec, file):
+    """Return the file as this input takes it: a picture in a format KIE does not read is to be sent as JPEG."""
+    if spec.kind == "image" and media_kind(file) == "image":
+        mime = clean_mime(file)
+        accepted = {MIME_TWINS.get(known, known) for known in spec.accept}
+        if mime in HEIC or (accepted and mime not in accepted and "image/jpeg" in accepted):
+            return file | {"mime": "image/jpeg", "convert": True}
+    return file
+
+
+def input_for(model, file):
+    """Return the first input that takes this kind of file, or None; one that still has room comes first."""
+    kind = media_kind(file)
+    return next((spec for spec in model.inputs if spec.kind == kind and spec.shown != "hidden"), None)
+
+
+def add_file(spec, values, file):
+    """Return `values` with one more file; where only one fits it takes the place of the former."""
+    file = fitted(spec, file)
+    if not spec.many:
+        return values | {spec.name: read(spec, file)}
+    read(spec, [file] * max(1, spec.min_items))  # the file by itself, whatever their number
+    files = [file] if spec.max_items == 1 else [*files_of(values.get(spec.name)), file]
+    if spec.max_items and len(files) > spec.max_items:
+        raise user_error(spec.error("too_many_files", limit=spec.max_items, found=len(files)))
+    return values | {spec.name: files}
+
+
+def read(spec, value):
+    """Return an answer as the input's own type, or raise UserError with what is wrong."""
+    try:
+        return spec.parse(value)
+    except InputError as error:
+        raise user_error(error) from None
+
+
+def user_error(error):
+    """Return the UserError that tells a person about an InputError."""
+    values = {name: value for name, value in error.values.items() if isinstance(value, (str, int, float))}
+    values["found"] = _rounded(error.values.get("found"))
+    values["limit"] = _rounded(error.values.get("limit"))
+    if isinstance(values["limit"], int):
+        values["n"] = values["limit"]
+    return UserError(f"error.{error.key}", **values)
+
+
+def _rounded(value):
+    if value is None:
+        return ""
+    number = float(value) if not isinstance(value, (str, list, tuple, dict)) else None
+    if number is None:
+        return str(value)
+    return int(number) if number == int(number) else round(number, 2)
+
+
+def primary_text(model):
+    """Return the input a plain text is for: the first text of the card, or None."""
+    return next((spec for spec in model.main_inputs if spec.kind == "text" and spec.type == "string"), None)
+
+
+class Card:
+    """The form of one model with its values, in one language."""
+
+    def __init__(self, texts, lang, model, values, price_of):
+        self.texts, self.lang, self.model, self.values = texts, lang, model, values
+        self._price_of = price_of  # credits → minor units
+
+    def word(self, key, **values):
+        """Return a plain text."""
+        return self.texts.plain(self.lang, key, **values)
+
+    def label(self, spec):
+        """Return an input's name as on its button."""
+        return self.word(f"input.{spec.label}")
+
+    def shown(self, spec, value):
+        """Return a value for people."""
+        if spec.kind == "switch":
+            return self.word("switch.on" if value else "switch.off")
+        if spec.kind == "choice":
+            name = spec.choice_name(value)
+            keys = (f"choice.{spec.label}.{slug(value)}", f"choice.{slug(value)}")
+            return name or next((self.word(key) for key in keys if self.texts.has(key)), str(value))
+        if spec.kind in MEDIA:
+            return str(len(files_of(value)))
+        if spec.kind == "task":
+            return f"№{value.get('job')}"
+        text = str(value)
+        return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
+
+    def seconds(self, spec, value):
+        """Return a choice with its unit where it is a length of time."""
+        shown = self.shown(spec, value)
+        return self.word("form.seconds", value=shown) if spec.label == "duration" and shown.isdecimal() else shown
+
+    def lines(self):
+        """Return [(label, value)] of what was written or sent, and one line of the settings that are set."""
+        full = self.model.effective(self.values)
+        texts, settings = [], []
+        for spec in self.model.inputs:
+            value = full.get(spec.name)
+            if spec.shown == "hidden" or not present(value) or not self.model.applies(spec.name, self.values):
+                continue
+            if spec.kind in ("text", *MEDIA, "task"):
+                texts.append((self.label(spec), self._with_limit(spec, value)))
+            elif spec.kind == "switch":
+                settings.append(f"{self.label(spec)}: {self.shown(spec, value)}")
+            else:
+                settings.append(self.seconds(spec, value))
+        return texts, " · ".join(settings)
+
+    def _with_limit(self, spec, value):
+        if spec.many and spec.max_items and spec.max_items > 1:
+            return self.word("form.of", n=len(files_of(value)), limit=spec.max_items)
+        return self.shown(spec, value)
+
+    def input_rows(self, specs):
+        """Return buttons that open the given inputs, three a row."""
+        cells = [self._input_button(spec) for spec in specs if self.model.applies(spec.name, self.values)]
+        return [cells[i : i + PER_ROW] for i in range(0, len(cells), PER_ROW)]
+
+    def _input_button(self, spec):
+        value = self.model.effective(self.values).get(spec.name)
+        data = ("generate:set", self.model.code, self.model.inputs.index(spec))
+        if spec.kind == "switch":
+            return button("form.setting", *data, name=self.label(spec), value=self.shown(spec, bool(value)))
+        if spec.kind in ("choice", "number") and present(value):
+            return button("form.setting", *data, name=self.label(spec), value=self.seconds(spec, value))
+        return button("label", *data, label=self.label(spec))
+
+    def choice_rows(self, spec, page=0):
+        """Return the choices of an input, each with its price where it moves the price, paged."""
+        place = self.model.inputs.index(spec)
+        prices = dict(options(self.model, self.values, spec.name)) if spec.drives_price else {}
+        chosen = self.model.effective(self.values).get(spec.name)
+        choices = [c for c in self._choices(spec) if not prices or c in prices]
+        cells = []
+        for choice in choices[page * PER_PAGE : (page + 1) * PER_PAGE]:
+            mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
+            label = mark + self.seconds(spec, choice)
+            if (credits := prices.get(choice)) is not None and (price := self._price_of(credits)) is not None:
+                label += " · " + self.texts.money(self.lang, price)
+            index = self._choices(spec).index(choice)
+            cells.append(button("label", "generate:pick", self.model.code, place, index, label=label))
+        per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
+        rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
+        return rows + self._pages(place, page, len(choices))
+
+    def _choices(self, spec):
+        return steps(spec)
+
+    def _pages(self, place, page, count):
+        last = (count - 1) // PER_PAGE
+        if not last:
+            return []
+        data = ("generate:page", self.model.code, place)
+        return [[
+            button("form.previous", *data, (page - 1) % (last + 1)),
+            button("label", *data, page, label=f"{page + 1}/{last + 1}"),
+            button("form.next", *data, (page + 1) % (last + 1)),
+        ]]

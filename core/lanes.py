@@ -1,0 +1,109 @@
+"""Lanes: things to handle, in order within a lane, at the same time across lanes.
+
+A lane is a chat. Threads are started while all others are busy (they wait for the network, not for the CPU) and
+end after half a minute without work.
+"""
+
+import collections
+import logging
+import threading
+
+log = logging.getLogger(__name__)
+IDLE_S = 30
+
+
+class Lanes:
+    """A pool of threads that calls `handle(item)`, one item a lane at a time.
+
+    With `threads=0` nothing runs by itself: `run_waiting()` handles what is there in the calling thread.
+    """
+
+    def __init__(self, handle, threads=128):
+        self._handle = handle
+        self._limit = threads
+        self._lanes = {}  # lane → deque of items; there while the lane has work or is being worked on
+        self._ready = collections.deque()  # lanes with work that no thread holds
+        self._idle = 0
+        self._count = 0
+        self._closed = False
+        lock = threading.Lock()
+        self._work_came = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
+
+    def put(self, lane, item):
+        """Add an item at the end of its lane."""
+        with self._work_came:
+            waiting = self._lanes.get(lane)
+            if waiting is not None:
+                waiting.append(item)
+                return
+            self._lanes[lane] = collections.deque([item])
+            self._ready.append(lane)
+            self._employ()
+
+    def _employ(self):
+        """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
+        if len(self._ready) > self._idle and self._count < self._limit:
+            self._count += 1
+            threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
+        else:
+            self._work_came.notify()
+
+    def run_waiting(self):
+        """Handle everything that waits, in this thread (for a pool without threads); return the number of items."""
+        done = 0
+        while self._ready:
+            lane = self._ready.popleft()
+            self._handle(self._lanes[lane].popleft())
+            self._give_back(lane)
+            done += 1
+        return done
+
+    def size(self):
+        """Return the number of lanes with work waiting or going on."""
+        return len(self._lanes)
+
+    def drain(self, timeout_s):
+        """Wait until all work is done; return False if time ran out."""
+        with self._emptied:
+            return self._emptied.wait_for(lambda: not self._lanes, timeout_s)
+
+    def close(self):
+        """Let every thread end once it has nothing to do."""
+        with self._work_came:
+            self._closed = True
+            self._work_came.notify_all()
+
+    def _work(self):
+        while (found := self._take()) is not None:
+            lane, item = found
+            try:
+                self._handle(item)
+            except Exception:  # handling has its own error wrapper; this keeps the thread alive if that fails
+                log.exception("an item in lane %s failed outside its wrapper", lane)
+            with self._work_came:
+                self._give_back(lane)
+
+    def _take(self):
+        """Wait for work and return (lane, item), or None when the thread is not needed any more."""
+        with self._work_came:
+            while not self._ready:
+                self._idle += 1
+                woken = not self._closed and self._work_came.wait(IDLE_S)
+                self._idle -= 1
+                if not woken and not self._ready:
+                    self._count -= 1
+                    return None
+            lane = self._ready.popleft()
+            return lane, self._lanes[lane].popleft()
+
+    def _give_back(self, lane):
+        """Queue a lane again behind the others, or forget it when it is empty."""
+        if self._lanes[lane]:
+            self._ready.append(lane)
+            if self._limit:
+                self._employ()
+            return
+        del self._lanes[lane]
+        if self._limit and not self._lanes:
+            self._emptied.notify_all()

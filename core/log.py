@@ -1,0 +1,57 @@
+"""Logging: one line an event, text or JSON, with every secret hidden at the root handler.
+
+`requests` and `http.client` put addresses into their errors, and a bot's address contains its token; so the
+filter works on the finished line, traceback included.
+"""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+TOKEN = re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{20,}")  # the shape of any bot token, ours or not
+HIDDEN = "•••"
+
+
+class SafeFormatter(logging.Formatter):
+    """Formats a record, then hides the secrets in the result."""
+
+    def __init__(self, secrets=(), as_json=False):
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self.secrets = [secret for secret in secrets if len(secret) >= 6]
+        self.as_json = as_json
+
+    def format(self, record):
+        """Return the finished line."""
+        line = self._json(record) if self.as_json else super().format(record)
+        return hide(line, self.secrets)
+
+    def _json(self, record):
+        row = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        row.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            row["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def hide(text, secrets=()):
+    """Return `text` with the given secrets, and anything that looks like a bot token, hidden."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return TOKEN.sub(HIDDEN, text)
+
+
+def setup(level, as_json, secrets):
+    """Send all logging to standard error through the formatter that hides `secrets`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter(secrets, as_json))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("urllib3", "TeleBot", "peewee", "waitress", "werkzeug", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for handler in list(logging.getLogger("TeleBot").handlers):  # telebot adds one of its own, without our filter
+        logging.getLogger("TeleBot").removeHandler(handler)

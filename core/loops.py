@@ -1,0 +1,78 @@
+"""Time, and the threads that call a step again and again.
+
+Every loop's step takes the time as an argument, so a test runs a day in a moment.
+"""
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+log = logging.getLogger(__name__)
+LONGEST_PAUSE_S = 30
+
+
+class Clock:
+    """The real time."""
+
+    def now(self):
+        """Return the aware UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self):
+        """Return seconds that never go backwards."""
+        return time.monotonic()
+
+    def sleep(self, seconds):
+        """Wait."""
+        time.sleep(seconds)
+
+
+class Loop:
+    """A thread that calls `step(now)` every `every_s` seconds, or at once when it is woken.
+
+    A step that raises is logged and tried again after a growing pause; the thread lives on. A step that returns
+    something true has more to do and is called again at once.
+    """
+
+    def __init__(self, name, step, every_s, clock):
+        self.name = name
+        self.step = step
+        self._every_s = every_s
+        self._clock = clock
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self):
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self):
+        """Have the next step done now."""
+        self._wake.set()
+
+    def stop(self):
+        """Ask the thread to end after its present step."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout_s):
+        """Wait for the end of the thread; tell whether it has ended."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self):
+        failures = 0
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                if self.step(self._clock.now()):
+                    self._wake.set()
+                failures = 0
+            except Exception:  # the loop must outlive any error of its step; the pause keeps it from spinning
+                failures += 1
+                log.exception("%s failed, time %d in a row", self.name, failures)
+                self._stopping.wait(min(LONGEST_PAUSE_S, 0.5 * 2**failures))
+            self._wake.wait(self._every_s)

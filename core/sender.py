@@ -1,0 +1,138 @@
+"""Everything we ask of Telegram goes through here: retries that are safe, 429, and errors by name.
+
+A 429 names the seconds to wait; that chat is held back for as long, the others go on. A call whose outcome is
+unknown is repeated only when doing it twice changes nothing.
+"""
+
+import json
+import threading
+
+import requests
+from telebot import apihelper
+
+from core.transport import NotSent, Transport, UnknownOutcome
+
+REPEATABLE = frozenset(
+    "getUpdates getMe getFile getChat getChatMember getWebhookInfo getStarTransactions getMyStarBalance setMyCommands"
+    " deleteMyCommands setChatMenuButton setMyDescription setMyShortDescription setWebhook deleteWebhook"
+    " answerCallbackQuery answerPreCheckoutQuery sendChatAction editMessageText editMessageCaption"
+    " editMessageReplyMarkup deleteMessage".split()
+)
+TRIES = 4
+LONGEST_HOLD_S = 60
+MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
+
+
+class TelegramError(Exception):
+    """Telegram answered no. `code` is its error code, `description` its words, without our token."""
+
+    def __init__(self, method, code, description, retry_after=None, migrate_to=None):
+        super().__init__(f"{method}: {code} {description}")
+        self.code = code
+        self.description = description
+        self.retry_after = retry_after
+        self.migrate_to = migrate_to
+
+    @property
+    def is_gone(self):
+        """Tell whether the chat can't be written to: blocked, deactivated, deleted."""
+        low = self.description.lower()
+        return self.code == 403 or "chat not found" in low or "user is deactivated" in low
+
+    @property
+    def is_unchanged(self):
+        """Tell whether an edit was refused because nothing would change."""
+        return "message is not modified" in self.description
+
+
+class TooBig(Exception):
+    """A user's file is larger than Telegram lets bots download."""
+
+
+class Sender:
+    """Calls Bot API methods for one token."""
+
+    def __init__(self, token, base, clock):
+        self._token = token
+        self._base = base
+        self._clock = clock
+        self._held = {}  # chat id → monotonic second until which it is held back
+        self._guard = threading.Lock()
+        self.transport = Transport(base)
+        self.transport.install()
+
+    def call(self, method, files=None, timeout_s=None, wait=True, **params):
+        """Call a method and return its result as plain data.
+
+        Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at
+        once instead of being waited for.
+        """
+        params = {name: value for name, value in params.items() if value is not None}
+        chat = params.get("chat_id")
+        for attempt in range(1, TRIES + 1):
+            if wait:
+                self._wait_for(chat)
+            try:
+                return self._once(method, dict(params), files, timeout_s)
+            except TelegramError as error:
+                if error.retry_after is None or not wait or attempt == TRIES:
+                    raise
+                self._hold(chat, error.retry_after)
+            except (NotSent, UnknownOutcome) as error:
+                if attempt == TRIES or (isinstance(error, UnknownOutcome) and method not in REPEATABLE):
+                    raise
+                self._clock.sleep(0.2 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _once(self, method, params, files, timeout_s):
+        if timeout_s is not None:
+            params["long_polling_timeout" if method == "getUpdates" else "timeout"] = timeout_s
+        if files:
+            params = {k: v if isinstance(v, str) else json.dumps(v) for k, v in params.items() if k != "timeout"}
+        try:
+            return apihelper._make_request(self._token, method, method="post", params=params, files=files)
+        except apihelper.ApiTelegramException as error:
+            extra = error.result_json.get("parameters") or {}
+            raise TelegramError(
+                method, error.error_code, error.description, extra.get("retry_after"), extra.get("migrate_to_chat_id")
+            ) from None
+        except (apihelper.ApiHTTPException, apihelper.ApiInvalidJSONException):
+            raise UnknownOutcome(f"{method}: not a Bot API answer") from None
+
+    def _hold(self, chat, seconds):
+        until = self._clock.monotonic() + min(seconds, LONGEST_HOLD_S)
+        with self._guard:
+            self._held[chat] = max(until, self._held.get(chat, 0))
+
+    def _wait_for(self, chat):
+        left = self._held.get(chat, 0) - self._clock.monotonic()
+        if left > 0:
+            self._clock.sleep(left)
+        elif chat in self._held:
+            with self._guard:
+                self._held.pop(chat, None)
+
+    def download(self, file_id, sink):
+        """Copy a user's file into `sink` and return its bytes' number; raise TooBig over 20 MB.
+
+        The address carries the token, so it is used here and goes nowhere else.
+        """
+        try:
+            path = self.call("getFile", file_id=file_id)["file_path"]
+        except TelegramError as error:
+            if "file is too big" in error.description:
+                raise TooBig from None
+            raise
+        size = 0
+        try:
+            with requests.get(f"{self._base}/file/bot{self._token}/{path}", stream=True, timeout=(5, 30)) as response:
+                if response.status_code != 200:
+                    raise TelegramError("download", response.status_code, "the file is not there any more")
+                for chunk in response.iter_content(65536):
+                    size += len(chunk)
+                    if size > MAX_DOWNLOAD_BYTES:
+                        raise TooBig
+                    sink.write(chunk)
+        except requests.RequestException as error:
+            raise NotSent(f"download: {type(error).__name__}") from None
+        return size

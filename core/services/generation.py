@@ -1,0 +1,267 @@
+"""Generation: prices, orders, and what becomes of a job. Storage keeps the rows, KIE does the work; this joins them.
+
+Settings: USD_RATE, MARKUP (each can be set from the chat, which wins), USER_JOBS, PUBLIC_URL.
+"""
+
+import logging
+import tempfile
+from datetime import timedelta
+from decimal import Decimal
+
+from core.errors import UserError
+from core.sender import TelegramError, TooBig
+from core.services.delivery import Delivery
+from core.transport import NotSent as TelegramAway
+from core.transport import UnknownOutcome
+from kie.catalog import InputError, NoPrice
+from kie.errors import KieError, Refused
+from kie.poller import Poller
+from kie.pricing import credits, is_upper_bound, price
+from storage import facts, jobs, stored
+from storage.db import transaction
+from storage.ledger import NotEnoughMoney
+
+log = logging.getLogger(__name__)
+MICRO = 1_000_000
+LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
+BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
+RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
+PAUSING = ("credits", "key")  # refusals that concern every order
+PAUSE_CHECK = timedelta(minutes=1)
+POPULAR_FOR = timedelta(minutes=5)
+
+
+class Generation:
+    """What plugins and the poller ask about orders; the poller's board."""
+
+    def __init__(self, bot, catalog, client, *, workers=16, rng=None):
+        self._bot = bot
+        self.catalog = catalog
+        self.client = client
+        self.poller = Poller(client, self, workers, rng)
+        self.delivery = Delivery(bot, client, catalog, threads=4 if workers else 0)
+        self._paused_until = None
+        self._popular = None
+
+    # prices
+
+    def usd_rate(self):
+        """Return the price of a dollar in the balance's currency, or None while nobody has set it."""
+        value = stored.get("USD_RATE") or self._bot.settings["USD_RATE"]
+        return Decimal(value) if value else None
+
+    def markup(self):
+        """Return the factor on what KIE takes."""
+        return Decimal(stored.get("MARKUP") or self._bot.settings["MARKUP"])
+
+    def price(self, model, values):
+        """Return the price of exact inputs in minor units, or None when they have none (then it is not for sale)."""
+        rate = self.usd_rate()
+        if rate is None:
+            return None
+        try:
+            cost = credits(model, values)
+        except NoPrice:
+            return None
+        return price(cost, usd_rate=rate, markup=self.markup(), credit_usd=self.catalog.credit_usd)
+
+    def price_of_credits(self, amount):
+        """Return the price of a number of credits in minor units, or None without a rate."""
+        rate = self.usd_rate()
+        if rate is None:
+            return None
+        return price(amount, usd_rate=rate, markup=self.markup(), credit_usd=self.catalog.credit_usd)
+
+    def popularity(self, now):
+        """Return {model: orders} of the last 30 days, at most five minutes old."""
+        if self._popular is None or now - self._popular[0] > POPULAR_FOR:
+            self._popular = (now, jobs.popularity(now))
+        return self._popular[1]
+
+    # orders
+
+    def order(self, user, draft_id, version, usual_s, now):
+        """Turn a quote into a job; return (job, created). Raise UserError with what the person can do about it."""
+        if self.is_paused(now):
+            raise UserError("job.sales_paused")
+        if user.sales_paused:
+            raise UserError("job.account_paused")
+        limit = self._bot.settings["USER_JOBS"]
+        try:
+            job, created = jobs.order(user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit)
+        except jobs.StaleQuote:
+            raise UserError("job.stale_quote") from None
+        except jobs.TooManyJobs:
+            raise UserError("job.too_many", n=limit) from None
+        except NotEnoughMoney as error:
+            raise UserError("job.not_enough", lacking=error.lacking) from None
+        self._bot.wake()
+        return job, created
+
+    def cancel(self, user, job_id, now):
+        """Cancel the user's own queued job; return it, or None when it is not queued any more."""
+        return jobs.cancel(job_id, user.id, now)
+
+    def is_paused(self, now):
+        """Tell whether KIE refuses all orders for now (no credits, or the key)."""
+        return self._paused_until is not None and now < self._paused_until
+
+    # the poller's board
+
+    def queued(self, now, limit):
+        """Return jobs to send, unless sales are paused."""
+        return [] if self.is_paused(now) else jobs.queued(now, limit)
+
+    def prepare(self, job, now):
+        """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off."""
+        model = self.catalog.models.get(job.model)
+        if model is None:
+            self._fail(job, "model", now, "not in the catalogue any more", ("queued",))
+            return None
+        try:
+            return model.build(job.inputs, self._upload)
+        except InputError as error:
+            self._fail(job, "validation", now, str(error), ("queued",))
+        except TooBig:
+            self._fail(job, "file_too_big", now, None, ("queued",))
+        except TelegramError as error:
+            self._fail(job, "file", now, str(error), ("queued",))
+        except (KieError, TelegramAway, UnknownOutcome) as error:
+            self._put_off(job, error, now)
+        return None
+
+    def _put_off(self, job, error, now):
+        """An upload failed: nothing is started and nothing charged, so try again a few times."""
+        log.warning("files of job %s could not be uploaded: %s", job.id, error)
+        if job.tries + 1 >= 5:
+            self._fail(job, "file", now, str(error), ("queued",))
+        else:
+            jobs.requeue(job.id, now + BUSY_WAIT * (job.tries + 1), states=("queued",))
+
+    def _upload(self, file):
+        """Bring a file from Telegram to KIE and return its public address; the Telegram address goes nowhere."""
+        if file.get("url"):
+            return file["url"]
+        with tempfile.TemporaryFile() as copy:
+            self._bot.sender.download(file["file_id"], copy)
+            copy.seek(0)
+            mime = file.get("mime") or "application/octet-stream"
+            return self.client.upload(copy, filename=file.get("name") or "file", mime=mime)
+
+    def begin(self, job, now):
+        """Write down that the create is about to be made; tell whether it is ours to make."""
+        return jobs.begin(job.id, now) is not None
+
+    def callback_url(self, job):
+        """Return the address KIE calls when the job is done, or None without a public address."""
+        public = self._bot.settings["PUBLIC_URL"]
+        return f"{public}/kie/{job.secret}" if public else None
+
+    def started(self, job, task_id, now):
+        """KIE has taken the job."""
+        jobs.start(job.id, task_id, now + self._patience(job), now)
+
+    def refused(self, job, error, now):
+        """KIE said no, so no task exists: wait, pause all sales, or fail the job."""
+        log.warning("KIE refused job %s (%s): %s", job.id, error.reason, error)
+        if error.reason in RETRIES and job.tries < RETRIES[error.reason]:
+            wait = MAINTENANCE_WAIT if error.reason == "maintenance" else BUSY_WAIT
+            jobs.requeue(job.id, now + wait)
+            return
+        if error.reason in PAUSING:
+            self._paused_until = now + PAUSE_CHECK
+            self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
+        if error.reason == "model":
+            self._bot.alert("job.alert_model", unique=f"model:{job.model}:{now:%Y-%m-%d}", model=job.model)
+        self._fail(job, error.reason, now, str(error), ("submitting",))
+
+    def not_sent(self, job, error, now):
+        """Nothing reached KIE: the job goes back to the queue."""
+        log.warning("KIE could not be reached for job %s: %s", job.id, error)
+        jobs.requeue(job.id, now + BUSY_WAIT)
+
+    def lost(self, job, error, now):
+        """The create may have reached KIE: it is never repeated, and its callback may still name the task."""
+        log.error("the outcome of the create of job %s is unknown: %s", job.id, error)
+        with transaction():
+            if jobs.lose(job.id, now + LOST_PATIENCE) is not None:
+                facts.emit("job.lost", now, job=job.id)
+
+    def poll_failed(self, watch, error):
+        """A look at a task failed; that never fails the job."""
+        level = logging.ERROR if isinstance(error, Refused) and error.reason == "key" else logging.INFO
+        log.log(level, "task %s could not be read: %s", watch.task_id, error)
+
+    def learned(self, watch, record, now):
+        """Move the job by what KIE says of its task; tell whether the task needs no more watching."""
+        if record.state == "running":
+            return watch.late and now - watch.started > jobs.LATE_WATCH
+        cost = None if record.credits is None else int(record.credits * MICRO)
+        result = {"urls": list(record.urls), "text": record.text}
+        empty = record.state == "succeeded" and not record.urls and not record.text
+        if record.state == "failed" or empty:
+            if not watch.late:
+                detail = "success without a result" if empty else f"{record.fail_code}: {record.fail_msg}"
+                self._fail_id(watch.job_id, "empty" if empty else record.reason, now, detail, cost)
+        elif watch.late:
+            jobs.arrive_late(watch.job_id, result, cost=cost, now=now)
+        else:
+            self._succeed(watch.job_id, result, cost, now)
+        self._bot.wake()
+        return True
+
+    def _succeed(self, job_id, result, cost, now):
+        job = jobs.get(job_id)
+        charged = self._charge(job, cost)
+        with transaction():
+            if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now) is not None:
+                facts.emit("job.succeeded", now, job=job_id)
+
+    def _charge(self, job, cost):
+        """Return what a finished job costs: its price, or for metered models what KIE took, never more than the hold."""
+        model = self.catalog.models.get(job.model)
+        if model is None or cost is None or not is_upper_bound(model, job.inputs):
+            return job.price
+        metered = self.price_of_credits(Decimal(cost) / MICRO)
+        return job.price if metered is None else min(job.price, metered)
+
+    def _fail(self, job, reason, now, detail, states):
+        self._fail_id(job.id, reason, now, detail, None, states)
+
+    def _fail_id(self, job_id, reason, now, detail, cost=None, states=jobs.OPEN):
+        with transaction():
+            if jobs.fail(job_id, reason, now=now, detail=detail, cost=cost, states=states) is not None:
+                facts.emit("job.failed", now, job=job_id)
+        self._bot.wake()
+
+    # what the loops call
+
+    def recover(self):
+        """Pick up every open job after a start; return how many there were."""
+        now = self._bot.clock.now()
+        for job_id in jobs.interrupted():
+            with transaction():
+                if jobs.lose(job_id, now + LOST_PATIENCE) is not None:
+                    facts.emit("job.lost", now, job=job_id)
+        found = jobs.watched(now)
+        for job, late in found:
+            self.poller.watch(job.id, job.task_id, job.usual_s, now, late=late, first_s=1)
+        return len(found)
+
+    def settle_overdue(self, now):
+        """Fail jobs past their deadline and give their money back; a result that comes later is delivered free."""
+        for job in jobs.overdue(now):
+            reason = "lost" if job.state == "lost" else "deadline"
+            self._fail(job, reason, now, f"no result by {job.deadline_at:%H:%M:%S}", ("running", "lost"))
+            if job.task_id:
+                self.poller.watch(job.id, job.task_id, job.usual_s, now, late=True)
+
+    def _patience(self, job):
+        model = self.catalog.models.get(job.model)
+        return timedelta(seconds=model.deadline_s if model else 3600)
+
+    def close(self):
+        """Stop the threads that work for jobs."""
+        self.poller.close()
+        self.delivery.close()
+

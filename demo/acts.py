@@ -1,0 +1,254 @@
+"""What people do: write, send files, edit, tap, pay, block. Each act puts the update into the bot's queue."""
+
+import asyncio
+import re
+import secrets
+
+from demo.chats import payment_object
+from demo.entities import found, read_given, tidy
+from demo.files import Upload
+from demo.methods.media import content_of
+from demo.rules import CAPTION_MAX, CHECKOUT_S, TEXT_MAX, utf16
+
+USER_UPLOAD_MAX = 100_000_000  # bytes; real people send up to 2 GB, a browser tab need not
+KEPT_TAPS = 10_000
+COMMAND = re.compile(r"/\w+(?:@(\w+))?")
+
+
+class Refused(Exception):
+    """An act that Telegram's apps would not let a person do: the text says why."""
+
+    status = 409
+
+
+class Missing(Refused):
+    """An act upon something that is not there."""
+
+    status = 404
+
+
+def person_of(world, person_id):
+    """Return a Person by id."""
+    if person_id not in world.people:
+        raise Missing(f"no person {person_id}")
+    return world.people[person_id]
+
+
+def place(world, person, chat_id=None):
+    """Return where a person writes: the private chat, or a group the person is in."""
+    if chat_id is None or chat_id == person.id:
+        return person
+    group = world.groups.get(chat_id)
+    if group is None or person.id not in group.members:
+        raise Missing(f"{person.first_name} is in no group {chat_id}")
+    return group
+
+
+def say(world, person, content, chat_id=None, reply_to=None):
+    """Put a message of a person into a chat and tell the bot, if it gets to see it."""
+    peer = place(world, person, chat_id)
+    if person.blocked and peer is person:
+        if not content.get("text", "").startswith("/start"):
+            raise Refused(f"{person.first_name} has blocked the bot; /start unblocks it")
+        block(world, person, False)
+    if reply_to:
+        replied = world.chat(peer.id).messages.get(reply_to)
+        if replied is None:
+            raise Missing(f"no message {reply_to} to reply to")
+        content = {"reply_to_message": {k: v for k, v in replied.items() if k != "reply_to_message"}, **content}
+    message = world.new_message(peer, person.user(), content)
+    if peer is person or reaches_bot(world, message):
+        world.tell("message", message)
+    return message
+
+
+def reaches_bot(world, message):
+    """Say whether the bot sees a message in a group in privacy mode: commands, mentions of it and replies to it."""
+    text = message.get("text") or message.get("caption") or ""
+    username = world.bot["username"]
+    command = COMMAND.match(text)
+    if command:
+        return (command[1] or username).lower() == username.lower()
+    replied = message.get("reply_to_message", {}).get("from", {})
+    return replied.get("id") == world.bot["id"] or f"@{username}".lower() in text.lower()
+
+
+def write(world, person, text, chat_id=None, reply_to=None, entities=None):
+    """Send text; one longer than Telegram takes goes as several messages, as the apps do. Return the messages."""
+    text = text.strip()
+    if not text:
+        raise Refused("text is empty")
+    given = [read_given(entity) for entity in entities or ()]
+    contents = []
+    for part in split(text):
+        marked = tidy(given + found(part, given))
+        contents.append({"text": part, "entities": marked} if marked else {"text": part})
+    return [say(world, person, content, chat_id, reply_to) for content in contents]
+
+
+def split(text):
+    """Return a text in parts of at most 4096 UTF-16 units."""
+    parts = [""]
+    for char in text if utf16(text) > TEXT_MAX else (text,):
+        if parts[-1] and utf16(parts[-1]) + utf16(char) > TEXT_MAX:
+            parts.append("")
+        parts[-1] += char
+    return parts
+
+
+async def send_files(world, person, kind, uploads, fields):
+    """Send files of one `kind`, as an album when `fields` say so; return the messages."""
+    extra = caption_of(fields)
+    if fields.flag("forward"):
+        origin = {"type": "hidden_user", "sender_user_name": "Somebody", "date": world.clock.date()}
+        extra |= {"forward_origin": origin, "forward_sender_name": "Somebody", "forward_date": world.clock.date()}
+    if fields.flag("media_group") and len(uploads) > 1:
+        extra["media_group_id"] = str(13_000_000_000_000_000 + secrets.randbits(48))
+    contents = [await content_of(world, kind, checked(upload), fields, limited=False) for upload in uploads]
+    messages = []
+    for content in contents:
+        messages.append(say(world, person, content | extra, fields.number("chat_id") or None))
+        extra = {key: value for key, value in extra.items() if not key.startswith("caption")}
+    return messages
+
+
+def caption_of(fields):
+    """Return the caption of a person's files as content."""
+    caption = fields.text("caption").strip()
+    if utf16(caption) > CAPTION_MAX:
+        raise Refused("the caption is too long")
+    entities = found(caption, [])
+    content = {"caption": caption} if caption else {}
+    return content | {"caption_entities": entities} if entities else content
+
+
+def checked(upload):
+    """Return a person's upload if it is a file of a size this server takes."""
+    if not isinstance(upload, Upload) or not 0 < len(upload.data) <= USER_UPLOAD_MAX:
+        raise Refused(f"a file has 1 to {USER_UPLOAD_MAX} bytes")
+    return upload
+
+
+def edit(world, person, message_id, text):
+    """Change the text of a person's own message."""
+    message = world.chat(person.id).messages.get(message_id)
+    if message is None or message["from"]["id"] != person.id or "text" not in message:
+        raise Refused(f"message {message_id} is no text of {person.first_name}")
+    if not text.strip() or utf16(text) > TEXT_MAX:
+        raise Refused(f"a text has 1 to {TEXT_MAX} characters")
+    entities = found(text, [])
+    fresh = {key: value for key, value in message.items() if key != "entities"}
+    fresh |= {"text": text, "edit_date": world.clock.date()} | ({"entities": entities} if entities else {})
+    world.tell("edited_message", world.replace(fresh))
+    return fresh
+
+
+def tap(world, person, message_id, data, chat_id=None):
+    """Tap a button, or send any data as if one had been tapped; return the tap's record."""
+    peer = place(world, person, chat_id)
+    chat = world.chat(peer.id)
+    message = chat.messages.get(message_id)
+    if message is None:
+        if message_id not in chat.deleted:
+            raise Missing(f"no message {message_id}")
+        message = {"chat": peer.chat(), "message_id": message_id, "date": 0}  # InaccessibleMessage
+    tap_id = str(secrets.randbits(60) + 1)
+    record = {"id": tap_id, "at": world.clock.now(), "chat_id": peer.id, "answered": False}
+    world.taps[tap_id] = record | {"text": "", "show_alert": False, "url": None}
+    if len(world.taps) > KEPT_TAPS:
+        del world.taps[next(iter(world.taps))]
+    query = {"id": tap_id, "from": person.user(), "message": message, "chat_instance": world.chat_instance}
+    world.tell("callback_query", query | {"data": data})
+    return world.taps[tap_id]
+
+
+async def wait_for_answer(world, tap_id, seconds):
+    """Wait until a tap is answered, at most `seconds`; return whether it is."""
+    if not world.taps[tap_id]["answered"]:
+        event = world.waiting_taps.setdefault(tap_id, asyncio.Event())
+        await world.clock.wait(event, seconds)
+        world.waiting_taps.pop(tap_id, None)
+    return world.taps[tap_id]["answered"]
+
+
+def invoice_of(world, person, message_id=None, link=None):
+    """Return the invoice behind a message or a link."""
+    invoice = world.links.get(link) if link else world.chat(person.id).invoices.get(message_id)
+    if invoice is None:
+        raise Missing(f"no invoice {link or message_id}")
+    return invoice
+
+
+async def pay(world, person, invoice, times=1, cancel=False):
+    """Pay an invoice, several times if asked; return `{state, error, charge_ids}`. `cancel` stops after the check."""
+    outcome = {"state": "cancelled" if cancel else "paid", "error": "", "charge_ids": []}
+    for _ in range(times):
+        answer = await check_out(world, person, invoice)
+        if answer is None:
+            return outcome | {"state": "timeout", "error": "the bot did not answer the pre-checkout query"}
+        if not answer["ok"]:
+            return outcome | {"state": "refused", "error": answer["error"]}
+        if not cancel:
+            outcome["charge_ids"].append(settle(world, person, invoice))
+    return outcome
+
+
+async def check_out(world, person, invoice):
+    """Send a pre-checkout query and wait up to 10 s; return `{ok, error}`, or None when no answer came."""
+    query_id = str(secrets.randbits(60) + 1)
+    checkout = world.checkouts[query_id] = {"at": world.clock.now(), "answer": None, "done": asyncio.Event()}
+    query = {"id": query_id, "from": person.user(), "currency": "XTR"}
+    query |= {"total_amount": invoice["total_amount"], "invoice_payload": invoice["payload"]}
+    world.tell("pre_checkout_query", query)
+    await world.clock.wait(checkout["done"], CHECKOUT_S)
+    del world.checkouts[query_id]
+    return checkout["answer"]
+
+
+def settle(world, person, invoice):
+    """Book a payment and tell the bot; return the charge id."""
+    payment = {
+        "charge_id": f"stx{secrets.token_urlsafe(24)}",
+        "user_id": person.id,
+        "amount": invoice["total_amount"],
+        "payload": invoice["payload"],
+        "date": world.clock.date(),
+        "refunded_at": None,
+    }
+    world.payments.append(payment)
+    content = {"successful_payment": payment_object(payment)}
+    world.tell("message", world.new_message(person, person.user(), content))
+    return payment["charge_id"]
+
+
+def charge_back(world, person, charge_id):
+    """Take a payment back outside the bot, as a shop or a bank can."""
+    payment = world.payment(charge_id)
+    if payment is None or payment["user_id"] != person.id or payment["refunded_at"]:
+        raise Missing(f"no payment {charge_id} to give back")
+    world.refund(payment)
+
+
+def block(world, person, blocked):
+    """Block or unblock the bot; it learns of it by `my_chat_member`."""
+    if person.blocked == blocked:
+        return
+    person.blocked = blocked
+    member, gone = {"user": world.bot, "status": "member"}, {"user": world.bot, "status": "kicked", "until_date": 0}
+    change = {"chat": person.chat(), "from": person.user(), "date": world.clock.date()}
+    change |= {"old_chat_member": member if blocked else gone, "new_chat_member": gone if blocked else member}
+    world.tell("my_chat_member", change)
+    world.announce_person(person)
+
+
+def add_group(world, title, members):
+    """Make a group of people and the bot, which learns of it by `my_chat_member`."""
+    for member in members:
+        person_of(world, member)
+    group = world.add_group(title, members)
+    sender = world.people[members[0]].user() if members else world.bot
+    change = {"chat": group.chat(), "from": sender, "date": world.clock.date()}
+    change["old_chat_member"] = {"user": world.bot, "status": "left"}
+    change["new_chat_member"] = {"user": world.bot, "status": "member"}
+    world.tell("my_chat_member", change)
+    return group

@@ -1,0 +1,271 @@
+"""The world behind the server: the bot's profile, people, groups, chats and their messages.
+
+Messages are the Bot API's Message objects and are never changed in place: an edit puts a new object where the
+old one was, so that whoever holds one (the list of calls, an update) keeps what was true then.
+"""
+
+import secrets
+from collections import deque
+from dataclasses import asdict, dataclass, field
+
+from demo.calls import Calls, Limits, Trouble
+from demo.clock import Clock
+from demo.files import Files
+from demo.rules import ApiError, bad
+from demo.updates import Updates
+
+FIRST_PERSON = 5_000_000_001  # above 2**32: a 32-bit column breaks at once (Bot API, User: up to 52 bits)
+FIRST_GROUP = -1_002_000_000_001
+KEPT_MESSAGES = 10_000  # of one chat; older ones are forgotten
+MEDIA = ("photo", "video", "audio", "voice", "document", "animation", "sticker", "video_note")
+
+
+@dataclass
+class Person:
+    """Somebody who can talk to the bot."""
+
+    id: int
+    first_name: str
+    last_name: str = ""
+    username: str = ""
+    language_code: str = "en"
+    blocked: bool = False
+    role: str = "user"
+
+    def user(self):
+        """Return the Bot API's User object."""
+        user = {"id": self.id, "is_bot": False, "first_name": self.first_name}
+        more = {"last_name": self.last_name, "username": self.username, "language_code": self.language_code}
+        return user | {key: value for key, value in more.items() if value}
+
+    def chat(self):
+        """Return the Bot API's Chat object of the private chat."""
+        chat = {"id": self.id, "type": "private", "first_name": self.first_name}
+        more = {"last_name": self.last_name, "username": self.username}
+        return chat | {key: value for key, value in more.items() if value}
+
+
+@dataclass
+class Group:
+    """A supergroup with the bot in it, in privacy mode."""
+
+    id: int
+    title: str
+    members: list
+
+    def chat(self):
+        """Return the Bot API's Chat object."""
+        return {"id": self.id, "type": "supergroup", "title": self.title}
+
+
+@dataclass
+class Chat:
+    """The messages of one chat by message_id, and what the Bot API's objects do not say about them."""
+
+    messages: dict = field(default_factory=dict)
+    keyboards: dict = field(default_factory=dict)  # reply keyboards by message_id
+    invoices: dict = field(default_factory=dict)  # payload and prices behind an invoice, by message_id
+    deleted: dict = field(default_factory=dict)  # message_ids that once were
+    cleared: int = 0  # the person does not see messages up to this one
+    pinned: int = 0
+
+
+class World:
+    """Everything the server knows."""
+
+    def __init__(self, token, admin_ids=(), folder=None):
+        self.token = token
+        self.admin_ids = tuple(int(one) for one in admin_ids)
+        self.clock = Clock()
+        self.files = Files(folder)
+        self.listeners = set()  # queues of server-sent events
+        self.changed = lambda: None  # called after each change that the state file must keep
+        self.forget()
+
+    def forget(self):
+        """Begin anew: nobody has ever written."""
+        self.clock.run_real()
+        self.files.forget()
+        self.bot = {
+            "id": int(self.token.split(":")[0]),
+            "is_bot": True,
+            "first_name": "Demo bot",
+            "username": "demo_bot",
+        }
+        self.profile = {"commands": {}, "menu_buttons": {}, "description": {}, "short_description": {}, "name": {}}
+        self.people, self.groups, self.chats = {}, {}, {}
+        self.taps, self.checkouts, self.links, self.payments = {}, {}, {}, []
+        self.waiting_taps = {}  # events, by callback_query_id, for those who wait for an answer
+        self.last_message_id = 0
+        self.updates = Updates(self.clock)
+        self.calls, self.trouble, self.limits = Calls(), Trouble(), Limits(self.clock)
+        self.chat_instance = str(secrets.randbits(62))
+        for admin_id in self.admin_ids:
+            self.add_person("Admin", id=admin_id, username=f"admin{admin_id}")
+
+    def add_person(self, first_name, id=None, **fields):
+        """Add a person, or change the one with this id; return the Person."""
+        if id is None:
+            id = max(FIRST_PERSON - 1, *self.people, 0) + 1 if self.people else FIRST_PERSON
+        if id in self.people:
+            person = self.people[id]
+            for name, value in {"first_name": first_name, **fields}.items():
+                setattr(person, name, value)
+        else:
+            role = "admin" if id in self.admin_ids else "user"
+            person = self.people[id] = Person(id, first_name, role=role, **fields)
+        self.announce_person(person)
+        return person
+
+    def add_group(self, title, members):
+        """Make a supergroup of people (ids) and the bot."""
+        group = Group(FIRST_GROUP - len(self.groups), title, list(members))
+        self.groups[group.id] = group
+        return group
+
+    def peer(self, chat_id):
+        """Return the Person or Group that `chat_id` (number, its text, or @username) names; raise as Telegram does."""
+        if chat_id is None or chat_id == "":
+            raise bad("chat_id is empty")
+        if not isinstance(chat_id, int | str):
+            raise bad("chat not found")
+        peer = self.people.get(chat_id) or self.groups.get(chat_id)
+        if peer is None and isinstance(chat_id, str):
+            if chat_id.lstrip("-").isdigit():
+                return self.peer(int(chat_id))
+            peer = next((one for one in self.people.values() if f"@{one.username}" == chat_id), None)
+        if peer is None:
+            raise bad("chat not found")
+        return peer
+
+    def reachable(self, chat_id):
+        """Return the Person or Group; raise 403 when the bot cannot write there."""
+        peer = self.peer(chat_id)
+        if isinstance(peer, Person) and peer.blocked:
+            raise ApiError(403, "Forbidden: bot was blocked by the user")
+        return peer
+
+    def chat(self, chat_id):
+        """Return the Chat of an existing peer."""
+        chat = self.chats.get(chat_id)
+        if chat is None:
+            chat = self.chats[chat_id] = Chat()
+        return chat
+
+    def new_message(self, peer, sender, content, keyboard=None):
+        """Put a new message of `sender` (a User object) into the chat of `peer`; return it.
+
+        `keyboard` is a reply keyboard (or its removal), which the Bot API does not show in the message.
+        """
+        self.last_message_id += 1
+        message = {"message_id": self.last_message_id, "from": sender, "chat": peer.chat(), "date": self.clock.date()}
+        message.update(content)
+        chat = self.chat(peer.id)
+        chat.messages[self.last_message_id] = message
+        if len(chat.messages) > KEPT_MESSAGES:
+            del chat.messages[next(iter(chat.messages))]
+        if keyboard:
+            chat.keyboards[self.last_message_id] = keyboard
+        self.announce_message("message", message)
+        return message
+
+    def replace(self, message):
+        """Put an edited message where the old one was."""
+        chat_id, message_id = message["chat"]["id"], message["message_id"]
+        self.chat(chat_id).messages[message_id] = message
+        self.announce_message("edited", message)
+        return message
+
+    def remove(self, chat_id, message_id):
+        """Delete a message."""
+        chat = self.chat(chat_id)
+        del chat.messages[message_id]
+        chat.keyboards.pop(message_id, None)
+        chat.deleted[message_id] = self.clock.date()
+        self.announce("deleted", {"chat_id": chat_id, "message_id": message_id})
+
+    def announce_message(self, event, message):
+        """Announce a message that is new or edited, as the page shows it."""
+        if self.listeners:  # decorating costs time that a benchmark need not pay
+            self.announce(event, {"chat_id": message["chat"]["id"], "message": self.decorated(message)})
+        else:
+            self.changed()
+
+    def announce_person(self, person):
+        """Announce a person who is new or changed."""
+        self.announce("person", {"chat_id": person.id, "person": asdict(person)})
+
+    def announce(self, event, data):
+        """Tell the chat page what happened, and the state file that there is something to keep."""
+        self.changed()
+        for listener in self.listeners:
+            listener.append_event(event, data)
+
+    def tell(self, kind, content):
+        """Queue an update of `kind` for the bot."""
+        self.updates.push(kind, content)
+        self.changed()
+
+    def answered(self, tap):
+        """Let those who wait for the answer to a tap go on."""
+        tap_id = tap["id"]
+        if tap_id in self.waiting_taps:
+            self.waiting_taps[tap_id].set()
+        shown = {key: tap[key] for key in ("chat_id", "answered", "text", "show_alert", "url")}
+        self.announce("answer", shown | {"callback_query_id": tap_id})
+
+    def payment(self, charge_id):
+        """Return the payment with this charge id, or None."""
+        return next((one for one in self.payments if one["charge_id"] == charge_id), None)
+
+    def refund(self, payment):
+        """Give a payment back and put the service message about it into the chat."""
+        payment["refunded_at"] = self.clock.date()
+        person = self.people[payment["user_id"]]
+        message = self.new_message(person, person.user(), {"refunded_payment": payment_object(payment)})
+        self.tell("message", message)
+
+    def shown(self, chat_id, after=0):
+        """Return the messages a person sees, oldest first, with the fields the chat page needs."""
+        chat = self.chat(chat_id)
+        start = max(after, chat.cleared)
+        return [self.decorated(one, chat) for number, one in list(chat.messages.items()) if number > start]
+
+    def decorated(self, message, chat=None):
+        """Return a message with `_from_bot`, `_url` at files and `_keyboard` for a reply keyboard."""
+        shown = message | {"_from_bot": message["from"]["id"] == self.bot["id"]}
+        keyboard = (chat or self.chat(message["chat"]["id"])).keyboards.get(message["message_id"])
+        if keyboard:
+            shown["_keyboard"] = keyboard
+        for kind in MEDIA:
+            if kind in shown:
+                content = shown[kind]
+                shown[kind] = [_with_url(one) for one in content] if kind == "photo" else _with_url(content)
+        return shown
+
+
+def payment_object(payment):
+    """Return the fields that SuccessfulPayment and RefundedPayment share."""
+    return {
+        "currency": "XTR",
+        "total_amount": payment["amount"],
+        "invoice_payload": payment["payload"],
+        "telegram_payment_charge_id": payment["charge_id"],
+        "provider_payment_charge_id": "",
+    }
+
+
+def _with_url(file):
+    return file | {"_url": f"/demo/files/{file['file_unique_id']}"}
+
+
+class Listener:
+    """One open stream of server-sent events: what was announced and not yet written."""
+
+    def __init__(self, wake):
+        self.events, self.wake = deque(maxlen=10_000), wake
+
+    def append_event(self, event, data):
+        """Keep an event until the stream is written."""
+        self.events.append((event, data))
+        self.wake.set()

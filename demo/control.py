@@ -1,0 +1,298 @@
+"""The control plane: what the chat page and the test kit call (see README.md). JSON in, JSON out."""
+
+import asyncio
+import json
+import re
+from dataclasses import asdict
+
+from aiohttp import web
+
+from demo import acts
+from demo.chats import Listener
+from demo.methods.profile import commands_for, get_chat_menu_button
+from demo.params import Params, read_params
+from demo.rules import ApiError
+
+BEAT_S = 15  # a comment on a silent stream of events, so that a closed page is noticed
+KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
+ROUTES = []
+
+
+def route(method, pattern):
+    """Register a handler `(world, body, *groups)` for a method and a path."""
+
+    def register(handler):
+        ROUTES.append((method, re.compile(pattern), handler))
+        return handler
+
+    return register
+
+
+async def answer(server, request):
+    """Answer a request under /demo/."""
+    if request.method == "GET" and request.path == "/demo/events":
+        return await stream_events(server, request)
+    if request.method == "GET" and request.path.startswith("/demo/files/"):
+        return send_file(server, request, request.path.removeprefix("/demo/files/"))
+    for method, pattern, handler in ROUTES:
+        match = pattern.fullmatch(request.path)
+        if match and method == request.method:
+            return await run(server, request, handler, match.groups())
+    return problem(404, f"no {request.method} {request.path}")
+
+
+async def run(server, request, handler, groups):
+    """Call a handler and turn what it raises into a 4xx."""
+    try:
+        body = await read_params(request, lists=("file",))
+        result = handler(server, body, *groups)
+        if asyncio.iscoroutine(result):
+            result = await result
+    except acts.Refused as error:
+        return problem(error.status, str(error))
+    except ApiError as error:
+        return problem(400, error.description)
+    except (ValueError, TypeError, KeyError) as error:
+        return problem(400, f"{type(error).__name__}: {error}")
+    return web.Response(body=json.dumps(result).encode(), content_type="application/json")
+
+
+def problem(status, text):
+    """Return an error of the control plane."""
+    return web.Response(status=status, body=json.dumps({"error": text}).encode(), content_type="application/json")
+
+
+@route("GET", "/demo/state")
+def get_state(server, body):
+    """Return the bot's profile, the people and the time; with `person`, the commands that person sees."""
+    world = server.world
+    people = list(world.people.values())
+    person = acts.person_of(world, body.number("person")) if "person" in body else people[0] if people else None
+    chat = Params(chat_id=person.id if person else None)
+    profile = {key: world.bot[key] for key in ("id", "username", "first_name")}
+    profile |= {
+        "commands": commands_for(world, person) if person else [],
+        "menu_button": get_chat_menu_button(world, chat),
+        "description": world.profile["description"].get("", ""),
+    }
+    groups = [asdict(group) for group in world.groups.values()]
+    shown = [asdict(one) for one in people]
+    return {"bot": profile, "people": shown, "groups": groups, "now": world.clock.now(), "kie": server.kie_url}
+
+
+@route("POST", "/demo/people")
+def post_person(server, body):
+    """Add a person, or change the one with this id."""
+    return asdict(server.world.add_person(**person_fields(body, ("id", *NAMES))))
+
+
+NAMES = ("first_name", "last_name", "username", "language_code")
+
+
+def person_fields(body, allowed):
+    """Return the fields of a person in `body`, checked."""
+    fields = {name: body[name] for name in allowed if body.get(name) is not None}
+    if not fields.get("first_name", "-"):
+        raise ValueError("first_name is empty")
+    return fields
+
+
+@route("PATCH", r"/demo/people/(\d+)")
+def patch_person(server, body, person_id):
+    """Change a person; block or unblock the bot; clear the chat on the page."""
+    world, person = server.world, acts.person_of(server.world, int(person_id))
+    for name, value in person_fields(body, NAMES).items():
+        setattr(person, name, value)
+    if "blocked" in body:
+        acts.block(world, person, bool(body["blocked"]))
+    if body.get("clear"):
+        world.chat(person.id).cleared = world.last_message_id
+    world.announce_person(person)
+    return asdict(person)
+
+
+@route("POST", "/demo/groups")
+def post_group(server, body):
+    """Make a group of people and the bot."""
+    return asdict(acts.add_group(server.world, body.need("title"), body.json("members", list, [])))
+
+
+@route("GET", r"/demo/(?:people|groups)/(-?\d+)/messages")
+def get_messages(server, body, chat_id):
+    """Return what stands in a private chat or a group."""
+    world = server.world
+    world.peer(int(chat_id))
+    return {"messages": world.shown(int(chat_id), body.number("after"))}
+
+
+@route("POST", r"/demo/people/(\d+)/send")
+async def post_send(server, body, person_id):
+    """Send text or files as a person."""
+    world, person = server.world, acts.person_of(server.world, int(person_id))
+    uploads = body.pop("file", None)
+    if uploads is None:
+        text, chat_id, reply_to = body.need("text"), body.number("chat_id") or None, body.number("reply_to")
+        messages = acts.write(world, person, text, chat_id, reply_to, body.json("entities", list))
+    else:
+        kind = body.text("kind", "document")
+        if kind not in KINDS:
+            raise ValueError(f"kind is {kind!r}, wanted one of {', '.join(KINDS)}")
+        messages = await acts.send_files(world, person, kind, uploads, body)
+    return {"messages": [world.decorated(message) for message in messages]}
+
+
+@route("POST", r"/demo/people/(\d+)/edit")
+def post_edit(server, body, person_id):
+    """Edit a person's own text."""
+    person = acts.person_of(server.world, int(person_id))
+    return server.world.decorated(acts.edit(server.world, person, body.number("message_id"), body.need("text")))
+
+
+@route("POST", r"/demo/people/(\d+)/tap")
+async def post_tap(server, body, person_id):
+    """Tap a button; with `wait`, wait so many seconds for the answer."""
+    world, person = server.world, acts.person_of(server.world, int(person_id))
+    tap = acts.tap(world, person, body.number("message_id"), body.text("data"), body.number("chat_id") or None)
+    if body.get("wait"):
+        await acts.wait_for_answer(world, tap["id"], float(body["wait"]))
+    return {"callback_query_id": tap["id"], **shown_tap(tap)}
+
+
+def shown_tap(tap):
+    """Return the answer to a tap as far as there is one."""
+    return {key: tap[key] for key in ("answered", "text", "show_alert", "url")}
+
+
+@route("GET", r"/demo/taps/(\d+)")
+def get_tap(server, body, tap_id):
+    """Return the answer to a tap."""
+    tap = server.world.taps.get(tap_id)
+    if tap is None:
+        raise acts.Missing(f"no tap {tap_id}")
+    return shown_tap(tap)
+
+
+@route("POST", r"/demo/people/(\d+)/pay")
+async def post_pay(server, body, person_id):
+    """Pay an invoice by its message or link."""
+    world, person = server.world, acts.person_of(server.world, int(person_id))
+    invoice = acts.invoice_of(world, person, body.number("message_id"), body.get("link"))
+    return await acts.pay(world, person, invoice, body.number("times", 1), body.flag("cancel"))
+
+
+@route("POST", r"/demo/people/(\d+)/refund")
+def post_refund(server, body, person_id):
+    """Charge a payment back."""
+    acts.charge_back(server.world, acts.person_of(server.world, int(person_id)), body.need("charge_id"))
+    return {}
+
+
+@route("POST", "/demo/updates")
+def post_update(server, body):
+    """Queue a raw update."""
+    body.pop("update_id", None)
+    if not body:
+        raise ValueError("an update has a field besides update_id")
+    update = server.world.updates.push_raw(dict(body))
+    server.world.changed()
+    return update
+
+
+@route("GET", "/demo/calls")
+def get_calls(server, body):
+    """Return the newest calls of the bot."""
+    return {"calls": server.world.calls.since(body.number("after"), body.text("method"))}
+
+
+@route("POST", "/demo/trouble")
+def post_trouble(server, body):
+    """Arrange trouble."""
+    server.world.trouble.add(**body)
+    return {"trouble": server.world.trouble.rules}
+
+
+@route("DELETE", "/demo/trouble")
+def delete_trouble(server, body):
+    """Call off all trouble."""
+    server.world.trouble.rules.clear()
+    return {"trouble": []}
+
+
+@route("POST", "/demo/clock")
+def post_clock(server, body):
+    """Move the clock, stop it at a time, or let it run with the real one."""
+    clock = server.world.clock
+    if body.get("real"):
+        clock.run_real()
+    if "now" in body:
+        clock.stop_at(body["now"])
+    if "forward_s" in body:
+        clock.forward(float(body["forward_s"]))
+    server.world.changed()
+    return {"now": clock.now()}
+
+
+@route("POST", "/demo/limits")
+def post_limits(server, body):
+    """Turn the flood limits on or off."""
+    server.world.limits.set(**body)
+    return {}
+
+
+@route("GET", "/demo/pending")
+def get_pending(server, body):
+    """Return how many updates the bot has not confirmed."""
+    return {"updates": len(server.world.updates.waiting)}
+
+
+@route("POST", "/demo/reset")
+def post_reset(server, body):
+    """Forget everything."""
+    server.reset()
+    return {}
+
+
+def send_file(server, request, unique_id):
+    """Return a file for the page, or the part of it that a player asks for; never as a page of its own."""
+    file = server.world.files.known.get(unique_id)
+    if file is None:
+        return problem(404, f"no file {unique_id}")
+    data = server.world.files.read(file)
+    headers = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+    headers |= {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=86400"}
+    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+    if wanted is None or int(wanted[1]) >= len(data):
+        return web.Response(body=data, content_type=file.mime, headers=headers)
+    start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
+    headers["Content-Range"] = f"bytes {start}-{stop}/{len(data)}"
+    return web.Response(status=206, body=data[start : stop + 1], content_type=file.mime, headers=headers)
+
+
+async def stream_events(server, request):
+    """Write what happens as server-sent events until the page goes away or the server stops."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    listener = Listener(asyncio.Event())
+    server.listeners.add(listener)
+    try:
+        await response.write(b": hello\n\n")
+        while not server.stopping:
+            await write_events(response, listener)
+    except ConnectionError:
+        pass  # the page is gone
+    finally:
+        server.listeners.discard(listener)
+    return response
+
+
+async def write_events(response, listener):
+    """Wait for events and write them; after a silent while write a comment instead."""
+    try:
+        await asyncio.wait_for(listener.wake.wait(), BEAT_S)
+    except TimeoutError:
+        await response.write(b": still here\n\n")
+        return
+    listener.wake.clear()
+    while listener.events:
+        event, data = listener.events.popleft()
+        await response.write(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())

@@ -1,0 +1,380 @@
+"""The test kit: people on the local Bot API server, as plain objects.
+
+    telegram = Telegram(server.url)
+    alice = telegram.person("Alice <3")
+    alice.send("/start")
+    alice.tap("Balance")
+    assert "0 ₽" in alice.last
+
+Every act goes through the control plane over HTTP. `pump` is called after each act, and again and again while one
+waits for the bot: give it the function that lets a bot in this process work off its updates.
+"""
+
+import threading
+import time
+from concurrent.futures import Future
+
+import requests
+
+WAIT_S = 10  # for a bot that works by itself
+STEP_S = 0.01  # between two looks
+
+
+class NoSuchButton(AssertionError):
+    """No message has the button that was to be tapped; the text lists those that are there."""
+
+
+class Telegram:
+    """The server at `url`: its people, clock, troubles and the list of the bot's calls."""
+
+    def __init__(self, url, pump=None):
+        self.url, self.pump = url.rstrip("/"), pump or (lambda: None)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between this machine and itself
+
+    def call(self, method, path, **options):
+        """Call the control plane and return its JSON; raise AssertionError with its words for an error."""
+        answer = self._session.request(method, f"{self.url}/demo{path}", timeout=60, **options)
+        body = answer.json()
+        if answer.status_code >= 400:
+            raise AssertionError(f"{method} {path}: {answer.status_code} {body['error']}")
+        return body
+
+    def act(self, method, path, **options):
+        """Do something as a person: call, then let the bot work."""
+        body = self.call(method, path, **options)
+        self.pump()
+        return body
+
+    def act_with_bot(self, path, json):
+        """Do something that only ends when the bot has answered; it works meanwhile."""
+        future = Future()
+
+        def run():
+            try:
+                future.set_result(self.call("POST", path, json=json))
+            except (AssertionError, requests.RequestException) as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        while not future.done():
+            self.pump()
+            time.sleep(STEP_S)
+        self.pump()
+        return future.result()
+
+    def person(self, first_name="Alice", **fields):
+        """Add a person (or change the one with this `id`); fields: id, last_name, username, language_code."""
+        body = self.call("POST", "/people", json={"first_name": first_name, **fields})
+        return Person(self, body["id"])
+
+    def group(self, title, *people):
+        """Make a group of `people` and the bot; write there with `alice.send(text, group=group)`."""
+        body = self.act("POST", "/groups", json={"title": title, "members": [person.id for person in people]})
+        return Group(self, body["id"])
+
+    @property
+    def state(self):
+        """The bot's profile, the people and the time."""
+        return self.call("GET", "/state")
+
+    @property
+    def pending(self):
+        """How many updates the bot has not confirmed."""
+        return self.call("GET", "/pending")["updates"]
+
+    @property
+    def now(self):
+        """The server's time, in seconds since 1970."""
+        return self.state["now"]
+
+    def calls(self, method="", after=0):
+        """Return the bot's calls (of `method`), oldest first."""
+        return self.call("GET", "/calls", params={"method": method, "after": after})["calls"]
+
+    def fail_next(self, method, kind, times=1, **more):
+        """Let the next calls of `method` ("*": any) fail; more: retry_after, delay_s, chat_id."""
+        self.call("POST", "/trouble", json={"method": method, "kind": kind, "times": times, **more})
+
+    def no_trouble(self):
+        """Call off all trouble."""
+        self.call("DELETE", "/trouble")
+
+    def forward(self, seconds):
+        """Move the server's clock on."""
+        return self.call("POST", "/clock", json={"forward_s": seconds})["now"]
+
+    def set_time(self, now):
+        """Stop the server's clock at `now` (seconds since 1970)."""
+        return self.call("POST", "/clock", json={"now": now})["now"]
+
+    def flood_limits(self, on=True, per_second=30, per_chat=1):
+        """Turn Telegram's flood limits on or off."""
+        self.call("POST", "/limits", json={"flood": on, "per_second": per_second, "per_chat": per_chat})
+
+    def update(self, **content):
+        """Send the bot a raw update, e.g. `update(poll={…})`."""
+        return self.act("POST", "/updates", json=content)
+
+    def reset(self):
+        """Forget everything."""
+        self.call("POST", "/reset")
+
+    def wait(self, condition, seconds=WAIT_S, about="what was waited for"):
+        """Let the bot work until `condition()` is true; return its value, or fail after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"{about} did not happen in {seconds} s"
+            self.pump()
+            time.sleep(STEP_S)
+        return value
+
+
+class BotCallFailed(Exception):
+    """A call of the Bot API that was refused: `code`, `description`, and `body` with the rest."""
+
+    def __init__(self, method, body):
+        super().__init__(f"{method}: {body['description']}")
+        self.code, self.description, self.body = body["error_code"], body["description"], body
+
+
+class RawBot:
+    """The bot's side without any library: `bot("sendMessage", chat_id=…, text=…)` returns the result or raises."""
+
+    def __init__(self, url, token):
+        self.url, self.token = url, token
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._offset = 0
+
+    def __call__(self, method, files=None, **params):
+        """Make one call, as JSON or, with `files`, as multipart."""
+        options = {"data": params, "files": files} if files else {"json": params}
+        body = self._session.post(f"{self.url}/bot{self.token}/{method}", timeout=60, **options).json()
+        if not body["ok"]:
+            raise BotCallFailed(method, body)
+        return body["result"]
+
+    def updates(self, **params):
+        """Return the updates that came since the last time, and confirm them with the next call."""
+        updates = self("getUpdates", offset=self._offset, **params)
+        self._offset = updates[-1]["update_id"] + 1 if updates else self._offset
+        return updates
+
+
+class Group:
+    """A group with the bot in it."""
+
+    def __init__(self, telegram, id):
+        self.telegram, self.id = telegram, id
+
+    @property
+    def messages(self):
+        """All messages, oldest first."""
+        return self.telegram.call("GET", f"/groups/{self.id}/messages")["messages"]
+
+
+class Person:
+    """Somebody who uses the bot."""
+
+    def __init__(self, telegram, id):
+        self.telegram, self.id = telegram, id
+        self._tap = None
+
+    def __repr__(self):
+        return f"<Person {self.id}>"
+
+    # Writing
+
+    def send(self, text, reply_to=None, group=None, **more):
+        """Send text, privately or into a `group`; return the Message. More: entities."""
+        body = {"text": text, **more, **_place(group)} | ({"reply_to": _id(reply_to)} if reply_to else {})
+        return self.telegram.act("POST", f"/people/{self.id}/send", json=body)["messages"][-1]
+
+    def send_file(self, kind, *files, **fields):
+        """Send files of one kind: bytes or `(name, bytes)`; fields: caption, duration, media_group, forward …"""
+        parts = [("file", file if isinstance(file, tuple) else (NAMES[kind], file)) for file in files]
+        path = f"/people/{self.id}/send"
+        return self.telegram.act("POST", path, files=parts, data={"kind": kind, **fields})["messages"]
+
+    def photo(self, data, caption="", **fields):
+        """Send a picture as a photo; return the Message."""
+        return self.send_file("photo", data, caption=caption, **fields)[0]
+
+    def document(self, data, name="file.bin", caption="", **fields):
+        """Send a file as a document; return the Message."""
+        return self.send_file("document", (name, data), caption=caption, **fields)[0]
+
+    def video(self, data, caption="", **fields):
+        """Send a video; fields: duration (seconds), width, height."""
+        return self.send_file("video", data, caption=caption, **fields)[0]
+
+    def audio(self, data, caption="", **fields):
+        """Send music; fields: duration (seconds)."""
+        return self.send_file("audio", data, caption=caption, **fields)[0]
+
+    def voice(self, data, **fields):
+        """Send a voice message; fields: duration (seconds)."""
+        return self.send_file("voice", data, **fields)[0]
+
+    def animation(self, data, caption="", **fields):
+        """Send a GIF or a silent video."""
+        return self.send_file("animation", data, caption=caption, **fields)[0]
+
+    def sticker(self, data):
+        """Send a sticker."""
+        return self.send_file("sticker", data)[0]
+
+    def album(self, pictures, caption="", kind="photo"):
+        """Send files as one album; return its Messages."""
+        return self.send_file(kind, *pictures, caption=caption, media_group="1")
+
+    def edit(self, message, text):
+        """Change the text of an own message."""
+        return self.telegram.act("POST", f"/people/{self.id}/edit", json={"message_id": _id(message), "text": text})
+
+    # Tapping and paying
+
+    def tap(self, button, message=None, group=None):
+        """Tap a button of the newest message that has it: by label, by callback data, or by the beginning of either."""
+        message_id, data = self._find(button, _id(message) if message else None, group or self)
+        return self._send_tap(message_id, data, group)
+
+    def forge(self, data, message=None, group=None):
+        """Tap with data of one's own making, on the newest message of the bot unless told otherwise."""
+        sent = [one for one in (group or self).messages if one["_from_bot"]]
+        assert message or sent, "the bot has sent nothing to tap on"
+        return self._send_tap(_id(message) if message else sent[-1]["message_id"], data, group)
+
+    def _send_tap(self, message_id, data, group):
+        body = {"message_id": message_id, "data": data, **_place(group)}
+        self._tap = self.telegram.act("POST", f"/people/{self.id}/tap", json=body)
+        return self._tap["callback_query_id"]
+
+    def _find(self, button, message_id, chat):
+        """Return message_id and data of a button in a chat."""
+        shown = []
+        for message in reversed(chat.messages):
+            if message["_from_bot"] and message_id in (None, message["message_id"]):
+                own = _buttons(message)
+                match = _match(own, button)
+                if match:
+                    return message["message_id"], match
+                shown.append(own)
+        there = next((own for own in shown if own), {})
+        raise NoSuchButton(f"no button {button!r}; the newest keyboard has {there}; the last text is {self.last!r}")
+
+    def pay(self, message=None, times=1, cancel=False, link=None):
+        """Pay the newest invoice (or the one of `message` or `link`); return `{state, error, charge_ids}`."""
+        body = {"times": times, "cancel": cancel}
+        if link:
+            body["link"] = link
+        else:
+            body["message_id"] = _id(message) if message else self._newest_invoice()
+        return self.telegram.act_with_bot(f"/people/{self.id}/pay", body)
+
+    def _newest_invoice(self):
+        invoices = [message["message_id"] for message in self.messages if "invoice" in message]
+        assert invoices, f"the bot has sent no invoice; the last text is {self.last!r}"
+        return invoices[-1]
+
+    def refund(self, charge_id):
+        """Take a payment back outside the bot."""
+        return self.telegram.act("POST", f"/people/{self.id}/refund", json={"charge_id": charge_id})
+
+    # Changing oneself
+
+    def change(self, **fields):
+        """Change first_name, username or language_code; `clear=True` empties the chat."""
+        return self.telegram.act("PATCH", f"/people/{self.id}", json=fields)
+
+    def block(self):
+        """Block the bot."""
+        self.change(blocked=True)
+
+    def unblock(self):
+        """Unblock the bot."""
+        self.change(blocked=False)
+
+    # Reading
+
+    @property
+    def messages(self):
+        """All messages of the private chat as the person sees them now, oldest first."""
+        return self.telegram.call("GET", f"/people/{self.id}/messages")["messages"]
+
+    @property
+    def received(self):
+        """The bot's messages, oldest first."""
+        return [message for message in self.messages if message["_from_bot"]]
+
+    @property
+    def last_message(self):
+        """The bot's newest message, or None."""
+        return (self.received or [None])[-1]
+
+    @property
+    def last(self):
+        """Text or caption of the bot's newest message, "" when there is none."""
+        message = self.last_message or {}
+        return message.get("text") or message.get("caption") or ""
+
+    @property
+    def buttons(self):
+        """Labels → data (or URL, or text to copy …) of the newest message with an inline keyboard."""
+        marked = [message for message in self.received if "inline_keyboard" in message.get("reply_markup", {})]
+        return _buttons(marked[-1], KINDS) if marked else {}
+
+    @property
+    def toast(self):
+        """Text of the answer to the last tap, "" when it was empty, None when there is no answer."""
+        if self._tap is None:
+            return None
+        answer = self.telegram.call("GET", f"/taps/{self._tap['callback_query_id']}")
+        return answer["text"] if answer["answered"] else None
+
+    def wait_for(self, text, seconds=WAIT_S):
+        """Let the bot work until one of its messages contains `text`; return the newest such Message."""
+
+        def look():
+            fitting = [one for one in self.received if text in (one.get("text") or one.get("caption") or "")]
+            return fitting[-1] if fitting else None
+
+        return self.telegram.wait(look, seconds, f"a message with {text!r} (the last is {self.last!r})")
+
+
+NAMES = {
+    "photo": "photo.jpg", "document": "file.bin", "video": "video.mp4", "audio": "audio.mp3", "voice": "voice.oga",
+    "animation": "animation.mp4", "sticker": "sticker.webp",
+}  # fmt: skip
+
+
+KINDS = ("callback_data", "url", "copy_text", "pay", "web_app", "switch_inline_query")
+
+
+def _id(message):
+    """Return the message_id of a Message or of a number."""
+    return message["message_id"] if isinstance(message, dict) else int(message)
+
+
+def _place(group):
+    """Return the field that names a group, nothing for the private chat."""
+    return {"chat_id": group.id} if group else {}
+
+
+def _buttons(message, kinds=("callback_data",)):
+    """Return labels → data of a message's buttons of the given kinds."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    buttons = [(button, kind) for row in rows for button in row for kind in kinds if kind in button]
+    return {button["text"]: button[kind] for button, kind in buttons}
+
+
+def _match(buttons, wanted):
+    """Return the data of the button that `wanted` names, or None."""
+    for label, data in buttons.items():
+        if wanted in (label, data):
+            return data
+    for label, data in buttons.items():
+        if label.startswith(wanted) or data.startswith(wanted):
+            return data
+    return None

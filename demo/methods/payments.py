@@ -1,0 +1,144 @@
+"""Methods for Telegram Stars: invoices, the pre-checkout, refunds, the list of transactions.
+
+Digital goods are sold in XTR only: no provider token, exactly one price item (Bot API, sendInvoice). A charge id
+is the transaction's id; a refund is a second transaction under the same id (Bot API, StarTransaction).
+"""
+
+import re
+import secrets
+
+from demo.methods.sending import post
+from demo.rules import CHECKOUT_S, TOO_OLD, bad
+
+STARS_MAX = 100_000  # a price item in Stars: limits.tginfo.me
+MONTH_S = 2_592_000  # the only subscription period (Bot API, createInvoiceLink)
+SUBSCRIPTION_MAX = 10_000  # Stars (Bot API, createInvoiceLink)
+
+
+def read_invoice(params):
+    """Return the checked invoice of a call."""
+    invoice = {
+        "title": limited(params, "title", 32, "INVOICE_TITLE_INVALID"),
+        "description": limited(params, "description", 255, "INVOICE_DESCRIPTION_INVALID"),
+        "payload": limited(params, "payload", 128, "INVOICE_PAYLOAD_INVALID"),
+        "start_parameter": params.text("start_parameter"),
+        "currency": params.need("currency"),
+    }
+    if invoice["currency"] != "XTR":
+        raise bad("CURRENCY_INVALID")
+    if params.text("provider_token"):
+        raise bad("PAYMENT_PROVIDER_INVALID")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", invoice["start_parameter"]):
+        raise bad("START_PARAM_INVALID")
+    invoice["total_amount"] = read_price(params)
+    return invoice
+
+
+def limited(params, name, most, wrong):
+    """Return a text that must be there and have at most `most` bytes."""
+    value = params.need(name)
+    if len(value.encode()) > most and (name == "payload" or len(value) > most):
+        raise bad(wrong)
+    return value
+
+
+def read_price(params):
+    """Return the amount of the one price item, in Stars."""
+    prices = params.json("prices", list, [])
+    if len(prices) != 1:
+        raise bad("STARS_INVOICE_INVALID")
+    price = prices[0] if isinstance(prices[0], dict) else {}
+    if not price.get("label") or not isinstance(price.get("amount"), int):
+        raise bad('can\'t parse LabeledPrice: Field "amount" must be of type Integer')
+    if not 1 <= price["amount"] <= STARS_MAX:
+        raise bad("CURRENCY_TOTAL_AMOUNT_INVALID")
+    period = params.number("subscription_period")
+    if period and (period != MONTH_S or price["amount"] > SUBSCRIPTION_MAX):
+        raise bad("SUBSCRIPTION_PERIOD_INVALID")
+    return price["amount"]
+
+
+def send_invoice(world, params):
+    """Send an invoice message; without a keyboard of its own it gets the Pay button."""
+    invoice = read_invoice(params)
+    shown = {key: invoice[key] for key in ("title", "description", "start_parameter", "currency", "total_amount")}
+    pay = {"inline_keyboard": [[{"text": f"Pay ⭐️{invoice['total_amount']}", "pay": True}]]}
+    message = post(world, params, {"invoice": shown} if params.markup() else {"invoice": shown, "reply_markup": pay})
+    world.chat(message["chat"]["id"]).invoices[message["message_id"]] = invoice
+    return message
+
+
+def create_invoice_link(world, params):
+    """Return a link that anybody can pay."""
+    invoice = read_invoice(params)
+    link = f"https://t.me/${secrets.token_urlsafe(12)}"
+    world.links[link] = invoice
+    return link
+
+
+def answer_pre_checkout_query(world, params):
+    """Let a payment go on or refuse it, once and within 10 seconds."""
+    checkout = world.checkouts.get(params.need("pre_checkout_query_id"))
+    if checkout is None or checkout["answer"] or world.clock.now() - checkout["at"] > CHECKOUT_S:
+        raise bad(TOO_OLD)
+    fine = params.flag("ok")
+    if not fine and not params.text("error_message"):
+        raise bad('parameter "error_message" is required')
+    checkout["answer"] = {"ok": fine, "error": params.text("error_message")}
+    checkout["done"].set()
+    return True
+
+
+def refund_star_payment(world, params):
+    """Give a payment back."""
+    user_id = params.number("user_id")
+    if user_id not in world.people:
+        raise bad("user not found")
+    payment = world.payment(params.need("telegram_payment_charge_id"))
+    if payment is None or payment["user_id"] != user_id:
+        raise bad("CHARGE_NOT_FOUND")
+    if payment["refunded_at"]:
+        raise bad("CHARGE_ALREADY_REFUNDED")
+    world.refund(payment)
+    return True
+
+
+def transactions(world):
+    """Return all StarTransactions, oldest first."""
+    rows = []
+    for payment in world.payments:
+        partner = {
+            "type": "user",
+            "transaction_type": "invoice_payment",
+            "user": world.people[payment["user_id"]].user(),
+            "invoice_payload": payment["payload"],
+        }
+        row = {"id": payment["charge_id"], "amount": payment["amount"], "date": payment["date"], "source": partner}
+        rows.append((payment["date"], row))
+        if payment["refunded_at"]:
+            back = {"id": row["id"], "amount": row["amount"], "date": payment["refunded_at"], "receiver": partner}
+            rows.append((payment["refunded_at"], back))
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]
+
+
+def get_star_transactions(world, params):
+    """Return up to 100 transactions, oldest first."""
+    limit, offset = params.number("limit", 100), params.number("offset")
+    if not 1 <= limit <= 100 or offset < 0:
+        raise bad("LIMIT_INVALID" if offset >= 0 else "OFFSET_INVALID")
+    return {"transactions": transactions(world)[offset : offset + limit]}
+
+
+def get_my_star_balance(world, params):
+    """Return the bot's Stars."""
+    return {"amount": sum(row["amount"] if "source" in row else -row["amount"] for row in transactions(world))}
+
+
+METHODS = {
+    "sendInvoice": send_invoice,
+    "createInvoiceLink": create_invoice_link,
+    "answerPreCheckoutQuery": answer_pre_checkout_query,
+    "refundStarPayment": refund_star_payment,
+    "getStarTransactions": get_star_transactions,
+    "getMyStarBalance": get_my_star_balance,
+}

@@ -1,0 +1,198 @@
+/** One chat as one person sees it: header, messages, text field. Several may stand side by side. */
+
+import * as api from "./api.js";
+import { Composer } from "./composer.js";
+import { announce, h, iconButton } from "./dom.js";
+import { initials } from "./format.js";
+import { t } from "./i18n.js";
+import { copy, openLink } from "./links.js";
+import { MessageList } from "./list.js";
+import { alertBox, popupMenu, textBox, toast } from "./overlay.js";
+import { avatar, fullName } from "./people.js";
+import { serviceText, summary } from "./service.js";
+import { store } from "./store.js";
+
+const LANGUAGES = ["en", "ru", "de", "es"];
+
+/** The chat of one person with the bot. `actions`: back(), openAs(id, address), panel(). Call `close` when it goes. */
+export class ChatView {
+  constructor(personId, actions) {
+    this.personId = personId;
+    this.actions = actions;
+    this.profile = store.bot; // the bot as this person sees it: commands differ by person and language
+    this.stop = new AbortController();
+    this.list = new MessageList(this);
+    this.composer = new Composer(this);
+    this.subtitle = h("span", { class: "chat-subtitle" });
+    this.title = h("span", { class: "chat-title" });
+    this.bubbleOfPerson = h("span", { class: "acting" });
+    this.element = h("section", { class: "chat", "data-testid": "chat", "data-person-id": personId }, this.header(), this.list.element, this.composer.element);
+    this.listen();
+    this.drawHeader();
+    this.loadProfile();
+  }
+
+  async loadProfile() {
+    const state = await this.attempt(() => api.getState(this.personId));
+    if (state) this.profile = state.bot;
+    this.composer.drawBar();
+    this.list.drawEmpty();
+  }
+
+  get person() {
+    return store.people.get(this.personId);
+  }
+
+  get chat() {
+    return store.chat(this.personId);
+  }
+
+  header() {
+    return h("header", { class: "chat-header" },
+      iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only" }),
+      h("span", { class: "avatar", "data-colour": "bot", "aria-hidden": "true" }, initials(store.bot.first_name)),
+      h("div", { class: "chat-names" }, this.title, this.subtitle),
+      this.bubbleOfPerson,
+      iconButton("more", t("chat_menu"), (event) => this.menu(event.currentTarget), { "data-testid": "chat-menu" }),
+      iconButton("panel", t("panel"), () => this.actions.panel(), { class: "panel-toggle", "data-testid": "panel-toggle" }));
+  }
+
+  drawHeader() {
+    const { person, chat } = this;
+    this.element.setAttribute("aria-label", `${store.bot.first_name}: ${t("acting", { name: fullName(person) })}`);
+    this.title.textContent = store.bot.first_name;
+    this.subtitle.classList.toggle("active", Boolean(chat.action));
+    this.subtitle.replaceChildren(h("span", {}, this.subtitleText()), h("span", {}, ` · ${t("acting", { name: person.first_name })}`));
+    this.bubbleOfPerson.replaceChildren(avatar(person.id, fullName(person)), h("span", { class: "ellipsis", dir: "auto" }, t("acting", { name: person.first_name })));
+  }
+
+  subtitleText() {
+    if (!store.isConnected) return t("connecting");
+    return this.chat.action ? `${t(this.chat.action)}…` : t("bot");
+  }
+
+  listen() {
+    const mine = (act) => (detail) => { if (detail.chatId === this.personId) act(detail); };
+    const { signal } = this.stop;
+    store.on("message", mine((detail) => this.onMessage(detail)), signal);
+    store.on("removed", mine((detail) => { this.list.remove(detail.messageId); this.composer.drawKeyboard(); }), signal);
+    store.on("reloaded", mine(() => { this.list.reload(); this.composer.drawKeyboard(); this.seen(); }), signal);
+    store.on("answer", mine((detail) => this.onAnswer(detail)), signal);
+    store.on("action", mine(() => this.drawHeader()), signal);
+    store.on("connection", () => this.drawHeader(), signal);
+    store.on("bot", () => { this.drawHeader(); this.composer.drawBar(); this.loadProfile(); }, signal);
+    store.on("person", ({ person }) => { if (person.id === this.personId) { this.drawHeader(); this.loadProfile(); } }, signal);
+  }
+
+  close() {
+    this.stop.abort();
+    this.list.close();
+    this.element.remove();
+  }
+
+  /** The person looks at the chat: nothing is unread. */
+  seen() {
+    this.chat.unread = 0;
+    store.emit("seen", { chatId: this.personId });
+  }
+
+  onMessage({ message, isNew }) {
+    this.list.put(message);
+    this.composer.drawKeyboard();
+    if (message._from_bot) announce(`${store.bot.first_name}: ${summary(message)}`); // an edit is a new screen, so it counts
+    if (isNew) this.seen();
+  }
+
+  onAnswer({ tap, answer }) {
+    this.list.redraw(tap.messageId);
+    if (!answer) toast(t("no_answer"), this.element);
+    else if (answer.url) openLink(answer.url, this);
+    else if (answer.text && answer.show_alert) alertBox(store.bot.first_name, answer.text);
+    else if (answer.text) toast(answer.text, this.element);
+  }
+
+  /** Name the author of a message: the bot or this person. */
+  author(message) {
+    return message._from_bot || message.from?.is_bot ? store.bot.first_name : fullName(this.person);
+  }
+
+  /** Run an act of the person; a refusal of the server becomes a toast. Resolves to its value or null. */
+  async attempt(act) {
+    try {
+      return await act();
+    } catch (error) {
+      toast(t("failed", { reason: error.message }), this.element);
+      return null;
+    }
+  }
+
+  /** Press a button of the bot. A second press while the first waits does nothing, as in Telegram. */
+  async tap(messageId, data) {
+    if (this.chat.isWaiting(messageId, data)) return;
+    const pressed = this.attempt(() => store.tap(this.personId, messageId, data));
+    this.list.redraw(messageId);
+    await pressed;
+    this.list.redraw(messageId);
+  }
+
+  /** Send a text as this person; resolves to whether it went. */
+  async sendText(text, replyTo) {
+    const answer = await this.attempt(() => api.sendText(this.personId, text, replyTo));
+    answer?.messages.forEach((message) => store.put(this.personId, message));
+    this.list.toBottom();
+    return answer !== null;
+  }
+
+  /** Put words into the text field. */
+  write(text) {
+    this.composer.insert(text);
+  }
+
+  /** Follow a link to the bot: /start with its payload, as the apps do. */
+  openBot(payload) {
+    return this.sendText(payload ? `/start ${payload}` : "/start");
+  }
+
+  scrollTo(messageId) {
+    this.list.scrollTo(messageId);
+  }
+
+  messageMenu(message, opener) {
+    const text = message.text ?? message.caption;
+    const charge = message.successful_payment?.telegram_payment_charge_id;
+    const canEdit = !message._from_bot && message.text !== undefined;
+    popupMenu(opener, [
+      serviceText(message) === null && ["reply", t("reply"), () => this.composer.replyTo(message), "menu-reply"],
+      text !== undefined && ["copy", t("copy_text"), () => copy(text), "menu-copy"],
+      canEdit && ["edit", t("edit"), () => this.composer.edit(message), "menu-edit"],
+      charge && ["reply", t("chargeback"), () => this.chargeBack(charge), "menu-chargeback"],
+      ["file", t("raw"), () => textBox("JSON", JSON.stringify(message, null, 2), copy), "menu-raw"],
+    ].filter(Boolean), t("message_menu"));
+  }
+
+  async chargeBack(charge) {
+    const answer = await this.attempt(() => api.refund(this.personId, charge));
+    if (answer) toast(t("charged_back"), this.element);
+  }
+
+  menu(opener) {
+    const { person } = this;
+    const change = (fields) => this.change(fields);
+    const next = LANGUAGES[(LANGUAGES.indexOf(person.language_code) + 1) % LANGUAGES.length];
+    popupMenu(opener, [
+      ["globe", `${t("speak", { code: person.language_code })} → ${next}`, () => change({ language_code: next }), "person-language"],
+      ["close", t(person.blocked ? "unblock" : "block"), () => change({ blocked: !person.blocked }), "person-block"],
+      ["edit", t("clear_chat"), () => this.clear(), "person-clear"],
+    ], t("chat_menu"));
+  }
+
+  async change(fields) {
+    const person = await this.attempt(() => api.changePerson(this.personId, fields));
+    if (person) store.putPerson(person);
+  }
+
+  async clear() {
+    await this.change({ clear: true });
+    await store.loadChat(this.personId);
+  }
+}

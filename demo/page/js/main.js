@@ -1,0 +1,106 @@
+/** Start the page: the three columns, who is acting, and which of them a narrow screen shows. */
+
+import { ChatView } from "./chat.js";
+import { h } from "./dom.js";
+import { language, t } from "./i18n.js";
+import { openLink } from "./links.js";
+import { toast } from "./overlay.js";
+import { panel } from "./panel.js";
+import { peopleColumn } from "./people.js";
+import { applyTheme, remember, remembered } from "./settings.js";
+import { store } from "./store.js";
+import { startTour, welcome } from "./tour.js";
+
+const WIDE_PX = 1100; // from here on the panel stands beside the chat; the same figure is in base.css
+
+const app = document.getElementById("app");
+const chats = h("main", { class: "chats" });
+let left = null; // the ChatView of the person acting
+let right = null; // the second ChatView, side by side
+
+function choose(id) {
+  remember("as", id);
+  if (left?.personId !== id) {
+    const before = left?.personId;
+    if (right?.personId === id && before !== undefined) showRight(before);
+    left?.close();
+    left = new ChatView(id, actions);
+    chats.prepend(left.element);
+    if (before !== undefined) store.emit("seen", { chatId: before });
+  }
+  left.seen();
+  left.list.toBottom();
+  show("chat");
+  if (innerWidth >= WIDE_PX) left.composer.focus();
+  store.emit("choose", { chatId: id });
+}
+
+function showRight(id) {
+  right?.close();
+  right = id === null ? null : new ChatView(id, actions);
+  if (right) chats.append(right.element);
+  chats.classList.toggle("two", Boolean(right));
+}
+
+function sideBySide() {
+  if (right) return showRight(null);
+  const others = [...store.people.values()].filter((person) => person.id !== left.personId);
+  const other = others.find((person) => person.role === "admin") ?? others[0];
+  return other && showRight(other.id);
+}
+
+/** On a narrow screen one column shows at a time: people or chat. */
+function show(column) {
+  app.dataset.column = column;
+}
+
+function togglePanel(open = app.dataset.panel !== "open") {
+  app.dataset.panel = open ? "open" : "closed";
+  remember("panel", app.dataset.panel);
+}
+
+function openAs(id, address) {
+  choose(id);
+  return openLink(address, left);
+}
+
+const actions = {
+  acting: () => left?.personId,
+  choose,
+  openAs,
+  sideBySide,
+  back: () => show("people"),
+  panel: () => togglePanel(),
+  tour: () => startTour({ choose, write: (text) => left.write(text) }),
+};
+
+// Whoever begins to type writes to the bot, wherever the focus was.
+document.addEventListener("keydown", (event) => {
+  const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+  const isElsewhere = document.querySelector("dialog[open]") || event.target.closest("input, textarea, select, [role=menu], .panel");
+  if (isLetter && !isElsewhere) left?.composer.focus();
+});
+
+function firstPerson() {
+  const wanted = Number(remembered("as"));
+  if (store.people.has(wanted)) return wanted;
+  const people = [...store.people.values()];
+  return (people.find((person) => person.role !== "admin") ?? people[0])?.id;
+}
+
+async function start() {
+  applyTheme();
+  document.documentElement.lang = language;
+  await store.loadState();
+  document.title = store.bot.first_name;
+  const people = peopleColumn(actions);
+  app.append(people, chats, panel(() => togglePanel(false)));
+  togglePanel(remembered("panel", innerWidth >= 1400 ? "open" : "closed") === "open");
+  people.drawAll();
+  const id = firstPerson();
+  if (id !== undefined) choose(id);
+  await store.follow(id);
+  if ((await welcome()) === "tour") actions.tour();
+}
+
+start().catch((error) => toast(t("failed", { reason: error.message })));

@@ -1,0 +1,114 @@
+/** The left column: who is there, who is acting, the page's own switches. */
+
+import * as api from "./api.js";
+import { h, iconButton } from "./dom.js";
+import { initials, timeOrDay } from "./format.js";
+import { switchLanguage, t } from "./i18n.js";
+import { formBox, toast } from "./overlay.js";
+import { summary } from "./service.js";
+import { toggleTheme } from "./settings.js";
+import { store } from "./store.js";
+
+/** Return a person's whole name. */
+export function fullName(person) {
+  return [person.first_name, person.last_name].filter(Boolean).join(" ");
+}
+
+/** Return a coloured circle with initials; the colour follows from the id, as in Telegram. */
+export function avatar(id, name) {
+  return h("span", { class: "avatar", "data-colour": Math.abs(id) % 7, "aria-hidden": "true" }, initials(name));
+}
+
+/** Draw the column into a new element. `actions`: choose(id), tour(), sideBySide(), panel(). */
+export function peopleColumn(actions) {
+  const list = h("ul", { class: "people-list", role: "list" });
+  const rows = new Map(); // person id → its <li>
+  const waiting = new Set(); // ids of rows to draw with the next frame
+
+  function drawAll() {
+    rows.clear();
+    list.replaceChildren();
+    for (const person of store.people.values()) draw(person.id);
+  }
+
+  function draw(id) {
+    const person = store.people.get(id);
+    if (!person) return;
+    const row = personRow(person, actions);
+    const old = rows.get(id);
+    const hasFocus = old?.contains(document.activeElement);
+    if (old) old.replaceWith(row);
+    else list.append(row);
+    rows.set(id, row);
+    if (hasFocus) row.firstChild.focus();
+  }
+
+  // A burst of messages changes a row once a frame.
+  function redraw(detail) {
+    if (!waiting.size) requestAnimationFrame(() => { waiting.forEach(draw); waiting.clear(); });
+    waiting.add(detail.chatId ?? detail.person.id);
+  }
+
+  store.on("people", drawAll);
+  for (const name of ["person", "message", "removed", "reloaded", "action", "seen"]) store.on(name, redraw);
+
+  const element = h("nav", { class: "people", "aria-label": t("people") }, header(actions), list, footer(actions));
+  element.drawAll = drawAll;
+  return element;
+}
+
+function header(actions) {
+  return h("header", { class: "people-header" },
+    h("h1", {}, t("people")),
+    iconButton("plus", t("add_person"), () => addPerson(actions), { "data-testid": "add-person" }),
+    iconButton("moon", t("theme"), toggleTheme, { "data-testid": "theme" }),
+    iconButton("globe", t("switch_language"), switchLanguage, { "data-testid": "language" }));
+}
+
+function footer(actions) {
+  return h("footer", { class: "people-footer" },
+    h("button", { type: "button", class: "quiet-button", "data-testid": "tour", onclick: actions.tour }, t("guided_tour")),
+    h("button", { type: "button", class: "quiet-button wide-only", "data-testid": "split", onclick: actions.sideBySide }, t("side_by_side")),
+    h("button", { type: "button", class: "quiet-button narrow-only", onclick: actions.panel }, t("panel")));
+}
+
+function personRow(person, actions) {
+  const chat = store.chat(person.id);
+  const name = fullName(person);
+  const isActing = actions.acting() === person.id;
+  const button = h("button", {
+    type: "button", class: "person", "data-testid": "person", "data-person-id": person.id,
+    "aria-current": isActing ? "true" : null, onclick: () => actions.choose(person.id),
+  },
+    avatar(person.id, name),
+    h("span", { class: "person-name" }, h("span", { class: "ellipsis", dir: "auto" }, name), person.role === "admin" && h("span", { class: "chip" }, t("admin"))),
+    h("span", { class: "person-time" }, chat.last ? timeOrDay(chat.last.date) : ""),
+    h("span", { class: "person-last ellipsis", dir: "auto" }, lastLine(person, chat)),
+    chat.unread > 0 && !isActing && h("span", { class: "badge", "aria-label": t("unread", { n: chat.unread }) }, String(chat.unread)));
+  return h("li", {}, button);
+}
+
+function lastLine(person, chat) {
+  if (person.blocked) return t("blocked");
+  if (chat.action) return `${t(chat.action)}…`;
+  if (!chat.last) return t("no_messages");
+  const line = summary(chat.last);
+  return chat.last._from_bot ? line : `${t("you")}: ${line}`;
+}
+
+async function addPerson(actions) {
+  const fields = await formBox(t("add_person"), [
+    { name: "first_name", label: t("first_name"), required: true },
+    { name: "last_name", label: t("last_name") },
+    { name: "username", label: t("username"), pattern: "[A-Za-z0-9_]{3,32}" },
+    { name: "language_code", label: t("language_code"), value: "en", options: ["en", "ru", "de", "es", "fr", "uk", "tr", "ar", "zh"] },
+  ]);
+  if (!fields) return;
+  try {
+    const person = await api.addPerson(Object.fromEntries(Object.entries(fields).filter(([, value]) => value)));
+    store.putPerson(person);
+    actions.choose(person.id);
+  } catch (error) {
+    toast(t("failed", { reason: error.message }));
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What the page knows: the bot, the people, and each person's chat. It draws nothing; the views listen to it.
+ *
+ * Events (each a CustomEvent whose `detail` carries `chatId` where a chat is meant):
+ * message {message, isNew}, removed {messageId}, reloaded, answer {tap, answer}, action, person {person}, people, bot, call {call},
+ * connection {up}.
+ */
+
+import * as api from "./api.js";
+
+const NO_ANSWER_MS = 30_000; // Telegram's own apps stop the spinner after about half a minute
+const SETTLED_MS = 300;
+const ACTION_MS = 5_000; // a chat action lasts 5 seconds or until a message comes (Bot API, sendChatAction)
+
+class Chat {
+  constructor() {
+    this.messages = new Map(); // message_id → Message, in the order of ids
+    this.isLoaded = false;
+    this.unread = 0;
+    this.action = null;
+    this.taps = new Map(); // callback_query_id → {messageId, data, timer}, waiting for the bot's answer
+    this.early = new Map(); // answers that came before the tap's own reply
+  }
+
+  get last() {
+    return this.list().at(-1);
+  }
+
+  list() {
+    return [...this.messages.values()];
+  }
+
+  isWaiting(messageId, data) {
+    return [...this.taps.values()].some((tap) => tap.messageId === messageId && tap.data === data);
+  }
+}
+
+class Store extends EventTarget {
+  bot = null;
+  kie = null;
+  people = new Map();
+  chats = new Map();
+  isConnected = true;
+
+  /** Return the chat of a person with the bot; it may still be empty. */
+  chat(id) {
+    if (!this.chats.has(id)) this.chats.set(id, new Chat());
+    return this.chats.get(id);
+  }
+
+  /** Follow the server's events and read every chat, the chat of `first` first. */
+  async follow(first) {
+    api.listen((kind, data) => this.receive(kind, data), (up) => this.connection(up));
+    if (first !== undefined) await this.loadChat(first);
+    await this.loadMissing();
+  }
+
+  async loadState() {
+    const { bot, people, kie } = await api.getState();
+    this.bot = bot;
+    this.kie = kie;
+    this.people = new Map(people.map((person) => [person.id, person]));
+    this.emit("people");
+    this.emit("bot");
+  }
+
+  // A bot sets its commands for each language and scope in turn: read them once, when it is done.
+  loadStateSoon() {
+    clearTimeout(this.stateTimer);
+    this.stateTimer = setTimeout(() => this.loadState().then(() => this.loadMissing()), SETTLED_MS);
+  }
+
+  /** Read the whole chat of a person anew. */
+  async loadChat(id) {
+    const { messages } = await api.getMessages(id);
+    const chat = this.chat(id);
+    chat.messages = new Map(messages.map((message) => [message.message_id, message]));
+    chat.isLoaded = true;
+    this.emit("reloaded", { chatId: id });
+  }
+
+  async loadMissing() {
+    for (const id of this.people.keys()) if (!this.chat(id).isLoaded) await this.loadChat(id);
+  }
+
+  emit(name, detail = {}) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** Call `listener(detail)` for an event; with `signal`, until it is aborted. */
+  on(name, listener, signal) {
+    this.addEventListener(name, (event) => listener(event.detail), { signal });
+  }
+
+  async connection(up) {
+    const wasDown = !this.isConnected;
+    this.isConnected = up;
+    this.emit("connection", { up });
+    if (!up || !wasDown) return;
+    await this.loadState();
+    for (const id of this.people.keys()) await this.loadChat(id);
+  }
+
+  /** Take one event of the server. */
+  receive(kind, data) {
+    const { chat_id: chatId } = data;
+    if (kind === "call") this.emit("call", { call: data });
+    else if (kind === "bot") this.loadStateSoon();
+    else if (kind === "person") this.putPerson(data.person);
+    else if (!this.people.has(chatId)) return; // a group
+    else if (kind === "message" || kind === "edited") this.put(chatId, data.message);
+    else if (kind === "deleted") this.remove(chatId, data.message_id);
+    else if (kind === "answer") this.answered(data);
+    else if (kind === "action") this.setAction(chatId, data.action);
+  }
+
+  /** Add a message or replace it with its newer self. */
+  put(chatId, message) {
+    const chat = this.chat(chatId);
+    const known = chat.messages.get(message.message_id);
+    if (known && JSON.stringify(known) === JSON.stringify(message)) return; // an answer and its event say the same
+    chat.messages.set(message.message_id, message);
+    if (!known && message._from_bot) {
+      chat.unread += 1;
+      this.setAction(chatId, null);
+    }
+    this.emit("message", { chatId, message, isNew: !known });
+  }
+
+  remove(chatId, messageId) {
+    if (this.chat(chatId).messages.delete(messageId)) this.emit("removed", { chatId, messageId });
+  }
+
+  putPerson(person) {
+    const isNew = !this.people.has(person.id);
+    this.people.set(person.id, person);
+    this.emit("person", { person });
+    if (isNew) this.loadMissing();
+  }
+
+  setAction(chatId, action) {
+    const chat = this.chat(chatId);
+    clearTimeout(chat.actionTimer);
+    chat.action = action;
+    if (action) chat.actionTimer = setTimeout(() => this.setAction(chatId, null), ACTION_MS);
+    this.emit("action", { chatId });
+  }
+
+  /** Press a button for a person. The spinner runs until the bot's answer, an `answer` event, or half a minute. */
+  async tap(chatId, messageId, data) {
+    const chat = this.chat(chatId);
+    const placeholder = Symbol("tap");
+    chat.taps.set(placeholder, { messageId, data });
+    try {
+      const { callback_query_id: id } = await api.tap(chatId, messageId, data);
+      const timer = setTimeout(() => this.settle(chatId, id, null), NO_ANSWER_MS);
+      chat.taps.set(id, { messageId, data, timer });
+      if (chat.early.has(id)) this.settle(chatId, id, chat.early.get(id));
+    } finally {
+      chat.taps.delete(placeholder);
+    }
+  }
+
+  answered(answer) {
+    const chat = this.chat(answer.chat_id);
+    if (chat.taps.has(answer.callback_query_id)) this.settle(answer.chat_id, answer.callback_query_id, answer);
+    else chat.early.set(answer.callback_query_id, answer);
+  }
+
+  settle(chatId, id, answer) {
+    const chat = this.chat(chatId);
+    const tap = chat.taps.get(id);
+    if (!tap) return;
+    clearTimeout(tap.timer);
+    chat.taps.delete(id);
+    chat.early.delete(id);
+    this.emit("answer", { chatId, tap, answer });
+  }
+}
+
+export const store = new Store();

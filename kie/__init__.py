@@ -1,0 +1,1 @@
+"""KIE AI: client, catalogue, prices, poller, and the stub that stands in for the service."""

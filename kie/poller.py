@@ -1,0 +1,189 @@
+"""The poller: sends queued jobs to KIE and asks about the running ones, with a few threads for any number of jobs.
+
+It knows KIE and the clock, not the database: what it learns it hands to a `board` (see
+`core/services/generation.py`), which moves the rows. One heap says whose turn it is; there is no thread and no
+sleep a job. Creates pass a sliding window of 20 per 10 s, KIE's limit (docs.kie.ai, Getting Started).
+"""
+
+import collections
+import heapq
+import itertools
+import logging
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from kie.errors import KieError, NotSent, Refused
+
+log = logging.getLogger(__name__)
+CREATES, WINDOW = 20, timedelta(seconds=10)
+FIRST_POLL_SHARE = 0.6  # of the model's usual time: nothing is ready much earlier
+SHORTEST_S, LONGEST_S = 3, 15
+LATE_EVERY_S = 3600  # a result after the release is looked for hourly
+EMPTY_GRACE_S = 60  # a success without a result is read again for this long
+
+
+class Watch:
+    """A running task under observation."""
+
+    __slots__ = ("empty_since", "errors", "job_id", "late", "started", "task_id", "usual_s")
+
+    def __init__(self, job_id, task_id, usual_s, started, late=False):
+        self.job_id = job_id
+        self.task_id = task_id
+        self.usual_s = usual_s
+        self.started = started
+        self.late = late
+        self.errors = 0
+        self.empty_since = None
+
+
+class Poller:
+    """Runs creates and polls; `step(now)` starts what is due. With `workers=0` it runs in the calling thread."""
+
+    def __init__(self, client, board, workers=16, rng=None):
+        self._client = client
+        self._board = board
+        self._rng = rng or random.Random()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kie") if workers else None
+        self._slots = threading.Semaphore(workers or 1)
+        self._heap = []
+        self._number = itertools.count()
+        self._watches = {}  # task id → Watch
+        self._creating = set()
+        self._created_at = collections.deque(maxlen=CREATES)
+        self._guard = threading.Lock()
+
+    def step(self, now):
+        """Send what waits, poll what is due; return None (the loop's pause is short enough)."""
+        for job in self._to_create(now):
+            self._run(self._create, job, now)
+        while (watch := self._next_due(now)) is not None:
+            self._run(self._poll, watch, now)
+
+    def watch(self, job_id, task_id, usual_s, now, *, late=False, first_s=None):
+        """Observe a task from now on; the first look comes near the end of its usual time."""
+        watch = Watch(job_id, task_id, usual_s, now, late)
+        with self._guard:
+            self._watches[task_id] = watch
+        self._schedule(watch, now, LATE_EVERY_S if late else first_s or self._first_pause(usual_s))
+
+    def wake(self, task_id, now):
+        """Look at a task at once (its callback came); tell whether it is being observed."""
+        with self._guard:
+            watch = self._watches.get(task_id)
+        if watch is not None:
+            self._schedule(watch, now, 0)
+        return watch is not None
+
+    def watched(self):
+        """Return the number of tasks under observation."""
+        return len(self._watches)
+
+    def close(self):
+        """Let running calls finish and start no others."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, work, *args):
+        if self._pool is None:
+            work(*args)
+            return
+        self._slots.acquire()
+        self._pool.submit(self._guarded, work, *args)
+
+    def _guarded(self, work, *args):
+        try:
+            work(*args)
+        except Exception:  # one job's trouble (a lost database, say) must not end the poller
+            log.exception("%s failed", work.__name__)
+        finally:
+            self._slots.release()
+
+    # creating
+
+    def _to_create(self, now):
+        while self._created_at and now - self._created_at[0] >= WINDOW:
+            self._created_at.popleft()
+        room = CREATES - len(self._created_at) - len(self._creating)
+        if room <= 0:
+            return []
+        jobs = [job for job in self._board.queued(now, room + len(self._creating)) if job.id not in self._creating]
+        with self._guard:
+            self._creating.update(job.id for job in jobs[:room])
+        return jobs[:room]
+
+    def _create(self, job, now):
+        try:
+            inputs = self._board.prepare(job, now)
+            if inputs is None or not self._board.begin(job, now):
+                return
+            self._created_at.append(now)
+            self._send(job, inputs, now)
+        finally:
+            with self._guard:
+                self._creating.discard(job.id)
+
+    def _send(self, job, inputs, now):
+        try:
+            task_id = self._client.create(job.model, inputs, self._board.callback_url(job))
+        except Refused as error:
+            self._board.refused(job, error, now)
+        except NotSent as error:
+            self._board.not_sent(job, error, now)
+        except KieError as error:
+            self._board.lost(job, error, now)
+        else:
+            self._board.started(job, task_id, now)
+            self.watch(job.id, task_id, job.usual_s, now)
+
+    # polling
+
+    def _next_due(self, now):
+        with self._guard:
+            while self._heap and self._heap[0][0] <= now:
+                _at, _number, watch = heapq.heappop(self._heap)
+                if self._watches.get(watch.task_id) is watch:
+                    return watch
+        return None
+
+    def _poll(self, watch, now):
+        try:
+            record = self._client.record(watch.task_id)
+        except KieError as error:
+            watch.errors += 1
+            self._board.poll_failed(watch, error)
+            self._schedule(watch, now, min(60, SHORTEST_S * 2 ** min(watch.errors, 5)))
+            return
+        watch.errors = 0
+        if self._is_empty(watch, record, now):
+            self._schedule(watch, now, SHORTEST_S)
+            return
+        if self._board.learned(watch, record, now):
+            with self._guard:
+                self._watches.pop(watch.task_id, None)
+        else:
+            self._schedule(watch, now, self._pause(watch, now))
+
+    def _is_empty(self, watch, record, now):
+        """Tell whether to read again a success that shows no result yet."""
+        if record.state != "succeeded" or record.urls or record.text:
+            return False
+        watch.empty_since = watch.empty_since or now
+        return (now - watch.empty_since).total_seconds() < EMPTY_GRACE_S
+
+    def _schedule(self, watch, now, pause_s):
+        with self._guard:
+            heapq.heappush(self._heap, (now + timedelta(seconds=pause_s), next(self._number), watch))
+
+    def _first_pause(self, usual_s):
+        return max(SHORTEST_S, FIRST_POLL_SHARE * usual_s) * self._rng.uniform(0.9, 1.1)
+
+    def _pause(self, watch, now):
+        """Return the seconds to the next look: short around the usual time, growing after it, jittered."""
+        if watch.late:
+            return LATE_EVERY_S
+        elapsed = (now - watch.started).total_seconds()
+        pause = min(LONGEST_S, max(SHORTEST_S, 0.08 * elapsed))
+        return pause * self._rng.uniform(0.85, 1.15)

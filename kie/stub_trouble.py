@@ -1,0 +1,129 @@
+"""The stub's bad days: what can be ordered to go wrong, and how often.
+
+A trouble has a place (`at`), a short word (`kind`) and a number of `times`; 0
+means until it is taken back. `model` limits it to one model, `delay_s` (real
+seconds) is how long a reply is held back, `for_s` (the stub's seconds) is the age
+up to which a task is affected. The words are in KINDS.
+"""
+
+from dataclasses import asdict, dataclass
+
+CREDITS_TEXT = (
+    "Credits insufficient : Your current balance isn't enough to run this request. Please top up to continue."
+)
+TOO_OFTEN = "Your call frequency is too high. Please try again later."
+UNAUTHORIZED = (
+    "Unauthorized – Authentication failed. Please check that your Authorization and Content-Type headers are "
+    "correctly set."
+)
+
+# Envelopes that refuse a call: word -> (code, message, HTTP status).
+REFUSALS = {
+    "400": (400, "The request was malformed", 200),
+    "401": (401, UNAUTHORIZED, 200),
+    "402": (402, CREDITS_TEXT, 200),
+    "403": (403, "You do not have access permissions", 200),
+    "404": (404, "The model name you specified is not supported.", 200),
+    "413": (413, "The uploaded audio matches a protected work", 200),
+    "422": (422, "size error", 200),
+    "422-model": (422, "The model name you specified is not supported.", 200),
+    "429": (429, TOO_OFTEN, 200),
+    "429-http": (429, TOO_OFTEN, 429),
+    "433": (433, "The credit limit of this API key has been reached", 200),
+    "451": (451, "Failed to fetch the file. Please check that the URL is public", 200),
+    "455": (455, "The service is under maintenance", 200),
+    "500": (500, "Server exception, please try again later", 200),
+    "500-credits": (500, CREDITS_TEXT, 200),
+    "500-moderation": (500, "Your prompt was caught by our AI moderator. Please change it.", 200),
+    "500-validation": (500, "This field is required", 200),
+    "505": (505, "This feature is switched off", 200),
+    "550": (550, "The task was rejected: the queue is full", 200),
+}
+# How an accepted task can fail: word -> (failCode, failMsg).
+FATES = {
+    "400-moderation": ("400", "Sorry, but the image we created may violate OpenAI's content policies"),
+    "400-file": ("400", "No valid characters detected in the video"),
+    "402-credits": ("402", CREDITS_TEXT),
+    "408-timeout": ("408", "No result from upstream for over 10 minutes"),
+    "422-blank": ("422", "generate playground failed, task id is blank"),
+    "451-file": ("451", "Failed to fetch the file"),
+    "500-busy": ("500", "the server is busy"),
+    "500-copyright": ("500", "the output video may be related to copyright restrictions"),
+    "500-internal": ("500", "Internal Error, Please try again later."),
+    "500-sensitive": ("500", "The input or output was flagged as sensitive."),
+    "500-upload": ("500", "Upload failed: Server internal error."),
+    "501-failed": ("501", "Generation failed"),
+}
+SILENT = {"502", "empty", "hang", "drop"}  # no usable answer
+SLOW = {"slow"}  # right, but held back
+CREATE_REPLIES = {
+    "502-created", "hang-unseen", "drop-unseen", "no-task-id", "null-data", "no-record-id", "message",
+}
+POLL_REPLIES = {
+    "null", "501", "408", "waiting", "unknown-state", "bad-json", "empty-urls", "result-as-object", "result-object",
+    "consume-credits", "message",
+}
+KINDS = {
+    "create": set(REFUSALS) | SILENT - {"empty"} | SLOW | CREATE_REPLIES | set(FATES) | {"stall"},
+    "poll": {"401", "403", "429", "429-http", "433", "455", "500"} | SILENT | SLOW | POLL_REPLIES | set(FATES),
+    "credit": {"401", "429", "429-http", "500", "null"} | SILENT | SLOW,
+    "upload": {"400", "401", "500", "no-url"} | SILENT | SLOW,
+    "download": {
+        "403", "404", "410", "502", "truncated", "wrong-type", "no-length", "redirect", "hang", "hang-body", "drop",
+        "slow",
+    },
+    "callback": {
+        "twice", "late", "early", "never", "bad-signature", "stale", "unknown-task", "consume-credits",
+    },
+}
+
+class BadTrouble(ValueError):
+    """An order the stub does not understand; the message lists what it does."""
+
+
+@dataclass
+class Trouble:
+    """One ordered trouble; `left` counts down, None is endless."""
+
+    at: str
+    kind: str
+    left: int | None
+    delay_s: float | None = None
+    model: str | None = None
+    for_s: float | None = None
+
+
+class Troubles:
+    """The orders in force, oldest first."""
+
+    def __init__(self):
+        self.orders = []
+
+    def add(self, at, kind, times=1, delay_s=None, model=None, for_s=None):
+        """Order a trouble, or raise BadTrouble. With `for_s` it holds until taken back."""
+        if kind not in KINDS.get(at, ()):
+            raise BadTrouble(f"at {at!r} there is no {kind!r}; known: {sorted(KINDS.get(at, KINDS))}")
+        left = None if for_s is not None or not times else int(times)
+        self.orders.append(Trouble(at, kind, left, delay_s, model, for_s))
+
+    def take(self, at, kinds=None, *, model=None, age_s=None):
+        """Return the first order for this place (of these kinds) and count it down; None when all is well."""
+        for order in self.orders:
+            if order.at != at or (kinds is not None and order.kind not in kinds):
+                continue
+            if (order.model and order.model != model) or (order.for_s is not None and (age_s or 0) >= order.for_s):
+                continue
+            if order.left is not None:
+                order.left -= 1
+                if order.left <= 0:
+                    self.orders.remove(order)
+            return order
+        return None
+
+    def clear(self):
+        """Take back every order."""
+        self.orders.clear()
+
+    def listed(self):
+        """Return the orders as plain dicts."""
+        return [asdict(order) for order in self.orders]

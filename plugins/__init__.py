@@ -1,0 +1,1 @@
+"""One feature a file; importing one does nothing."""

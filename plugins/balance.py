@@ -1,0 +1,53 @@
+"""/balance: the balance, what is on hold, and every entry behind it.
+
+Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
+"""
+
+from core.buttons import button
+
+PAGE = 8
+
+
+def register(bot):
+    """Declare the command, the pages and the menu button."""
+    bot.command("balance", show, about="balance.about")
+    bot.button("balance:show", show)
+    bot.button("balance:entries", entries, before=int)
+    bot.menu("balance.menu", "balance:show", row=1)
+
+
+def show(ctx):
+    """Show the balance with the newest entries."""
+    found = ctx.ledger.entries(ctx.user.id, limit=3)
+    rows = [button("balance.top_up", "payments:show")]
+    if found:
+        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "payments:list")])
+    held = ctx.jobs.on_hold(ctx.user.id)
+    ctx.edit(
+        "balance.text",
+        [*rows, *ctx.bot.home()],
+        balance=ctx.ledger.balance(ctx.user.id),
+        held=ctx.say("balance.held", amount=held) if held else "",
+        lines=_lines(ctx, found),
+    )
+
+
+def entries(ctx, before):
+    """Show a page of entries, older than `before` (0: the newest)."""
+    found = ctx.ledger.entries(ctx.user.id, limit=PAGE + 1, before=before or None)
+    rows = []
+    if len(found) > PAGE:
+        rows.append(button("balance.older", "balance:entries", found[PAGE - 1].id))
+    rows.append([button("common.back", "balance:show"), button("common.menu", "start:menu")])
+    ctx.edit("balance.entries", rows, lines=_lines(ctx, found[:PAGE]))
+
+
+def _lines(ctx, found):
+    if not found:
+        return ctx.say("balance.none")
+    lines = []
+    for entry in found:
+        what = ctx.say(f"entry.{entry.kind}", ref=(entry.ref or "").partition(":")[2])
+        reason = ctx.say("balance.reason", reason=entry.reason) if entry.reason else ""
+        lines.append(ctx.say("balance.line", when=entry.created_at, amount=entry.amount, what=what, reason=reason))
+    return ctx.lines(lines)

@@ -1,0 +1,60 @@
+"""/start and the main menu: a language row on the first visit, what one can make, and every plugin's menu button.
+
+An invitation or another link (`/start CODE`) goes to the plugin that registered its first letter.
+Texts: start.* in data/texts/<lang>/start.po.
+"""
+
+from core.buttons import button
+
+
+def register(bot):
+    """Declare the command and the way back to the menu."""
+    bot.command("start", start, about="start.about")
+    bot.button("start:menu", menu)
+    bot.button("start:fresh", fresh)
+
+
+def start(ctx):
+    """Greet, and follow the link the person came by."""
+    handler = ctx.bot.deep_links.get(ctx.args[:1])
+    if handler is not None:
+        handler(ctx, ctx.args[1:])
+    show(ctx, ctx.reply)
+
+
+def menu(ctx):
+    """Turn the tapped screen into the main menu."""
+    show(ctx, ctx.edit)
+
+
+def fresh(ctx):
+    """Send the main menu as a new message: the tapped one is a result, which stays."""
+    show(ctx, ctx.reply)
+
+
+def show(ctx, draw):
+    """Draw the main menu with `draw`."""
+    rows = [_language_row(), *_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()] if ctx.is_new else [
+        *_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
+    if ctx.is_admin:
+        rows.append([button("start.admin", "admin:show")])
+    draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id))
+
+
+def _language_row():
+    return [button("start.english", "language:set", "en"), button("start.russian", "language:set", "ru")]
+
+
+def _kinds(ctx):
+    """Return what can be made, two a row."""
+    cells = [button(f"menu.{menu}", "models:type", menu, 0) for menu, _cards in ctx.generation.catalog.types()]
+    return [cells[i : i + 2] for i in range(0, len(cells), 2)]
+
+
+def _last(ctx):
+    """Return the button of the model used last, once there is one."""
+    for job in ctx.jobs.of_user(ctx.user.id, limit=1):
+        model = ctx.generation.catalog.models.get(job.model)
+        if model is not None:
+            return [button("start.last", "generate:open", model.code, model=model.title)]
+    return []

@@ -1,0 +1,1 @@
+"""Peewee tables and the named operations on them, for SQLite and PostgreSQL."""

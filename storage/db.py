@@ -1,0 +1,183 @@
+"""The database: opening it, transactions, and the column types all tables share.
+
+SQLite: WAL, `synchronous=FULL`, foreign keys, recursive triggers (or INSERT OR REPLACE would slip past the
+ledger's triggers); write transactions begin IMMEDIATE and queue on one fair in-process lock, so the busy
+timeout is left for other processes. PostgreSQL: a pool of connections, each held for one operation only,
+never while a handler waits for the network.
+"""
+
+import collections
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from peewee import BigIntegerField, DatabaseProxy, InterfaceError, Model, OperationalError, SqliteDatabase
+
+database = DatabaseProxy()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+POOL_SIZE = 20
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+class StorageDown(Exception):
+    """The database could not be reached or dropped the connection; nothing of this operation was kept."""
+
+
+class FairLock:
+    """A lock that is handed over in the order it was asked for; a thread may take it again while holding it."""
+
+    def __init__(self):
+        self._guard = threading.Lock()
+        self._waiting = collections.deque()
+        self._owner = None
+        self._depth = 0
+
+    def __enter__(self):
+        me = threading.get_ident()
+        with self._guard:
+            if self._owner in (None, me):
+                self._owner, self._depth = me, self._depth + 1
+                return self
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append((me, turn))
+        turn.acquire()  # released by the owner before us, which has already made us the owner
+        return self
+
+    def __exit__(self, *_exc):
+        with self._guard:
+            self._depth -= 1
+            if self._depth:
+                return
+            self._owner = None
+            if self._waiting:
+                self._owner, turn = self._waiting.popleft()
+                self._depth = 1
+                turn.release()
+
+
+_write_lock = FairLock()
+
+
+class UtcField(BigIntegerField):
+    """An aware UTC time, stored as microseconds since 1970 in both databases."""
+
+    def db_value(self, value):
+        """Return the whole microseconds of an aware datetime; a naive one is a bug and raises."""
+        if value is None or isinstance(value, int):
+            return value
+        return (value - EPOCH) // MICROSECOND
+
+    def python_value(self, value):
+        """Return the aware datetime of stored microseconds."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Table(Model):
+    """What all our tables share: the database, and table names in the singular."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+def connect(url):
+    """Open `url` (`sqlite:///path` or `postgresql://…`) for the whole process and return the database."""
+    kind = urlparse(url).scheme
+    if kind == "sqlite":
+        real = _sqlite(unquote(url.removeprefix("sqlite:///")))
+    elif kind in ("postgres", "postgresql"):
+        real = _postgres(url)
+    else:
+        raise ValueError(f"unknown database kind {kind!r}; want sqlite or postgresql")
+    database.initialize(real)
+    with connection():
+        real.execute_sql("SELECT 1")
+    return real
+
+
+def disconnect():
+    """Close what this thread and the pool hold open."""
+    if hasattr(database.obj, "close_all"):
+        database.obj.close_all()
+    elif database.obj is not None and not database.obj.is_closed():
+        database.obj.close()
+
+
+def is_postgres():
+    """Tell which of the two databases is open."""
+    return not isinstance(database.obj, SqliteDatabase)
+
+
+def _sqlite(path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pragmas = {
+        "journal_mode": "wal",
+        "synchronous": "full",
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+        "cache_size": -1024,  # KiB a connection; there is one connection a thread
+    }
+    return SqliteDatabase(path, pragmas=pragmas, timeout=15, lock_type="IMMEDIATE", autoconnect=False)
+
+
+def _postgres(url):
+    from playhouse.pool import PooledPostgresqlDatabase
+
+    return PooledPostgresqlDatabase(
+        url.replace("postgres://", "postgresql://", 1),
+        max_connections=POOL_SIZE,
+        timeout=30,
+        stale_timeout=300,
+        autoconnect=False,
+        prefer_psycopg3=True,
+        options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        connect_timeout=5,
+        application_name="bot",
+    )
+
+
+@contextmanager
+def connection():
+    """Have a connection for the block. Nested blocks share it; PostgreSQL's goes back to the pool at the end.
+
+    Raise StorageDown when the server is away or went away; SQLite's errors come as they are.
+    """
+    db = database.obj
+    if not db.is_closed():
+        yield db
+        return
+    pooled = is_postgres()
+    try:
+        db.connect()
+    except (OperationalError, InterfaceError) as error:
+        if pooled:
+            raise StorageDown(str(error)) from error
+        raise
+    try:
+        yield db
+    except (OperationalError, InterfaceError) as error:
+        if pooled and not db.is_closed() and db.connection().closed:
+            db.manual_close()  # a connection the server has closed must not go back to the pool
+            raise StorageDown(str(error)) from error
+        raise
+    finally:
+        if pooled and not db.is_closed():
+            db.close()
+
+
+@contextmanager
+def transaction():
+    """Run the block as one durable write transaction; inside another one it simply joins it."""
+    with connection() as db:
+        if db.in_transaction():
+            yield db
+        elif is_postgres():
+            with db.atomic():
+                yield db
+        else:
+            with _write_lock, db.atomic():
+                yield db

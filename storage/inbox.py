@@ -1,0 +1,52 @@
+"""Updates that Telegram may forget because they are rows here."""
+
+from peewee import fn
+
+from storage.db import connection, transaction
+from storage.tables import Inbox
+
+MAX_ATTEMPTS = 3
+
+
+def store(rows, now):
+    """Keep updates, `(update_id, lane, body)` each, in one transaction; known ones stay as they are."""
+    with transaction():
+        values = [dict(update_id=i, lane=lane, body=body, received_at=now) for i, lane, body in rows]
+        Inbox.insert_many(values).on_conflict_ignore().execute()
+
+
+def left():
+    """Return what a former run did not finish, oldest first."""
+    with connection():
+        return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
+
+
+def attempt(update_id):
+    """Count an attempt before handling and return its number; 0 if the update is gone."""
+    with transaction():
+        rows = (
+            Inbox.update(attempts=Inbox.attempts + 1)
+            .where(Inbox.update_id == update_id, ~Inbox.aside)
+            .returning(Inbox.attempts)
+            .tuples()
+            .execute()
+        )
+        return next((attempts for (attempts,) in rows), 0)
+
+
+def done(update_ids):
+    """Forget updates that have been handled."""
+    with transaction():
+        Inbox.delete().where(Inbox.update_id.in_(list(update_ids))).execute()
+
+
+def set_aside(update_id):
+    """Keep a poison update for the admin, out of the way."""
+    with transaction():
+        Inbox.update(aside=True).where(Inbox.update_id == update_id).execute()
+
+
+def oldest_wait():
+    """Return when the oldest waiting update came, or None."""
+    with connection():
+        return Inbox.select(fn.MIN(Inbox.received_at)).where(~Inbox.aside).scalar()

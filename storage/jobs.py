@@ -1,0 +1,314 @@
+"""Jobs: an order of a user, from its hold to its end. Every arrow is one conditional update.
+
+    queued → submitting → running → succeeded → (delivery: pending → sent | undeliverable)
+       │         └→ lost ───┴──→ failed
+       └→ cancelled                       (failed, cancelled: the hold is released in the same transaction)
+
+A function that moves a job returns the moved row, or None when the job was not in the state it starts from:
+then somebody else moved it, and there is nothing to do.
+"""
+
+import secrets
+from datetime import timedelta
+
+from peewee import JOIN, fn
+
+from storage import ledger
+from storage.db import connection, transaction
+from storage.tables import Draft, Job, User
+
+OPEN = ("queued", "submitting", "running", "lost")
+LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
+LATE_WATCH = timedelta(days=1)
+DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
+DELIVERY_TRIES = 30
+
+
+class StaleQuote(Exception):
+    """The quote is not the draft's present one, and no job was made of it."""
+
+
+class TooManyJobs(Exception):
+    """The user has as many open jobs as allowed."""
+
+
+def order(user_id, draft_id, version, *, now, usual_s, limit):
+    """Turn a draft's quote into a queued job with its hold; return (job, created).
+
+    The same quote again returns the job it became. Raise StaleQuote, TooManyJobs, or ledger.NotEnoughMoney;
+    each of them leaves everything as it was.
+    """
+    quote = f"{draft_id}.{version}"
+    with transaction():
+        draft = _take_quote(user_id, draft_id, version)
+        if draft is None:
+            job = Job.get_or_none(Job.quote == quote, Job.user == user_id)
+            if job is None:
+                raise StaleQuote(quote)
+            return job, False
+        fields = dict(user=user_id, model=draft.model, inputs=draft.data["values"], price=draft.price, quote=quote)
+        secret = secrets.token_urlsafe(24)
+        job = Job.create(secret=secret, submit_at=now, created_at=now, usual_s=usual_s, **fields)
+        ledger.hold(user_id, job.price, job_id=job.id, now=now)
+        if count_open(user_id) > limit:  # after the hold, whose row lock makes one user's orders wait for each other
+            raise TooManyJobs
+        return job, True
+
+
+def _take_quote(user_id, draft_id, version):
+    rows = (
+        Draft.update(version=Draft.version + 1, step=None)
+        .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version, Draft.price.is_null(False))
+        .returning(Draft)
+        .execute()
+    )
+    return next(iter(rows), None)
+
+
+def _move(job_id, states, **fields):
+    """Make the one conditional update behind every arrow."""
+    rows = Job.update(**fields).where(Job.id == job_id, Job.state.in_(states)).returning(Job).execute()
+    return next(iter(rows), None)
+
+
+def begin(job_id, now):
+    """queued → submitting, written down before KIE is called."""
+    with transaction():
+        return _move(job_id, ["queued"], state="submitting", submitted_at=now)
+
+
+def requeue(job_id, submit_at, states=("submitting",)):
+    """submitting → queued, to be sent later: KIE said no, or nothing reached it."""
+    with transaction():
+        return _move(job_id, states, state="queued", submit_at=submit_at, tries=Job.tries + 1)
+
+
+def start(job_id, task_id, deadline_at, now):
+    """submitting or lost → running: KIE has taken the job as this task."""
+    with transaction():
+        return _move(
+            job_id, ["submitting", "lost"], state="running", task_id=task_id, deadline_at=deadline_at, progress_at=now
+        )
+
+
+def lose(job_id, deadline_at):
+    """submitting → lost: the create may have reached KIE, so it is never repeated."""
+    with transaction():
+        return _move(job_id, ["submitting"], state="lost", deadline_at=deadline_at)
+
+
+def succeed(job_id, result, *, charged, cost, now):
+    """running → succeeded: capture what is charged (at most the price) and make the result due for delivery."""
+    with transaction():
+        job = _move(
+            job_id,
+            ["running"],
+            state="succeeded",
+            result=result,
+            charged=charged,
+            cost=cost,
+            finished_at=now,
+            progress_at=now,
+            delivery="pending",
+            deliver_at=now,
+        )
+        if job is not None:
+            ledger.capture(job.user_id, job.price, charged, job_id=job.id, now=now)
+        return job
+
+
+def fail(job_id, reason, *, now, detail=None, cost=None, states=OPEN):
+    """Any open state → failed, with its hold released."""
+    with transaction():
+        job = _move(
+            job_id,
+            states,
+            state="failed",
+            reason=reason,
+            detail=detail,
+            cost=cost,
+            charged=0,
+            finished_at=now,
+            progress_at=now,
+        )
+        if job is not None:
+            ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+        return job
+
+
+def cancel(job_id, user_id, now):
+    """queued → cancelled, for the user's own job, with its hold released."""
+    with transaction():
+        if Job.select().where(Job.id == job_id, Job.user == user_id).exists():
+            job = _move(job_id, ["queued"], state="cancelled", charged=0, finished_at=now, progress_at=now)
+            if job is not None:
+                ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+            return job
+        return None
+
+
+def arrive_late(job_id, result, *, cost, now):
+    """A result after the release: the job stays failed, the result is delivered free, once."""
+    with transaction():
+        rows = (
+            Job.update(result=result, cost=cost, delivery="pending", deliver_at=now)
+            .where(Job.id == job_id, Job.state == "failed", Job.reason.in_(LATE), Job.delivery.is_null())
+            .returning(Job)
+            .execute()
+        )
+        return next(iter(rows), None)
+
+
+def get(job_id, user_id=None):
+    """Return a job, or None; with `user_id` only that user's own."""
+    with connection():
+        query = Job.select().where(Job.id == job_id)
+        return (query if user_id is None else query.where(Job.user == user_id)).first()
+
+
+def by_secret(secret):
+    """Return the job whose callback address carries this secret, or None."""
+    with connection():
+        return Job.get_or_none(Job.secret == secret)
+
+
+def count_open(user_id=None):
+    """Return the number of open jobs, of one user or of all."""
+    with connection():
+        query = Job.select().where(Job.state.in_(OPEN))
+        return (query if user_id is None else query.where(Job.user == user_id)).count()
+
+
+def queued(now, limit):
+    """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
+    with connection():
+        turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.id])
+        ranked = Job.select(Job.id, turn.alias("turn")).where(Job.state == "queued", Job.submit_at <= now)
+        query = Job.select().join(ranked, JOIN.INNER, on=(Job.id == ranked.c.id))
+        return list(query.order_by(ranked.c.turn, Job.id).limit(limit))
+
+
+def place(job):
+    """Return a queued job's place in the queue, from 1."""
+    with connection():
+        return Job.select().where(Job.state == "queued", Job.id <= job.id).count()
+
+
+def watched(now):
+    """Return (job, late) pairs to poll after a start: what runs, and failed jobs whose result may still come."""
+    with connection():
+        running = Job.select().where(Job.state == "running")
+        late = Job.select().where(
+            Job.state == "failed",
+            Job.reason.in_(LATE),
+            Job.task_id.is_null(False),
+            Job.delivery.is_null(),
+            Job.finished_at > now - LATE_WATCH,
+        )
+        return [(job, False) for job in running] + [(job, True) for job in late]
+
+
+def interrupted():
+    """Return the ids of jobs a former run left between writing `submitting` and knowing the outcome."""
+    with connection():
+        return [i for (i,) in Job.select(Job.id).where(Job.state == "submitting").tuples()]
+
+
+def overdue(now):
+    """Return running and lost jobs past their deadline."""
+    with connection():
+        return list(Job.select().where(Job.state.in_(("running", "lost")), Job.deadline_at <= now))
+
+
+def to_show_progress(now, again_at, limit=10):
+    """Return jobs whose progress message is due for an edit (or, once they are over, for removal).
+
+    Their next time is set to `again_at`.
+    """
+    with transaction():
+        query = Job.select(Job.id).where(Job.progress_id.is_null(False), Job.progress_at <= now)
+        ids = [i for (i,) in query.order_by(Job.progress_at).limit(limit).tuples()]
+        if not ids:
+            return []
+        Job.update(progress_at=again_at).where(Job.id.in_(ids)).execute()
+        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
+
+
+def note_progress(job_id, message_id, at):
+    """Remember the message that shows a job's progress, and when to look at it next; None forgets it."""
+    with transaction():
+        Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id).execute()
+
+
+def to_deliver(now, limit=8):
+    """Return finished jobs whose result is due to be sent, oldest first."""
+    with connection():
+        query = Job.select(Job, User).join(User).where(Job.delivery == "pending", Job.deliver_at <= now)
+        return list(query.order_by(Job.deliver_at, Job.id).limit(limit))
+
+
+def delivered(job_id, sent):
+    """delivery: pending → sent, keeping what Telegram stored."""
+    with transaction():
+        query = Job.update(delivery="sent", sent=sent)
+        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+
+
+def undeliverable(job_id):
+    """delivery: pending → undeliverable; money is not touched."""
+    with transaction():
+        query = Job.update(delivery="undeliverable")
+        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+
+
+def redeliver(job_id, user_id, now):
+    """delivery: undeliverable → pending, when the user asks for it again."""
+    with transaction():
+        query = Job.update(delivery="pending", deliver_at=now, delivery_tries=0)
+        return bool(query.where(Job.id == job_id, Job.user == user_id, Job.delivery == "undeliverable").execute())
+
+
+def postpone_delivery(job, now):
+    """Try a delivery again later; return False when the tries are used up."""
+    if job.delivery_tries + 1 >= DELIVERY_TRIES:
+        return False
+    wait = min(DELIVERY_LONGEST_WAIT, DELIVERY_FIRST_WAIT * 2**job.delivery_tries)
+    with transaction():
+        Job.update(delivery_tries=Job.delivery_tries + 1, deliver_at=now + wait).where(Job.id == job.id).execute()
+    return True
+
+
+def of_user(user_id, limit=6, before=None, states=None):
+    """Return a user's newest jobs, at most `limit`, older than job id `before` when given."""
+    with connection():
+        query = Job.select().where(Job.user == user_id).order_by(Job.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(Job.id < before)
+        if states is not None:
+            query = query.where(Job.state.in_(states))
+        return list(query)
+
+
+def on_hold(user_id):
+    """Return the sum the user's open jobs hold, in minor units."""
+    with connection():
+        total = Job.select(fn.SUM(Job.price)).where(Job.user == user_id, Job.state.in_(OPEN)).scalar()
+        return int(total or 0)
+
+
+def popularity(now, days=30):
+    """Return {model: orders} of the last days."""
+    with connection():
+        query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
+        return dict(query.group_by(Job.model).tuples())
+
+
+def figures(since):
+    """Return {state: (jobs, charged sum, cost in millionths of a credit)} of jobs ordered since a time."""
+    with connection():
+        query = (
+            Job.select(Job.state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
+            .where(Job.created_at >= since)
+            .group_by(Job.state)
+        )
+        return {state: (n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples()}

@@ -1,0 +1,127 @@
+"""The ledger: the only code that writes money.
+
+Entries are append-only and carry a unique key that says what they are (`hold:{job}`, `settle:{job}`,
+`stars:{charge}`); a key that is there already means the work is done, so every operation may be repeated.
+Amounts are whole minor units (kopecks). All functions join a transaction that is already open.
+"""
+
+from peewee import fn
+
+from storage.db import connection, transaction
+from storage.tables import Account, Entry
+
+KINDS = frozenset(
+    "topup stars bonus promo referral gift admin hold capture release refund chargeback writeoff".split()
+)
+
+
+class NotEnoughMoney(Exception):
+    """The balance does not cover the amount; nothing was moved. `lacking` is what is missing, in minor units."""
+
+    def __init__(self, lacking):
+        super().__init__(f"{lacking} minor units are missing")
+        self.lacking = lacking
+
+
+class KeyReused(Exception):
+    """A key stands for another user or kind already: a bug in the caller, never a repeat."""
+
+
+def post(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
+    """Add one entry and move the balance by `amount` (signed), or raise NotEnoughMoney and move nothing.
+
+    Return (entry, created). With a known key nothing moves and the first entry comes back as it stands.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of entry: {kind!r}")
+    if not isinstance(amount, int) or isinstance(amount, bool):
+        raise TypeError(f"an amount is a whole number of minor units, not {amount!r}")
+    fields = dict(user=user_id, amount=amount, kind=kind, key=key, ref=ref, actor=actor, reason=reason, created_at=now)
+    with transaction():
+        rows = list(Entry.insert(**fields).on_conflict_ignore().returning(Entry).execute())
+        if not rows:
+            return _known(user_id, kind, key), False
+        _move(user_id, amount)
+        return rows[0], True
+
+
+def _known(user_id, kind, key):
+    entry = Entry.get(Entry.key == key)
+    if (entry.user_id, entry.kind) != (user_id, kind) and not key.startswith("settle:"):
+        raise KeyReused(f"{key} is {entry.kind} of user {entry.user_id}, not {kind} of user {user_id}")
+    return entry
+
+
+def _move(user_id, amount):
+    moved = (
+        Account.update(balance=Account.balance + amount)
+        .where(Account.user == user_id, Account.balance + amount >= 0)
+        .execute()
+    )
+    if not moved:
+        raise NotEnoughMoney(-amount - balance(user_id))
+
+
+def force(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
+    """Take `amount` (> 0) whatever the balance is; a `writeoff` entry covers what is lacking.
+
+    Return the write-off in minor units: the operator's loss, 0 when the balance covered all of it.
+    """
+    with transaction():
+        known = Entry.get_or_none(Entry.key == key)
+        if known:
+            return 0
+        lacking = max(0, amount - balance(user_id, lock=True))
+        if lacking:
+            post(user_id, lacking, kind="writeoff", key=f"writeoff:{key}", now=now, ref=ref, actor=actor, reason=reason)
+        post(user_id, -amount, kind=kind, key=key, now=now, ref=ref, actor=actor, reason=reason)
+        return lacking
+
+
+def balance(user_id, lock=False):
+    """Return the user's balance in minor units (money on hold is already out of it)."""
+    with connection() as db:
+        query = Account.select(Account.balance).where(Account.user == user_id)
+        if lock and db.for_update:
+            query = query.for_update()
+        return query.scalar() or 0
+
+
+def hold(user_id, amount, *, job_id, now):
+    """Reserve `amount` (>= 0) for a job, or raise NotEnoughMoney and move nothing."""
+    entry, _created = post(user_id, -amount, kind="hold", key=f"hold:{job_id}", now=now, ref=f"job:{job_id}")
+    return entry
+
+
+def capture(user_id, held, charged, *, job_id, now):
+    """Charge `charged` of the `held` amount and give the rest back; return False if the hold was settled before."""
+    _entry, created = post(
+        user_id, held - charged, kind="capture", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}"
+    )
+    return created
+
+
+def release(user_id, held, *, job_id, now):
+    """Give a whole hold back; return False if it was settled before."""
+    _entry, created = post(user_id, held, kind="release", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
+    return created
+
+
+def entries(user_id, limit=10, before=None):
+    """Return the user's newest entries, at most `limit`, older than entry id `before` when given."""
+    with connection():
+        query = Entry.select().where(Entry.user == user_id).order_by(Entry.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(Entry.id < before)
+        return list(query)
+
+
+def sums_by_kind(since):
+    """Return {kind: (signed sum, count)} of all entries made since a time."""
+    with connection():
+        query = (
+            Entry.select(Entry.kind, fn.SUM(Entry.amount), fn.COUNT(Entry.id))
+            .where(Entry.created_at >= since)
+            .group_by(Entry.kind)
+        )
+        return {kind: (int(total), count) for kind, total, count in query.tuples()}

@@ -1,0 +1,60 @@
+"""Messages that must arrive: written with their cause, kept until Telegram has answered.
+
+Delivery is at least once: a send whose outcome is unknown is made again.
+"""
+
+from datetime import timedelta
+
+from storage.db import connection, transaction
+from storage.tables import Outbox
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+
+
+def put(key, user_id, text, *, now, values=None, buttons=None, media=None, ref=None):
+    """Queue a message under a unique key (a repeat changes nothing); `ref` keeps the row to edit it later."""
+    with transaction():
+        Outbox.insert(
+            key=key, user=user_id, text=text, values=values or {}, buttons=buttons or [], media=media, ref=ref, send_at=now
+        ).on_conflict_ignore().execute()
+
+
+def due(now, limit=20):
+    """Return messages whose time has come, oldest first."""
+    with connection():
+        query = Outbox.select().where(Outbox.state == "pending", Outbox.send_at <= now)
+        return list(query.order_by(Outbox.send_at, Outbox.id).limit(limit))
+
+
+def sent(row, message_id):
+    """Close a message Telegram has taken; without a `ref` nobody needs the row any more."""
+    with transaction():
+        if row.ref is None:
+            Outbox.update(state="sent", message_id=message_id, values={}, buttons=[]).where(Outbox.id == row.id).execute()
+        else:
+            Outbox.update(state="sent", message_id=message_id).where(Outbox.id == row.id).execute()
+
+
+def dropped(row):
+    """Close a message that can never arrive (blocked, no such chat)."""
+    with transaction():
+        Outbox.update(state="dropped").where(Outbox.id == row.id).execute()
+
+
+def postponed(row, now):
+    """Try a message again later, each time after a longer wait."""
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries)
+    with transaction():
+        Outbox.update(tries=Outbox.tries + 1, send_at=now + wait).where(Outbox.id == row.id).execute()
+
+
+def sent_for(ref):
+    """Return the messages sent under a `ref`, e.g. every admin's copy of a request."""
+    with connection():
+        return list(Outbox.select().where(Outbox.ref == ref, Outbox.state == "sent"))
+
+
+def forget_sent(before):
+    """Remove closed rows older than a time."""
+    with transaction():
+        return Outbox.delete().where(Outbox.state != "pending", Outbox.send_at < before).execute()

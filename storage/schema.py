@@ -1,0 +1,54 @@
+"""Bringing a database to this version's schema.
+
+Migrations in `storage/migrations/` run in order at start, each in a transaction, and are remembered in
+`schema_migration`. Every run ends by making the triggers again that keep `entry` append-only: Peewee rebuilds
+SQLite tables to alter them, and a rebuilt table has lost its triggers.
+"""
+
+from pathlib import Path
+
+from playhouse.migrations import Runner
+
+from storage.db import connection, is_postgres, transaction
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+SQLITE_TRIGGERS = [
+    f"CREATE TRIGGER entry_no_{action.lower()} BEFORE {action} ON entry"
+    " BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END"
+    for action in ("UPDATE", "DELETE")
+]
+POSTGRES_TRIGGERS = [
+    "CREATE OR REPLACE FUNCTION entry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'entry is append-only'; END $$",
+    "CREATE TRIGGER entry_no_update BEFORE UPDATE OR DELETE ON entry"
+    " FOR EACH ROW EXECUTE FUNCTION entry_is_append_only()",
+    "CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON entry"
+    " FOR EACH STATEMENT EXECUTE FUNCTION entry_is_append_only()",
+]
+
+
+class NewerSchema(Exception):
+    """The database was written by a newer version of the bot; this one must not touch it."""
+
+
+def migrate():
+    """Apply what is missing and return the names of the migrations that ran."""
+    with connection() as db:
+        runner = Runner(db, str(MIGRATIONS))
+        unknown = [row.name for row in runner.status() if row.path is None]
+        if unknown:
+            raise NewerSchema(f"the database knows {unknown[-1]}, which this version does not have; upgrade the bot")
+        applied = runner.up()
+        guard_entries(db)
+        return applied
+
+
+def guard_entries(db):
+    """Make the triggers that refuse to change or delete ledger entries."""
+    suffix = " ON entry" if is_postgres() else ""
+    with transaction():
+        for name in ("entry_no_update", "entry_no_delete", "entry_no_truncate"):
+            db.execute_sql(f"DROP TRIGGER IF EXISTS {name}{suffix}")
+        for statement in POSTGRES_TRIGGERS if is_postgres() else SQLITE_TRIGGERS:
+            db.execute_sql(statement)

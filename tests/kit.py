@@ -1,0 +1,153 @@
+"""A bot in this process between the local Telegram and the KIE stub, driven step by step with a given clock.
+
+Everything goes over HTTP; nothing inside is patched. `pump()` does what the bot's threads would do, in this thread,
+until nothing is left to do.
+"""
+
+import random
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import bot as main  # noqa: E402
+from core.loops import Clock  # noqa: E402
+from demo import kit  # noqa: E402
+from storage import db  # noqa: E402
+
+TOKEN = "1:DEMO-token-of-no-use-anywhere"
+BOSS = 5000000900  # the id in ADMIN_IDS
+NOON = "2026-11-22 12:00"
+
+
+class FrozenClock(Clock):
+    """A clock that moves only when it is told to, and takes the two servers with it."""
+
+    def __init__(self, telegram, kie, start=NOON):
+        self._servers = (telegram, kie)
+        self._now = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        self._tell()
+
+    def now(self):
+        """Return the time."""
+        return self._now
+
+    def monotonic(self):
+        """Return the time as seconds."""
+        return self._now.timestamp()
+
+    def sleep(self, seconds):
+        """Let time pass."""
+        self._now += timedelta(seconds=seconds)
+        self._tell()
+
+    forward = sleep
+
+    def _tell(self):
+        telegram, kie = self._servers
+        telegram.set_time(self._now.timestamp())
+        kie.freeze(self._now.timestamp())
+
+
+class Running:
+    """A started bot with its people."""
+
+    def __init__(self, telegram, kie, url, *, now=NOON, plugins=ROOT / "plugins", **settings):
+        self.telegram, self.kie, self.url = telegram, kie, url
+        self.clock = FrozenClock(telegram, kie, now)
+        self.environ = {
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+            "TELEGRAM_API_URL": telegram.url,
+            "KIE_STUB": "1",
+            "KIE_API_URL": kie.url,
+            "KIE_UPLOAD_URL": kie.url,
+            "KIE_API_KEY": "stub-key",
+            "ADMIN_IDS": str(BOSS),
+            "DATABASE_URL": url,
+            "USD_RATE": "90",
+            "TRANSFER_DETAILS": "Test Bank 0000 1111",
+        } | settings
+        self._plugins = plugins
+        self.start()
+
+    def start(self):
+        """Build the bot on what the database holds, as a new process would."""
+        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins)
+        main.open_storage(self.bot.settings)
+        self.bot.introduce()
+        self.bot.recover()
+        self.telegram.pump = self.pump
+
+    def restart(self):
+        """Kill the bot (nothing of its memory survives) and start it again."""
+        self.stop()
+        self.start()
+
+    def stop(self):
+        """Leave the bot as a kill would."""
+        self.telegram.pump = lambda: None
+        self.bot.sender.transport.close()
+        self.bot.generation.client.close()
+        db.disconnect()
+
+    def user(self, name="Alice", **fields):
+        """Return a person."""
+        return self.telegram.person(name, **{"language_code": "en"} | fields)
+
+    def admin(self):
+        """Return the admin, who has opened the bot."""
+        boss = self.telegram.person("Boss", id=BOSS, language_code="en")
+        boss.send("/start")
+        return boss
+
+    def rich(self, name="Alice", amount="1000", **fields):
+        """Return a person with money, given by the admin."""
+        person = self.user(name, **fields)
+        person.send("/start")
+        user = self.bot.users.by_telegram_id(person.id)
+        now = self.clock.now()
+        key = f"test:{person.id}:{amount}"
+        self.bot.ledger.post(user.id, int(amount) * 100, kind="admin", key=key, now=now, reason="test money")
+        return person
+
+    def balance(self, person):
+        """Return a person's balance in kopecks, as the ledger has it."""
+        return self.bot.ledger.balance(self.bot.users.by_telegram_id(person.id).id)
+
+    def pump(self):
+        """Do everything that is due now, until nothing is left."""
+        for _round in range(50):
+            updates = self.bot.updates
+            came = updates.fetch(wait_s=0)
+            done = updates.express.run_waiting() + updates.lanes.run_waiting()
+            updates.forget_finished()
+            before = len(self.telegram.calls())
+            for loop in self.bot.loops:
+                if loop.name not in ("fetch", "inbox"):
+                    loop.step(self.clock.now())
+            if not came and not done and len(self.telegram.calls()) == before:
+                return
+        raise AssertionError("the bot finds no rest")
+
+    def forward(self, seconds, step=5):
+        """Let time pass in steps, the bot working all the while."""
+        while seconds > 0:
+            self.clock.forward(min(step, seconds))
+            seconds -= step
+            self.pump()
+
+
+def png(text="test", size=(320, 240)):
+    """Return a small PNG whose pixels depend on `text`."""
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", size, tuple(random.Random(text).randbytes(3))).save(stream, "PNG")
+    return stream.getvalue()
+
+
+__all__ = ["BOSS", "FrozenClock", "NOON", "ROOT", "Running", "TOKEN", "kit", "png"]

@@ -1,0 +1,77 @@
+"""`python -m demo`: the command line, its end, and how much it carries."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from demo.kit import Telegram
+from demo.server import start
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def demo(tmp_path):
+    command = [sys.executable, "-m", "demo", "--port", "0", "--state", str(tmp_path / "demo.json"), "--admin", "7"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def url_of(process):
+    """Return the address that the command prints first."""
+    return re.match(r"Chat page: (http://127\.0\.0\.1:\d+)/", process.stdout.readline())[1]
+
+
+def test_the_command_serves_and_keeps_its_state_when_it_is_ended(demo, tmp_path):
+    people = Telegram(url_of(demo)).state["people"]
+    assert [(one["first_name"], one["role"]) for one in people] == [("Admin", "admin"), ("Anna", "user")]
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(10) == 0
+    assert (tmp_path / "demo.json").exists()
+
+
+def test_a_taken_port_is_told_in_one_line():
+    server = start()
+    command = [sys.executable, "-m", "demo", "--port", server.url.rpartition(":")[2]]
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    server.stop()
+    assert outcome.returncode == 2
+    assert "address already in use" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+async def send_many(url, chat_id, number, connections):
+    """Send `number` messages over kept-alive connections; return messages a second."""
+    body = {"chat_id": chat_id, "text": "<b>Balance</b>: 12 ₽ &amp; more", "parse_mode": "HTML"}
+    body["reply_markup"] = {"inline_keyboard": [[{"text": "Top up", "callback_data": "balance:topup"}]]}
+
+    async def send(session):
+        for _ in range(number // connections):
+            async with session.post(f"{url}/bot1:TEST/sendMessage", json=body) as answer:
+                assert answer.status == 200
+                await answer.read()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
+        started = time.perf_counter()
+        await asyncio.gather(*(send(session) for _ in range(connections)))
+        return number / (time.perf_counter() - started)
+
+
+def test_it_is_fast_enough_to_be_no_bottleneck(demo, record_property):
+    url = url_of(demo)
+    alice = Telegram(url).person("Alice")
+    rate = asyncio.run(send_many(url, alice.id, 4_000, 8))
+    record_property("messages_per_second", round(rate))
+    print(f"{rate:.0f} messages a second")
+    assert rate > 1_000  # about 5,000 on two idle cores; a busy machine has a part of that
+    assert len(alice.messages) == 4_000

@@ -1,0 +1,20 @@
+"""The main job: from /start to the result."""
+
+from tests.kit import png
+
+
+def test_a_picture_from_start_to_result(start_bot):
+    bot = start_bot()
+    alice = bot.rich("Alice <3")
+    alice.send("/start")
+    assert "Alice <3" in alice.last and "1,000 ₽" in alice.last
+    alice.tap("🖼 Picture")
+    alice.tap("Z-Image")
+    alice.send("a fox in the snow")
+    print(alice.last, alice.buttons)
+    alice.tap("▶ Create")
+    print(alice.last)
+    bot.forward(120)
+    print(alice.last, alice.buttons)
+    assert "photo" in alice.last_message
+    assert "balance" in alice.last
