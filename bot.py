@@ -179,7 +179,7 @@ def demo_settings(environ):
     kie = stub.start(facts=ROOT / "data" / "models.json")
     telegram = server.start(
         port=int(environ.get("DEMO_PORT", "8081")), state_path=folder / "chat.json", token=DEMO_TOKEN, kie_url=kie.api_url,
-        admin_ids=(DEMO_ADMIN,),
+        admin_ids=(DEMO_ADMIN,), people=("Anna",),
     )
     print(f"\n  Open {telegram.url} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
     defaults = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}

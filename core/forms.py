@@ -161,7 +161,7 @@ class Card:
         texts, settings = [], []
         for spec in self.model.inputs:
             value = full.get(spec.name)
-            if spec.shown == "hidden" or not present(value) or not self.model.applies(spec.name, self.values):
+            if not self._worth_showing(spec, value):
                 continue
             if spec.kind in ("text", *MEDIA, "task"):
                 texts.append((self.label(spec), self._with_limit(spec, value)))
@@ -170,6 +170,12 @@ class Card:
             else:
                 settings.append(self.seconds(spec, value))
         return texts, " · ".join(settings)
+
+    def _worth_showing(self, spec, value):
+        """Tell whether the card names a value: what is set, save for settings behind *More* that stand as they do."""
+        if spec.shown == "hidden" or not present(value) or not self.model.applies(spec.name, self.values):
+            return False
+        return spec.shown == "main" or value != spec.default
 
     def _with_limit(self, spec, value):
         if spec.many and spec.max_items and spec.max_items > 1:

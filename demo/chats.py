@@ -4,6 +4,7 @@ Messages are the Bot API's Message objects and are never changed in place: an ed
 old one was, so that whoever holds one (the list of calls, an update) keeps what was true then.
 """
 
+import re
 import secrets
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -78,7 +79,7 @@ class World:
         self.admin_ids = tuple(int(one) for one in admin_ids)
         self.clock = Clock()
         self.files = Files(folder)
-        self.listeners = set()  # queues of server-sent events
+        self.listeners = set()  # open streams of server-sent events
         self.changed = lambda: None  # called after each change that the state file must keep
         self.forget()
 
@@ -106,7 +107,7 @@ class World:
     def add_person(self, first_name, id=None, **fields):
         """Add a person, or change the one with this id; return the Person."""
         if id is None:
-            id = max(FIRST_PERSON - 1, *self.people, 0) + 1 if self.people else FIRST_PERSON
+            id = max(FIRST_PERSON - 1, *self.people) + 1
         if id in self.people:
             person = self.people[id]
             for name, value in {"first_name": first_name, **fields}.items():
@@ -124,16 +125,15 @@ class World:
         return group
 
     def peer(self, chat_id):
-        """Return the Person or Group that `chat_id` (number, its text, or @username) names; raise as Telegram does."""
+        """Return the Person or Group that `chat_id` (a number or its text) names; raise as Telegram does.
+
+        People cannot be named by @username (Bot API, sendMessage: that is for channels and supergroups).
+        """
         if chat_id is None or chat_id == "":
             raise bad("chat_id is empty")
-        if not isinstance(chat_id, int | str):
-            raise bad("chat not found")
-        peer = self.people.get(chat_id) or self.groups.get(chat_id)
-        if peer is None and isinstance(chat_id, str):
-            if chat_id.lstrip("-").isdigit():
-                return self.peer(int(chat_id))
-            peer = next((one for one in self.people.values() if f"@{one.username}" == chat_id), None)
+        if isinstance(chat_id, str):
+            chat_id = int(chat_id) if re.fullmatch(r"-?[0-9]{1,20}", chat_id) else 0
+        peer = self.people.get(chat_id) or self.groups.get(chat_id) if isinstance(chat_id, int) else None
         if peer is None:
             raise bad("chat not found")
         return peer

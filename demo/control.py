@@ -22,6 +22,7 @@ def route(method, pattern):
     """Register a handler `(world, body, *groups)` for a method and a path."""
 
     def register(handler):
+        """Add the handler to the routes."""
         ROUTES.append((method, re.compile(pattern), handler))
         return handler
 
@@ -164,7 +165,7 @@ def shown_tap(tap):
 
 
 @route("GET", r"/demo/taps/(\d+)")
-def get_tap(server, body, tap_id):
+def get_tap(server, _body, tap_id):
     """Return the answer to a tap."""
     tap = server.world.taps.get(tap_id)
     if tap is None:
@@ -212,7 +213,7 @@ def post_trouble(server, body):
 
 
 @route("DELETE", "/demo/trouble")
-def delete_trouble(server, body):
+def delete_trouble(server, _body):
     """Call off all trouble."""
     server.world.trouble.rules.clear()
     return {"trouble": []}
@@ -240,13 +241,13 @@ def post_limits(server, body):
 
 
 @route("GET", "/demo/pending")
-def get_pending(server, body):
-    """Return how many updates the bot has not confirmed."""
-    return {"updates": len(server.world.updates.waiting)}
+def get_pending(server, _body):
+    """Return how many updates the bot has not confirmed, and how many calls it has made."""
+    return {"updates": len(server.world.updates.waiting), "calls": server.world.calls.n}
 
 
 @route("POST", "/demo/reset")
-def post_reset(server, body):
+def post_reset(server, _body):
     """Forget everything."""
     server.reset()
     return {}

@@ -13,8 +13,8 @@ from demo.rules import ENTITIES_MAX, bad, is_link, utf16
 HTML_TAGS = {
     "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline",
     "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough", "code": "code", "pre": "pre",
-    "tg-spoiler": "spoiler", "span": "spoiler", "a": "text_link", "tg-emoji": "custom_emoji", "blockquote": "blockquote",
-    "tg-time": "date_time",
+    "tg-spoiler": "spoiler", "span": "spoiler", "a": "text_link", "tg-emoji": "custom_emoji", "tg-time": "date_time",
+    "blockquote": "blockquote",
 }  # fmt: skip
 QUOTE_END = re.compile(r"\|\|(?:\n|$)")  # of an expandable quotation
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}

@@ -30,15 +30,15 @@ from demo.rules import (
 
 PREFIXES = {
     "photo": "AgAC", "document": "BQAC", "video": "BAAC", "audio": "CQAC", "voice": "AwAC", "animation": "CgAC",
-    "sticker": "CAAC", "video_note": "DQAC", "thumbnail": "AAMC",
+    "sticker": "CAAC", "video_note": "DQAC",
 }  # fmt: skip
 KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
-FOLDERS = {"photo": "photos", "video": "videos", "audio": "music", "thumbnail": "thumbnails"}
+FOLDERS = {"photo": "photos", "video": "videos", "audio": "music"}
 SIDES = (90, 320, 800, 1280)  # the longer sides of a photo's sizes s, m, x and y (core.telegram.org/api/files)
 DEFAULTS = {
     "photo": ("image/jpeg", ".jpg"), "video": ("video/mp4", ".mp4"), "audio": ("audio/mpeg", ".mp3"),
     "voice": ("audio/ogg", ".oga"), "animation": ("video/mp4", ".mp4"), "sticker": ("image/webp", ".webp"),
-    "video_note": ("video/mp4", ".mp4"), "document": ("application/octet-stream", ""), "thumbnail": ("image/jpeg", ".jpg"),
+    "video_note": ("video/mp4", ".mp4"), "document": ("application/octet-stream", ""),
 }  # fmt: skip
 # What a URL may answer for each kind; a document by URL works for PDF, ZIP and GIF only (Bot API, Sending files).
 BY_URL = {

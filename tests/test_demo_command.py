@@ -72,6 +72,7 @@ def test_it_is_fast_enough_to_be_no_bottleneck(demo, record_property):
     alice = Telegram(url).person("Alice")
     rate = asyncio.run(send_many(url, alice.id, 4_000, 8))
     record_property("messages_per_second", round(rate))
-    print(f"{rate:.0f} messages a second")
-    assert rate > 1_000  # about 5,000 on two idle cores; a busy machine has a part of that
+    assert rate > 1_000, (
+        f"{rate:.0f} messages a second"
+    )  # about 5,000 on two idle cores; a busy machine has a part of that
     assert len(alice.messages) == 4_000

@@ -130,6 +130,7 @@ def test_calls_are_listed_without_the_token(telegram, bot, alice):
     assert telegram.calls("sendmessage") == [third]
     assert telegram.calls(after=second["n"]) == [third]
     assert bot.token not in json.dumps(telegram.calls())
+    assert telegram.call_count == 3
 
 
 def test_raw_updates_go_through(telegram, bot):
@@ -211,14 +212,12 @@ def test_reset_forgets_everything(telegram, bot, alice):
 
 def read_events(answer, number):
     """Return the next events of a stream as `(event, data)`."""
-    events, event = [], None
-    for line in answer.iter_lines(decode_unicode=True, chunk_size=1):
+    events, lines = [], answer.iter_lines(decode_unicode=True, chunk_size=1)
+    while len(events) < number:
+        line = next(lines)
         if line.startswith("event: "):
-            event = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            events.append((event, json.loads(line.removeprefix("data: "))))
-        if len(events) == number:
-            return events
+            events.append((line.removeprefix("event: "), json.loads(next(lines).removeprefix("data: "))))
+    return events
 
 
 def test_the_page_hears_what_happens(server, bot, alice):

@@ -48,7 +48,8 @@ def test_html(source, plain, found):
 
 
 def test_html_links_names_emoji_and_languages_carry_their_values():
-    text = '<a href="tg://user?id=7">a</a><tg-emoji emoji-id="5">😀</tg-emoji><pre><code class="language-py">x</code></pre>'
+    text = '<a href="tg://user?id=7">a</a><tg-emoji emoji-id="5">😀</tg-emoji>'
+    text += '<pre><code class="language-py">x</code></pre>'
     mention, emoji, code = formatted(text, "HTML")[1]
     assert (mention["type"], mention["user"]["id"]) == ("text_mention", 7)
     assert emoji["custom_emoji_id"] == "5"

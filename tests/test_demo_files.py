@@ -66,7 +66,7 @@ class Host(BaseHTTPRequestHandler):
 def host():
     host = ThreadingHTTPServer(("127.0.0.1", 0), Host)
     host.files, host.url = {}, f"http://127.0.0.1:{host.server_port}"
-    threading.Thread(target=host.serve_forever, daemon=True).start()
+    threading.Thread(target=host.serve_forever, args=(0.01,), daemon=True).start()
     yield host
     host.shutdown()
     host.server_close()

@@ -86,7 +86,9 @@ def test_get_me_and_ids_beyond_32_bits(bot, alice, telegram):
 
 def test_a_person_exists_or_the_chat_is_not_found(bot, alice):
     assert refused(bot, "sendMessage", text="x") == "Bad Request: chat_id is empty"
-    assert refused(bot, "sendMessage", chat_id=7, text="x") == "Bad Request: chat not found"
+    for wrong in (7, "@alice", "--5", "²", [alice.id], 2**70):
+        assert refused(bot, "sendMessage", chat_id=wrong, text="x") == "Bad Request: chat not found"
+    assert bot("sendMessage", chat_id=str(alice.id), text="x")["chat"]["id"] == alice.id
     assert bot("getChat", chat_id=alice.id)["first_name"] == "Alice <3"
     assert bot("getChatMember", chat_id=alice.id, user_id=alice.id)["status"] == "member"
 
@@ -454,7 +456,7 @@ def hook():
     hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     hook.got, hook.answers = [], []
     hook.url = f"http://127.0.0.1:{hook.server_port}/hook"
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    threading.Thread(target=hook.serve_forever, args=(0.01,), daemon=True).start()
     yield hook
     hook.shutdown()
     hook.server_close()

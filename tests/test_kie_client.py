@@ -4,8 +4,11 @@ import io
 import json
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 import kie_facts
 import pytest
@@ -16,6 +19,7 @@ from kie.errors import failure_reason, refusal_reason
 from kie.stub_control import Control
 from kie.stub_trouble import FATES, REFUSALS
 
+ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-very-secret-0123456789"
 NANO = ("nano-banana-2", {"prompt": "a red kite"})
 
@@ -47,6 +51,12 @@ def hasty(service, control):
     client = Client(service.api_url, service.upload_url, KEY, connect_timeout_s=2, read_timeout_s=0.2)
     yield client
     client.close()
+
+
+def test_importing_it_loads_neither_the_stub_nor_its_libraries():
+    code = "import sys, kie.client, kie.stub_control; print(sorted({'aiohttp', 'PIL', 'kie.stub'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 # --- reading a record ---------------------------------------------------------------------------------------------
@@ -186,7 +196,8 @@ def test_a_refusal_has_its_reason(code, msg, reason):
     ("500", "Your input was rejected", "moderation"),
     ("500", "first/last frame content cannot be mixed with reference media content", "validation"),
     ("400", "No valid characters detected in the video", "validation"), ("451", "", "file"), ("413", "", "file"),
-    ("550", "The task was rejected: the queue is full", "server"), ("402", "", "credits"), ("408", "", "timeout"), (None, "", "other"),
+    ("550", "The task was rejected: the queue is full", "server"),
+    ("402", "", "credits"), ("408", "", "timeout"), (None, "", "other"),
     ("GENERATION_FAILED", "Generation failed", "server"),
 ])
 def test_a_failure_has_its_reason(code, msg, reason):

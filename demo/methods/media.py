@@ -95,6 +95,7 @@ def sender(kind):
     """Return the method that sends one file of `kind`."""
 
     async def send(world, params):
+        """Send a file with its caption."""
         caption = caption_content(params)
         world.reachable(params.get("chat_id"))
         content = await content_of(world, kind, given(params, kind, params.get(kind)), params)

@@ -129,7 +129,7 @@ def get_star_transactions(world, params):
     return {"transactions": transactions(world)[offset : offset + limit]}
 
 
-def get_my_star_balance(world, params):
+def get_my_star_balance(world, _params):
     """Return the bot's Stars."""
     return {"amount": sum(row["amount"] if "source" in row else -row["amount"] for row in transactions(world))}
 

@@ -15,7 +15,7 @@ TEXTS_MAX = {"name": 64, "description": 512, "short_description": 120}  # charac
 RIGHTS = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
 
 
-def get_me(world, params):
+def get_me(world, _params):
     """Return the bot's User object with its rights."""
     return world.bot | RIGHTS | {"can_connect_to_business": False, "has_main_web_app": False}
 
@@ -108,6 +108,7 @@ def text_setter(name):
     """Return the method that sets a text of the profile in a language."""
 
     def set_text(world, params):
+        """Set the text of the call's language."""
         text = params.text(name)
         if len(text) > TEXTS_MAX[name]:
             raise bad(f"BOT_{name.upper()}_TOO_LONG")
@@ -122,6 +123,7 @@ def text_getter(name):
     """Return the method that reads a text of the profile in a language."""
 
     def get_text(world, params):
+        """Return the text of the call's language, or the one of all."""
         texts = world.profile[name]
         return {name: texts.get(language_of(params)) or texts.get("", "")}
 

@@ -55,7 +55,7 @@ def drop_pending(world, params):
         world.updates.waiting.clear()
 
 
-def get_webhook_info(world, params):
+def get_webhook_info(world, _params):
     """Return a WebhookInfo object; the number of waiting updates is right for polling, too."""
     updates = world.updates
     webhook = updates.webhook or {}

@@ -49,7 +49,7 @@ export class ChatView {
 
   header() {
     return h("header", { class: "chat-header" },
-      iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only" }),
+      iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only", "data-testid": "back" }),
       h("span", { class: "avatar", "data-colour": "bot", "aria-hidden": "true" }, initials(store.bot.first_name)),
       h("div", { class: "chat-names" }, this.title, this.subtitle),
       this.bubbleOfPerson,

@@ -67,6 +67,13 @@ export class Composer {
     this.focus();
   }
 
+  /** Put a text in place of what is in the field. */
+  replace(text) {
+    this.field.value = "";
+    this.insert(text);
+    this.hideSuggestions();
+  }
+
   onInput() {
     this.grow();
     const command = /^\/\w*$/.exec(this.field.value);

@@ -71,7 +71,7 @@ const actions = {
   sideBySide,
   back: () => show("people"),
   panel: () => togglePanel(),
-  tour: () => startTour({ choose, write: (text) => left.write(text) }),
+  tour: () => startTour({ choose, write: (text) => left.composer.replace(text) }),
 };
 
 // Whoever begins to type writes to the bot, wherever the focus was.

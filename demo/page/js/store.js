@@ -2,7 +2,7 @@
  * What the page knows: the bot, the people, and each person's chat. It draws nothing; the views listen to it.
  *
  * Events (each a CustomEvent whose `detail` carries `chatId` where a chat is meant):
- * message {message, isNew}, removed {messageId}, reloaded, answer {tap, answer}, action, person {person}, people, bot, call {call},
+ * message {message, isNew}, removed {messageId}, reloaded, tapped {data}, answer {tap, answer}, action, person {person}, people, bot, call {call},
  * connection {up}.
  */
 
@@ -151,6 +151,7 @@ class Store extends EventTarget {
     const chat = this.chat(chatId);
     const placeholder = Symbol("tap");
     chat.taps.set(placeholder, { messageId, data });
+    this.emit("tapped", { chatId, data });
     try {
       const { callback_query_id: id } = await api.tap(chatId, messageId, data);
       const timer = setTimeout(() => this.settle(chatId, id, null), NO_ANSWER_MS);

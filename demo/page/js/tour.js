@@ -20,90 +20,130 @@ export function welcome() {
   ].flat()).then((answer) => { remember("welcomed", "yes"); return answer; });
 }
 
-// Each step: the words, and where to press. `labels` are beginnings of button labels, the likeliest first.
-// `any` lights up the newest keyboard's first button when no label fits. `write` is put into the text field.
+// The steps: the words, and what to press. `labels` are beginnings of button labels, the likeliest first; with `any` the
+// newest keyboard's first button will do. `write` is put into the text field. `find` returns an element of the page.
+// `until` says which act ends the step: "press" (a button or a text of one's own, the usual), "choose" (a person), "photo"
+// (the bot sends one). A step marked `optional` is passed over when there is nothing to press.
+const APPROVE = ["✓", "✅", "Approve", "Подтвердить", "Одобрить"];
 const STEPS = [
   { key: "tour_start", write: "/start" },
   { key: "tour_choose", labels: ["🖼", "Picture", "Картин"], any: true },
-  { key: "tour_model", labels: ["Nano Banana", "Z-Image", "Seedream"], any: true },
-  { key: "tour_prompt", writeKey: "tour_prompt_example" },
+  { key: "tour_model", labels: ["Z-Image", "Nano Banana", "Seedream"], any: true },
+  { key: "tour_prompt", write: t("tour_prompt_example") },
   { key: "tour_order", labels: ["▶", "Create", "Создать", "Top up", "Пополнить"] },
-  { key: "tour_start", write: "/start" },
-  { key: "tour_balance", labels: ["💰", "Balance", "Баланс"] },
-  { key: "tour_topup", labels: ["+", "➕", "Top up", "Пополнить"] },
-  { key: "tour_amount", labels: ["300", "100"], any: true },
-  { key: "tour_method", labels: ["🏦", "Transfer", "Перевод", "СБП"] },
-  { key: "tour_receipt", find: () => document.querySelector("[data-testid=attach]") },
-  { key: "tour_admin", find: () => personRow((person) => person.role === "admin"), acts: "choose" },
-  { key: "tour_approve", labels: ["✓", "✅", "Approve", "Подтвердить", "Одобрить"] },
-  { key: "tour_user", find: () => personRow((person) => person.role !== "admin"), acts: "choose" },
+  { key: "tour_amount", labels: ["100", "300", "10"], optional: true },
+  { key: "tour_method", labels: ["🏦", "Transfer", "Перевод"], optional: true },
+  { key: "tour_receipt", find: () => paperClip(), onlyAfter: "tour_method" },
+  { key: "tour_admin", find: () => personRow((person) => person.role === "admin"), until: "choose", onlyAfter: "tour_receipt" },
+  { key: "tour_admin_menu", write: "/admin", onlyAfter: "tour_receipt", unless: () => findButton({ labels: APPROVE }) },
+  { key: "tour_topups", labels: ["Top-ups", "Пополнения"], optional: true, onlyAfter: "tour_admin_menu" },
+  { key: "tour_topup", labels: ["№"], optional: true, onlyAfter: "tour_topups" },
+  { key: "tour_approve", labels: APPROVE, optional: true, onlyAfter: "tour_receipt" },
+  { key: "tour_user", find: () => personRow((person) => person.role !== "admin"), until: "choose", onlyAfter: "tour_admin" },
+  { key: "tour_create", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_user" },
+  { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
 ];
+const ANSWER_MS = 600; // the bot's answer is drawn before the next step looks for its button
+const PASS_OVER_MS = 3_000;
 
+const isVisible = (node) => Boolean(node?.offsetParent);
+const paperClip = () => document.querySelector("[data-testid=attach]");
+
+/** Return the row of the first person who fits; on a narrow screen, the arrow that leads to the list. */
 function personRow(fits) {
   const person = [...store.people.values()].find(fits);
-  return person && document.querySelector(`[data-person-id="${person.id}"].person`);
+  const row = person && document.querySelector(`.person[data-person-id="${person.id}"]`);
+  return !row || isVisible(row) ? row : document.querySelector("[data-testid=back]");
 }
 
-/** Find the button of the newest keyboard whose label begins as wanted. */
+/** Return the button of the newest keyboards whose label begins as wanted. */
 function findButton({ labels, any }) {
-  const keyboards = [...document.querySelectorAll(".chat .keyboard")].reverse();
+  const keyboards = [...document.querySelectorAll(".chat .keyboard")].reverse().slice(0, 3);
+  const buttons = keyboards.flatMap((keyboard) => [...keyboard.querySelectorAll("button")]);
   for (const label of labels) {
-    const buttons = keyboards.slice(0, 3).flatMap((keyboard) => [...keyboard.querySelectorAll("button")]);
     const found = buttons.find((button) => button.title.startsWith(label));
     if (found) return found;
   }
-  return any ? keyboards[0]?.querySelector("button") : null;
+  return any ? buttons[0] : undefined;
 }
 
-/** The card of the tour, and what it lights up. One at a time. */
+/** The card of the tour, and what it lights up. */
 class Tour {
   constructor(page) {
     this.page = page;
     this.index = -1;
+    this.done = new Set(); // keys of the steps that were acted out, not passed over
     this.stop = new AbortController();
-    this.words = h("p", { role: "status" });
-    this.count = h("span", { class: "muted small" });
-    this.card = h("div", { class: "tour", role: "region", "aria-label": t("guided_tour"), "data-testid": "tour-card" }, this.count, this.words,
-      h("div", { class: "dialog-buttons" },
-        h("button", { type: "button", class: "dialog-button", "data-testid": "tour-end", onclick: () => this.end() }, t("tour_end")),
-        this.skip = h("button", { type: "button", class: "dialog-button", "data-testid": "tour-skip", onclick: () => this.next() }, t("tour_skip"))));
-    document.body.append(this.card);
+    this.build();
     this.follow();
     this.next();
   }
 
+  build() {
+    const button = (label, testid, onclick) => h("button", { type: "button", class: "dialog-button", "data-testid": testid, onclick }, label);
+    this.words = h("p", { role: "status" });
+    this.count = h("span", { class: "muted small" });
+    this.skip = button(t("tour_skip"), "tour-skip", () => this.next());
+    this.card = h("div", { class: "tour", role: "region", "aria-label": t("guided_tour"), "data-testid": "tour-card" },
+      this.count, this.words, h("div", { class: "dialog-buttons" }, button(t("tour_end"), "tour-end", () => this.end()), this.skip));
+    document.body.append(this.card);
+  }
+
   follow() {
     const { signal } = this.stop;
-    store.on("message", ({ message, isNew }) => (isNew && !message._from_bot ? this.acted("send") : this.light()), signal);
-    store.on("answer", () => this.acted("send"), signal);
+    store.on("message", ({ message, isNew }) => {
+      if (isNew && !message._from_bot) this.acted("press");
+      else if (isNew && message.photo) this.acted("photo");
+      else this.lightSoon();
+    }, signal);
+    store.on("tapped", ({ data }) => { if (this.isWanted(data)) this.acted("press"); }, signal);
     store.on("choose", () => this.acted("choose"), signal);
+    addEventListener("resize", () => this.lightSoon(), { signal });
   }
 
   get step() {
     return STEPS[this.index];
   }
 
+  // A press of another button is the visitor's own way: the tour waits where it is.
+  isWanted(data) {
+    return !this.wanted || this.wanted === data;
+  }
+
   acted(how) {
-    if ((this.step.acts ?? "send") === how) setTimeout(() => this.next(), 600); // let the bot's answer be drawn
-    else this.light();
+    if ((this.step.until ?? "press") !== how) { this.lightSoon(); return; }
+    this.done.add(this.step.key);
+    this.later(ANSWER_MS, () => this.next());
+  }
+
+  /** Run `act` after a while, unless something else comes first. */
+  later(ms, act) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { if (!this.stop.signal.aborted) act(); }, ms);
+  }
+
+  lightSoon() {
+    requestAnimationFrame(() => this.light());
   }
 
   next() {
-    if (this.stop.signal.aborted) return;
-    this.index += 1;
-    if (this.index >= STEPS.length) { this.end(); return; }
+    clearTimeout(this.timer);
+    do this.index += 1; while (this.step && this.isNeedless(this.step));
+    if (!this.step) { this.end(); return; }
     this.count.textContent = t("tour_step", { n: this.index + 1, all: STEPS.length });
     this.skip.hidden = Boolean(this.step.last);
-    this.prefill();
+    if (this.step.write) this.page.write(this.step.write);
     this.light();
+    if (this.step.optional && !this.target()) this.later(PASS_OVER_MS, () => this.passOver());
   }
 
-  prefill() {
-    const { write, writeKey } = this.step;
-    const field = document.querySelector("[data-testid=composer]");
-    if (!field || field.value || !(write || writeKey)) return;
-    this.page.write(write ?? t(writeKey));
+  isNeedless({ onlyAfter, unless }) {
+    return Boolean((onlyAfter && !this.done.has(onlyAfter)) || unless?.());
+  }
+
+  passOver() {
+    if (!this.target()) this.next();
   }
 
   /** Light up what to press, or say that one must look for it. */
@@ -111,16 +151,17 @@ class Tour {
     document.querySelectorAll(".tour-target").forEach((node) => node.classList.remove("tour-target"));
     if (!this.step || this.stop.signal.aborted) return;
     const target = this.target();
+    this.wanted = target?.dataset.callback;
     target?.classList.add("tour-target");
-    target?.scrollIntoView({ block: "nearest" });
-    this.words.textContent = target || this.step.last ? t(this.step.key) : `${t(this.step.key)} ${t("tour_free")}`;
+    const isPlain = target || this.step.last || this.step.until === "photo";
+    this.words.textContent = isPlain ? t(this.step.key) : `${t(this.step.key)} ${t("tour_free")}`;
   }
 
   target() {
-    const { write, writeKey, find, labels } = this.step;
-    if (write || writeKey) return document.querySelector("[data-testid=send]");
+    const { write, find, labels } = this.step;
+    if (write) return document.querySelector("[data-testid=send]");
     if (find) return find();
-    return labels ? findButton(this.step) : null;
+    return labels ? findButton(this.step) : undefined;
   }
 
   end() {
