@@ -3,10 +3,13 @@
 Pure functions of the model, the values and the texts: no Telegram calls and no rows here.
 """
 
+import math
 import re
+from decimal import Decimal
 
 from core.buttons import button
 from core.errors import UserError
+from core.texts import Ref
 from kie.catalog import InputError
 from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
 from kie.pricing import options, steps
@@ -96,23 +99,31 @@ def read(spec, value):
         raise user_error(error) from None
 
 
-def user_error(error):
-    """Return the UserError that tells a person about an InputError."""
-    values = {name: value for name, value in error.values.items() if isinstance(value, (str, int, float))}
-    values["found"] = _rounded(error.values.get("found"))
-    values["limit"] = _rounded(error.values.get("limit"))
-    if isinstance(values["limit"], int):
+def user_error(error, model=None):
+    """Return the UserError that tells a person about an InputError (with `model`, inputs go by their labels)."""
+    values = {name: _told(value) for name, value in error.values.items() if name != "names"}
+    if isinstance(values.get("limit"), int):
         values["n"] = values["limit"]
+    for name in ("name", "needs"):
+        if model is not None and name in values:
+            values[name] = Ref(f"input.{model.input(values[name]).label}")
     return UserError(f"error.{error.key}", **values)
 
 
-def _rounded(value):
-    if value is None:
-        return ""
-    number = float(value) if not isinstance(value, (str, list, tuple, dict)) else None
-    if number is None:
-        return str(value)
-    return int(number) if number == int(number) else round(number, 2)
+def _told(value):
+    """Return a value of an InputError as a short text or a plain number."""
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and math.isfinite(value):
+        return int(value) if value == int(value) else round(float(value), 2)
+    return str(value)[:SHOWN_TEXT]
+
+
+def problem(model, values):
+    """Return the UserError that says why complete values can't be ordered together, or None."""
+    try:
+        model.check(values)
+    except InputError as error:
+        return user_error(error, model)
+    return None
 
 
 def primary_text(model):

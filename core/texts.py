@@ -25,6 +25,12 @@ class MissingText(KeyError):
     """No plugin's text file has this key: a bug, found by the tests that draw every screen."""
 
 
+class Ref(str):
+    """The key of a text that stands as a value in another one: shown in the reader's language."""
+
+    __slots__ = ()
+
+
 class Texts:
     """All texts of all plugins in every language."""
 
@@ -75,6 +81,8 @@ class Texts:
         return wrap("").join(parts)
 
     def _format(self, lang, value, spec):
+        if isinstance(value, Ref):
+            return self.plain(lang, value)
         if spec == "":
             return value if isinstance(value, str) else str(value)
         if spec == "money":

@@ -86,7 +86,7 @@ def _save(ctx, model, values, **data):
     """Write the draft with its price; every change is a new quote."""
     old = ctx.drafts.get(ctx.user.id, PLUGIN, ctx.now)
     kept = {"prompt_message": (old.data.get("prompt_message") if old and old.model == model.id else None)}
-    price = None if model.missing(values) else ctx.generation.price(model, values)
+    price = None if forms.problem(model, values) else ctx.generation.price(model, values)
     ctx.draft = ctx.drafts.put(
         ctx.user.id,
         PLUGIN,
@@ -123,7 +123,8 @@ def show(ctx, below=False):
     draft, model = _open_draft(ctx)
     card = _card(ctx, model, draft.data["values"])
     rows = [_main_row(ctx, card, draft), *card.input_rows(model.main_inputs), *_lower_rows(ctx, card)]
-    _draw(ctx, card, rows, below=below)
+    wrong = None if model.missing(card.values) else forms.problem(model, card.values)
+    _draw(ctx, card, rows, ctx.say(wrong.key, **wrong.values) if wrong else "", below)
 
 
 def _card(ctx, model, values):
@@ -168,6 +169,8 @@ def _main_row(ctx, card, draft):
             return button("generate.choose", "generate:set", card.model.code, place, name=card.label(spec))
         return button(key, "generate:set", card.model.code, place)
     if draft.price is None:
+        if forms.problem(card.model, draft.data["values"]):
+            return button("generate.fix", "generate:card")
         return button("generate.not_for_sale", "generate:card")
     lacking = draft.price - ctx.ledger.balance(ctx.user.id)
     if lacking > 0:

@@ -191,7 +191,8 @@ const WORDS = {
   tour_topup: ["Open the top-up.", "Откройте пополнение."],
   tour_approve: ["Approve it.", "Подтвердите его."],
   tour_user: ["Go back to the user.", "Вернитесь к пользователю."],
-  tour_create: ["The money is there: create the picture.", "Деньги пришли: создайте картинку."],
+  tour_create: ["The money is there: go on with the order.", "Деньги пришли: вернитесь к заказу."],
+  tour_confirm: ["Create the picture.", "Создайте картинку."],
   tour_result: ["Wait for the picture. The tab “KIE’s tasks” on the right can hurry it.", "Дождитесь картинки. Вкладка «Задачи KIE» справа может поторопить."],
   tour_done: ["That was the whole round: order, payment, approval, result. Now try to break it, on the right.", "Это весь круг: заказ, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа."],
 };

@@ -52,6 +52,7 @@ function sideBySide() {
 /** On a narrow screen one column shows at a time: people or chat. */
 function show(column) {
   app.dataset.column = column;
+  store.emit("shown");
 }
 
 function togglePanel(open = app.dataset.panel !== "open") {

@@ -3,7 +3,7 @@
  *
  * Events (each a CustomEvent whose `detail` carries `chatId` where a chat is meant):
  * message {message, isNew}, removed {messageId}, reloaded, tapped {data}, answer {tap, answer}, action, person {person}, people, bot, call {call},
- * connection {up}.
+ * connection {up}; and what the page itself does: seen, choose, shown.
  */
 
 import * as api from "./api.js";

@@ -41,6 +41,7 @@ const STEPS = [
   { key: "tour_approve", labels: APPROVE, optional: true, onlyAfter: "tour_receipt" },
   { key: "tour_user", find: () => personRow((person) => person.role !== "admin"), until: "choose", onlyAfter: "tour_admin" },
   { key: "tour_create", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_user" },
+  { key: "tour_confirm", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_create" },
   { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
 ];
@@ -99,7 +100,7 @@ class Tour {
     }, signal);
     store.on("tapped", ({ data }) => { if (this.isWanted(data)) this.acted("press"); }, signal);
     store.on("choose", () => this.acted("choose"), signal);
-    addEventListener("resize", () => this.lightSoon(), { signal });
+    store.on("shown", () => this.lightSoon(), signal); // a narrow screen shows another column
   }
 
   get step() {
@@ -152,6 +153,8 @@ class Tour {
     if (!this.step || this.stop.signal.aborted) return;
     const target = this.target();
     this.wanted = target?.dataset.callback;
+    // On a phone the card keeps out of the way of what it points at.
+    this.card.classList.toggle("high", !target || target.getBoundingClientRect().top > innerHeight / 2);
     target?.classList.add("tour-target");
     const isPlain = target || this.step.last || this.step.until === "photo";
     this.words.textContent = isPlain ? t(this.step.key) : `${t(this.step.key)} ${t("tour_free")}`;
