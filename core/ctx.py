@@ -129,6 +129,10 @@ class Ctx:
         plugin = step.split(":")[0]
         self.draft = self.drafts.put(self.user.id, plugin, self.now, step=step, data=data or {}, message_id=shown)
 
+    def go(self, route, **args):
+        """Go on with the handler of another button, as if it had been tapped here."""
+        self.bot.handlers["button"][route].handler(self, **args)
+
     def done(self, plugin):
         """Close a plugin's dialogue."""
         self.drafts.drop(self.user.id, plugin)

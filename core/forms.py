@@ -1,11 +1,13 @@
 """A chat form from any schema: what a model's inputs look like on a card, as buttons, and how answers are read.
 
-Pure functions of the model, the values and the texts: no Telegram calls and no rows here.
+The card is one live message; what stands on it comes from the draft alone.
 """
 
 import math
 import re
 from decimal import Decimal
+
+from markupsafe import escape
 
 from core.buttons import button
 from core.errors import UserError
@@ -73,12 +75,6 @@ def fitted(spec, file):
     return file
 
 
-def input_for(model, file):
-    """Return the first input that takes this kind of file, or None; one that still has room comes first."""
-    kind = media_kind(file)
-    return next((spec for spec in model.inputs if spec.kind == kind and spec.shown != "hidden"), None)
-
-
 def add_file(spec, values, file):
     """Return `values` with one more file; where only one fits it takes the place of the former."""
     file = fitted(spec, file)
@@ -126,17 +122,50 @@ def problem(model, values):
     return None
 
 
-def primary_text(model):
-    """Return the input a plain text is for: the first text of the card, or None."""
-    return next((spec for spec in model.main_inputs if spec.kind == "text" and spec.type == "string"), None)
+def files_sent(job):
+    """Return the files of a delivered job as media values."""
+    facts = dict.fromkeys(("mime", "size", "name", "seconds", "width", "height"))
+    kinds = ("photo", "video", "audio", "document")
+    return [
+        facts | {"file_id": part["file_id"], "unique_id": part["file_id"], "kind": part["kind"]}
+        for part in job.sent or []
+        if part["kind"] in kinds
+    ]
 
 
 class Card:
-    """The form of one model with its values, in one language."""
+    """The form of one model with its values, as one person sees it."""
 
-    def __init__(self, texts, lang, model, values, price_of):
-        self.texts, self.lang, self.model, self.values = texts, lang, model, values
-        self._price_of = price_of  # credits → minor units
+    def __init__(self, ctx, model, values):
+        self.ctx, self.texts, self.lang, self.model, self.values = ctx, ctx.texts, ctx.lang, model, values
+
+    def draw(self, rows, question="", below=False):
+        """Put the card with these rows where its live message is.
+
+        In place after a tap; below the person's message (or a result that stays) otherwise, and the old one goes.
+        """
+        ctx, live = self.ctx, self.ctx.draft.message_id
+        texts, settings = self.lines()
+        lines = [ctx.say("form.line", label=label, value=value) for label, value in texts]
+        values = {
+            "title": self.model.title,
+            "mode": self.word(self.model.mode_title),
+            "about": ctx.generation.catalog.cards[self.model.card].about(self.lang),
+            "lines": ctx.lines([*lines, *([escape(settings)] if settings else [])]),
+            "question": question,
+        }
+        if below or (ctx.kind == "message" and not self._within_album()):
+            ctx.delete(live)
+            shown = ctx.reply("form.card", rows, **values)
+        else:
+            shown = ctx.edit("form.card", rows, message_id=None if ctx.tap else live, **values)
+        if shown != live:
+            ctx.drafts.note_screen(ctx.draft, shown)
+
+    def _within_album(self):
+        """Tell whether this is the second or a later picture of an album: the card is below the first already."""
+        album, data = self.ctx.message.get("media_group_id"), self.ctx.draft.data
+        return album is not None and data.get("album") == album and data.get("album_count", 0) > 1
 
     def word(self, key, **values):
         """Return a plain text."""
@@ -200,7 +229,7 @@ class Card:
 
     def _input_button(self, spec):
         value = self.model.effective(self.values).get(spec.name)
-        data = ("generate:set", self.model.code, self.model.inputs.index(spec))
+        data = ("inputs:set", self.model.code, self.model.inputs.index(spec))
         if spec.kind == "switch":
             return button("form.setting", *data, name=self.label(spec), value=self.shown(spec, bool(value)))
         if spec.kind in ("choice", "number") and present(value):
@@ -212,27 +241,24 @@ class Card:
         place = self.model.inputs.index(spec)
         prices = dict(options(self.model, self.values, spec.name)) if spec.drives_price else {}
         chosen = self.model.effective(self.values).get(spec.name)
-        choices = [c for c in self._choices(spec) if not prices or c in prices]
+        choices = [c for c in steps(spec) if not prices or c in prices]
         cells = []
         for choice in choices[page * PER_PAGE : (page + 1) * PER_PAGE]:
             mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
             label = mark + self.seconds(spec, choice)
-            if (credits := prices.get(choice)) is not None and (price := self._price_of(credits)) is not None:
+            if (credits := prices.get(choice)) is not None and (price := self.ctx.generation.price_of_credits(credits)) is not None:
                 label += " · " + self.texts.money(self.lang, price)
-            index = self._choices(spec).index(choice)
-            cells.append(button("label", "generate:pick", self.model.code, place, index, label=label))
+            index = steps(spec).index(choice)
+            cells.append(button("label", "inputs:pick", self.model.code, place, index, label=label))
         per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
         rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
         return rows + self._pages(place, page, len(choices))
-
-    def _choices(self, spec):
-        return steps(spec)
 
     def _pages(self, place, page, count):
         last = (count - 1) // PER_PAGE
         if not last:
             return []
-        data = ("generate:page", self.model.code, place)
+        data = ("inputs:page", self.model.code, place)
         return [[
             button("form.previous", *data, (page - 1) % (last + 1)),
             button("label", *data, page, label=f"{page + 1}/{last + 1}"),

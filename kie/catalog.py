@@ -112,6 +112,21 @@ class Model:
                 full[spec.name] = None
         return {name: value for name, value in full.items() if value is not None}
 
+    @property
+    def main_text(self):
+        """Return the input a plain text is for: the first text of the card, or None."""
+        return next((spec for spec in self.main_inputs if spec.type == "string"), None)
+
+    def input_for(self, kind):
+        """Return the first input that takes files of a kind (image, video, audio), or None."""
+        return next((spec for spec in self.inputs if spec.kind == kind and spec.shown != "hidden"), None)
+
+    def asks_for(self, values):
+        """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
+        told = ("text", "number", *MEDIA)
+        missing = [name for name in self.missing(values) if self.by_name[name].kind in told]
+        return missing[0] if missing else (self.main_text.name if self.main_text else None)
+
     def applies(self, name, values):
         """Return whether the input means anything with these values: a form asks for it only then."""
         spec = self.by_name[name]

@@ -91,6 +91,12 @@ def files_of(value):
     return value if isinstance(value, list) else [value]
 
 
+def earlier_result(job):
+    """Return a finished job (with id, model, task_id, inputs) as the value of a task input."""
+    resolution = {"resolution": job.inputs["resolution"]} if "resolution" in job.inputs else {}
+    return {"job": job.id, "model": job.model, "task_id": job.task_id, "index": 0, **resolution}
+
+
 def clean_mime(file):
     """Return the file's type in one spelling, or None when nothing tells it."""
     mime = file.get("mime") or mimetypes.guess_type(file.get("name") or "")[0]

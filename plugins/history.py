@@ -28,15 +28,10 @@ def show_page(ctx, before):
     """Show a page of orders, older than `before` (0: the newest)."""
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
     rows = [button("history.row", "history:job", job.id, state=ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
-                   model=_title(ctx, job), when=job.created_at) for job in found[:PAGE]]
+                   model=ctx.generation.title(job), when=job.created_at) for job in found[:PAGE]]
     if len(found) > PAGE:
         rows.append(button("balance.older", "history:show", found[PAGE - 1].id))
     ctx.edit("history.list" if found else "history.none", [*rows, *ctx.bot.home()])
-
-
-def _title(ctx, job):
-    model = ctx.generation.catalog.models.get(job.model)
-    return model.title if model else job.model.rsplit("/", 1)[-1]
 
 
 def show_job(ctx, job):
@@ -47,13 +42,13 @@ def show_job(ctx, job):
         rows.append(button("history.send", "history:send", job))
     elif found.delivery == "undeliverable":
         rows.append(button("history.send", "history:send", job))
-    rows.append([button("job.again", "generate:again", job), button("job.change", "generate:change", job)])
+    rows.append([button("job.again", "orders:again", job), button("job.change", "orders:change", job)])
     if found.state == "queued":
-        rows.append(button("job.cancel", "generate:cancel", job))
+        rows.append(button("job.cancel", "orders:cancel", job))
     rows.append([button("common.back", "history:show", 0), button("common.menu", "start:menu")])
     prompt = next((value for value in found.inputs.values() if isinstance(value, str) and len(value) > 20), "")
     reason = ctx.say(f"job.why_{found.reason}") if found.reason and ctx.texts.has(f"job.why_{found.reason}") else ""
-    ctx.edit("history.job", rows, number=job, model=_title(ctx, found), when=found.created_at, prompt=prompt[:300],
+    ctx.edit("history.job", rows, number=job, model=ctx.generation.title(found), when=found.created_at, prompt=prompt[:300],
              price=found.price if found.charged is None else found.charged,
              state=ctx.say(f"history.state_{found.state}"), reason=reason)
 

@@ -31,11 +31,10 @@ def show_progress(bot, now):
 
 def _screen(bot, job, now):
     """Return (text key, buttons, values) of a job's progress message."""
-    model = bot.generation.catalog.models.get(job.model)
-    values = {"model": model.title if model else job.model, "price": job.price}
+    values = {"model": bot.generation.title(job), "price": job.price}
     if job.state == "queued":
         values["place"] = bot.jobs.place(job)
-        return "progress.queued", [button("job.cancel", "generate:cancel", job.id)], values
+        return "progress.queued", [button("job.cancel", "orders:cancel", job.id)], values
     elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
     key = "progress.long" if elapsed > job.usual_s + LONG_AFTER_S else "progress.running"
     return key, [], values | {"elapsed": elapsed, "usual": job.usual_s}
@@ -47,11 +46,10 @@ def tell_failed(bot, fact, now):
     user = bot.users.get(job.user_id)
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
-    rows = [[button("job.change", "generate:change", job.id), button("progress.other", "models:menu")],
+    rows = [[button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
             [button("help.menu_support", "help:support")]]
-    model = bot.generation.catalog.models.get(job.model)
     bot.notify(user.id, "progress.failed", unique=f"job:{job.id}:failed", buttons=rows, now=now, why=why,
-               model=model.title if model else job.model, amount=job.price, balance=bot.ledger.balance(user.id))
+               model=bot.generation.title(job), amount=job.price, balance=bot.ledger.balance(user.id))
 
 
 def tell_lost(bot, fact, now):

@@ -28,7 +28,7 @@ def on_text(ctx):
     rows = []
     last = next(iter(ctx.jobs.of_user(ctx.user.id, limit=1)), None)
     model = ctx.generation.catalog.models.get(last.model) if last else None
-    if model is not None and forms.primary_text(model):
+    if model is not None and model.main_text:
         rows.append(button("start.last", "generate:open", model.code, model=model.title))
     rows += _offers(ctx, "text")
     _offer(ctx, {"text": ctx.text}, rows, "suggest.text", text=ctx.text[:SHOWN] + "…" * (len(ctx.text) > SHOWN))

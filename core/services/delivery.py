@@ -105,13 +105,12 @@ class Delivery:
     def _words(self, job, lang, model):
         """Return the caption and the buttons under a result."""
         key = "job.caption_free" if job.state == "failed" else "job.caption"
-        title = model.title if model else job.model
-        values = {"model": title, "price": job.charged or 0, "balance": ledger.balance(job.user_id)}
-        rows = [[button("job.again", "generate:again", job.id), button("job.change", "generate:change", job.id)]]
+        values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": ledger.balance(job.user_id)}
+        rows = [[button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]]
         if model and model.output in METHODS:
             rows[0].append(button("job.original", "history:original", job.id))
         if model and model.output == "image":
-            rows.append([button("job.use", "generate:use", job.id)])
+            rows.append([button("job.use", "orders:use", job.id)])
         rows.append([button("common.menu", "start:fresh")])
         return self._bot.texts.html(lang, key, **values), self._bot.markup(lang, rows)
 

@@ -8,6 +8,7 @@ import tempfile
 from datetime import timedelta
 from decimal import Decimal
 
+from core import forms
 from core.errors import UserError
 from core.sender import TelegramError, TooBig
 from core.services.delivery import Delivery
@@ -17,12 +18,13 @@ from kie.catalog import InputError, NoPrice
 from kie.errors import KieError, Refused
 from kie.poller import Poller
 from kie.pricing import credits, is_upper_bound, price
-from storage import facts, jobs, stored
+from storage import drafts, facts, jobs, stored
 from storage.db import transaction
 from storage.ledger import NotEnoughMoney
 
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
+CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
@@ -77,6 +79,32 @@ class Generation:
         if self._popular is None or now - self._popular[0] > POPULAR_FOR:
             self._popular = (now, jobs.popularity(now))
         return self._popular[1]
+
+    def title(self, job):
+        """Return the name of a job's model, also when it is not on offer any more."""
+        model = self.catalog.models.get(job.model)
+        return model.title if model else job.model.rsplit("/", 1)[-1]
+
+    # the open card
+
+    def card(self, user_id, now, code=None):
+        """Return (draft, model) of the user's open card; raise when there is none, or it is of another model."""
+        draft = drafts.get(user_id, CARD, now)
+        model = self.catalog.models.get(draft.model) if draft and draft.model else None
+        if model is None or (code is not None and model.code != code):
+            raise UserError("generate.old_card")
+        return draft, model
+
+    def fill(self, user_id, model, values, now, **data):
+        """Write the card with these values and their price, and return its draft: every change is a new quote.
+
+        The card listens for `asking`: what is missing first, else its main text.
+        """
+        old = drafts.get(user_id, CARD, now)
+        kept = {name: old.data.get(name) for name in ("prompt_message", "prompt_input")} if old and old.model == model.id else {}
+        data = kept | {"values": values, "asking": model.asks_for(values)} | data
+        price = None if forms.problem(model, values) else self.price(model, values)
+        return drafts.put(user_id, CARD, now, model=model.id, data=data, price=price, step=CARD_STEP)
 
     # orders
 

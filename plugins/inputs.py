@@ -1,0 +1,178 @@
+"""Filling in the open card: choices to tap, texts to write, files to send; every answer is checked as it comes.
+
+Texts: inputs.* in data/texts/<lang>/inputs.po; ask.*, error.* and kind.* in catalog.po.
+"""
+
+from core import forms
+from core.buttons import button
+from core.errors import UserError
+from kie.inputs import MEDIA, earlier_result, present
+from kie.pricing import steps
+
+STEP = "generate:input"
+RESULTS = 6
+
+
+def register(bot):
+    """Declare the buttons of one input, and the messages the card listens for."""
+    bot.button("inputs:set", ask, code=str, place=int)
+    bot.button("inputs:page", ask, code=str, place=int, page=int)
+    bot.button("inputs:pick", pick, code=str, place=int, choice=int)
+    bot.button("inputs:nudge", nudge, code=str, place=int, steps=int)
+    bot.button("inputs:clear", clear, code=str, place=int)
+    bot.button("inputs:result", take_result, code=str, place=int, job=int)
+    bot.step(STEP, take)
+    bot.update("edited_message", take_edit)
+
+
+def _open(ctx, code, place):
+    """Return (model, values, spec) of an input of the open card."""
+    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now, code)
+    if not 0 <= place < len(model.inputs) or model.inputs[place].shown == "hidden":
+        raise UserError("generate.old_card")
+    return model, ctx.draft.data["values"], model.inputs[place]
+
+
+def _fill(ctx, model, values, **data):
+    ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **data)
+
+
+def ask(ctx, code, place, page=0):
+    """Open one input: a switch turns, choices are shown with their prices, the rest is asked for."""
+    model, values, spec = _open(ctx, code, place)
+    if spec.kind == "switch":
+        _fill(ctx, model, values | {spec.name: not model.effective(values).get(spec.name)})
+        ctx.go("generate:card")
+        return
+    _fill(ctx, model, values, asking=spec.name)
+    card = forms.Card(ctx, model, values)
+    rows = _results(ctx, model, spec) if spec.kind == "task" else card.choice_rows(spec, page)
+    question = ctx.say(f"ask.{spec.label}") if ctx.texts.has(f"ask.{spec.label}") else card.label(spec)
+    if spec.kind == "task" and not rows:
+        question = ctx.say("inputs.no_result")
+    card.draw([*rows, *_answer_rows(card, spec, place), button("common.back", "generate:card")], question)
+
+
+def _answer_rows(card, spec, place):
+    """Return the buttons that go with a typed or sent answer."""
+    rows, value = [], card.values.get(spec.name)
+    data = (card.model.code, place)
+    if spec.kind == "number" and not steps(spec):
+        shown = "—" if value is None else card.shown(spec, value)
+        rows.append([
+            button("form.less", "inputs:nudge", *data, -1),
+            button("label", "generate:card", label=shown),
+            button("form.more", "inputs:nudge", *data, 1),
+        ])
+    if present(value) and (spec.kind in MEDIA or not spec.required):
+        rows.append(button("form.clear", "inputs:clear", *data))
+    return rows
+
+
+def pick(ctx, code, place, choice):
+    """Take a tapped choice."""
+    model, values, spec = _open(ctx, code, place)
+    choices = steps(spec)
+    if not 0 <= choice < len(choices):
+        raise UserError("generate.old_card")
+    _fill(ctx, model, values | {spec.name: choices[choice]})
+    ctx.go("generate:card")
+
+
+def nudge(ctx, code, place, steps):
+    """Make a number larger or smaller by one step, within its bounds."""
+    model, values, spec = _open(ctx, code, place)
+    if spec.kind != "number":
+        raise UserError("generate.old_card")
+    start = values.get(spec.name, spec.default)
+    value = (spec.min or 0) if start is None else round(start + (spec.step or 1) * max(-1, min(1, steps)), 6)
+    value = max(value, spec.min) if spec.min is not None else value
+    value = min(value, spec.max) if spec.max is not None else value
+    _fill(ctx, model, values | {spec.name: forms.read(spec, value)})
+    ask(ctx, code, place)
+
+
+def clear(ctx, code, place):
+    """Forget what was given for an input."""
+    model, values, spec = _open(ctx, code, place)
+    _fill(ctx, model, {name: value for name, value in values.items() if name != spec.name})
+    ctx.go("generate:card")
+
+
+def _results(ctx, model, spec):
+    """Return a button for each earlier result of the person that this input takes."""
+    place, rows = model.inputs.index(spec), []
+    for job in ctx.jobs.of_user(ctx.user.id, limit=50, states=["succeeded"]):
+        if job.task_id and spec.usable(earlier_result(job)) and len(rows) < RESULTS:
+            title = ctx.generation.title(job)
+            rows.append(button("inputs.result", "inputs:result", model.code, place, job.id, number=job.id, model=title))
+    return rows
+
+
+def take_result(ctx, code, place, job):
+    """Take one of the person's own earlier results."""
+    model, values, spec = _open(ctx, code, place)
+    found = ctx.jobs.get(job, ctx.user.id)
+    if found is None or spec.kind != "task":
+        raise UserError("common.old_button")
+    _fill(ctx, model, values | {spec.name: forms.read(spec, earlier_result(found))})
+    ctx.go("generate:card")
+
+
+# messages
+
+
+def take(ctx):
+    """Take a text or a file for the open card."""
+    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    file = forms.file_in(ctx.message)
+    if file is not None:
+        _take_file(ctx, model, file)
+    elif ctx.text:
+        _take_text(ctx, model)
+    else:
+        raise UserError("inputs.cannot_use", buttons=_to_card())
+    ctx.go("generate:card")
+
+
+def _take_file(ctx, model, file):
+    data, kind = ctx.draft.data, forms.media_kind(file)
+    asked = model.by_name.get(data.get("asking") or "")
+    spec = asked if asked is not None and asked.kind == kind else model.input_for(kind)
+    if spec is None:
+        raise UserError("error.not_a_file_for_this", buttons=_to_card(), kind=forms.Ref(f"kind.{kind}"))
+    values = forms.add_file(spec, data["values"], file)
+    caption, text = ctx.message.get("caption"), model.main_text
+    if caption and text and not present(values.get(text.name)):
+        values[text.name] = forms.read(text, caption)
+    album = ctx.message.get("media_group_id")
+    count = data.get("album_count", 0) + 1 if album and album == data.get("album") else 1
+    _fill(ctx, model, values, album=album, album_count=count)
+
+
+def _take_text(ctx, model):
+    values = ctx.draft.data["values"]
+    asked, text = model.by_name.get(ctx.draft.data.get("asking") or ""), model.main_text
+    wants_file = asked is not None and asked.kind in MEDIA and not present(values.get(asked.name))
+    if wants_file and (text is None or present(values.get(text.name))):
+        raise UserError(f"inputs.want_{asked.kind}", buttons=_to_card())
+    spec = text if asked is None or asked.kind in (*MEDIA, "task") else asked
+    if spec is None:
+        raise UserError("inputs.takes_no_text", buttons=_to_card())
+    given = values | {spec.name: forms.read(spec, ctx.text)}
+    _fill(ctx, model, given, prompt_message=ctx.message["message_id"], prompt_input=spec.name)
+
+
+def take_edit(ctx):
+    """An edited prompt counts while its card is open."""
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    if not ctx.private or not ctx.text or draft is None or draft.data.get("prompt_message") != ctx.message["message_id"]:
+        return
+    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    spec = model.by_name[draft.data["prompt_input"]]
+    _fill(ctx, model, draft.data["values"] | {spec.name: forms.read(spec, ctx.text)})
+    ctx.go("generate:card")
+
+
+def _to_card():
+    return [[button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]]

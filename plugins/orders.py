@@ -1,0 +1,148 @@
+"""Ordering: the confirmed quote becomes a job; cancelling; and going on from a result (again, change, use in …).
+
+Texts: orders.* in data/texts/<lang>/orders.po.
+"""
+
+from datetime import timedelta
+
+from core import forms
+from core.buttons import button
+from core.errors import UserError
+from kie.inputs import earlier_result
+
+FIRST_PROGRESS = timedelta(seconds=5)
+USES = ("image-edit", "image-upscale", "image-to-video", "background-removal")
+
+
+def register(bot):
+    """Declare the confirm button, /cancel, and the buttons under a result."""
+    bot.command("cancel", cancel_all, about="orders.about_cancel")
+    bot.button("orders:go", order, draft=int, version=int)
+    bot.button("orders:cancel", cancel_job, job=int)
+    bot.button("orders:again", change, job=int)
+    bot.button("orders:change", change, job=int)
+    bot.button("orders:use", use, job=int)
+    bot.button("orders:feed", feed, job=int, code=str)
+
+
+def order(ctx, draft, version):
+    """Turn the shown quote into a job; the card becomes its progress message."""
+    found = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    model = ctx.generation.catalog.models.get(found.model) if found else None
+    if found is not None and (found.id, found.version) == (draft, version) and _is_outdated(ctx, found, model):
+        return
+    try:
+        job, created = ctx.generation.order(ctx.user, draft, version, model.usual_s if model else 60, ctx.now)
+    except UserError as error:
+        _explain(ctx, error, model)
+        return
+    if not created:
+        ctx.toast("orders.already")
+        return
+    values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
+    shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
+    ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
+
+
+def _is_outdated(ctx, draft, model):
+    """Tell whether the price has changed since the quote; then say so and show the new one."""
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    if ctx.generation.price(model, draft.data["values"]) == draft.price:
+        return False
+    ctx.toast("orders.price_changed", alert=True)
+    ctx.go("generate:card")
+    return True
+
+
+def _explain(ctx, error, model):
+    """Show the card again where the reason is on it: an old quote, or too little money."""
+    if error.key not in ("job.stale_quote", "job.not_enough") or model is None:
+        raise error
+    ctx.toast(error.key, alert=True, **error.values)
+    ctx.go("generate:card")
+
+
+def _prompt(model, job):
+    """Return the beginning of what was asked for."""
+    return str(job.inputs.get(model.main_text.name, ""))[: forms.SHOWN_TEXT] if model.main_text else ""
+
+
+def cancel_job(ctx, job):
+    """Cancel a queued job; a running one can't be stopped, and that is said."""
+    cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
+    if cancelled is not None:
+        rows = [[button("job.change", "orders:change", job), button("common.menu", "start:menu")]]
+        ctx.edit("orders.cancelled", rows, amount=cancelled.price, balance=ctx.ledger.balance(ctx.user.id))
+        ctx.jobs.note_progress(job, None, None)
+        return
+    known = ctx.jobs.get(job, ctx.user.id)
+    if known is None:
+        raise UserError("common.old_button")
+    ctx.toast("orders.cannot_stop" if known.state in ctx.jobs.OPEN else "orders.is_over", alert=True)
+
+
+def cancel_all(ctx):
+    """Drop the open card, cancel what is queued, and say honestly what can't be stopped."""
+    dropped = ctx.drafts.drop(ctx.user.id)
+    jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN)
+    cancelled = [job for job in jobs if ctx.generation.cancel(ctx.user, job.id, ctx.now)]
+    running = len(jobs) - len(cancelled)
+    lines = [ctx.say("orders.cancel_draft")] if dropped else []
+    if cancelled:
+        lines.append(ctx.say("orders.cancel_jobs", n=len(cancelled), amount=sum(job.price for job in cancelled)))
+    if running:
+        lines.append(ctx.say("orders.cancel_running", n=running))
+    ctx.reply("orders.cancel", ctx.bot.home(), lines=ctx.lines(lines or [ctx.say("orders.cancel_nothing")]))
+
+
+# going on from a result
+
+
+def _own(ctx, job):
+    """Return the person's own job and its model."""
+    found = ctx.jobs.get(job, ctx.user.id)
+    if found is None:
+        raise UserError("common.old_button")
+    model = ctx.generation.catalog.models.get(found.model)
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    return found, model
+
+
+def change(ctx, job):
+    """Open a new card with the inputs of an earlier job, below its result, ready to confirm or to change."""
+    found, model = _own(ctx, job)
+    values = {name: value for name, value in found.inputs.items() if name in model.by_name}
+    ctx.generation.fill(ctx.user.id, model, values, ctx.now)
+    ctx.go("generate:card", below=True)
+
+
+def use(ctx, job):
+    """Offer the models that take a picture, fed with this result."""
+    found, _model = _own(ctx, job)
+    if not forms.files_sent(found):
+        raise UserError("orders.no_file")
+    models = [(kind, model) for kind in USES if (model := next(iter(ctx.generation.catalog.of_type(kind)), None))]
+    rows = [
+        button("orders.use_in", "orders:feed", job, model.code, mode=ctx.texts.plain(ctx.lang, f"do.{kind}"), model=model.title)
+        for kind, model in models
+    ]
+    ctx.reply("orders.use_title", [*rows, *ctx.bot.home()])
+
+
+def feed(ctx, job, code):
+    """Open a model's card with an earlier result filled in."""
+    found, _model = _own(ctx, job)
+    model = ctx.generation.catalog.by_code(code)
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    values = model.defaults()
+    for spec in model.inputs:
+        if spec.kind == "task" and spec.usable(earlier_result(found)):
+            values[spec.name] = earlier_result(found)
+    for file in forms.files_sent(found)[:1]:
+        spec = model.input_for(forms.media_kind(file))
+        values = forms.add_file(spec, values, file) if spec else values
+    ctx.generation.fill(ctx.user.id, model, values, ctx.now)
+    ctx.go("generate:card", below=True)
