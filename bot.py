@@ -37,10 +37,7 @@ def declare(found):
     found.declare("USD_RATE", Decimal, default=None, minimum=Decimal("0.01"), advanced=False)
     found.declare("MARKUP", Decimal, default=Decimal("2.0"), minimum=Decimal(1), advanced=False)
     found.declare("CURRENCY", default="RUB", advanced=False)
-    data_dir = found.declare("DATA_DIR", default="var", advanced=False)
-    database = found.declare("DATABASE_URL", default=f"sqlite:///{data_dir}/bot.db", secret=True, advanced=False)
-    if not database.startswith(("sqlite:///", "postgres://", "postgresql://")):
-        found.refuse("DATABASE_URL", "(hidden)", "sqlite:///path or postgresql://user:password@host/name")
+    declare_storage(found)
     found.declare("PORT", int, default=0, minimum=1, advanced=False)
     found.declare("PUBLIC_URL", settings.url, default="")
     found.declare("LOG_FORMAT", default="text", choices=("text", "json"))
@@ -50,6 +47,14 @@ def declare(found):
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")
     found.declare("KIE_API_URL", settings.url, default="https://api.kie.ai")
     found.declare("KIE_UPLOAD_URL", settings.url, default="https://kieai.redpandaai.co")
+
+
+def declare_storage(found):
+    """Declare where the rows are; the commands that only read the database need no more."""
+    data_dir = found.declare("DATA_DIR", default="var", advanced=False)
+    database = found.declare("DATABASE_URL", default=f"sqlite:///{data_dir}/bot.db", secret=True, advanced=False)
+    if not database.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        found.refuse("DATABASE_URL", "(hidden)", "sqlite:///path or postgresql://user:password@host/name")
 
 
 def build(environ, clock, *, threads=128, rng=None, plugins=ROOT / "plugins"):
@@ -160,12 +165,34 @@ def _wait_for_end(leader, stop):
             return
 
 
-def start_stub(environ):
+def verify(environ):
+    """Prove the books and print what differs; return 1 when something does. May run beside the bot."""
+    from storage import audit
+
+    found = settings.Settings(environ)
+    declare_storage(found)
+    found.check()
+    open_storage(found)
+    problems = 0
+    for promise, row in audit.verify():
+        problems += 1
+        print(f"broken: {promise}: {row}")
+    users, entries, held = audit.totals()
+    print(f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences")
+    return 1 if problems else 0
+
+
+def start_stub():
     """Start the KIE stub in this process and return the settings that point at it."""
     from kie import stub
 
     running = stub.start(facts=ROOT / "data" / "models.json")
     return {"KIE_STUB": "1", "KIE_API_URL": running.api_url, "KIE_UPLOAD_URL": running.upload_url}
+
+
+def demo_folder(environ):
+    """Return where the demo keeps its rows and its chat."""
+    return Path(environ.get("DATA_DIR", "var")) / "demo"
 
 
 def demo_settings(environ):
@@ -175,7 +202,7 @@ def demo_settings(environ):
     from demo import server
     from kie import stub
 
-    folder = Path(environ.get("DATA_DIR", "var")) / "demo"
+    folder = demo_folder(environ)
     kie = stub.start(facts=ROOT / "data" / "models.json")
     telegram = server.start(
         port=int(environ.get("DEMO_PORT", "8081")), state_path=folder / "chat.json", token=DEMO_TOKEN, kie_url=kie.api_url,
@@ -198,15 +225,18 @@ def demo_settings(environ):
 def main(arguments=None):
     """Read the command line and the environment, and run."""
     parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
+    parser.add_argument("command", nargs="?", default="run", choices=("run", "verify"), help="verify proves the books")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     options = parser.parse_args(arguments)
     log.setup("INFO", False, [])
     try:
         environ = environment()
+        if options.command == "verify":
+            return verify(environ | {"DATA_DIR": str(demo_folder(environ))} if options.demo else environ)
         if options.demo:
             environ = demo_settings(environ)
         elif environ.get("KIE_STUB") in ("1", "true", "yes", "on") and not environ.get("KIE_API_URL"):
-            environ |= start_stub(environ)
+            environ |= start_stub()
         return run(environ)
     except settings.SettingsError as error:
         print("The bot cannot start:", *error.problems, sep="\n  ", file=sys.stderr)

@@ -6,7 +6,7 @@ import logging
 from markupsafe import Markup
 
 from core.sender import TelegramError
-from storage import drafts, jobs, ledger, outbox, payments, referrals, stored, users
+from storage import audit, drafts, jobs, ledger, outbox, payments, referrals, stored, users
 
 log = logging.getLogger(__name__)
 MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units after parsing
@@ -26,7 +26,9 @@ class BoundLedger:
 class Ctx:
     """One update of one person."""
 
-    users, payments, drafts, jobs, referrals, outbox, stored = users, payments, drafts, jobs, referrals, outbox, stored
+    audit, users, payments, drafts, jobs, referrals, outbox, stored = (
+        audit, users, payments, drafts, jobs, referrals, outbox, stored,
+    )  # fmt: skip
 
     def __init__(self, bot, user, update_id, kind, body):
         self.bot = bot

@@ -44,10 +44,7 @@ class Texts:
 
     def plain(self, lang, key, **values):
         """Return a text without tags and escaping: button labels, toasts, commands."""
-        text = self._fill(lang, key, values, str)
-        for tag in TAGS:
-            text = text.replace(tag, "")
-        return text
+        return self._fill(lang, key, values, _bare)
 
     def has(self, key):
         """Tell whether a key exists."""
@@ -77,7 +74,7 @@ class Texts:
             parts.append(wrap(literal))
             if name is not None:
                 shown = self._format(lang, values[name], spec)
-                parts.append(escape(shown) if wrap is Markup and not isinstance(shown, Markup) else shown)
+                parts.append(escape(shown) if wrap is Markup else _bare(shown) if isinstance(shown, Markup) else shown)
         return wrap("").join(parts)
 
     def _format(self, lang, value, spec):
@@ -137,6 +134,13 @@ def _load(folder):
     ids = [m.id for m in merged if m.id and m.string]
     plurals = {i[0] for i in ids if isinstance(i, tuple)}
     return _Catalog(stream, plurals, {i[0] if isinstance(i, tuple) else i for i in ids})
+
+
+def _bare(text):
+    """Return a text of ours without its tags; what a person wrote keeps its angle brackets."""
+    for tag in TAGS:
+        text = text.replace(tag, "")
+    return str(text.unescape()) if isinstance(text, Markup) else text
 
 
 @lru_cache(maxsize=4096)

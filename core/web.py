@@ -6,9 +6,10 @@ A callback is only a hint: it wakes the job's poll, and what the poll reads coun
 import logging
 import threading
 
-from flask import Flask, jsonify
+from flask import Flask, jsonify, request
 from waitress.server import create_server
 
+from kie.record import task_of
 from storage import inbox, jobs
 from storage.db import connection
 
@@ -67,7 +68,7 @@ class Web:
     def callback(self, secret):
         """Wake the job whose address this is; always 200, so that KIE does not come again for nothing."""
         job = jobs.by_secret(secret) if self.bot is not None else None
-        if job is not None and job.task_id:
-            self.bot.generation.poller.wake(job.task_id, self._clock.now())
-            self.bot.wake()
+        if job is not None:
+            named = task_of(request.get_json(force=True, silent=True))
+            self.bot.generation.called_back(job, named, self._clock.now())
         return jsonify({"code": 200, "msg": "success"})

@@ -119,8 +119,10 @@ class Poller:
             inputs = self._board.prepare(job, now)
             if inputs is None or not self._board.begin(job, now):
                 return
-            self._created_at.append(now)
-            self._send(job, inputs, now)
+            try:
+                self._send(job, inputs, now)
+            finally:  # counted when it has arrived: KIE's window begins there, after uploads and the way
+                self._created_at.append(self._board.now())
         finally:
             with self._guard:
                 self._creating.discard(job.id)
@@ -149,22 +151,29 @@ class Poller:
         return None
 
     def _poll(self, watch, now):
+        pause_s = SHORTEST_S
+        try:
+            pause_s = self._look(watch, now)
+        finally:  # whatever fails (the database, say), a task that is not over is looked at again
+            if pause_s is not None:
+                self._schedule(watch, now, pause_s)
+
+    def _look(self, watch, now):
+        """Ask KIE once and pass on what it says; return the seconds to the next look, None when the task is over."""
         try:
             record = self._client.record(watch.task_id)
         except KieError as error:
             watch.errors += 1
-            self._board.poll_failed(watch, error)
-            self._schedule(watch, now, min(60, SHORTEST_S * 2 ** min(watch.errors, 5)))
-            return
+            self._board.poll_failed(watch, error, now)
+            return min(60, SHORTEST_S * 2 ** min(watch.errors, 5))
         watch.errors = 0
         if self._is_empty(watch, record, now):
-            self._schedule(watch, now, SHORTEST_S)
-            return
-        if self._board.learned(watch, record, now):
-            with self._guard:
-                self._watches.pop(watch.task_id, None)
-        else:
-            self._schedule(watch, now, self._pause(watch, now))
+            return SHORTEST_S
+        if not self._board.learned(watch, record, now):
+            return self._pause(watch, now)
+        with self._guard:
+            self._watches.pop(watch.task_id, None)
+        return None
 
     def _is_empty(self, watch, record, now):
         """Tell whether to read again a success that shows no result yet."""

@@ -137,12 +137,12 @@ def is_upper_bound(model, values=None):
     a size is not known, and the published limit stands for it.
     """
     metered = model.billing.metered
-    if values is None:
+    if values is None or metered is True:
         return bool(metered)
     full = model.effective(values)
     unknown = None in _facts(model, full).values() or any(
         not file.get("seconds") for name in _timed(model.billing) for file in files_of(full.get(name)))
-    return unknown or metered is True or (bool(metered) and holds(metered, full))
+    return unknown or (bool(metered) and holds(metered, full))
 
 
 def _timed(billing):

@@ -79,6 +79,14 @@ def read_envelope(body_text: str) -> dict:
         raise Unknown("the reply has no code") from None
 
 
+def task_of(callback) -> str | None:
+    """Return the task id in the body of a callback, or None; its place differs by product."""
+    data = callback.get("data") if isinstance(callback, dict) else None
+    places = ((data, "taskId"), (data, "task_id"), (callback, "taskId"))
+    found = (place.get(name) for place, name in places if isinstance(place, dict))
+    return next((value for value in found if isinstance(value, str) and value), None)
+
+
 def message_of(envelope: dict) -> str:
     """Return KIE's message; some replies call it `message`."""
     return str(envelope.get("msg") or envelope.get("message") or "")

@@ -11,6 +11,7 @@ from core.buttons import button
 def register(bot):
     """Declare the command, its button and today's figures."""
     bot.command("admin", show, about="admin.about", admin=True)
+    bot.command("verify", verify, about="admin.about_verify", admin=True)
     bot.button("admin:show", show, admin=True)
     bot.button("admin:today", today, admin=True)
     bot.admin_menu("admin.today", "admin:today", row=3)
@@ -45,3 +46,11 @@ def today(ctx):
     lines += [ctx.say("admin.entries", what=ctx.say(f"entry.{kind}", ref=""), amount=total, count=count)
               for kind, (total, count) in sorted(entries.items())]
     ctx.edit("admin.day", [[button("common.back", "admin:show"), button("common.menu", "start:menu")]], lines=ctx.lines(lines))
+
+
+def verify(ctx):
+    """Prove the books, as `python bot.py verify` does."""
+    broken = [ctx.say("admin.broken", promise=promise, row=str(row)) for promise, row in ctx.audit.verify()]
+    users, entries, held = ctx.audit.totals()
+    key = "admin.verify_broken" if broken else "admin.verified"
+    ctx.reply(key, ctx.bot.home(), users=users, entries=entries, held=held, n=len(broken), lines=ctx.lines(broken[:20]))

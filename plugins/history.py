@@ -28,7 +28,7 @@ def show_page(ctx, before):
     """Show a page of orders, older than `before` (0: the newest)."""
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
     rows = [button("history.row", "history:job", job.id, state=ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
-                   model=ctx.generation.title(job), when=job.created_at) for job in found[:PAGE]]
+                   model=ctx.generation.title(job), number=job.id) for job in found[:PAGE]]
     if len(found) > PAGE:
         rows.append(button("balance.older", "history:show", found[PAGE - 1].id))
     ctx.edit("history.list" if found else "history.none", [*rows, *ctx.bot.home()])
@@ -80,6 +80,7 @@ def original(ctx, job):
     found = _own(ctx, job)
     if not found.result or not found.result.get("urls"):
         raise UserError("history.nothing")
-    if not ctx.generation.delivery.send_originals(found, ctx.chat_id):
-        raise UserError("history.original_gone")
+    trouble = ctx.generation.delivery.send_originals(found, ctx.chat_id)
+    if trouble:
+        raise UserError(f"history.original_{trouble}")
     ctx.answered = True

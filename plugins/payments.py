@@ -57,11 +57,11 @@ def ask_amount(ctx):
 def take_amount(ctx):
     """Read a typed amount."""
     limits = {"least": ctx.settings["TOPUP_MIN"] * 100, "most": ctx.settings["TOPUP_MAX"] * 100}
-    try:
+    try:  # compared before it is multiplied: 1e999999 is a number, and a hundred times that is none
         amount = Decimal(ctx.text.replace(" ", "").replace("\u00a0", "").replace(",", "."))
     except InvalidOperation:
         raise UserError("payments.not_a_number", buttons=_back(), **limits) from None
-    if not amount.is_finite() or not limits["least"] <= amount * 100 <= limits["most"]:
+    if not amount.is_finite() or not ctx.settings["TOPUP_MIN"] <= amount <= ctx.settings["TOPUP_MAX"]:
         raise UserError("payments.out_of_range", buttons=_back(), **limits)
     ctx.done("payments")
     choose_method(ctx, int(amount * 100))

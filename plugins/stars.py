@@ -61,7 +61,7 @@ def credit(ctx):
     payment = ctx.body["successful_payment"]
     topup = _row(ctx, payment["invoice_payload"])
     charge, stars = payment["telegram_payment_charge_id"], payment["total_amount"]
-    if topup is None or payment["currency"] != "XTR":
+    if topup is None or (payment["currency"], stars) != ("XTR", topup.stars):
         log.error("a payment without an invoice of ours: charge %s, %s Stars", charge, stars)
         ctx.bot.alert("stars.alert_strange", unique=f"charge:{charge}", stars=stars, id=ctx.user.telegram_id)
         ctx.reply("stars.strange", ctx.bot.home())

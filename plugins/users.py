@@ -3,7 +3,7 @@
 Texts: users.* in data/texts/<lang>/users.po.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from core.buttons import button
 from core.errors import NotEnoughMoney, UserError
@@ -94,7 +94,7 @@ def take_money(ctx):
     words = ctx.text.split(maxsplit=1)
     try:
         amount = Decimal(words[0].replace(",", ".")) * 100 if len(words) == 2 else None
-    except InvalidOperation:
+    except ArithmeticError:  # not a number, or one too large to be multiplied
         amount = None
     if amount is None or not amount.is_finite() or not 0 < amount <= 10**10 or amount != int(amount):
         raise UserError("users.want_money", buttons=[button("common.back", "users:card", data["user"])])

@@ -13,7 +13,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from peewee import BigIntegerField, DatabaseProxy, InterfaceError, Model, OperationalError, SqliteDatabase
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    DatabaseProxy,
+    InterfaceError,
+    Model,
+    NodeList,
+    OperationalError,
+    SqliteDatabase,
+)
 
 database = DatabaseProxy()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +70,15 @@ class FairLock:
 
 
 _write_lock = FairLock()
+
+
+class IdField(BigAutoField):
+    """A row's number, never given twice: SQLite would hand a deleted row's on, and with it every key made of it."""
+
+    def ddl(self, ctx):
+        """Return the column's definition."""
+        column = super().ddl(ctx)
+        return column if is_postgres() else NodeList((column, SQL("AUTOINCREMENT")))
 
 
 class UtcField(BigIntegerField):
@@ -171,10 +190,14 @@ def connection():
 
 @contextmanager
 def transaction():
-    """Run the block as one durable write transaction; inside another one it simply joins it."""
+    """Run the block as one durable write transaction; inside another one it is a part that rolls back alone.
+
+    So who catches an error of the inner block, and goes on, keeps nothing of it.
+    """
     with connection() as db:
         if db.in_transaction():
-            yield db
+            with db.atomic():
+                yield db
         elif is_postgres():
             with db.atomic():
                 yield db

@@ -11,7 +11,7 @@ then somebody else moved it, and there is nothing to do.
 import secrets
 from datetime import timedelta
 
-from peewee import JOIN, fn
+from peewee import JOIN, Select, fn
 
 from storage import ledger
 from storage.db import connection, transaction
@@ -97,6 +97,13 @@ def lose(job_id, deadline_at):
         return _move(job_id, ["submitting"], state="lost", deadline_at=deadline_at)
 
 
+def name_late(job_id, task_id):
+    """Note the task of a lost job that has been given up, so that its result can still be fetched; tell if it was new."""
+    with transaction():
+        query = Job.update(task_id=task_id)
+        return bool(query.where(Job.id == job_id, Job.state == "failed", Job.reason == "lost", Job.task_id.is_null()).execute())
+
+
 def succeed(job_id, result, *, charged, cost, now):
     """running → succeeded: capture what is charged (at most the price) and make the result due for delivery."""
     with transaction():
@@ -179,19 +186,27 @@ def count_open(user_id=None):
         return (query if user_id is None else query.where(Job.user == user_id)).count()
 
 
+def _turns():
+    """Return a query of the queued jobs' ids, each with its turn among its user's own."""
+    turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.id])
+    return Job.select(Job.id, turn.alias("turn")).where(Job.state == "queued")
+
+
 def queued(now, limit):
     """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
     with connection():
-        turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.id])
-        ranked = Job.select(Job.id, turn.alias("turn")).where(Job.state == "queued", Job.submit_at <= now)
+        ranked = _turns().where(Job.submit_at <= now)
         query = Job.select().join(ranked, JOIN.INNER, on=(Job.id == ranked.c.id))
         return list(query.order_by(ranked.c.turn, Job.id).limit(limit))
 
 
 def place(job):
-    """Return a queued job's place in the queue, from 1."""
-    with connection():
-        return Job.select().where(Job.state == "queued", Job.id <= job.id).count()
+    """Return a queued job's place, from 1, in the order in which `queued` takes them."""
+    with connection() as db:
+        ranked = _turns()
+        mine = Job.select().where(Job.user == job.user_id, Job.state == "queued", Job.id <= job.id).count()
+        ahead = (ranked.c.turn < mine) | ((ranked.c.turn == mine) & (ranked.c.id <= job.id))
+        return Select([ranked], [fn.COUNT(ranked.c.id)]).where(ahead).bind(db).scalar()
 
 
 def watched(now):
@@ -208,10 +223,11 @@ def watched(now):
         return [(job, False) for job in running] + [(job, True) for job in late]
 
 
-def interrupted():
-    """Return the ids of jobs a former run left between writing `submitting` and knowing the outcome."""
+def interrupted(before):
+    """Return the ids of jobs that have been `submitting` since before a time: nobody waits for the answer any more."""
     with connection():
-        return [i for (i,) in Job.select(Job.id).where(Job.state == "submitting").tuples()]
+        query = Job.select(Job.id).where(Job.state == "submitting", Job.submitted_at <= before)
+        return [i for (i,) in query.tuples()]
 
 
 def overdue(now):

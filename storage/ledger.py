@@ -65,13 +65,13 @@ def _move(user_id, amount):
 def force(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
     """Take `amount` (> 0) whatever the balance is; a `writeoff` entry covers what is lacking.
 
-    Return the write-off in minor units: the operator's loss, 0 when the balance covered all of it.
+    Return the write-off in minor units: the operator's loss, 0 when the balance covered all of it (or on a repeat).
     """
+    _refuse_negative(amount)
     with transaction():
-        known = Entry.get_or_none(Entry.key == key)
-        if known:
+        lacking = max(0, amount - balance(user_id, lock=True))  # the lock first: a repeat at the same time waits here
+        if Entry.select().where(Entry.key == key).exists():
             return 0
-        lacking = max(0, amount - balance(user_id, lock=True))
         if lacking:
             post(user_id, lacking, kind="writeoff", key=f"writeoff:{key}", now=now, ref=ref, actor=actor, reason=reason)
         post(user_id, -amount, kind=kind, key=key, now=now, ref=ref, actor=actor, reason=reason)
@@ -87,14 +87,21 @@ def balance(user_id, lock=False):
         return query.scalar() or 0
 
 
+def _refuse_negative(*amounts):
+    if any(amount < 0 for amount in amounts):
+        raise ValueError(f"a negative amount would move money the other way: {amounts}")
+
+
 def hold(user_id, amount, *, job_id, now):
     """Reserve `amount` (>= 0) for a job, or raise NotEnoughMoney and move nothing."""
+    _refuse_negative(amount)
     entry, _created = post(user_id, -amount, kind="hold", key=f"hold:{job_id}", now=now, ref=f"job:{job_id}")
     return entry
 
 
 def capture(user_id, held, charged, *, job_id, now):
     """Charge `charged` of the `held` amount and give the rest back; return False if the hold was settled before."""
+    _refuse_negative(charged, held - charged)
     _entry, created = post(
         user_id, held - charged, kind="capture", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}"
     )
@@ -103,6 +110,7 @@ def capture(user_id, held, charged, *, job_id, now):
 
 def release(user_id, held, *, job_id, now):
     """Give a whole hold back; return False if it was settled before."""
+    _refuse_negative(held)
     _entry, created = post(user_id, held, kind="release", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
     return created
 

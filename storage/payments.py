@@ -60,7 +60,12 @@ def same_proof(topup):
 
 
 def approve(topup_id, actor_id, now, amount=None):
-    """pending → approved, credited once; return the row, or None if it was decided before."""
+    """pending → approved, credited once; return the row, or None if it was decided before.
+
+    `amount` (minor units, > 0) is what really came, when it differs from what was asked for.
+    """
+    if amount is not None and amount <= 0:
+        raise ValueError(f"a credit is more than nothing, not {amount}")
     with transaction():
         topup = _decide(topup_id, "approved", actor_id, now)
         if topup is not None:

@@ -5,7 +5,6 @@
 """
 
 from peewee import (
-    BigAutoField,
     BigIntegerField,
     BooleanField,
     Check,
@@ -17,13 +16,13 @@ from peewee import (
     TextField,
 )
 
-from storage.db import Table, UtcField
+from storage.db import IdField, Table, UtcField
 
 
 class User(Table):
     """A person. `lang` is what they chose; until then `language_code`, Telegram's hint, decides."""
 
-    id = BigAutoField()
+    id = IdField()
     telegram_id = BigIntegerField(null=True, unique=True)
     first_name = TextField(default="")
     username = TextField(null=True, index=True)
@@ -48,7 +47,7 @@ class Account(Table):
 class Entry(Table):
     """One movement of money. Append-only: triggers refuse UPDATE and DELETE."""
 
-    id = BigAutoField()
+    id = IdField()
     user = ForeignKeyField(User)
     amount = BigIntegerField()
     kind = TextField()
@@ -65,7 +64,7 @@ class Entry(Table):
 class Draft(Table):
     """An open dialogue or order form: one a user and plugin. `version` is the quote's id within the draft."""
 
-    id = BigAutoField()
+    id = IdField()
     user = ForeignKeyField(User)
     plugin = TextField()
     model = TextField(null=True)
@@ -83,7 +82,7 @@ class Draft(Table):
 class Job(Table):
     """One order of a user, with its hold and its state; see `storage/jobs.py` for the arrows."""
 
-    id = BigAutoField()
+    id = IdField()
     user = ForeignKeyField(User)
     model = TextField()
     inputs = JSONField()
@@ -123,7 +122,7 @@ class Job(Table):
 class TopUp(Table):
     """A way money comes in: an invoice or a request, from its first screen to its end."""
 
-    id = BigAutoField()
+    id = IdField()
     user = ForeignKeyField(User)
     method = TextField()
     amount = BigIntegerField(constraints=[Check("amount > 0")])
@@ -177,7 +176,7 @@ class Inbox(Table):
 class Outbox(Table):
     """A message that must arrive: kept until Telegram has answered. `ref` rows stay, to be edited later."""
 
-    id = BigAutoField()
+    id = IdField()
     key = TextField(unique=True)
     user = ForeignKeyField(User)
     text = TextField()  # text key
@@ -197,7 +196,7 @@ class Outbox(Table):
 class Fact(Table):
     """Something that happened, committed with its cause; listeners run after it, at least once."""
 
-    id = BigAutoField()
+    id = IdField()
     kind = TextField()
     data = JSONField()
     tries = SmallIntegerField(default=0)

@@ -10,7 +10,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from core.buttons import button
 from core.sender import TelegramError
@@ -89,13 +89,11 @@ class Delivery:
         urls, text = job.result["urls"], job.result["text"]
         caption, markup = self._words(job, lang, model)
         if not urls:
-            shown = self._bot.texts.html(lang, "job.text_result", text=text[:MAX_TEXT], caption=caption)
-            return [self._stored(self._bot.send_html(chat, shown, reply_markup=markup))]
+            return [self._stored(self._send_text(chat, lang, text, caption, markup))]
         if len(urls) > 1 and kind in METHODS:
-            album = self._album(chat, kind, urls)
-            if album:
-                said = self._bot.send_html(chat, caption, reply_markup=markup)
-                return [*album, self._stored(said)]
+            albums = [urls[i : i + ALBUM] for i in range(0, len(urls), ALBUM)]
+            sent = [part for album in albums for part in self._send_album(chat, kind, album)]
+            return [*sent, self._stored(self._bot.send_html(chat, caption, reply_markup=markup))]
         sent = []
         for url in urls[:-1]:
             sent.append(self._send_one(chat, kind, url, None, None))
@@ -112,18 +110,29 @@ class Delivery:
         if model and model.output == "image":
             rows.append([button("job.use", "orders:use", job.id)])
         rows.append([button("common.menu", "start:fresh")])
-        return self._bot.texts.html(lang, key, **values), self._bot.markup(lang, rows)
+        return Markup(self._bot.texts.html(lang, key, **values)), self._bot.markup(lang, rows)
 
-    def _album(self, chat, kind, urls):
-        """Send up to ten results as one album by their addresses; return None where Telegram does not take them."""
-        media = [{"type": METHODS[kind][0], "media": url} for url in urls[:ALBUM]]
-        try:
-            messages = self._bot.sender.call("sendMediaGroup", chat_id=chat, media=media, timeout_s=120)
-        except TelegramError as error:
-            if error.code != 400:
-                raise
-            return None
-        return [self._stored(message) for message in messages]
+    def _send_text(self, chat, lang, text, caption, markup):
+        """Send a result in words, a long one as a file."""
+        if len(text) <= MAX_TEXT:
+            shown = self._bot.texts.html(lang, "job.text_result", text=text, caption=caption)
+            return self._bot.send_html(chat, shown, reply_markup=markup)
+        extra = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
+        files = {"document": ("result.txt", text.encode(), "text/plain")}
+        return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
+
+    def _send_album(self, chat, kind, urls):
+        """Send up to ten results as one album by their addresses, or one by one where Telegram does not take them."""
+        if len(urls) > 1:
+            media = [{"type": METHODS[kind][0], "media": url} for url in urls]
+            try:
+                messages = self._bot.sender.call("sendMediaGroup", chat_id=chat, media=media, timeout_s=120)
+                return [self._stored(message) for message in messages]
+            except TelegramError as error:
+                if error.code != 400:
+                    raise
+                log.info("an album was refused: %s", error.description)
+        return [self._send_one(chat, kind, url, None, None) for url in urls]
 
     def _send_one(self, chat, kind, url, caption, markup):
         """Send one result: by address, else uploaded, else as a document, else as a link."""
@@ -176,16 +185,21 @@ class Delivery:
         return self._send_link(chat, url, extra)
 
     def send_originals(self, job, chat):
-        """Send a result's files as documents, in original quality; return False when KIE has them no more."""
+        """Send a result's files as documents, in original quality, or as links when they are too large.
+
+        Return what stands in the way: "gone" when KIE has them no more, "later" when it can't be reached, else None.
+        """
         for url in job.result["urls"]:
             try:
                 with tempfile.TemporaryFile() as copy:
                     mime = self._fetch(url, copy)
                     self._upload_file(chat, "document", url, mime, copy, NO_WORDS)
-            except (TooLarge, Expired) as error:
+            except TooLarge:
+                self._send_link(chat, url, NO_WORDS)
+            except KieError as error:
                 log.info("an original cannot be sent: %s", error)
-                return False
-        return True
+                return "gone" if isinstance(error, Expired) else "later"
+        return None
 
     def _send_link(self, chat, url, extra):
         text = f'{extra["caption"] or ""}\n{escape(url)}'.strip()

@@ -17,6 +17,7 @@ from core.transport import UnknownOutcome
 from kie.catalog import InputError, NoPrice
 from kie.errors import KieError, Refused
 from kie.poller import Poller
+from kie.inputs import clean_mime
 from kie.pricing import credits, is_upper_bound, price
 from storage import drafts, facts, jobs, stored
 from storage.db import transaction
@@ -28,9 +29,32 @@ CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, an
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
+UNFETCHED = 451  # KIE could not fetch a file: it is uploaded anew and tried once more
+CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 s
 PAUSING = ("credits", "key")  # refusals that concern every order
 PAUSE_CHECK = timedelta(minutes=1)
 POPULAR_FOR = timedelta(minutes=5)
+
+
+class Unreadable(Exception):
+    """A picture that cannot be opened."""
+
+
+def to_jpeg(stream):
+    """Replace the picture in a file (HEIC, WebP, …) by the same one as JPEG, or raise Unreadable."""
+    import pillow_heif
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    pillow_heif.register_heif_opener()
+    stream.seek(0)
+    try:
+        with Image.open(stream) as found:
+            picture = ImageOps.exif_transpose(found).convert("RGB")
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise Unreadable(str(error)) from error
+    stream.seek(0)
+    stream.truncate()
+    picture.save(stream, "JPEG", quality=92)
 
 
 class Generation:
@@ -136,6 +160,10 @@ class Generation:
 
     # the poller's board
 
+    def now(self):
+        """Return the time."""
+        return self._bot.clock.now()
+
     def queued(self, now, limit):
         """Return jobs to send, unless sales are paused."""
         return [] if self.is_paused(now) else jobs.queued(now, limit)
@@ -152,7 +180,7 @@ class Generation:
             self._fail(job, "validation", now, str(error), ("queued",))
         except TooBig:
             self._fail(job, "file_too_big", now, None, ("queued",))
-        except TelegramError as error:
+        except (TelegramError, Unreadable) as error:
             self._fail(job, "file", now, str(error), ("queued",))
         except (KieError, TelegramAway, UnknownOutcome) as error:
             self._put_off(job, error, now)
@@ -172,8 +200,10 @@ class Generation:
             return file["url"]
         with tempfile.TemporaryFile() as copy:
             self._bot.sender.download(file["file_id"], copy)
+            if file.get("convert"):
+                to_jpeg(copy)
             copy.seek(0)
-            mime = file.get("mime") or "application/octet-stream"
+            mime = clean_mime(file) or "application/octet-stream"
             return self.client.upload(copy, filename=file.get("name") or "file", mime=mime)
 
     def begin(self, job, now):
@@ -192,16 +222,19 @@ class Generation:
     def refused(self, job, error, now):
         """KIE said no, so no task exists: wait, pause all sales, or fail the job."""
         log.warning("KIE refused job %s (%s): %s", job.id, error.reason, error)
-        if error.reason in RETRIES and job.tries < RETRIES[error.reason]:
+        if job.tries < RETRIES.get(error.reason, 1 if error.code == UNFETCHED else 0):
             wait = MAINTENANCE_WAIT if error.reason == "maintenance" else BUSY_WAIT
             jobs.requeue(job.id, now + wait)
             return
         if error.reason in PAUSING:
-            self._paused_until = now + PAUSE_CHECK
-            self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
+            self._pause(error, now)
         if error.reason == "model":
             self._bot.alert("job.alert_model", unique=f"model:{job.model}:{now:%Y-%m-%d}", model=job.model)
         self._fail(job, error.reason, now, str(error), ("submitting",))
+
+    def _pause(self, error, now):
+        self._paused_until = now + PAUSE_CHECK
+        self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
 
     def not_sent(self, job, error, now):
         """Nothing reached KIE: the job goes back to the queue."""
@@ -211,14 +244,30 @@ class Generation:
     def lost(self, job, error, now):
         """The create may have reached KIE: it is never repeated, and its callback may still name the task."""
         log.error("the outcome of the create of job %s is unknown: %s", job.id, error)
-        with transaction():
-            if jobs.lose(job.id, now + LOST_PATIENCE) is not None:
-                facts.emit("job.lost", now, job=job.id)
+        self._lose(job.id, now)
 
-    def poll_failed(self, watch, error):
+    def _lose(self, job_id, now):
+        with transaction():
+            if jobs.lose(job_id, now + LOST_PATIENCE) is not None:
+                facts.emit("job.lost", now, job=job_id)
+
+    def called_back(self, job, task_id, now):
+        """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
+        if job.task_id is None and task_id is not None:
+            self._adopt(job, task_id, now)
+        self.poller.wake(job.task_id or task_id, now)
+        self._bot.wake()
+
+    def _adopt(self, job, task_id, now):
+        running = jobs.start(job.id, task_id, now + self._patience(job), now) is not None
+        if running or jobs.name_late(job.id, task_id):
+            self.poller.watch(job.id, task_id, job.usual_s, now, late=not running)
+
+    def poll_failed(self, watch, error, now):
         """A look at a task failed; that never fails the job."""
-        level = logging.ERROR if isinstance(error, Refused) and error.reason == "key" else logging.INFO
-        log.log(level, "task %s could not be read: %s", watch.task_id, error)
+        log.info("task %s could not be read: %s", watch.task_id, error)
+        if isinstance(error, Refused) and error.reason in PAUSING:
+            self._pause(error, now)
 
     def learned(self, watch, record, now):
         """Move the job by what KIE says of its task; tell whether the task needs no more watching."""
@@ -227,6 +276,8 @@ class Generation:
         cost = None if record.credits is None else int(record.credits * MICRO)
         result = {"urls": list(record.urls), "text": record.text}
         empty = record.state == "succeeded" and not record.urls and not record.text
+        if empty:
+            self._bot.alert("job.alert_empty", unique=f"empty:{watch.job_id}", job=watch.job_id)
         if record.state == "failed" or empty:
             if not watch.late:
                 detail = "success without a result" if empty else f"{record.fail_code}: {record.fail_msg}"
@@ -267,10 +318,8 @@ class Generation:
     def recover(self):
         """Pick up every open job after a start; return how many there were."""
         now = self._bot.clock.now()
-        for job_id in jobs.interrupted():
-            with transaction():
-                if jobs.lose(job_id, now + LOST_PATIENCE) is not None:
-                    facts.emit("job.lost", now, job=job_id)
+        for job_id in jobs.interrupted(now):
+            self._lose(job_id, now)
         found = jobs.watched(now)
         for job, late in found:
             self.poller.watch(job.id, job.task_id, job.usual_s, now, late=late, first_s=1)
@@ -278,6 +327,8 @@ class Generation:
 
     def settle_overdue(self, now):
         """Fail jobs past their deadline and give their money back; a result that comes later is delivered free."""
+        for job_id in jobs.interrupted(now - CREATE_PATIENCE):  # its answer could not be written down, say
+            self._lose(job_id, now)
         for job in jobs.overdue(now):
             reason = "lost" if job.state == "lost" else "deadline"
             self._fail(job, reason, now, f"no result by {job.deadline_at:%H:%M:%S}", ("running", "lost"))

@@ -39,7 +39,8 @@ export function takeDropsAndPastes(composer) {
     event.preventDefault();
     preview(composer, files, false);
   });
-  queueMicrotask(() => takeDrops(composer, element.parentElement)); // the chat around the composer exists a moment later
+  // The chat around the composer exists a moment later.
+  queueMicrotask(() => takeDrops(composer, element.parentElement));
 }
 
 function takeDrops(composer, place) {

@@ -99,7 +99,8 @@ export class ChatView {
   onMessage({ message, isNew }) {
     this.list.put(message);
     this.composer.drawKeyboard();
-    if (message._from_bot) announce(`${store.bot.first_name}: ${summary(message)}`); // an edit is a new screen, so it counts
+    // An edit of the bot is a new screen, so it is read aloud too.
+    if (message._from_bot) announce(`${store.bot.first_name}: ${summary(message)}`);
     if (isNew) this.seen();
   }
 

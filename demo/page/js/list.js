@@ -65,7 +65,6 @@ export class MessageList {
       this.append(message);
       this.decorateLast();
       this.count(message);
-      if (this.isStuck) this.trim();
     }
     this.drawEmpty(); // the observer of sizes keeps the bottom, once a frame
   }
@@ -187,7 +186,10 @@ export class MessageList {
   }
 
   keepBottom() {
-    if (this.isStuck) this.scroller.scrollTop = this.scroller.scrollHeight;
+    if (!this.isStuck) return;
+    this.trim();
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.lastTop = this.scroller.scrollTop;
   }
 }
 

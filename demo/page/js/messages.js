@@ -53,7 +53,9 @@ export class Entry {
     this.element.dataset.testid = "message";
     this.element.dataset.messageId = this.first.message_id;
     this.element.dataset.out = this.isOut;
-    this.element.className = `entry ${service ? "service" : this.isOut ? "out" : "in"}`;
+    this.element.classList.toggle("service", Boolean(service));
+    this.element.classList.toggle("out", !service && this.isOut);
+    this.element.classList.toggle("in", !service && !this.isOut);
     const focused = pressable(this.body).indexOf(document.activeElement);
     this.body.replaceChildren(...(service ? [this.serviceLine(service)] : this.bubbleAndKeyboard()));
     // Whoever works by keyboard stays at the same button when the bot changes the message.

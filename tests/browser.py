@@ -1,0 +1,176 @@
+"""One person at the demo's chat page: a system Chromium in front of a real `python bot.py --demo`.
+
+Words come from the bot's own text files by their keys, so a walk reads the same in every language and goes on
+holding when a sentence is polished. Conditions are waited for, never time.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from playwright.sync_api import expect
+
+from core.texts import Texts
+from demo.kit import Telegram
+from kie.stub_control import Control
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_S = 30  # for a noisy machine with two cores
+GAPS = re.compile(r"\{[^}]*\}|</?\w+>|\n")  # what stands between the fixed words of a text
+MESSAGE, BUTTON = "[data-testid=message]", "[data-testid=keyboard-button]"
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+
+class Demo:
+    """`python bot.py --demo` as a process of its own, with its files in `folder`."""
+
+    def __init__(self, folder):
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / "log.txt"
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
+        environ = kept | {"DATA_DIR": str(folder / "var"), "DEMO_PORT": str(self.port)}
+        with self._log.open("w") as log:
+            command = [sys.executable, str(ROOT / "bot.py"), "--demo"]
+            self._process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
+        try:
+            self.telegram = Telegram(self.url)
+            self._until(lambda: requests.get(self.url, timeout=5).ok, "the page answers")
+            self._until(lambda: "is ready" in self.log, "the bot is ready")
+            self.kie = Control(self.telegram.state["kie"])
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def log(self):
+        """What the process has said so far."""
+        return self._log.read_text()
+
+    @property
+    def admin_id(self):
+        """The admin of the demo."""
+        return next(one["id"] for one in self.telegram.state["people"] if one["role"] == "admin")
+
+    def stop(self):
+        """End the process as a terminal would."""
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _until(self, holds, what):
+        deadline = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                if holds():
+                    return
+            except requests.ConnectionError:
+                pass  # it does not listen yet
+            time.sleep(0.05)
+        raise AssertionError(f"waited in vain until {what}:\n{self.log}")
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Words:
+    """The bot's texts in one language."""
+
+    texts = Texts(ROOT / "data" / "texts")
+
+    def __init__(self, lang):
+        self.lang = lang
+
+    def __call__(self, key, **values):
+        """Return a text; without its values, the longest run of its fixed words."""
+        if values:
+            return self.texts.plain(self.lang, key, **values)
+        return max(GAPS.split(self.texts.template(self.lang, key)), key=len).strip()
+
+
+class Chat:
+    """The chat page as one person, and as whom that person becomes on it."""
+
+    def __init__(self, page, demo, person_id, lang, **address):
+        self.page, self.demo, self.words = page, demo, Words(lang)
+        self.errors, self.strangers = [], []
+        page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._note_request)
+        place = {"as": person_id, "lang": lang, "theme": "light", "welcomed": "yes", "panel": "closed"} | address
+        page.goto(f"{demo.url}/?{urlencode(place)}")
+
+    def _note_request(self, request):
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            self.strangers.append(request.url)
+
+    @property
+    def last(self):
+        """The newest message, with its buttons."""
+        return self.page.locator(MESSAGE).last
+
+    def become(self, person_id):
+        """Act as another person from now on."""
+        self.page.locator(f"[data-testid=person][data-person-id='{person_id}']").click()
+        expect(self.page.locator("[data-testid=chat]")).to_have_attribute("data-person-id", str(person_id))
+
+    def send(self, text):
+        """Write a message."""
+        self.page.get_by_test_id("composer").fill(text)
+        self.page.get_by_test_id("send").click()
+
+    def sends_picture(self, name, content):
+        """Send a picture through the paper clip, as the file dialog would."""
+        self.page.get_by_test_id("attach").click()
+        with self.page.expect_file_chooser() as chooser:
+            self.page.get_by_test_id("attach-media").click()
+        chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
+        self.page.get_by_test_id("attach-send").click()
+
+    def tap(self, key, **values):
+        """Tap a button by its text key, and wait until the bot has answered."""
+        self.tap_label(self.words(key, **values))
+
+    def tap_label(self, label):
+        """Tap the newest button whose label has these words, and wait until the bot has answered."""
+        button = f"{BUTTON}[title*={json.dumps(label, ensure_ascii=False)}]"
+        self.page.locator(f"{MESSAGE}:has({button})").last.locator(button).first.click()
+        expect(self.page.locator(f"{BUTTON}[aria-busy=true]")).to_have_count(0)
+
+    def sees(self, key, **values):
+        """Wait until the newest message has this text."""
+        self.sees_words(self.words(key, **values))
+
+    def sees_words(self, *words):
+        """Wait until the newest message is the bot's and has all these words."""
+        for word in words:
+            expect(self.page.locator(f"{MESSAGE}:last-child[data-out=false]")).to_contain_text(word)
+
+    def has_button(self, key, **values):
+        """Wait until a button with this text is there."""
+        label = json.dumps(self.words(key, **values), ensure_ascii=False)
+        expect(self.page.locator(f"{BUTTON}[title*={label}]").last).to_be_visible()

@@ -1,0 +1,28 @@
+from tests.shop import *
+def test_x(start_bot):
+    bot=start_bot()
+    alice=bot.rich()
+    boss=bot.admin()
+    card(alice)
+    print(alice.last, alice.buttons)
+    alice.tap("▶ Create")
+    print(alice.last, alice.buttons)
+    print(entries_of(bot,alice), bot.kie.bill(), job_of(bot,alice).__data__)
+    bot.forward(60)
+    print(texts(alice))
+    print(entries_of(bot,alice), bot.kie.bill(), job_of(bot,alice).__data__)
+    card(alice, "hello song of", "suno-lyrics"); print(alice.last, alice.buttons)
+    alice.tap("▶ Create"); bot.forward(90); print(alice.last, alice.last_message.get("entities"))
+    card(alice, "hello song of", "tts-turbo"); print(alice.last, alice.buttons)
+    alice.tap("▶ Create"); bot.forward(90); print(alice.last, alice.last_message.keys())
+    card(alice, "hello song of", "grok-img"); print(alice.last, alice.buttons)
+    alice.tap("▶ Create"); bot.forward(90); print([list(m.keys()) for m in alice.received[-8:]])
+    print(alice.last, alice.buttons)
+    card(alice, "hello song of", "grok-vid"); print(alice.last, alice.buttons)
+    alice.tap("▶ Create"); bot.forward(120); print([list(m.keys()) for m in alice.received[-8:]])
+    assert_books_are_right()
+    alice.send("/cancel")
+    print(alice.last)
+    for _ in range(3):
+        order(bot, alice); bot.forward(60); alice.send("/cancel")
+    assert 0
