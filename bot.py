@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from decimal import Decimal
@@ -43,6 +44,9 @@ def declare(found):
     found.declare("LOG_FORMAT", default="text", choices=("text", "json"))
     found.declare("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     found.declare("USER_JOBS", int, default=5, minimum=1)
+    found.declare("USER_STARTS", int, default=20, minimum=1)
+    found.declare("FLOOD_MESSAGES", int, default=30, minimum=1)
+    found.declare("DAILY_CREDITS", int, default=0, minimum=1)
     found.declare("PLUGINS_OFF", settings.names, default=())
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")
     found.declare("KIE_API_URL", settings.url, default="https://api.kie.ai")
@@ -210,7 +214,10 @@ def demo_settings(environ):
     )
     print(f"\n  Open {telegram.url} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
     defaults = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
+    port = environ.get("PORT") or _free_port()
     fixed = {
+        "PORT": port,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its quick results come at once
         "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
         "TELEGRAM_API_URL": telegram.url,
         "KIE_STUB": "1",
@@ -220,6 +227,11 @@ def demo_settings(environ):
         "DATA_DIR": str(folder),
     }
     return defaults | environ | fixed
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
 
 
 def main(arguments=None):

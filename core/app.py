@@ -235,6 +235,7 @@ class Bot:
             loop("poller", self.generation.poller.step, 0.25),
             loop("delivery", self.generation.delivery.step, 0.5),
             loop("watchdog", self.generation.settle_overdue, 10),
+            loop("pause", self.generation.check_pause, 30),
             loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
         ]
         loops += [loop(name, lambda now, work=work: work(self, now), s) for s, name, work in self.periodic]
@@ -258,6 +259,8 @@ class Bot:
         person = body.get("from") or {}
         user = users.by_telegram_id(person.get("id", 0))
         unique = f"aside:{update['update_id']}"
+        if "callback_query" in update:
+            self._quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
             self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.home())
         self.alert("common.alert_aside", unique=unique, update=update["update_id"])

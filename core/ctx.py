@@ -114,6 +114,8 @@ class Ctx:
                     raise
                 log.info("a screen could not be edited, sending a new one: %s", error)
                 return False
+            if self.tap and self._toast is None:
+                self.toast("common.here")
         self.answered = True
         return True
 

@@ -6,6 +6,7 @@ import time
 from core import buttons as keyboards
 from core.ctx import Ctx
 from core.errors import UserError
+from core.limits import Flood
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from storage import drafts, users
@@ -21,6 +22,7 @@ class Dispatcher:
 
     def __init__(self, bot):
         self.bot = bot
+        self._flood = Flood(bot.settings["FLOOD_MESSAGES"])
 
     def handle(self, update):
         """Handle one raw update; raise only what the inbox should try again."""
@@ -85,9 +87,20 @@ class Dispatcher:
         if ctx.kind == "callback_query":
             self._tap(ctx)
         elif ctx.kind == "message":
-            self._message(ctx)
+            if self._may_speak(ctx):
+                self._message(ctx)
         else:
             self._call(ctx, self.bot.handlers["update"].get(ctx.kind))
+
+    def _may_speak(self, ctx):
+        """Tell whether a message is to be handled: money always, a flood not."""
+        if "successful_payment" in ctx.body or "refunded_payment" in ctx.body:
+            return True
+        verdict = self._flood.check(ctx.user.id, self.bot.clock.monotonic())
+        if verdict == "warn":
+            raise UserError("common.flood", buttons=[[]])
+        ctx.answered = ctx.answered or verdict == "silent"
+        return verdict == "ok"
 
     def _call(self, ctx, handler, **args):
         if handler is not None:

@@ -256,7 +256,7 @@ class Card:
 
     def _pages(self, place, page, count):
         last = (count - 1) // PER_PAGE
-        if not last:
+        if last < 1:
             return []
         data = ("inputs:page", self.model.code, place)
         return [[

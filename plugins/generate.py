@@ -124,7 +124,7 @@ def more_settings(ctx):
     """Show the optional inputs."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*card.input_rows(model.more_inputs), button("common.back", "generate:card")])
+    card.draw([*card.input_rows(model.more_inputs), [button("common.back", "generate:card"), button("common.menu", "start:menu")]])
 
 
 def modes(ctx):
@@ -134,4 +134,4 @@ def modes(ctx):
     mark = {True: "✓ ", False: ""}
     rows = [button("label", "generate:open", m.code, label=mark[m is model] + _mode_name(ctx, m)) for m in siblings]
     card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*rows, button("common.back", "generate:card")])
+    card.draw([*rows, [button("common.back", "generate:card"), button("common.menu", "start:menu")]])

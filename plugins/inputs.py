@@ -50,7 +50,8 @@ def ask(ctx, code, place, page=0):
     question = ctx.say(f"ask.{spec.label}") if ctx.texts.has(f"ask.{spec.label}") else card.label(spec)
     if spec.kind == "task" and not rows:
         question = ctx.say("inputs.no_result")
-    card.draw([*rows, *_answer_rows(card, spec, place), button("common.back", "generate:card")], question)
+    way_out = [button("common.back", "generate:card"), button("common.menu", "start:menu")]
+    card.draw([*rows, *_answer_rows(card, spec, place), way_out], question)
 
 
 def _answer_rows(card, spec, place):

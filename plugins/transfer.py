@@ -111,7 +111,7 @@ def waiting(ctx):
     """List the requests that wait."""
     found = ctx.payments.waiting()
     rows = [button("transfer.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:12]) for t in found]
-    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, button("common.back", "admin:show")])
+    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, [button("common.back", "admin:show"), button("common.menu", "start:menu")]])
 
 
 def show_request(ctx, topup):

@@ -34,13 +34,13 @@ def find_command(ctx):
 
 def ask(ctx):
     """Ask whom to find."""
-    ctx.ask("users:words", "users.ask", [button("common.back", "admin:show")])
+    ctx.ask("users:words", "users.ask", [[button("common.back", "admin:show"), button("common.menu", "start:menu")]])
 
 
 def take_words(ctx):
     """Find a person by what was typed."""
     if not ctx.text:
-        raise UserError("users.want_words", buttons=[button("common.back", "admin:show")])
+        raise UserError("users.want_words", buttons=[[button("common.back", "admin:show"), button("common.menu", "start:menu")]])
     ctx.done("users")
     _found(ctx, ctx.text)
 
@@ -48,7 +48,8 @@ def take_words(ctx):
 def _found(ctx, words):
     found = ctx.users.find(words)
     rows = [button("users.row", "users:card", u.id, name=u.first_name[:18], id=u.telegram_id or 0) for u in found]
-    ctx.edit("users.found" if found else "users.none", [*rows, button("common.back", "users:find")], words=words[:64])
+    way_out = [button("common.back", "users:find"), button("common.menu", "start:menu")]
+    ctx.edit("users.found" if found else "users.none", [*rows, way_out], words=words[:64])
 
 
 def card(ctx, user):

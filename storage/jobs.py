@@ -32,11 +32,16 @@ class TooManyJobs(Exception):
     """The user has as many open jobs as allowed."""
 
 
-def order(user_id, draft_id, version, *, now, usual_s, limit):
+class TooManyStarts(Exception):
+    """The user has ordered as often in the last minute as allowed."""
+
+
+def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
     """Turn a draft's quote into a queued job with its hold; return (job, created).
 
-    The same quote again returns the job it became. Raise StaleQuote, TooManyJobs, or ledger.NotEnoughMoney;
-    each of them leaves everything as it was.
+    `limit` is how many open jobs a user may have, `starts` how many orders a minute. The same quote again returns
+    the job it became. Raise StaleQuote, TooManyJobs, TooManyStarts, or ledger.NotEnoughMoney; each of them leaves
+    everything as it was.
     """
     quote = f"{draft_id}.{version}"
     with transaction():
@@ -52,6 +57,9 @@ def order(user_id, draft_id, version, *, now, usual_s, limit):
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
         if count_open(user_id) > limit:  # after the hold, whose row lock makes one user's orders wait for each other
             raise TooManyJobs
+        minute_ago = now - timedelta(minutes=1)
+        if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
+            raise TooManyStarts
         return job, True
 
 
@@ -317,6 +325,12 @@ def popularity(now, days=30):
     with connection():
         query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
         return dict(query.group_by(Job.model).tuples())
+
+
+def spent_credits(since):
+    """Return what KIE took, or will take for open jobs at least, since a time, in millionths of a credit."""
+    with connection():
+        return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
 
 
 def figures(since):

@@ -113,6 +113,8 @@ class Job(Table):
     class Meta:
         indexes = (
             (("user", "id"), False),
+            (("user", "created_at"), False),
+            (("created_at",), False),
             (("state", "submit_at"), False),
             (("delivery", "deliver_at"), False),
             (("progress_at",), False),

@@ -16,6 +16,7 @@ PLACEHOLDER = re.compile(r"\{[a-z_]*(:[a-z]+)?\}")
 KEY = re.compile(r"\b[a-z_]+\.[a-z0-9_-]+\b")
 NOTHING = re.compile(r"\b(None|nan|NaN|Undefined)\b")
 WAY_OUT = ("start:menu", "start:fresh")
+PLACED = ("inputs:set", "inputs:page", "inputs:nudge", "inputs:clear")  # data is code:place…
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,12 @@ class Crawl:
         self._shown = {}
 
     def signature(self, data):
-        """Return the data with model codes turned into what the model does and numbers made alike."""
-        route, *args = data.split(":")[:2], *data.split(":")[2:]
+        """Return the data with model codes turned into what the model does, and numbers made alike but for places."""
+        plugin, action, *args = data.split(":")
         alike = [self.kinds.get(arg, "#" if re.fullmatch(r"-?\d+", arg) else arg) for arg in args]
-        if route == ["generate", "set"]:
-            alike[-1:] = args[-1:]  # the place of an input on a card: each is a screen of its own
-        return ":".join([*route, *alike])
+        if f"{plugin}:{action}" in PLACED:
+            alike[1] = args[1]  # the place of an input on a card: each opens a screen of its own
+        return ":".join([plugin, action, *alike])
 
     def start(self, act, path):
         """Do something as the person, and put what the bot answers into the queue."""

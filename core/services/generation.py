@@ -32,7 +32,8 @@ RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which n
 UNFETCHED = 451  # KIE could not fetch a file: it is uploaded anew and tried once more
 CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 s
 PAUSING = ("credits", "key")  # refusals that concern every order
-PAUSE_CHECK = timedelta(minutes=1)
+LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fail again
+SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
 
 
@@ -66,7 +67,8 @@ class Generation:
         self.client = client
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, catalog, threads=4 if workers else 0)
-        self._paused_until = None
+        self._paused_on = None  # "credits" or "key" while KIE refuses everybody
+        self._spent = None
         self._popular = None
 
     # prices
@@ -138,13 +140,17 @@ class Generation:
             raise UserError("job.sales_paused")
         if user.sales_paused:
             raise UserError("job.account_paused")
-        limit = self._bot.settings["USER_JOBS"]
+        limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
-            job, created = jobs.order(user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit)
+            job, created = jobs.order(
+                user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit, starts=starts
+            )
         except jobs.StaleQuote:
             raise UserError("job.stale_quote") from None
         except jobs.TooManyJobs:
             raise UserError("job.too_many", n=limit) from None
+        except jobs.TooManyStarts:
+            raise UserError("job.too_fast") from None
         except NotEnoughMoney as error:
             raise UserError("job.not_enough", lacking=error.lacking) from None
         self._bot.wake()
@@ -155,8 +161,38 @@ class Generation:
         return jobs.cancel(job_id, user.id, now)
 
     def is_paused(self, now):
-        """Tell whether KIE refuses all orders for now (no credits, or the key)."""
-        return self._paused_until is not None and now < self._paused_until
+        """Tell whether nothing is sold for now: KIE refuses everybody, or the day's ceiling is reached."""
+        return self._paused_on is not None or self._is_spent(now)
+
+    def _is_spent(self, now):
+        """Tell whether the last 24 hours have cost DAILY_CREDITS (looked up at most every half minute)."""
+        ceiling = self._bot.settings["DAILY_CREDITS"]
+        if not ceiling:
+            return False
+        if self._spent is None or now - self._spent[0] > SPENT_FOR:
+            self._spent = (now, jobs.spent_credits(now - timedelta(days=1)) >= ceiling * MICRO)
+            if self._spent[1]:
+                self._bot.alert("job.alert_ceiling", unique=f"ceiling:{now:%Y-%m-%d}", ceiling=ceiling)
+        return self._spent[1]
+
+    def _pause(self, error, now):
+        """Stop selling: KIE would refuse every order. The admins hear of it once an hour."""
+        self._paused_on = error.reason
+        self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
+
+    def check_pause(self, now):
+        """While sales are paused, ask KIE for the balance, and sell again once it answers with some."""
+        if self._paused_on is None:
+            return
+        try:
+            left = self.client.credits()
+        except KieError as error:
+            log.info("still paused (%s): %s", self._paused_on, error)
+            return
+        if left >= LEAST_CREDITS:
+            log.info("selling again: KIE has %s credits", left)
+            self._paused_on = None
+            self._bot.alert("job.alert_again", unique=f"again:{now:%Y-%m-%d-%H-%M}", left=str(left))
 
     # the poller's board
 
@@ -231,10 +267,6 @@ class Generation:
         if error.reason == "model":
             self._bot.alert("job.alert_model", unique=f"model:{job.model}:{now:%Y-%m-%d}", model=job.model)
         self._fail(job, error.reason, now, str(error), ("submitting",))
-
-    def _pause(self, error, now):
-        self._paused_until = now + PAUSE_CHECK
-        self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
 
     def not_sent(self, job, error, now):
         """Nothing reached KIE: the job goes back to the queue."""

@@ -8,18 +8,36 @@ import { samplePicture, sampleVoice } from "./samples.js";
 
 /** Open the menu of the paper clip. */
 export function attachMenu(composer, opener) {
-  popupMenu(opener, [
-    ["image", t("attach_media"), () => choose(composer, "image/*,video/*", false), "attach-media"],
-    ["file", t("attach_file"), () => choose(composer, "", true), "attach-file"],
-    ["wand", t("attach_picture"), async () => preview(composer, [await samplePicture()], false), "attach-picture"],
-    ["wand", t("attach_album"), async () => preview(composer, await Promise.all([1, 2, 3].map(samplePicture)), false), "attach-album"],
-    ["mic", t("attach_voice"), () => sendVoice(composer), "attach-voice"],
-  ], t("attach"));
+  popupMenu(
+    opener,
+    [
+      ["image", t("attach_media"), () => choose(composer, "image/*,video/*", false), "attach-media"],
+      ["file", t("attach_file"), () => choose(composer, "", true), "attach-file"],
+      ["wand", t("attach_picture"), async () => preview(composer, [await samplePicture()], false), "attach-picture"],
+      [
+        "wand",
+        t("attach_album"),
+        async () => preview(composer, await Promise.all([1, 2, 3].map(samplePicture)), false),
+        "attach-album",
+      ],
+      ["mic", t("attach_voice"), () => sendVoice(composer), "attach-voice"],
+    ],
+    t("attach"),
+  );
 }
 
 function choose(composer, accept, asFiles) {
-  const input = h("input", { type: "file", multiple: true, accept, class: "visually-hidden", "data-testid": "file-input" });
-  input.addEventListener("change", () => { input.remove(); preview(composer, [...input.files], asFiles); });
+  const input = h("input", {
+    type: "file",
+    multiple: true,
+    accept,
+    class: "visually-hidden",
+    "data-testid": "file-input",
+  });
+  input.addEventListener("change", () => {
+    input.remove();
+    preview(composer, [...input.files], asFiles);
+  });
   input.addEventListener("cancel", () => input.remove());
   document.body.append(input); // some browsers forget a file input that is not on the page
   input.click();
@@ -52,7 +70,9 @@ function takeDrops(composer, place) {
   place.append(h("div", { class: "drop-hint", "aria-hidden": "true" }, t("drop_here")));
   place.addEventListener("dragenter", mark);
   place.addEventListener("dragover", mark);
-  place.addEventListener("dragleave", (event) => { if (!place.contains(event.relatedTarget)) place.classList.remove("dropping"); });
+  place.addEventListener("dragleave", (event) => {
+    if (!place.contains(event.relatedTarget)) place.classList.remove("dropping");
+  });
   place.addEventListener("drop", (event) => {
     event.preventDefault();
     place.classList.remove("dropping");
@@ -63,7 +83,14 @@ function takeDrops(composer, place) {
 /** Show what will be sent; ask for a caption, and whether as files and as an album. */
 export function preview(composer, files, asFiles) {
   const urls = files.map((file) => URL.createObjectURL(file));
-  const caption = h("textarea", { class: "composer-field", rows: 2, maxlength: 1024, placeholder: t("caption"), "aria-label": t("caption"), "data-testid": "caption" });
+  const caption = h("textarea", {
+    class: "composer-field",
+    rows: 2,
+    maxlength: 1024,
+    placeholder: t("caption"),
+    "aria-label": t("caption"),
+    "data-testid": "caption",
+  });
   const plain = h("input", { type: "checkbox", checked: asFiles, "data-testid": "as-files" });
   const together = h("input", { type: "checkbox", checked: true, "data-testid": "as-album" });
   return dialog({ "aria-label": t("attach"), "data-testid": "attach-preview" }, (close) => {
@@ -78,20 +105,32 @@ export function preview(composer, files, asFiles) {
     });
     return [
       h("h2", {}, t("send_files", { n: files.length })),
-      h("div", { class: "previews" }, files.map((file, index) => thumbnail(file, urls[index]))),
+      h(
+        "div",
+        { class: "previews" },
+        files.map((file, index) => thumbnail(file, urls[index])),
+      ),
       h("label", { class: "check" }, plain, t("as_files")),
       files.length > 1 && h("label", { class: "check" }, together, t("as_album")),
       caption,
-      h("div", { class: "dialog-buttons" },
+      h(
+        "div",
+        { class: "dialog-buttons" },
         h("button", { type: "button", class: "dialog-button", onclick: () => close() }, t("cancel")),
-        h("button", { type: "button", class: "dialog-button", "data-testid": "attach-send", onclick: send }, t("send"))),
+        h("button", { type: "button", class: "dialog-button", "data-testid": "attach-send", onclick: send }, t("send")),
+      ),
     ].filter(Boolean);
   }).finally(() => urls.forEach((url) => URL.revokeObjectURL(url)));
 }
 
 function thumbnail(file, url) {
   if (file.type.startsWith("image/")) return h("img", { src: url, alt: file.name });
-  return h("div", { class: "preview-file" }, h("span", { class: "ellipsis" }, file.name), h("span", { class: "muted small" }, bytes(file.size)));
+  return h(
+    "div",
+    { class: "preview-file" },
+    h("span", { class: "ellipsis" }, file.name),
+    h("span", { class: "muted small" }, bytes(file.size)),
+  );
 }
 
 const kindOfFile = (file, asFiles) => {
@@ -129,8 +168,17 @@ function measure(file, kind) {
   return new Promise((resolve) => {
     const url = URL.createObjectURL(file);
     const node = h(kind, { src: url, preload: "metadata" });
-    const done = (facts) => { URL.revokeObjectURL(url); resolve(facts); };
-    node.addEventListener("loadedmetadata", () => done({ duration: Math.round(node.duration), width: node.videoWidth || undefined, height: node.videoHeight || undefined }));
+    const done = (facts) => {
+      URL.revokeObjectURL(url);
+      resolve(facts);
+    };
+    node.addEventListener("loadedmetadata", () =>
+      done({
+        duration: Math.round(node.duration),
+        width: node.videoWidth || undefined,
+        height: node.videoHeight || undefined,
+      }),
+    );
     node.addEventListener("error", () => done({}));
   });
 }

@@ -26,7 +26,13 @@ export class ChatView {
     this.subtitle = h("span", { class: "chat-subtitle" });
     this.title = h("span", { class: "chat-title" });
     this.bubbleOfPerson = h("span", { class: "acting" });
-    this.element = h("section", { class: "chat", "data-testid": "chat", "data-person-id": personId }, this.header(), this.list.element, this.composer.element);
+    this.element = h(
+      "section",
+      { class: "chat", "data-testid": "chat", "data-person-id": personId },
+      this.header(),
+      this.list.element,
+      this.composer.element,
+    );
     this.listen();
     this.drawHeader();
     this.loadProfile();
@@ -48,13 +54,19 @@ export class ChatView {
   }
 
   header() {
-    return h("header", { class: "chat-header" },
+    return h(
+      "header",
+      { class: "chat-header" },
       iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only", "data-testid": "back" }),
       h("span", { class: "avatar", "data-colour": "bot", "aria-hidden": "true" }, initials(store.bot.first_name)),
       h("div", { class: "chat-names" }, this.title, this.subtitle),
       this.bubbleOfPerson,
       iconButton("more", t("chat_menu"), (event) => this.menu(event.currentTarget), { "data-testid": "chat-menu" }),
-      iconButton("panel", t("panel"), () => this.actions.panel(), { class: "panel-toggle", "data-testid": "panel-toggle" }));
+      iconButton("panel", t("panel"), () => this.actions.panel(), {
+        class: "panel-toggle",
+        "data-testid": "panel-toggle",
+      }),
+    );
   }
 
   drawHeader() {
@@ -62,8 +74,14 @@ export class ChatView {
     this.element.setAttribute("aria-label", `${store.bot.first_name}: ${t("acting", { name: fullName(person) })}`);
     this.title.textContent = store.bot.first_name;
     this.subtitle.classList.toggle("active", Boolean(chat.action));
-    this.subtitle.replaceChildren(h("span", {}, this.subtitleText()), h("span", {}, ` · ${t("acting", { name: person.first_name })}`));
-    this.bubbleOfPerson.replaceChildren(avatar(person.id, fullName(person)), h("span", { class: "ellipsis", dir: "auto" }, t("acting", { name: person.first_name })));
+    this.subtitle.replaceChildren(
+      h("span", {}, this.subtitleText()),
+      h("span", {}, ` · ${t("acting", { name: person.first_name })}`),
+    );
+    this.bubbleOfPerson.replaceChildren(
+      avatar(person.id, fullName(person)),
+      h("span", { class: "ellipsis", dir: "auto" }, t("acting", { name: person.first_name })),
+    );
   }
 
   subtitleText() {
@@ -72,16 +90,62 @@ export class ChatView {
   }
 
   listen() {
-    const mine = (act) => (detail) => { if (detail.chatId === this.personId) act(detail); };
+    const mine = (act) => (detail) => {
+      if (detail.chatId === this.personId) act(detail);
+    };
     const { signal } = this.stop;
-    store.on("message", mine((detail) => this.onMessage(detail)), signal);
-    store.on("removed", mine((detail) => { this.list.remove(detail.messageId); this.composer.drawKeyboard(); }), signal);
-    store.on("reloaded", mine(() => { this.list.reload(); this.composer.drawKeyboard(); this.seen(); }), signal);
-    store.on("answer", mine((detail) => this.onAnswer(detail)), signal);
-    store.on("action", mine(() => this.drawHeader()), signal);
+    store.on(
+      "message",
+      mine((detail) => this.onMessage(detail)),
+      signal,
+    );
+    store.on(
+      "removed",
+      mine((detail) => {
+        this.list.remove(detail.messageId);
+        this.composer.drawKeyboard();
+      }),
+      signal,
+    );
+    store.on(
+      "reloaded",
+      mine(() => {
+        this.list.reload();
+        this.composer.drawKeyboard();
+        this.seen();
+      }),
+      signal,
+    );
+    store.on(
+      "answer",
+      mine((detail) => this.onAnswer(detail)),
+      signal,
+    );
+    store.on(
+      "action",
+      mine(() => this.drawHeader()),
+      signal,
+    );
     store.on("connection", () => this.drawHeader(), signal);
-    store.on("bot", () => { this.drawHeader(); this.composer.drawBar(); this.loadProfile(); }, signal);
-    store.on("person", ({ person }) => { if (person.id === this.personId) { this.drawHeader(); this.loadProfile(); } }, signal);
+    store.on(
+      "bot",
+      () => {
+        this.drawHeader();
+        this.composer.drawBar();
+        this.loadProfile();
+      },
+      signal,
+    );
+    store.on(
+      "person",
+      ({ person }) => {
+        if (person.id === this.personId) {
+          this.drawHeader();
+          this.loadProfile();
+        }
+      },
+      signal,
+    );
   }
 
   close() {
@@ -162,13 +226,17 @@ export class ChatView {
     const text = message.text ?? message.caption;
     const charge = message.successful_payment?.telegram_payment_charge_id;
     const canEdit = !message._from_bot && message.text !== undefined;
-    popupMenu(opener, [
-      serviceText(message) === null && ["reply", t("reply"), () => this.composer.replyTo(message), "menu-reply"],
-      text !== undefined && ["copy", t("copy_text"), () => copy(text), "menu-copy"],
-      canEdit && ["edit", t("edit"), () => this.composer.edit(message), "menu-edit"],
-      charge && ["reply", t("chargeback"), () => this.chargeBack(charge), "menu-chargeback"],
-      ["file", t("raw"), () => textBox("JSON", JSON.stringify(message, null, 2), copy), "menu-raw"],
-    ].filter(Boolean), t("message_menu"));
+    popupMenu(
+      opener,
+      [
+        serviceText(message) === null && ["reply", t("reply"), () => this.composer.replyTo(message), "menu-reply"],
+        text !== undefined && ["copy", t("copy_text"), () => copy(text), "menu-copy"],
+        canEdit && ["edit", t("edit"), () => this.composer.edit(message), "menu-edit"],
+        charge && ["reply", t("chargeback"), () => this.chargeBack(charge), "menu-chargeback"],
+        ["file", t("raw"), () => textBox("JSON", JSON.stringify(message, null, 2), copy), "menu-raw"],
+      ].filter(Boolean),
+      t("message_menu"),
+    );
   }
 
   async chargeBack(charge) {
@@ -180,11 +248,20 @@ export class ChatView {
     const { person } = this;
     const change = (fields) => this.change(fields);
     const next = LANGUAGES[(LANGUAGES.indexOf(person.language_code) + 1) % LANGUAGES.length];
-    popupMenu(opener, [
-      ["globe", `${t("speak", { code: person.language_code })} → ${next}`, () => change({ language_code: next }), "person-language"],
-      ["close", t(person.blocked ? "unblock" : "block"), () => change({ blocked: !person.blocked }), "person-block"],
-      ["edit", t("clear_chat"), () => this.clear(), "person-clear"],
-    ], t("chat_menu"));
+    popupMenu(
+      opener,
+      [
+        [
+          "globe",
+          `${t("speak", { code: person.language_code })} → ${next}`,
+          () => change({ language_code: next }),
+          "person-language",
+        ],
+        ["close", t(person.blocked ? "unblock" : "block"), () => change({ blocked: !person.blocked }), "person-block"],
+        ["edit", t("clear_chat"), () => this.clear(), "person-clear"],
+      ],
+      t("chat_menu"),
+    );
   }
 
   async change(fields) {

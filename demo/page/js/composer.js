@@ -27,19 +27,62 @@ export class Composer {
 
   build() {
     this.field = h("textarea", {
-      class: "composer-field", rows: 1, maxlength: MAX_TEXT, placeholder: t("write"), "aria-label": t("write"), "data-testid": "composer", dir: "auto",
-      enterkeyhint: "send", oninput: () => this.onInput(), onkeydown: (event) => this.onKey(event),
+      class: "composer-field",
+      rows: 1,
+      maxlength: MAX_TEXT,
+      placeholder: t("write"),
+      "aria-label": t("write"),
+      "data-testid": "composer",
+      dir: "auto",
+      enterkeyhint: "send",
+      oninput: () => this.onInput(),
+      onkeydown: (event) => this.onKey(event),
     });
-    this.sendButton = iconButton("send", t("send"), () => this.submit(), { class: "send-button", "data-testid": "send" });
-    this.keyboardButton = iconButton("keyboard", t("reply_keyboard"), () => this.toggleKeyboard(), { hidden: true, "data-testid": "reply-keyboard-toggle" });
-    this.menuButton = h("button", { type: "button", class: "menu-button", "data-testid": "bot-menu", "aria-haspopup": "true", onclick: () => this.toggleCommands() }, icon("menu"), h("span", {}, t("commands")));
-    this.attachButton = iconButton("clip", t("attach"), () => attachMenu(this, this.attachButton), { "data-testid": "attach", "aria-haspopup": "menu" });
+    this.sendButton = iconButton("send", t("send"), () => this.submit(), {
+      class: "send-button",
+      "data-testid": "send",
+    });
+    this.keyboardButton = iconButton("keyboard", t("reply_keyboard"), () => this.toggleKeyboard(), {
+      hidden: true,
+      "data-testid": "reply-keyboard-toggle",
+    });
+    this.menuButton = h(
+      "button",
+      {
+        type: "button",
+        class: "menu-button",
+        "data-testid": "bot-menu",
+        "aria-haspopup": "true",
+        onclick: () => this.toggleCommands(),
+      },
+      icon("menu"),
+      h("span", {}, t("commands")),
+    );
+    this.attachButton = iconButton("clip", t("attach"), () => attachMenu(this, this.attachButton), {
+      "data-testid": "attach",
+      "aria-haspopup": "menu",
+    });
     this.modeBar = h("div", { class: "mode-bar", hidden: true });
-    this.suggestions = h("div", { class: "suggestions", role: "group", "aria-label": t("bot_commands"), hidden: true, onkeydown: (event) => this.onSuggestionKey(event) });
+    this.suggestions = h("div", {
+      class: "suggestions",
+      role: "group",
+      "aria-label": t("bot_commands"),
+      hidden: true,
+      onkeydown: (event) => this.onSuggestionKey(event),
+    });
     this.keyboardPlace = h("div", { class: "reply-keyboard-place" });
     this.row = h("div", { class: "composer-row" }, this.menuButton, this.field, this.keyboardButton, this.attachButton);
-    this.unblock = h("button", { type: "button", class: "unblock-bar", onclick: () => this.view.change({ blocked: false }) }, t("blocked_bar"));
-    this.box = h("div", { class: "composer" }, h("div", { class: "composer-card" }, this.suggestions, this.modeBar, this.row), this.sendButton);
+    this.unblock = h(
+      "button",
+      { type: "button", class: "unblock-bar", onclick: () => this.view.change({ blocked: false }) },
+      t("blocked_bar"),
+    );
+    this.box = h(
+      "div",
+      { class: "composer" },
+      h("div", { class: "composer-card" }, this.suggestions, this.modeBar, this.row),
+      this.sendButton,
+    );
     this.element = h("div", { class: "composer-place" }, this.box, this.unblock, this.keyboardPlace);
   }
 
@@ -113,9 +156,21 @@ export class Composer {
   suggest(start) {
     const fitting = this.commands().filter(({ command }) => `/${command}`.startsWith(start));
     this.suggestions.hidden = fitting.length === 0;
-    this.suggestions.replaceChildren(...fitting.map(({ command, description }) =>
-      h("button", { type: "button", class: "suggestion", "data-testid": "bot-command", onclick: () => this.useCommand(`/${command}`) },
-        h("span", { class: "suggestion-command" }, `/${command}`), h("span", { class: "muted ellipsis" }, description))));
+    this.suggestions.replaceChildren(
+      ...fitting.map(({ command, description }) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "suggestion",
+            "data-testid": "bot-command",
+            onclick: () => this.useCommand(`/${command}`),
+          },
+          h("span", { class: "suggestion-command" }, `/${command}`),
+          h("span", { class: "muted ellipsis" }, description),
+        ),
+      ),
+    );
   }
 
   hideSuggestions() {
@@ -166,8 +221,16 @@ export class Composer {
   drawMode() {
     const { kind, message } = this.mode;
     const title = kind === "edit" ? t("editing") : t("replying", { name: this.view.author(message) });
-    this.modeBar.replaceChildren(icon(kind), h("div", { class: "mode-words" }, h("span", { class: "reply-name ellipsis" }, title), h("span", { class: "ellipsis" }, summary(message))),
-      iconButton("close", t("cancel"), () => this.setMode(null)));
+    this.modeBar.replaceChildren(
+      icon(kind),
+      h(
+        "div",
+        { class: "mode-words" },
+        h("span", { class: "reply-name ellipsis" }, title),
+        h("span", { class: "ellipsis" }, summary(message)),
+      ),
+      iconButton("close", t("cancel"), () => this.setMode(null)),
+    );
     this.focus();
   }
 
@@ -179,7 +242,10 @@ export class Composer {
     this.field.value = "";
     this.setMode(null);
     this.hideSuggestions();
-    const done = mode?.kind === "edit" ? await this.saveEdit(mode.message, text) : await this.view.sendText(text, mode?.message.message_id);
+    const done =
+      mode?.kind === "edit"
+        ? await this.saveEdit(mode.message, text)
+        : await this.view.sendText(text, mode?.message.message_id);
     if (done) return;
     this.field.value = text;
     this.grow();
@@ -225,7 +291,11 @@ export class Composer {
     const hasKeyboard = Boolean(this.markup?.keyboard);
     this.keyboardButton.hidden = !hasKeyboard;
     this.keyboardButton.setAttribute("aria-pressed", hasKeyboard && this.isKeyboardOpen);
-    this.keyboardPlace.replaceChildren(...(hasKeyboard && this.isKeyboardOpen ? [replyKeyboard(this.markup, (button, label) => this.pressReply(button, label))] : []));
+    this.keyboardPlace.replaceChildren(
+      ...(hasKeyboard && this.isKeyboardOpen
+        ? [replyKeyboard(this.markup, (button, label) => this.pressReply(button, label))]
+        : []),
+    );
   }
 
   toggleKeyboard() {
@@ -234,7 +304,8 @@ export class Composer {
   }
 
   pressReply(button, label) {
-    if (button.request_contact || button.request_location || button.web_app) return toast(t("not_in_demo"), this.view.element);
+    if (button.request_contact || button.request_location || button.web_app)
+      return toast(t("not_in_demo"), this.view.element);
     if (this.markup.one_time_keyboard) this.toggleKeyboard();
     return this.view.sendText(label);
   }

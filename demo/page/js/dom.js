@@ -66,7 +66,11 @@ export function icon(name) {
 /** Return a round button with an icon; `label` is its name for screen readers and its tooltip. */
 export function iconButton(name, label, onclick, props = {}) {
   const { class: extra = "", ...rest } = props;
-  return h("button", { type: "button", class: `icon-button ${extra}`, "aria-label": label, title: label, onclick, ...rest }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: `icon-button ${extra}`, "aria-label": label, title: label, onclick, ...rest },
+    icon(name),
+  );
 }
 
 /** Read a line aloud in screen readers without moving the focus. */

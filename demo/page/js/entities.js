@@ -40,10 +40,19 @@ function draw(entity, inner, text, view) {
   return special ? special(entity, inner, text, view) : h("span", {}, inner);
 }
 
-const link = (address) => (entity, inner, text, view) => h("a", {
-  href: safeHref(address(entity, text)), class: "link",
-  onclick: (event) => { event.preventDefault(); openLink(address(entity, text), view, entity.type === "text_link"); },
-}, inner);
+const link = (address) => (entity, inner, text, view) =>
+  h(
+    "a",
+    {
+      href: safeHref(address(entity, text)),
+      class: "link",
+      onclick: (event) => {
+        event.preventDefault();
+        openLink(address(entity, text), view, entity.type === "text_link");
+      },
+    },
+    inner,
+  );
 
 const inlineButton = (act) => (entity, inner, text, view) =>
   h("button", { type: "button", class: "text-button", onclick: () => act(entity, text, view) }, inner);
@@ -54,13 +63,25 @@ function safeHref(address) {
 }
 
 function code(entity, inner, text) {
-  return h("code", {}, h("button", { type: "button", class: "code-button", title: t("copy_code"), onclick: () => copy(text) }, inner));
+  return h(
+    "code",
+    {},
+    h("button", { type: "button", class: "code-button", title: t("copy_code"), onclick: () => copy(text) }, inner),
+  );
 }
 
 function pre(entity, inner, text) {
-  return h("div", { class: "pre" },
-    h("div", { class: "pre-head" }, h("span", {}, entity.language ?? ""), iconButton("copy", t("copy_code"), () => copy(text))),
-    h("pre", {}, h("code", {}, inner)));
+  return h(
+    "div",
+    { class: "pre" },
+    h(
+      "div",
+      { class: "pre-head" },
+      h("span", {}, entity.language ?? ""),
+      iconButton("copy", t("copy_code"), () => copy(text)),
+    ),
+    h("pre", {}, h("code", {}, inner)),
+  );
 }
 
 function spoiler(entity, inner) {
@@ -68,7 +89,11 @@ function spoiler(entity, inner) {
     button.classList.add("shown");
     button.removeAttribute("aria-label");
   };
-  const button = h("button", { type: "button", class: "spoiler", "aria-label": t("spoiler"), onclick: show }, h("span", {}, inner));
+  const button = h(
+    "button",
+    { type: "button", class: "spoiler", "aria-label": t("spoiler"), onclick: show },
+    h("span", {}, inner),
+  );
   return button;
 }
 

@@ -46,5 +46,11 @@ export function money(amount, currency) {
 /** Return one or two letters for an avatar. */
 export function initials(name) {
   const words = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
-  return words.slice(0, 2).map((word) => [...word].find((letter) => /[\p{L}\p{N}]/u.test(letter))).join("").toUpperCase() || "?";
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => [...word].find((letter) => /[\p{L}\p{N}]/u.test(letter)))
+      .join("")
+      .toUpperCase() || "?"
+  );
 }

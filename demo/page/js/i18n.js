@@ -13,6 +13,7 @@ const WORDS = {
   failed: ["Did not work: {reason}", "Не получилось: {reason}"],
   connecting: ["Connecting…", "Соединение…"],
   not_in_demo: ["The demo does not have this kind of button", "В демо таких кнопок нет"],
+  skip: ["To the text field", "К полю ввода"],
   // people
   people: ["People", "Люди"],
   acting: ["You are {name}", "Вы: {name}"],
@@ -119,7 +120,10 @@ const WORDS = {
   paying: ["Asking the bot…", "Спрашиваем бота…"],
   pay_paid: ["Paid", "Оплачено"],
   pay_refused: ["The bot refused: {reason}", "Бот отказал: {reason}"],
-  pay_timeout: ["The bot did not answer within 10 seconds; nothing was paid", "Бот не ответил за 10 секунд; оплаты не было"],
+  pay_timeout: [
+    "The bot did not answer within 10 seconds; nothing was paid",
+    "Бот не ответил за 10 секунд; оплаты не было",
+  ],
   paid_service: ["You paid {price}", "Вы заплатили {price}"],
   refunded_service: ["{price} returned to you", "Вам вернули {price}"],
   // panel
@@ -134,7 +138,10 @@ const WORDS = {
   ms: ["{n} ms", "{n} мс"],
   parameters: ["Parameters", "Параметры"],
   answer: ["Answer", "Ответ"],
-  trouble_about: ["What Telegram answers to the bot next. Press, then use the chat.", "Что Telegram ответит боту дальше. Нажмите, потом пользуйтесь чатом."],
+  trouble_about: [
+    "What Telegram answers to the bot next. Press, then use the chat.",
+    "Что Telegram ответит боту дальше. Нажмите, потом пользуйтесь чатом.",
+  ],
   trouble_429: ["429: wait 3 s, next 3 sends", "429: ждать 3 с, 3 отправки"],
   trouble_500: ["500, next 3 calls", "500, 3 вызова"],
   trouble_502: ["502 with an HTML page, next 3 calls", "502 с HTML, 3 вызова"],
@@ -156,7 +163,10 @@ const WORDS = {
   forward_day: ["+ 1 day", "+ 1 день"],
   real_time: ["Real time", "Настоящее время"],
   clock_moved: ["Telegram’s clock was moved", "Часы Telegram переведены"],
-  flood_limits: ["Telegram’s flood limits (30 a second, 1 a second in a chat)", "Лимиты Telegram (30 в секунду, 1 в секунду на чат)"],
+  flood_limits: [
+    "Telegram’s flood limits (30 a second, 1 a second in a chat)",
+    "Лимиты Telegram (30 в секунду, 1 в секунду на чат)",
+  ],
   pending: ["Updates waiting for the bot: {n}", "Обновлений ждут бота: {n}"],
   no_tasks: ["No tasks yet. Order something.", "Задач нет. Закажите что-нибудь."],
   tasks_unreachable: ["KIE’s stub does not answer at {url}", "Заглушка KIE не отвечает: {url}"],
@@ -165,12 +175,24 @@ const WORDS = {
   fail: ["Fail", "Сбой"],
   stall: ["Stall", "Застрять"],
   everything_forgotten: ["Forget everything", "Забыть всё"],
-  forget_question: ["People and messages on this page are forgotten. The bot’s own database stays.", "Люди и сообщения на странице будут забыты. База бота останется."],
+  forget_question: [
+    "People and messages on this page are forgotten. The bot’s own database stays.",
+    "Люди и сообщения на странице будут забыты. База бота останется.",
+  ],
   // welcome and tour
   welcome_title: ["Telegram in your browser", "Telegram в браузере"],
-  welcome_1: ["Everything here is on this computer: a play Telegram, the real bot, play money.", "Всё здесь на этом компьютере: игрушечный Telegram, настоящий бот, игрушечные деньги."],
-  welcome_2: ["Be a user: press Start, choose what to make, order it. Then be the admin on the left.", "Побудьте пользователем: нажмите «Начать», выберите, закажите. Потом — админом слева."],
-  welcome_3: ["Behind the scenes, on the right, you see each call and can break things.", "«За кулисами» справа видны все вызовы, и там можно всё ломать."],
+  welcome_1: [
+    "Everything here is on this computer: a play Telegram, the real bot, play money.",
+    "Всё здесь на этом компьютере: игрушечный Telegram, настоящий бот, игрушечные деньги.",
+  ],
+  welcome_2: [
+    "Be a user: press Start, choose what to make, order it. Then be the admin on the left.",
+    "Побудьте пользователем: нажмите «Начать», выберите, закажите. Потом — админом слева.",
+  ],
+  welcome_3: [
+    "Behind the scenes, on the right, you see each call and can break things.",
+    "«За кулисами» справа видны все вызовы, и там можно всё ломать.",
+  ],
   look_around: ["Look around", "Осмотреться"],
   tour_step: ["Step {n} of {all}", "Шаг {n} из {all}"],
   tour_skip: ["Skip this step", "Пропустить шаг"],
@@ -179,12 +201,21 @@ const WORDS = {
   tour_start: ["Say hello: send /start.", "Поздоровайтесь: отправьте /start."],
   tour_choose: ["Choose what to make.", "Выберите, что сделать."],
   tour_model: ["Choose a model.", "Выберите модель."],
-  tour_prompt: ["Describe the picture in your own words, or send this text.", "Опишите картинку своими словами или отправьте этот текст."],
+  tour_prompt: [
+    "Describe the picture in your own words, or send this text.",
+    "Опишите картинку своими словами или отправьте этот текст.",
+  ],
   tour_prompt_example: ["a red fox in the snow, morning light", "рыжая лиса в снегу, утренний свет"],
-  tour_order: ["Order it. When money is short, this button leads to the top-up.", "Закажите. Если денег мало, кнопка ведёт к пополнению."],
+  tour_order: [
+    "Order it. When money is short, this button leads to the top-up.",
+    "Закажите. Если денег мало, кнопка ведёт к пополнению.",
+  ],
   tour_amount: ["Choose how much to top up.", "Выберите сумму пополнения."],
   tour_method: ["Choose the bank transfer.", "Выберите банковский перевод."],
-  tour_receipt: ["Send a screenshot of the transfer: the paper clip has a sample picture.", "Отправьте снимок перевода: в меню скрепки есть пример картинки."],
+  tour_receipt: [
+    "Send a screenshot of the transfer: the paper clip has a sample picture.",
+    "Отправьте снимок перевода: в меню скрепки есть пример картинки.",
+  ],
   tour_admin: ["Now be the admin: choose this person.", "Теперь побудьте админом: выберите этого человека."],
   tour_admin_menu: ["Open the admin’s menu.", "Откройте меню админа."],
   tour_topups: ["Look at the top-ups that wait.", "Посмотрите пополнения, которые ждут."],
@@ -193,8 +224,14 @@ const WORDS = {
   tour_user: ["Go back to the user.", "Вернитесь к пользователю."],
   tour_create: ["The money is there: go on with the order.", "Деньги пришли: вернитесь к заказу."],
   tour_confirm: ["Create the picture.", "Создайте картинку."],
-  tour_result: ["Wait for the picture. The tab “KIE’s tasks” on the right can hurry it.", "Дождитесь картинки. Вкладка «Задачи KIE» справа может поторопить."],
-  tour_done: ["That was the whole round: order, payment, approval, result. Now try to break it, on the right.", "Это весь круг: заказ, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа."],
+  tour_result: [
+    "Wait for the picture. The tab “KIE’s tasks” on the right can hurry it.",
+    "Дождитесь картинки. Вкладка «Задачи KIE» справа может поторопить.",
+  ],
+  tour_done: [
+    "That was the whole round: order, payment, approval, result. Now try to break it, on the right.",
+    "Это весь круг: заказ, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа.",
+  ],
 };
 
 /** "en" or "ru": the remembered choice, else the browser's. */

@@ -12,8 +12,17 @@ import { store } from "./store.js";
 export function inlineKeyboard(message, view) {
   const rows = message.reply_markup?.inline_keyboard ?? (message.invoice ? [[{ text: "", pay: true }]] : []);
   if (!rows.length) return null;
-  return h("div", { class: "keyboard" }, rows.map((row) =>
-    h("div", { class: "keyboard-row" }, row.map((button) => inlineButton(button, message, view)))));
+  return h(
+    "div",
+    { class: "keyboard" },
+    rows.map((row) =>
+      h(
+        "div",
+        { class: "keyboard-row" },
+        row.map((button) => inlineButton(button, message, view)),
+      ),
+    ),
+  );
 }
 
 function inlineButton(button, message, view) {
@@ -21,10 +30,22 @@ function inlineButton(button, message, view) {
   const data = button.callback_data ?? null;
   const label = button.pay ? payLabel(button, message) : button.text;
   const isWaiting = data !== null && store.chat(view.personId).isWaiting(message.message_id, data);
-  return h("button", {
-    type: "button", class: "keyboard-button", title: label, "data-testid": "keyboard-button", "data-callback": data, "data-style": button.style,
-    "aria-busy": isWaiting ? "true" : null, onclick: press,
-  }, h("span", { class: "ellipsis" }, label), corner && icon(corner), h("span", { class: "spinner", "aria-hidden": "true" }));
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "keyboard-button",
+      title: label,
+      "data-testid": "keyboard-button",
+      "data-callback": data,
+      "data-style": button.style,
+      "aria-busy": isWaiting ? "true" : null,
+      onclick: press,
+    },
+    h("span", { class: "ellipsis" }, label),
+    corner && icon(corner),
+    h("span", { class: "spinner", "aria-hidden": "true" }),
+  );
 }
 
 // In an invoice's first button the words stand as they are, and "XTR" or ⭐ becomes Telegram's star; an empty one gets the price.
@@ -54,9 +75,27 @@ export function currentReplyMarkup(messages) {
 
 /** Return the buttons under the text field; a press sends its label. */
 export function replyKeyboard(markup, press) {
-  return h("div", { class: "reply-keyboard", role: "group", "aria-label": t("reply_keyboard") }, markup.keyboard.map((row) =>
-    h("div", { class: "keyboard-row" }, row.map((button) => {
-      const label = typeof button === "string" ? button : button.text;
-      return h("button", { type: "button", class: "reply-button", "data-testid": "reply-button", onclick: () => press(button, label) }, h("span", { class: "ellipsis" }, label));
-    }))));
+  return h(
+    "div",
+    { class: "reply-keyboard", role: "group", "aria-label": t("reply_keyboard") },
+    markup.keyboard.map((row) =>
+      h(
+        "div",
+        { class: "keyboard-row" },
+        row.map((button) => {
+          const label = typeof button === "string" ? button : button.text;
+          return h(
+            "button",
+            {
+              type: "button",
+              class: "reply-button",
+              "data-testid": "reply-button",
+              onclick: () => press(button, label),
+            },
+            h("span", { class: "ellipsis" }, label),
+          );
+        }),
+      ),
+    ),
+  );
 }

@@ -57,6 +57,10 @@ export async function openLink(address, view, ask = false) {
 async function share(address, view) {
   const shared = new URL(address).searchParams.get("url") ?? "";
   const people = [...store.people.values()].filter((person) => person.id !== view.personId);
-  const id = await choiceBox(t("share"), shared, people.map((person) => [person.id, person.first_name]));
+  const id = await choiceBox(
+    t("share"),
+    shared,
+    people.map((person) => [person.id, person.first_name]),
+  );
   if (id !== null) view.actions.openAs(id, shared);
 }

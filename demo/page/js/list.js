@@ -86,7 +86,9 @@ export class MessageList {
   remove(messageId) {
     const entry = this.find(messageId);
     if (entry && !entry.remove(messageId)) {
-      this.entries.forEach((other, key) => { if (other === entry) this.entries.delete(key); });
+      this.entries.forEach((other, key) => {
+        if (other === entry) this.entries.delete(key);
+      });
       entry.element.remove();
       this.decorateAll();
     }
@@ -99,7 +101,9 @@ export class MessageList {
   }
 
   find(messageId) {
-    return [...this.entries.values()].find((entry) => entry.messages.some((message) => message.message_id === messageId));
+    return [...this.entries.values()].find((entry) =>
+      entry.messages.some((message) => message.message_id === messageId),
+    );
   }
 
   decorateAll() {
@@ -196,7 +200,16 @@ export class MessageList {
 /** Return the drawing of an empty chat: what the bot can do, and Start. */
 function emptyChat(view) {
   const { description } = view.profile;
-  return h("div", { class: "empty-chat" }, h("h2", {}, t("what_can")),
+  return h(
+    "div",
+    { class: "empty-chat" },
+    h("h2", {}, t("what_can")),
     description && h("p", {}, description),
-    h("button", { type: "button", class: "primary-button", "data-testid": "start", onclick: () => view.openBot(null) }, icon("play"), t("start")));
+    h(
+      "button",
+      { type: "button", class: "primary-button", "data-testid": "start", onclick: () => view.openBot(null) },
+      icon("play"),
+      t("start"),
+    ),
+  );
 }

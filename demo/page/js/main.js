@@ -78,7 +78,8 @@ const actions = {
 // Whoever begins to type writes to the bot, wherever the focus was.
 document.addEventListener("keydown", (event) => {
   const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
-  const isElsewhere = document.querySelector("dialog[open]") || event.target.closest("input, textarea, select, [role=menu], .panel");
+  const isElsewhere =
+    document.querySelector("dialog[open]") || event.target.closest("input, textarea, select, [role=menu], .panel");
   if (isLetter && !isElsewhere) left?.composer.focus();
 });
 
@@ -95,7 +96,13 @@ async function start() {
   await store.loadState();
   document.title = store.bot.first_name;
   const people = peopleColumn(actions);
-  app.append(people, chats, panel(() => togglePanel(false)));
+  const skip = () => left?.composer.focus();
+  document.body.prepend(h("button", { type: "button", class: "skip-link", onclick: skip }, t("skip")));
+  app.append(
+    people,
+    chats,
+    panel(() => togglePanel(false)),
+  );
   togglePanel(remembered("panel", innerWidth >= 1400 ? "open" : "closed") === "open");
   people.drawAll();
   const id = firstPerson();

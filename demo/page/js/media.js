@@ -29,16 +29,24 @@ export function mediaKey(message) {
 /** Return the grid of an album's photos and videos, or the list of its files. */
 export function album(messages) {
   if (!messages.every((message) => VISUAL.includes(kindOf(message)))) {
-    return h("div", { class: "album-list" }, messages.map((message) => albumItem(message, media(message))));
+    return h(
+      "div",
+      { class: "album-list" },
+      messages.map((message) => albumItem(message, media(message))),
+    );
   }
   const photos = messages.filter((message) => message.photo);
   const spans = rows(messages.length).flatMap((count) => Array(count).fill(6 / count));
-  return h("div", { class: "album-grid" }, messages.map((message, index) => {
-    const content = message.photo ? photoButton(message, photos.map(slide), photos.indexOf(message)) : media(message);
-    const item = albumItem(message, content);
-    item.classList.add(`span-${spans[index]}`);
-    return item;
-  }));
+  return h(
+    "div",
+    { class: "album-grid" },
+    messages.map((message, index) => {
+      const content = message.photo ? photoButton(message, photos.map(slide), photos.indexOf(message)) : media(message);
+      const item = albumItem(message, content);
+      item.classList.add(`span-${spans[index]}`);
+      return item;
+    }),
+  );
 }
 
 function albumItem(message, content) {
@@ -47,7 +55,20 @@ function albumItem(message, content) {
 
 /** Return how many pictures stand in each row of an album of 1 to 10. */
 function rows(count) {
-  return { 1: [1], 2: [2], 3: [1, 2], 4: [2, 2], 5: [2, 3], 6: [3, 3], 7: [2, 2, 3], 8: [2, 3, 3], 9: [3, 3, 3], 10: [2, 2, 3, 3] }[count] ?? Array(count).fill(1);
+  return (
+    {
+      1: [1],
+      2: [2],
+      3: [1, 2],
+      4: [2, 2],
+      5: [2, 3],
+      6: [3, 3],
+      7: [2, 2, 3],
+      8: [2, 3, 3],
+      9: [3, 3, 3],
+      10: [2, 2, 3, 3],
+    }[count] ?? Array(count).fill(1)
+  );
 }
 
 const largest = (message) => message.photo.reduce((a, b) => (b.width > a.width ? b : a));
@@ -64,15 +85,26 @@ function sized(node, width, height) {
 
 function photoButton(message, slides, index) {
   const { _url: url, width, height } = largest(message);
-  const open = () => (button.classList.contains("veiled") ? button.classList.remove("veiled") : lightbox(slides, index));
-  const button = h("button", { type: "button", class: "photo", "aria-label": `${t("open_photo")}: ${message.caption ?? ""}`, onclick: open },
-    h("img", { src: url, alt: message.caption ?? t("photo"), loading: "lazy", decoding: "async" }));
+  const open = () =>
+    button.classList.contains("veiled") ? button.classList.remove("veiled") : lightbox(slides, index);
+  const button = h(
+    "button",
+    { type: "button", class: "photo", "aria-label": `${t("open_photo")}: ${message.caption ?? ""}`, onclick: open },
+    h("img", { src: url, alt: message.caption ?? t("photo"), loading: "lazy", decoding: "async" }),
+  );
   if (message.has_media_spoiler) button.classList.add("veiled");
   return sized(button, width, height);
 }
 
 function video(file, message) {
-  const node = h("video", { src: file._url, poster: file.thumbnail?._url, controls: true, playsinline: true, preload: "metadata", "aria-label": message.caption ?? t("video") });
+  const node = h("video", {
+    src: file._url,
+    poster: file.thumbnail?._url,
+    controls: true,
+    playsinline: true,
+    preload: "metadata",
+    "aria-label": message.caption ?? t("video"),
+  });
   return sized(h("div", { class: "video" }, node), file.width, file.height);
 }
 
@@ -86,7 +118,17 @@ function animation(file) {
 }
 
 function videoNote(file) {
-  return h("div", { class: "video-note" }, h("video", { src: file._url, controls: true, playsinline: true, preload: "metadata", "aria-label": t("video_note") }));
+  return h(
+    "div",
+    { class: "video-note" },
+    h("video", {
+      src: file._url,
+      controls: true,
+      playsinline: true,
+      preload: "metadata",
+      "aria-label": t("video_note"),
+    }),
+  );
 }
 
 function documentFile(file) {
@@ -95,22 +137,43 @@ function documentFile(file) {
   const cover = file.thumbnail?._url
     ? h("img", { class: "file-cover", src: file.thumbnail._url, alt: "" })
     : h("span", { class: "file-cover", "data-extension": extension.toLowerCase() }, extension || icon("file"));
-  return h("a", { class: "file", href: file._url, download: name, "aria-label": t("download", { name }) }, cover,
-    h("span", { class: "file-name", dir: "auto" }, name), h("span", { class: "file-size" }, bytes(file.file_size)));
+  return h(
+    "a",
+    { class: "file", href: file._url, download: name, "aria-label": t("download", { name }) },
+    cover,
+    h("span", { class: "file-name", dir: "auto" }, name),
+    h("span", { class: "file-size" }, bytes(file.file_size)),
+  );
 }
 
 function sticker(file) {
-  return h("div", { class: "sticker" }, file._url && !file.is_animated ? h("img", { src: file._url, alt: file.emoji ?? t("sticker") }) : file.emoji ?? "🖼");
+  return h(
+    "div",
+    { class: "sticker" },
+    file._url && !file.is_animated
+      ? h("img", { src: file._url, alt: file.emoji ?? t("sticker") })
+      : (file.emoji ?? "🖼"),
+  );
 }
 
 function contact(person) {
-  return h("div", { class: "file" }, h("span", { class: "file-cover" }, "👤"),
-    h("span", { class: "file-name" }, [person.first_name, person.last_name].filter(Boolean).join(" ")), h("span", { class: "file-size" }, person.phone_number));
+  return h(
+    "div",
+    { class: "file" },
+    h("span", { class: "file-cover" }, "👤"),
+    h("span", { class: "file-name" }, [person.first_name, person.last_name].filter(Boolean).join(" ")),
+    h("span", { class: "file-size" }, person.phone_number),
+  );
 }
 
 function location({ latitude, longitude }) {
-  return h("div", { class: "file" }, h("span", { class: "file-cover" }, "📍"),
-    h("span", { class: "file-name" }, t("location")), h("span", { class: "file-size" }, `${latitude}, ${longitude}`));
+  return h(
+    "div",
+    { class: "file" },
+    h("span", { class: "file-cover" }, "📍"),
+    h("span", { class: "file-name" }, t("location")),
+    h("span", { class: "file-size" }, `${latitude}, ${longitude}`),
+  );
 }
 
 const DRAW = {

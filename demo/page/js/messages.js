@@ -82,9 +82,19 @@ export class Entry {
     const words = this.words(captioned);
     const parts = captioned.show_caption_above_media ? [words, this.mediaNode] : [this.mediaNode, words];
     const meta = this.meta();
-    const bubble = h("div", { class: "bubble" }, this.forwardLine(), this.replyLine(), invoicePhoto(captioned), parts, meta, this.menuButton());
+    const bubble = h(
+      "div",
+      { class: "bubble" },
+      this.forwardLine(),
+      this.replyLine(),
+      invoicePhoto(captioned),
+      parts,
+      meta,
+      this.menuButton(),
+    );
     // The time lies on the end of the last line: an unseen copy of it keeps the room free.
-    if (words && parts.at(-1) === words) words.append(h("span", { class: "meta-room", "aria-hidden": "true" }, meta.cloneNode(true)));
+    if (words && parts.at(-1) === words)
+      words.append(h("span", { class: "meta-room", "aria-hidden": "true" }, meta.cloneNode(true)));
     bubble.classList.toggle("visual", isVisual);
     bubble.classList.toggle("bare", kindOf(this.first) === "sticker" || kindOf(this.first) === "video_note");
     bubble.classList.toggle("captioned", words !== null && parts.at(-1) === words);
@@ -94,8 +104,19 @@ export class Entry {
   words(message) {
     if (message.invoice) return invoiceWords(message.invoice);
     const text = message.text ?? message.caption;
-    if (text === undefined) return kindOf(message) ? null : h("div", { class: "text muted" }, message.dice ? `${message.dice.emoji} ${message.dice.value}` : t("unknown_kind"));
-    return h("div", { class: "text", dir: "auto", "data-testid": "message-text" }, formatted(text, message.entities ?? message.caption_entities, this.view));
+    if (text === undefined)
+      return kindOf(message)
+        ? null
+        : h(
+            "div",
+            { class: "text muted" },
+            message.dice ? `${message.dice.emoji} ${message.dice.value}` : t("unknown_kind"),
+          );
+    return h(
+      "div",
+      { class: "text", dir: "auto", "data-testid": "message-text" },
+      formatted(text, message.entities ?? message.caption_entities, this.view),
+    );
   }
 
   forwardLine() {
@@ -108,26 +129,43 @@ export class Entry {
   replyLine() {
     const { reply_to_message: target } = this.first;
     if (!target) return null;
-    return h("button", { type: "button", class: "reply-line", onclick: () => this.view.scrollTo(target.message_id) },
-      h("span", { class: "reply-name ellipsis" }, this.view.author(target)), h("span", { class: "ellipsis" }, summary(target)));
+    return h(
+      "button",
+      { type: "button", class: "reply-line", onclick: () => this.view.scrollTo(target.message_id) },
+      h("span", { class: "reply-name ellipsis" }, this.view.author(target)),
+      h("span", { class: "ellipsis" }, summary(target)),
+    );
   }
 
   meta() {
     const last = this.messages.at(-1);
     // Telegram hides "edited" on a bot's messages with buttons: there an edit is a new screen.
     const isEdited = last.edit_date && !last.reply_markup;
-    return h("span", { class: "meta" }, isEdited && h("span", {}, `${t("edited")} `), h("time", {}, time(last.date)), this.isOut && icon("checks"));
+    return h(
+      "span",
+      { class: "meta" },
+      isEdited && h("span", {}, `${t("edited")} `),
+      h("time", {}, time(last.date)),
+      this.isOut && icon("checks"),
+    );
   }
 
   menuButton() {
-    return iconButton("more", t("message_menu"), (event) => this.view.messageMenu(this.first, event.currentTarget), { class: "message-more", "data-testid": "message-menu" });
+    return iconButton("more", t("message_menu"), (event) => this.view.messageMenu(this.first, event.currentTarget), {
+      class: "message-more",
+      "data-testid": "message-menu",
+    });
   }
 
   /** Fit to the neighbours: the date above the first of a day, the tail on the last of a run. */
   decorate(before, after) {
     const isNewDay = !before || day(before.first.date) !== day(this.first.date);
     this.day.textContent = isNewDay ? day(this.first.date) : "";
-    const joins = (other) => other && other.isOut === this.isOut && !serviceText(other.first) && Math.abs(other.first.date - this.first.date) < 600;
+    const joins = (other) =>
+      other &&
+      other.isOut === this.isOut &&
+      !serviceText(other.first) &&
+      Math.abs(other.first.date - this.first.date) < 600;
     this.element.classList.toggle("run-start", isNewDay || !joins(before));
     this.element.classList.toggle("run-end", !joins(after));
   }
@@ -148,5 +186,11 @@ function invoicePhoto(message) {
 }
 
 function invoiceWords(invoice) {
-  return h("div", { class: "text invoice" }, h("strong", {}, invoice.title), h("span", {}, invoice.description), h("span", { class: "invoice-price" }, money(invoice.total_amount, invoice.currency)));
+  return h(
+    "div",
+    { class: "text invoice" },
+    h("strong", {}, invoice.title),
+    h("span", {}, invoice.description),
+    h("span", { class: "invoice-price" }, money(invoice.total_amount, invoice.currency)),
+  );
 }

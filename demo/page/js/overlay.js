@@ -23,30 +23,45 @@ export function dialog(props, children) {
       node.close();
     };
     node.append(...children(close, node));
-    node.addEventListener("close", () => { node.remove(); resolve(result); });
-    node.addEventListener("click", (event) => { if (event.target === node) close(); });
+    node.addEventListener("close", () => {
+      node.remove();
+      resolve(result);
+    });
+    node.addEventListener("click", (event) => {
+      if (event.target === node) close();
+    });
     document.body.append(node);
     node.showModal();
   });
 }
 
-const button = (label, onclick, props = {}) => h("button", { type: "button", class: "dialog-button", onclick, ...props }, label);
+const button = (label, onclick, props = {}) =>
+  h("button", { type: "button", class: "dialog-button", onclick, ...props }, label);
 
 /** Show the answer of a button that must be read (show_alert). */
 export function alertBox(title, text) {
   return dialog({ role: "alertdialog", "aria-label": title, "data-testid": "alert" }, (close) => [
-    h("h2", {}, title), h("p", { class: "dialog-text" }, text),
-    h("div", { class: "dialog-buttons" }, button(t("ok"), () => close(), { autofocus: true, "data-testid": "alert-ok" })),
+    h("h2", {}, title),
+    h("p", { class: "dialog-text" }, text),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("ok"), () => close(), { autofocus: true, "data-testid": "alert-ok" }),
+    ),
   ]);
 }
 
 /** Ask yes or no; resolves to true or false. */
 export async function confirmBox(title, text, yes) {
   const answer = await dialog({ role: "alertdialog", "aria-label": title, "data-testid": "confirm" }, (close) => [
-    h("h2", {}, title), h("p", { class: "dialog-text" }, text),
-    h("div", { class: "dialog-buttons" },
+    h("h2", {}, title),
+    h("p", { class: "dialog-text" }, text),
+    h(
+      "div",
+      { class: "dialog-buttons" },
       button(t("cancel"), () => close(false)),
-      button(yes, () => close(true), { autofocus: true, "data-testid": "confirm-yes" })),
+      button(yes, () => close(true), { autofocus: true, "data-testid": "confirm-yes" }),
+    ),
   ]);
   return answer === true;
 }
@@ -54,29 +69,53 @@ export async function confirmBox(title, text, yes) {
 /** Ask for one of `choices`, a list of [value, label]; resolves to the value or null. */
 export function choiceBox(title, text, choices) {
   return dialog({ "aria-label": title }, (close) => [
-    h("h2", {}, title), h("p", { class: "dialog-text" }, text),
-    h("div", { class: "choice-list" }, choices.map(([value, label]) => button(label, () => close(value)))),
-    h("div", { class: "dialog-buttons" }, button(t("cancel"), () => close())),
+    h("h2", {}, title),
+    h("p", { class: "dialog-text" }, text),
+    h(
+      "div",
+      { class: "choice-list" },
+      choices.map(([value, label]) => button(label, () => close(value))),
+    ),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("cancel"), () => close()),
+    ),
   ]);
 }
 
 /** Ask for some fields ({name, label, value?, required?, pattern?, options?}); resolves to an object of texts or null. */
 export function formBox(title, fields) {
   return dialog({ "aria-label": title }, (close) => {
-    const form = h("form", { class: "form", onsubmit: (event) => {
-      event.preventDefault();
-      close(Object.fromEntries(new FormData(form)));
-    } }, h("h2", {}, title), fields.map(formField),
-      h("div", { class: "dialog-buttons" },
+    const form = h(
+      "form",
+      {
+        class: "form",
+        onsubmit: (event) => {
+          event.preventDefault();
+          close(Object.fromEntries(new FormData(form)));
+        },
+      },
+      h("h2", {}, title),
+      fields.map(formField),
+      h(
+        "div",
+        { class: "dialog-buttons" },
         button(t("cancel"), () => close()),
-        h("button", { type: "submit", class: "dialog-button", "data-testid": "form-save" }, t("save"))));
+        h("button", { type: "submit", class: "dialog-button", "data-testid": "form-save" }, t("save")),
+      ),
+    );
     return [form];
   });
 }
 
 function formField({ name, label, value = "", required, pattern, options }) {
   const input = options
-    ? h("select", { name }, options.map((option) => h("option", { value: option, selected: option === value }, option)))
+    ? h(
+        "select",
+        { name },
+        options.map((option) => h("option", { value: option, selected: option === value }, option)),
+      )
     : h("input", { name, value, required, pattern, autocomplete: "off", maxlength: 64 });
   return h("label", { class: "field" }, h("span", {}, label), input);
 }
@@ -84,8 +123,14 @@ function formField({ name, label, value = "", required, pattern, options }) {
 /** Show text as it is, e.g. a message's JSON. */
 export function textBox(title, text, onCopy) {
   return dialog({ class: "wide", "aria-label": title }, (close) => [
-    h("h2", {}, title), h("pre", { class: "json", tabindex: 0 }, text),
-    h("div", { class: "dialog-buttons" }, button(t("copy_code"), () => onCopy(text)), button(t("close"), () => close(), { autofocus: true })),
+    h("h2", {}, title),
+    h("pre", { class: "json", tabindex: 0 }, text),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("copy_code"), () => onCopy(text)),
+      button(t("close"), () => close(), { autofocus: true }),
+    ),
   ]);
 }
 
@@ -105,8 +150,23 @@ export function lightbox(photos, index = 0) {
       if (event.key === "ArrowRight") show(1);
     });
     image.addEventListener("click", () => close());
-    const turn = photos.length > 1 ? [iconButton("back", t("previous"), () => show(-1)), iconButton("back", t("next"), () => show(1), { class: "flip" })] : [];
-    return [image, caption, h("div", { class: "lightbox-bar" }, turn, iconButton("close", t("close"), () => close(), { autofocus: true }))];
+    const turn =
+      photos.length > 1
+        ? [
+            iconButton("back", t("previous"), () => show(-1)),
+            iconButton("back", t("next"), () => show(1), { class: "flip" }),
+          ]
+        : [];
+    return [
+      image,
+      caption,
+      h(
+        "div",
+        { class: "lightbox-bar" },
+        turn,
+        iconButton("close", t("close"), () => close(), { autofocus: true }),
+      ),
+    ];
   });
 }
 
@@ -118,8 +178,23 @@ export function popupMenu(opener, items, label) {
   document.querySelector(".popup")?.remove();
   const menu = h("div", { class: "popup", role: "menu", "aria-label": label, popover: "auto" });
   for (const [name, text, act, testid] of items) {
-    menu.append(h("button", { type: "button", role: "menuitem", class: "popup-item", "data-testid": testid,
-      onclick: () => { menu.hidePopover(); act(); } }, icon(name), h("span", {}, text)));
+    menu.append(
+      h(
+        "button",
+        {
+          type: "button",
+          role: "menuitem",
+          class: "popup-item",
+          "data-testid": testid,
+          onclick: () => {
+            menu.hidePopover();
+            act();
+          },
+        },
+        icon(name),
+        h("span", {}, text),
+      ),
+    );
   }
   menu.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -128,7 +203,9 @@ export function popupMenu(opener, items, label) {
     const all = [...menu.children];
     all.at((all.indexOf(document.activeElement) + step) % all.length).focus();
   });
-  menu.addEventListener("toggle", (event) => { if (event.newState === "closed") menu.remove(); });
+  menu.addEventListener("toggle", (event) => {
+    if (event.newState === "closed") menu.remove();
+  });
   document.body.append(menu);
   menu.showPopover();
   place(menu, opener);

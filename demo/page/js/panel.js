@@ -14,11 +14,18 @@ const TASKS_EVERY_MS = 2_000;
 
 /** Draw the panel; `close` hides it. */
 export function panel(close) {
-  const tabs = [["calls", callsTab()], ["trouble", troubleTab()]];
+  const tabs = [
+    ["calls", callsTab()],
+    ["trouble", troubleTab()],
+  ];
   if (store.kie) tabs.push(["tasks", tasksTab()]);
-  const element = h("aside", { class: "panel", "data-testid": "panel", "aria-label": t("panel") },
+  const element = h(
+    "aside",
+    { class: "panel", "data-testid": "panel", "aria-label": t("panel") },
     h("header", { class: "panel-header" }, h("h2", {}, t("panel")), iconButton("close", t("close"), close)),
-    tabBar(tabs), tabs.map(([, body]) => body));
+    tabBar(tabs),
+    tabs.map(([, body]) => body),
+  );
   return element;
 }
 
@@ -35,7 +42,13 @@ function tabBar(tabs) {
   for (const [name, body] of tabs) {
     body.setAttribute("role", "tabpanel");
     body.setAttribute("aria-label", t(name));
-    bar.append(h("button", { type: "button", role: "tab", class: "tab", "data-testid": `tab-${name}`, onclick: () => show(name) }, t(name)));
+    bar.append(
+      h(
+        "button",
+        { type: "button", role: "tab", class: "tab", "data-testid": `tab-${name}`, onclick: () => show(name) },
+        t(name),
+      ),
+    );
   }
   bar.addEventListener("keydown", (event) => {
     const step = { ArrowRight: "nextSibling", ArrowLeft: "previousSibling" }[event.key];
@@ -52,7 +65,13 @@ function tabBar(tabs) {
 function callsTab() {
   const list = h("ol", { class: "calls", role: "list" });
   const none = h("p", { class: "muted pad" }, t("no_calls"));
-  const filter = h("input", { type: "search", class: "input", placeholder: t("filter"), "aria-label": t("filter"), oninput: () => refilter() });
+  const filter = h("input", {
+    type: "search",
+    class: "input",
+    placeholder: t("filter"),
+    "aria-label": t("filter"),
+    oninput: () => refilter(),
+  });
   const hidePolls = h("input", { type: "checkbox", checked: true, onchange: () => refilter() });
   const pause = h("input", { type: "checkbox" });
   let newest = 0;
@@ -76,20 +95,41 @@ function callsTab() {
 
   store.on("call", ({ call }) => add(call));
   api.getCalls(0).then(({ calls }) => calls.slice(-MAX_CALLS).forEach(add));
-  return h("div", { class: "tab-body" },
-    h("div", { class: "tab-tools" }, filter, h("label", { class: "check" }, hidePolls, t("hide_polls")), h("label", { class: "check" }, pause, t("pause_calls"))),
-    none, list);
+  return h(
+    "div",
+    { class: "tab-body" },
+    h(
+      "div",
+      { class: "tab-tools" },
+      filter,
+      h("label", { class: "check" }, hidePolls, t("hide_polls")),
+      h("label", { class: "check" }, pause, t("pause_calls")),
+    ),
+    none,
+    list,
+  );
 }
 
 function callRow(call) {
-  const details = h("details", {},
-    h("summary", { class: "call" }, h("span", { class: `dot ${call.ok ? "good" : "bad"}`, "aria-label": call.ok ? "ok" : "error" }),
-      h("span", { class: "call-method ellipsis" }, call.method), h("span", { class: "call-brief ellipsis muted" }, brief(call)),
-      h("span", { class: "call-ms muted" }, t("ms", { n: Math.round(call.ms) }))));
+  const details = h(
+    "details",
+    {},
+    h(
+      "summary",
+      { class: "call" },
+      h("span", { class: `dot ${call.ok ? "good" : "bad"}`, "aria-label": call.ok ? "ok" : "error" }),
+      h("span", { class: "call-method ellipsis" }, call.method),
+      h("span", { class: "call-brief ellipsis muted" }, brief(call)),
+      h("span", { class: "call-ms muted" }, t("ms", { n: Math.round(call.ms) })),
+    ),
+  );
   // The JSON is written when it is opened: most calls never are.
   details.addEventListener("toggle", () => {
     if (details.children.length > 1) return;
-    details.append(json(t("parameters"), readable(call.params)), json(t("answer"), call.ok ? call.result : call.description));
+    details.append(
+      json(t("parameters"), readable(call.params)),
+      json(t("answer"), call.ok ? call.result : call.description),
+    );
   });
   return h("li", { "data-method": call.method }, details);
 }
@@ -115,7 +155,12 @@ function brief(call) {
 }
 
 function json(title, value) {
-  return h("div", { class: "json-part" }, h("h3", {}, title), h("pre", { class: "json", tabindex: 0 }, JSON.stringify(value, null, 2) ?? ""));
+  return h(
+    "div",
+    { class: "json-part" },
+    h("h3", {}, title),
+    h("pre", { class: "json", tabindex: 0 }, JSON.stringify(value, null, 2) ?? ""),
+  );
 }
 
 // ---- trouble
@@ -143,33 +188,79 @@ async function run(act, done) {
 }
 
 const makeTrouble = (fields) => run(() => api.makeTrouble(fields), t("trouble_set", fields));
-const wideButton = (label, onclick, props = {}) => h("button", { type: "button", class: "row-button", onclick, ...props }, label);
+const wideButton = (label, onclick, props = {}) =>
+  h("button", { type: "button", class: "row-button", onclick, ...props }, label);
 
 function troubleTab() {
-  const flood = h("input", { type: "checkbox", onchange: () => run(() => api.setLimits(flood.checked), t("flood_limits")) });
+  const flood = h("input", {
+    type: "checkbox",
+    onchange: () => run(() => api.setLimits(flood.checked), t("flood_limits")),
+  });
   const clock = (fields) => run(() => api.setClock(fields), t("clock_moved"));
-  return h("div", { class: "tab-body scroll" },
+  return h(
+    "div",
+    { class: "tab-body scroll" },
     h("p", { class: "muted" }, t("trouble_about")),
-    h("div", { class: "rows" }, PRESETS.map(([key, fields]) => wideButton(t(key), () => makeTrouble(fields), { "data-testid": key }))),
-    wideButton(t("trouble_clear"), () => run(api.clearTrouble, t("trouble_cleared")), { class: "row-button main", "data-testid": "trouble_clear" }),
+    h(
+      "div",
+      { class: "rows" },
+      PRESETS.map(([key, fields]) => wideButton(t(key), () => makeTrouble(fields), { "data-testid": key })),
+    ),
+    wideButton(t("trouble_clear"), () => run(api.clearTrouble, t("trouble_cleared")), {
+      class: "row-button main",
+      "data-testid": "trouble_clear",
+    }),
     ownTrouble(),
     h("label", { class: "check" }, flood, t("flood_limits")),
     pendingLine(),
     h("h3", {}, t("clock")),
-    h("div", { class: "in-line" }, wideButton(t("forward_hour"), () => clock({ forward_s: 3600 })), wideButton(t("forward_day"), () => clock({ forward_s: 86400 })), wideButton(t("real_time"), () => clock({ real: true }))),
-    h("hr"), wideButton(t("everything_forgotten"), forget, { class: "row-button danger" }));
+    h(
+      "div",
+      { class: "in-line" },
+      wideButton(t("forward_hour"), () => clock({ forward_s: 3600 })),
+      wideButton(t("forward_day"), () => clock({ forward_s: 86400 })),
+      wideButton(t("real_time"), () => clock({ real: true })),
+    ),
+    h("hr"),
+    wideButton(t("everything_forgotten"), forget, { class: "row-button danger" }),
+  );
 }
 
 function ownTrouble() {
-  const form = h("form", { class: "own-trouble", onsubmit: (event) => {
-    event.preventDefault();
-    const { method, kind, times } = Object.fromEntries(new FormData(form));
-    makeTrouble({ method, kind, times: Number(times), retry_after: 3, delay_s: 5 });
-  } },
-    h("label", { class: "field" }, h("span", {}, t("method")), h("input", { name: "method", value: "*", required: true })),
-    h("label", { class: "field" }, h("span", {}, t("kind")), h("select", { name: "kind" }, KINDS.map((kind) => h("option", {}, kind)))),
-    h("label", { class: "field" }, h("span", {}, t("times")), h("input", { name: "times", type: "number", value: 1, min: 1, max: 1000, required: true })),
-    h("button", { type: "submit", class: "row-button" }, t("apply")));
+  const form = h(
+    "form",
+    {
+      class: "own-trouble",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const { method, kind, times } = Object.fromEntries(new FormData(form));
+        makeTrouble({ method, kind, times: Number(times), retry_after: 3, delay_s: 5 });
+      },
+    },
+    h(
+      "label",
+      { class: "field" },
+      h("span", {}, t("method")),
+      h("input", { name: "method", value: "*", required: true }),
+    ),
+    h(
+      "label",
+      { class: "field" },
+      h("span", {}, t("kind")),
+      h(
+        "select",
+        { name: "kind" },
+        KINDS.map((kind) => h("option", {}, kind)),
+      ),
+    ),
+    h(
+      "label",
+      { class: "field" },
+      h("span", {}, t("times")),
+      h("input", { name: "times", type: "number", value: 1, min: 1, max: 1000, required: true }),
+    ),
+    h("button", { type: "submit", class: "row-button" }, t("apply")),
+  );
   return h("details", {}, h("summary", {}, t("trouble_own")), form);
 }
 
@@ -181,7 +272,13 @@ function pendingLine() {
     const words = t("pending", { n: updates });
     if (line.textContent !== words) line.textContent = words;
   };
-  setInterval(() => draw().catch(() => { line.textContent = t("connecting"); }), TASKS_EVERY_MS);
+  setInterval(
+    () =>
+      draw().catch(() => {
+        line.textContent = t("connecting");
+      }),
+    TASKS_EVERY_MS,
+  );
   return line;
 }
 
@@ -202,7 +299,9 @@ function tasksTab() {
     const state = JSON.stringify(tasks);
     if (state === shown) return; // keep the focus where it is
     shown = state;
-    place.replaceChildren(...(tasks.length ? tasks.map((task) => taskRow(task, draw)) : [h("p", { class: "muted" }, t("no_tasks"))]));
+    place.replaceChildren(
+      ...(tasks.length ? tasks.map((task) => taskRow(task, draw)) : [h("p", { class: "muted" }, t("no_tasks"))]),
+    );
   };
   const unreachable = () => {
     shown = "";
@@ -216,11 +315,36 @@ function tasksTab() {
 const FINAL = ["success", "fail"];
 
 function taskRow(task, redraw) {
-  const move = (action) => run(async () => { await api.moveTask(store.kie, task.task_id, action); await redraw(); });
-  const button = (action) => h("button", { type: "button", class: "chip-button", "data-testid": `task-${action}`, onclick: () => move(action) }, t(action));
-  return h("article", { class: "task", "data-testid": "task", "data-task-id": task.task_id },
-    h("div", { class: "task-head" }, h("strong", { class: "ellipsis" }, task.model), h("span", { class: `chip state-${task.state}` }, task.state)),
+  const move = (action) =>
+    run(async () => {
+      await api.moveTask(store.kie, task.task_id, action);
+      await redraw();
+    });
+  const button = (action) =>
+    h(
+      "button",
+      { type: "button", class: "chip-button", "data-testid": `task-${action}`, onclick: () => move(action) },
+      t(action),
+    );
+  return h(
+    "article",
+    { class: "task", "data-testid": "task", "data-task-id": task.task_id },
+    h(
+      "div",
+      { class: "task-head" },
+      h("strong", { class: "ellipsis" }, task.model),
+      h("span", { class: `chip state-${task.state}` }, task.state),
+    ),
     h("div", { class: "muted small ellipsis" }, task.task_id),
-    h("div", { class: "task-foot" }, h("span", { class: "muted small" }, task.credits === null || task.credits === undefined ? "" : t("credits", { n: task.credits })),
-      !FINAL.includes(task.state) && h("span", { class: "task-buttons" }, ["finish", "fail", "stall"].map(button))));
+    h(
+      "div",
+      { class: "task-foot" },
+      h(
+        "span",
+        { class: "muted small" },
+        task.credits === null || task.credits === undefined ? "" : t("credits", { n: task.credits }),
+      ),
+      !FINAL.includes(task.state) && h("span", { class: "task-buttons" }, ["finish", "fail", "stall"].map(button)),
+    ),
+  );
 }

@@ -20,9 +20,27 @@ export function paymentSheet(message, view) {
       h("p", { class: "dialog-text" }, t("pay_question", { title, bot: store.bot.first_name, price })),
       h("p", { class: "muted" }, description),
       status,
-      h("button", { type: "button", class: "primary-button", autofocus: true, "data-testid": "pay-confirm", onclick: () => pay(1) }, t("pay_confirm", { price })),
-      h("button", { type: "button", class: "quiet-button", "data-testid": "pay-twice", onclick: () => pay(2) }, t("pay_twice")),
-      h("button", { type: "button", class: "quiet-button", "data-testid": "pay-cancel", onclick: () => close() }, t("cancel")),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "primary-button",
+          autofocus: true,
+          "data-testid": "pay-confirm",
+          onclick: () => pay(1),
+        },
+        t("pay_confirm", { price }),
+      ),
+      h(
+        "button",
+        { type: "button", class: "quiet-button", "data-testid": "pay-twice", onclick: () => pay(2) },
+        t("pay_twice"),
+      ),
+      h(
+        "button",
+        { type: "button", class: "quiet-button", "data-testid": "pay-cancel", onclick: () => close() },
+        t("cancel"),
+      ),
       h("p", { class: "muted small" }, t("pay_note")),
     ];
   });
@@ -30,7 +48,9 @@ export function paymentSheet(message, view) {
 
 async function run(node, status, view, close, act) {
   const buttons = [...node.querySelectorAll("button")];
-  buttons.forEach((button) => { button.disabled = true; });
+  buttons.forEach((button) => {
+    button.disabled = true;
+  });
   status.textContent = t("paying");
   try {
     const answer = await act();
@@ -43,6 +63,8 @@ async function run(node, status, view, close, act) {
   } catch (error) {
     status.textContent = t("failed", { reason: error.message });
   } finally {
-    buttons.forEach((button) => { button.disabled = false; });
+    buttons.forEach((button) => {
+      button.disabled = false;
+    });
   }
 }

@@ -45,7 +45,11 @@ export function peopleColumn(actions) {
 
   // A burst of messages changes a row once a frame.
   function redraw(detail) {
-    if (!waiting.size) requestAnimationFrame(() => { waiting.forEach(draw); waiting.clear(); });
+    if (!waiting.size)
+      requestAnimationFrame(() => {
+        waiting.forEach(draw);
+        waiting.clear();
+      });
     waiting.add(detail.chatId ?? detail.person.id);
   }
 
@@ -58,33 +62,61 @@ export function peopleColumn(actions) {
 }
 
 function header(actions) {
-  return h("header", { class: "people-header" },
+  return h(
+    "header",
+    { class: "people-header" },
     h("h1", {}, t("people")),
     iconButton("plus", t("add_person"), () => addPerson(actions), { "data-testid": "add-person" }),
     iconButton("moon", t("theme"), toggleTheme, { "data-testid": "theme" }),
-    iconButton("globe", t("switch_language"), switchLanguage, { "data-testid": "language" }));
+    iconButton("globe", t("switch_language"), switchLanguage, { "data-testid": "language" }),
+  );
 }
 
 function footer(actions) {
-  return h("footer", { class: "people-footer" },
-    h("button", { type: "button", class: "quiet-button", "data-testid": "tour", onclick: actions.tour }, t("guided_tour")),
-    h("button", { type: "button", class: "quiet-button wide-only", "data-testid": "split", onclick: actions.sideBySide }, t("side_by_side")),
-    h("button", { type: "button", class: "quiet-button narrow-only", onclick: actions.panel }, t("panel")));
+  return h(
+    "footer",
+    { class: "people-footer" },
+    h(
+      "button",
+      { type: "button", class: "quiet-button", "data-testid": "tour", onclick: actions.tour },
+      t("guided_tour"),
+    ),
+    h(
+      "button",
+      { type: "button", class: "quiet-button wide-only", "data-testid": "split", onclick: actions.sideBySide },
+      t("side_by_side"),
+    ),
+    h("button", { type: "button", class: "quiet-button narrow-only", onclick: actions.panel }, t("panel")),
+  );
 }
 
 function personRow(person, actions) {
   const chat = store.chat(person.id);
   const name = fullName(person);
   const isActing = actions.acting() === person.id;
-  const button = h("button", {
-    type: "button", class: "person", "data-testid": "person", "data-person-id": person.id,
-    "aria-current": isActing ? "true" : null, onclick: () => actions.choose(person.id),
-  },
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "person",
+      "data-testid": "person",
+      "data-person-id": person.id,
+      "aria-current": isActing ? "true" : null,
+      onclick: () => actions.choose(person.id),
+    },
     avatar(person.id, name),
-    h("span", { class: "person-name" }, h("span", { class: "ellipsis", dir: "auto" }, name), person.role === "admin" && h("span", { class: "chip" }, t("admin"))),
+    h(
+      "span",
+      { class: "person-name" },
+      h("span", { class: "ellipsis", dir: "auto" }, name),
+      person.role === "admin" && h("span", { class: "chip" }, t("admin")),
+    ),
     h("span", { class: "person-time" }, chat.last ? timeOrDay(chat.last.date) : ""),
     h("span", { class: "person-last ellipsis", dir: "auto" }, lastLine(person, chat)),
-    chat.unread > 0 && !isActing && h("span", { class: "badge", "aria-label": t("unread", { n: chat.unread }) }, String(chat.unread)));
+    chat.unread > 0 &&
+      !isActing &&
+      h("span", { class: "badge", "aria-label": t("unread", { n: chat.unread }) }, String(chat.unread)),
+  );
   return h("li", {}, button);
 }
 
@@ -101,7 +133,12 @@ async function addPerson(actions) {
     { name: "first_name", label: t("first_name"), required: true },
     { name: "last_name", label: t("last_name") },
     { name: "username", label: t("username"), pattern: "[A-Za-z0-9_]{3,32}" },
-    { name: "language_code", label: t("language_code"), value: "en", options: ["en", "ru", "de", "es", "fr", "uk", "tr", "ar", "zh"] },
+    {
+      name: "language_code",
+      label: t("language_code"),
+      value: "en",
+      options: ["en", "ru", "de", "es", "fr", "uk", "tr", "ar", "zh"],
+    },
   ]);
   if (!fields) return;
   try {

@@ -9,11 +9,22 @@ let playing = null; // only one sounds at a time
 /** Return a player for an Audio or Voice object of the Bot API. */
 export function player(file, kind) {
   const sound = h("audio", { src: file._url, preload: "metadata" });
-  const button = h("button", { type: "button", class: "round-button", "aria-label": t("play"), onclick: toggle }, icon("play"));
-  const position = h("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": t("position"), oninput: seek });
+  const button = h(
+    "button",
+    { type: "button", class: "round-button", "aria-label": t("play"), onclick: toggle },
+    icon("play"),
+  );
+  const position = h("input", {
+    type: "range",
+    min: 0,
+    max: 1000,
+    value: 0,
+    "aria-label": t("position"),
+    oninput: seek,
+  });
   const clock = h("span", { class: "player-time" });
   const title = kind === "voice" ? null : [file.performer, file.title ?? file.file_name].filter(Boolean).join(" – ");
-  const length = () => (Number.isFinite(sound.duration) ? sound.duration : file.duration ?? 0);
+  const length = () => (Number.isFinite(sound.duration) ? sound.duration : (file.duration ?? 0));
 
   function toggle() {
     if (!sound.paused) return sound.pause();
@@ -35,8 +46,20 @@ export function player(file, kind) {
     clock.textContent = [time, kind === "audio" && bytes(file.file_size)].filter(Boolean).join(" · ");
   }
 
-  for (const name of ["play", "pause", "ended", "timeupdate", "loadedmetadata", "seeked"]) sound.addEventListener(name, draw);
+  for (const name of ["play", "pause", "ended", "timeupdate", "loadedmetadata", "seeked"])
+    sound.addEventListener(name, draw);
   draw();
-  return h("div", { class: `player ${kind}` }, button,
-    h("div", { class: "player-body" }, title && h("span", { class: "player-title ellipsis", dir: "auto" }, title), position, clock), sound);
+  return h(
+    "div",
+    { class: `player ${kind}` },
+    button,
+    h(
+      "div",
+      { class: "player-body" },
+      title && h("span", { class: "player-title ellipsis", dir: "auto" }, title),
+      position,
+      clock,
+    ),
+    sound,
+  );
 }

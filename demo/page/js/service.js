@@ -4,7 +4,18 @@ import { money } from "./format.js";
 import { has, t } from "./i18n.js";
 
 /** Kinds of content the page draws, in the order of the Bot API's Message; an animation also carries a document. */
-export const KINDS = ["photo", "video", "animation", "audio", "voice", "video_note", "document", "sticker", "contact", "location"];
+export const KINDS = [
+  "photo",
+  "video",
+  "animation",
+  "audio",
+  "voice",
+  "video_note",
+  "document",
+  "sticker",
+  "contact",
+  "location",
+];
 
 /** Return the name of the file, place or contact a message carries, or undefined for text. */
 export function kindOf(message) {

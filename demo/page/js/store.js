@@ -50,7 +50,10 @@ class Store extends EventTarget {
 
   /** Follow the server's events and read every chat, the chat of `first` first. */
   async follow(first) {
-    api.listen((kind, data) => this.receive(kind, data), (up) => this.connection(up));
+    api.listen(
+      (kind, data) => this.receive(kind, data),
+      (up) => this.connection(up),
+    );
     if (first !== undefined) await this.loadChat(first);
     await this.loadMissing();
   }
@@ -107,7 +110,8 @@ class Store extends EventTarget {
     if (kind === "call") this.emit("call", { call: data });
     else if (kind === "bot") this.loadStateSoon();
     else if (kind === "person") this.putPerson(data.person);
-    else if (!this.people.has(chatId)) return; // a group
+    else if (!this.people.has(chatId))
+      return; // a group
     else if (kind === "message" || kind === "edited") this.put(chatId, data.message);
     else if (kind === "deleted") this.remove(chatId, data.message_id);
     else if (kind === "answer") this.answered(data);

@@ -12,12 +12,38 @@ import { store } from "./store.js";
 /** Show the three lines of the first visit, once; resolves to "tour" when the visitor asks for it. */
 export function welcome() {
   if (remembered("welcomed")) return Promise.resolve(null);
-  return dialog({ class: "welcome", "aria-label": t("welcome_title"), "data-testid": "welcome" }, (close) => [
-    h("h2", {}, t("welcome_title")),
-    ["welcome_1", "welcome_2", "welcome_3"].map((key, index) => h("p", { class: "welcome-line" }, h("span", { class: "number", "aria-hidden": "true" }, String(index + 1)), h("span", {}, t(key)))),
-    h("button", { type: "button", class: "primary-button", autofocus: true, "data-testid": "welcome-tour", onclick: () => close("tour") }, t("guided_tour")),
-    h("button", { type: "button", class: "quiet-button", "data-testid": "welcome-close", onclick: () => close() }, t("look_around")),
-  ].flat()).then((answer) => { remember("welcomed", "yes"); return answer; });
+  return dialog({ class: "welcome", "aria-label": t("welcome_title"), "data-testid": "welcome" }, (close) =>
+    [
+      h("h2", {}, t("welcome_title")),
+      ["welcome_1", "welcome_2", "welcome_3"].map((key, index) =>
+        h(
+          "p",
+          { class: "welcome-line" },
+          h("span", { class: "number", "aria-hidden": "true" }, String(index + 1)),
+          h("span", {}, t(key)),
+        ),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "primary-button",
+          autofocus: true,
+          "data-testid": "welcome-tour",
+          onclick: () => close("tour"),
+        },
+        t("guided_tour"),
+      ),
+      h(
+        "button",
+        { type: "button", class: "quiet-button", "data-testid": "welcome-close", onclick: () => close() },
+        t("look_around"),
+      ),
+    ].flat(),
+  ).then((answer) => {
+    remember("welcomed", "yes");
+    return answer;
+  });
 }
 
 // The steps: the words, and what to press. `labels` are beginnings of button labels, the likeliest first; with `any` the
@@ -34,12 +60,22 @@ const STEPS = [
   { key: "tour_amount", labels: ["100", "300", "10"], optional: true },
   { key: "tour_method", labels: ["🏦", "Transfer", "Перевод"], optional: true },
   { key: "tour_receipt", find: () => paperClip(), onlyAfter: "tour_method" },
-  { key: "tour_admin", find: () => personRow((person) => person.role === "admin"), until: "choose", onlyAfter: "tour_receipt" },
+  {
+    key: "tour_admin",
+    find: () => personRow((person) => person.role === "admin"),
+    until: "choose",
+    onlyAfter: "tour_receipt",
+  },
   { key: "tour_admin_menu", write: "/admin", onlyAfter: "tour_receipt", unless: () => findButton({ labels: APPROVE }) },
   { key: "tour_topups", labels: ["Top-ups", "Пополнения"], optional: true, onlyAfter: "tour_admin_menu" },
   { key: "tour_topup", labels: ["№"], optional: true, onlyAfter: "tour_topups" },
   { key: "tour_approve", labels: APPROVE, optional: true, onlyAfter: "tour_receipt" },
-  { key: "tour_user", find: () => personRow((person) => person.role !== "admin"), until: "choose", onlyAfter: "tour_admin" },
+  {
+    key: "tour_user",
+    find: () => personRow((person) => person.role !== "admin"),
+    until: "choose",
+    onlyAfter: "tour_admin",
+  },
   { key: "tour_create", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_user" },
   { key: "tour_confirm", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_create" },
   { key: "tour_result", until: "photo" },
@@ -82,23 +118,44 @@ class Tour {
   }
 
   build() {
-    const button = (label, testid, onclick) => h("button", { type: "button", class: "dialog-button", "data-testid": testid, onclick }, label);
+    const button = (label, testid, onclick) =>
+      h("button", { type: "button", class: "dialog-button", "data-testid": testid, onclick }, label);
     this.words = h("p", { role: "status" });
     this.count = h("span", { class: "muted small" });
     this.skip = button(t("tour_skip"), "tour-skip", () => this.next());
-    this.card = h("div", { class: "tour", role: "region", "aria-label": t("guided_tour"), "data-testid": "tour-card" },
-      this.count, this.words, h("div", { class: "dialog-buttons" }, button(t("tour_end"), "tour-end", () => this.end()), this.skip));
+    this.card = h(
+      "div",
+      { class: "tour", role: "region", "aria-label": t("guided_tour"), "data-testid": "tour-card" },
+      this.count,
+      this.words,
+      h(
+        "div",
+        { class: "dialog-buttons" },
+        button(t("tour_end"), "tour-end", () => this.end()),
+        this.skip,
+      ),
+    );
     document.body.append(this.card);
   }
 
   follow() {
     const { signal } = this.stop;
-    store.on("message", ({ message, isNew }) => {
-      if (isNew && !message._from_bot) this.acted("press");
-      else if (isNew && message.photo) this.acted("photo");
-      else this.lightSoon();
-    }, signal);
-    store.on("tapped", ({ data }) => { if (this.isWanted(data)) this.acted("press"); }, signal);
+    store.on(
+      "message",
+      ({ message, isNew }) => {
+        if (isNew && !message._from_bot) this.acted("press");
+        else if (isNew && message.photo) this.acted("photo");
+        else this.lightSoon();
+      },
+      signal,
+    );
+    store.on(
+      "tapped",
+      ({ data }) => {
+        if (this.isWanted(data)) this.acted("press");
+      },
+      signal,
+    );
     store.on("choose", () => this.acted("choose"), signal);
     store.on("shown", () => this.lightSoon(), signal); // a narrow screen shows another column
   }
@@ -113,7 +170,10 @@ class Tour {
   }
 
   acted(how) {
-    if ((this.step.until ?? "press") !== how) { this.lightSoon(); return; }
+    if ((this.step.until ?? "press") !== how) {
+      this.lightSoon();
+      return;
+    }
     this.done.add(this.step.key);
     this.later(ANSWER_MS, () => this.next());
   }
@@ -121,7 +181,9 @@ class Tour {
   /** Run `act` after a while, unless something else comes first. */
   later(ms, act) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { if (!this.stop.signal.aborted) act(); }, ms);
+    this.timer = setTimeout(() => {
+      if (!this.stop.signal.aborted) act();
+    }, ms);
   }
 
   lightSoon() {
@@ -130,8 +192,12 @@ class Tour {
 
   next() {
     clearTimeout(this.timer);
-    do this.index += 1; while (this.step && this.isNeedless(this.step));
-    if (!this.step) { this.end(); return; }
+    do this.index += 1;
+    while (this.step && this.isNeedless(this.step));
+    if (!this.step) {
+      this.end();
+      return;
+    }
     this.count.textContent = t("tour_step", { n: this.index + 1, all: STEPS.length });
     this.skip.hidden = Boolean(this.step.last);
     if (this.step.write) this.page.write(this.step.write);

@@ -1,0 +1,39 @@
+"""Limits that protect the operator from one busy person.
+
+A flood of messages gets one polite warning, then silence for a while: the one exception to "never silent". Taps are
+still answered and money is always handled; what is counted here is messages.
+Setting: FLOOD_MESSAGES, messages a person may send in ten seconds.
+"""
+
+import collections
+import threading
+
+WINDOW_S = 10
+SILENCE_S = 30
+KEPT = 10_000  # people remembered; beyond it the longest silent are forgotten
+
+
+class Flood:
+    """Counts the latest messages of each person."""
+
+    def __init__(self, limit):
+        self._limit = limit
+        self._seen = collections.OrderedDict()  # person → [start of the window, messages in it, silent until]
+        self._guard = threading.Lock()
+
+    def check(self, person, now_s):
+        """Count a message; return "ok", "warn" (say so once) or "silent"."""
+        with self._guard:
+            found = self._seen.setdefault(person, [now_s, 0, 0.0])
+            self._seen.move_to_end(person)
+            if len(self._seen) > KEPT:
+                self._seen.popitem(last=False)
+            if now_s < found[2]:
+                return "silent"
+            if now_s - found[0] >= WINDOW_S:
+                found[0], found[1] = now_s, 0
+            found[1] += 1
+            if found[1] <= self._limit:
+                return "ok"
+            found[0], found[1], found[2] = now_s + SILENCE_S, 0, now_s + SILENCE_S
+            return "warn"
