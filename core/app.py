@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import telebot
 from markupsafe import Markup
-from telebot import types
 
 from core import buttons as keyboards
-from core import mailbox
+from core import library, mailbox
 from core.dispatch import Dispatcher
 from core.loops import Loop
 from core.sender import TelegramError
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 MAX_TEXT = 4096  # Bot API: characters after entity parsing
-DRAIN_S = 8  # of the 10 s a platform leaves between SIGTERM and SIGKILL
+DRAIN_S, CLOSE_S = 5, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 
 
 @dataclass(slots=True)
@@ -33,6 +32,7 @@ class Entry:
     admin: bool = False
     groups: bool = False
     about: str | None = None
+    order: int = 50
     types: dict = field(default_factory=dict)
 
 
@@ -78,9 +78,9 @@ class Bot:
         """Declare a setting and return its value."""
         return self.settings.declare(name, kind, **rules)
 
-    def command(self, name, handler, about=None, admin=False, groups=False):
-        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu."""
-        self._register("command", name, Entry(handler, admin, groups, about))
+    def command(self, name, handler, about=None, admin=False, groups=False, order=50):
+        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`."""
+        self._register("command", name, Entry(handler, admin, groups, about, order))
 
     def button(self, route, handler, admin=False, groups=False, **arguments):
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data."""
@@ -217,7 +217,8 @@ class Bot:
 
     def prepare(self, threads=128):
         """Make the parts that need every plugin registered."""
-        kinds = sorted({*BASE_KINDS, *(k for k in self.handlers["update"] if k.endswith(("_query", "_member")))})
+        own = [kind for kind in self.handlers["update"] if kind.endswith(("_query", "_member"))]
+        kinds = sorted({*BASE_KINDS, *own, *library.kinds(self.telebot)})
         self.updates = Updates(
             self.sender, self.handle, self.clock, threads=threads, kinds=kinds, set_aside=self._apologise
         )
@@ -244,14 +245,7 @@ class Bot:
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""
         self._dispatcher.handle(update)
-        if "update_id" in update:
-            self.telebot_handles(update)
         self.wake()
-
-    def telebot_handles(self, update):
-        """Offer an update to what plugins registered with the library itself through `bot.telebot`."""
-        if self.telebot.message_handlers or self.telebot.callback_query_handlers or self.telebot.inline_handlers:
-            self.telebot.process_new_updates([types.Update.de_json(update)])
 
     def _apologise(self, update):
         """Say sorry for an update that was set aside, and tell the admins."""
@@ -278,9 +272,13 @@ class Bot:
                 except TelegramError as error:  # an admin who has not opened the chat yet has no scope
                     log.info("no command menu for admin %s yet: %s", admin, error)
 
+    def commands(self, admin):
+        """Return (name, text key) of the commands a person may see, everyday ones first."""
+        entries = [(e.admin, e.order, name, e.about) for name, e in self.handlers["command"].items() if e.about]
+        return [(name, about) for for_admins, _order, name, about in sorted(entries) if admin or not for_admins]
+
     def _commands(self, lang, admin):
-        entries = [(name, e) for name, e in self.handlers["command"].items() if e.about and (admin or not e.admin)]
-        return [{"command": name, "description": self.texts.plain(lang, entry.about)} for name, entry in entries]
+        return [{"command": name, "description": self.texts.plain(lang, about)} for name, about in self.commands(admin)]
 
     def recover(self):
         """Pick up what a former run left: updates, then jobs."""
@@ -302,7 +300,7 @@ class Bot:
         self.updates.forget_finished()
         self.updates.lanes.close()
         self.updates.express.close()
-        self.generation.close()
+        self.generation.close(CLOSE_S)
         log.info("stopped; %s", "updates are left for the next start" if inbox.oldest_wait() else "nothing is left to do")
 
 

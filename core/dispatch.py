@@ -4,6 +4,7 @@ import logging
 import time
 
 from core import buttons as keyboards
+from core import library
 from core.ctx import Ctx
 from core.errors import UserError
 from core.limits import Flood
@@ -89,8 +90,10 @@ class Dispatcher:
         elif ctx.kind == "message":
             if self._may_speak(ctx):
                 self._message(ctx)
-        else:
-            self._call(ctx, self.bot.handlers["update"].get(ctx.kind))
+        elif (handler := self.bot.handlers["update"].get(ctx.kind)) is not None:
+            handler(ctx)
+        elif ctx.kind in library.KINDS:
+            self._library_takes(ctx)
 
     def _may_speak(self, ctx):
         """Tell whether a message is to be handled: money always, a flood not."""
@@ -102,15 +105,15 @@ class Dispatcher:
         ctx.answered = ctx.answered or verdict == "silent"
         return verdict == "ok"
 
-    def _call(self, ctx, handler, **args):
-        if handler is not None:
-            handler(ctx, **args)
-
     def _tap(self, ctx):
         route, parts = keyboards.split(ctx.tap.get("data") or "")
         entry = self.bot.handlers["button"].get(route)
-        if entry is None or (entry.admin and not ctx.is_admin):
-            raise UserError("common.old_button" if entry is None else "common.not_yours")
+        if entry is None:
+            if self._library_takes(ctx):
+                return
+            raise UserError("common.old_button")
+        if entry.admin and not ctx.is_admin:
+            raise UserError("common.not_yours")
         if not ctx.private and not entry.groups:
             raise UserError("common.private_only")
         try:
@@ -139,9 +142,15 @@ class Dispatcher:
                 step.handler(ctx)
                 return
         handler = self.bot.handlers["update"].get(content)
-        if handler is None:
+        if handler is not None:
+            handler(ctx)
+        elif not self._library_takes(ctx):
             raise UserError("common.lost", buttons=self.bot.home())
-        handler(ctx)
+
+    def _library_takes(self, ctx):
+        """Let a handler registered with the library have the update; tell whether there was one."""
+        ctx.answered = ctx.answered or library.takes(self.bot.telebot, ctx.update_id, ctx.kind, ctx.body)
+        return ctx.answered
 
     def _command(self, ctx):
         """Return the command a message starts with, if it is for this bot; its arguments go to `ctx.args`."""
@@ -159,6 +168,7 @@ class Dispatcher:
         if entry is None or (entry.admin and not ctx.is_admin):
             if not ctx.private:
                 ctx.answered = True
+            if ctx.answered or (entry is None and self._library_takes(ctx)):
                 return
             raise UserError("common.unknown_command", buttons=self.bot.home())
         if not ctx.private and not entry.groups:

@@ -11,6 +11,7 @@ import itertools
 import logging
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -47,6 +48,7 @@ class Poller:
         self._board = board
         self._rng = rng or random.Random()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kie") if workers else None
+        self._workers = workers
         self._slots = threading.Semaphore(workers or 1)
         self._heap = []
         self._number = itertools.count()
@@ -81,10 +83,14 @@ class Poller:
         """Return the number of tasks under observation."""
         return len(self._watches)
 
-    def close(self):
-        """Let running calls finish and start no others."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, wait_s):
+        """Start no other calls, and give the running ones this many seconds to finish."""
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + wait_s
+        for _slot in range(self._workers):
+            self._slots.acquire(timeout=max(0, deadline - time.monotonic()))
 
     def _run(self, work, *args):
         if self._pool is None:

@@ -10,7 +10,7 @@ PAGE = 8
 
 def register(bot):
     """Declare the command, the pages and the menu button."""
-    bot.command("balance", show, about="balance.about")
+    bot.command("balance", show, about="balance.about", order=4)
     bot.button("balance:show", show)
     bot.button("balance:entries", entries, before=int)
     bot.menu("balance.menu", "balance:show", row=1)

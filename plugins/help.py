@@ -20,12 +20,8 @@ def register(bot):
 
 def show(ctx):
     """List the commands the person may use."""
-    entries = ctx.bot.handlers["command"].items()
-    lines = [
-        ctx.say("help.line", command=name, about=ctx.texts.plain(ctx.lang, entry.about))
-        for name, entry in entries
-        if entry.about and (ctx.is_admin or not entry.admin)
-    ]
+    commands = ctx.bot.commands(ctx.is_admin)
+    lines = [ctx.say("help.line", command=name, about=ctx.texts.plain(ctx.lang, about)) for name, about in commands]
     ctx.edit("help.text", [*_contact(ctx), *ctx.bot.home()], lines=ctx.lines(lines))
 
 

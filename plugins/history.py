@@ -11,7 +11,7 @@ PAGE = 6
 
 def register(bot):
     """Declare the command, the pages and what can be done with an entry."""
-    bot.command("history", show, about="history.about")
+    bot.command("history", show, about="history.about", order=6)
     bot.button("history:show", show_page, before=int)
     bot.button("history:job", show_job, job=int)
     bot.button("history:send", send, job=int)

@@ -10,7 +10,7 @@ from core.texts import LANGS
 
 def register(bot):
     """Declare the command, the buttons and the menu entry."""
-    bot.command("language", show, about="language.about")
+    bot.command("language", show, about="language.about", order=9)
     bot.button("language:show", show)
     bot.button("language:set", choose, lang=str)
     bot.menu("language.menu", "language:show", row=3)

@@ -13,8 +13,8 @@ PAGE = 6
 
 def register(bot):
     """Declare the commands and the pages."""
-    bot.command("generate", menu, about="models.about_generate")
-    bot.command("models", models, about="models.about")
+    bot.command("generate", menu, about="models.about_generate", order=2)
+    bot.command("models", models, about="models.about", order=3)
     bot.button("models:menu", menu)
     bot.button("models:type", show_type, menu=str, page=int)
     bot.button("models:search", ask_word)

@@ -16,7 +16,7 @@ USES = ("image-edit", "image-upscale", "image-to-video", "background-removal")
 
 def register(bot):
     """Declare the confirm button, /cancel, and the buttons under a result."""
-    bot.command("cancel", cancel_all, about="orders.about_cancel")
+    bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
     bot.button("orders:go", order, draft=int, version=int)
     bot.button("orders:cancel", cancel_job, job=int)
     bot.button("orders:again", change, job=int)

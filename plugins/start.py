@@ -9,7 +9,7 @@ from core.buttons import button
 
 def register(bot):
     """Declare the command and the way back to the menu."""
-    bot.command("start", start, about="start.about")
+    bot.command("start", start, about="start.about", order=1)
     bot.button("start:menu", menu)
     bot.button("start:fresh", fresh)
 

@@ -35,6 +35,7 @@ ARGUMENTS = [
 ]
 PATIENCE_S = 30  # for a noisy machine with two cores
 GAPS = re.compile(r"\{[^}]*\}|</?\w+>|\n")  # what stands between the fixed words of a text
+TEXTS = Texts(ROOT / "data" / "texts")
 MESSAGE, BUTTON = "[data-testid=message]", "[data-testid=keyboard-button]"
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -65,10 +66,27 @@ class Demo:
         """What the process has said so far."""
         return self._log.read_text()
 
-    @property
-    def admin_id(self):
-        """The admin of the demo."""
-        return next(one["id"] for one in self.telegram.state["people"] if one["role"] == "admin")
+    def admin(self, lang):
+        """Return the admin of the demo, who speaks this language and has opened the bot."""
+        admin = next(one["id"] for one in self.telegram.state["people"] if one["role"] == "admin")
+        person = self.telegram.person("Admin", id=admin, language_code=lang)
+        person.change(clear=True)
+        person.send("/start")
+        person.wait_for(Words(lang)("start.hello"))
+        return person
+
+    def rich(self, name, lang, amount=1000):
+        """Return a new person with `amount` roubles, paid with Stars over the control plane."""
+        person, words = self.telegram.person(name, language_code=lang), Words(lang)
+        person.send("/topup")
+        person.wait_for(words("payments.choose"))
+        person.tap(f"payments:amount:{amount * 100}")
+        person.wait_for(words("payments.method"))
+        person.tap("payments:pay:stars")
+        self.telegram.wait(lambda: "invoice" in person.last_message, about="the invoice")
+        person.pay()
+        person.wait_for("+" + words.money(amount * 100))
+        return person
 
     def stop(self):
         """End the process as a terminal would."""
@@ -99,16 +117,18 @@ def _free_port():
 class Words:
     """The bot's texts in one language."""
 
-    texts = Texts(ROOT / "data" / "texts")
-
     def __init__(self, lang):
         self.lang = lang
 
     def __call__(self, key, **values):
         """Return a text; without its values, the longest run of its fixed words."""
         if values:
-            return self.texts.plain(self.lang, key, **values)
-        return max(GAPS.split(self.texts.template(self.lang, key)), key=len).strip()
+            return TEXTS.plain(self.lang, key, **values)
+        return max(GAPS.split(TEXTS.template(self.lang, key)), key=len).strip()
+
+    def money(self, amount):
+        """Return an amount of kopecks as it is shown."""
+        return TEXTS.money(self.lang, amount)
 
 
 class Chat:
@@ -129,9 +149,28 @@ class Chat:
             self.strangers.append(request.url)
 
     @property
+    def person_id(self):
+        """Who acts now."""
+        return int(self.page.get_by_test_id("chat").get_attribute("data-person-id"))
+
+    @property
     def last(self):
-        """The newest message, with its buttons."""
-        return self.page.locator(MESSAGE).last
+        """The newest message with its buttons, once it is the bot's."""
+        return self.page.locator(f"{MESSAGE}:last-child[data-out=false]")
+
+    @property
+    def labels(self):
+        """The labels of the newest keyboard."""
+        keyboard = self.page.locator(f"{MESSAGE}:has({BUTTON})").last
+        return [button.get_attribute("title") for button in keyboard.locator(BUTTON).all()]
+
+    def label(self, key, **values):
+        """Return the whole label of the newest button with this text."""
+        return self._button(self.words(key, **values)).get_attribute("title")
+
+    def _button(self, label):
+        button = f"{BUTTON}[title*={json.dumps(label, ensure_ascii=False)}]"
+        return self.page.locator(f"{MESSAGE}:has({button})").last.locator(button).first
 
     def become(self, person_id):
         """Act as another person from now on."""
@@ -157,8 +196,7 @@ class Chat:
 
     def tap_label(self, label):
         """Tap the newest button whose label has these words, and wait until the bot has answered."""
-        button = f"{BUTTON}[title*={json.dumps(label, ensure_ascii=False)}]"
-        self.page.locator(f"{MESSAGE}:has({button})").last.locator(button).first.click()
+        self._button(label).click()
         expect(self.page.locator(f"{BUTTON}[aria-busy=true]")).to_have_count(0)
 
     def sees(self, key, **values):
@@ -166,11 +204,16 @@ class Chat:
         self.sees_words(self.words(key, **values))
 
     def sees_words(self, *words):
-        """Wait until the newest message is the bot's and has all these words."""
+        """Wait until the newest message is the bot's and has all these words, on its buttons or above them."""
         for word in words:
-            expect(self.page.locator(f"{MESSAGE}:last-child[data-out=false]")).to_contain_text(word)
+            expect(self.last).to_contain_text(word)
+
+    def sees_picture(self):
+        """Wait until the newest message is the bot's and shows a picture that has really been loaded."""
+        picture = self.last.locator(".photo img").first
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("image => image.naturalWidth") > 0
 
     def has_button(self, key, **values):
         """Wait until a button with this text is there."""
-        label = json.dumps(self.words(key, **values), ensure_ascii=False)
-        expect(self.page.locator(f"{BUTTON}[title*={label}]").last).to_be_visible()
+        expect(self._button(self.words(key, **values))).to_be_visible()

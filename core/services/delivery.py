@@ -50,9 +50,9 @@ class Delivery:
                 self._pool.submit(self._deliver, job, now)
 
     def close(self):
-        """Let deliveries that are going on finish."""
+        """Start no other deliveries; one that is cut is made again after the next start."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _deliver(self, job, now):
         try:

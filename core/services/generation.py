@@ -371,8 +371,8 @@ class Generation:
         model = self.catalog.models.get(job.model)
         return timedelta(seconds=model.deadline_s if model else 3600)
 
-    def close(self):
-        """Stop the threads that work for jobs."""
-        self.poller.close()
+    def close(self, wait_s):
+        """Stop the threads that work for jobs, waiting at most this long for calls under way."""
+        self.poller.close(wait_s)
         self.delivery.close()
 
