@@ -79,8 +79,8 @@ def build(environ, clock, *, threads=128, rng=None, plugins=ROOT / "plugins"):
     return bot
 
 
-def open_storage(found):
-    """Open the database and bring it to this version's schema."""
+def open_storage(found, tables=()):
+    """Open the database and bring it, and the plugins' tables, to this version's schema."""
     from storage import db, schema, stored
 
     db.connect(found["DATABASE_URL"])
@@ -88,6 +88,8 @@ def open_storage(found):
     applied = schema.migrate()
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
+    for model, migrations in tables:
+        schema.adopt(model, migrations)
 
 
 def run(environ):
@@ -105,7 +107,7 @@ def run(environ):
     leader = lock.make(found["DATABASE_URL"], found["DATA_DIR"])
     if not _wait_for_lead(leader, stop):
         return 0
-    open_storage(found)
+    open_storage(found, bot.tables)
     _introduce(bot, stop)
     if not stop.is_set():
         bot.recover()

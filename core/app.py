@@ -64,6 +64,7 @@ class Bot:
         self.listeners = {}
         self.payment_methods = {}
         self.deep_links = {}
+        self.tables = []
         self.periodic = []
         self.generation = None
         self.telebot = telebot.TeleBot(settings["TELEGRAM_BOT_TOKEN"] or "0:none", threaded=False, validate_token=False)
@@ -101,6 +102,10 @@ class Bot:
     def admin_menu(self, key, data, row, values=None):
         """Add a button to the admin menu; `values(bot)` fills in its label."""
         self.menus["admin"].append(MenuItem(key, data, row, values))
+
+    def table(self, model, migrations=()):
+        """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base)."""
+        self.tables.append((model, migrations))
 
     def payment_method(self, name, key, start):
         """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen."""

@@ -107,7 +107,7 @@ class World:
     def add_person(self, first_name, id=None, **fields):
         """Add a person, or change the one with this id; return the Person."""
         if id is None:
-            id = max(FIRST_PERSON - 1, *self.people) + 1
+            id = max((FIRST_PERSON - 1, *self.people)) + 1
         if id in self.people:
             person = self.people[id]
             for name, value in {"first_name": first_name, **fields}.items():

@@ -77,8 +77,11 @@ class Server:
     def _run(self, port):
         try:
             asyncio.run(self._serve(port))
-        except OSError as error:  # the port is taken, or the state file unreadable
+        except Exception as error:  # whatever it is, it belongs to the thread that waits for the start
+            if self._started.is_set():
+                raise
             self._failed = error
+        finally:
             self._started.set()
 
     async def _serve(self, port):

@@ -5,11 +5,15 @@ Migrations in `storage/migrations/` run in order at start, each in a transaction
 SQLite tables to alter them, and a rebuilt table has lost its triggers.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from playhouse.migrate import SchemaMigrator
+from playhouse.migrate import migrate as migrate_operations
 from playhouse.migrations import Runner
 
 from storage.db import connection, is_postgres, transaction
+from storage.tables import Stored
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -42,6 +46,36 @@ def migrate():
         applied = runner.up()
         guard_entries(db)
         return applied
+
+
+def adopt(model, migrations=()):
+    """Make a plugin's own table, or bring it to the plugin's version; return its version.
+
+    Each migration is `change(migrator)`, returning the operations of `playhouse.migrate` to make; the n-th one leads
+    to version n + 1. A new table is made as it is now. Each step is a transaction with its version's mark.
+    """
+    name = f"table:{model._meta.table_name}"
+    with connection() as db:
+        row = Stored.get_or_none(Stored.name == name)
+        newest = 1 + len(migrations)
+        at = int(row.value) if row else 0
+        if at > newest:
+            raise NewerSchema(f"{name} has version {at}, this plugin knows {newest}; upgrade the plugin")
+        if at == 0:
+            with transaction():
+                db.create_tables([model])
+                _mark(name, newest)
+        migrator = SchemaMigrator.from_database(db)
+        for version, change in enumerate(migrations[at - 1 :] if at else (), start=at + 1):
+            with transaction():
+                migrate_operations(*change(migrator))
+                _mark(name, version)
+        return newest
+
+
+def _mark(name, version):
+    row = Stored.insert(name=name, value=str(version), updated_at=datetime.now(UTC))
+    row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
 
 
 def guard_entries(db):

@@ -126,6 +126,10 @@ class Words:
             return TEXTS.plain(self.lang, key, **values)
         return max(GAPS.split(TEXTS.template(self.lang, key)), key=len).strip()
 
+    def in_language(self, lang):
+        """Return the same in another language."""
+        return Words(lang)
+
     def money(self, amount):
         """Return an amount of kopecks as it is shown."""
         return TEXTS.money(self.lang, amount)

@@ -165,7 +165,6 @@ class Crawl:
         for step in [*path[1:], name]:
             labels = [label for message in self._fresh() for label in Screen.of(message).labels if label.data]
             found = next((label for label in labels if self.signature(label.data) == step), None)
-            if found is None: print("LOST", path, name, step, [(l.text, self.signature(l.data)) for l in labels])
             if found is None or step == name:
                 return found
             self._shown = self._snapshot()

@@ -116,3 +116,218 @@ def order(chat, demo):
     chat.sees_words(price)
     demo.kie.speed(20)
     return price
+
+
+@both
+@needs("start", "balance", "payments", "stars")
+def test_stars_are_paid_on_the_sheet_and_the_balance_grows(open_chat, lang):
+    chat = open_chat(lang)
+    chat.send("/start")
+    chat.tap("balance.menu")
+    chat.sees("balance.none")
+    chat.tap("balance.top_up")
+    chat.tap("payments.amount", amount=30_000)
+    chat.tap("stars.button")
+    chat.sees("stars.title", amount=30_000)
+    chat.page.locator(f"{MESSAGE}:last-child {BUTTON}").click()
+    chat.page.get_by_test_id("pay-confirm").click()
+    chat.sees_words(f"+{chat.words.money(30_000)}")
+    expect(chat.page.get_by_test_id("payment-sheet")).to_have_count(0)
+    chat.send("/balance")
+    chat.sees("balance.text", balance=30_000, held="", lines=chat.words("entry.stars"))
+
+
+@needs("models", "generate", "orders")
+@pytest.mark.parametrize(("model", "tag"), [("Kling 3.0 Turbo", "video"), ("Suno", "audio")])
+def test_a_video_plays_and_music_has_a_player(open_chat, demo, model, tag):
+    chat = open_chat(person=demo.rich("Vera", "en"))
+    chat.send(f"/models {model}")
+    chat.tap_label(f"{model} ·")
+    chat.send("a calm evening by the sea")
+    chat.tap("generate.create")
+    media = chat.page.locator(f"{MESSAGE}[data-out=false] {tag}").last
+    expect(media).to_be_attached()
+    media.evaluate("node => { node.muted = true; return node.play(); }")
+    assert media.evaluate("node => node.readyState") >= 2
+    chat.sees("job.caption")
+
+
+# every plugin that a button leads to
+
+
+@both
+@needs("start", "help", "language")
+def test_help_tells_the_commands_and_the_language_can_be_changed(open_chat, lang):
+    chat, other = open_chat(lang), {"en": "ru", "ru": "en"}[lang]
+    chat.send("/start")
+    chat.tap("help.menu")
+    chat.sees("help.text")
+    chat.sees_words("/start", chat.words("start.about"))
+    chat.tap("common.menu")
+    chat.tap("language.menu")
+    chat.sees("language.choose")
+    chat.tap(f"language.name_{other}")
+    chat.words = chat.words.in_language(other)
+    chat.sees("language.chosen")
+    chat.tap("common.menu")
+    chat.sees("start.hello")
+
+
+@both
+@needs("start", "balance", "payments", "stars")
+def test_the_balance_leads_to_the_entries_and_the_payments(open_chat, demo, lang):
+    chat = open_chat(lang, person=demo.rich(NAMES[lang], lang))
+    chat.send("/start")
+    chat.tap("balance.menu")
+    chat.tap("balance.all")
+    chat.sees("balance.entries")
+    chat.sees_words(f"+{chat.words.money(100_000)}")
+    chat.tap("common.back")
+    chat.tap("balance.payments")
+    chat.sees("payments.list")
+    chat.sees_words(chat.words("payments.state_paid"))
+    chat.tap("balance.top_up")
+    chat.tap("payments.other")
+    chat.sees("payments.ask")
+    chat.send("15 000 000")
+    chat.sees("payments.out_of_range")
+    chat.send("250,5")
+    chat.sees_words(chat.words.money(25_050), chat.words("payments.method"))
+
+
+@both
+@needs("start", "models", "generate")
+def test_models_are_paged_and_found_by_a_word(open_chat, lang):
+    chat = open_chat(lang)
+    chat.send("/generate")
+    chat.tap("menu.video")
+    first = chat.labels
+    chat.tap("form.next")
+    chat.sees_words("2/")
+    assert len(chat.labels) == len(first) and not set(chat.labels[:3]) & set(first)
+    chat.tap("form.previous")
+    assert chat.labels == first
+    chat.tap("models.search")
+    chat.sees("models.ask")
+    chat.send("veo")
+    chat.sees("models.found")
+    chat.sees_words("Veo 3.1", "₽")
+    chat.tap("models.all")
+    chat.tap("models.search")
+    chat.send("qwertyuiop")
+    chat.sees("models.none")
+    chat.has_button("models.all")
+
+
+@both
+@needs("models", "generate", "inputs")
+def test_the_card_shows_choices_with_prices_more_settings_and_modes(open_chat, lang):
+    chat = open_chat(lang)
+    chat.send("/models Kling 3.0")
+    chat.tap_label("Kling 3.0 ·")
+    chat.tap("input.duration")
+    prices = {label.rpartition("· ")[2] for label in chat.labels if "₽" in label}
+    assert len(prices) > 2
+    chat.tap_label("10 ")
+    chat.sees_words("10 ", "16:9")
+    chat.tap("generate.more")
+    chat.tap("common.back")
+    chat.tap("generate.mode")
+    modes = [label for label in chat.labels if "→" in label]
+    assert len(modes) > 1
+    chat.tap_label(next(label for label in modes if not label.startswith("✓")))
+    chat.has_button("generate.send_image")
+
+
+@both
+@needs("start", "models", "generate", "orders", "history")
+def test_history_shows_an_order_and_sends_its_result_again(open_chat, demo, lang):
+    chat = open_chat(lang, person=demo.rich(NAMES[lang], lang))
+    fill_in_a_picture(chat)
+    chat.tap("generate.create")
+    chat.sees_picture()
+    chat.tap("job.use")
+    chat.sees("orders.use_title")
+    chat.send("/start")
+    chat.has_button("start.last")
+    chat.tap("history.menu")
+    chat.sees("history.list")
+    chat.tap_label("✓ Z-Image")
+    chat.sees_words(PROMPTS[lang], chat.words("history.state_succeeded"))
+    chat.tap("history.send")
+    chat.sees_picture()
+
+
+@both
+@needs("start", "referrals")
+def test_an_invitation_is_a_link_to_this_bot(open_chat, lang):
+    chat = open_chat(lang)
+    chat.send("/start")
+    chat.tap("referrals.menu")
+    chat.sees_words("https://t.me/demo_bot?start=r", chat.words("referrals.copy"), chat.words("referrals.share"))
+
+
+@both
+@needs("start", "admin", "users", "rates", "transfer")
+def test_the_admin_finds_and_credits_a_person(open_chat, demo, lang):
+    chat, payer = open_chat(lang, person=demo.admin(lang)), demo.rich(f"Payer {lang}", lang)
+    chat.send("/start")
+    chat.tap("start.admin")
+    chat.sees("admin.text")
+    chat.tap("users.menu")
+    chat.send(f"Payer {lang}")
+    chat.tap_label(f"Payer {lang}")
+    chat.sees_words(f"id {payer.id}", chat.words.money(100_000))
+    chat.tap("users.credit")
+    chat.sees("users.ask_credit")
+    chat.send("50 за ожидание")
+    chat.sees_words(f"+{chat.words.money(5_000)}", "за ожидание")
+    chat.tap("users.confirm")
+    chat.sees_words(chat.words.money(105_000))
+    chat.become(payer.id)
+    chat.sees_words(f"+{chat.words.money(5_000)}", "за ожидание")
+
+
+@both
+@needs("start", "admin", "rates", "transfer")
+def test_the_admin_menu_leads_to_figures_rates_and_top_ups(open_chat, demo, lang):
+    chat = open_chat(lang, person=demo.admin(lang))
+    chat.send("/admin")
+    chat.tap("admin.today")
+    chat.sees("admin.day")
+    chat.tap("common.back")
+    chat.tap("rates.menu")
+    chat.sees_words("90", "₽")
+    chat.tap("common.back")
+    chat.tap("transfer.menu")
+    chat.sees("transfer.none_waiting")
+    chat.tap("common.back")
+    chat.sees("admin.text")
+
+
+# the page itself
+
+
+@needs("start", "balance")
+def test_a_reload_keeps_the_chat(open_chat):
+    chat = open_chat()
+    chat.send("/start")
+    chat.tap("balance.menu")
+    chat.sees("balance.none")
+    before = chat.page.locator(MESSAGE).all_inner_texts()
+    chat.page.reload()
+    chat.sees("balance.none")
+    assert chat.page.locator(MESSAGE).all_inner_texts() == before
+    chat.tap("common.menu")
+    chat.sees("start.hello")
+
+
+@both
+@needs("start", "models", "generate", "inputs")
+def test_a_phone_shows_every_screen_within_its_width(open_chat, lang):
+    chat = open_chat(lang, size=(390, 844))
+    fill_in_a_picture(chat)
+    assert chat.page.evaluate("document.documentElement.scrollWidth") <= 390
+    chat.page.get_by_test_id("back").click()
+    expect(chat.page.get_by_test_id("person").first).to_be_visible()
+    assert chat.page.evaluate("document.documentElement.scrollWidth") <= 390

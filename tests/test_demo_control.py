@@ -272,6 +272,14 @@ def test_a_restart_keeps_the_chats(tmp_path):
     second.stop()
 
 
+def test_an_unreadable_state_file_stops_the_start(tmp_path):
+    path = tmp_path / "demo.json"
+    path.write_text('{"people": [')
+    with pytest.raises(ValueError, match="Expecting value"):
+        start(state_path=path)
+    assert path.read_text() == '{"people": ['
+
+
 # Who may use it
 
 

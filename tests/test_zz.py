@@ -6,7 +6,7 @@ from tests.kit import png
 @pytest.mark.parametrize("lang", ["en","ru"])
 @pytest.mark.parametrize("who", ["user","admin"])
 def test_all(start_bot, lang, who):
-    bot = start_bot(SUPPORT_CONTACT="@help_me", USER_JOBS="50")
+    bot = start_bot(SUPPORT_CONTACT="@help_me", USER_JOBS="50", FLOOD_MESSAGES="1000000", USER_STARTS="1000000")
     b = bot.bot
     a = bot.rich("Alice", language_code=lang)
     if who == "admin":

@@ -1,0 +1,47 @@
+"""A plugin's own table: made at first, migrated later, refused when it is newer than the plugin."""
+
+import pytest
+from peewee import IntegerField, TextField
+
+from storage import db, schema
+from storage.db import IdField, Table
+
+
+class Note(Table):
+    """A table as some plugin has it."""
+
+    id = IdField()
+    text = TextField()
+
+    class Meta:
+        table_name = "plugin_note"
+
+
+def colour(migrator):
+    """Add a column."""
+    return [migrator.add_column("plugin_note", "colour", IntegerField(default=7))]
+
+
+@pytest.fixture
+def opened(database_url):
+    """An empty database with the core's tables."""
+    db.connect(database_url)
+    schema.migrate()
+    yield
+    db.disconnect()
+
+
+def test_a_plugins_table_is_made_once_and_then_migrated(opened):
+    assert schema.adopt(Note) == 1
+    with db.connection():
+        Note.create(text="kept")
+    assert schema.adopt(Note, [colour]) == 2
+    assert schema.adopt(Note, [colour]) == 2
+    with db.connection() as connection:
+        assert connection.execute_sql("SELECT text, colour FROM plugin_note").fetchall() == [("kept", 7)]
+
+
+def test_a_table_of_a_newer_plugin_is_refused(opened):
+    schema.adopt(Note, [colour])
+    with pytest.raises(schema.NewerSchema, match="version 2"):
+        schema.adopt(Note)
