@@ -236,6 +236,7 @@ class Bot:
         loops = [
             loop("fetch", self.updates.fetch, 0),
             loop("inbox", self.updates.forget_finished, 0.5),
+            loop("hanging", self.updates.unstick, 15),
             loop("outbox", lambda now: mailbox.send_due(self, now), 1),
             loop("facts", lambda now: mailbox.run_facts(self, now), 1),
             loop("poller", self.generation.poller.step, 0.25),

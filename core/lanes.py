@@ -7,6 +7,7 @@ end after half a minute without work.
 import collections
 import logging
 import threading
+import time
 
 log = logging.getLogger(__name__)
 IDLE_S = 30
@@ -18,8 +19,10 @@ class Lanes:
     With `threads=0` nothing runs by itself: `run_waiting()` handles what is there in the calling thread.
     """
 
-    def __init__(self, handle, threads=128):
+    def __init__(self, handle, threads=128, monotonic=time.monotonic):
         self._handle = handle
+        self._monotonic = monotonic
+        self._running = {}  # a mark for each item being handled → (lane, item, since when)
         self._limit = threads
         self._lanes = {}  # lane → deque of items; there while the lane has work or is being worked on
         self._ready = collections.deque()  # lanes with work that no thread holds
@@ -76,16 +79,32 @@ class Lanes:
 
     def _work(self):
         while (found := self._take()) is not None:
-            lane, item = found
+            mark, lane, item = found
             try:
                 self._handle(item)
             except Exception:  # handling has its own error wrapper; this keeps the thread alive if that fails
                 log.exception("an item in lane %s failed outside its wrapper", lane)
             with self._work_came:
+                if self._running.pop(mark, None) is None:  # it was given up as hanging: the lane has another thread
+                    self._count -= 1
+                    return
                 self._give_back(lane)
 
+    def give_up(self, after_s):
+        """Free the lanes of items that have been handled for over `after_s` seconds, and return those items.
+
+        A thread can't be killed: it stays stuck, and another one takes over its lane.
+        """
+        with self._work_came:
+            since = self._monotonic() - after_s
+            hanging = [(mark, lane, item) for mark, (lane, item, at) in self._running.items() if at < since]
+            for mark, lane, _item in hanging:
+                del self._running[mark]
+                self._give_back(lane)
+            return [(lane, item) for _mark, lane, item in hanging]
+
     def _take(self):
-        """Wait for work and return (lane, item), or None when the thread is not needed any more."""
+        """Wait for work and return (mark, lane, item), or None when the thread is not needed any more."""
         with self._work_came:
             while not self._ready:
                 self._idle += 1
@@ -95,7 +114,9 @@ class Lanes:
                     self._count -= 1
                     return None
             lane = self._ready.popleft()
-            return lane, self._lanes[lane].popleft()
+            mark, item = object(), self._lanes[lane].popleft()
+            self._running[mark] = (lane, item, self._monotonic())
+            return mark, lane, item
 
     def _give_back(self, lane):
         """Queue a lane again behind the others, or forget it when it is empty."""

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
 CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
 RETRY_WAITS_S = (0.3, 1.0)
+HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
 EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
 
 
@@ -27,8 +28,8 @@ class Updates:
     def __init__(self, sender, handle, clock, *, threads, kinds, set_aside):
         self._sender = sender
         self._handle = handle
-        self.lanes = Lanes(self.work, threads)
-        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS))
+        self.lanes = Lanes(self.work, threads, clock.monotonic)
+        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic)
         self._clock = clock
         self._kinds = kinds
         self._set_aside = set_aside
@@ -101,6 +102,16 @@ class Updates:
                 with self._guard:
                     self._finished.append(update_id)
                 return
+
+    def unstick(self, _now=None):
+        """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
+        for pool in (self.lanes, self.express):
+            for lane, (update_id, update) in pool.give_up(HANGING_S):
+                log.error("update %s has hung for over %s s", update_id, HANGING_S)
+                if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS:
+                    self._put_aside(update_id, update)
+                else:
+                    pool.put(lane, (update_id, update))
 
     def recover(self):
         """Handle what a former run left, one at a time; return how many there were."""

@@ -17,8 +17,8 @@ def main():
     options = parser.parse_args()
     try:
         server = start(options.port, options.state, options.token, options.kie, options.admin, people=["Anna"])
-    except OSError as error:
-        parser.exit(2, f"{error}\n")
+    except (OSError, ValueError) as error:  # a taken port, an unreadable state file
+        parser.exit(2, f"cannot start: {error}\n")
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     print(f"Chat page: {server.url}/   Bot API: {server.url}/bot{server.token}/<method>", flush=True)
     try:

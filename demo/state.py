@@ -23,9 +23,16 @@ class StateFile:
         self._took_s = 0.0
 
     def load(self):
-        """Take the world's content from the file, if there is one, and watch the world from now on."""
+        """Take the world's content from the file, if there is one, and watch the world from now on.
+
+        An unreadable file raises ValueError and stays as it is.
+        """
         if self.path.exists():
-            load(self.world, json.loads(self.path.read_text(encoding="utf-8")))
+            try:
+                saved = json.loads(self.path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{self.path} is no state file: {error}") from None
+            load(self.world, saved)
         self.world.changed = self.changed
 
     def changed(self):

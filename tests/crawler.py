@@ -140,9 +140,13 @@ class Crawl:
 
     def _press(self, path, label):
         name = self.signature(label.data)
-        fresh, toast = self._tap(self._walk_to(path, name) or label)
-        self.pressed[name] = path
         where = " › ".join([*path, f"[{label.text}] {name}"])
+        self.pressed[name] = path
+        again = self._walk_to(path, name)
+        if again is None:
+            self.complaints.append(f"{where}: the second time the way does not lead there")
+            return
+        fresh, toast = self._tap(again)
         if toast is None:
             self.complaints.append(f"{where}: the tap was not answered")
         elif not fresh and not toast:
@@ -160,6 +164,8 @@ class Crawl:
 
     def _walk_to(self, path, name):
         """Go the path again from its root; return the button called `name` there, or None."""
+        self.person.change(clear=True)
+        self.person.send("/cancel")  # what an earlier press has filled in would change the way
         self._shown = self._snapshot()
         self._roots[path[0]]()
         for step in [*path[1:], name]:

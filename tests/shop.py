@@ -1,5 +1,7 @@
 """What the tests of orders and money share: ordering as a person does, and looking at the books afterwards."""
 
+import threading
+
 from storage import audit, db
 from storage.tables import Entry
 
@@ -63,3 +65,26 @@ def captured():
 def assert_books_are_right():
     """Prove every promise about money, as `python bot.py verify` does."""
     assert list(audit.verify()) == []
+
+
+def in_threads(count, work):
+    """Call `work(number)` in so many threads at the same moment; return what they returned, or raised."""
+    start, results = threading.Barrier(count), [None] * count
+
+    def run(number):
+        start.wait()
+        try:
+            results[number] = work(number)
+        except Exception as error:  # the test judges it
+            results[number] = error
+        finally:
+            if not db.is_postgres():
+                db.disconnect()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    return results

@@ -275,7 +275,7 @@ def test_a_restart_keeps_the_chats(tmp_path):
 def test_an_unreadable_state_file_stops_the_start(tmp_path):
     path = tmp_path / "demo.json"
     path.write_text('{"people": [')
-    with pytest.raises(ValueError, match="Expecting value"):
+    with pytest.raises(ValueError, match="demo.json is no state file: Expecting value"):
         start(state_path=path)
     assert path.read_text() == '{"people": ['
 

@@ -8,6 +8,7 @@ import pytest
 
 from storage import db, drafts, facts, inbox, jobs, ledger, outbox, payments, schema, stored, users
 from storage.tables import Account, Draft, Entry, Fact, Job, Outbox, User
+from tests.shop import in_threads
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -30,29 +31,6 @@ def alice(url):
     return user
 
 
-def in_threads(count, work):
-    """Call `work(number)` in so many threads at the same moment; return what they returned, or raised."""
-    start, results = threading.Barrier(count), [None] * count
-
-    def run(number):
-        start.wait()
-        try:
-            results[number] = work(number)
-        except Exception as error:  # the test judges it
-            results[number] = error
-        finally:
-            if not db.is_postgres():
-                db.disconnect()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return results
-
-
 # transactions
 
 
@@ -64,7 +42,7 @@ def names():
 
 def make(name):
     """Write a user."""
-    return users.seen(users.Sender(abs(hash(name)) % 10**9, name), NOW)
+    return users.seen(users.Sender(int.from_bytes(name.encode()[:5]), name), NOW)
 
 
 def test_an_error_rolls_the_whole_transaction_back(url):
@@ -212,7 +190,7 @@ def test_a_server_that_is_away_is_named_as_such():
         db.database.initialize(real)
 
 
-def test_a_connection_that_breaks_keeps_nothing_and_the_next_one_works(alice):
+def test_a_connection_that_breaks_keeps_nothing_and_the_next_one_works(url, alice):
     if not db.is_postgres():
         pytest.skip("SQLite is a file")
     import psycopg
@@ -220,16 +198,12 @@ def test_a_connection_that_breaks_keeps_nothing_and_the_next_one_works(alice):
     with pytest.raises(db.StorageDown), db.transaction() as real:
         ledger.post(alice.id, 500, kind="bonus", key="bonus", now=NOW)
         pid = real.connection().info.backend_pid
-        with psycopg.connect(real.connect_params.get("conninfo") or _conninfo(real), autocommit=True) as other:
+        with psycopg.connect(url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", (pid,))
         ledger.balance(alice.id)
     assert ledger.balance(alice.id) == 1000
     ledger.post(alice.id, 500, kind="bonus", key="bonus", now=NOW)
     assert ledger.balance(alice.id) == 1500
-
-
-def _conninfo(real):
-    return real.database
 
 
 def test_an_unknown_kind_of_database_is_refused_without_a_fallback():
@@ -247,7 +221,9 @@ def test_a_second_start_migrates_nothing_and_keeps_the_rows(alice):
 
 def test_a_database_of_a_newer_version_is_not_touched(url):
     with db.transaction() as real:
-        real.execute_sql("INSERT INTO schema_migration (name, applied) SELECT '9999_future', applied FROM schema_migration")
+        real.execute_sql(
+            "INSERT INTO schema_migration (name, applied) SELECT '9999_future', applied FROM schema_migration"
+        )
     with pytest.raises(schema.NewerSchema, match="9999_future"):
         schema.migrate()
 
@@ -259,12 +235,13 @@ CHANGES = [
     "UPDATE entry SET reason = 'x'",
     "DELETE FROM entry",
 ]
-ONLY_SQLITE = ["INSERT OR REPLACE INTO entry (id, user_id, amount, kind, key, created_at) VALUES (1, 1, 9, 'bonus', 'k', 0)",
-               "REPLACE INTO entry (user_id, amount, kind, key, created_at) VALUES (1, 9, 'bonus', 'start', 0)",
-               "UPDATE OR REPLACE entry SET amount = 9"]
-ONLY_POSTGRES = ["TRUNCATE entry", "TRUNCATE entry CASCADE",
-                 "INSERT INTO entry (user_id, amount, kind, key, created_at) VALUES (1, 9, 'bonus', 'start', 0)"
-                 " ON CONFLICT (key) DO UPDATE SET amount = 9"]
+INSERT = "INTO entry (id, user_id, amount, kind, key, created_at) VALUES (1, 1, 9, 'bonus', 'start', 0)"
+ONLY_SQLITE = [f"INSERT OR REPLACE {INSERT}", f"REPLACE {INSERT}", "UPDATE OR REPLACE entry SET amount = 9"]
+ONLY_POSTGRES = [
+    "TRUNCATE entry",
+    "TRUNCATE entry CASCADE",
+    f"INSERT {INSERT} ON CONFLICT (key) DO UPDATE SET amount = 9",
+]
 
 
 def refused():

@@ -18,10 +18,10 @@ def test_all(start_bot, lang, who):
     stale = {b.texts.plain(lang, k) for k in ("common.old_button", "generate.old_card")}
     t = time.perf_counter()
     c = Crawl(a, keys, stale, kinds, {'language:set:en': f'language:set:{lang}','language:set:ru': f'language:set:{lang}'})
-    roots = [("/start", lambda: a.send("/start")), ("text", lambda: a.send("a fox in the snow")), ("photo", lambda: a.photo(png()))]
+    roots = [("/start", lambda: a.send("/start")), ("text", lambda: (a.send("/cancel"), a.send("a fox in the snow"))), ("photo", lambda: (a.send("/cancel"), a.photo(png())))]
     roots += [("/"+n, lambda n=n: a.send("/"+n)) for n, e in b.handlers["command"].items() if n!="start" and (who=="admin" or not e.admin)]
     c.run(roots)
-    print(len(c.pressed), time.perf_counter()-t, len(c.screens))
+    import cProfile; print(len(c.pressed), time.perf_counter()-t, len(c.screens))
     print(*c.complaints, sep="\n")
     back = b.texts.plain(lang, "common.back")
     for path, s in c.screens.values():
