@@ -222,12 +222,19 @@ class Bot:
 
     def prepare(self, threads=128):
         """Make the parts that need every plugin registered."""
-        own = [kind for kind in self.handlers["update"] if kind.endswith(("_query", "_member"))]
-        kinds = sorted({*BASE_KINDS, *own, *library.kinds(self.telebot)})
         self.updates = Updates(
-            self.sender, self.handle, self.clock, threads=threads, kinds=kinds, set_aside=self._apologise
+            self.sender, self.handle, self.clock, threads=threads, kinds=self.kinds(), set_aside=self._apologise
         )
         self.loops = self._make_loops()
+
+    def kinds(self):
+        """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
+        own = [kind for kind in self.handlers["update"] if kind.endswith(("_query", "_member"))]
+        return sorted({*BASE_KINDS, *own, *library.kinds(self.telebot)})
+
+    def periodic_loop(self, seconds, name, work):
+        """Return the loop, not yet started, of a piece of periodic work."""
+        return Loop(name, lambda now: work(self, now), seconds, self.clock)
 
     def _make_loops(self):
         def loop(name, step, every_s):
@@ -245,8 +252,7 @@ class Bot:
             loop("pause", self.generation.check_pause, 30),
             loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
         ]
-        loops += [loop(name, lambda now, work=work: work(self, now), s) for s, name, work in self.periodic]
-        return loops
+        return loops + [self.periodic_loop(*each) for each in self.periodic]
 
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""

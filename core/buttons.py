@@ -68,6 +68,19 @@ def parse(args, types):
         raise BadData(str(error)) from error
 
 
+def pager(page, pages, *data):
+    """Return the row that turns between pages, as a list of rows: none where there is one page."""
+    if pages < 2:
+        return []
+    before, after = button("form.previous", *data, (page - 1) % pages), button("form.next", *data, (page + 1) % pages)
+    return [[before, button("label", *data, page, label=f"{page + 1}/{pages}"), after]]
+
+
+def way_out(data, *args):
+    """Return the last row of a screen: one step back, and the menu."""
+    return [button("common.back", data, *args), button("common.menu", "start:menu")]
+
+
 def rows(buttons):
     """Return a keyboard as a list of rows of Buttons; a lone button is a row, a (key, data) pair is a button."""
     result = []

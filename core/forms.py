@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from markupsafe import escape
 
-from core.buttons import button
+from core.buttons import button, pager
 from core.errors import UserError
 from core.texts import Ref
 from kie.catalog import InputError
@@ -18,7 +18,7 @@ from kie.pricing import options, steps
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
-PER_ROW, PER_PAGE = 3, 18
+PER_ROW, PER_PAGE = 3, 10
 SHOWN_TEXT = 160
 MEDIA_FIELDS = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
 
@@ -252,15 +252,4 @@ class Card:
             cells.append(button("label", "inputs:pick", self.model.code, place, index, label=label))
         per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
         rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
-        return rows + self._pages(place, page, len(choices))
-
-    def _pages(self, place, page, count):
-        last = (count - 1) // PER_PAGE
-        if last < 1:
-            return []
-        data = ("inputs:page", self.model.code, place)
-        return [[
-            button("form.previous", *data, (page - 1) % (last + 1)),
-            button("label", *data, page, label=f"{page + 1}/{last + 1}"),
-            button("form.next", *data, (page + 1) % (last + 1)),
-        ]]
+        return rows + pager(page, -(-len(choices) // PER_PAGE), "inputs:page", self.model.code, place)

@@ -36,7 +36,12 @@ class Texts:
 
     def __init__(self, folder, currency="RUB"):
         self.currency = currency
-        self._catalogs = {lang: _load(Path(folder) / lang) for lang in LANGS}
+        self._folder = Path(folder)
+        self.reload()
+
+    def reload(self):
+        """Read all files again; raise for one that is wrong, and keep the texts there were."""
+        self._catalogs = {lang: _load(self._folder / lang) for lang in LANGS}
 
     def html(self, lang, key, **values):
         """Return a text as Telegram HTML, with every value escaped."""

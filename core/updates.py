@@ -1,10 +1,12 @@
 """Updates on their way in: fetched or received, written to the inbox, and only then handed to the lanes.
 
-The next offset is asked for after the rows are committed, so Telegram forgets an update only when we keep it.
-What a former run left is handled first, one at a time and with its attempts counted, so that an update that kills
-the process is found and set aside after three.
+The next offset is asked for after the rows are committed, so Telegram forgets an update only when we keep it; a
+webhook's post is answered after the row is there. What a former run left is handled first, one at a time and with its
+attempts counted, so that an update that kills the process is found and set aside after three. While the bot runs, rows
+that another process wrote (a copy that stands by and got a webhook's post, or one that ended) are taken up too.
 """
 
+import collections
 import json
 import logging
 import threading
@@ -13,6 +15,7 @@ from core.lanes import Lanes
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from storage import inbox
+from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
 LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
@@ -20,6 +23,9 @@ CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
 RETRY_WAITS_S = (0.3, 1.0)
 HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
 EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
+REMEMBERED = 10_000  # handled updates; Telegram repeats one whose confirmation it did not get
+DATABASE_WAIT_S = 1
+GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
 
 
 class Updates:
@@ -31,14 +37,17 @@ class Updates:
         self.lanes = Lanes(self.work, threads, clock.monotonic)
         self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic)
         self._clock = clock
-        self._kinds = kinds
+        self.kinds = kinds
         self._set_aside = set_aside
-        self._offset = None
+        self._offset = self._told = None  # the offset to ask for next, and the last one Telegram has heard
         self._finished = []
-        self._recovered = set()
+        self._in_hand = set()  # ids of updates in the lanes
+        self._handled = collections.OrderedDict()  # the last ids that were
         self._guard = threading.Lock()
         self._troubles = 0
+        self._ending = False
         self.fetched_at = None
+        self.conflict_at = None  # when another program last took the updates away from us
 
     def fetch(self, _now=None, wait_s=LONG_POLL_S):
         """Ask Telegram for updates once and take them in; return whether there were any."""
@@ -49,13 +58,14 @@ class Updates:
                 offset=self._offset,
                 limit=100,
                 timeout_s=wait_s,
-                allowed_updates=self._kinds,
+                allowed_updates=self.kinds,
                 wait=False,
             )
         except (TelegramError, NotSent, UnknownOutcome) as error:
             self._trouble(error)
             return True
         self._troubles = 0
+        self._told = self._offset
         self.fetched_at = self._clock.now()
         self.accept(updates)
         if updates:
@@ -64,11 +74,16 @@ class Updates:
 
     def _trouble(self, error):
         """Wait before the next try: a conflict, a flood limit and a broken network pass by themselves."""
+        if self._ending:  # our own goodbye ends the poll under way
+            return
         wait = CONFLICT_WAITS_S[min(self._troubles, len(CONFLICT_WAITS_S) - 1)]
         wait = max(wait, getattr(error, "retry_after", None) or 0)
         self._troubles += 1
         if getattr(error, "code", None) == 409:
-            log.warning("another program fetches updates with this token (or a webhook is set); trying again in %s s", wait)
+            self.conflict_at = self._clock.now()
+            taken = "a webhook was set" if "webhook" in error.description else "updates are fetched"
+            log.warning("%s with this token by another program; give it a token of its own, or stop it. "
+                        "Trying again in %s s", taken, wait)
         elif getattr(error, "code", None) == 401:
             log.error("Telegram refuses this bot token; trying again in %s s", wait)
         else:
@@ -76,22 +91,51 @@ class Updates:
         self._clock.sleep(wait)
 
     def accept(self, updates):
-        """Write raw updates to the inbox, then hand them to their lanes."""
-        fresh = [update for update in updates if update["update_id"] not in self._recovered]
+        """Write raw updates to the inbox, then hand them to their lanes; those we had before are let go."""
+        fresh = self._take(updates)
         if not fresh:
             return
-        rows = [(update["update_id"], lane_of(update), json.dumps(update, ensure_ascii=False)) for update in fresh]
-        inbox.store(rows, self._clock.now())
-        for update, (update_id, lane, _body) in zip(fresh, rows, strict=True):
+        try:
+            keep(fresh, self._clock.now())
+        except BaseException:
+            self._let_go(fresh)
+            raise
+        self._enqueue(fresh)
+
+    def _take(self, updates):
+        """Return the updates that are new to this process; from now on they are in its hand."""
+        with self._guard:
+            known = self._in_hand | self._handled.keys()
+            fresh = [update for update in updates if update["update_id"] not in known]
+            self._in_hand.update(update["update_id"] for update in fresh)
+            return fresh
+
+    def _let_go(self, updates):
+        with self._guard:
+            self._in_hand.difference_update(update["update_id"] for update in updates)
+
+    def _enqueue(self, updates):
+        for update in updates:
             pool = self.express if "pre_checkout_query" in update else self.lanes
-            pool.put(lane, (update_id, update))
+            pool.put(lane_of(update), (update["update_id"], update))
+
+    def adopt(self, _now=None):
+        """Take up the rows that another process left in the inbox."""
+        with self._guard:
+            known = self._in_hand | self._handled.keys()
+        foreign = [update_id for update_id in inbox.ids() if update_id not in known]
+        if foreign:
+            self._enqueue(self._take([json.loads(row.body) for row in inbox.get(foreign[:100])]))
 
     def work(self, item):
         """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
         update_id, update = item
         for wait in (*RETRY_WAITS_S, None):
             try:
-                self._handle(update)
+                self._handle_when_stored(update)
+            except StorageDown:  # and we are ending: the row is there for the next start
+                self._let_go([update])
+                return
             except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
                 log.exception("update %s could not be handled", update_id)
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
@@ -102,6 +146,17 @@ class Updates:
                 with self._guard:
                     self._finished.append(update_id)
                 return
+
+    def _handle_when_stored(self, update):
+        """Handle an update; while the database is away its chat waits, for that is no fault of the update."""
+        while True:
+            try:
+                return self._handle(update)
+            except StorageDown as error:
+                if self._ending:
+                    raise
+                log.warning("update %s waits for the database: %s", update["update_id"], error)
+            self._clock.sleep(DATABASE_WAIT_S)
 
     def unstick(self, _now=None):
         """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
@@ -117,8 +172,8 @@ class Updates:
         """Handle what a former run left, one at a time; return how many there were."""
         left = inbox.left()
         for row in left:
-            self._recovered.add(row.update_id)  # Telegram may send it once more: it did not hear that we have it
             update = json.loads(row.body)
+            self._take([update])  # Telegram may send it once more: it did not hear that we have it
             if inbox.attempt(row.update_id) > inbox.MAX_ATTEMPTS:
                 self._put_aside(row.update_id, update)
             else:
@@ -128,14 +183,52 @@ class Updates:
 
     def _put_aside(self, update_id, update):
         inbox.set_aside(update_id)
+        self._note_handled([update_id])
         self._set_aside(update)
 
     def forget_finished(self, _now=None):
         """Delete the rows of handled updates, many at once."""
         with self._guard:
             finished, self._finished = self._finished, []
-        if finished:
+        if not finished:
+            return
+        try:
             inbox.done(finished)
+        except BaseException:
+            with self._guard:
+                self._finished += finished
+            raise
+        self._note_handled(finished)
+
+    def _note_handled(self, update_ids):
+        with self._guard:
+            self._in_hand.difference_update(update_ids)
+            self._handled.update(dict.fromkeys(update_ids))
+            while len(self._handled) > REMEMBERED:
+                self._handled.popitem(last=False)
+
+    def end(self):
+        """Wait no more for the database or for Telegram: what is not done is left for the next start."""
+        self._ending = True
+
+    def say_goodbye(self):
+        """Tell Telegram what we hold, so that the next copy is not sent it again; a poll under way ends by it."""
+        if self._offset is None or self._told == self._offset:
+            return
+        asking = threading.Thread(target=self._confirm, name="goodbye", daemon=True)
+        asking.start()
+        asking.join(GOODBYE_S)
+
+    def _confirm(self):
+        try:
+            self._sender.call("getUpdates", offset=self._offset, limit=1, timeout_s=0, wait=False)
+        except (TelegramError, NotSent, UnknownOutcome) as error:
+            log.info("Telegram could not be told what was handled: %s", error)
+
+
+def keep(updates, now):
+    """Write raw updates to the inbox; also what a copy that stands by does with a webhook's posts."""
+    inbox.store([(each["update_id"], lane_of(each), json.dumps(each, ensure_ascii=False)) for each in updates], now)
 
 
 def lane_of(update):

@@ -106,8 +106,9 @@ async def send_files(world, person, kind, uploads, fields):
         extra["media_group_id"] = str(13_000_000_000_000_000 + secrets.randbits(48))
     contents = [await content_of(world, kind, checked(upload), fields, limited=False) for upload in uploads]
     messages = []
+    chat_id, reply_to = fields.number("chat_id") or None, fields.number("reply_to")
     for content in contents:
-        messages.append(say(world, person, content | extra, fields.number("chat_id") or None))
+        messages.append(say(world, person, content | extra, chat_id, reply_to))
         extra = {key: value for key, value in extra.items() if not key.startswith("caption")}
     return messages
 
@@ -127,6 +128,19 @@ def checked(upload):
     if not isinstance(upload, Upload) or not 0 < len(upload.data) <= USER_UPLOAD_MAX:
         raise Refused(f"a file has 1 to {USER_UPLOAD_MAX} bytes")
     return upload
+
+
+def send_contact(world, person):
+    """Send the person's own contact, as a reply keyboard's button does; the number is made up."""
+    contact = {"phone_number": f"+888{person.id % 10**8:08}", "first_name": person.first_name, "user_id": person.id}
+    return say(world, person, {"contact": contact | ({"last_name": person.last_name} if person.last_name else {})})
+
+
+def send_location(world, person, latitude, longitude):
+    """Send a place, in degrees."""
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise Refused("a place lies at a latitude of -90 to 90 and a longitude of -180 to 180 degrees")
+    return say(world, person, {"location": {"latitude": latitude, "longitude": longitude}})
 
 
 def edit(world, person, message_id, text):

@@ -78,7 +78,8 @@ def get_state(server, body):
     }
     groups = [asdict(group) for group in world.groups.values()]
     shown = [asdict(one) for one in people]
-    return {"bot": profile, "people": shown, "groups": groups, "now": world.clock.now(), "kie": server.kie_url}
+    state = {"bot": profile, "people": shown, "groups": groups, "now": world.clock.now(), "kie": server.kie_url}
+    return state | {"backstage": server.backstage and {"problems": server.backstage.problems}}
 
 
 @route("POST", "/demo/people")
@@ -131,7 +132,12 @@ async def post_send(server, body, person_id):
     """Send text or files as a person."""
     world, person = server.world, acts.person_of(server.world, int(person_id))
     uploads = body.pop("file", None)
-    if uploads is None:
+    if body.get("contact"):
+        messages = [acts.send_contact(world, person)]
+    elif "location" in body:
+        place = body.json("location", dict)
+        messages = [acts.send_location(world, person, float(place["latitude"]), float(place["longitude"]))]
+    elif uploads is None:
         text, chat_id, reply_to = body.need("text"), body.number("chat_id") or None, body.number("reply_to")
         messages = acts.write(world, person, text, chat_id, reply_to, body.json("entities", list))
     else:
@@ -179,6 +185,23 @@ async def post_pay(server, body, person_id):
     world, person = server.world, acts.person_of(server.world, int(person_id))
     invoice = acts.invoice_of(world, person, body.number("message_id"), body.get("link"))
     return await acts.pay(world, person, invoice, body.number("times", 1), body.flag("cancel"))
+
+
+@route("GET", r"/demo/people/(\d+)/invoice")
+def get_invoice(server, body, person_id):
+    """Return what an invoice, by its message or link, asks for."""
+    person = acts.person_of(server.world, int(person_id))
+    invoice = acts.invoice_of(server.world, person, body.number("message_id"), body.get("link"))
+    return {key: invoice[key] for key in ("title", "description", "currency", "total_amount")}
+
+
+@route("GET", r"/demo/people/(\d+)/ledger")
+async def get_ledger(server, _body, person_id):
+    """Return what the bot behind the page has in its books about a person."""
+    person = acts.person_of(server.world, int(person_id))
+    if server.backstage is None:
+        raise acts.Missing("the bot shows no ledger here")
+    return await asyncio.to_thread(server.backstage.ledger, person.id)
 
 
 @route("POST", r"/demo/people/(\d+)/refund")

@@ -235,6 +235,15 @@ class Person:
         """Send a sticker."""
         return self.send_file("sticker", data)[0]
 
+    def contact(self):
+        """Send one's own contact, as the button of a reply keyboard does."""
+        return self.telegram.act("POST", f"/people/{self.id}/send", json={"contact": True})["messages"][0]
+
+    def location(self, latitude, longitude):
+        """Send a place, in degrees."""
+        place = {"latitude": latitude, "longitude": longitude}
+        return self.telegram.act("POST", f"/people/{self.id}/send", json={"location": place})["messages"][0]
+
     def album(self, pictures, caption="", kind="photo"):
         """Send files as one album; return its Messages."""
         return self.send_file(kind, *pictures, caption=caption, media_group="1")

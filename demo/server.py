@@ -26,21 +26,21 @@ PAGE_TYPES = {
 LOCAL = ("127.0.0.1", "localhost")
 
 
-def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=()):
+def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None):
     """Start a server on 127.0.0.1 and return it as a Server.
 
     `port` 0 takes a free one. `state_path` names the state file (files go into a folder beside it); without it
     everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to
-    begin with when there is nobody but admins.
+    begin with when there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page.
     """
-    return Server(port, state_path, token or TOKEN, kie_url, admin_ids, people)
+    return Server(port, state_path, token or TOKEN, kie_url, admin_ids, people, backstage)
 
 
 class Server:
     """A running server: `.url`, `.token`, `.stop()`."""
 
-    def __init__(self, port, state_path, token, kie_url, admin_ids, people):
-        self.token, self.kie_url, self._people = token, kie_url, people
+    def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None):
+        self.token, self.kie_url, self._people, self.backstage = token, kie_url, people, backstage
         self.world = World(token, admin_ids, f"{state_path}.files" if state_path else None)
         self.state = StateFile(state_path, self.world) if state_path else None
         self.stopping = False
@@ -65,6 +65,10 @@ class Server:
     def join(self):
         """Wait until the server is stopped."""
         self._thread.join()
+
+    def announce(self, event, data):
+        """Tell the open pages something, from any thread."""
+        self._loop.call_soon_threadsafe(self.world.announce, event, data)
 
     def reset(self):
         """Forget everything that happened."""

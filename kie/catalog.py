@@ -7,7 +7,7 @@ is listed in `Catalog.rejected` with its reason. docs/models.md describes the fi
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
@@ -37,9 +37,23 @@ MENU = {
               "voice-persona"),
 }
 TYPES = {kind: menu for menu, kinds in MENU.items() for kind in kinds}
+# What is done with a text or a file of each kind, the most wanted first.
+WORKS = {
+    "text": ("text-to-image", "text-to-video", "text-to-music", "text-to-speech", "sound-effects", "lyrics"),
+    "image": ("image-edit", "image-upscale", "image-to-video", "background-removal", "image-to-image", "lip-sync",
+              "reference-to-video", "motion-transfer", "image-layering", "image-segmentation"),
+    "video": ("video-upscale", "video-edit", "video-extend", "video-to-video", "motion-transfer", "lip-sync",
+              "watermark-removal"),
+    "audio": ("audio-isolation", "lip-sync", "music-edit", "stem-separation", "music-video", "audio-convert",
+              "voice-persona", "speech-to-text"),
+}
+FROM_TEXT = ("sound-effects", "lyrics")
+# What a model of text alone does when its form takes a file all the same, such as a first frame.
+FROM_FILE = {("image", "text-to-image"): "image-to-image", ("image", "text-to-video"): "image-to-video",
+             ("video", "text-to-video"): "video-to-video", ("audio", "text-to-video"): "lip-sync"}
 CONSTRAINTS = ("any_of", "not_together", "needs", "excluded", "required_when", "spans")
 MODEL_FIELDS = {"id", "code", "card", "variant", "type", "mode_title", "modes", "output", "usual_s", "deadline_s", "inputs",
-                "constraints", "price", "billing", "needs_callback", "source", "as_of"}
+                "constraints", "price", "billing", "needs_callback", "source", "as_of", "left_out", "unlisted"}
 
 
 class CatalogError(Exception):
@@ -120,6 +134,21 @@ class Model:
     def input_for(self, kind):
         """Return the first input that takes files of a kind (image, video, audio), or None."""
         return next((spec for spec in self.inputs if spec.kind == kind and spec.shown != "hidden"), None)
+
+    def takes(self, kind):
+        """Return whether a text or a file of this kind, with nothing else from before, can be made into something."""
+        if any(spec.kind == "task" and spec.required for spec in self.inputs):
+            return False
+        return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
+
+    def works(self, kind):
+        """Return which of its modes are about a text, or about a file of this kind; any mode where none of them is."""
+        from_text = tuple(mode for mode in self.modes if mode.startswith("text-to-") or mode in FROM_TEXT)
+        if kind == "text":
+            return from_text
+        from_file = tuple(mode for mode in self.modes if mode not in from_text)
+        return (tuple(mode for mode in from_file if mode in WORKS[kind]) or from_file
+                or tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text))
 
     def asks_for(self, values):
         """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
@@ -223,7 +252,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """Everything on offer. Build it with `Catalog.load`; it is read-only and safe to share between threads."""
+    """Everything on offer. Build it with `Catalog.load`; it is read-only and safe to share between threads.
+
+    `known` holds the models that are complete but not sold now as well: orders of them that are running go on.
+    """
 
     models: MappingProxyType
     cards: MappingProxyType
@@ -231,6 +263,7 @@ class Catalog:
     credit_usd: Decimal
     as_of: str
     codes: MappingProxyType
+    known: MappingProxyType
 
     @classmethod
     def load(cls, path):
@@ -260,7 +293,16 @@ class Catalog:
         cards = {name: _card(card, models) for name, card in words.items()}
         return cls(models=MappingProxyType(models), codes=MappingProxyType(codes), rejected=tuple(rejected),
                    cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
-                   credit_usd=Decimal(data["credit_usd"]), as_of=data["as_of"])
+                   credit_usd=Decimal(data["credit_usd"]), as_of=data["as_of"], known=MappingProxyType(models))
+
+    def without(self, ids):
+        """Return this catalogue with some models taken off sale; they stay `known`."""
+        models = {name: model for name, model in self.models.items() if name not in ids}
+        cards = {card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
+                 for card in self.cards.values()}
+        return replace(self, models=MappingProxyType(models),
+                       codes=MappingProxyType({model.code: model for model in models.values()}),
+                       cards=MappingProxyType({name: card for name, card in cards.items() if card.models}))
 
     def by_code(self, code):
         """Return the model with this button code, or None."""
@@ -282,6 +324,20 @@ class Catalog:
         """Return (model, input) for each model that takes this earlier result (see kie/inputs.py)."""
         return tuple((model, spec) for model in self.models.values() for spec in model.inputs
                      if spec.kind == "task" and spec.usable(result))
+
+    def works_with(self, kind, result=None):
+        """Return {generation type: [models]} of what can be made of a text, image, video or audio.
+
+        With `result` (see kie/inputs.py) also of what takes that earlier result itself. A model that can start from
+        nothing as well stands under what it does with a file: image-to-video, not text-to-video.
+        """
+        fed, found = {model.id for model, _spec in self.fed_by(result or {})}, {}
+        for model in self.models.values():
+            if model.id in fed or model.takes(kind):
+                for mode in model.works(kind) or model.modes:
+                    found.setdefault(mode, []).append(model)
+        order = [*WORKS[kind], *TYPES]
+        return {mode: tuple(found[mode]) for mode in sorted(found, key=order.index)}
 
 
 def _name(raw):
@@ -341,7 +397,7 @@ def _read_input(raw, drivers, lists):
     _need(raw["type"] != "json" or "send" in raw, f"{where}: the chat cannot ask for json")
     _need(raw["type"] != "task" or raw.get("from"), f"{where}: from is empty")
     _need(PATH.fullmatch(raw.get("into", name)), f"{where}: into is not a path")
-    plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list")}
+    plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list", "left_out")}
     spec = Input(**{"label": name, **plain}, enum=tuple(raw.get("enum", names)), accept=tuple(raw.get("accept", ())),
                  choice_names=names, sources=tuple(raw.get("from", ())),
                  drives_price=name in drivers or (raw["type"] == "task" and "$source_resolution" in drivers))

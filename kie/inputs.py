@@ -91,10 +91,18 @@ def files_of(value):
     return value if isinstance(value, list) else [value]
 
 
-def earlier_result(job):
-    """Return a finished job (with id, model, task_id, inputs) as the value of a task input."""
-    resolution = {"resolution": job.inputs["resolution"]} if "resolution" in job.inputs else {}
-    return {"job": job.id, "model": job.model, "task_id": job.task_id, "index": 0, **resolution}
+def earlier_result(job, part=0):
+    """Return a finished job (with id, model, task_id, inputs, result) as the value of a task input.
+
+    `part` counts its results from 0: which picture of a run, which track of a song.
+    """
+    known = {"resolution": job.inputs["resolution"]} if "resolution" in job.inputs else {}
+    tracks = job.result.get("tracks", [])
+    if part < len(tracks):
+        known["audio_id"] = tracks[part]["id"]
+    if "persona_id" in job.result:
+        known["persona_id"] = job.result["persona_id"]
+    return {"job": job.id, "model": job.model, "task_id": job.task_id, "index": part, **known}
 
 
 def clean_mime(file):
@@ -180,7 +188,7 @@ class Input:
         return InputError(key, name=self.name, **values)
 
 
-FIELDS = {item.name for item in fields(Input)} - {"sources", "drives_price", "choice_names"} | {"from", "list"}
+FIELDS = {item.name for item in fields(Input)} - {"sources", "drives_price", "choice_names"} | {"from", "list", "left_out"}
 
 
 def _parse_text(spec, value):

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from kie.errors import Refused, Unknown, failure_reason
@@ -34,7 +34,11 @@ _BROKEN_ECHO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One task as KIE sees it: `state` is running, succeeded or failed; `credits` is what KIE took, if it says."""
+    """One task as KIE sees it: `state` is running, succeeded or failed; `credits` is what KIE took, if it says.
+
+    `facts` is what later tasks and the delivery need to know of a result: "tracks" of music in the order of `urls`
+    ({"id", "title", "seconds"}), and "persona_id".
+    """
 
     state: str
     raw_state: str
@@ -44,6 +48,7 @@ class Record:
     fail_msg: str | None = None
     reason: str | None = None
     credits: Decimal | None = None
+    facts: dict = field(default_factory=dict)
 
 
 def parse_record(body_text: str) -> Record:
@@ -108,7 +113,8 @@ def _record(data: dict) -> Record:
         return _failed(raw, None if code is None else str(code), str(data.get("failMsg") or ""), credits)
     if word in _SUCCEEDED:
         result = _result(data)
-        return Record("succeeded", raw, urls=tuple(_urls(result)), text=_text(result), credits=credits)
+        facts = _facts(result)
+        return Record("succeeded", raw, urls=tuple(_urls(result)), text=_text(result), credits=credits, facts=facts)
     if word not in _RUNNING:
         _report_unknown_state(raw)
     return Record("running", raw, credits=credits)
@@ -151,13 +157,37 @@ def _urls(result) -> list[str]:
             value = result[name]
             listed = _loads(value) if isinstance(value, str) and value.startswith("[") else value
             return list(_links(listed))
-    if tracks := result.get("data") or result.get("sunoData"):
+    if tracks := _tracks(result):
         return list(_links([_audio_of(track) for track in tracks]))
-    return [] if "resultObject" in result else list(_links(result))
+    if "resultObject" in result:
+        made = result["resultObject"]
+        return list(_links(made.get("mask_urls") or made.get("maskUrls"))) if isinstance(made, dict) else []
+    return list(_links(result))
+
+
+def _tracks(result):
+    tracks = result.get("data") or result.get("sunoData")
+    return tracks if isinstance(tracks, list) else []
 
 
 def _audio_of(track):
     return track.get("audio_url") or track.get("audioUrl") if isinstance(track, dict) else None
+
+
+def _facts(result) -> dict:
+    """Return the ids and titles of tracks, and the id of a persona (docs.kie.ai, suno-api/generate-persona)."""
+    if not isinstance(result, dict):
+        return {}
+    heard = [track for track in _tracks(result) if _audio_of(track)]
+    tracks = [{"id": track.get("id"), "title": track.get("title"), "seconds": track.get("duration")} for track in heard]
+    persona = _persona(result)
+    return ({"tracks": tracks} if tracks else {}) | ({"persona_id": persona} if persona else {})
+
+
+def _persona(result):
+    made = result.get("resultObject")
+    places = [place for place in (made, result.get("data"), result) if isinstance(place, dict)]
+    return next((place[name] for place in places for name in ("personaId", "persona_id") if place.get(name)), None)
 
 
 def _links(value) -> Iterator[str]:
@@ -180,6 +210,8 @@ def _text(result) -> str | None:
     if isinstance(made, dict):
         if isinstance(made.get("text"), str):
             return made["text"]
+        if _persona(result):
+            return "\n".join(str(made[name]) for name in ("name", "description") if made.get(name)) or _persona(result)
         lyrics = made.get("lyricsData") or made.get("lyrics_data")
         if isinstance(lyrics, list):
             return "\n\n".join(str(item["text"]) for item in lyrics if isinstance(item, dict) and item.get("text"))

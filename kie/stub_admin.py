@@ -1,8 +1,8 @@
 """The stub's control plane: what tests and the demo's page ask and order, as JSON over HTTP under /stub/.
 
 GET  tasks · requests · callbacks are in the tasks · bill · settings · trouble · clock
-POST tasks/{id}/finish · /fail {code, msg} · /stall · trouble {at, kind, times, delay_s?, model?, for_s?} ·
-     clock {forward_s | now | speed | real} · settings {…} · reset.   DELETE trouble
+POST tasks/{id}/finish · /fail {code, msg} · /stall · /break (it succeeds, its files are gone) ·
+     trouble {at, kind, times, delay_s?, model?, for_s?} · clock {forward_s | now | speed | real} · settings {…} · reset.   DELETE trouble
 
 Pages served from this machine may call it (CORS for http://127.0.0.1:* and http://localhost:*).
 """
@@ -22,7 +22,7 @@ def add_routes(app):
     """Put the control plane into the app."""
     add = app.router
     add.add_get("/stub/tasks", tasks)
-    add.add_post("/stub/tasks/{id}/{order:finish|fail|stall}", order_task)
+    add.add_post("/stub/tasks/{id}/{order:finish|fail|stall|break}", order_task)
     add.add_get("/stub/requests", requests)
     add.add_get("/stub/bill", bill)
     add.add_get("/stub/settings", settings)
@@ -74,7 +74,7 @@ def _shown(task, now):
 
 
 async def order_task(request):
-    """Finish, fail or stall a running task; 409 when it has ended already."""
+    """Finish, fail, stall or break a running task (it succeeds, but its files are gone); 409 when it has ended."""
     world = request.app[WORLD]
     task, order = world.tasks.get(request.match_info["id"]), request.match_info["order"]
     if task is None:
@@ -91,6 +91,8 @@ async def order_task(request):
     else:
         task.fate = None
         world.end(task)
+        if order == "break":
+            world.lose_files(task)
     request.app[COURIER].announce(task)
     wake(request.app)
     return web.json_response({})
@@ -143,8 +145,9 @@ async def clear_trouble(request):
 
 
 async def clock(request):
-    """Tell the stub's time in epoch seconds."""
-    return web.json_response({"now": request.app[WORLD].clock.now()})
+    """Tell the stub's time in epoch seconds, and how many times as fast as the real one it runs."""
+    clock = request.app[WORLD].clock
+    return web.json_response({"now": clock.now(), "speed": clock.speed})
 
 
 async def set_clock(request):

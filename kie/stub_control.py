@@ -31,6 +31,10 @@ class Control:
         """Let a running task run for ever."""
         return self._order("stall", task_id)
 
+    def spoil(self, task_id=None) -> str:
+        """Let a running task succeed with results that cannot be fetched."""
+        return self._order("break", task_id)
+
     def fail_next(self, kind="500-internal", times=1):
         """Let the next created task fail when its time has come, in a way such as "400-moderation"."""
         self.trouble("create", kind, times)

@@ -40,7 +40,7 @@ async def models(request):
     wanted = {word.strip() for word in query.get("taskType", "").split(",") if word.strip()}
     found = [
         entry
-        for entry in map(_entry, request.app[WORLD].facts.values())
+        for entry in (_entry(model) for model in request.app[WORLD].facts.values() if not _is_unlisted(model))
         if (not wanted or wanted & set(entry["taskType"]))
         and query.get("provider", "").lower() in entry["provider"].lower()
         and query.get("q", "").lower() in f"{entry['model']} {entry['title']}".lower()
@@ -62,6 +62,11 @@ async def one_model(request):
     if what == "price":
         return reply({"model": model.id, "pricingDesc": _price_text(model)})
     return reply({"model": model.id, "points": _points(world.clock.now())})
+
+
+def _is_unlisted(model):
+    """Tell whether KIE's own list leaves a model out that its documentation has."""
+    return model.raw.get("unlisted") or model.raw.get("status") == "listed-in-docs-only"
 
 
 def _barred(request):
@@ -86,7 +91,7 @@ def _price_text(model):
 
 
 def _row_name(row):
-    return row.get("feed_row") or ", ".join(f"{name} {value}" for name, value in row["when"].items()) or "any"
+    return row.get("feed_row") or row.get("feed") or ", ".join(f"{name} {value}" for name, value in row["when"].items()) or "any"
 
 
 def _openapi(model):
@@ -147,11 +152,12 @@ def _rows(world):
 
 
 def _feed_row(model, row):
-    usd = f"{float(row['credits']) * CREDIT_USD:g}"
+    credits = str(row.get("feed_credits", row["credits"]))
+    usd = f"{float(credits) * CREDIT_USD:g}"
     return {
-        "modelDescription": row.get("feed_row") or f"{model.title}, {_row_name(row)}",
+        "modelDescription": row.get("feed_row") or row.get("feed") or f"{model.title}, {_row_name(row)}",
         "interfaceType": {"audio": "music", "text": "chat"}.get(model.output, model.output),
-        "provider": model.raw.get("vendor") or "", "creditPrice": str(row["credits"]),
+        "provider": model.raw.get("vendor") or "", "creditPrice": credits,
         "creditUnit": f"per {row.get('per') or 'task'}", "usdPrice": usd, "falPrice": "", "discountRate": 0.0,
         "discountPrice": False, "anchor": f"https://kie.ai/market?model={model.id}",
     }

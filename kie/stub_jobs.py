@@ -262,6 +262,9 @@ def _words(task):
     if task.model.kind == "lyrics":
         verses = f"[Verse]\nI walked all day with {said}\nand the light stayed on\n\n[Chorus]\nStay, evening, stay"
         return {"resultObject": {"lyricsData": [{"text": verses, "title": "Evening tune"}]}}
+    if task.model.kind == "voice-persona":
+        named = {name: task.inputs.get(name) for name in ("name", "description")}
+        return {"resultObject": {"personaId": f"persona-{task.id[:8]}", **named}}
     return {"resultObject": {"text": f"About {said}: a sample answer of the stub."}}
 
 

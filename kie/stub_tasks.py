@@ -36,11 +36,11 @@ class Clock:
 
     def real(self):
         """Go back to the source's own time and speed."""
-        self._speed, self._base, self._at = 1.0, self._read(), self._read()
+        self.speed, self._base, self._at = 1.0, self._read(), self._read()
 
     def now(self) -> float:
         """Return the stub's time."""
-        return self._base + (self._read() - self._at) * self._speed
+        return self._base + (self._read() - self._at) * self.speed
 
     def forward(self, seconds):
         """Jump ahead."""
@@ -48,7 +48,7 @@ class Clock:
 
     def set(self, now, speed=0.0):
         """Set the time; it then stands still, or runs at `speed`."""
-        self._base, self._at, self._speed = now, self._read(), speed
+        self._base, self._at, self.speed = now, self._read(), speed
 
     def _read(self):
         value = self._source()
@@ -176,6 +176,11 @@ class World:
     def stall(self, task):
         """Let a task run for ever."""
         task.due = None
+
+    def lose_files(self, task):
+        """Take a task's results off the file host: its addresses answer 404 from now on."""
+        for path in task.paths:
+            self.files.pop(path, None)
 
     def add_file(self, path, content, mime, *, life_s=None):
         """Keep a file under a path of the file host; `content` is bytes, or a function that makes them when asked."""

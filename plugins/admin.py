@@ -5,7 +5,7 @@ Texts: admin.* in data/texts/<lang>/admin.po.
 
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import way_out
 
 
 def register(bot):
@@ -45,7 +45,7 @@ def today(ctx):
               for state, (count, charged, _cost) in sorted(figures.items())]
     lines += [ctx.say("admin.entries", what=ctx.say(f"entry.{kind}", ref=""), amount=total, count=count)
               for kind, (total, count) in sorted(entries.items())]
-    ctx.edit("admin.day", [[button("common.back", "admin:show"), button("common.menu", "start:menu")]], lines=ctx.lines(lines))
+    ctx.edit("admin.day", [way_out("admin:show")], lines=ctx.lines(lines))
 
 
 def verify(ctx):

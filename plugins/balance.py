@@ -3,7 +3,7 @@
 Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 """
 
-from core.buttons import button
+from core.buttons import button, way_out
 
 PAGE = 8
 
@@ -18,7 +18,7 @@ def register(bot):
 
 def show(ctx):
     """Show the balance with the newest entries."""
-    found = ctx.ledger.entries(ctx.user.id, limit=3)
+    found = ctx.ledger.entries(ctx.user.id, limit=3, moving=True)
     rows = [button("balance.top_up", "payments:show")]
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "payments:list")])
@@ -34,11 +34,11 @@ def show(ctx):
 
 def entries(ctx, before):
     """Show a page of entries, older than `before` (0: the newest)."""
-    found = ctx.ledger.entries(ctx.user.id, limit=PAGE + 1, before=before or None)
+    found = ctx.ledger.entries(ctx.user.id, limit=PAGE + 1, before=before or None, moving=True)
     rows = []
     if len(found) > PAGE:
         rows.append(button("balance.older", "balance:entries", found[PAGE - 1].id))
-    rows.append([button("common.back", "balance:show"), button("common.menu", "start:menu")])
+    rows.append(way_out("balance:show"))
     ctx.edit("balance.entries", rows, lines=_lines(ctx, found[:PAGE]))
 
 

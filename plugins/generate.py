@@ -7,10 +7,12 @@ Texts: generate.* in data/texts/<lang>/generate.po; names of inputs and choices 
 """
 
 from core import forms
-from core.buttons import button
+from core.buttons import button, pager, way_out
 from core.errors import UserError
-from kie.inputs import MEDIA, present
+from kie.inputs import MEDIA
 from kie.pricing import is_upper_bound
+
+MODES = 6  # on a page
 
 
 def register(bot):
@@ -18,7 +20,7 @@ def register(bot):
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
     bot.button("generate:more", more_settings)
-    bot.button("generate:modes", modes)
+    bot.button("generate:modes", modes, page=int)
 
 
 def open_model(ctx, code):
@@ -109,9 +111,9 @@ def _lower_rows(ctx, card):
     if more:
         rows.append(button("generate.more", "generate:more", count=len(more)))
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
-        rows.append(button("generate.mode", "generate:modes", mode=_mode_name(ctx, card.model)))
+        rows.append(button("generate.mode", "generate:modes", 0, mode=_mode_name(ctx, card.model)))
     menu = card.model.menus[0]
-    return [*rows, [button("common.back", "models:type", menu, 0), button("common.menu", "start:menu")]]
+    return [*rows, way_out("models:type", menu, 0)]
 
 
 def _mode_name(ctx, model):
@@ -124,14 +126,17 @@ def more_settings(ctx):
     """Show the optional inputs."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*card.input_rows(model.more_inputs), [button("common.back", "generate:card"), button("common.menu", "start:menu")]])
+    card.draw([*card.input_rows(model.more_inputs), way_out("generate:card")])
 
 
-def modes(ctx):
-    """Show the other ways to use the same product."""
+def modes(ctx, page):
+    """Show a page of the other ways to use the same product."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     siblings = ctx.generation.catalog.cards[model.card].models
+    pages = -(-len(siblings) // MODES)
+    shown = siblings[page % pages * MODES :][:MODES]
     mark = {True: "✓ ", False: ""}
-    rows = [button("label", "generate:open", m.code, label=mark[m is model] + _mode_name(ctx, m)) for m in siblings]
+    rows = [button("label", "generate:open", m.code, label=mark[m is model] + _mode_name(ctx, m)) for m in shown]
+    rows += pager(page % pages, pages, "generate:modes")
     card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*rows, [button("common.back", "generate:card"), button("common.menu", "start:menu")]])
+    card.draw([*rows, way_out("generate:card")])

@@ -3,7 +3,7 @@
 Texts: history.* in data/texts/<lang>/history.po.
 """
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 
 PAGE = 6
@@ -45,8 +45,9 @@ def show_job(ctx, job):
     rows.append([button("job.again", "orders:again", job), button("job.change", "orders:change", job)])
     if found.state == "queued":
         rows.append(button("job.cancel", "orders:cancel", job))
-    rows.append([button("common.back", "history:show", 0), button("common.menu", "start:menu")])
-    prompt = next((value for value in found.inputs.values() if isinstance(value, str) and len(value) > 20), "")
+    rows.append(way_out("history:show", 0))
+    model = ctx.generation.catalog.models.get(found.model)
+    prompt = str(found.inputs.get(model.main_text.name, "")) if model and model.main_text else ""
     reason = ctx.say(f"job.why_{found.reason}") if found.reason and ctx.texts.has(f"job.why_{found.reason}") else ""
     ctx.edit("history.job", rows, number=job, model=ctx.generation.title(found), when=found.created_at, prompt=prompt[:300],
              price=found.price if found.charged is None else found.charged,

@@ -4,7 +4,7 @@ Texts: inputs.* in data/texts/<lang>/inputs.po; ask.*, error.* and kind.* in cat
 """
 
 from core import forms
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 from kie.inputs import MEDIA, earlier_result, present
 from kie.pricing import steps
@@ -50,8 +50,7 @@ def ask(ctx, code, place, page=0):
     question = ctx.say(f"ask.{spec.label}") if ctx.texts.has(f"ask.{spec.label}") else card.label(spec)
     if spec.kind == "task" and not rows:
         question = ctx.say("inputs.no_result")
-    way_out = [button("common.back", "generate:card"), button("common.menu", "start:menu")]
-    card.draw([*rows, *_answer_rows(card, spec, place), way_out], question)
+    card.draw([*rows, *_answer_rows(card, spec, place), way_out("generate:card")], question)
 
 
 def _answer_rows(card, spec, place):

@@ -3,12 +3,12 @@
 Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 """
 
-from core.buttons import button
+from core.buttons import button, pager, way_out
 from core.errors import UserError
 from kie.catalog import MENU
 from kie.pricing import cheapest
 
-PAGE = 6
+PAGE = 5
 
 
 def register(bot):
@@ -45,14 +45,9 @@ def show_type(ctx, menu, page):
     last = max(0, (len(offers) - 1) // PAGE)
     page = min(max(page, 0), last)
     rows = [_offer(ctx, *offer) for offer in offers[page * PAGE : (page + 1) * PAGE]]
-    if last:
-        rows.append([
-            button("form.previous", "models:type", menu, (page - 1) % (last + 1)),
-            button("label", "models:type", menu, page, label=f"{page + 1}/{last + 1}"),
-            button("form.next", "models:type", menu, (page + 1) % (last + 1)),
-        ])
+    rows += pager(page, last + 1, "models:type", menu)
     rows.append([button("models.search", "models:search")])
-    rows.append([button("common.back", "models:menu"), button("common.menu", "start:menu")])
+    rows.append(way_out("models:menu"))
     ctx.edit("models.type", rows, title=ctx.say(f"menu.{menu}.title"))
 
 
@@ -76,7 +71,7 @@ def _offer(ctx, card, model, price):
 
 def ask_word(ctx):
     """Ask for a word to search by."""
-    ctx.ask("models:word", "models.ask", [[button("common.back", "models:menu"), button("common.menu", "start:menu")]])
+    ctx.ask("models:word", "models.ask", [way_out("models:menu")])
 
 
 def search(ctx):

@@ -6,7 +6,7 @@ Texts: payments.* in data/texts/<lang>/payments.po.
 
 from decimal import Decimal, InvalidOperation
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 from core.settings import names
 
@@ -35,7 +35,7 @@ def show(ctx):
              for a in ctx.settings["TOPUP_AMOUNTS"]]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     rows += [[button("payments.other", "payments:other"), button("balance.payments", "payments:list")]]
-    ctx.edit("payments.choose", [*rows, [button("common.back", "balance:show"), button("common.menu", "start:menu")]])
+    ctx.edit("payments.choose", [*rows, way_out("balance:show")])
 
 
 def lack(ctx, amount):
@@ -68,7 +68,7 @@ def take_amount(ctx):
 
 
 def _back():
-    return [[button("common.back", "payments:show"), button("common.menu", "start:menu")]]
+    return [way_out("payments:show")]
 
 
 def choose_method(ctx, amount):
@@ -100,7 +100,7 @@ def list_payments(ctx):
         state = ctx.say(f"payments.state_{topup.state}")
         lines.append(ctx.say("payments.line", number=topup.id, when=topup.created_at, amount=topup.credited or topup.amount,
                              state=state, reason=reason))
-    rows = [button("balance.top_up", "payments:show"), [button("common.back", "balance:show"), button("common.menu", "start:menu")]]
+    rows = [button("balance.top_up", "payments:show"), way_out("balance:show")]
     ctx.edit("payments.list" if lines else "payments.none", rows, lines=ctx.lines(lines))
 
 

@@ -6,7 +6,7 @@ Texts: rates.* in data/texts/<lang>/rates.po.
 
 from decimal import Decimal, InvalidOperation
 
-from core.buttons import button
+from core.buttons import way_out
 from core.errors import UserError
 from kie.pricing import cheapest
 
@@ -27,7 +27,7 @@ def show(ctx):
     prices = [(model, ctx.generation.price_of_credits(cheapest(model))) for model in examples]
     lines = [ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None]
     rate = ctx.generation.usd_rate()
-    ctx.edit("rates.text" if rate else "rates.none", [[button("common.back", "admin:show"), button("common.menu", "start:menu")]],
+    ctx.edit("rates.text" if rate else "rates.none", [way_out("admin:show")],
              rate=str(rate), markup=str(ctx.generation.markup()), lines=ctx.lines(lines))
 
 

@@ -4,7 +4,7 @@ Setting: TRANSFER_DETAILS, what to pay to; empty, the default, turns this way of
 Texts: transfer.* in data/texts/<lang>/transfer.po.
 """
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 from core.forms import file_in
 
@@ -40,7 +40,7 @@ def start(ctx, amount):
         return
     ctx.payments.cancel_new(ctx.user.id)
     topup = ctx.payments.create(ctx.user.id, "transfer", amount, now=ctx.now)
-    buttons = [button("transfer.cancel", "transfer:cancel")]
+    buttons = [button("transfer.cancel", "transfer:cancel"), button("common.menu", "start:menu")]
     ctx.ask(STEP, "transfer.details", buttons, data={"topup": topup.id}, amount=amount, details=ctx.settings["TRANSFER_DETAILS"])
 
 
@@ -111,7 +111,7 @@ def waiting(ctx):
     """List the requests that wait."""
     found = ctx.payments.waiting()
     rows = [button("transfer.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:12]) for t in found]
-    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, [button("common.back", "admin:show"), button("common.menu", "start:menu")]])
+    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, way_out("admin:show")])
 
 
 def show_request(ctx, topup):

@@ -5,7 +5,7 @@ Texts: users.* in data/texts/<lang>/users.po.
 
 from decimal import Decimal
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import NotEnoughMoney, UserError
 
 
@@ -34,13 +34,13 @@ def find_command(ctx):
 
 def ask(ctx):
     """Ask whom to find."""
-    ctx.ask("users:words", "users.ask", [[button("common.back", "admin:show"), button("common.menu", "start:menu")]])
+    ctx.ask("users:words", "users.ask", [way_out("admin:show")])
 
 
 def take_words(ctx):
     """Find a person by what was typed."""
     if not ctx.text:
-        raise UserError("users.want_words", buttons=[[button("common.back", "admin:show"), button("common.menu", "start:menu")]])
+        raise UserError("users.want_words", buttons=[way_out("admin:show")])
     ctx.done("users")
     _found(ctx, ctx.text)
 
@@ -48,8 +48,7 @@ def take_words(ctx):
 def _found(ctx, words):
     found = ctx.users.find(words)
     rows = [button("users.row", "users:card", u.id, name=u.first_name[:18], id=u.telegram_id or 0) for u in found]
-    way_out = [button("common.back", "users:find"), button("common.menu", "start:menu")]
-    ctx.edit("users.found" if found else "users.none", [*rows, way_out], words=words[:64])
+    ctx.edit("users.found" if found else "users.none", [*rows, way_out("users:find")], words=words[:64])
 
 
 def card(ctx, user):
@@ -57,7 +56,7 @@ def card(ctx, user):
     found = _person(ctx, user)
     block = button("users.unblock", "users:unblock", user) if found.banned else button("users.block", "users:block", user)
     rows = [[button("users.credit", "users:credit", user), button("users.debit", "users:debit", user)], [block],
-            [button("common.back", "users:find"), button("common.menu", "start:menu")]]
+            way_out("users:find")]
     lines = [ctx.say("balance.line", when=e.created_at, amount=e.amount, what=ctx.say(f"entry.{e.kind}", ref=""),
                      reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "")
              for e in ctx.ledger.entries(user, limit=5)]

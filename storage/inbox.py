@@ -21,6 +21,18 @@ def left():
         return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
 
 
+def ids():
+    """Return the ids of the updates that wait or are being handled, oldest first."""
+    with connection():
+        return [update_id for (update_id,) in Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id).tuples()]
+
+
+def get(update_ids):
+    """Return the rows of these updates that are still there, oldest first."""
+    with connection():
+        return list(Inbox.select().where(Inbox.update_id.in_(list(update_ids)), ~Inbox.aside).order_by(Inbox.update_id))
+
+
 def attempt(update_id):
     """Count an attempt before handling and return its number; 0 if the update is gone."""
     with transaction():

@@ -194,27 +194,29 @@ def count_open(user_id=None):
         return (query if user_id is None else query.where(Job.user == user_id)).count()
 
 
-def _turns():
-    """Return a query of the queued jobs' ids, each with its turn among its user's own."""
+def _line():
+    """Return (query, order) of the queue: round-robin between users, the one who has waited longest for a turn first."""
+    earlier = Job.alias()
+    served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
     turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.id])
-    return Job.select(Job.id, turn.alias("turn")).where(Job.state == "queued")
+    line = Job.select(Job.id, turn.alias("turn"), served.alias("served")).where(Job.state == "queued")
+    return line, (line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
 
 
 def queued(now, limit):
     """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
     with connection():
-        ranked = _turns().where(Job.submit_at <= now)
-        query = Job.select().join(ranked, JOIN.INNER, on=(Job.id == ranked.c.id))
-        return list(query.order_by(ranked.c.turn, Job.id).limit(limit))
+        line, order_by = _line()
+        query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
+        return list(query.order_by(*order_by).limit(limit))
 
 
 def place(job):
-    """Return a queued job's place, from 1, in the order in which `queued` takes them."""
+    """Return a queued job's place, from 1, in the order in which `queued` takes them; 0 when it is not queued."""
     with connection() as db:
-        ranked = _turns()
-        mine = Job.select().where(Job.user == job.user_id, Job.state == "queued", Job.id <= job.id).count()
-        ahead = (ranked.c.turn < mine) | ((ranked.c.turn == mine) & (ranked.c.id <= job.id))
-        return Select([ranked], [fn.COUNT(ranked.c.id)]).where(ahead).bind(db).scalar()
+        line, order_by = _line()
+        numbered = Select([line], [line.c.id, fn.ROW_NUMBER().over(order_by=order_by).alias("place")])
+        return Select([numbered], [numbered.c.place]).where(numbered.c.id == job.id).bind(db).scalar() or 0
 
 
 def watched(now):

@@ -115,13 +115,16 @@ def release(user_id, held, *, job_id, now):
     return created
 
 
-def entries(user_id, limit=10, before=None):
-    """Return the user's newest entries, at most `limit`, older than entry id `before` when given."""
+def entries(user_id, limit=10, before=None, moving=False):
+    """Return the user's newest entries, at most `limit`, older than entry id `before` when given.
+
+    `moving` leaves out those of nothing: the capture of a fixed price, whose hold is what people saw go.
+    """
     with connection():
         query = Entry.select().where(Entry.user == user_id).order_by(Entry.id.desc()).limit(limit)
         if before is not None:
             query = query.where(Entry.id < before)
-        return list(query)
+        return list(query.where(Entry.amount != 0) if moving else query)
 
 
 def sums_by_kind(since):

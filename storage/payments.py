@@ -1,17 +1,24 @@
 """Top-ups: how money comes in. Credits are keyed, decisions are one conditional update.
 
-    new ──proof──▶ pending ──▶ approved | rejected          (transfer: an admin decides, the first one wins)
-    new ──────────────────────▶ paid                        (Stars: Telegram's charge id is the key)
+    new ──proof──▶ pending ──▶ approved ──▶ undone          (transfer: an admin decides, the first one wins)
+                      └──────▶ rejected
+    new ──────────────────────▶ paid                        (Stars and other ways: the payment's own id is the key)
     new ──────────────────────▶ cancelled
+
+How a credit is taken back stands in `storage/returns.py`.
 """
+
+from datetime import timedelta
 
 from peewee import fn
 
-from storage import facts, ledger
+from storage import acts, facts, ledger
 from storage.db import connection, transaction
-from storage.tables import Charge, Entry, TopUp, User
+from storage.tables import Charge, Entry, Sketch, TopUp, User
 
 CREDITS = ("topup", "stars")  # kinds of entries that are money from outside
+ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # how near in time the same amount is worth a hint
+SKETCHES = 2_000  # the newest pictures a new one is held against
 
 
 class WrongPayment(Exception):
@@ -37,26 +44,54 @@ def pending_of(user_id):
         return TopUp.get_or_none(TopUp.user == user_id, TopUp.state == "pending")
 
 
-def submit(topup_id, user_id, proof):
-    """new → pending with its proof, unless another request of the user is waiting; return the row or None."""
+def submit(topup_id, user_id, proof, now, sketch=None):
+    """new → pending with its proof, unless another request of the user is waiting; return the row or None.
+
+    `sketch` is what the picture looks like, as bytes; None when it is no picture.
+    """
     waiting = TopUp.alias()
     others = waiting.select(waiting.id).where(waiting.user == user_id, waiting.state == "pending")
     with transaction():
         rows = (
-            TopUp.update(state="pending", proof=proof, proof_id=proof["unique_id"])
+            TopUp.update(state="pending", proof=proof, proof_id=proof["unique_id"], submitted_at=now)
             .where(TopUp.id == topup_id, TopUp.user == user_id, TopUp.state == "new", ~fn.EXISTS(others))
             .returning(TopUp)
             .execute()
         )
-        return next(iter(rows), None)
+        topup = next(iter(rows), None)
+        if topup is not None and sketch is not None:
+            Sketch.insert(topup=topup.id, pixels=sketch).execute()
+        return topup
 
 
 def same_proof(topup):
-    """Return other users' and older requests that came with the very same file, newest first."""
+    """Return other requests that came with the very same file, newest first."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
         query = query.where(TopUp.proof_id == topup.proof_id, TopUp.id != topup.id)
         return list(query.order_by(TopUp.id.desc()).limit(3))
+
+
+def similar_proof(topup, alike):
+    """Return the newest other request whose picture's sketch is `alike(mine, its)`, or None."""
+    with connection():
+        mine = Sketch.get_or_none(Sketch.topup == topup.id)
+        if mine is None:
+            return None
+        others = Sketch.select(Sketch.topup, Sketch.pixels).where(Sketch.topup != topup.id)
+        others = others.order_by(Sketch.topup.desc()).limit(SKETCHES).tuples()
+        found = next((i for i, pixels in others if alike(bytes(mine.pixels), bytes(pixels))), None)
+        return None if found is None else get(found)
+
+
+def same_amount(topup):
+    """Return the newest other request of the same amount near in time: a day for the same payer, else ten minutes."""
+    with connection():
+        query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
+        near = TopUp.submitted_at > topup.submitted_at - ALIKE_OTHERS
+        own = (TopUp.user == topup.user_id) & (TopUp.submitted_at > topup.submitted_at - ALIKE_OWN)
+        query = query.where(TopUp.amount == topup.amount, TopUp.id != topup.id, TopUp.submitted_at <= topup.submitted_at)
+        return query.where(near | own).order_by(TopUp.id.desc()).first()
 
 
 def approve(topup_id, actor_id, now, amount=None):
@@ -73,7 +108,8 @@ def approve(topup_id, actor_id, now, amount=None):
             TopUp.update(credited=amount).where(TopUp.id == topup.id).execute()
             ref = f"topup:{topup.id}"
             ledger.post(topup.user_id, amount, kind="topup", key=ref, now=now, ref=ref, actor=actor_id)
-            _credited(topup.user_id, amount, ref, now)
+            acts.note(actor_id, "approve", now, user=topup.user_id, ref=ref, amount=amount)
+            _credited(topup, topup.user_id, amount, ref, now)
             topup.credited = amount
         return topup
 
@@ -81,7 +117,11 @@ def approve(topup_id, actor_id, now, amount=None):
 def reject(topup_id, actor_id, reason, now):
     """pending → rejected with a reason; return the row, or None if it was decided before."""
     with transaction():
-        return _decide(topup_id, "rejected", actor_id, now, reason=reason)
+        topup = _decide(topup_id, "rejected", actor_id, now, reason=reason)
+        if topup is not None:
+            details = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
+            acts.note(actor_id, "reject", now, user=topup.user_id, **details)
+        return topup
 
 
 def _decide(topup_id, state, actor_id, now, **fields):
@@ -94,30 +134,47 @@ def _decide(topup_id, state, actor_id, now, **fields):
     return next(iter(rows), None)
 
 
-def credit_stars(charge_id, topup_id, payer_id, stars, now):
+def credit_stars(charge_id, topup_id, payer_id, stars, now, listed=False):
     """Credit the payer what the invoice row says, once a charge id; return (row, created).
 
-    Raise WrongPayment when there is no such invoice, or it asked for another number of Stars.
+    `listed`: Telegram's own list has the charge. Raise WrongPayment when there is no such invoice, or it asked for
+    another number of Stars.
     """
     with transaction():
         topup = TopUp.get_or_none(TopUp.id == topup_id, TopUp.method == "stars")
         if topup is None or topup.stars != stars:
             raise WrongPayment(f"charge {charge_id}: {stars} Stars for invoice {topup_id}")
-        charge = Charge.insert(charge_id=charge_id, topup=topup.id, user=payer_id, stars=stars, created_at=now)
+        row = dict(charge_id=charge_id, topup=topup.id, user=payer_id, stars=stars, listed=listed, created_at=now)
+        charge = Charge.insert(**row)
         if not list(charge.on_conflict_ignore().returning(Charge.charge_id).tuples().execute()):
             return topup, False
-        key = f"stars:{charge_id}"
-        ledger.post(payer_id, topup.amount, kind="stars", key=key, now=now, ref=f"topup:{topup.id}")
+        return topup, _credit(topup, payer_id, "stars", f"stars:{charge_id}", now)
+
+
+def credit(topup_id, key, now):
+    """Credit the row's user the row's amount under the payment's own `key` (`way:id`); return (row, created).
+
+    For ways to pay besides Stars and transfers: another key is another payment of the same row.
+    """
+    with transaction():
+        topup = TopUp.get_by_id(topup_id)
+        return topup, _credit(topup, topup.user_id, "topup", key, now)
+
+
+def _credit(topup, payer_id, kind, key, now):
+    """Post the row's amount and mark it paid; tell whether the key was new."""
+    _entry, created = ledger.post(payer_id, topup.amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}")
+    if created:
         done = TopUp.update(state="paid", credited=topup.amount, decided_at=now)
         done.where(TopUp.id == topup.id, TopUp.state == "new").execute()
-        _credited(payer_id, topup.amount, key, now)
-        return topup, True
+        _credited(topup, payer_id, topup.amount, key, now)
+    return created
 
 
-def _credited(user_id, amount, key, now):
+def _credited(topup, user_id, amount, key, now):
     """Record the fact; `first` says that this is the first money the user brought."""
     count = Entry.select().where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
-    facts.emit("payment.credited", now, user=user_id, amount=amount, key=key, first=count == 1)
+    facts.emit("payment.credited", now, user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
 
 
 def cancel_new(user_id):
@@ -140,8 +197,39 @@ def count_waiting():
         return TopUp.select().where(TopUp.state == "pending").count()
 
 
-def of_user(user_id, limit=8):
-    """Return the user's payments that went beyond their first screen, newest first."""
+def overdue(before):
+    """Mark the waiting requests submitted before a time as reminded of, and return them; each comes once."""
+    with transaction():
+        query = TopUp.update(reminded=True).where(TopUp.state == "pending", ~TopUp.reminded, TopUp.submitted_at <= before)
+        return list(query.returning(TopUp).execute())
+
+
+def of_user(user_id, limit=8, before=None):
+    """Return the user's payments that went beyond their first screen, newest first, older than id `before` if given."""
     with connection():
         query = TopUp.select().where(TopUp.user == user_id, TopUp.state.not_in(("new", "cancelled")))
+        if before is not None:
+            query = query.where(TopUp.id < before)
         return list(query.order_by(TopUp.id.desc()).limit(limit))
+
+
+def charges(topup_id=None, user_id=None, limit=20):
+    """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice."""
+    with connection():
+        query = Charge.select(Charge, TopUp).join(TopUp).order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
+        query = query if topup_id is None else query.where(Charge.topup == topup_id)
+        return list(query if user_id is None else query.where(Charge.user == user_id))
+
+
+def entries(topup_id):
+    """Return the entries a payment has made, oldest first."""
+    with connection():
+        return list(Entry.select().where(Entry.ref == f"topup:{topup_id}").order_by(Entry.id))
+
+
+def totals(user_id):
+    """Return (number, sum) of the money a user has brought."""
+    with connection():
+        query = Entry.select(fn.COUNT(Entry.id), fn.SUM(Entry.amount))
+        count, total = query.where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).tuples().get()
+        return count, int(total or 0)

@@ -6,6 +6,7 @@
 
 from peewee import (
     BigIntegerField,
+    BlobField,
     BooleanField,
     Check,
     CompositeKey,
@@ -32,6 +33,7 @@ class User(Table):
     banned = BooleanField(default=False)  # by an admin
     blocked_bot = BooleanField(default=False)  # the person blocked the bot
     sales_paused = BooleanField(default=False)  # after a forced debit, until an admin decides
+    role = TextField(null=True)  # admin, cashier, support; owners are the ADMIN_IDS of the settings
     born_of = BigIntegerField(null=True)  # update_id of the update that created the row
     created_at = UtcField()
     seen_at = UtcField(index=True)
@@ -114,6 +116,7 @@ class Job(Table):
         indexes = (
             (("user", "id"), False),
             (("user", "created_at"), False),
+            (("user", "submitted_at"), False),
             (("created_at",), False),
             (("state", "submit_at"), False),
             (("delivery", "deliver_at"), False),
@@ -129,12 +132,14 @@ class TopUp(Table):
     method = TextField()
     amount = BigIntegerField(constraints=[Check("amount > 0")])
     stars = BigIntegerField(null=True)
-    state = TextField(default="new")  # new, pending, approved, rejected, paid, cancelled
+    state = TextField(default="new")  # new, pending, approved, rejected, undone, paid, cancelled
     proof = JSONField(null=True)  # {"file_id", "unique_id", "kind"}
     proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
     credited = BigIntegerField(null=True)
     decided_by = ForeignKeyField(User, null=True, backref="decisions")
     reason = TextField(null=True)
+    submitted_at = UtcField(null=True)
+    reminded = BooleanField(default=False)  # the admins were reminded of it, once
     created_at = UtcField()
     decided_at = UtcField(null=True)
 
@@ -142,14 +147,29 @@ class TopUp(Table):
         indexes = ((("user", "id"), False), (("state", "id"), False))
 
 
+class Sketch(Table):
+    """What a request's picture looks like, small (`plugins/transfer.py`): the same one again is a hint."""
+
+    topup = ForeignKeyField(TopUp, primary_key=True)
+    pixels = BlobField()
+
+
 class Charge(Table):
-    """One payment Telegram took in Stars; its charge id makes the credit happen once."""
+    """One payment Telegram took in Stars; its charge id makes the credit happen once.
+
+    `refund`: asked (booked, Telegram has not confirmed yet), done (the Stars went back), refused (by Telegram).
+    """
 
     charge_id = TextField(primary_key=True)
     topup = ForeignKeyField(TopUp)
     user = ForeignKeyField(User)
     stars = BigIntegerField()
+    refund = TextField(null=True, index=True)
+    listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()
+
+    class Meta:
+        indexes = ((("user", "created_at"), False),)
 
 
 class Referral(Table):
@@ -181,6 +201,7 @@ class Outbox(Table):
     id = IdField()
     key = TextField(unique=True)
     user = ForeignKeyField(User)
+    chat_id = BigIntegerField(null=True)  # the staff's group instead of the user, in the user's language
     text = TextField()  # text key
     values = JSONField(default=dict)
     buttons = JSONField(default=list)
@@ -224,4 +245,30 @@ class Stored(Table):
     updated_at = UtcField()
 
 
-TABLES = [User, Account, Entry, Draft, Job, TopUp, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored]
+class Act(Table):
+    """What somebody of the operator's did: one row an act, never changed."""
+
+    id = IdField()
+    actor = ForeignKeyField(User, backref="done")
+    what = TextField()  # one word of ours: approve, credit, block, setting …
+    user = ForeignKeyField(User, null=True, backref="suffered", index=True)
+    ref = TextField(null=True)  # topup:12, a setting's name …
+    words = TextField(null=True)  # the reason, or the value
+    amount = BigIntegerField(null=True)
+    created_at = UtcField()
+
+
+class Alarm(Table):
+    """A cause of alarm: one row a cause, however many events it has."""
+
+    cause = TextField(primary_key=True)
+    text = TextField()  # text key
+    values = JSONField(default=dict)
+    count = IntegerField(default=1)
+    since = UtcField()
+    last_at = UtcField(index=True)
+
+
+TABLES = [
+    User, Account, Entry, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
+]  # fmt: skip

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -182,17 +183,26 @@ class Chat:
         expect(self.page.locator("[data-testid=chat]")).to_have_attribute("data-person-id", str(person_id))
 
     def send(self, text):
-        """Write a message."""
-        self.page.get_by_test_id("composer").fill(text)
-        self.page.get_by_test_id("send").click()
+        """Write a message, and wait for the bot's answer below it."""
+        with self._answered():
+            self.page.get_by_test_id("composer").fill(text)
+            self.page.get_by_test_id("send").click()
+
+    @contextmanager
+    def _answered(self):
+        newest = self.page.locator(MESSAGE).last
+        before = newest.get_attribute("data-message-id") if newest.count() else ""
+        yield
+        expect(self.last).not_to_have_attribute("data-message-id", before)
 
     def sends_picture(self, name, content):
-        """Send a picture through the paper clip, as the file dialog would."""
+        """Send a picture through the paper clip, and wait for the bot's answer below it."""
         self.page.get_by_test_id("attach").click()
         with self.page.expect_file_chooser() as chooser:
             self.page.get_by_test_id("attach-media").click()
         chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
-        self.page.get_by_test_id("attach-send").click()
+        with self._answered():
+            self.page.get_by_test_id("attach-send").click()
 
     def tap(self, key, **values):
         """Tap a button by its text key, and wait until the bot has answered."""

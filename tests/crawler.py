@@ -42,7 +42,8 @@ class Screen:
         rows = message.get("reply_markup", {}).get("inline_keyboard", [])
         number = message["message_id"]
         labels = [[Label(cell["text"], cell.get("callback_data"), number) for cell in row] for row in rows]
-        return cls(number, message.get("text") or message.get("caption") or "", labels)
+        words = message.get("text") or message.get("caption") or message.get("invoice", {}).get("title", "")
+        return cls(number, words, labels)
 
     @property
     def labels(self):
@@ -142,40 +143,39 @@ class Crawl:
         name = self.signature(label.data)
         where = " › ".join([*path, f"[{label.text}] {name}"])
         self.pressed[name] = path
-        again = self._walk_to(path, name)
-        if again is None:
-            self.complaints.append(f"{where}: the second time the way does not lead there")
-            return
-        fresh, toast = self._tap(again)
+        again = self._walk_to(path, label.data)
+        fresh, toast = self._tap(again or label.data)
         if toast is None:
             self.complaints.append(f"{where}: the tap was not answered")
         elif not fresh and not toast:
             self.complaints.append(f"{where}: nothing happened")
-        elif toast in self.stale:
+        elif toast in self.stale and again:
             self.complaints.append(f"{where}: {toast!r}")
-        self._meet(fresh, [*path, name])
+        self._meet(fresh, [*path, label.data])
         if name in self.undo:
             self.person.forge(self.undo[name])
 
-    def _tap(self, label):
+    def _tap(self, data):
+        """Tap on the newest message; return what it changed, and the toast."""
         self._shown = self._snapshot()
-        self.person.forge(label.data, message=label.message_id)
+        self.person.forge(data)
         return self._fresh(), self.person.toast
 
-    def _walk_to(self, path, name):
-        """Go the path again from its root; return the button called `name` there, or None."""
+    def _walk_to(self, path, data):
+        """Go a path again from its root; return the data of the button at its end as it is now, or None."""
         self.person.change(clear=True)
         self.person.send("/cancel")  # what an earlier press has filled in would change the way
         self._shown = self._snapshot()
         self._roots[path[0]]()
-        for step in [*path[1:], name]:
-            labels = [label for message in self._fresh() for label in Screen.of(message).labels if label.data]
-            found = next((label for label in labels if self.signature(label.data) == step), None)
-            if found is None or step == name:
-                return found
-            self._shown = self._snapshot()
-            self.person.forge(found.data, message=found.message_id)
-        return None
+        for step in path[1:]:
+            self._tap(self._offered(step) or step)
+        return self._offered(data)
+
+    def _offered(self, data):
+        """Return the data of the button that is there now and does the same, or None."""
+        offered = [label.data for message in self._fresh() for label in Screen.of(message).labels if label.data]
+        alike = [one for one in offered if self.signature(one) == self.signature(data)]
+        return data if data in offered else next(iter(alike), None)
 
     def _snapshot(self):
         return {message["message_id"]: message for message in self.person.received}

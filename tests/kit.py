@@ -62,7 +62,7 @@ class Running:
             "TELEGRAM_API_URL": telegram.url,
             "KIE_STUB": "1",
             "KIE_API_URL": kie.url,
-            "KIE_UPLOAD_URL": kie.url,
+            "KIE_UPLOAD_URL": f"{kie.url}/upload",
             "KIE_API_KEY": "stub-key",
             "ADMIN_IDS": str(BOSS),
             "DATABASE_URL": url,

@@ -36,8 +36,9 @@ def job_of(bot, person):
 
 def entries_of(bot, person):
     """Return (kind, amount) of a person's entries, oldest first."""
-    found = bot.bot.ledger.entries(user_of(bot, person).id, limit=1000)
-    return [(entry.kind, entry.amount) for entry in reversed(found)]
+    with db.connection():
+        query = Entry.select(Entry.kind, Entry.amount).where(Entry.user == user_of(bot, person)).order_by(Entry.id)
+        return list(query.tuples())
 
 
 def texts(person):

@@ -225,8 +225,10 @@ class Generation:
     def _put_off(self, job, error, now):
         """An upload failed: nothing is started and nothing charged, so try again a few times."""
         log.warning("files of job %s could not be uploaded: %s", job.id, error)
+        if isinstance(error, Refused) and error.reason in PAUSING:
+            self._pause(error, now)
         if job.tries + 1 >= 5:
-            self._fail(job, "file", now, str(error), ("queued",))
+            self._fail(job, "server", now, str(error), ("queued",))
         else:
             jobs.requeue(job.id, now + BUSY_WAIT * (job.tries + 1), states=("queued",))
 

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { attachMenu, takeDropsAndPastes } from "./attach.js";
+import { CommandList } from "./commands.js";
 import { h, icon, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { currentReplyMarkup, replyKeyboard } from "./keyboard.js";
@@ -53,7 +54,7 @@ export class Composer {
         class: "menu-button",
         "data-testid": "bot-menu",
         "aria-haspopup": "true",
-        onclick: () => this.toggleCommands(),
+        onclick: () => this.commands.toggle(),
       },
       icon("menu"),
       h("span", {}, t("commands")),
@@ -63,13 +64,7 @@ export class Composer {
       "aria-haspopup": "menu",
     });
     this.modeBar = h("div", { class: "mode-bar", hidden: true });
-    this.suggestions = h("div", {
-      class: "suggestions",
-      role: "group",
-      "aria-label": t("bot_commands"),
-      hidden: true,
-      onkeydown: (event) => this.onSuggestionKey(event),
-    });
+    this.commands = new CommandList(this);
     this.keyboardPlace = h("div", { class: "reply-keyboard-place" });
     this.row = h("div", { class: "composer-row" }, this.menuButton, this.field, this.keyboardButton, this.attachButton);
     this.unblock = h(
@@ -80,7 +75,7 @@ export class Composer {
     this.box = h(
       "div",
       { class: "composer" },
-      h("div", { class: "composer-card" }, this.suggestions, this.modeBar, this.row),
+      h("div", { class: "composer-card" }, this.commands.element, this.modeBar, this.row),
       this.sendButton,
     );
     this.element = h("div", { class: "composer-place" }, this.box, this.unblock, this.keyboardPlace);
@@ -92,11 +87,7 @@ export class Composer {
     this.box.hidden = blocked;
     this.keyboardPlace.hidden = blocked;
     this.unblock.hidden = !blocked;
-    this.menuButton.hidden = this.commands().length === 0;
-  }
-
-  commands() {
-    return this.view.profile.commands ?? [];
+    this.menuButton.hidden = this.commands.all.length === 0;
   }
 
   focus() {
@@ -114,14 +105,21 @@ export class Composer {
   replace(text) {
     this.field.value = "";
     this.insert(text);
-    this.hideSuggestions();
+    this.commands.hide();
+  }
+
+  /** Empty the field, ready for the next text. */
+  clear() {
+    this.field.value = "";
+    this.onInput();
+    this.focus();
   }
 
   onInput() {
     this.grow();
     const command = /^\/\w*$/.exec(this.field.value);
-    if (command) this.suggest(command[0]);
-    else this.hideSuggestions();
+    if (command) this.commands.show(command[0]);
+    else this.commands.hide();
   }
 
   grow() {
@@ -135,61 +133,15 @@ export class Composer {
       event.preventDefault();
       this.submit();
     } else if (event.key === "Escape") {
-      this.hideSuggestions();
+      this.commands.hide();
       this.setMode(null);
-    } else if (event.key === "ArrowUp" && !this.suggestions.hidden) {
+    } else if (event.key === "ArrowUp" && this.commands.isOpen) {
       event.preventDefault();
-      this.suggestions.lastChild?.focus();
+      this.commands.focusLast();
     } else if (event.key === "ArrowUp" && !this.field.value) {
       event.preventDefault();
       this.editLast();
     }
-  }
-
-  // ---- commands of the bot
-
-  toggleCommands() {
-    if (this.suggestions.hidden) this.suggest("/");
-    else this.hideSuggestions();
-  }
-
-  suggest(start) {
-    const fitting = this.commands().filter(({ command }) => `/${command}`.startsWith(start));
-    this.suggestions.hidden = fitting.length === 0;
-    this.suggestions.replaceChildren(
-      ...fitting.map(({ command, description }) =>
-        h(
-          "button",
-          {
-            type: "button",
-            class: "suggestion",
-            "data-testid": "bot-command",
-            onclick: () => this.useCommand(`/${command}`),
-          },
-          h("span", { class: "suggestion-command" }, `/${command}`),
-          h("span", { class: "muted ellipsis" }, description),
-        ),
-      ),
-    );
-  }
-
-  hideSuggestions() {
-    this.suggestions.hidden = true;
-  }
-
-  onSuggestionKey(event) {
-    const step = { ArrowDown: "nextSibling", ArrowUp: "previousSibling" }[event.key];
-    if (event.key === "Escape") this.hideSuggestions();
-    if (event.key === "Escape" || (step === "nextSibling" && !document.activeElement.nextSibling)) this.focus();
-    else if (step) document.activeElement[step]?.focus();
-    if (step) event.preventDefault();
-  }
-
-  useCommand(text) {
-    this.field.value = "";
-    this.onInput();
-    this.view.sendText(text);
-    this.focus();
   }
 
   // ---- replies and edits
@@ -241,7 +193,7 @@ export class Composer {
     const { mode } = this;
     this.field.value = "";
     this.setMode(null);
-    this.hideSuggestions();
+    this.commands.hide();
     const done =
       mode?.kind === "edit"
         ? await this.saveEdit(mode.message, text)

@@ -13,6 +13,16 @@ export function toast(text, place = document.body) {
   setTimeout(() => node.remove(), TOAST_MS);
 }
 
+/** Carry out an act of the page and say in a toast how it went: `done` (a text, or nothing), or why it did not work. */
+export async function attempt(act, done) {
+  try {
+    await act();
+    if (done) toast(done);
+  } catch (error) {
+    toast(t("failed", { reason: error.message }));
+  }
+}
+
 /** Show a dialog made of `children`; resolves with what `close(value)` was given, or null. `children` gets `close`. */
 export function dialog(props, children) {
   return new Promise((resolve) => {

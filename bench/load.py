@@ -1,0 +1,360 @@
+"""A town that uses the bot: customers who pay and order, admins who decide, and what each of them knows afterwards.
+
+Everybody acts through the control plane of the local Telegram, waits for the bot's answer, and notes what the outside
+world saw: payments Telegram took, decisions that were tapped, prices that were shown. `bench/books.py` holds these
+notes and the two servers' own records against the ledger.
+"""
+
+import io
+import random
+import re
+import threading
+import time
+from collections import Counter
+
+from PIL import Image
+
+from demo import kit
+from demo import server as telegram_server
+from kie import stub
+from kie.stub_control import Control
+
+TOKEN = "1:DEMO-token-of-no-use-anywhere"
+ADMINS = (5000000900, 5000000901)
+PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some
+LOOK_S = 0.15  # between two looks of one person
+ORDER, TRANSFER, STARS, BALANCE = "order", "transfer", "stars", "balance"
+GOALS = {ORDER: 5, BALANCE: 2, STARS: 2, TRANSFER: 1}
+FAILING_TASKS = 0.1  # of the tasks KIE lets fail
+
+
+def kopecks(text):
+    """Return the first amount of roubles in an English text as kopecks, or None."""
+    found = re.search(r"(\d[\d,\u00a0\u202f ]*(?:\.\d+)?)\s*₽", text)
+    return round(float(re.sub(r"[^\d.]", "", found[1])) * 100) if found else None
+
+
+def picture(number):
+    """Return a PNG that no other number gives."""
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), tuple(number.to_bytes(3, "big"))).save(stream, "PNG")
+    return stream.getvalue()
+
+
+class Servers:
+    """The local Telegram and the KIE stub, in this process, so that they survive the bot."""
+
+    def __init__(self, seconds=(0.2, 1.0)):
+        self.telegram_server = telegram_server.start(token=TOKEN, admin_ids=ADMINS)
+        self.kie_server = stub.start(seconds=seconds)
+        self.telegram, self.kie = kit.Telegram(self.telegram_server.url), Control(self.kie_server.api_url)
+
+    def settings(self, database_url, data_dir, **more):
+        """Return the environment of a bot between the two."""
+        return {
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+            "TELEGRAM_API_URL": self.telegram_server.url,
+            "KIE_STUB": "1",
+            "KIE_API_URL": self.kie_server.api_url,
+            "KIE_UPLOAD_URL": self.kie_server.upload_url,
+            "ADMIN_IDS": ",".join(map(str, ADMINS)),
+            "DATABASE_URL": database_url,
+            "DATA_DIR": str(data_dir),
+            "USD_RATE": "90",
+            "TRANSFER_DETAILS": "Test Bank 0000 1111",
+            "FLOOD_MESSAGES": "1000",
+        } | more
+
+    def stop(self):
+        """Stop both."""
+        self.telegram_server.stop()
+        self.kie_server.stop()
+
+
+class Notes:
+    """What the people know: facts of the world outside the bot. Written by many threads, each to keys of its own."""
+
+    def __init__(self):
+        self.paid = {}  # Telegram's charge id → (person id, kopecks the person chose to pay)
+        self.requests = {}  # number of a transfer → {"person", "amount", "taps": set of approve and refuse}
+        self.corrections = {}  # reason → (person id, kopecks), confirmed by an admin
+        self.doubtful = set()  # reasons of corrections that the bot said were "done or replaced before"
+        self.prices = {}  # prompt → kopecks shown on the button that was tapped
+        self.balances = {}  # person id → kopecks in the last answer to /balance
+        self.unanswered = []  # what somebody did without an answer
+        self.done = Counter()
+
+
+class Human:
+    """Somebody with a chat: acts, and waits for the bot's answer."""
+
+    def __init__(self, servers, notes, first_name, rng, **fields):
+        self.notes, self.rng = notes, rng
+        self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of one's own: each is a thread
+        self.person = self.telegram.person(first_name, language_code="en", **fields)
+        self.id = self.person.id
+
+    def fresh(self, after):
+        """Return the messages from number `after` on."""
+        return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": after - 1})["messages"]
+
+    def until(self, look, about, patience_s=PATIENCE_S):
+        """Look again and again until `look()` returns something, and return it; note what never came."""
+        end = time.monotonic() + patience_s
+        while (found := look()) is None:
+            if time.monotonic() > end:
+                self.notes.unanswered.append(f"{self.id} {about}")
+                raise NoAnswer(about)
+            time.sleep(LOOK_S * self.rng.uniform(0.5, 1.5))
+        return found
+
+    def answer(self, after, holds="", **options):
+        """Wait for a message of the bot after number `after` whose text holds `holds`."""
+
+        def look():
+            return next((one for one in self.fresh(after + 1) if one["_from_bot"] and holds in words(one)), None)
+
+        return self.until(look, f"message {after}, {holds!r}", **options)
+
+    def say(self, text):
+        """Send a text and return its number."""
+        return self.person.send(text)["message_id"]
+
+    def tap(self, message, data, patience_s=PATIENCE_S):
+        """Tap, wait until the tap is answered, which the bot does last, and return the words of that answer."""
+        body = {"message_id": message["message_id"], "data": data}
+        tap = self.telegram.call("POST", f"/people/{self.id}/tap", json=body)["callback_query_id"]
+
+        def look():
+            answer = self.telegram.call("GET", f"/taps/{tap}")
+            return answer["text"] if answer["answered"] else None
+
+        return self.until(look, f"tap {data}", patience_s)
+
+    def find(self, start, after=0):
+        """Return (message, label, data) of the newest button whose data begins so, or None."""
+        for message in reversed(self.fresh(after)):
+            for row in message.get("reply_markup", {}).get("inline_keyboard", []) if message["_from_bot"] else []:
+                for cell in row:
+                    if cell.get("callback_data", "").startswith(start):
+                        return message, cell["text"], cell["callback_data"]
+        return None
+
+
+class NoAnswer(Exception):
+    """The bot did not answer within the patience; it is noted."""
+
+
+def words(message):
+    """Return what a message says."""
+    return message.get("text") or message.get("caption") or ""
+
+
+class Customer(Human):
+    """Pays, orders, cancels, asks."""
+
+    def __init__(self, *args, **fields):
+        super().__init__(*args, **fields)
+        self._count = 0
+
+    def arrive(self):
+        """Open the bot."""
+        self.answer(self.say("/start"))
+
+    def amount(self):
+        """Return a sum of 100 to 400 roubles that hardly anybody else chooses."""
+        return self.rng.randint(10_000, 40_000)
+
+    def balance(self):
+        """Ask for the balance and note the answer."""
+        self.notes.balances[self.id] = kopecks(words(self.answer(self.say("/balance"), "Balance:")))
+        self.notes.done[BALANCE] += 1
+
+    def stars(self):
+        """Pay with Stars; a payment counts when Telegram has taken it."""
+        amount, screen = self.amount(), self.answer(self.say("/topup"))
+        self.tap(screen, f"payments:pay:stars:{amount}")
+
+        def look():
+            return next((one for one in reversed(self.fresh(screen["message_id"])) if "invoice" in one), None)
+
+        self.pay(self.until(look, "an invoice"), amount)
+
+    def pay(self, invoice, amount):
+        """Pay an invoice and note the charge."""
+        body = {"message_id": invoice["message_id"]}
+        paid = self.telegram.call("POST", f"/people/{self.id}/pay", json=body)  # waits for the pre-checkout's answer
+        for charge in paid["charge_ids"]:
+            self.notes.paid[charge] = (self.id, amount)
+        self.notes.done[f"{STARS} {paid['state']}"] += 1
+
+    def transfer(self):
+        """Ask to pay by transfer and send a screenshot."""
+        screen = self.answer(self.say("/topup"))
+        self.tap(screen, f"payments:pay:transfer:{self.amount()}")
+        if any("send the screenshot" in words(one) for one in self.fresh(screen["message_id"])):
+            self.send_proof()
+
+    def send_proof(self):
+        """Send a screenshot and wait until it is received."""
+        sent = self.person.photo(picture(self.rng.randrange(2**24)))
+        self.answer(sent["message_id"])
+        self.notes.done[TRANSFER] += 1
+
+    def order(self):
+        """Order a picture; sometimes tap twice, sometimes cancel."""
+        shown = self.open_card()
+        if shown is None:
+            self.notes.done["too poor"] += 1
+            return
+        message, _label, data = shown
+        if self.rng.random() < 0.2:
+            body = {"message_id": message["message_id"], "data": data}
+            self.telegram.call("POST", f"/people/{self.id}/tap", json=body)
+        self.tap(message, data)
+        self.notes.done[ORDER] += 1
+        if self.rng.random() < 0.15:
+            self.cancel(message)
+
+    def open_card(self):
+        """Write a prompt and open a card with it; return (message, label, data) of its confirm button, if any."""
+        self._count += 1
+        prompt = f"fox {self.id}-{self._count}"
+        suggested = self.answer(self.say(prompt), prompt)
+        self.tap(suggested, "generate:open:z-image")
+        shown = self.find("orders:go:", suggested["message_id"])
+        if shown is not None:
+            self.notes.prices[prompt] = kopecks(shown[1])
+        return shown
+
+    def cancel(self, card):
+        """Tap the cancel button of an order, if it is still there."""
+        shown = self.find("orders:cancel:", card["message_id"])
+        if shown is not None:
+            time.sleep(self.rng.uniform(0, 2))  # by then it may be running, and the bot has to say no
+            self.tap(shown[0], shown[2])
+            self.notes.done["cancel taps"] += 1
+
+
+class Admin(Human):
+    """Decides on transfers, and corrects balances."""
+
+    def __init__(self, *args, customers, **fields):
+        super().__init__(*args, **fields)
+        self._customers, self._seen, self._last = customers, set(), 0
+        self._count = 0
+
+    def arrive(self):
+        """Open the bot: from now on it can write to this admin."""
+        self.answer(self.say("/start"))
+
+    def decide(self):
+        """Decide on every request that came since the last look."""
+        messages = self.fresh(self._last)
+        for message in messages:
+            rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+            data = [cell["callback_data"] for row in rows for cell in row if "callback_data" in cell]
+            approve = next((one for one in data if one.startswith("transfer:approve:")), None)
+            if approve and approve not in self._seen:
+                self._seen.add(approve)
+                self._decide_one(message, int(approve.split(":")[2]))
+        self._last = messages[-1]["message_id"] if messages else self._last
+
+    def _decide_one(self, message, number):
+        person = int(re.search(r"id (\d+)", words(message))[1])
+        note = self.notes.requests.setdefault(
+            number, {"person": person, "amount": kopecks(words(message)), "taps": set()}
+        )
+        if self.rng.random() < 0.8:
+            note["taps"].add("approve")
+            for _ in range(self.rng.choice((1, 1, 2))):
+                self.tap(message, f"transfer:approve:{number}")
+        else:
+            note["taps"].add("refuse")
+            self.tap(message, f"transfer:refuse:{number}:not_found")
+        self.notes.done["decisions"] += 1
+
+    def correct(self, customer=None):
+        """Give a customer a few roubles; the confirm button is tapped twice, as impatient people do."""
+        self._count += 1
+        customer = customer or self.rng.choice(self._customers)
+        amount, reason = self.rng.randint(1, 300), f"gift {self.id}-{self._count}"
+        self.answer(self.say(f"/user {customer.id}"))
+        card = self.find("users:card:")
+        if card is None:
+            return
+        self.tap(card[0], card[2].replace("card", "credit"))
+        asked = self.answer(self.say(f"{amount / 100:.2f} {reason}"))
+        confirm = self.find("users:ok:", asked["message_id"])
+        if confirm is None or reason not in words(confirm[0]):
+            return  # the bot was killed in between and has shown something else: begin anew another time
+        self.notes.corrections[reason] = (customer.id, amount)
+        if "done or replaced" in self.tap(confirm[0], confirm[2]):
+            self.notes.doubtful.add(reason)  # the bot was killed in between and cannot tell: once or not at all
+        self.tap(confirm[0], confirm[2])
+        self.notes.done["corrections"] += 1
+
+
+class Town:
+    """Customers and two admins, each with a thread, acting until `stop`."""
+
+    def __init__(self, servers, users, *, seed=1, pause_s=5.0):
+        self.servers, self.notes, self._pause_s = servers, Notes(), pause_s
+        self._rng, self._stopping = random.Random(seed), threading.Event()
+        self.customers = [Customer(servers, self.notes, f"Ann{n}", self._child()) for n in range(users)]
+        self.admins = [
+            Admin(servers, self.notes, f"Boss{n}", self._child(), id=id, customers=self.customers)
+            for n, id in enumerate(ADMINS)
+        ]
+        self._threads = []
+
+    def _child(self):
+        return random.Random(self._rng.getrandbits(64))
+
+    def start(self):
+        """Let everybody arrive and act."""
+        for admin in self.admins:
+            admin.arrive()
+        works = [(self._live, one) for one in self.customers] + [(self._administer, one) for one in self.admins]
+        self._threads = [threading.Thread(target=work, args=(one,), daemon=True) for work, one in works]
+        for thread in [*self._threads, threading.Thread(target=self._weather, daemon=True)]:
+            thread.start()
+
+    def stop(self):
+        """Let everybody finish what they are at."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _pause(self, human, mean_s):
+        self._stopping.wait(human.rng.expovariate(1 / mean_s))
+
+    def _live(self, customer):
+        self._guarded(customer.arrive)
+        self._guarded(customer.stars)
+        while not self._stopping.is_set():
+            self._pause(customer, self._pause_s)
+            goal = customer.rng.choices(list(GOALS), list(GOALS.values()))[0]
+            self._guarded(getattr(customer, goal))
+
+    def _administer(self, admin):
+        while not self._stopping.is_set():
+            self._guarded(admin.decide)
+            if admin.rng.random() < 0.2:
+                self._guarded(admin.correct)
+            self._pause(admin, 0.7)
+        self._guarded(admin.decide)
+
+    def _guarded(self, act):
+        try:
+            act()
+        except NoAnswer:
+            pass  # it is in the notes
+        except (AssertionError, OSError, LookupError) as error:
+            self.notes.unanswered.append(f"{type(error).__name__}: {error}")
+
+    def _weather(self):
+        """Let some of KIE's tasks fail."""
+        while not self._stopping.wait(1.0):
+            if self._rng.random() < FAILING_TASKS * 2:
+                self.servers.kie.fail_next("500-internal")

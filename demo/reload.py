@@ -1,0 +1,191 @@
+"""Loading a plugin again while the bot runs, for `bot.py --demo --reload`.
+
+Whatever a plugin registers lands in lists and dicts of the bot (and in the handler lists of `bot.telebot`). What was
+added to them while its `register` ran is the plugin's own: to load it again, that is taken out and the file's new
+content registers anew, in the old place. A file that does not load puts back what was there. Other plugins, open
+dialogues and the database are not touched. Between out and in a button may be missing for an instant, which is why
+this is for development alone.
+"""
+
+import linecache
+import logging
+from importlib.util import cache_from_source
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+LANGS = ("en", "ru")
+THREADS = "loops"  # the one list of the bot that plugins do not register in: it follows `periodic`
+
+
+class Reloader:
+    """Watches the folders of plugins and texts; `step()` looks whether a file was saved and loads it again.
+
+    `load_one(bot, path)` loads one file and raises what says where it is wrong; `adopt(model, migrations)` makes or
+    migrates a plugin's table; `told(loaded, problems)` hears what came of it.
+    """
+
+    def __init__(self, load_one, adopt, told, threads=True):
+        self._load_one, self._adopt, self._told, self._threads = load_one, adopt, told, threads
+        self._own = {}  # plugin → what it registered, as (list or dict, key or None, value)
+        self.problems = {}  # plugin, or "texts" → why it does not load
+
+    def load_one(self, bot, path):
+        """Load a plugin and remember what it registered."""
+        before = marks(bot)
+        self._load_one(bot, path)
+        self._own[path.stem] = [place for place in places(bot) if mark(place) not in before]
+
+    def watch(self, bot, plugins, texts, off=()):
+        """Begin to watch the folder of plugins, but for those that are `off`, and the folder of texts."""
+        self._bot, self._folders, self._off = bot, (Path(plugins), Path(texts)), off
+        self._stamps = self._look()
+        self._loops = list(zip(bot.periodic, bot.loops[len(bot.loops) - len(bot.periodic) :], strict=True))
+
+    def _look(self):
+        """Return what tells the versions of each file apart."""
+        plugins, texts = self._folders
+        found = [path for path in plugins.glob("*.py") if path.stem not in self._off and path.stem[0] != "_"]
+        facts = {path: path.stat() for path in [*found, *texts.glob("*/*.po")]}
+        return {path: (fact.st_mtime_ns, fact.st_size) for path, fact in facts.items()}
+
+    def step(self, _now=None):
+        """Load again what was saved since the last look, and what did not load before; texts first."""
+        stamps = self._look()
+        changed = {path for path in {*stamps, *self._stamps} if stamps.get(path) != self._stamps.get(path)}
+        self._stamps = stamps
+        if not changed:
+            return
+        plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
+        if any(path.suffix == ".po" for path in changed):
+            self._try("texts", self._bot.texts.reload)
+        for path in plugins:
+            self._try(path.stem, lambda path=path: self._again(path))
+        self._bot.introduce()
+        self._told([path.stem for path in plugins if path.stem not in self.problems], self.problems)
+
+    def _is_due(self, path, changed):
+        return path.suffix == ".py" and (path in changed or path.stem in self.problems)
+
+    def _try(self, name, act):
+        """Do what a file that is being written may make fail in any way, and note how it went."""
+        try:
+            act()
+        except Exception as error:  # whatever it is, it is the file's: shown to whoever is writing it
+            named = str(error).startswith("plugins/")  # the loader has said where
+            self.problems[name] = str(error) if named else f"{name}: {type(error).__name__}: {error}"
+            log.warning("not loaded: %s", self.problems[name])
+        else:
+            self.problems.pop(name, None)
+            log.info("loaded again: %s", name)
+
+    def _again(self, path):
+        """Take a plugin out and register its file anew; when that fails, put back what was there."""
+        old = self._own.pop(path.stem, [])
+        take_out(old)
+        others = marks(self._bot)
+        try:
+            if path.exists():
+                self._register(path)
+        except BaseException:
+            take_out([place for place in places(self._bot) if mark(place) not in others])
+            put_in(old)
+            self._own[path.stem] = old
+            raise
+        finally:
+            self._arrange()
+            self._follow_periodic()
+            self._bot.updates.kinds = self._bot.kinds()
+
+    def _register(self, path):
+        """Load a file's newest content and see to what a start would see to."""
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)  # it tells saves of one second apart by size alone
+        linecache.checkcache(str(path))
+        self.load_one(self._bot, path)
+        problems = list(self._bot.settings.problems)
+        self._bot.settings.problems.clear()
+        problems += [f"no text {key} in {lang}" for lang in LANGS for key in self._named() - self._bot.texts.keys(lang)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        for place, _key, value in self._own[path.stem]:
+            if place is self._bot.tables:
+                self._adopt(*value)
+
+    def _named(self):
+        """Return the keys of the texts that everybody would miss: of commands and menus."""
+        items = [item.key for items in self._bot.menus.values() for item in items]
+        return {about for _name, about in self._bot.commands(admin=True)} | set(items)
+
+    def _arrange(self):
+        """Bring the lists and dicts into the order in which a start fills them: by the plugins' names."""
+        turns = {id(value): at for at, name in enumerate(sorted(self._own)) for _place, _key, value in self._own[name]}
+        for place in {id(place): place for place, _key, _value in places(self._bot)}.values():
+            if isinstance(place, list):
+                place[:] = sorted(place, key=lambda value: turns.get(id(value), -1))
+                continue
+            keys = sorted(place, key=lambda key, place=place: turns.get(id(place[key]), -1))
+            for key in keys if keys != list(place) else ():
+                place[key] = place.pop(key)
+
+    def _follow_periodic(self):
+        """Stop the loops of periodic work that is gone and start those of work that is new."""
+        bot, kept = self._bot, []
+        for work, loop in self._loops:
+            if work in bot.periodic:
+                kept.append((work, loop))
+            else:
+                loop.stop()
+                bot.loops.remove(loop)
+        for work in bot.periodic:
+            if work not in [one for one, _loop in kept]:
+                kept.append((work, bot.periodic_loop(*work)))
+                bot.loops.append(kept[-1][1])
+                if self._threads:
+                    kept[-1][1].start()
+        self._loops = kept
+
+
+def places(bot):
+    """Yield everything that is registered, as (list or dict, key or None, value)."""
+    for name, value in vars(bot).items():
+        if name != THREADS and isinstance(value, (list, dict)):
+            yield from _inside(value)
+    for name, value in vars(bot.telebot).items():
+        if name.endswith("_handlers") and isinstance(value, list):
+            yield from ((value, None, handler) for handler in value)
+
+
+def _inside(registry):
+    for key, value in registry.items() if isinstance(registry, dict) else ((None, one) for one in registry):
+        if isinstance(registry, dict) and isinstance(value, (list, dict)):
+            yield from _inside(value)
+        else:
+            yield registry, key, value
+
+
+def mark(place):
+    """Return what tells one registration from another."""
+    registry, key, value = place
+    return id(registry), key, id(value)
+
+
+def marks(bot):
+    """Return the marks of everything that is registered."""
+    return {mark(place) for place in places(bot)}
+
+
+def take_out(registered):
+    """Remove what a plugin registered from where it is."""
+    for registry, key, value in registered:
+        if isinstance(registry, list):
+            registry[:] = [one for one in registry if one is not value]
+        elif registry.get(key) is value:
+            del registry[key]
+
+
+def put_in(registered):
+    """Add what `take_out` removed."""
+    for registry, key, value in registered:
+        if isinstance(registry, list):
+            registry.append(value)
+        else:
+            registry[key] = value
