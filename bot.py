@@ -1,7 +1,9 @@
 """Start the bot: settings → plugins → lock → database → updates.
 
     python bot.py            run it
-    python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser
+    python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
+                             with --reload, a plugin that is saved is loaded again at once
+    python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
 """
 
 import argparse
@@ -13,18 +15,27 @@ import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from core import loader, lock, log, settings
+from core import lead, loader, lock, log, settings
 from core.app import Bot
 from core.loops import Clock
 from core.sender import Sender
 from core.texts import Texts
-from kie.catalog import Catalog
 from kie.client import Client
+from storage.schema import NewerSchema
 
 ROOT = Path(__file__).parent
+PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
 VERSION = "0.1.0"
-STANDBY_S = 1
+COMMANDS = {
+    "verify": "proves the books",
+    "doctor": "says what is wrong and how to mend it",
+    "backup": "[FILE] writes everything into one file",
+    "restore": "FILE fills an empty database from one (the bot must not run)",
+    "move": "--to URL copies everything into another database (the bot must not run)",
+    "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
+}
 logger = logging.getLogger("bot")
 
 
@@ -35,12 +46,17 @@ def declare(found):
     key = {"default": "stub-key"} if stub else {}
     found.declare("KIE_API_KEY", secret=True, advanced=False, **key)
     found.declare("ADMIN_IDS", settings.ids, default=(), advanced=False)
-    found.declare("USD_RATE", Decimal, default=None, minimum=Decimal("0.01"), advanced=False)
-    found.declare("MARKUP", Decimal, default=Decimal("2.0"), minimum=Decimal(1), advanced=False)
+    rate = {"minimum": Decimal("0.01"), "maximum": Decimal(1_000_000)}
+    found.declare("USD_RATE", Decimal, default=None, advanced=False, chat=True, **rate)
+    factor = {"minimum": Decimal(1), "maximum": Decimal(100)}
+    found.declare("MARKUP", Decimal, default=Decimal("2.0"), advanced=False, chat=True, **factor)
     found.declare("CURRENCY", default="RUB", advanced=False)
+    found.declare("TIME_ZONE", settings.zone, default=ZoneInfo("Europe/Moscow"))
     declare_storage(found)
     found.declare("PORT", int, default=0, minimum=1, advanced=False)
     found.declare("PUBLIC_URL", settings.url, default="")
+    found.declare("BOT_MODE", default="polling", choices=("polling", "webhook"))
+    found.declare("KIE_WEBHOOK_KEY", default="", secret=True)
     found.declare("LOG_FORMAT", default="text", choices=("text", "json"))
     found.declare("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     found.declare("USER_JOBS", int, default=5, minimum=1)
@@ -61,21 +77,30 @@ def declare_storage(found):
         found.refuse("DATABASE_URL", "(hidden)", "sqlite:///path or postgresql://user:password@host/name")
 
 
-def build(environ, clock, *, threads=128, rng=None, plugins=ROOT / "plugins"):
-    """Return a bot with its plugins registered and its settings checked; raise SettingsError or PluginError."""
-    found = settings.Settings(environ)
-    declare(found)
-    texts = Texts(ROOT / "data" / "texts", found["CURRENCY"])
-    token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` below refuses it, together with all other problems
-    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock)
-    loader.load(bot, plugins, off=found["PLUGINS_OFF"])
+def build(environ, clock, *, threads=128, rng=None, plugins=PLUGINS, texts=TEXTS, models=MODELS, load_one=loader.load_one):
+    """Return a bot with its settings checked and all its parts; raise SettingsError or PluginError."""
+    bot = assemble(environ, clock, threads=threads, plugins=plugins, texts=texts, load_one=load_one)
+    found = bot.settings
+    settings.check_together(found)
     found.check()
     from core.services.generation import Generation
+    from core.services.shelf import Shelf
 
     client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"])
-    catalog = Catalog.load(ROOT / "data" / "models.json")
-    bot.generation = Generation(bot, catalog, client, workers=16 if threads else 0, rng=rng)
+    shelf = Shelf(models, callbacks=bool(found["PUBLIC_URL"]))
+    bot.generation = Generation(bot, shelf, client, workers=16 if threads else 0, rng=rng)
     bot.prepare(threads)
+    return bot
+
+
+def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.load_one, **_more):
+    """Return a bot with its plugins registered, its settings not yet checked; raise PluginError."""
+    found = settings.Settings(environ)
+    declare(found)
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"])
+    token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
+    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock)
+    loader.load(bot, plugins, found["PLUGINS_OFF"], load_one)
     return bot
 
 
@@ -85,6 +110,7 @@ def open_storage(found, tables=()):
 
     db.connect(found["DATABASE_URL"])
     stored.forget()
+    found.stored = stored.get
     applied = schema.migrate()
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
@@ -92,10 +118,13 @@ def open_storage(found, tables=()):
         schema.adopt(model, migrations)
 
 
-def run(environ):
-    """Run the bot until it is told to stop; return the exit code."""
+def run(environ, stage=None):
+    """Run the bot until it is told to stop; return the exit code. `stage` is the demo's way to it."""
+    from storage import db
+
     clock = Clock()
-    bot = build(environ, clock)
+    load_one = stage.reloader.load_one if stage and stage.reloader else loader.load_one
+    bot = build(environ, clock, load_one=load_one)
     found = bot.settings
     log.setup(found["LOG_LEVEL"], found["LOG_FORMAT"] == "json", found.secrets())
     for stranger, ours in found.strangers():
@@ -103,96 +132,50 @@ def run(environ):
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    web = _serve_web(found, clock)
+    db.use(found["DATABASE_URL"])
+    web = _serve_web(found, clock, "127.0.0.1" if stage else "0.0.0.0")
     leader = lock.make(found["DATABASE_URL"], found["DATA_DIR"])
-    if not _wait_for_lead(leader, stop):
-        return 0
-    open_storage(found, bot.tables)
-    _introduce(bot, stop)
-    if not stop.is_set():
-        bot.recover()
-        bot.start()
-        if web:
-            web.bot = bot
+
+    def ready(bot):
+        if stage:
+            stage.enter(bot, PLUGINS, TEXTS)
         logger.info("@%s is ready: %d models, %d plugins' commands", bot.username, len(bot.generation.catalog.models),
                     len(bot.handlers["command"]))
-        _wait_for_end(leader, stop)
-    bot.stop()
-    leader.release()
+
+    lead.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
     return 0
 
 
-def _serve_web(found, clock):
+def _serve_web(found, clock, host):
     if not found["PORT"]:
         return None
     from core.web import Web
 
-    return Web("0.0.0.0", found["PORT"], clock, VERSION)
+    return Web(host, found["PORT"], clock, VERSION)
 
 
-def _wait_for_lead(leader, stop):
-    """Stand by until the lock is ours; tell whether it is."""
-    waiting = False
-    while not stop.is_set():
-        if leader.acquire():
-            return True
-        if not waiting:
-            logger.info("another copy of this bot is running; standing by to take over")
-        waiting = True
-        stop.wait(STANDBY_S)
-    return False
+def command(name, argument, environ):
+    """Do one of the COMMANDS and print what it says; return the exit code."""
+    from core import commands
 
-
-def _introduce(bot, stop):
-    """Say hello to Telegram, however long the network takes; a refused token ends the start."""
-    from core.sender import TelegramError
-    from core.transport import NotSent, UnknownOutcome
-
-    while not stop.is_set():
-        try:
-            bot.introduce()
-            return
-        except TelegramError as error:
-            if error.code in (401, 404):
-                raise settings.SettingsError(["TELEGRAM_BOT_TOKEN: Telegram refuses it; want the one @BotFather shows"]) from None
-            logger.warning("Telegram: %s; trying again", error)
-        except (NotSent, UnknownOutcome) as error:
-            logger.warning("Telegram cannot be reached (%s); trying again", error)
-        stop.wait(3)
-
-
-def _wait_for_end(leader, stop):
-    """Wait for a signal, or for the loss of the leader's lock."""
-    while not stop.wait(1):
-        try:
-            leader.check()
-        except lock.LockLost as error:
-            logger.error("the leader's lock is lost (%s); stopping, so that another copy may lead", error)
-            return
-
-
-def verify(environ):
-    """Prove the books and print what differs; return 1 when something does. May run beside the bot."""
-    from storage import audit
-
-    found = settings.Settings(environ)
-    declare_storage(found)
-    found.check()
-    open_storage(found)
-    problems = 0
-    for promise, row in audit.verify():
-        problems += 1
-        print(f"broken: {promise}: {row}")
-    users, entries, held = audit.totals()
-    print(f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences")
-    return 1 if problems else 0
+    whole = name == "doctor"  # it looks at everything, the others only at the rows
+    bot = (build if whole else assemble)(environ, Clock(), threads=0)
+    bot.settings.check(only=None if whole else commands.STORAGE)
+    log.setup("WARNING", False, bot.settings.secrets())
+    try:
+        for line in getattr(commands, name)(bot, argument):
+            print(line)
+    except commands.FAILURES as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def start_stub():
     """Start the KIE stub in this process and return the settings that point at it."""
     from kie import stub
 
-    running = stub.start(facts=ROOT / "data" / "models.json")
+    running = stub.start(facts=MODELS)
     return {"KIE_STUB": "1", "KIE_API_URL": running.api_url, "KIE_UPLOAD_URL": running.upload_url}
 
 
@@ -201,19 +184,28 @@ def demo_folder(environ):
     return Path(environ.get("DATA_DIR", "var")) / "demo"
 
 
-def demo_settings(environ):
-    """Start the local Telegram of the demo and the KIE stub; return the settings of a bot between them."""
+def open_demo(environ, reload):
+    """Start the demo's local Telegram and the KIE stub; return the settings of a bot between them, and its stage."""
     if environ.get("TELEGRAM_BOT_TOKEN"):
         raise settings.SettingsError(["TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine"])
     from demo import server
+    from demo.backstage import Backstage
     from kie import stub
 
+    stage = Backstage()
     folder = demo_folder(environ)
-    kie = stub.start(facts=ROOT / "data" / "models.json")
+    kie = stub.start(facts=MODELS)
     telegram = server.start(
-        port=int(environ.get("DEMO_PORT", "8081")), state_path=folder / "chat.json", token=DEMO_TOKEN, kie_url=kie.api_url,
-        admin_ids=(DEMO_ADMIN,), people=("Anna",),
+        port=int(environ.get("DEMO_PORT", "8081")),
+        state_path=folder / "chat.json",
+        token=DEMO_TOKEN,
+        kie_url=kie.api_url,
+        admin_ids=(DEMO_ADMIN,),
+        people=("Anna", "Boris"),
+        backstage=stage,
     )
+    if reload:
+        stage.reloader = _reloader(telegram)
     print(f"\n  Open {telegram.url} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
     defaults = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
     port = environ.get("PORT") or _free_port()
@@ -227,8 +219,20 @@ def demo_settings(environ):
         "KIE_UPLOAD_URL": kie.upload_url,
         "ADMIN_IDS": str(DEMO_ADMIN),
         "DATA_DIR": str(folder),
+        "DATABASE_URL": "",
     }
-    return defaults | environ | fixed
+    return defaults | environ | fixed, stage
+
+
+def _reloader(telegram):
+    from demo.reload import Reloader
+    from storage import schema
+
+    def told(loaded, problems):
+        """Tell the page what became of the saved files."""
+        telegram.announce("plugins", {"loaded": loaded, "problems": list(problems.values())})
+
+    return Reloader(loader.load_one, schema.adopt, told)
 
 
 def _free_port():
@@ -239,25 +243,51 @@ def _free_port():
 def main(arguments=None):
     """Read the command line and the environment, and run."""
     parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
-    parser.add_argument("command", nargs="?", default="run", choices=("run", "verify"), help="verify proves the books")
+    about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
+    parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
+    parser.add_argument("argument", nargs="?", help="the FILE or NAME of the command")
+    parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
+    parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     options = parser.parse_args(arguments)
+    if options.reload and not options.demo:
+        parser.error("--reload is for --demo: elsewhere a plugin may move money")
+    argument = options.to if options.command == "move" else options.argument
+    if argument is None and options.command in ("new-plugin", "restore", "move"):
+        parser.error(f"{options.command} {COMMANDS[options.command]}")
     log.setup("INFO", False, [])
     try:
         environ = environment()
-        if options.command == "verify":
-            return verify(environ | {"DATA_DIR": str(demo_folder(environ))} if options.demo else environ)
+        if options.command == "new-plugin":
+            return new_plugin(argument)
+        if options.command != "run":
+            own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
+            return command(options.command, argument, environ | own)
         if options.demo:
-            environ = demo_settings(environ)
-        elif environ.get("KIE_STUB") in ("1", "true", "yes", "on") and not environ.get("KIE_API_URL"):
+            return run(*open_demo(environ, options.reload))
+        if environ.get("KIE_STUB") in ("1", "true", "yes", "on") and not environ.get("KIE_API_URL"):
             environ |= start_stub()
         return run(environ)
     except settings.SettingsError as error:
         print("The bot cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
         print(FIRST_STEPS, file=sys.stderr)
-    except loader.PluginError as error:
+    except (loader.PluginError, NewerSchema) as error:
         print(f"The bot cannot start: {error}", file=sys.stderr)
     return 2
+
+
+def new_plugin(name):
+    """Write the files of a new plugin and say what they are; return the exit code."""
+    from demo import scaffold
+
+    try:
+        for path in scaffold.write(ROOT, name):
+            print("wrote", path.relative_to(ROOT))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"\nSee it with `python bot.py --demo --reload` (/{name}), test it with `pytest tests/test_{name}.py`.")
+    return 0
 
 
 def environment():

@@ -12,16 +12,17 @@ from storage.tables import Account, Entry, Fact, Inbox, Job, Outbox, User
 
 LATE = ("lost", "deadline")
 MICRO = 1_000_000
+SHOWN = 5  # differences of each line that are written out
 
 
 @dataclass
 class Row:
-    """One line of the table; `differences` counts what does not fit, None where there is nothing to hold it against."""
+    """One line of the table; `wrong` lists what does not fit, None where there is nothing to hold it against."""
 
     name: str
     world: str
     books: str
-    differences: int | None
+    wrong: list | None
 
 
 @contextlib.contextmanager
@@ -57,7 +58,7 @@ class Books:
                 "open jobs": jobs.count_open(),
                 "deliveries": Job.select().where(Job.delivery == "pending").count(),
             }
-            self.aside = Inbox.select().where(Inbox.aside).count()
+            self.aside = [body for (body,) in Inbox.select(Inbox.body).where(Inbox.aside).tuples()]
         self.tasks = servers.kie.tasks()
         self.lost = [job for job in self.jobs if job["reason"] in LATE]
         self.seen = {one.id: [m for m in one.fresh(0) if m["_from_bot"]] for one in self.customers}
@@ -79,7 +80,8 @@ class Books:
 
     def _matched(self, name, world, books):
         """Compare {key: (person, amount)} with {key: [(person, amount)]}."""
-        wrong = sum(books.get(key, []) != [value] for key, value in world.items()) + len(set(books) - set(world))
+        wrong = [(key, value, books.get(key)) for key, value in world.items() if books.get(key) != [value]]
+        wrong += [(key, None, books[key]) for key in set(books) - set(world)]
         sums = (sum(amount for _person, amount in world.values()), sum(a for many in books.values() for _p, a in many))
         counts = (len(world), sum(map(len, books.values())))
         return Row(name, f"{counts[0]} · {roubles(sums[0])}", f"{counts[1]} · {roubles(sums[1])}", wrong)
@@ -114,9 +116,9 @@ class Books:
         loose = [task for key, task in billed.items() if key not in captured and key not in named_late]
         nameless = Counter(job["inputs"]["prompt"] for job in self.lost if not job["task_id"])
         unexplained = Counter(task["inputs"]["prompt"] for task in loose) - nameless
-        wrong = unexplained.total() + len(set(captured) - set(billed))
-        overcharged = sum(job["charged"] != self.notes.prices.get(job["inputs"]["prompt"]) for job in captured.values())
-        shown = sum(self.notes.prices.get(task["inputs"]["prompt"], 0) for key, task in billed.items() if key in captured)
+        wrong = [*unexplained.elements(), *(captured[key]["id"] for key in set(captured) - set(billed))]
+        overcharged = [job["id"] for job in captured.values() if job["charged"] != self._shown(job)]
+        shown = sum(self._shown(task) for key, task in billed.items() if key in captured)
         charged = sum(job["charged"] for job in captured.values())
         late = len(named_late & set(billed))
         return [
@@ -125,31 +127,30 @@ class Books:
             Row("creates whose answer was cut (money given back)", f"{len(loose)} billed", f"{len(self.lost)} lost", None),
         ]
 
+    def _shown(self, order):
+        """Return the price on the button that was tapped, of a job or a task."""
+        return self.notes.prices.get(order["inputs"]["prompt"], 0)
+
     def credits(self):
         """What KIE billed is what the jobs say it took, cut creates apart."""
         known = {job["task_id"] for job in self.jobs if job["cost"] is not None}
         cut = sum(task["credits"] for task in self.tasks if task["task_id"] not in known)
         billed = self.servers.kie.bill()["billed_credits"]
         stored = sum(job["cost"] or 0 for job in self.jobs) / MICRO
-        return Row("KIE's bill in credits", f"{billed:.2f}", f"{stored:.2f} + {cut:.2f} cut", int(abs(billed - stored - cut) > 0.001))
+        wrong = [billed - stored - cut] if abs(billed - stored - cut) > 0.001 else []
+        return Row("KIE's bill in credits", f"{billed:.2f}", f"{stored:.2f} + {cut:.2f} cut", wrong)
 
     def results(self):
         """Every result was delivered at least once, and every order that ended badly was told of."""
-        shown = Counter()
-        for messages in self.seen.values():
-            for message in messages:
-                cells = [cell for row in message.get("reply_markup", {}).get("inline_keyboard", []) for cell in row]
-                for kind in ("again", "change"):
-                    head = f"orders:{kind}:"
-                    numbers = [cell["callback_data"][len(head):] for cell in cells if cell.get("callback_data", "").startswith(head)]
-                    shown.update((kind, int(number)) for number in numbers)
+        shown = Counter(data for messages in self.seen.values() for message in messages for data in _buttons(message))
         good = [job["id"] for job in self.jobs if job["state"] == "succeeded" or job["result"]]
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
-        twice = sum(shown["again", job] > 1 for job in good)
-        missing, untold = sum(not shown["again", job] for job in good), sum(not shown["change", job] for job in bad)
+        twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
+        missing = [job for job in good if not shown[f"orders:again:{job}"]]
+        untold = [job for job in bad if not shown[f"orders:change:{job}"]]
         return [
-            Row("results", f"{len(good) - missing} delivered ({twice} twice)", f"{len(good)}", missing),
-            Row("orders that failed", f"{len(bad) - untold} told", f"{len(bad)}", untold),
+            Row("results", f"{len(good) - len(missing)} delivered ({twice} twice)", f"{len(good)}", missing),
+            Row("orders that failed", f"{len(bad) - len(untold)} told", f"{len(bad)}", untold),
         ]
 
     def balances(self):
@@ -159,9 +160,10 @@ class Books:
             expected[person] += amount
         for job in self.jobs:
             if job["state"] == "succeeded":
-                expected[self.telegram_ids[job["user"]]] -= self.notes.prices.get(job["inputs"]["prompt"], 0)
+                expected[self.telegram_ids[job["user"]]] -= self._shown(job)
         people = [one.id for one in self.customers]
-        wrong = sum(not expected[one] == self.accounts.get(one) == self.notes.balances.get(one) for one in people)
+        three = [(one, expected[one], self.accounts.get(one), self.notes.balances.get(one)) for one in people]
+        wrong = [line for line in three if len(set(line[1:])) > 1]
         world, books = sum(expected[one] for one in people), sum(self.accounts.get(one, 0) for one in people)
         return Row("balances: expected and shown · in the ledger", roubles(world), roubles(books), wrong)
 
@@ -178,21 +180,27 @@ class Books:
 
     def answers(self):
         """Nothing anybody did stayed without an answer."""
-        taps = self.servers.telegram_server.world.taps.values()
-        open_taps = sum(not tap["answered"] for tap in taps)
-        silent = len(self.notes.unanswered)
-        return Row("acts without an answer · updates set aside", f"{silent + open_taps}", f"{self.aside}", silent + open_taps + self.aside)
+        silent = self.notes.unanswered
+        name = "acts without an answer · updates set aside"
+        return Row(name, f"{len(silent)}", f"{len(self.aside)}", [*silent, *self.aside])
 
     def leftovers(self):
         """Nothing is left to do."""
         waiting = self.servers.telegram.pending
         left = {name: count for name, count in self.left.items() if count}
-        said = ", ".join(f"{count} {name}" for name, count in left.items())
-        return Row("left to do", f"{waiting} updates", said or "nothing", waiting + sum(left.values()))
+        said = [f"{count} {name}" for name, count in left.items()]
+        wrong = [*said, *([f"{waiting} updates at Telegram"] if waiting else [])]
+        return Row("left to do", f"{waiting} updates", ", ".join(said) or "nothing", wrong)
 
 
 def _words(message):
     return message.get("text") or message.get("caption") or ""
+
+
+def _buttons(message):
+    """Return the data of a message's buttons."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [cell.get("callback_data") for row in rows for cell in row]
 
 
 def _telegram(method, servers):
@@ -209,18 +217,21 @@ def _telegram(method, servers):
 
 def verdict(rows, code, said):
     """Return the rows with the bot's own proof of its books at the end."""
-    broken = sum(line.startswith("broken:") for line in said.splitlines()) or int(code != 0)
+    broken = [line for line in said.splitlines() if line.startswith("broken:")] or ([said] if code else [])
     return [*rows, Row("python bot.py verify", f"exit {code}", said.splitlines()[-1] if said else "", broken)]
 
 
 def show(rows, title, write=print):
     """Write the table and its last line; return the number of differences."""
-    lines = [(row.name, row.world, row.books, "–" if row.differences is None else str(row.differences)) for row in rows]
+    lines = [(row.name, row.world, row.books, "–" if row.wrong is None else str(len(row.wrong))) for row in rows]
     head = ("", "the world", "the books", "differences")
     widths = [max(len(line[place]) for line in [head, *lines]) for place in range(4)]
     write(f"\n{title}\n")
     for line in [head, tuple("-" * width for width in widths), *lines]:
         write("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
-    differences = sum(row.differences or 0 for row in rows)
+    for row in rows:
+        for detail in (row.wrong or [])[:SHOWN]:
+            write(f"  {row.name}: {str(detail)[:300]}")
+    differences = sum(len(row.wrong or []) for row in rows)
     write(f"\n{differences} differences")
     return differences

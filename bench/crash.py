@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -66,7 +67,7 @@ def finish(servers, town, process, url, title, write=print):
     stopped = process.stop()
     rows = books.Books(servers, town, url).rows()
     rows = books.verdict(rows, *process.verify())
-    rows.append(books.Row("exit code of a polite stop", "", str(stopped), int(stopped != 0)))
+    rows.append(books.Row("exit code of a polite stop", "", str(stopped), [stopped] if stopped else []))
     differences = books.show(rows, title, write)
     report(town, process, write)
     return differences
@@ -76,8 +77,6 @@ def report(town, process, write):
     """Write what happened on the way, and what went wrong in the bot's own words."""
     done = ", ".join(f"{count} {name}" for name, count in sorted(town.notes.done.items()))
     write(f"{process.starts} starts; {done}")
-    for line in town.notes.unanswered[:20]:
-        write(f"  unanswered: {line}")
     for message, count in sorted(process.errors().items(), key=lambda item: -item[1])[:12]:
         write(f"  in the log {count} times: {message}")
 
@@ -133,6 +132,7 @@ def postgres(folder):
             connection.execute(f'CREATE DATABASE "{name}"')
         return server.get_uri(name)
 
+    fresh.server = server
     try:
         yield fresh
     finally:
@@ -148,6 +148,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plant", choices=("unique", "where", "inbox"), default="")
     parser.add_argument("--callbacks", action="store_true", help="KIE can reach the bot: PUBLIC_URL is set")
+    parser.add_argument("--log", default="", help="keep the bot's log in this file")
     parser.add_argument("--deliberate", action="store_true", help="kill before every step of the paths that move money")
     options = parser.parse_args()
     differences = 0
@@ -155,6 +156,8 @@ def main():
         for number, make in enumerate(fresh):
             with tempfile.TemporaryDirectory() as folder:
                 differences += run(make(f"crash{number}"), folder, options)
+                if options.log:
+                    shutil.copy(Path(folder) / "bot.log", options.log)
     return 1 if differences else 0
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from demo import kit
 from demo import server as telegram_server
+from demo.rules import TAP_ANSWER_S
 from kie import stub
 from kie.stub_control import Control
 
@@ -93,10 +94,11 @@ class Human:
         self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of one's own: each is a thread
         self.person = self.telegram.person(first_name, language_code="en", **fields)
         self.id = self.person.id
+        self._sent = 0  # number of the newest own message
 
-    def fresh(self, after):
-        """Return the messages from number `after` on."""
-        return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": after - 1})["messages"]
+    def fresh(self, first):
+        """Return the messages from number `first` on."""
+        return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": first - 1})["messages"]
 
     def until(self, look, about, patience_s=PATIENCE_S):
         """Look again and again until `look()` returns something, and return it; note what never came."""
@@ -118,22 +120,41 @@ class Human:
 
     def say(self, text):
         """Send a text and return its number."""
-        return self.person.send(text)["message_id"]
+        self._sent = self.person.send(text)["message_id"]
+        return self._sent
 
     def tap(self, message, data, patience_s=PATIENCE_S):
-        """Tap, wait until the tap is answered, which the bot does last, and return the words of that answer."""
+        """Tap, wait until the tap is answered, which the bot does last, and return the words of that answer.
+
+        A tap that waited too long while the bot was dead can't be answered any more (Telegram refuses); then the
+        bot's message counts, a new one or the tapped screen's change.
+        """
         body = {"message_id": message["message_id"], "data": data}
+        before = self.screens()
         tap = self.telegram.call("POST", f"/people/{self.id}/tap", json=body)["callback_query_id"]
+        tapped_at = time.monotonic()
 
         def look():
             answer = self.telegram.call("GET", f"/taps/{tap}")
-            return answer["text"] if answer["answered"] else None
+            if answer["answered"]:
+                return answer["text"]
+            late = time.monotonic() - tapped_at > TAP_ANSWER_S
+            return "" if late and self.screens() != before else None
 
         return self.until(look, f"tap {data}", patience_s)
 
-    def find(self, start, after=0):
-        """Return (message, label, data) of the newest button whose data begins so, or None."""
+    def screens(self):
+        """Return what the bot's newest messages say, to notice a change."""
+        return [(one["message_id"], words(one), str(one.get("reply_markup"))) for one in self.fresh(max(1, self._sent - 100)) if one["_from_bot"]]
+
+    def find(self, start, after=0, holds=""):
+        """Return (message, label, data) of the newest button whose data begins so, or None.
+
+        Only messages from number `after` on count, and of those the ones whose text holds `holds`.
+        """
         for message in reversed(self.fresh(after)):
+            if holds not in words(message):
+                continue
             for row in message.get("reply_markup", {}).get("inline_keyboard", []) if message["_from_bot"] else []:
                 for cell in row:
                     if cell.get("callback_data", "").startswith(start):
@@ -279,14 +300,14 @@ class Admin(Human):
         self._count += 1
         customer = customer or self.rng.choice(self._customers)
         amount, reason = self.rng.randint(1, 300), f"gift {self.id}-{self._count}"
-        self.answer(self.say(f"/user {customer.id}"))
-        card = self.find("users:card:")
+        found = self.answer(self.say(f"/user {customer.id}"), "Found for")
+        card = self.find("users:card:", found["message_id"], "Found for")
         if card is None:
             return
         self.tap(card[0], card[2].replace("card", "credit"))
         asked = self.answer(self.say(f"{amount / 100:.2f} {reason}"))
-        confirm = self.find("users:ok:", asked["message_id"])
-        if confirm is None or reason not in words(confirm[0]):
+        confirm = self.find("users:ok:", asked["message_id"], reason)
+        if confirm is None:
             return  # the bot was killed in between and has shown something else: begin anew another time
         self.notes.corrections[reason] = (customer.id, amount)
         if "done or replaced" in self.tap(confirm[0], confirm[2]):

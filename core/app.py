@@ -3,25 +3,30 @@
 import logging
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta, timezone
 
 import telebot
 from markupsafe import Markup
 
 from core import buttons as keyboards
-from core import library, mailbox
+from core import library, mailbox, webhook
+from core import staff as people
 from core.dispatch import Dispatcher
 from core.loops import Loop
 from core.sender import TelegramError
-from core.texts import TAGS
+from core.services import Services
+from core.texts import TAGS, Lang
 from core.transport import NotSent, UnknownOutcome
 from core.updates import Updates
-from storage import drafts, inbox, jobs, ledger, outbox, payments, referrals, stored, users
+from storage import drafts, health, inbox, outbox, staff, users
+from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
 RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 MAX_TEXT = 4096  # Bot API: characters after entity parsing
-DRAIN_S, CLOSE_S = 5, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
+GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
+WEBHOOK_LOOK_S = 60
 
 
 @dataclass(slots=True)
@@ -29,11 +34,12 @@ class Entry:
     """One registered handler and what it takes to be called."""
 
     handler: object
-    admin: bool = False
+    right: str | None = None
     groups: bool = False
     about: str | None = None
     order: int = 50
     types: dict = field(default_factory=dict)
+    blocked: bool = False
 
 
 @dataclass(slots=True)
@@ -46,12 +52,8 @@ class MenuItem:
     values: object = None
 
 
-class Bot:
+class Bot(Services):
     """Registration for plugins (`register(bot)`), and the running bot for the core, listeners and periodic work."""
-
-    users, payments, drafts, jobs, referrals, outbox, stored, ledger = (
-        users, payments, drafts, jobs, referrals, outbox, stored, ledger,
-    )  # fmt: skip
 
     def __init__(self, settings, texts, sender, clock):
         self.settings = settings
@@ -64,13 +66,19 @@ class Bot:
         self.listeners = {}
         self.payment_methods = {}
         self.deep_links = {}
+        self.under_results = []
         self.tables = []
+        self.free_offers = []
+        self.headlines = []
         self.periodic = []
+        self.checks = {}
+        self.pages = {}
         self.generation = None
         self.telebot = telebot.TeleBot(settings["TELEGRAM_BOT_TOKEN"] or "0:none", threaded=False, validate_token=False)
         self._dispatcher = Dispatcher(self)
         self.updates = None
         self.loops = []
+        self.leads_since = self.wrote_at = clock.now()
         self.stopping = threading.Event()
 
     # what a plugin calls in `register`
@@ -79,17 +87,25 @@ class Bot:
         """Declare a setting and return its value."""
         return self.settings.declare(name, kind, **rules)
 
-    def command(self, name, handler, about=None, admin=False, groups=False, order=50):
-        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`."""
-        self._register("command", name, Entry(handler, admin, groups, about, order))
+    def command(self, name, handler, about=None, right=None, groups=False, order=50, blocked=False, admin=False):
+        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
-    def button(self, route, handler, admin=False, groups=False, **arguments):
-        """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data."""
-        self._register("button", route, Entry(handler, admin, groups, types=arguments))
+        With a `right` (`core/staff.py`) only for those who have it; `blocked` people reach it too.
+        """
+        right = right or ("admin" if admin else None)
+        self._register("command", name, Entry(handler, right, groups, about, order, blocked=blocked))
 
-    def step(self, name, handler, admin=False):
+    def button(self, route, handler, right=None, groups=False, blocked=False, admin=False, **arguments):
+        """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
+
+        A button whose handler wants a right is drawn only for those who have it.
+        """
+        right = right or ("admin" if admin else None)
+        self._register("button", route, Entry(handler, right, groups, types=arguments, blocked=blocked))
+
+    def step(self, name, handler, right=None, blocked=False, admin=False):
         """Handle the next input of a dialogue opened with `ctx.ask(name, …)`."""
-        self._register("step", name, Entry(handler, admin))
+        self._register("step", name, Entry(handler, right or ("admin" if admin else None), blocked=blocked))
 
     def update(self, kind, handler):
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`)."""
@@ -100,16 +116,31 @@ class Bot:
         self.menus["main"].append(MenuItem(key, data, row))
 
     def admin_menu(self, key, data, row, values=None):
-        """Add a button to the admin menu; `values(bot)` fills in its label."""
+        """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label."""
         self.menus["admin"].append(MenuItem(key, data, row, values))
+
+    def under_result(self, row, buttons):
+        """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
+        self.under_results.append((row, buttons))
 
     def table(self, model, migrations=()):
         """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base)."""
         self.tables.append((model, migrations))
 
-    def payment_method(self, name, key, start):
-        """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen."""
-        self.payment_methods[name] = (key, start)
+    def payment_method(self, name, key, start, when=None):
+        """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen.
+
+        With `when`, the name of a setting, it is offered while that setting is something.
+        """
+        self.payment_methods[name] = (key, start, when)
+
+    def free_offer(self, offer):
+        """Ask `offer(bot, user_id, model, now)` for each quote: {"day", "limit", "left"} makes the order free."""
+        self.free_offers.append(offer)
+
+    def headline(self, line):
+        """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""
+        self.headlines.append(line)
 
     def deep_link(self, letter, handler):
         """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter."""
@@ -118,6 +149,14 @@ class Bot:
     def every(self, seconds, name, work):
         """Call `work(bot, now)` periodically."""
         self.periodic.append((seconds, name, work))
+
+    def check(self, name, work):
+        """Add a line to `doctor`: `work(bot)` returns None when all is well, else a text key or (text key, values)."""
+        self.checks[name] = work
+
+    def page(self, path, view):
+        """Serve GET `path` on PORT: `view(bot, leads)` returns what Flask answers, also while standing by."""
+        self.pages[path] = view
 
     def on(self, kind, listener):
         """Call `listener(bot, fact, now)` after a fact, at least once, inside a transaction of its own."""
@@ -131,10 +170,15 @@ class Bot:
     # what handlers and loops use
 
     def lang_of(self, user):
-        """Return the language a user reads: chosen, or guessed from Telegram's hint."""
-        if user.lang:
-            return user.lang
-        return "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
+        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone."""
+        guess = "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
+        return Lang(user.lang or guess, self.zone_of(user))
+
+    def zone_of(self, user):
+        """Return the time zone of a user: their own, or the operator's."""
+        if user.utc_offset is None:
+            return self.texts.zone
+        return timezone(timedelta(minutes=user.utc_offset))
 
     def menu_rows(self, name="main"):
         """Return a menu's keyboard from what plugins registered."""
@@ -145,21 +189,38 @@ class Bot:
             for number in numbers
         ]
 
+    def result_rows(self, job):
+        """Return the keyboard under a result from what plugins registered."""
+        rows = {}
+        for row, buttons in self.under_results:
+            rows.setdefault(row, []).extend(buttons(self, job))
+        return [rows[row] for row in sorted(rows)]
+
     def home(self):
         """Return the keyboard that leads to the main menu."""
         return [keyboards.button("common.menu", "start:menu")]
 
-    def markup(self, lang, buttons):
-        """Return a keyboard for the Bot API, leaving out buttons whose plugin is not there; None for no keyboard."""
+    def trouble(self, about="0"):
+        """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
+        return [keyboards.button("common.support", "support:open", about), *self.home()]
+
+    def markup(self, lang, buttons, reader=None):
+        """Return a keyboard for the Bot API, or None for no keyboard.
+
+        Buttons whose plugin is not there, or for which the `reader` has no right, are left out.
+        """
         rows = []
         for row in keyboards.rows(buttons):
-            cells = [self._cell(lang, cell) for cell in row if self._is_served(cell)]
+            cells = [self._cell(lang, cell) for cell in row if self._is_served(cell, reader)]
             if cells:
                 rows.append(cells)
         return {"inline_keyboard": rows} if rows else None
 
-    def _is_served(self, cell):
-        return cell.data is None or keyboards.split(cell.data)[0] in self.handlers["button"]
+    def _is_served(self, cell, reader):
+        if cell.data is None:
+            return True
+        entry = self.handlers["button"].get(keyboards.split(cell.data)[0])
+        return entry is not None and (reader is None or self.may(reader, entry.right))
 
     def _cell(self, lang, cell):
         shown = {"text": self.texts.plain(lang, cell.key, **cell.values)}
@@ -182,10 +243,13 @@ class Bot:
             log.error("markup was refused, sent plainly: %s", error)
             return self.sender.call("sendMessage", chat_id=chat_id, text=_untagged(last), **params)
 
-    def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, **values):
-        """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later."""
+    def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, chat_id=None, **values):
+        """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later.
+
+        With `chat_id` it goes to that group instead of the user, in the user's language.
+        """
         kept = keyboards.stored(buttons)
-        outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref)
+        outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref, chat_id=chat_id)
 
     def edit_quietly(self, chat_id, message_id, lang, key, buttons, values):
         """Edit a message of ours if that still works; what it says is not worth a second try."""
@@ -202,15 +266,17 @@ class Bot:
         except (TelegramError, NotSent, UnknownOutcome) as error:
             log.debug("let go: %s", error)
 
-    def admins(self):
-        """Return the users behind ADMIN_IDS who have started the bot."""
-        found = (users.by_telegram_id(i) for i in self.settings["ADMIN_IDS"])
-        return [user for user in found if user is not None]
+    def may(self, user, right):
+        """Tell whether a user has a right, by the row as it was read for this update."""
+        return people.may(self.settings, user, right)
 
-    def alert(self, key, *, unique, **values):
-        """Queue a message to every admin, once under its unique key."""
-        for admin in self.admins():
-            self.notify(admin.id, key, unique=f"alert:{unique}:{admin.id}", now=self.clock.now(), **values)
+    def desk(self, right):
+        """Return whom of the staff to tell, as (user, chat id) pairs for `notify`: the group, or each with the right."""
+        return people.desk(self, right)
+
+    def alert(self, key, *, cause, **values):
+        """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""
+        people.alert(self, key, cause, values)
 
     def wake(self):
         """Have the loops look for new work at once."""
@@ -241,8 +307,10 @@ class Bot:
             return Loop(name, step, every_s, self.clock)
 
         loops = [
-            loop("fetch", self.updates.fetch, 0),
+            loop("webhook", lambda now: webhook.ensure(self, now), WEBHOOK_LOOK_S),
             loop("inbox", self.updates.forget_finished, 0.5),
+            loop("adopt", self.updates.adopt, 2),
+            loop("write test", self._test_write, 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", lambda now: mailbox.send_due(self, now), 1),
             loop("facts", lambda now: mailbox.run_facts(self, now), 1),
@@ -252,7 +320,13 @@ class Bot:
             loop("pause", self.generation.check_pause, 30),
             loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
         ]
+        if self.settings["BOT_MODE"] == "polling":
+            loops[0] = loop("fetch", self.updates.fetch, 0)
         return loops + [self.periodic_loop(*each) for each in self.periodic]
+
+    def _test_write(self, now):
+        health.try_write(now)
+        self.wrote_at = now
 
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""
@@ -268,29 +342,28 @@ class Bot:
         if "callback_query" in update:
             self._quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
-            self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.home())
-        self.alert("common.alert_aside", unique=unique, update=update["update_id"])
+            self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.trouble())
+        self.alert("common.alert_aside", cause="aside", update=update["update_id"])
 
     def introduce(self):
-        """Learn our name from Telegram, and give it the commands of every language and of the admins."""
+        """Learn our name from Telegram, and give it the commands of every language and of the staff."""
         self.username = self.sender.call("getMe")["username"]
         for lang in (None, "ru"):
-            self.sender.call("setMyCommands", commands=self._commands(lang or "en", False), language_code=lang)
-            for admin in self.settings["ADMIN_IDS"]:
-                scope = {"type": "chat", "chat_id": admin}
-                try:
-                    commands = self._commands(lang or "en", True)
-                    self.sender.call("setMyCommands", commands=commands, language_code=lang, scope=scope)
-                except TelegramError as error:  # an admin who has not opened the chat yet has no scope
-                    log.info("no command menu for admin %s yet: %s", admin, error)
+            self.sender.call("setMyCommands", commands=self.commands_in(lang or "en"), language_code=lang)
+        for owner in self.settings["ADMIN_IDS"]:
+            people.show_commands(self, owner)
+        for member in staff.members():
+            people.show_commands(self, member.telegram_id, member)
 
-    def commands(self, admin):
-        """Return (name, text key) of the commands a person may see, everyday ones first."""
-        entries = [(e.admin, e.order, name, e.about) for name, e in self.handlers["command"].items() if e.about]
-        return [(name, about) for for_admins, _order, name, about in sorted(entries) if admin or not for_admins]
+    def commands(self, may=None):
+        """Return (name, text key) of everybody's commands and those whose right is `may(right)`, everyday ones first."""
+        entries = [(e.right or "", e.order, name, e.about) for name, e in self.handlers["command"].items() if e.about]
+        entries.sort(key=lambda entry: (bool(entry[0]), *entry[1:]))
+        return [(name, about) for right, _order, name, about in entries if not right or (may and may(right))]
 
-    def _commands(self, lang, admin):
-        return [{"command": name, "description": self.texts.plain(lang, about)} for name, about in self.commands(admin)]
+    def commands_in(self, lang, may=None):
+        """Return the same as Telegram's command menu wants it."""
+        return [{"command": name, "description": self.texts.plain(lang, about)} for name, about in self.commands(may)]
 
     def recover(self):
         """Pick up what a former run left: updates, then jobs."""
@@ -300,20 +373,34 @@ class Bot:
 
     def start(self):
         """Start every thread."""
+        self.leads_since = self.wrote_at = self.clock.now()
         for loop in self.loops:
             loop.start()
 
-    def stop(self):
-        """Stop fetching, let what was accepted finish, and end within the time a platform leaves."""
+    def stop(self, leads=True):
+        """Stop fetching, let what was accepted finish, and end within the time a platform leaves.
+
+        Who has lost the lead says nothing to Telegram: another copy may be fetching already.
+        """
         self.stopping.set()
         for loop in self.loops:
             loop.stop()
+        self.updates.end()
+        if leads:
+            self.updates.say_goodbye()
+            self.loops[0].join(GOODBYE_S)
+            self.updates.say_goodbye()
         self.updates.lanes.drain(DRAIN_S)
-        self.updates.forget_finished()
         self.updates.lanes.close()
         self.updates.express.close()
         self.generation.close(CLOSE_S)
-        log.info("stopped; %s", "updates are left for the next start" if inbox.oldest_wait() else "nothing is left to do")
+        try:
+            self.updates.forget_finished()
+            left = inbox.oldest_wait()
+        except StorageDown as error:
+            log.warning("stopped without the database: %s", error)
+        else:
+            log.info("stopped; %s", "updates are left for the next start" if left else "nothing is left to do")
 
 
 def _pieces(text):

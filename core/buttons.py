@@ -7,6 +7,7 @@ Anyone can forge it, so every handler that takes an id loads it together with it
 from dataclasses import dataclass, field
 
 MAX_BYTES = 64
+MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
 
 
@@ -63,9 +64,12 @@ def parse(args, types):
     if len(args) != len(types):
         raise BadData(f"{len(args)} arguments for {len(types)}")
     try:
-        return {name: kind(text) for (name, kind), text in zip(types.items(), args, strict=True)}
+        values = {name: kind(text) for (name, kind), text in zip(types.items(), args, strict=True)}
     except (ValueError, ArithmeticError) as error:
         raise BadData(str(error)) from error
+    if any(isinstance(value, int) and abs(value) > MAX_NUMBER for value in values.values()):
+        raise BadData("a number no row can have")
+    return values
 
 
 def pager(page, pages, *data):

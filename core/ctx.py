@@ -6,7 +6,8 @@ import logging
 from markupsafe import Markup
 
 from core.sender import TelegramError
-from storage import audit, drafts, jobs, ledger, outbox, payments, referrals, stored, users
+from core.services import Services
+from storage import ledger
 
 log = logging.getLogger(__name__)
 MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units after parsing
@@ -23,12 +24,8 @@ class BoundLedger:
     sums_by_kind = staticmethod(ledger.sums_by_kind)
 
 
-class Ctx:
+class Ctx(Services):
     """One update of one person."""
-
-    audit, users, payments, drafts, jobs, referrals, outbox, stored = (
-        audit, users, payments, drafts, jobs, referrals, outbox, stored,
-    )  # fmt: skip
 
     def __init__(self, bot, user, update_id, kind, body):
         self.bot = bot
@@ -55,15 +52,19 @@ class Ctx:
         """The person's language: chosen, or guessed from Telegram's hint."""
         return self.bot.lang_of(self.user)
 
-    @property
-    def is_admin(self):
-        """Tell whether the person is one of the operator's admins."""
-        return self.user.telegram_id in self.settings["ADMIN_IDS"]
+    def may(self, right):
+        """Tell whether the person has a right of the operator's people (`core/staff.py`)."""
+        return self.bot.may(self.user, right)
 
     @property
     def is_new(self):
         """Tell whether this very update created the user."""
         return self.user.born_of == self.update_id
+
+    @property
+    def _reader(self):
+        """Who sees what is drawn here: the person, or None in a group."""
+        return self.user if self.private else None
 
     @functools.cached_property
     def ledger(self):
@@ -80,7 +81,7 @@ class Ctx:
 
     def reply(self, key, buttons=None, **values):
         """Send a text as a new message and return its id."""
-        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons)
+        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         thread = self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
         sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, message_thread_id=thread)
         self.answered = True
@@ -98,7 +99,7 @@ class Ctx:
         return self.reply(key, buttons, **values)
 
     def _edit(self, message_id, key, buttons, values):
-        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons)
+        text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         try:
             self.bot.sender.call(
                 "editMessageText",
@@ -150,18 +151,25 @@ class Ctx:
         """Queue a message that must arrive, to any user, once under its unique key; see `Bot.notify`."""
         self.bot.notify(user_id, key, unique=unique, now=self.now, **more)
 
+    def in_private(self):
+        """Answer in the person's own chat from here on: what follows is not for the group."""
+        if not self.private:
+            self.chat_id, self.message, self.private = self.user.telegram_id, None, True
+
     def edit_buttons(self, buttons):
         """Change only the keyboard of the tapped message."""
-        markup = self.bot.markup(self.lang, buttons)
+        markup = self.bot.markup(self.lang, buttons, self._reader)
         self._change("editMessageReplyMarkup", message_id=self.message["message_id"], reply_markup=markup)
 
-    def close_copy(self, row, key, **values):
-        """Add a line to a message that was queued with a `ref` and sent, and take its buttons away."""
+    def close_copy(self, row, key, buttons=None, **values):
+        """Add a line to a message that was queued with a `ref` and sent, and change its buttons."""
         reader = self.users.get(row.user_id)
         lang = self.bot.lang_of(reader)
         text = self.texts.html(lang, row.text, **row.values) + "\n" + self.texts.html(lang, key, **values)
         method, field = ("editMessageCaption", "caption") if row.media else ("editMessageText", "text")
-        self._change(method, chat_id=reader.telegram_id, message_id=row.message_id, parse_mode="HTML", **{field: text})
+        place = {"chat_id": row.chat_id or reader.telegram_id, "message_id": row.message_id}
+        markup = self.bot.markup(lang, buttons, None if row.chat_id else reader)
+        self._change(method, **place, parse_mode="HTML", reply_markup=markup, **{field: text})
 
     def _change(self, method, chat_id=None, **params):
         """Make an edit; one that changes nothing, or a message that is gone, is let go."""
@@ -189,6 +197,38 @@ class Ctx:
         """Send a file Telegram has already."""
         method = "send" + kind.title()
         self.bot.sender.call(method, chat_id=self.chat_id, **{kind: file_id})
+        self.answered = True
+
+    def send_document(self, name, data, mime):
+        """Send bytes as a file."""
+        files = {"document": (name, data, mime)}
+        self.bot.sender.call("sendDocument", files=files, chat_id=str(self.chat_id), timeout_s=120)
+        self.answered = True
+
+    def send_photo(self, data):
+        """Send bytes as a picture."""
+        files = {"photo": ("picture.png", data, "image/png")}
+        self.bot.sender.call("sendPhoto", files=files, chat_id=str(self.chat_id), timeout_s=120)
+        self.answered = True
+
+    def copy(self, chat_id, message_id):
+        """Send a copy of a message of another chat, as it is."""
+        self.bot.sender.call("copyMessage", chat_id=self.chat_id, from_chat_id=chat_id, message_id=message_id)
+        self.answered = True
+
+    def show_file(self, kind, file_id, key, buttons, **values):
+        """Turn the tapped screen into a file Telegram has, with a caption; where that can't be done, send it below."""
+        words = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
+        markup, chat = self.bot.markup(self.lang, buttons, self._reader), self.chat_id
+        try:
+            media = {"type": kind, "media": file_id, **words}
+            message_id = self.message["message_id"]
+            self.bot.sender.call("editMessageMedia", chat_id=chat, message_id=message_id, media=media, reply_markup=markup)
+        except TelegramError as error:
+            if error.is_gone:
+                raise
+            method = "send" + kind.title()
+            self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **{kind: file_id}, **words)
         self.answered = True
 
     def finish_tap(self):

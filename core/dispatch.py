@@ -29,15 +29,19 @@ class Dispatcher:
         """Handle one raw update; raise only what the inbox should try again."""
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
-        person = body.get("from") if isinstance(body, dict) else None
-        if person is None or person.get("is_bot"):
+        user = self._user(body, update["update_id"]) if isinstance(body, dict) else None
+        if user is None:
             return
         started = time.perf_counter()
-        ctx = Ctx(self.bot, self._user(person, update["update_id"]), update["update_id"], kind, body)
+        ctx = Ctx(self.bot, user, update["update_id"], kind, body)
         outcome = self._run(ctx)
         log.debug("%s %s: %s in %.0f ms", kind, update["update_id"], outcome, 1000 * (time.perf_counter() - started))
 
-    def _user(self, person, update_id):
+    def _user(self, body, update_id):
+        """Return the user an update is about, or None for other bots' and nobody's."""
+        person = body.get("from")
+        if person is None or person.get("is_bot"):  # a refund may come from the bot itself, into the payer's chat
+            return users.by_telegram_id(body["chat"]["id"]) if "refunded_payment" in body else None
         sender = users.Sender(
             person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
         )
@@ -83,8 +87,6 @@ class Dispatcher:
     def _route(self, ctx):
         if ctx.kind == "my_chat_member":
             ctx.answered = True
-        if ctx.user.banned and ctx.kind in ("message", "callback_query") and "successful_payment" not in ctx.body:
-            raise UserError("common.banned", buttons=[[]])
         if ctx.kind == "callback_query":
             self._tap(ctx)
         elif ctx.kind == "message":
@@ -97,7 +99,7 @@ class Dispatcher:
 
     def _may_speak(self, ctx):
         """Tell whether a message is to be handled: money always, a flood not."""
-        if "successful_payment" in ctx.body or "refunded_payment" in ctx.body:
+        if _is_money(ctx):
             return True
         verdict = self._flood.check(ctx.user.id, self.bot.clock.monotonic())
         if verdict == "warn":
@@ -112,8 +114,7 @@ class Dispatcher:
             if self._library_takes(ctx):
                 return
             raise UserError("common.old_button")
-        if entry.admin and not ctx.is_admin:
-            raise UserError("common.not_yours")
+        self._let_in(ctx, entry)
         if not ctx.private and not entry.groups:
             raise UserError("common.private_only")
         try:
@@ -133,12 +134,11 @@ class Dispatcher:
             ctx.answered = True  # ordinary talk of a group is none of ours
             return
         content = next((name for name in CONTENT if name in ctx.body), "other")
-        if content not in ("successful_payment", "refunded_payment"):
+        if not _is_money(ctx):
             ctx.draft = drafts.listening(ctx.user.id, ctx.now)
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
+            self._let_in(ctx, step)
             if step is not None:
-                if step.admin and not ctx.is_admin:
-                    raise UserError("common.not_yours")
                 step.handler(ctx)
                 return
         handler = self.bot.handlers["update"].get(content)
@@ -146,6 +146,13 @@ class Dispatcher:
             handler(ctx)
         elif not self._library_takes(ctx):
             raise UserError("common.lost", buttons=self.bot.home())
+
+    def _let_in(self, ctx, entry):
+        """Raise what keeps a person out of a handler (None: of whatever else there is)."""
+        if ctx.user.banned and not (entry and entry.blocked):
+            raise UserError("common.banned", buttons=self.bot.trouble()[:1])
+        if entry is not None and not ctx.may(entry.right):
+            raise UserError("common.not_yours")
 
     def _library_takes(self, ctx):
         """Let a handler registered with the library have the update; tell whether there was one."""
@@ -165,12 +172,13 @@ class Dispatcher:
 
     def _start_command(self, ctx, name):
         entry = self.bot.handlers["command"].get(name)
-        if entry is None or (entry.admin and not ctx.is_admin):
+        if entry is None or not ctx.may(entry.right):
             if not ctx.private:
                 ctx.answered = True
             if ctx.answered or (entry is None and self._library_takes(ctx)):
                 return
             raise UserError("common.unknown_command", buttons=self.bot.home())
+        self._let_in(ctx, entry)
         if not ctx.private and not entry.groups:
             ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
             return
@@ -181,3 +189,8 @@ class Dispatcher:
         draft = drafts.listening(ctx.user.id, ctx.now)
         if draft is not None and draft.plugin != plugin:
             drafts.hush(ctx.user.id)
+
+
+def _is_money(ctx):
+    """Tell whether a message says that money moved: then it is handled whoever it is from, and however busy they are."""
+    return "successful_payment" in ctx.body or "refunded_payment" in ctx.body

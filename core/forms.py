@@ -19,6 +19,7 @@ from kie.pricing import options, steps
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
 PER_ROW, PER_PAGE = 3, 10
+FITS = {2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
 MEDIA_FIELDS = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
 
@@ -122,17 +123,6 @@ def problem(model, values):
     return None
 
 
-def files_sent(job):
-    """Return the files of a delivered job as media values."""
-    facts = dict.fromkeys(("mime", "size", "name", "seconds", "width", "height"))
-    kinds = ("photo", "video", "audio", "document")
-    return [
-        facts | {"file_id": part["file_id"], "unique_id": part["file_id"], "kind": part["kind"]}
-        for part in job.sent or []
-        if part["kind"] in kinds
-    ]
-
-
 class Card:
     """The form of one model with its values, as one person sees it."""
 
@@ -173,7 +163,14 @@ class Card:
 
     def label(self, spec):
         """Return an input's name as on its button."""
-        return self.word(f"input.{spec.label}")
+        key = f"input.{spec.label}"
+        return self.word(key) if self.texts.has(key) else spec.label.replace("_", " ").capitalize()
+
+    def mode_name(self, catalog):
+        """Return what tells this model from the others of its product."""
+        variant = self.model.title.removeprefix(catalog.cards[self.model.card].title).strip()
+        mode = self.word(self.model.mode_title)
+        return f"{mode} · {variant}" if variant else mode
 
     def shown(self, spec, value):
         """Return a value for people."""
@@ -186,7 +183,7 @@ class Card:
         if spec.kind in MEDIA:
             return str(len(files_of(value)))
         if spec.kind == "task":
-            return f"№{value.get('job')}"
+            return f"№{value.get('job')}" + (f" · {value['index'] + 1}" if value.get("index") else "")
         text = str(value)
         return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
 
@@ -223,9 +220,16 @@ class Card:
         return self.shown(spec, value)
 
     def input_rows(self, specs):
-        """Return buttons that open the given inputs, three a row."""
-        cells = [self._input_button(spec) for spec in specs if self.model.applies(spec.name, self.values)]
-        return [cells[i : i + PER_ROW] for i in range(0, len(cells), PER_ROW)]
+        """Return buttons that open the given inputs, as many a row as a phone shows whole."""
+        rows = []
+        for spec in specs:
+            if self.model.applies(spec.name, self.values):
+                cell = self._input_button(spec)
+                rows = [*rows[:-1], [*rows[-1], cell]] if rows and self._fits([*rows[-1], cell]) else [*rows, [cell]]
+        return rows
+
+    def _fits(self, row):
+        return len(row) <= PER_ROW and all(len(self.word(c.key, **c.values)) <= FITS[len(row)] for c in row)
 
     def _input_button(self, spec):
         value = self.model.effective(self.values).get(spec.name)
@@ -233,6 +237,9 @@ class Card:
         if spec.kind == "switch":
             return button("form.setting", *data, name=self.label(spec), value=self.shown(spec, bool(value)))
         if spec.kind in ("choice", "number") and present(value):
+            icon = self.label(spec).rpartition(" ")[0]
+            if icon and not icon[0].isalnum():
+                return button("label", *data, label=f"{icon} {self.seconds(spec, value)}")  # the icon names it
             return button("form.setting", *data, name=self.label(spec), value=self.seconds(spec, value))
         return button("label", *data, label=self.label(spec))
 
@@ -246,10 +253,13 @@ class Card:
         for choice in choices[page * PER_PAGE : (page + 1) * PER_PAGE]:
             mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
             label = mark + self.seconds(spec, choice)
-            if (credits := prices.get(choice)) is not None and (price := self.ctx.generation.price_of_credits(credits)) is not None:
+            if (credits := prices.get(choice)) is not None and (price := self._price(credits)) is not None:
                 label += " · " + self.texts.money(self.lang, price)
             index = steps(spec).index(choice)
             cells.append(button("label", "inputs:pick", self.model.code, place, index, label=label))
         per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
         rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
         return rows + pager(page, -(-len(choices) // PER_PAGE), "inputs:page", self.model.code, place)
+
+    def _price(self, credits):
+        return self.ctx.generation.price_of_credits(credits, self.model)

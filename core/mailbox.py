@@ -3,6 +3,7 @@
 import logging
 
 from core import buttons as keyboards
+from core import staff
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from storage import facts, outbox, users
@@ -22,13 +23,15 @@ def send_due(bot, now):
 
 def _send(bot, row, now):
     user = users.get(row.user_id)
-    if user.telegram_id is None:
+    if user.telegram_id is None and row.chat_id is None:
         outbox.dropped(row)
         return
     try:
         sent = _say(bot, row, user)
     except TelegramError as error:
-        if error.is_gone:
+        if row.chat_id and (error.is_gone or error.migrate_to):
+            staff.move_group(bot, row.chat_id, error.migrate_to)
+        elif error.is_gone:
             users.mark_blocked(user.telegram_id, True)
             outbox.dropped(row)
         elif error.code == 400:
@@ -46,12 +49,13 @@ def _send(bot, row, now):
 def _say(bot, row, user):
     lang = bot.lang_of(user)
     text = bot.texts.html(lang, row.text, **row.values)
-    markup = bot.markup(lang, keyboards.restored(row.buttons))
+    chat_id = row.chat_id or user.telegram_id
+    markup = bot.markup(lang, keyboards.restored(row.buttons), None if row.chat_id else user)
     if row.media is None:
-        return bot.send_html(user.telegram_id, text, reply_markup=markup)
+        return bot.send_html(chat_id, text, reply_markup=markup)
     kind = row.media["kind"]
     params = {kind: row.media["file_id"], "caption": text, "parse_mode": "HTML", "reply_markup": markup}
-    return bot.sender.call(SEND_MEDIA[kind], chat_id=user.telegram_id, **params)
+    return bot.sender.call(SEND_MEDIA[kind], chat_id=chat_id, **params)
 
 
 def run_facts(bot, now):
@@ -61,7 +65,7 @@ def run_facts(bot, now):
         if all([_run(bot, fact, listener, now) for listener in bot.listeners.get(fact.kind, [])]):
             facts.done(fact)
         elif facts.postponed(fact, now) == LISTENER_TRIES:
-            bot.alert("common.alert_listener", unique=f"fact:{fact.id}", kind=fact.kind)
+            bot.alert("common.alert_listener", cause=f"listener:{fact.kind}", kind=fact.kind)
     if rows:
         bot.wake()
     return False

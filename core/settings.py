@@ -7,8 +7,11 @@ import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from urllib.parse import urlsplit
 
 _MISSING = object()
+TELEGRAM_PORTS = (None, 443, 80, 88, 8443)  # Bot API, setWebhook
 
 
 class SettingsError(Exception):
@@ -21,7 +24,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One declared setting; `advanced` ones stay out of the README's first table."""
+    """One declared setting; `advanced` ones stay out of the README's first table.
+
+    One of the `chat` may be changed from there; what is stored then wins over the environment, at once.
+    """
 
     name: str
     kind: object
@@ -30,6 +36,8 @@ class Setting:
     choices: tuple = ()
     secret: bool = False
     advanced: bool = True
+    maximum: object = None
+    chat: bool = False
 
 
 class Settings:
@@ -40,9 +48,15 @@ class Settings:
         self._values = {}
         self.declared = {}
         self.problems = []
+        self.stored = lambda _name: None  # what was set from the chat, once the database is open
 
     def __getitem__(self, name):
-        return self._values[name]
+        text = self.stored(name) if self.declared[name].chat else None
+        return self.read(name, text) if text else self._values[name]
+
+    def read(self, name, text):
+        """Return the value a text stands for; raise ValueError or InvalidOperation when it does not fit."""
+        return _parse(self.declared[name], text)
 
     def declare(self, name, kind=str, default=_MISSING, **rules):
         """Declare a setting and return its value; a wrong one is noted and shown with all the others."""
@@ -65,10 +79,11 @@ class Settings:
         """Note a problem that concerns several settings together."""
         self.problems.append(f"{name}: found {found}; want {wanted}")
 
-    def check(self):
-        """Raise SettingsError with every problem noted so far."""
-        if self.problems:
-            raise SettingsError(self.problems)
+    def check(self, only=None):
+        """Raise SettingsError with every problem noted so far, or those of the names in `only`."""
+        problems = [line for line in self.problems if only is None or line.partition(":")[0] in only]
+        if problems:
+            raise SettingsError(problems)
 
     def strangers(self):
         """Return (found, ours) pairs of environment names that look like a slip of one of ours."""
@@ -82,6 +97,18 @@ class Settings:
     def secrets(self):
         """Return the values that must never be shown."""
         return [str(self._values[s.name]) for s in self.declared.values() if s.secret and self._values[s.name]]
+
+
+def check_together(found):
+    """Note what contradicts itself: an address nobody serves, a webhook Telegram would refuse."""
+    public, webhook = urlsplit(found["PUBLIC_URL"] or ""), found["BOT_MODE"] == "webhook"
+    if public.scheme and not found["PORT"]:
+        found.refuse("PORT", "nothing, with a PUBLIC_URL that leads to it", "the port that PUBLIC_URL is passed on to")
+    if webhook and not public.scheme:
+        found.refuse("PUBLIC_URL", "nothing, with BOT_MODE=webhook", "the address at which the internet finds PORT")
+    here = public.hostname in ("127.0.0.1", "localhost")
+    if webhook and public.scheme and not here and (public.scheme != "https" or public.port not in TELEGRAM_PORTS):
+        found.refuse("PUBLIC_URL", repr(found["PUBLIC_URL"]), "https on port 443, 80, 88 or 8443, as Telegram demands")
 
 
 def telegram_token(text):
@@ -108,6 +135,14 @@ def names(text):
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def zone(text):
+    """Parse a time zone by its name, such as Europe/Moscow."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(text) from error
+
+
 def switch(text):
     """Parse on or off: 1, true, yes, on; 0, false, no, off."""
     low = text.lower()
@@ -125,6 +160,7 @@ _WANTED = {
     ids: "Telegram ids separated by commas",
     url: "an address such as https://example.org",
     names: "words separated by commas",
+    zone: "a time zone such as Europe/Moscow",
     telegram_token: "a bot token from @BotFather, such as 123456:ABC-DEF",
 }
 
@@ -141,6 +177,8 @@ def _parse(setting, found):
     if setting.kind is Decimal and not value.is_finite():
         raise ValueError(found)
     if setting.minimum is not None and value < setting.minimum:
+        raise ValueError(found)
+    if setting.maximum is not None and value > setting.maximum:
         raise ValueError(found)
     if setting.choices and value not in setting.choices:
         raise ValueError(found)

@@ -8,6 +8,7 @@ sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts 
 import gettext
 import io
 import string
+from datetime import UTC
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -25,6 +26,18 @@ class MissingText(KeyError):
     """No plugin's text file has this key: a bug, found by the tests that draw every screen."""
 
 
+class Lang(str):
+    """A language code that knows its reader's time zone."""
+
+    __slots__ = ("zone",)
+
+    def __new__(cls, code, zone):
+        """Return the code `code` for a reader in `zone` (a tzinfo)."""
+        made = super().__new__(cls, code)
+        made.zone = zone
+        return made
+
+
 class Ref(str):
     """The key of a text that stands as a value in another one: shown in the reader's language."""
 
@@ -34,8 +47,9 @@ class Ref(str):
 class Texts:
     """All texts of all plugins in every language."""
 
-    def __init__(self, folder, currency="RUB"):
+    def __init__(self, folder, currency="RUB", zone=UTC):
         self.currency = currency
+        self.zone = zone
         self._folder = Path(folder)
         self.reload()
 
@@ -94,9 +108,9 @@ class Texts:
         if spec == "number":
             return format_decimal(value, locale=lang)
         if spec == "date":
-            return format_date(value, "d MMM", locale=lang)
+            return format_date(value.astimezone(getattr(lang, "zone", self.zone)), "d MMM", locale=str(lang))
         if spec == "when":
-            return format_datetime(value, "d MMM, HH:mm", locale=lang)
+            return format_datetime(value, "d MMM, HH:mm", getattr(lang, "zone", self.zone), locale=str(lang))
         if spec == "span":
             return f"{int(value) // 60}:{int(value) % 60:02}"
         raise ValueError(f"unknown format {spec!r}")

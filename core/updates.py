@@ -34,12 +34,13 @@ class Updates:
     def __init__(self, sender, handle, clock, *, threads, kinds, set_aside):
         self._sender = sender
         self._handle = handle
+        self.threaded = bool(threads)
         self.lanes = Lanes(self.work, threads, clock.monotonic)
         self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic)
         self._clock = clock
         self.kinds = kinds
         self._set_aside = set_aside
-        self._offset = self._told = None  # the offset to ask for next, and the last one Telegram has heard
+        self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
         self._finished = []
         self._in_hand = set()  # ids of updates in the lanes
         self._handled = collections.OrderedDict()  # the last ids that were
@@ -65,7 +66,6 @@ class Updates:
             self._trouble(error)
             return True
         self._troubles = 0
-        self._told = self._offset
         self.fetched_at = self._clock.now()
         self.accept(updates)
         if updates:
@@ -100,15 +100,20 @@ class Updates:
         except BaseException:
             self._let_go(fresh)
             raise
-        self._enqueue(fresh)
+        if self._ending:
+            self._let_go(fresh)
+        else:
+            self._enqueue(fresh)
 
     def _take(self, updates):
         """Return the updates that are new to this process; from now on they are in its hand."""
         with self._guard:
-            known = self._in_hand | self._handled.keys()
-            fresh = [update for update in updates if update["update_id"] not in known]
+            fresh = [update for update in updates if not self._is_known(update["update_id"])]
             self._in_hand.update(update["update_id"] for update in fresh)
             return fresh
+
+    def _is_known(self, update_id):
+        return update_id in self._in_hand or update_id in self._handled
 
     def _let_go(self, updates):
         with self._guard:
@@ -121,21 +126,26 @@ class Updates:
 
     def adopt(self, _now=None):
         """Take up the rows that another process left in the inbox."""
+        waiting = inbox.ids()
         with self._guard:
-            known = self._in_hand | self._handled.keys()
-        foreign = [update_id for update_id in inbox.ids() if update_id not in known]
-        if foreign:
+            foreign = [update_id for update_id in waiting if not self._is_known(update_id)]
+        if foreign and not self._ending:
             self._enqueue(self._take([json.loads(row.body) for row in inbox.get(foreign[:100])]))
 
     def work(self, item):
         """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
-        update_id, update = item
+        try:
+            self._work(*item)
+        except StorageDown as error:  # no fault of the update: it stays a row, and is taken up when rows can be read
+            log.warning("update %s is left for later: %s", item[0], error)
+            self._let_go([item[1]])
+
+    def _work(self, update_id, update):
         for wait in (*RETRY_WAITS_S, None):
             try:
                 self._handle_when_stored(update)
-            except StorageDown:  # and we are ending: the row is there for the next start
-                self._let_go([update])
-                return
+            except StorageDown:
+                raise
             except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
                 log.exception("update %s could not be handled", update_id)
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
@@ -213,7 +223,7 @@ class Updates:
 
     def say_goodbye(self):
         """Tell Telegram what we hold, so that the next copy is not sent it again; a poll under way ends by it."""
-        if self._offset is None or self._told == self._offset:
+        if self._offset in (None, self._told):
             return
         asking = threading.Thread(target=self._confirm, name="goodbye", daemon=True)
         asking.start()
@@ -221,7 +231,9 @@ class Updates:
 
     def _confirm(self):
         try:
-            self._sender.call("getUpdates", offset=self._offset, limit=1, timeout_s=0, wait=False)
+            offset = self._offset
+            self._sender.call("getUpdates", offset=offset, limit=1, timeout_s=0, wait=False)
+            self._told = offset
         except (TelegramError, NotSent, UnknownOutcome) as error:
             log.info("Telegram could not be told what was handled: %s", error)
 

@@ -1,17 +1,35 @@
-"""What the page may look up in the bot behind it: a person's money, and plugins that do not load.
+"""What the page may see and do behind the bot: a person's money, and plugins loaded again when they are saved.
 
 The bot is handed over by whoever starts both; nothing here imports it, and without it the page goes without.
 """
 
+import threading
+
 ENTRIES = 50  # of a person's ledger, newest first
+LOOK_S = 0.3  # between two looks at the plugins' files
 
 
 class Backstage:
-    """The page's window into the bot. `problems` is a list of `{"plugin", "text"}`, empty when all is well."""
+    """The page's way to the bot; `reloader` (see reload.py) is there with `--reload` alone."""
 
     def __init__(self):
-        self.bot = None
-        self.problems = []
+        self.bot = self.reloader = None
+
+    @property
+    def problems(self):
+        """Why plugins do not load, one text each; empty when all is well."""
+        return list(self.reloader.problems.values()) if self.reloader else []
+
+    def enter(self, bot, plugins, texts):
+        """Take over the running bot; with a reloader, watch the folders of its plugins and texts until it stops."""
+        self.bot = bot
+        if self.reloader:
+            self.reloader.watch(bot, plugins, texts, bot.settings["PLUGINS_OFF"])
+            threading.Thread(target=self._watch, name="reload", daemon=True).start()
+
+    def _watch(self):
+        while not self.bot.stopping.wait(LOOK_S):
+            self.reloader.step()
 
     def ledger(self, telegram_id):
         """Return a person's books: `{"currency", "balance", "on_hold", "entries"}`, amounts in minor units."""
@@ -28,5 +46,10 @@ class Backstage:
 
 def shown(entry):
     """Return one movement of money as the page shows it; `at` is in seconds since 1970."""
-    more = {name: getattr(entry, name) for name in ("id", "kind", "amount", "key", "ref", "reason")}
-    return {"at": entry.created_at.timestamp(), **more}
+    return {
+        "at": entry.created_at.timestamp(),
+        "kind": entry.kind,
+        "amount": entry.amount,
+        "key": entry.key,
+        "reason": entry.reason,
+    }

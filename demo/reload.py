@@ -113,7 +113,7 @@ class Reloader:
     def _named(self):
         """Return the keys of the texts that everybody would miss: of commands and menus."""
         items = [item.key for items in self._bot.menus.values() for item in items]
-        return {about for _name, about in self._bot.commands(admin=True)} | set(items)
+        return {about for _name, about in self._bot.commands(lambda _right: True)} | set(items)
 
     def _arrange(self):
         """Bring the lists and dicts into the order in which a start fills them: by the plugins' names."""

@@ -38,6 +38,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 64 * 1024
+MOST_BYTES = 1 << 40  # of a result whose address is only looked at
 UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # an upload of unknown length waits in memory up to here, then on disk
 DOWNLOAD_LIMIT_S = 600  # whole download; the read timeout alone would let a dripping server hold a thread for ever
 # The CDN of KIE's results answers 403 to Python's default client header.
@@ -146,6 +147,19 @@ class Client:
                 raise TooLarge(f"{size} bytes announced, {max_bytes} allowed")
             content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             yield Download(content_type, size, _limited(response, max_bytes))
+
+    def serves(self, url: str) -> bool:
+        """Return whether a result's address still works; raise another KieError when that cannot be told."""
+        try:
+            with self.fetch(url, MOST_BYTES):
+                return True
+        except Expired:
+            return False
+
+    def look_up(self, path: str, body: dict | None = None):
+        """Return the data of an answer of the discovery API, or of the price feed when a body is posted."""
+        url = f"{self._api_url}/{path}"
+        return (self._call("GET", url) if body is None else self._call("POST", url, json=body)).get("data")
 
     def close(self):
         """Close the idle connections."""

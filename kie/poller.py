@@ -87,7 +87,7 @@ class Poller:
         """Start no other calls, and give the running ones this many seconds to finish."""
         if self._pool is None:
             return
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)  # what was handed over runs to its end, or its slot would never come back
         deadline = time.monotonic() + wait_s
         for _slot in range(self._workers):
             self._slots.acquire(timeout=max(0, deadline - time.monotonic()))

@@ -210,6 +210,8 @@ def _text(result) -> str | None:
     if isinstance(made, dict):
         if isinstance(made.get("text"), str):
             return made["text"]
+        if _urls(result):
+            return None
         if _persona(result):
             return "\n".join(str(made[name]) for name in ("name", "description") if made.get(name)) or _persona(result)
         lyrics = made.get("lyricsData") or made.get("lyrics_data")

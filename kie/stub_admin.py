@@ -2,7 +2,8 @@
 
 GET  tasks · requests · callbacks are in the tasks · bill · settings · trouble · clock
 POST tasks/{id}/finish · /fail {code, msg} · /stall · /break (it succeeds, its files are gone) ·
-     trouble {at, kind, times, delay_s?, model?, for_s?} · clock {forward_s | now | speed | real} · settings {…} · reset.   DELETE trouble
+     trouble {at, kind, times, delay_s?, model?, for_s?} · clock {forward_s | now | speed | real} · settings {…} ·
+     reset.   DELETE trouble
 
 Pages served from this machine may call it (CORS for http://127.0.0.1:* and http://localhost:*).
 """

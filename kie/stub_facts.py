@@ -41,6 +41,12 @@ def load(path) -> dict:
     return {model.id: model for model in models if model.raw.get("status") not in ("delisted", "renamed")}
 
 
+def _complete(spec) -> dict:
+    """Return an input with the types that its fields leave out: text, or a choice where there is a list."""
+    fields = [{"type": "enum" if "enum" in field else "string"} | field for field in spec.get("properties", [])]
+    return spec | ({"properties": fields} if fields else {})
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """One input file of a request: the input's name, its kind and the URL as received."""
@@ -60,7 +66,7 @@ class ModelFacts:
         self.title = raw.get("title") or card or self.id
         self.output = raw.get("output", "image")
         self.kind = raw.get("generation_type") or raw.get("type") or ""
-        self.inputs = [spec | ({"enum": lists[spec["list"]]} if "list" in spec else {}) for spec in raw["inputs"]]
+        self.inputs = [_complete(spec) | ({"enum": lists[spec["list"]]} if "list" in spec else {}) for spec in raw["inputs"]]
         self.rules = raw.get("constraints") or {}
         self.billing = raw.get("billing") or {}
         self.price = [row | {"credits": Decimal(str(row["credits"]))} for row in raw.get("price") or []]

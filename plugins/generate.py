@@ -2,39 +2,63 @@
 
 The draft keeps what was filled in for a day, so a top-up or a restart in between loses nothing. Its version is the
 quote's id: the confirm button carries it, and what was shown is what is charged. `inputs.py` fills the card in,
-`orders.py` orders.
+`modes.py` has its other ways and settings, `orders.py` orders.
 Texts: generate.* in data/texts/<lang>/generate.po; names of inputs and choices in catalog.po.
 """
 
 from core import forms
-from core.buttons import button, pager, way_out
+from core.buttons import button, way_out
 from core.errors import UserError
+from kie import pricing
 from kie.inputs import MEDIA
-from kie.pricing import is_upper_bound
 
-MODES = 6  # on a page
+FREE = 0
+NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
 def register(bot):
     """Declare the card's buttons."""
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
-    bot.button("generate:more", more_settings)
-    bot.button("generate:modes", modes, page=int)
 
 
-def open_model(ctx, code):
-    """Open a model's card; what this card had filled in is kept, and so is a text or file sent beforehand."""
+def open_model(ctx, code, back=None, below=False):
+    """Open a model's card; what was sent beforehand goes in, else what the open card has and this one takes too.
+
+    `back` is the button data of the screen it was opened from; `below`: under a message that stays.
+    """
     model = ctx.generation.catalog.by_code(code)
     if model is None:
         raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    values = model.defaults()
-    if draft is not None:
+    values, trouble = model.defaults() | _remembered(ctx, model), None
+    if draft is not None and draft.data.get("loose"):
+        try:
+            values = _with_loose(model, values, draft.data["loose"])
+        except UserError as error:
+            trouble = error
+    elif draft is not None:
         values |= _carried(draft, model)
-        values = _with_loose(model, values, draft.data.get("loose"))
-    ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now)
-    show(ctx)
+    kept = {"back": back} if back else {}
+    ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
+    show(ctx, below)
+    if trouble is not None:
+        ctx.toast(trouble.key, alert=True, **trouble.values)
+
+
+def _remembered(ctx, model):
+    """Return the settings of the person's last order of this model, as far as it still takes them."""
+    last = ctx.jobs.last_of(ctx.user.id, model.id)
+    settings = {}
+    for name, value in (last.inputs if last else {}).items():
+        spec = model.by_name.get(name)
+        if spec is None or spec.kind not in ("choice", "switch", "number") or spec.label in NOT_REMEMBERED:
+            continue
+        try:
+            settings[name] = spec.parse(value)
+        except forms.InputError:
+            continue  # the model has changed: as if it had not been set
+    return settings
 
 
 def _carried(draft, model):
@@ -54,35 +78,63 @@ def _carried(draft, model):
 
 
 def _with_loose(model, values, loose):
-    """Put a text or a file that came before the model was chosen where this model takes it."""
-    if not loose:
-        return values
-    if "text" in loose:
+    """Put what came before the model was chosen where this model takes it: a text, a file, or a whole result."""
+    task = loose.get("task")
+    fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
+    if fed is not None:
+        return values | {fed.name: task}
+    if loose.get("text"):
         spec = model.main_text
         return values | {spec.name: forms.read(spec, loose["text"])} if spec else values
-    spec = model.input_for(forms.media_kind(loose["file"]))
+    spec, text = model.input_for(forms.media_kind(loose["file"])), model.main_text
+    if loose.get("caption") and text:
+        values = values | {text.name: forms.read(text, loose["caption"])}
     return forms.add_file(spec, values, loose["file"]) if spec else values
 
 
-def back_to_card(ctx, below=False):
+def back_to_card(ctx, below=False, note=None):
     """Show the open card as it stands (`below`: under a result or a message that stays)."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     ctx.draft = ctx.generation.fill(ctx.user.id, model, draft.data["values"], ctx.now, **_album(draft))
-    show(ctx, below)
+    show(ctx, below, note)
 
 
 def _album(draft):
     return {name: draft.data[name] for name in ("album", "album_count") if name in draft.data}
 
 
-def show(ctx, below=False):
-    """Draw the card of `ctx.draft`."""
+def show(ctx, below=False, note=None):
+    """Draw the card of `ctx.draft`, with a `note` (text key) as its last line."""
     model = ctx.generation.catalog.models[ctx.draft.model]
     card = forms.Card(ctx, model, ctx.draft.data["values"])
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
     rows = [_main_row(ctx, card, missing, wrong), *card.input_rows(model.main_inputs), *_lower_rows(ctx, card)]
-    card.draw(rows, ctx.say(wrong.key, **wrong.values) if wrong else "", below)
+    last = ctx.say(wrong.key, **wrong.values) if wrong else ctx.say(note) if note else _price_line(ctx, card, missing)
+    card.draw(rows, last, below)
+
+
+def _price_line(ctx, card, missing):
+    """Say the price as far as it is known, where the main button has none yet, and what it takes to know it."""
+    if not missing and ctx.draft.price is not None:
+        return ""
+    try:
+        credits = pricing.credits(card.model, card.values)
+        known = "generate.price_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.price"
+        return _said(ctx, known, card.model, credits)
+    except pricing.NoPrice as unknown:
+        if not unknown.fact:
+            return ""
+        fact = unknown.fact.partition(".")[2]
+        if not missing and fact:
+            return ctx.say(f"generate.need_{fact}")
+        credits, unit = pricing.rate(card.model, card.values)
+        return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{forms.slug(unit)}"))
+
+
+def _said(ctx, key, model, credits, **values):
+    price = ctx.generation.price_of_credits(credits, model)
+    return "" if price is None else ctx.say("generate.free" if price == FREE else key, price=price, **values)
 
 
 def _main_row(ctx, card, missing, wrong):
@@ -101,42 +153,16 @@ def _main_row(ctx, card, missing, wrong):
     lacking = ctx.draft.price - ctx.ledger.balance(ctx.user.id)
     if lacking > 0:
         return button("generate.top_up", "payments:lack", lacking, amount=lacking)
-    key = "generate.create_up_to" if is_upper_bound(card.model, card.values) else "generate.create"
-    return button(key, "orders:go", ctx.draft.id, ctx.draft.version, price=ctx.draft.price)
+    key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
+    return button("generate.create_free" if ctx.draft.price == FREE else key,
+                  "orders:go", ctx.draft.id, ctx.draft.version, price=ctx.draft.price)
 
 
 def _lower_rows(ctx, card):
     rows = []
     more = [spec for spec in card.model.more_inputs if card.model.applies(spec.name, card.values)]
     if more:
-        rows.append(button("generate.more", "generate:more", count=len(more)))
+        rows.append(button("generate.more", "modes:more", count=len(more)))
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
-        rows.append(button("generate.mode", "generate:modes", 0, mode=_mode_name(ctx, card.model)))
-    menu = card.model.menus[0]
-    return [*rows, way_out("models:type", menu, 0)]
-
-
-def _mode_name(ctx, model):
-    variant = model.title.removeprefix(ctx.generation.catalog.cards[model.card].title).strip()
-    mode = ctx.texts.plain(ctx.lang, model.mode_title)
-    return f"{mode} · {variant}" if variant else mode
-
-
-def more_settings(ctx):
-    """Show the optional inputs."""
-    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*card.input_rows(model.more_inputs), way_out("generate:card")])
-
-
-def modes(ctx, page):
-    """Show a page of the other ways to use the same product."""
-    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    siblings = ctx.generation.catalog.cards[model.card].models
-    pages = -(-len(siblings) // MODES)
-    shown = siblings[page % pages * MODES :][:MODES]
-    mark = {True: "✓ ", False: ""}
-    rows = [button("label", "generate:open", m.code, label=mark[m is model] + _mode_name(ctx, m)) for m in shown]
-    rows += pager(page % pages, pages, "generate:modes")
-    card = forms.Card(ctx, model, ctx.draft.data["values"])
-    card.draw([*rows, way_out("generate:card")])
+        rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
+    return [*rows, way_out(ctx.draft.data.get("back") or f"models:type:{card.model.menus[0]}:0")]

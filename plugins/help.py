@@ -20,7 +20,7 @@ def register(bot):
 
 def show(ctx):
     """List the commands the person may use."""
-    commands = ctx.bot.commands(ctx.is_admin)
+    commands = ctx.bot.commands(ctx.may)
     lines = [ctx.say("help.line", command=name, about=ctx.texts.plain(ctx.lang, about)) for name, about in commands]
     ctx.edit("help.text", [*_contact(ctx), *ctx.bot.home()], lines=ctx.lines(lines))
 

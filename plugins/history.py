@@ -1,22 +1,35 @@
-"""/history: earlier orders; results are sent again by what Telegram stored, so they outlive KIE's addresses.
+"""/history: earlier orders, a page of them or one by one with their pictures, and what can be done with each.
 
+Results are sent again by what Telegram stored, so they outlive KIE's addresses.
 Texts: history.* in data/texts/<lang>/history.po.
 """
+
+from datetime import timedelta
 
 from core.buttons import button, way_out
 from core.errors import UserError
 
 PAGE = 6
+LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result at least
+SHOWN = ("photo", "video", "audio", "document", "animation")  # what a message can be turned into (editMessageMedia)
+PROMPT, CAPTION_PROMPT = 20, 300
 
 
 def register(bot):
     """Declare the command, the pages and what can be done with an entry."""
     bot.command("history", show, about="history.about", order=6)
     bot.button("history:show", show_page, before=int)
+    bot.button("history:back", back, before=int)
     bot.button("history:job", show_job, job=int)
     bot.button("history:send", send, job=int)
     bot.button("history:original", original, job=int)
     bot.menu("history.menu", "history:show:0", row=1)
+    bot.under_result(1, under_result)
+
+
+def under_result(bot, job):
+    """Return the button under a result that gets the files in original quality."""
+    return [button("job.original", "history:original", job.id)] if job.result and job.result["urls"] else []
 
 
 def show(ctx):
@@ -24,34 +37,66 @@ def show(ctx):
     show_page(ctx, 0)
 
 
+def back(ctx, before):
+    """Return from an entry, which may be a picture and goes, to the page it is on."""
+    if "text" not in ctx.message:
+        ctx.delete(ctx.message["message_id"])
+    show_page(ctx, before)
+
+
 def show_page(ctx, before):
     """Show a page of orders, older than `before` (0: the newest)."""
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
-    rows = [button("history.row", "history:job", job.id, state=ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
-                   model=ctx.generation.title(job), number=job.id) for job in found[:PAGE]]
-    if len(found) > PAGE:
-        rows.append(button("balance.older", "history:show", found[PAGE - 1].id))
-    ctx.edit("history.list" if found else "history.none", [*rows, *ctx.bot.home()])
+    rows = [button("history.row", "history:job", job.id, **_row(ctx, job)) for job in found[:PAGE]]
+    turn = [button("history.newest", "history:show", 0)] if before else []
+    turn += [button("balance.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
+    ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
+
+
+def _row(ctx, job):
+    prompt = _prompt(ctx, job)
+    return {
+        "state": ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"), "number": job.id,
+        "model": ctx.generation.title(job), "prompt": prompt[:PROMPT] + "…" * (len(prompt) > PROMPT),
+    }
+
+
+def _prompt(ctx, job):
+    model = ctx.generation.model(job)
+    return str(job.inputs.get(model.main_text.name, "")) if model and model.main_text else ""
 
 
 def show_job(ctx, job):
-    """Show one order and what can be done with it."""
+    """Show one order, with its picture where there is one, and what can be done with it."""
     found = _own(ctx, job)
-    rows = []
-    if found.sent:
-        rows.append(button("history.send", "history:send", job))
-    elif found.delivery == "undeliverable":
-        rows.append(button("history.send", "history:send", job))
-    rows.append([button("job.again", "orders:again", job), button("job.change", "orders:change", job)])
-    if found.state == "queued":
-        rows.append(button("job.cancel", "orders:cancel", job))
-    rows.append(way_out("history:show", 0))
-    model = ctx.generation.catalog.models.get(found.model)
-    prompt = str(found.inputs.get(model.main_text.name, "")) if model and model.main_text else ""
+    newer, older = ctx.jobs.neighbours(ctx.user.id, job)
+    turn = [button("history.newer", "history:job", newer)] if newer else []
+    turn += [button("history.older", "history:job", older)] if older else []
+    rows = [*_actions(ctx, found), turn, way_out("history:back", job + PAGE if newer else 0)]
+    price = found.price if found.charged is None else found.charged
     reason = ctx.say(f"job.why_{found.reason}") if found.reason and ctx.texts.has(f"job.why_{found.reason}") else ""
-    ctx.edit("history.job", rows, number=job, model=ctx.generation.title(found), when=found.created_at, prompt=prompt[:300],
-             price=found.price if found.charged is None else found.charged,
-             state=ctx.say(f"history.state_{found.state}"), reason=reason)
+    values = {"number": job, "model": ctx.generation.title(found), "when": found.created_at, "price": price,
+              "prompt": _prompt(ctx, found)[:CAPTION_PROMPT], "state": ctx.say(f"history.state_{found.state}"), "reason": reason}
+    file = next((part for part in found.sent or [] if part["kind"] in SHOWN), None)
+    if file is not None:
+        ctx.show_file(file["kind"], file["file_id"], "history.job", rows, **values)
+    else:
+        if "text" not in ctx.message:
+            ctx.delete(ctx.message["message_id"])
+        ctx.edit("history.job", rows, **values)
+
+
+def _actions(ctx, job):
+    """Return the rows of what can be done with an order."""
+    if job.state == "queued":
+        return [button("job.cancel", "orders:cancel", job.id)]
+    if not job.result:
+        return [[button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]]
+    files = len([part for part in job.sent or [] if part.get("file_id")])
+    if files == 1:
+        return ctx.bot.result_rows(job)
+    key = "history.send_all" if files else "history.send"
+    return [button(key, "history:send", job.id, count=files), *ctx.bot.result_rows(job)]
 
 
 def _own(ctx, job):
@@ -62,18 +107,28 @@ def _own(ctx, job):
 
 
 def send(ctx, job):
-    """Send a result again: by what Telegram stored, or once more from KIE."""
+    """Send a result again: by what Telegram stored, as the address it was given by, or once more from KIE."""
     found = _own(ctx, job)
-    files = [part for part in found.sent or [] if part.get("file_id")]
-    if files:
-        for part in files:
+    parts = found.sent or []
+    links = [part["url"] for part in parts if "url" in part]
+    for part in parts:
+        if part.get("file_id"):
             ctx.send_file(part["kind"], part["file_id"])
-    elif found.result and found.result.get("text"):
-        ctx.reply("history.text", ctx.bot.home(), text=found.result["text"][:3500])
-    elif ctx.jobs.redeliver(job, ctx.user.id, ctx.now):
-        ctx.toast("history.coming")
-    else:
+    if links:
+        _send_links(ctx, found, links)
+    elif found.result and found.result.get("text") and not found.result["urls"]:
+        ctx.reply("history.text", ctx.bot.home(), text=found.result["text"])
+    elif not parts and not ctx.jobs.redeliver(job, ctx.user.id, ctx.now):
         raise UserError("history.nothing")
+    elif not parts:
+        ctx.toast("history.coming")
+
+
+def _send_links(ctx, job, links):
+    until = job.finished_at + LINK_LIFE
+    if until < ctx.now:
+        raise UserError("history.original_gone")
+    ctx.reply("history.links", ctx.bot.home(), links="\n".join(links), until=until)
 
 
 def original(ctx, job):
@@ -81,7 +136,7 @@ def original(ctx, job):
     found = _own(ctx, job)
     if not found.result or not found.result.get("urls"):
         raise UserError("history.nothing")
-    trouble = ctx.generation.delivery.send_originals(found, ctx.chat_id)
+    trouble = ctx.generation.delivery.send_originals(found, ctx.chat_id, ctx.lang)
     if trouble:
         raise UserError(f"history.original_{trouble}")
     ctx.answered = True

@@ -4,13 +4,13 @@ Texts: inputs.* in data/texts/<lang>/inputs.po; ask.*, error.* and kind.* in cat
 """
 
 from core import forms
-from core.buttons import button, way_out
+from core.buttons import button, pager, way_out
 from core.errors import UserError
-from kie.inputs import MEDIA, earlier_result, present
+from kie.inputs import MEDIA, earlier_result, files_of, present
 from kie.pricing import steps
 
 STEP = "generate:input"
-RESULTS = 6
+RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and newest orders they are looked for in
 
 
 def register(bot):
@@ -20,7 +20,7 @@ def register(bot):
     bot.button("inputs:pick", pick, code=str, place=int, choice=int)
     bot.button("inputs:nudge", nudge, code=str, place=int, steps=int)
     bot.button("inputs:clear", clear, code=str, place=int)
-    bot.button("inputs:result", take_result, code=str, place=int, job=int)
+    bot.button("inputs:result", take_result, code=str, place=int, job=int, part=int)
     bot.step(STEP, take)
     bot.update("edited_message", take_edit)
 
@@ -38,19 +38,29 @@ def _fill(ctx, model, values, **data):
 
 
 def ask(ctx, code, place, page=0):
-    """Open one input: a switch turns, choices are shown with their prices, the rest is asked for."""
+    """Open one input: a switch turns, choices are shown with their prices, the rest is asked for.
+
+    A switch that moves the price is shown as a choice, so that both prices are seen.
+    """
     model, values, spec = _open(ctx, code, place)
-    if spec.kind == "switch":
+    if spec.kind == "switch" and not spec.drives_price:
         _fill(ctx, model, values | {spec.name: not model.effective(values).get(spec.name)})
         ctx.go("generate:card")
         return
     _fill(ctx, model, values, asking=spec.name)
     card = forms.Card(ctx, model, values)
-    rows = _results(ctx, model, spec) if spec.kind == "task" else card.choice_rows(spec, page)
-    question = ctx.say(f"ask.{spec.label}") if ctx.texts.has(f"ask.{spec.label}") else card.label(spec)
-    if spec.kind == "task" and not rows:
-        question = ctx.say("inputs.no_result")
-    card.draw([*rows, *_answer_rows(card, spec, place), way_out("generate:card")], question)
+    rows = _results(ctx, model, spec, page) if spec.kind == "task" else card.choice_rows(spec, page)
+    key = "inputs.no_result" if spec.kind == "task" and not rows else f"ask.{spec.label}"
+    question = [ctx.say(key) if ctx.texts.has(key) else card.label(spec), *_limits(ctx, spec, values.get(spec.name))]
+    card.draw([*rows, *_answer_rows(card, spec, place), way_out("generate:card")], ctx.lines(question))
+
+
+def _limits(ctx, spec, value):
+    """Return a line about the length of a text: how much is taken, and how much of it is left."""
+    if spec.kind != "text" or not spec.max_length:
+        return []
+    left = spec.max_length - len(value or "")
+    return [ctx.say("inputs.left" if value else "inputs.limit", n=left)]
 
 
 def _answer_rows(card, spec, place):
@@ -99,23 +109,36 @@ def clear(ctx, code, place):
     ctx.go("generate:card")
 
 
-def _results(ctx, model, spec):
-    """Return a button for each earlier result of the person that this input takes."""
-    place, rows = model.inputs.index(spec), []
-    for job in ctx.jobs.of_user(ctx.user.id, limit=50, states=["succeeded"]):
-        if job.task_id and spec.usable(earlier_result(job)) and len(rows) < RESULTS:
-            title = ctx.generation.title(job)
-            rows.append(button("inputs.result", "inputs:result", model.code, place, job.id, number=job.id, model=title))
-    return rows
+def _results(ctx, model, spec, page):
+    """Return a page of buttons for the earlier results of the person that this input takes."""
+    place, found = model.inputs.index(spec), []
+    for job in ctx.jobs.of_user(ctx.user.id, limit=LOOKED_AT, states=["succeeded"]):
+        if not job.task_id or job.model not in spec.sources:
+            continue
+        for part in range(len(job.result["urls"]) or 1) if _tells_apart(spec) else (0,):
+            if spec.usable(earlier_result(job, part)):
+                found.append((job, part))
+    pages = -(-len(found) // RESULTS)
+    rows = []
+    for job, part in found[page * RESULTS :][:RESULTS]:
+        number = f"{job.id} ({part + 1})" if _tells_apart(spec) and len(job.result["urls"]) > 1 else str(job.id)
+        title = ctx.generation.title(job)
+        rows.append(button("inputs.result", "inputs:result", model.code, place, job.id, part, number=number, model=title))
+    return rows + pager(page, pages, "inputs:page", model.code, place)
 
 
-def take_result(ctx, code, place, job):
+def _tells_apart(spec):
+    """Tell whether the input wants one of several results: a track of a song, a picture of a run."""
+    return "audio_id" in (spec.take, *spec.also.values()) or "index" in spec.also.values()
+
+
+def take_result(ctx, code, place, job, part):
     """Take one of the person's own earlier results."""
     model, values, spec = _open(ctx, code, place)
     found = ctx.jobs.get(job, ctx.user.id)
-    if found is None or spec.kind != "task":
+    if found is None or spec.kind != "task" or not found.result:
         raise UserError("common.old_button")
-    _fill(ctx, model, values | {spec.name: forms.read(spec, earlier_result(found))})
+    _fill(ctx, model, values | {spec.name: forms.read(spec, earlier_result(found, part))})
     ctx.go("generate:card")
 
 
@@ -127,12 +150,24 @@ def take(ctx):
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     file = forms.file_in(ctx.message)
     if file is not None:
-        _take_file(ctx, model, file)
+        spec = _take_file(ctx, model, file)
+        if spec.many and len(files_of(ctx.draft.data["values"][spec.name])) < (spec.max_items or LOOKED_AT):
+            _collect(ctx, model, spec)
+            return
     elif ctx.text:
         _take_text(ctx, model)
     else:
         raise UserError("inputs.cannot_use", buttons=_to_card())
     ctx.go("generate:card")
+
+
+def _collect(ctx, model, spec):
+    """Show how many files there are, and wait for more of them until it is enough; a text goes on with the card."""
+    card, place = forms.Card(ctx, model, ctx.draft.data["values"]), model.inputs.index(spec)
+    rows = [[button("inputs.done", "generate:card"), button("form.clear", "inputs:clear", model.code, place)]]
+    text = model.main_text
+    lacks_text = text is not None and not present(card.values.get(text.name))
+    card.draw([*rows, way_out("generate:card")], ctx.say("inputs.more_or_text" if lacks_text else "inputs.more"))
 
 
 def _take_file(ctx, model, file):
@@ -147,7 +182,8 @@ def _take_file(ctx, model, file):
         values[text.name] = forms.read(text, caption)
     album = ctx.message.get("media_group_id")
     count = data.get("album_count", 0) + 1 if album and album == data.get("album") else 1
-    _fill(ctx, model, values, album=album, album_count=count)
+    _fill(ctx, model, values, album=album, album_count=count, asking=spec.name)
+    return spec
 
 
 def _take_text(ctx, model):

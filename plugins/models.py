@@ -1,14 +1,16 @@
 """/models and /generate: from a kind of work to a product, and to its form; or by a word (`/models cat`).
 
+Any card is at most three taps away: its kind, its page, itself. First comes what the person ordered last, then what
+is ordered most, then what is cheap.
 Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 """
 
-from core.buttons import button, pager, way_out
+from core.buttons import button, way_out
 from core.errors import UserError
-from kie.catalog import MENU
+from kie.catalog import LANGUAGES, MENU
 from kie.pricing import cheapest
 
-PAGE = 5
+PAGE = 6
 
 
 def register(bot):
@@ -17,7 +19,9 @@ def register(bot):
     bot.command("models", models, about="models.about", order=3)
     bot.button("models:menu", menu)
     bot.button("models:type", show_type, menu=str, page=int)
+    bot.button("models:open", open_card, code=str, menu=str, page=int)
     bot.button("models:search", ask_word)
+    bot.button("models:found", show_found, page=int)
     bot.step("models:word", search)
 
 
@@ -32,7 +36,7 @@ def menu(ctx):
 def models(ctx):
     """Search by the word after the command, or offer the kinds."""
     if ctx.args:
-        _found(ctx, ctx.args)
+        _find(ctx, ctx.args)
     else:
         menu(ctx)
 
@@ -41,32 +45,41 @@ def show_type(ctx, menu, page):
     """Show a page of products that do this kind of work, each with its lowest price."""
     if menu not in MENU:
         raise UserError("common.old_button")
-    offers = _by_price(ctx, [(c, m) for c in ctx.generation.catalog.cards_of(menu) if (m := _first(c, menu))])
-    last = max(0, (len(offers) - 1) // PAGE)
-    page = min(max(page, 0), last)
-    rows = [_offer(ctx, *offer) for offer in offers[page * PAGE : (page + 1) * PAGE]]
-    rows += pager(page, last + 1, "models:type", menu)
-    rows.append([button("models.search", "models:search")])
-    rows.append(way_out("models:menu"))
-    ctx.edit("models.type", rows, title=ctx.say(f"menu.{menu}.title"))
+    offers = _ranked(ctx, ctx.generation.catalog.cards_of(menu), menu)
+    rows = _page(offers, page, menu, "models:type", menu)
+    last = [button("models.search", "models:search"), *way_out("models:menu")]
+    ctx.edit("models.type", [*rows, last], title=ctx.say(f"menu.{menu}.title"))
 
 
-def _first(card, menu):
-    return next((model for model in card.models if menu in model.menus), None)
+def _page(offers, page, menu, *data):
+    """Return the rows of one page of offers, and one that leads to every other page."""
+    pages = max(1, -(-len(offers) // PAGE))
+    page = min(max(page, 0), pages - 1)
+    rows = [button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
+            for card, model, price in offers[page * PAGE :][:PAGE]]
+    numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
+    return [*rows, numbers] if pages > 1 else rows
 
 
-def _by_price(ctx, offers):
-    """Return offers with a price, popular first (this bot's own orders), then by price."""
+def _ranked(ctx, cards, menu=None):
+    """Return (card, model to open, lowest price): the person's own last ones, then popular ones, then by price."""
+    recent = ctx.jobs.recent_models(ctx.user.id)
     popular = ctx.generation.popularity(ctx.now)
-    priced = [(card, model, ctx.generation.price_of_credits(cheapest(model))) for card, model in offers]
-    return sorted(
-        (offer for offer in priced if offer[2] is not None),
-        key=lambda offer: (-sum(popular.get(m.id, 0) for m in offer[0].models), offer[2]),
-    )
+    offers = []
+    for card in cards:
+        mine = [model for model in card.models if menu in (None, *model.menus)]
+        model = min(mine, key=lambda m: recent.index(m.id) if m.id in recent else len(recent))
+        price = ctx.generation.price_of_credits(min(map(cheapest, mine)), model)
+        if price is not None:
+            place = recent.index(model.id) if model.id in recent else len(recent)
+            offers.append(((place, -sum(popular.get(m.id, 0) for m in card.models), price), (card, model, price)))
+    return [offer for _rank, offer in sorted(offers, key=lambda ranked: ranked[0])]
 
 
-def _offer(ctx, card, model, price):
-    return button("models.offer", "generate:open", model.code, title=card.title, price=price)
+def open_card(ctx, code, menu, page):
+    """Open a model's card; its way back leads to this page."""
+    back = f"models:found:{page}" if menu == "found" else f"models:type:{menu}:{page}"
+    ctx.go("generate:open", code=code, back=back)
 
 
 def ask_word(ctx):
@@ -77,19 +90,29 @@ def ask_word(ctx):
 def search(ctx):
     """Show what fits the word."""
     if not ctx.text:
-        raise UserError("models.want_word")
-    ctx.done("models")
-    _found(ctx, ctx.text)
+        raise UserError("models.want_word", buttons=[way_out("models:menu")])
+    _find(ctx, ctx.text)
 
 
-def _found(ctx, words):
-    low = words.lower()[:64]
-    cards = [
-        card
-        for card in ctx.generation.catalog.cards.values()
-        if any(low in text.lower() for text in (card.title, card.about(ctx.lang), *card.aliases))
-    ]
-    offers = _by_price(ctx, [(card, card.models[0]) for card in cards])[:PAGE]
-    rows = [_offer(ctx, *offer) for offer in offers]
-    key = "models.found" if offers else "models.none"
-    ctx.edit(key, [*rows, [button("models.all", "models:menu"), button("common.menu", "start:menu")]], words=words[:64])
+def _find(ctx, words):
+    ctx.drafts.put(ctx.user.id, "models", ctx.now, step=None, data={"words": words[:64]})
+    show_found(ctx, 0)
+
+
+def show_found(ctx, page):
+    """Show a page of what fits the words last searched for."""
+    draft = ctx.drafts.get(ctx.user.id, "models", ctx.now)
+    words = (draft.data.get("words") if draft else None) or ""
+    low = words.lower().split()
+    cards = [card for card in ctx.generation.catalog.cards.values() if low and _fits(ctx, card, low)]
+    rows = _page(_ranked(ctx, cards), page, "found", "models:found")
+    last = [button("models.search", "models:search"), *way_out("models:menu")]
+    ctx.edit("models.found" if rows else "models.none", [*rows, last], words=words)
+
+
+def _fits(ctx, card, words):
+    """Tell whether each word stands in what the card is called or does, in either language."""
+    modes = {ctx.texts.plain(lang, model.mode_title) for model in card.models for lang in LANGUAGES}
+    said = [card.title, *card.aliases, *card.abouts.values(), *modes, *(model.title for model in card.models)]
+    text = "\n".join(said).lower()
+    return all(word in text for word in words)

@@ -1,4 +1,4 @@
-"""Ordering: the confirmed quote becomes a job; cancelling; and going on from a result (again, change, use in …).
+"""Ordering: the confirmed quote becomes a job; cancelling; and doing again what was done.
 
 Texts: orders.* in data/texts/<lang>/orders.po.
 """
@@ -8,10 +8,8 @@ from datetime import timedelta
 from core import forms
 from core.buttons import button
 from core.errors import UserError
-from kie.inputs import earlier_result
 
 FIRST_PROGRESS = timedelta(seconds=5)
-USES = ("image-edit", "image-upscale", "image-to-video", "background-removal")
 
 
 def register(bot):
@@ -19,10 +17,9 @@ def register(bot):
     bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
     bot.button("orders:go", order, draft=int, version=int)
     bot.button("orders:cancel", cancel_job, job=int)
-    bot.button("orders:again", change, job=int)
+    bot.button("orders:again", again, job=int)
     bot.button("orders:change", change, job=int)
-    bot.button("orders:use", use, job=int)
-    bot.button("orders:feed", feed, job=int, code=str)
+    bot.under_result(1, under_result)
 
 
 def order(ctx, draft, version):
@@ -39,6 +36,7 @@ def order(ctx, draft, version):
     if not created:
         ctx.toast("orders.already")
         return
+    ctx.drafts.drop(ctx.user.id, "generate")  # the next card begins anew; this one lives on in the job
     values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
     shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
     ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
@@ -48,7 +46,8 @@ def _is_outdated(ctx, draft, model):
     """Tell whether the price has changed since the quote; then say so and show the new one."""
     if model is None:
         raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
-    if ctx.generation.price(model, draft.data["values"]) == draft.price:
+    price, _free = ctx.generation.quote(ctx.user.id, model, draft.data["values"], ctx.now)
+    if price == draft.price:
         return False
     ctx.toast("orders.price_changed", alert=True)
     ctx.go("generate:card")
@@ -99,50 +98,29 @@ def cancel_all(ctx):
 # going on from a result
 
 
-def _own(ctx, job):
-    """Return the person's own job and its model."""
+def under_result(bot, job):
+    """Return the first buttons under a result."""
+    rows = [button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]
+    return rows if bot.generation.model(job) else []
+
+
+def again(ctx, job):
+    """Open a new card with the inputs of an earlier job, below its result, ready to confirm."""
+    _reopen(ctx, job, None)
+
+
+def change(ctx, job):
+    """Open the same, and say that it may be changed."""
+    _reopen(ctx, job, "orders.change_it")
+
+
+def _reopen(ctx, job, note):
     found = ctx.jobs.get(job, ctx.user.id)
     if found is None:
         raise UserError("common.old_button")
     model = ctx.generation.catalog.models.get(found.model)
     if model is None:
         raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
-    return found, model
-
-
-def change(ctx, job):
-    """Open a new card with the inputs of an earlier job, below its result, ready to confirm or to change."""
-    found, model = _own(ctx, job)
     values = {name: value for name, value in found.inputs.items() if name in model.by_name}
     ctx.generation.fill(ctx.user.id, model, values, ctx.now)
-    ctx.go("generate:card", below=True)
-
-
-def use(ctx, job):
-    """Offer the models that take a picture, fed with this result."""
-    found, _model = _own(ctx, job)
-    if not forms.files_sent(found):
-        raise UserError("orders.no_file")
-    models = [(kind, model) for kind in USES if (model := next(iter(ctx.generation.catalog.of_type(kind)), None))]
-    rows = [
-        button("orders.use_in", "orders:feed", job, model.code, mode=ctx.texts.plain(ctx.lang, f"do.{kind}"), model=model.title)
-        for kind, model in models
-    ]
-    ctx.reply("orders.use_title", [*rows, *ctx.bot.home()])
-
-
-def feed(ctx, job, code):
-    """Open a model's card with an earlier result filled in."""
-    found, _model = _own(ctx, job)
-    model = ctx.generation.catalog.by_code(code)
-    if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
-    values = model.defaults()
-    for spec in model.inputs:
-        if spec.kind == "task" and spec.usable(earlier_result(found)):
-            values[spec.name] = earlier_result(found)
-    for file in forms.files_sent(found)[:1]:
-        spec = model.input_for(forms.media_kind(file))
-        values = forms.add_file(spec, values, file) if spec else values
-    ctx.generation.fill(ctx.user.id, model, values, ctx.now)
-    ctx.go("generate:card", below=True)
+    ctx.go("generate:card", below=True, note=note)

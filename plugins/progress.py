@@ -55,4 +55,4 @@ def tell_failed(bot, fact, now):
 def tell_lost(bot, fact, now):
     """Tell the admins of an order whose start got no answer; the user's money waits safely."""
     job = bot.jobs.get(fact.data["job"])
-    bot.alert("progress.alert_lost", unique=f"lost:{job.id}", job=job.id, model=job.model)
+    bot.alert("progress.alert_lost", cause="lost", job=job.id, model=job.model)

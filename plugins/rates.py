@@ -24,7 +24,7 @@ def register(bot):
 def show(ctx):
     """Show the rate, the markup and three prices made of them."""
     examples = list(ctx.generation.catalog.models.values())[::40][:3]
-    prices = [(model, ctx.generation.price_of_credits(cheapest(model))) for model in examples]
+    prices = [(model, ctx.generation.price_of_credits(cheapest(model), model)) for model in examples]
     lines = [ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None]
     rate = ctx.generation.usd_rate()
     ctx.edit("rates.text" if rate else "rates.none", [way_out("admin:show")],

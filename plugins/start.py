@@ -36,9 +36,10 @@ def show(ctx, draw):
     """Draw the main menu with `draw`."""
     rows = [_language_row(), *_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()] if ctx.is_new else [
         *_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
-    if ctx.is_admin:
+    if ctx.may("staff"):
         rows.append([button("start.admin", "admin:show")])
-    draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id))
+    lines = [line for headline in ctx.bot.headlines if (line := headline(ctx))]
+    draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id), lines=ctx.lines(lines))
 
 
 def _language_row():

@@ -1,16 +1,16 @@
 """A text or a file sent without being asked for: taken as a prompt, or offered to the models that can use it.
 
-Texts: suggest.* and do.* in data/texts/<lang>/suggest.po.
+Texts: suggest.* in data/texts/<lang>/suggest.po, do.* in uses.po.
 """
 
 from core import forms
 from core.buttons import button
 from core.errors import UserError
 
-KINDS_FOR = {
+FIRST = {
     "image": ("image-edit", "image-upscale", "image-to-video", "background-removal"),
-    "video": ("video-upscale", "video-edit", "video-to-video"),
-    "audio": ("audio-isolation", "lip-sync", "music-edit"),
+    "video": ("video-upscale", "video-edit", "video-to-video", "lip-sync"),
+    "audio": ("audio-isolation", "lip-sync", "music-edit", "stem-separation"),
     "text": ("text-to-image", "text-to-video", "text-to-music", "text-to-speech"),
 }
 SHOWN = 60
@@ -18,6 +18,7 @@ SHOWN = 60
 
 def register(bot):
     """Declare what to do with content nobody asked for."""
+    bot.button("suggest:show", show)
     bot.update("text", on_text)
     for kind in forms.MEDIA_FIELDS:
         bot.update(kind, on_file)
@@ -25,37 +26,46 @@ def register(bot):
 
 def on_text(ctx):
     """Take a text as a prompt and offer what to make of it."""
-    rows = []
-    last = next(iter(ctx.jobs.of_user(ctx.user.id, limit=1)), None)
-    model = ctx.generation.catalog.models.get(last.model) if last else None
-    if model is not None and model.main_text:
-        rows.append(button("start.last", "generate:open", model.code, model=model.title))
-    rows += _offers(ctx, "text")
-    _offer(ctx, {"text": ctx.text}, rows, "suggest.text", text=ctx.text[:SHOWN] + "…" * (len(ctx.text) > SHOWN))
+    _keep(ctx, {"text": ctx.text})
+    show(ctx)
 
 
 def on_file(ctx):
     """Ask what to do with a file."""
     file = forms.file_in(ctx.message)
-    kind = forms.media_kind(file)
-    if kind not in KINDS_FOR:
+    if forms.media_kind(file) not in FIRST:
         raise UserError("suggest.unknown_file", buttons=ctx.bot.home())
-    _offer(ctx, {"file": file}, _offers(ctx, kind), "suggest.file")
+    caption = ctx.message.get("caption")
+    _keep(ctx, {"file": file} | ({"caption": caption} if caption else {}))
+    show(ctx)
 
 
-def _offers(ctx, kind):
-    """Return a button for each thing that can be done, leading to the first model that does it."""
-    cells = []
-    for work in KINDS_FOR[kind]:
-        model = next(iter(ctx.generation.catalog.of_type(work)), None)
-        if model is not None:
-            cells.append(button(f"do.{work}", "generate:open", model.code))
-    return [cells[i : i + 2] for i in range(0, len(cells), 2)]
-
-
-def _offer(ctx, loose, rows, key, **values):
+def _keep(ctx, loose):
     """Keep what was sent for the model that is chosen next."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     data = dict(draft.data) if draft else {}
     ctx.drafts.put(ctx.user.id, "generate", ctx.now, data=data | {"loose": loose}, step=None)
-    ctx.reply(key, [*rows, [button("suggest.other", "models:menu"), button("common.menu", "start:menu")]], **values)
+
+
+def show(ctx):
+    """Offer what is done most with what was sent, and everything else."""
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    loose = draft.data.get("loose") if draft else None
+    if not loose:
+        raise UserError("uses.gone", buttons=ctx.bot.home())
+    kind = "text" if "text" in loose else forms.media_kind(loose["file"])
+    works = ctx.generation.catalog.works_with(kind)
+    cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]
+    rows = [*_last(ctx, kind), *(cells[i : i + 2] for i in range(0, len(cells), 2))]
+    rows.append([button("suggest.other", "uses:works", 0, 0), button("common.menu", "start:menu")])
+    text = loose.get("text", "")
+    ctx.edit(f"suggest.{'text' if text else 'file'}", rows, text=text[:SHOWN] + "…" * (len(text) > SHOWN))
+
+
+def _last(ctx, kind):
+    """Return the button of the model used last, if it can take this."""
+    for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
+        model = ctx.generation.catalog.models.get(name)
+        if model is not None and model.takes(kind):
+            return [button("start.last", "generate:open", model.code, model=model.title)]
+    return []

@@ -38,9 +38,14 @@ CHECKS = {
         SELECT id, state, delivery FROM job WHERE state = 'succeeded' AND delivery IS NULL""",
     "an approved top-up is credited once": """
         SELECT t.id, t.credited, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'topup:' || t.id
-        WHERE t.state = 'approved' AND (e.id IS NULL OR e.amount <> t.credited OR e.user_id <> t.user_id)""",
+        WHERE t.state IN ('approved', 'undone') AND (e.id IS NULL OR e.amount <> t.credited OR e.user_id <> t.user_id)""",
+    "an undone top-up is taken back once": """
+        SELECT t.id, t.state, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'undo:' || t.id
+        WHERE (t.state = 'undone') <> (e.id IS NOT NULL) OR e.amount <> -t.credited OR e.user_id <> t.user_id""",
     "a top-up's credit has its approval": """
-        SELECT e.id, e.key FROM entry e LEFT JOIN top_up t ON e.key = 'topup:' || t.id AND t.state = 'approved'
+        SELECT e.id, e.key FROM entry e LEFT JOIN top_up t
+        ON t.id = CASE WHEN SUBSTR(e.ref, 1, 6) = 'topup:' THEN CAST(SUBSTR(e.ref, 7) AS BIGINT) END
+           AND t.state IN ('approved', 'undone', 'paid')
         WHERE e.kind = 'topup' AND t.id IS NULL""",
     "a Stars charge is credited once": """
         SELECT c.charge_id, t.amount, e.amount FROM charge c JOIN top_up t ON t.id = c.topup_id
@@ -49,6 +54,16 @@ CHECKS = {
     "a Stars credit has its charge": """
         SELECT e.id, e.key FROM entry e LEFT JOIN charge c ON e.key = 'stars:' || c.charge_id
         WHERE e.kind = 'stars' AND c.charge_id IS NULL""",
+    "a refunded charge is taken back once": """
+        SELECT c.charge_id, c.refund, r.amount, u.amount, b.amount FROM charge c JOIN top_up t ON t.id = c.topup_id
+        LEFT JOIN entry r ON r.key = 'refund:' || c.charge_id
+        LEFT JOIN entry u ON u.key = 'unrefund:' || c.charge_id
+        LEFT JOIN entry b ON b.key = 'chargeback:' || c.charge_id
+        WHERE COALESCE(r.amount, 0) + COALESCE(u.amount, 0) + COALESCE(b.amount, 0)
+              <> CASE WHEN c.refund IN ('asked', 'done') THEN -t.amount ELSE 0 END""",
+    "a write-off covers a forced debit": """
+        SELECT w.id, w.key FROM entry w LEFT JOIN entry e ON e.key = SUBSTR(w.key, 10) AND e.user_id = w.user_id
+        WHERE w.kind = 'writeoff' AND (e.id IS NULL OR SUBSTR(w.key, 1, 9) <> 'writeoff:')""",
     "a referral is paid once": """
         SELECT r.invited_id, r.paid, e.amount FROM referral r LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id
         WHERE COALESCE(r.paid, 0) <> COALESCE(e.amount, 0) OR (e.id IS NOT NULL AND e.user_id <> r.inviter_id)""",

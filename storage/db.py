@@ -105,6 +105,14 @@ class Table(Model):
 
 def connect(url):
     """Open `url` (`sqlite:///path` or `postgresql://…`) for the whole process and return the database."""
+    real = use(url)
+    with connection():
+        real.execute_sql("SELECT 1")
+    return real
+
+
+def use(url):
+    """Have the process use `url` from now on, without asking whether it answers; return the database."""
     kind = urlparse(url).scheme
     if kind == "sqlite":
         real = _sqlite(unquote(url.removeprefix("sqlite:///")))
@@ -112,9 +120,8 @@ def connect(url):
         real = _postgres(url)
     else:
         raise ValueError(f"unknown database kind {kind!r}; want sqlite or postgresql")
+    disconnect()
     database.initialize(real)
-    with connection():
-        real.execute_sql("SELECT 1")
     return real
 
 

@@ -24,7 +24,8 @@ def left():
 def ids():
     """Return the ids of the updates that wait or are being handled, oldest first."""
     with connection():
-        return [update_id for (update_id,) in Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id).tuples()]
+        query = Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id)
+        return [update_id for (update_id,) in query.tuples()]
 
 
 def get(update_ids):

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from peewee import JOIN, Select, fn
 
-from storage import ledger
+from storage import free, ledger
 from storage.db import connection, transaction
 from storage.tables import Draft, Job, User
 
@@ -55,6 +55,8 @@ def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
         secret = secrets.token_urlsafe(24)
         job = Job.create(secret=secret, submit_at=now, created_at=now, usual_s=usual_s, **fields)
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
+        if offer := draft.data.get("free"):
+            free.take(user_id, offer["day"], offer["limit"], job.id)
         if count_open(user_id) > limit:  # after the hold, whose row lock makes one user's orders wait for each other
             raise TooManyJobs
         minute_ago = now - timedelta(minutes=1)
@@ -148,6 +150,7 @@ def fail(job_id, reason, *, now, detail=None, cost=None, states=OPEN):
         )
         if job is not None:
             ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+            free.give_back(job.id)
         return job
 
 
@@ -158,6 +161,7 @@ def cancel(job_id, user_id, now):
             job = _move(job_id, ["queued"], state="cancelled", charged=0, finished_at=now, progress_at=now)
             if job is not None:
                 ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+                free.give_back(job.id)
             return job
         return None
 
@@ -313,6 +317,29 @@ def of_user(user_id, limit=6, before=None, states=None):
         if states is not None:
             query = query.where(Job.state.in_(states))
         return list(query)
+
+
+def neighbours(user_id, job_id):
+    """Return the ids of a user's next newer and next older job, None where there is none."""
+    with connection():
+        mine = Job.select(Job.id).where(Job.user == user_id)
+        newer = mine.where(Job.id > job_id).order_by(Job.id).first()
+        older = mine.where(Job.id < job_id).order_by(Job.id.desc()).first()
+        return (newer.id if newer else None), (older.id if older else None)
+
+
+def recent_models(user_id, limit=3):
+    """Return the ids of the models a user ordered last, newest first."""
+    with connection():
+        newest = fn.MAX(Job.id)
+        query = Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
+        return [model for (model,) in query.tuples()]
+
+
+def last_of(user_id, model):
+    """Return a user's newest job of a model, or None."""
+    with connection():
+        return Job.select().where(Job.user == user_id, Job.model == model).order_by(Job.id.desc()).first()
 
 
 def on_hold(user_id):

@@ -78,6 +78,12 @@ def force(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None)
         return lacking
 
 
+def written_off(key):
+    """Return the write-off that the forced debit of this key needed, in minor units; 0 for none."""
+    with connection():
+        return Entry.select(Entry.amount).where(Entry.key == f"writeoff:{key}").scalar() or 0
+
+
 def balance(user_id, lock=False):
     """Return the user's balance in minor units (money on hold is already out of it)."""
     with connection() as db:

@@ -11,12 +11,14 @@ from storage.tables import Outbox
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 
 
-def put(key, user_id, text, *, now, values=None, buttons=None, media=None, ref=None):
-    """Queue a message under a unique key (a repeat changes nothing); `ref` keeps the row to edit it later."""
+def put(key, user_id, text, *, now, values=None, buttons=None, media=None, ref=None, chat_id=None):
+    """Queue a message under a unique key (a repeat changes nothing); `ref` keeps the row to edit it later.
+
+    With `chat_id` it goes to that group, in the user's language.
+    """
+    row = dict(key=key, user=user_id, chat_id=chat_id, text=text, values=values or {}, buttons=buttons or [])
     with transaction():
-        Outbox.insert(
-            key=key, user=user_id, text=text, values=values or {}, buttons=buttons or [], media=media, ref=ref, send_at=now
-        ).on_conflict_ignore().execute()
+        Outbox.insert(**row, media=media, ref=ref, send_at=now).on_conflict_ignore().execute()
 
 
 def due(now, limit=20):
@@ -46,6 +48,18 @@ def postponed(row, now):
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries)
     with transaction():
         Outbox.update(tries=Outbox.tries + 1, send_at=now + wait).where(Outbox.id == row.id).execute()
+
+
+def readdress(old, new):
+    """Send what waits for a group to its new chat, or with None to the people themselves."""
+    with transaction():
+        Outbox.update(chat_id=new).where(Outbox.chat_id == old, Outbox.state == "pending").execute()
+
+
+def withdraw(ref):
+    """Drop the messages under a `ref` that have not been sent yet."""
+    with transaction():
+        Outbox.update(state="dropped").where(Outbox.ref == ref, Outbox.state == "pending").execute()
 
 
 def sent_for(ref):

@@ -221,10 +221,11 @@ def charges(topup_id=None, user_id=None, limit=20):
         return list(query if user_id is None else query.where(Charge.user == user_id))
 
 
-def entries(topup_id):
-    """Return the entries a payment has made, oldest first."""
+def entries(topup):
+    """Return the entries a payment has made for its user, oldest first."""
     with connection():
-        return list(Entry.select().where(Entry.ref == f"topup:{topup_id}").order_by(Entry.id))
+        found = Entry.select().where(Entry.user == topup.user_id, Entry.ref == f"topup:{topup.id}")
+        return list(found.order_by(Entry.id))
 
 
 def totals(user_id):

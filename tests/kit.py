@@ -67,6 +67,7 @@ class Running:
             "ADMIN_IDS": str(BOSS),
             "DATABASE_URL": url,
             "USD_RATE": "90",
+            "TIME_ZONE": "UTC",
             "TRANSFER_DETAILS": "Test Bank 0000 1111",
         } | settings
         self._plugins = plugins

@@ -71,8 +71,8 @@ def done(result, **more):
 
 
 URL = "https://cdn.test/r/1.png"
-SONGS = [{"id": "1", "audio_url": "https://a.test/1.mp3", "image_url": "https://a.test/1.jpg", "duration": 61.5},
-         {"id": "2", "audio_url": "https://a.test/2.mp3"}]
+SONGS = [{"id": "1", "title": "Rain", "audio_url": "https://a.test/1.mp3", "image_url": "https://a.test/1.jpg",
+          "duration": 61.5}, {"id": "2", "audio_url": "https://a.test/2.mp3"}]
 MASKS = {"mask_urls": ["https://a.test/m.png"]}
 
 RECORDS = {
@@ -95,14 +95,19 @@ RECORDS = {
         done({"resultUrls": [URL], "lastFrameUrl": ["https://a.test/l.png"]}), Record("succeeded", "success", (URL,))),
     "music": (
         done({"code": 200, "msg": "success", "task_id": "t", "data": SONGS}, status="SUCCESS", type="chirp-hawk"),
-        Record("succeeded", "success", ("https://a.test/1.mp3", "https://a.test/2.mp3"))),
+        Record("succeeded", "success", ("https://a.test/1.mp3", "https://a.test/2.mp3"), facts={"tracks": [
+            {"id": "1", "title": "Rain", "seconds": 61.5}, {"id": "2", "title": None, "seconds": None}]})),
     "lyrics": (
         done({"resultObject": {"lyricsData": [{"text": "la"}, {"text": "lo"}]}}),
         Record("succeeded", "success", text="la\n\nlo")),
     "transcript": (done({"resultObject": {"text": "hello"}}), Record("succeeded", "success", text="hello")),
+    "masks": (done({"resultObject": MASKS}), Record("succeeded", "success", ("https://a.test/m.png",))),
     "analysis": (
-        done({"resultObject": MASKS}),
-        Record("succeeded", "success", text=json.dumps(MASKS, ensure_ascii=False, indent=2))),
+        done({"resultObject": {"score": 0.5}}),
+        Record("succeeded", "success", text=json.dumps({"score": 0.5}, indent=2))),
+    "persona": (
+        done({"resultObject": {"personaId": "p1", "name": "Night Voice", "description": "Low and warm"}}),
+        Record("succeeded", "success", text="Night Voice\nLow and warm", facts={"persona_id": "p1"})),
     "any link": (done({"video": {"link": URL}}), Record("succeeded", "success", (URL,))),
     "links that are none": (done({"resultUrls": ["ftp://x", None, 7, "https://a b"]}), Record("succeeded", "success")),
     "no urls": (done({"resultUrls": []}), Record("succeeded", "success")),

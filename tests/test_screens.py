@@ -14,11 +14,14 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # n
 UNLIMITED = {"FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "USER_JOBS": "1000", "SUPPORT_CONTACT": "@help_me"}
 
 
-def crawl(bot, person, lang, more_roots=()):
-    """Press everything `person` can reach from every command, a text, a photo and a result."""
+def crawl(bot, person, lang, more_roots=(), every_kind=True):
+    """Press everything `person` can reach from every command, a text, a photo and a result.
+
+    Of all models of one type one is walked through; without `every_kind`, one of all.
+    """
     texts, catalog = bot.bot.texts, bot.bot.generation.catalog
     stale = {texts.plain(lang, key) for key in ("common.old_button", "generate.old_card", "common.lost")}
-    kinds = {model.code: f"<{model.type}>" for model in catalog.models.values()}
+    kinds = {model.code: f"<{model.type if every_kind else 'model'}>" for model in catalog.models.values()}
     undo = {f"language:set:{other}": f"language:set:{lang}" for other in ("en", "ru")}
     walk = Crawl(person, texts.keys("en"), stale, kinds, undo)
     return walk.run([*_roots(bot, person), *more_roots])
@@ -91,7 +94,7 @@ def test_8_every_button_that_can_be_drawn_does_something(start_bot, role, lang):
     for _ in range(8):
         make_picture(bot, person)
     more = [("a top-up", pending_topups(bot))] if role == "admin" else []
-    walk = crawl(bot, person, lang, more)
+    walk = crawl(bot, person, lang, more, every_kind=(role, lang) in (("user", "en"), ("admin", "ru")))
     import sys
     print(len(walk.pressed), len(walk.screens), file=sys.stderr)
     print(sorted(set(bot.bot.handlers["button"]) - {":".join(p.split(":")[:2]) for p in walk.pressed}), file=sys.stderr)

@@ -455,7 +455,7 @@ def test_eight_threads_can_not_pass_the_limit_of_open_orders(alice):
 def pending(user, amount=5000):
     """Write a request that waits for an admin and return its id."""
     topup = payments.create(user.id, "transfer", amount, now=NOW)
-    assert payments.submit(topup.id, user.id, {"file_id": "f", "unique_id": "u", "kind": "photo"})
+    assert payments.submit(topup.id, user.id, {"file_id": "f", "unique_id": "u", "kind": "photo"}, NOW)
     return topup.id
 
 

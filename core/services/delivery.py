@@ -8,9 +8,11 @@ import logging
 import mimetypes
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from core.buttons import button
 from core.sender import TelegramError
@@ -26,15 +28,25 @@ ALBUM = 10  # Bot API: 2–10 items
 METHODS = {"image": ("photo", "sendPhoto"), "video": ("video", "sendVideo"), "audio": ("audio", "sendAudio")}
 DOCUMENT = ("document", "sendDocument")
 NO_WORDS = {"caption": None, "parse_mode": None, "reply_markup": None}
+FACTS = {"seconds": "duration", "width": "width", "height": "height", "size": "file_size", "mime": "mime_type"}
+KEPT_SIDE = 1280  # pixels; photos with a longer side come back smaller than they were sent
+LINK_LIFE = timedelta(days=1)  # the shorter of KIE's two figures (docs.kie.ai: "typically 24 hours", elsewhere 14 days)
+
+
+class Address(NamedTuple):
+    """Where a result goes, in whose language, and whose result it is."""
+
+    chat: int
+    lang: str
+    job: object
 
 
 class Delivery:
     """Sends results that are due; with `threads=0` in the calling thread."""
 
-    def __init__(self, bot, client, catalog, threads=4):
+    def __init__(self, bot, client, threads=4):
         self._bot = bot
         self._client = client
-        self._catalog = catalog
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="delivery") if threads else None
         self._going = set()
 
@@ -79,38 +91,34 @@ class Delivery:
     def _later(self, job, now):
         if not jobs.postpone_delivery(job, now):
             jobs.undeliverable(job.id)
-            self._bot.alert("job.alert_undeliverable", unique=f"undeliverable:{job.id}", job=job.id)
+            self._bot.alert("job.alert_undeliverable", cause="undeliverable", job=job.id)
 
     def _send_all(self, job):
-        """Send everything the job made and return what Telegram stored."""
-        chat, lang = job.user.telegram_id, self._bot.lang_of(job.user)
-        model = self._catalog.models.get(job.model)
+        """Send everything the job made and return what Telegram stored, in the order of its results."""
+        to = Address(job.user.telegram_id, self._bot.lang_of(job.user), job)
+        model = self._bot.generation.model(job)
         kind = model.output if model else "document"
         urls, text = job.result["urls"], job.result["text"]
-        caption, markup = self._words(job, lang, model)
+        caption, markup = self._words(to)
         if not urls:
-            return [self._stored(self._send_text(chat, lang, text, caption, markup))]
+            return [stored(self._send_text(to.chat, to.lang, text, caption, markup))]
         if len(urls) > 1 and kind in METHODS:
-            albums = [urls[i : i + ALBUM] for i in range(0, len(urls), ALBUM)]
-            sent = [part for album in albums for part in self._send_album(chat, kind, album)]
-            return [*sent, self._stored(self._bot.send_html(chat, caption, reply_markup=markup))]
-        sent = []
-        for url in urls[:-1]:
-            sent.append(self._send_one(chat, kind, url, None, None))
-        sent.append(self._send_one(chat, kind, urls[-1], caption, markup))
-        return sent
+            places = range(len(urls))
+            albums = [places[i : i + ALBUM] for i in range(0, len(urls), ALBUM)]
+            sent = [part for album in albums for part in self._send_album(to, kind, album)]
+            return [*sent, stored(self._bot.send_html(to.chat, caption, reply_markup=markup))]
+        words = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
+        sent = [self._send_one(to, kind, place, NO_WORDS) for place in range(len(urls) - 1)]
+        return [*sent, self._send_one(to, kind, len(urls) - 1, words)]
 
-    def _words(self, job, lang, model):
+    def _words(self, to):
         """Return the caption and the buttons under a result."""
+        job = to.job
         key = "job.caption_free" if job.state == "failed" else "job.caption"
-        values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": ledger.balance(job.user_id)}
-        rows = [[button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]]
-        if model and model.output in METHODS:
-            rows[0].append(button("job.original", "history:original", job.id))
-        if model and model.output == "image":
-            rows.append([button("job.use", "orders:use", job.id)])
-        rows.append([button("common.menu", "start:fresh")])
-        return Markup(self._bot.texts.html(lang, key, **values)), self._bot.markup(lang, rows)
+        balance = ledger.balance(job.user_id)
+        values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": balance}
+        rows = [*self._bot.result_rows(job), button("common.menu", "start:fresh")]
+        return Markup(self._bot.texts.html(to.lang, key, **values)), self._bot.markup(to.lang, rows)
 
     def _send_text(self, chat, lang, text, caption, markup):
         """Send a result in words, a long one as a file."""
@@ -121,40 +129,41 @@ class Delivery:
         files = {"document": ("result.txt", text.encode(), "text/plain")}
         return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
 
-    def _send_album(self, chat, kind, urls):
+    def _send_album(self, to, kind, places):
         """Send up to ten results as one album by their addresses, or one by one where Telegram does not take them."""
-        if len(urls) > 1:
-            media = [{"type": METHODS[kind][0], "media": url} for url in urls]
+        if len(places) > 1:
+            urls = to.job.result["urls"]
+            media = [{"type": METHODS[kind][0], "media": urls[place], **_names(to.job, kind, place)} for place in places]
             try:
-                messages = self._bot.sender.call("sendMediaGroup", chat_id=chat, media=media, timeout_s=120)
-                return [self._stored(message) for message in messages]
+                messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, media=media, timeout_s=120)
+                return [stored(message) for message in messages]
             except TelegramError as error:
                 if error.code != 400:
                     raise
                 log.info("an album was refused: %s", error.description)
-        return [self._send_one(chat, kind, url, None, None) for url in urls]
+        return [self._send_one(to, kind, place, NO_WORDS) for place in places]
 
-    def _send_one(self, chat, kind, url, caption, markup):
+    def _send_one(self, to, kind, place, words):
         """Send one result: by address, else uploaded, else as a document, else as a link."""
-        extra = {"caption": caption, "parse_mode": "HTML" if caption else None, "reply_markup": markup}
+        url, extra = to.job.result["urls"][place], words | _names(to.job, kind, place)
         field, method = METHODS.get(kind, DOCUMENT)
         if kind in METHODS:
             try:
-                return self._stored(self._bot.sender.call(method, chat_id=chat, timeout_s=90, **{field: url}, **extra))
+                return stored(self._bot.sender.call(method, chat_id=to.chat, timeout_s=90, **{field: url}, **extra))
             except TelegramError as error:
                 if error.code != 400:
                     raise
                 log.info("%s by address was refused (%s); uploading", method, error.description)
-        return self._stored(self._upload(chat, kind, url, extra))
+        return self._upload(to, kind, url, extra)
 
-    def _upload(self, chat, kind, url, extra):
+    def _upload(self, to, kind, url, extra):
         try:
             with tempfile.TemporaryFile() as copy:
                 mime = self._fetch(url, copy)
-                return self._upload_file(chat, kind, url, mime, copy, extra)
+                return self._upload_file(to, kind, url, mime, copy, extra)
         except (TooLarge, Expired) as error:
             log.info("sending the address of a result: %s", error)
-            return self._send_link(chat, url, extra)
+            return self._send_link(to, url, extra)
 
     def _fetch(self, url, copy):
         with self._client.fetch(url, MAX_UPLOAD) as download:
@@ -162,7 +171,7 @@ class Delivery:
                 copy.write(chunk)
             return download.content_type
 
-    def _upload_file(self, chat, kind, url, mime, copy, extra):
+    def _upload_file(self, to, kind, url, mime, copy, extra):
         """Upload a fetched result in the first form Telegram accepts, by what it really is."""
         if mime == "text/html":
             raise KieError("a page came in place of the result")
@@ -175,42 +184,58 @@ class Delivery:
         for field, method in forms:
             copy.seek(0)
             try:
-                return self._bot.sender.call(
-                    method, files={field: (name, copy, mime)}, chat_id=str(chat), timeout_s=180, **extra
-                )
+                files = {field: (name, copy, mime)}
+                return stored(self._bot.sender.call(method, files=files, chat_id=str(to.chat), timeout_s=180, **extra))
             except TelegramError as error:
                 if error.code != 400:
                     raise
                 log.info("%s was refused: %s", method, error.description)
-        return self._send_link(chat, url, extra)
+        return self._send_link(to, url, extra)
 
-    def send_originals(self, job, chat):
+    def send_originals(self, job, chat, lang):
         """Send a result's files as documents, in original quality, or as links when they are too large.
 
         Return what stands in the way: "gone" when KIE has them no more, "later" when it can't be reached, else None.
         """
+        to = Address(chat, lang, job)
         for url in job.result["urls"]:
             try:
                 with tempfile.TemporaryFile() as copy:
                     mime = self._fetch(url, copy)
-                    self._upload_file(chat, "document", url, mime, copy, NO_WORDS)
+                    self._upload_file(to, "document", url, mime, copy, NO_WORDS)
             except TooLarge:
-                self._send_link(chat, url, NO_WORDS)
+                self._send_link(to, url, NO_WORDS)
             except KieError as error:
                 log.info("an original cannot be sent: %s", error)
                 return "gone" if isinstance(error, Expired) else "later"
         return None
 
-    def _send_link(self, chat, url, extra):
-        text = f'{extra["caption"] or ""}\n{escape(url)}'.strip()
-        return self._bot.send_html(chat, text, reply_markup=extra["reply_markup"])
+    def _send_link(self, to, url, extra):
+        """Send the address of what Telegram does not take, and until when it works at least."""
+        until = to.job.finished_at + LINK_LIFE
+        text = self._bot.texts.html(to.lang, "job.link", caption=extra["caption"] or "", url=url, until=until)
+        return stored(self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"])) | {"url": url}
 
-    @staticmethod
-    def _stored(message):
-        """Return what to keep of a sent message: its id, and the file Telegram stored."""
-        for kind in ("video", "audio", "document", "animation", "voice"):
-            if kind in message:
-                return {"kind": kind, "file_id": message[kind]["file_id"], "message_id": message["message_id"]}
-        if "photo" in message:
-            return {"kind": "photo", "file_id": message["photo"][-1]["file_id"], "message_id": message["message_id"]}
-        return {"kind": "text", "message_id": message["message_id"]}
+
+def _names(job, kind, place):
+    """Return the title of a track, for Telegram's player."""
+    tracks = job.result.get("tracks", [])
+    title = tracks[place]["title"] if kind == "audio" and place < len(tracks) else None
+    return {"title": title} if title else {}
+
+
+def stored(message):
+    """Return what to keep of a sent message: its id, the file Telegram stored, and what is known of it.
+
+    Photos are made smaller by Telegram, so the size of one that may have been is not known (KEPT_SIDE).
+    """
+    for kind in ("video", "audio", "document", "animation", "voice"):
+        if kind in message:
+            file = message[kind]
+            facts = {ours: file.get(theirs) for ours, theirs in FACTS.items() if file.get(theirs)}
+            return {"kind": kind, "file_id": file["file_id"], "message_id": message["message_id"], **facts}
+    if "photo" in message:
+        photo = message["photo"][-1]
+        sides = {side: photo[side] for side in ("width", "height")} if max(photo["width"], photo["height"]) < KEPT_SIDE else {}
+        return {"kind": "photo", "file_id": photo["file_id"], "message_id": message["message_id"], **sides}
+    return {"kind": "text", "message_id": message["message_id"]}

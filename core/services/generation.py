@@ -19,13 +19,15 @@ from kie.errors import KieError, Refused
 from kie.poller import Poller
 from kie.inputs import clean_mime
 from kie.pricing import credits, is_upper_bound, price
-from storage import drafts, facts, jobs, stored
+from storage import drafts, facts, jobs
 from storage.db import transaction
+from storage.free import NoneLeft
 from storage.ledger import NotEnoughMoney
 
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
+KEPT = ("prompt_message", "prompt_input", "back")  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
@@ -38,7 +40,7 @@ POPULAR_FOR = timedelta(minutes=5)
 
 
 class Unreadable(Exception):
-    """A picture that cannot be opened."""
+    """A file that cannot be opened."""
 
 
 def to_jpeg(stream):
@@ -61,44 +63,54 @@ def to_jpeg(stream):
 class Generation:
     """What plugins and the poller ask about orders; the poller's board."""
 
-    def __init__(self, bot, catalog, client, *, workers=16, rng=None):
+    def __init__(self, bot, shelf, client, *, workers=16, rng=None):
         self._bot = bot
-        self.catalog = catalog
+        self.shelf = shelf
         self.client = client
         self.poller = Poller(client, self, workers, rng)
-        self.delivery = Delivery(bot, client, catalog, threads=4 if workers else 0)
+        self.delivery = Delivery(bot, client, threads=4 if workers else 0)
         self._paused_on = None  # "credits" or "key" while KIE refuses everybody
         self._spent = None
         self._popular = None
+
+    @property
+    def catalog(self):
+        """The catalogue in use."""
+        return self.shelf.catalog()
+
+    def model(self, job):
+        """Return the model of a job, also one that is not sold any more; None when nothing is known of it."""
+        return self.catalog.known.get(job.model)
 
     # prices
 
     def usd_rate(self):
         """Return the price of a dollar in the balance's currency, or None while nobody has set it."""
-        value = stored.get("USD_RATE") or self._bot.settings["USD_RATE"]
-        return Decimal(value) if value else None
+        return self._bot.settings["USD_RATE"]
 
     def markup(self):
         """Return the factor on what KIE takes."""
-        return Decimal(stored.get("MARKUP") or self._bot.settings["MARKUP"])
+        return self._bot.settings["MARKUP"]
 
     def price(self, model, values):
         """Return the price of exact inputs in minor units, or None when they have none (then it is not for sale)."""
-        rate = self.usd_rate()
-        if rate is None:
-            return None
         try:
-            cost = credits(model, values)
+            return self.price_of_credits(credits(model, values), model)
         except NoPrice:
             return None
-        return price(cost, usd_rate=rate, markup=self.markup(), credit_usd=self.catalog.credit_usd)
 
-    def price_of_credits(self, amount):
-        """Return the price of a number of credits in minor units, or None without a rate."""
+    def price_of_credits(self, amount, model):
+        """Return the price of a number of credits of a model in minor units, or None without a rate.
+
+        A price that an admin has fixed counts whatever the cost, but nothing is sold below cost.
+        """
         rate = self.usd_rate()
         if rate is None:
             return None
-        return price(amount, usd_rate=rate, markup=self.markup(), credit_usd=self.catalog.credit_usd)
+        markup, fixed = self.shelf.terms(model)
+        factor = 1 if fixed is not None else markup or self.markup()
+        asked = price(amount, usd_rate=rate, markup=factor, credit_usd=self.catalog.credit_usd)
+        return asked if fixed is None else max(asked, fixed)
 
     def popularity(self, now):
         """Return {model: orders} of the last 30 days, at most five minutes old."""
@@ -108,7 +120,7 @@ class Generation:
 
     def title(self, job):
         """Return the name of a job's model, also when it is not on offer any more."""
-        model = self.catalog.models.get(job.model)
+        model = self.model(job)
         return model.title if model else job.model.rsplit("/", 1)[-1]
 
     # the open card
@@ -127,10 +139,17 @@ class Generation:
         The card listens for `asking`: what is missing first, else its main text.
         """
         old = drafts.get(user_id, CARD, now)
-        kept = {name: old.data.get(name) for name in ("prompt_message", "prompt_input")} if old and old.model == model.id else {}
+        kept = {name: old.data.get(name) for name in KEPT} if old and old.model == model.id else {}
         data = kept | {"values": values, "asking": model.asks_for(values)} | data
-        price = None if forms.problem(model, values) else self.price(model, values)
-        return drafts.put(user_id, CARD, now, model=model.id, data=data, price=price, step=CARD_STEP)
+        price, free = (None, None) if forms.problem(model, values) else self.quote(user_id, model, values, now)
+        return drafts.put(user_id, CARD, now, model=model.id, data=data | {"free": free}, price=price, step=CARD_STEP)
+
+    def quote(self, user_id, model, values, now):
+        """Return (price in minor units or None, the offer that makes it free or None) of exact inputs for a user."""
+        price = self.price(model, values)
+        offers = (offer(self._bot, user_id, model, now) for offer in self._bot.free_offers) if price else ()
+        free = next((found for found in offers if found), None)
+        return (0, free) if free else (price, None)
 
     # orders
 
@@ -139,7 +158,7 @@ class Generation:
         if self.is_paused(now):
             raise UserError("job.sales_paused")
         if user.sales_paused:
-            raise UserError("job.account_paused")
+            raise UserError("job.account_paused", buttons=self._bot.trouble())
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
             job, created = jobs.order(
@@ -151,6 +170,8 @@ class Generation:
             raise UserError("job.too_many", n=limit) from None
         except jobs.TooManyStarts:
             raise UserError("job.too_fast") from None
+        except NoneLeft:
+            raise UserError("job.stale_quote") from None
         except NotEnoughMoney as error:
             raise UserError("job.not_enough", lacking=error.lacking) from None
         self._bot.wake()
@@ -172,13 +193,13 @@ class Generation:
         if self._spent is None or now - self._spent[0] > SPENT_FOR:
             self._spent = (now, jobs.spent_credits(now - timedelta(days=1)) >= ceiling * MICRO)
             if self._spent[1]:
-                self._bot.alert("job.alert_ceiling", unique=f"ceiling:{now:%Y-%m-%d}", ceiling=ceiling)
+                self._bot.alert("job.alert_ceiling", cause="ceiling", ceiling=ceiling)
         return self._spent[1]
 
     def _pause(self, error, now):
         """Stop selling: KIE would refuse every order. The admins hear of it once an hour."""
         self._paused_on = error.reason
-        self._bot.alert(f"job.alert_{error.reason}", unique=f"{error.reason}:{now:%Y-%m-%d-%H}", detail=error.msg)
+        self._bot.alert(f"job.alert_{error.reason}", cause=error.reason, detail=error.msg)
 
     def check_pause(self, now):
         """While sales are paused, ask KIE for the balance, and sell again once it answers with some."""
@@ -192,7 +213,7 @@ class Generation:
         if left >= LEAST_CREDITS:
             log.info("selling again: KIE has %s credits", left)
             self._paused_on = None
-            self._bot.alert("job.alert_again", unique=f"again:{now:%Y-%m-%d-%H-%M}", left=str(left))
+            self._bot.alert("job.alert_again", cause="again", left=str(left))
 
     # the poller's board
 
@@ -206,7 +227,7 @@ class Generation:
 
     def prepare(self, job, now):
         """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off."""
-        model = self.catalog.models.get(job.model)
+        model = self.model(job)
         if model is None:
             self._fail(job, "model", now, "not in the catalogue any more", ("queued",))
             return None
@@ -233,9 +254,16 @@ class Generation:
             jobs.requeue(job.id, now + BUSY_WAIT * (job.tries + 1), states=("queued",))
 
     def _upload(self, file):
-        """Bring a file from Telegram to KIE and return its public address; the Telegram address goes nowhere."""
+        """Bring a file from Telegram to KIE and return its public address; the Telegram address goes nowhere.
+
+        A result of KIE's own is not moved while its address works.
+        """
         if file.get("url"):
-            return file["url"]
+            if self.client.serves(file["url"]):
+                return file["url"]
+            file = file | {"name": None, "mime": None} if file["kind"] == "photo" else file
+        if not file.get("file_id"):
+            raise Unreadable("neither KIE nor Telegram has it any more")
         with tempfile.TemporaryFile() as copy:
             self._bot.sender.download(file["file_id"], copy)
             if file.get("convert"):
@@ -267,7 +295,7 @@ class Generation:
         if error.reason in PAUSING:
             self._pause(error, now)
         if error.reason == "model":
-            self._bot.alert("job.alert_model", unique=f"model:{job.model}:{now:%Y-%m-%d}", model=job.model)
+            self._bot.alert("job.alert_model", cause=f"unknown:{job.model}", model=job.model)
         self._fail(job, error.reason, now, str(error), ("submitting",))
 
     def not_sent(self, job, error, now):
@@ -308,10 +336,10 @@ class Generation:
         if record.state == "running":
             return watch.late and now - watch.started > jobs.LATE_WATCH
         cost = None if record.credits is None else int(record.credits * MICRO)
-        result = {"urls": list(record.urls), "text": record.text}
+        result = {"urls": list(record.urls), "text": record.text} | record.facts
         empty = record.state == "succeeded" and not record.urls and not record.text
         if empty:
-            self._bot.alert("job.alert_empty", unique=f"empty:{watch.job_id}", job=watch.job_id)
+            self._bot.alert("job.alert_empty", cause="empty", job=watch.job_id)
         if record.state == "failed" or empty:
             if not watch.late:
                 detail = "success without a result" if empty else f"{record.fail_code}: {record.fail_msg}"
@@ -332,10 +360,10 @@ class Generation:
 
     def _charge(self, job, cost):
         """Return what a finished job costs: its price, or for metered models what KIE took, never more than the hold."""
-        model = self.catalog.models.get(job.model)
+        model = self.model(job)
         if model is None or cost is None or not is_upper_bound(model, job.inputs):
             return job.price
-        metered = self.price_of_credits(Decimal(cost) / MICRO)
+        metered = self.price_of_credits(Decimal(cost) / MICRO, model)
         return job.price if metered is None else min(job.price, metered)
 
     def _fail(self, job, reason, now, detail, states):
@@ -370,7 +398,7 @@ class Generation:
                 self.poller.watch(job.id, job.task_id, job.usual_s, now, late=True)
 
     def _patience(self, job):
-        model = self.catalog.models.get(job.model)
+        model = self.model(job)
         return timedelta(seconds=model.deadline_s if model else 3600)
 
     def close(self, wait_s):

@@ -25,9 +25,13 @@ export const changePerson = (id, fields) => call("PATCH", person(id), fields);
 export const getMessages = (id, after = 0) => call("GET", person(id, `/messages?after=${after}`));
 export const sendText = (id, text, replyTo) => call("POST", person(id, "/send"), { text, reply_to: replyTo });
 export const sendForm = (id, form) => call("POST", person(id, "/send"), form);
+export const sendContact = (id) => call("POST", person(id, "/send"), { contact: true });
+export const sendLocation = (id, place) => call("POST", person(id, "/send"), { location: place });
 export const editText = (id, messageId, text) => call("POST", person(id, "/edit"), { message_id: messageId, text });
 export const tap = (id, messageId, data) => call("POST", person(id, "/tap"), { message_id: messageId, data });
-export const pay = (id, messageId, more) => call("POST", person(id, "/pay"), { message_id: messageId, ...more });
+export const getInvoice = (id, link) => call("GET", person(id, `/invoice?link=${encodeURIComponent(link)}`));
+export const pay = (id, bill, more) => call("POST", person(id, "/pay"), { ...bill, ...more });
+export const getLedger = (id) => call("GET", person(id, "/ledger"));
 export const refund = (id, chargeId) => call("POST", person(id, "/refund"), { charge_id: chargeId });
 export const getCalls = (after) => call("GET", `/demo/calls?after=${after}`);
 export const makeTrouble = (fields) => call("POST", "/demo/trouble", fields);
@@ -37,9 +41,11 @@ export const setLimits = (flood) => call("POST", "/demo/limits", { flood });
 export const getPending = () => call("GET", "/demo/pending");
 export const reset = () => call("POST", "/demo/reset");
 export const getTasks = (kie) => call("GET", `${kie}/stub/tasks`);
+export const getKieClock = (kie) => call("GET", `${kie}/stub/clock`);
+export const setKieClock = (kie, fields) => call("POST", `${kie}/stub/clock`, fields);
 export const moveTask = (kie, id, action) => call("POST", `${kie}/stub/tasks/${encodeURIComponent(id)}/${action}`);
 
-const EVENTS = ["message", "edited", "deleted", "answer", "action", "person", "call", "bot"];
+const EVENTS = ["message", "edited", "deleted", "answer", "action", "person", "call", "bot", "plugins"];
 
 /**
  * Listen to the server's events for as long as the page is open; the browser reconnects by itself.

@@ -6,12 +6,13 @@ import { CommandList } from "./commands.js";
 import { h, icon, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { currentReplyMarkup, replyKeyboard } from "./keyboard.js";
-import { toast } from "./overlay.js";
+import { confirmBox, toast } from "./overlay.js";
 import { summary } from "./service.js";
 import { store } from "./store.js";
 
 const MAX_TEXT = 4096; // characters of a message (Bot API, sendMessage)
 const MAX_HEIGHT_PX = 180;
+const PLACE = { latitude: 48.8583, longitude: 2.2945 }; // where everybody here is when a bot asks: the Eiffel Tower
 
 /** The lower edge of a ChatView. */
 export class Composer {
@@ -256,9 +257,18 @@ export class Composer {
   }
 
   pressReply(button, label) {
-    if (button.request_contact || button.request_location || button.web_app)
+    if (button.request_contact) return this.share("share_contact", api.sendContact);
+    if (button.request_location) return this.share("share_location", (id) => api.sendLocation(id, PLACE));
+    if (Object.keys(button).some((name) => name.startsWith("request_") || name === "web_app"))
       return toast(t("not_in_demo"), this.view.element);
     if (this.markup.one_time_keyboard) this.toggleKeyboard();
     return this.view.sendText(label);
+  }
+
+  /** Ask, as Telegram does, and send what a button wants to know. */
+  async share(question, send) {
+    if (!(await confirmBox(t(question), t("share_note"), t("send")))) return;
+    const answer = await this.view.attempt(() => send(this.view.personId));
+    answer?.messages.forEach((message) => store.put(this.view.personId, message));
   }
 }

@@ -37,10 +37,15 @@ export function duration(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** Return a price: "⭐ 160" for Stars (XTR), else the currency's own form. `amount` is in minor units. */
+/** Return a price: "⭐ 160" for Stars (XTR), "12 ₽" or "12.50 ₽" for money, whose `amount` is in minor units. */
 export function money(amount, currency) {
   if (currency === "XTR") return `⭐ ${amount}`;
-  return new Intl.NumberFormat(language, { style: "currency", currency }).format(amount / 100);
+  const digits = amount % 100 ? 2 : 0;
+  const form = { style: "currency", currency, currencyDisplay: "narrowSymbol", minimumFractionDigits: digits };
+  const parts = new Intl.NumberFormat(language, form).formatToParts(Math.abs(amount) / 100);
+  const sign = parts.find((part) => part.type === "currency").value;
+  const number = parts.filter((part) => !["currency", "literal"].includes(part.type)).map((part) => part.value);
+  return `${amount < 0 ? "−" : ""}${number.join("")} ${sign}`;
 }
 
 /** Return one or two letters for an avatar. */

@@ -59,7 +59,7 @@ function behaviour(button, message, view) {
   if (button.callback_data !== undefined) return { press: () => view.tap(message.message_id, button.callback_data) };
   if (button.url !== undefined) return { corner: "link", press: () => openLink(button.url, view, true) };
   if (button.copy_text !== undefined) return { corner: "copy", press: () => copy(button.copy_text.text) };
-  if (button.pay) return { press: () => paymentSheet(message, view) };
+  if (button.pay) return { press: () => paymentSheet(message.invoice, { message_id: message.message_id }, view) };
   return { press: () => toast(t("not_in_demo")) };
 }
 

@@ -1,8 +1,10 @@
 /** Where links and copying lead. A link to the bot itself is followed inside the page, with its start payload. */
 
+import * as api from "./api.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { choiceBox, confirmBox, toast } from "./overlay.js";
+import { paymentSheet } from "./payment.js";
 import { store } from "./store.js";
 
 /** Put `text` on the clipboard and say so. */
@@ -45,12 +47,19 @@ export async function openLink(address, view, ask = false) {
   const link = deepLink(address);
   if (link && link.bot.toLowerCase() === store.bot.username.toLowerCase()) return view.openBot(link.payload);
   if (link && link.bot === "share/url") return share(address, view);
+  if (link && link.bot.startsWith("$")) return openInvoice(address, view);
   const url = parse(address);
   if (!url || !/^(https?|mailto|tel):$/.test(url.protocol)) return toast(address);
   if (ask || !(url.origin === location.origin)) {
     if (!(await confirmBox(t("open_link"), address, t("open")))) return;
   }
   window.open(url.href, "_blank", "noopener");
+}
+
+/** An invoice's link (createInvoiceLink): whoever follows it gets the payment sheet. */
+async function openInvoice(link, view) {
+  const invoice = await view.attempt(() => api.getInvoice(view.personId, link));
+  if (invoice) paymentSheet(invoice, { link }, view);
 }
 
 /** A share link: ask who of the people opens what is shared. */

@@ -7,6 +7,7 @@ import { openLink } from "./links.js";
 import { toast } from "./overlay.js";
 import { panel } from "./panel.js";
 import { peopleColumn } from "./people.js";
+import { problemsBar } from "./plugins.js";
 import { applyTheme, remember, remembered } from "./settings.js";
 import { store } from "./store.js";
 import { startTour, welcome } from "./tour.js";
@@ -93,6 +94,7 @@ function firstPerson() {
 async function start() {
   applyTheme();
   document.documentElement.lang = language;
+  document.body.append(problemsBar());
   await store.loadState();
   document.title = store.bot.first_name;
   const people = peopleColumn(actions);
@@ -101,7 +103,7 @@ async function start() {
   app.append(
     people,
     chats,
-    panel(() => togglePanel(false)),
+    panel(() => togglePanel(false), actions.acting),
   );
   togglePanel(remembered("panel", innerWidth >= 1400 ? "open" : "closed") === "open");
   people.drawAll();

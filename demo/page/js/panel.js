@@ -1,20 +1,22 @@
-/** "Behind the scenes": the bot's calls as they happen, Telegram's bad days, KIE's tasks. */
+/** "Behind the scenes": the bot's calls as they happen, Telegram's bad days, KIE's tasks, the person's money. */
 
 import { callsTab } from "./calls.js";
 import { h, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
+import { ledgerTab } from "./ledger.js";
 import { remember, remembered } from "./settings.js";
 import { store } from "./store.js";
 import { tasksTab } from "./tasks.js";
 import { troubleTab } from "./trouble.js";
 
-/** Draw the panel; `close` hides it. */
-export function panel(close) {
+/** Draw the panel; `close` hides it, `acting` returns the id of the person whose money is shown. */
+export function panel(close, acting) {
   const tabs = [
     ["calls", callsTab()],
     ["trouble", troubleTab()],
   ];
   if (store.kie) tabs.push(["tasks", tasksTab()]);
+  if (store.hasLedger) tabs.push(["ledger", ledgerTab(acting)]);
   const element = h(
     "aside",
     { class: "panel", "data-testid": "panel", "aria-label": t("panel") },

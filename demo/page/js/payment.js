@@ -1,4 +1,7 @@
-/** The payment sheet of an invoice: pay, pay twice (what a hurried double tap does), or cancel. */
+/**
+ * The payment sheet of an invoice: pay, pay twice (what a hurried double tap does), confirm without the money coming
+ * (Telegram asks the bot, then the payment fails), or cancel (the bot hears nothing, as in Telegram).
+ */
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
@@ -7,13 +10,14 @@ import { t } from "./i18n.js";
 import { dialog, toast } from "./overlay.js";
 import { store } from "./store.js";
 
-/** Open the sheet for an invoice message in `view` and carry the payment through. */
-export function paymentSheet(message, view) {
-  const { title, description, total_amount: amount, currency } = message.invoice;
+/** Open the sheet for an invoice in `view` and carry the payment through. `bill` names it: {message_id} or {link}. */
+export function paymentSheet({ title, description, total_amount: amount, currency }, bill, view) {
   const price = money(amount, currency);
   return dialog({ class: "sheet", "aria-label": t("pay_title"), "data-testid": "payment-sheet" }, (close, node) => {
     const status = h("p", { class: "sheet-status", role: "status", "data-testid": "pay-status" });
-    const pay = (times) => run(node, status, view, close, () => api.pay(view.personId, message.message_id, { times }));
+    const pay = (more) => run(node, status, view, close, () => api.pay(view.personId, bill, more));
+    const quiet = (testid, label, onclick) =>
+      h("button", { type: "button", class: "quiet-button", "data-testid": testid, onclick }, label);
     return [
       h("div", { class: "sheet-star", "aria-hidden": "true" }, currency === "XTR" ? "⭐" : "💳"),
       h("h2", {}, t("pay_title")),
@@ -27,20 +31,13 @@ export function paymentSheet(message, view) {
           class: "primary-button",
           autofocus: true,
           "data-testid": "pay-confirm",
-          onclick: () => pay(1),
+          onclick: () => pay({ times: 1 }),
         },
         t("pay_confirm", { price }),
       ),
-      h(
-        "button",
-        { type: "button", class: "quiet-button", "data-testid": "pay-twice", onclick: () => pay(2) },
-        t("pay_twice"),
-      ),
-      h(
-        "button",
-        { type: "button", class: "quiet-button", "data-testid": "pay-cancel", onclick: () => close() },
-        t("cancel"),
-      ),
+      quiet("pay-twice", t("pay_twice"), () => pay({ times: 2 })),
+      quiet("pay-abandon", t("pay_abandon"), () => pay({ cancel: true })),
+      quiet("pay-cancel", t("cancel"), () => close()),
       h("p", { class: "muted small" }, t("pay_note")),
     ];
   });
@@ -54,9 +51,9 @@ async function run(node, status, view, close, act) {
   status.textContent = t("paying");
   try {
     const answer = await act();
-    if (answer.state === "paid") {
+    if (answer.state === "paid" || answer.state === "cancelled") {
       close();
-      toast(t("pay_paid"), view.element);
+      toast(t(`pay_${answer.state}`), view.element);
     } else {
       status.textContent = answer.state === "timeout" ? t("pay_timeout") : t("pay_refused", { reason: answer.error });
     }

@@ -2,8 +2,8 @@
  * What the page knows: the bot, the people, and each person's chat. It draws nothing; the views listen to it.
  *
  * Events (each a CustomEvent whose `detail` carries `chatId` where a chat is meant):
- * message {message, isNew}, removed {messageId}, reloaded, tapped {data}, answer {tap, answer}, action, person {person}, people, bot, call {call},
- * connection {up}; and what the page itself does: seen, choose, shown.
+ * message {message, isNew}, removed {messageId}, reloaded, tapped {data}, answer {tap, answer}, action, person {person},
+ * people, bot, call {call}, plugins {loaded, problems}, connection {up}; and what the page itself does: seen, choose, shown.
  */
 
 import * as api from "./api.js";
@@ -38,6 +38,7 @@ class Chat {
 class Store extends EventTarget {
   bot = null;
   kie = null;
+  hasLedger = false; // the bot behind the page shows its books
   people = new Map();
   chats = new Map();
   isConnected = true;
@@ -59,12 +60,14 @@ class Store extends EventTarget {
   }
 
   async loadState() {
-    const { bot, people, kie } = await api.getState();
+    const { bot, people, kie, backstage } = await api.getState();
     this.bot = bot;
     this.kie = kie;
+    this.hasLedger = backstage !== null;
     this.people = new Map(people.map((person) => [person.id, person]));
     this.emit("people");
     this.emit("bot");
+    this.emit("plugins", { loaded: [], problems: backstage?.problems ?? [] });
   }
 
   // A bot sets its commands for each language and scope in turn: read them once, when it is done.
@@ -108,6 +111,7 @@ class Store extends EventTarget {
   receive(kind, data) {
     const { chat_id: chatId } = data;
     if (kind === "call") this.emit("call", { call: data });
+    else if (kind === "plugins") this.emit("plugins", data);
     else if (kind === "bot") this.loadStateSoon();
     else if (kind === "person") this.putPerson(data.person);
     else if (!this.people.has(chatId))

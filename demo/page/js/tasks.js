@@ -9,6 +9,8 @@ import { store } from "./store.js";
 const MAX_TASKS = 50;
 const TASKS_EVERY_MS = 2_000;
 
+const SPEEDS = [1, 5, 20, 100];
+
 /** Draw the tab; it asks the stub again every two seconds while it is on show. */
 export function tasksTab() {
   const place = h("div", { class: "tasks" });
@@ -29,7 +31,28 @@ export function tasksTab() {
   };
   setInterval(() => draw().catch(unreachable), TASKS_EVERY_MS);
   queueMicrotask(() => draw().catch(unreachable));
-  return h("div", { class: "tab-body scroll" }, place);
+  return h("div", { class: "tab-body scroll" }, h("h3", {}, t("kie_clock")), clockRow(), h("h3", {}, t("task_list")), place);
+}
+
+/** How fast KIE's clock runs, and a jump ahead: a video that takes minutes is there at once. */
+function clockRow() {
+  const show = (speed) =>
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", SPEEDS[index] === speed));
+  const button = (label, fields, testid) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "chip-button",
+        "data-testid": testid,
+        onclick: () => attempt(() => api.setKieClock(store.kie, fields).then(look)),
+      },
+      label,
+    );
+  const buttons = SPEEDS.map((speed) => button(`${speed}×`, { speed }, `kie-speed-${speed}`));
+  const look = () => api.getKieClock(store.kie).then(({ speed }) => show(speed));
+  look().catch(() => show(null)); // the list below says that the stub does not answer
+  return h("div", { class: "clock-row" }, buttons, button(t("forward_minutes"), { forward_s: 600 }, "kie-forward"));
 }
 
 const FINAL = ["success", "fail"];
@@ -64,7 +87,7 @@ function taskRow(task, redraw) {
         { class: "muted small" },
         task.credits === null || task.credits === undefined ? "" : t("credits", { n: task.credits }),
       ),
-      !FINAL.includes(task.state) && h("span", { class: "task-buttons" }, ["finish", "fail", "stall"].map(button)),
+      !FINAL.includes(task.state) && h("span", { class: "task-buttons" }, ["finish", "fail", "stall", "break"].map(button)),
     ),
   );
 }

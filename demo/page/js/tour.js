@@ -1,6 +1,6 @@
 /**
- * The first visit's card and the guided tour. The tour lights up what to press, found by the beginning of a label, and
- * goes on when the person has acted. When a label is not there it says so and waits for any press, or "skip".
+ * The first visit's card and the guided tour. The tour lights up what to press and goes on when the person has acted.
+ * When it finds nothing to light up it says so and waits for any press, or "skip".
  */
 
 import { h } from "./dom.js";
@@ -46,38 +46,33 @@ export function welcome() {
   });
 }
 
-// The steps: the words, and what to press. `labels` are beginnings of button labels, the likeliest first; with `any` the
-// newest keyboard's first button will do. `write` is put into the text field. `find` returns an element of the page.
-// `until` says which act ends the step: "press" (a button or a text of one's own, the usual), "choose" (a person), "photo"
-// (the bot sends one). A step marked `optional` is passed over when there is nothing to press.
-const APPROVE = ["✓", "✅", "Approve", "Подтвердить", "Одобрить"];
+// The steps: the words, and what to press. `press` lists beginnings of a button's callback data, the likeliest first:
+// labels change with the language and with time. `write` is put into the text field. `find` returns an element of the
+// page. `until` says which act ends the step: "press" (a button or a message of one's own, the usual), "choose" (a
+// person), "photo" (the bot sends one). A step marked `optional` is passed over when there is nothing to press.
+const APPROVE = ["transfer:approve"];
 const STEPS = [
   { key: "tour_start", write: "/start" },
-  { key: "tour_choose", labels: ["🖼", "Picture", "Картин"], any: true },
-  { key: "tour_model", labels: ["Z-Image", "Nano Banana", "Seedream"], any: true },
+  { key: "tour_choose", press: ["models:type:picture"] },
+  { key: "tour_model", press: ["generate:open:z-image", "generate:open:"] },
   { key: "tour_prompt", write: t("tour_prompt_example") },
-  { key: "tour_order", labels: ["▶", "Create", "Создать", "Top up", "Пополнить"] },
-  { key: "tour_amount", labels: ["100", "300", "10"], optional: true },
-  { key: "tour_method", labels: ["🏦", "Transfer", "Перевод"], optional: true },
-  { key: "tour_receipt", find: () => paperClip(), onlyAfter: "tour_method" },
+  { key: "tour_order", press: ["payments:lack", "orders:go"] },
+  { key: "tour_amount", press: ["payments:amount:10000", "payments:amount"], optional: true },
+  { key: "tour_method", press: ["payments:pay:transfer"], optional: true },
+  { key: "tour_receipt", find: () => sampleReceipt(), onlyAfter: "tour_method" },
   {
     key: "tour_admin",
     find: () => personRow((person) => person.role === "admin"),
     until: "choose",
     onlyAfter: "tour_receipt",
   },
-  { key: "tour_admin_menu", write: "/admin", onlyAfter: "tour_receipt", unless: () => findButton({ labels: APPROVE }) },
-  { key: "tour_topups", labels: ["Top-ups", "Пополнения"], optional: true, onlyAfter: "tour_admin_menu" },
-  { key: "tour_topup", labels: ["№"], optional: true, onlyAfter: "tour_topups" },
-  { key: "tour_approve", labels: APPROVE, optional: true, onlyAfter: "tour_receipt" },
-  {
-    key: "tour_user",
-    find: () => personRow((person) => person.role !== "admin"),
-    until: "choose",
-    onlyAfter: "tour_admin",
-  },
-  { key: "tour_create", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_user" },
-  { key: "tour_confirm", labels: ["▶", "Create", "Создать"], optional: true, onlyAfter: "tour_create" },
+  { key: "tour_admin_menu", write: "/admin", onlyAfter: "tour_receipt", unless: () => findButton(APPROVE) },
+  { key: "tour_topups", press: ["transfer:list"], optional: true, onlyAfter: "tour_admin_menu" },
+  { key: "tour_topup", press: ["transfer:show"], optional: true, onlyAfter: "tour_topups" },
+  { key: "tour_approve", press: APPROVE, optional: true, onlyAfter: "tour_receipt" },
+  { key: "tour_user", find: () => personRow((person) => person.id === customer), until: "choose", onlyAfter: "tour_admin" },
+  { key: "tour_create", press: ["generate:card"], optional: true, onlyAfter: "tour_user" },
+  { key: "tour_confirm", press: ["orders:go"], optional: true, onlyAfter: "tour_create" },
   { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
 ];
@@ -85,7 +80,13 @@ const ANSWER_MS = 600; // the bot's answer is drawn before the next step looks f
 const PASS_OVER_MS = 3_000;
 
 const isVisible = (node) => Boolean(node?.offsetParent);
-const paperClip = () => document.querySelector("[data-testid=attach]");
+let customer = null; // the id of the person who orders
+
+/** Return what to press next on the way to a sample picture: the paper clip, its menu, Send. */
+function sampleReceipt() {
+  const find = (testid) => document.querySelector(`[data-testid=${testid}]`);
+  return find("attach-send") ?? find("attach-picture") ?? find("attach");
+}
 
 /** Return the row of the first person who fits; on a narrow screen, the arrow that leads to the list. */
 function personRow(fits) {
@@ -94,15 +95,15 @@ function personRow(fits) {
   return !row || isVisible(row) ? row : document.querySelector("[data-testid=back]");
 }
 
-/** Return the button of the newest keyboards whose label begins as wanted. */
-function findButton({ labels, any }) {
+/** Return the button of the newest keyboards whose data begins as wanted. */
+function findButton(beginnings) {
   const keyboards = [...document.querySelectorAll(".chat .keyboard")].reverse().slice(0, 3);
-  const buttons = keyboards.flatMap((keyboard) => [...keyboard.querySelectorAll("button")]);
-  for (const label of labels) {
-    const found = buttons.find((button) => button.title.startsWith(label));
+  const buttons = keyboards.flatMap((keyboard) => [...keyboard.querySelectorAll("[data-callback]")]);
+  for (const beginning of beginnings) {
+    const found = buttons.find((button) => button.dataset.callback.startsWith(beginning));
     if (found) return found;
   }
-  return any ? buttons[0] : undefined;
+  return undefined;
 }
 
 /** The card of the tour, and what it lights up. */
@@ -157,6 +158,9 @@ class Tour {
       signal,
     );
     store.on("choose", () => this.acted("choose"), signal);
+    store.on("answer", () => this.lightSoon(), signal);
+    this.observer = new MutationObserver(() => this.lightSoon()); // menus and dialogs open and close
+    this.observer.observe(document.body, { childList: true });
     store.on("shown", () => this.lightSoon(), signal); // a narrow screen shows another column
   }
 
@@ -227,14 +231,15 @@ class Tour {
   }
 
   target() {
-    const { write, find, labels } = this.step;
+    const { write, find, press } = this.step;
     if (write) return document.querySelector("[data-testid=send]");
     if (find) return find();
-    return labels ? findButton(this.step) : undefined;
+    return press ? findButton(press) : undefined;
   }
 
   end() {
     this.stop.abort();
+    this.observer.disconnect();
     this.light();
     this.card.remove();
   }
@@ -245,7 +250,7 @@ let running = null;
 /** Begin the tour as the first person who is not an admin. `page`: choose(id), write(text). */
 export function startTour(page) {
   running?.end();
-  const user = [...store.people.values()].find((person) => person.role !== "admin");
-  if (user) page.choose(user.id);
+  customer = [...store.people.values()].find((person) => person.role !== "admin")?.id ?? null;
+  if (customer !== null) page.choose(customer);
   running = new Tour(page);
 }

@@ -1,0 +1,98 @@
+"""What `python bot.py COMMAND` does beside running the bot. Each yields lines to print; `Failed` ends it with 1."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from core import lock
+from storage import audit, db, dump, schema
+
+STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
+
+
+class Failed(Exception):
+    """The command could not do its work, or found something wrong; the text is its last line."""
+
+
+FAILURES = (Failed, dump.DumpError, schema.NewerSchema, db.StorageDown, lock.LockLost)
+
+
+def verify(bot, _argument):
+    """Prove the books and tell what differs. Reads only; may run beside the bot."""
+    _open(bot)
+    problems = 0
+    for promise, row in audit.verify():
+        problems += 1
+        yield f"broken: {promise}: {row}"
+    users, entries, held = audit.totals()
+    yield f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences"
+    if problems:
+        raise Failed("the books do not balance")
+
+
+def backup(bot, path):
+    """Write everything into one file. Reads one snapshot; may run beside the bot."""
+    _open(bot)
+    now = bot.clock.now()
+    path = Path(path or Path(bot.settings["DATA_DIR"]) / "backups" / dump.name(now))
+    header = dump.write(bot.settings["DATABASE_URL"], path, now)
+    yield f"{path}: {sum(header['tables'].values())} rows of {len(header['tables'])} tables, {path.stat().st_size} bytes"
+
+
+def restore(bot, path):
+    """Fill the empty database of the settings from a file. Takes the leader's lock: the bot must not run."""
+    with _alone(bot, bot.settings["DATABASE_URL"]):
+        header = dump.restore(path, bot.settings["DATABASE_URL"], bot.tables)
+    yield from _restored(header)
+
+
+def move(bot, url):
+    """Copy the installation into the empty database `url`. Takes both locks: the bot must not run."""
+    here = bot.settings["DATABASE_URL"]
+    _open(bot)
+    copy = Path(bot.settings["DATA_DIR"]) / "backups" / f"move-{dump.name(bot.clock.now())}"
+    with _alone(bot, here):
+        if url.startswith("sqlite") and here.startswith("sqlite"):
+            raise Failed("both are SQLite: stop the bot and copy the file, or use backup and restore")
+        dump.write(here, copy, bot.clock.now())
+        with _alone(bot, url):
+            header = dump.restore(copy, url, bot.tables)
+    yield from _restored(header)
+    yield f"the copy it went through stays at {copy}"
+    yield "now set DATABASE_URL to the new address, and start the bot"
+
+
+def doctor(bot, _argument):
+    """Say what is wrong and how to mend it, a line each. Reads only; may run beside the bot."""
+    db.connect(bot.settings["DATABASE_URL"])
+    wrong = 0
+    for name, problem in bot.examine():
+        wrong += problem is not None
+        yield f"{'ok      ' if problem is None else 'PROBLEM '}{name}{'' if problem is None else ': ' + problem}"
+    if wrong:
+        raise Failed(f"{wrong} of {len(bot.checks)} checks found something")
+
+
+def _restored(header):
+    yield f"{sum(header['tables'].values())} rows of {len(header['tables'])} tables restored, as of {header['made_at']}"
+    users, entries, held = audit.totals()
+    yield f"proved: {users} accounts, {entries} entries, {held / 100:.2f} in balances, 0 differences"
+
+
+def _open(bot):
+    """Open the database as it is: a command that reads must not bring it to another schema."""
+    db.connect(bot.settings["DATABASE_URL"])
+    missing = schema.pending()
+    if missing:
+        raise Failed(f"the database lacks {', '.join(missing)}: start the bot of this version once, then try again")
+
+
+@contextmanager
+def _alone(bot, url):
+    """Hold the leader's lock of a database for the block."""
+    leader = lock.make(url, bot.settings["DATA_DIR"])
+    if not leader.acquire():
+        raise Failed("the bot is running on this database: stop it first")
+    try:
+        yield
+    finally:
+        leader.release()

@@ -1,0 +1,74 @@
+"""The shelf: the catalogue in use, which is data/models.json with what admins have changed over it.
+
+It is read anew when a change has been made: at once in this process, within 300 s in another one.
+"""
+
+import json
+import threading
+import time
+
+from kie import overlay as layers
+from kie.catalog import Catalog, CatalogError
+from storage import overlay
+
+CACHE_S = 300
+
+
+class Shelf:
+    """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand."""
+
+    def __init__(self, path, callbacks):
+        self._plain = Catalog.load(path)  # a file that can't be read stops the start
+        with open(path, encoding="utf-8") as file:
+            self._file = json.load(file)
+        self._callbacks = callbacks
+        self._guard = threading.Lock()
+        self._version = self._at = self._changes = self._catalog = None
+
+    def catalog(self):
+        """Return the catalogue in use."""
+        with self._guard:
+            if self._at is None or time.monotonic() - self._at > CACHE_S:
+                self._look()
+            return self._catalog
+
+    def _look(self):
+        version = overlay.version()
+        if version != self._version:
+            self._changes = overlay.in_force()
+            self._catalog = self._read(self._changes)
+            self._version = version
+        self._at = time.monotonic()
+
+    def _read(self, changes):
+        full = Catalog.from_data(layers.merged(self._file, changes)) if changes else self._plain
+        deaf = {name for name, model in full.models.items() if model.needs_callback and not self._callbacks}
+        return full.without(layers.switched_off(changes) | deaf)
+
+    def forget(self):
+        """Look for changes at the next question."""
+        self._at = None
+
+    def data(self):
+        """Return the parsed file with the changes in force."""
+        self.catalog()
+        return layers.merged(self._file, self._changes)
+
+    def trial(self, scope, field, value):
+        """Return why the model of a change could not be sold with it, or None."""
+        self.catalog()
+        try:
+            found = Catalog.from_data(layers.merged(self._file, self._changes | {(scope, field): value}))
+        except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
+            return f"malformed: {error!r}"
+        return dict(found.rejected).get(scope.partition(":")[2])
+
+    def terms(self, model):
+        """Return (markup or None, fixed price or None) that admins have set for a model."""
+        self.catalog()
+        return layers.terms(self._changes, model)
+
+    def changed(self, scope, field):
+        """Return the value of a change in force, or None."""
+        self.catalog()
+        return self._changes.get((scope, field))

@@ -1,0 +1,40 @@
+"""Webhook mode: Telegram posts updates to PUBLIC_URL. Set at the start, taken away when the bot polls again.
+
+The address holds no secret; Telegram repeats ours in a header (Bot API, setWebhook: secret_token). It is made of the
+token, so every copy of the bot knows it and nobody has to keep another one.
+"""
+
+import hashlib
+import hmac
+import logging
+
+log = logging.getLogger(__name__)
+PATH = "/telegram"
+HEADER = "X-Telegram-Bot-Api-Secret-Token"
+CONNECTIONS = 40  # posts at the same time (Bot API: 1–100, default 40)
+
+
+def secret(token):
+    """Return what Telegram must send in the header."""
+    return hmac.new(token.encode(), b"webhook", hashlib.sha256).hexdigest()
+
+
+def is_telegram(token, given):
+    """Tell, in constant time, whether a post carries our secret."""
+    return hmac.compare_digest(secret(token).encode(), given.encode())
+
+
+def ensure(bot, now):
+    """Have Telegram send updates where BOT_MODE wants them; again and again, for another program may change it."""
+    found = bot.sender.call("getWebhookInfo", wait=False)
+    wanted = bot.settings["PUBLIC_URL"] + PATH if bot.settings["BOT_MODE"] == "webhook" else ""
+    if found["url"] == wanted and sorted(found.get("allowed_updates") or bot.updates.kinds) == bot.updates.kinds:
+        bot.updates.fetched_at = now if wanted else bot.updates.fetched_at
+    elif wanted:
+        if found["url"]:
+            log.warning("the webhook was set to another address; it is ours again")
+        terms = {"max_connections": CONNECTIONS, "allowed_updates": bot.updates.kinds}
+        bot.sender.call("setWebhook", url=wanted, secret_token=secret(bot.settings["TELEGRAM_BOT_TOKEN"]), **terms)
+    elif found["url"]:
+        log.info("a webhook was set; taking it away, for this bot polls")
+        bot.sender.call("deleteWebhook")

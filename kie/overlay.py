@@ -1,0 +1,67 @@
+"""Changes laid over data/models.json, as plain data: what an admin applied, switched off or priced from the chat.
+
+Changes are {(scope, field): value}. About one model, whose scope is `model:<id>`:
+
+- `off`: true takes it off sale;
+- `entry`: {"model": …, "card": …}, a model that the file does not have (`card`: null for a card that is there);
+- `inputs`: {"drop": [names], "set": {name: {field: value}}, "add": [inputs]}, changes to its form;
+- `price`: {feed row: credits}, new figures for the rows that stand on those rows of KIE's price feed.
+
+About what is asked for it, for a model, for `menu:<row of the main menu>` or for `all`, the nearest first:
+
+- `markup`: a factor on the cost, as text; `fixed`: a price in minor units, whatever is chosen.
+"""
+
+from decimal import Decimal
+
+
+def merged(data, changes):
+    """Return a copy of the parsed file with the changes applied; nothing is checked here, the catalogue's gate does."""
+    cards, models = list(data["cards"]), [_changed(raw, changes) for raw in data["models"]]
+    known = {raw["id"] for raw in data["models"]}
+    for (scope, field), value in changes.items():
+        if field == "entry" and value["model"]["id"] not in known:
+            models.append(_changed(value["model"], changes))
+            if value["card"] and all(card["id"] != value["card"]["id"] for card in cards):
+                cards.append(value["card"])
+    return data | {"cards": cards, "models": models}
+
+
+def _changed(raw, changes):
+    scope = f"model:{raw['id']}"
+    prices, inputs = changes.get((scope, "price")), changes.get((scope, "inputs"))
+    if prices:
+        raw = raw | {"price": [_priced(row, prices) for row in raw["price"]]}
+    if inputs:
+        raw = raw | {"inputs": list(_fitted(raw["inputs"], inputs))}
+    return raw
+
+
+def _priced(row, prices):
+    if row.get("feed") not in prices:
+        return row
+    return {name: value for name, value in row.items() if name != "feed_credits"} | prices[row["feed"]]
+
+
+def _fitted(inputs, change):
+    for spec in inputs:
+        if spec["name"] not in change.get("drop", ()):
+            yield spec | change.get("set", {}).get(spec["name"], {})
+    yield from change.get("add", ())
+
+
+def switched_off(changes):
+    """Return the ids of the models that are off sale."""
+    return {scope.partition(":")[2] for (scope, field), value in changes.items() if field == "off" and value}
+
+
+def terms(changes, model):
+    """Return (markup or None, fixed price or None) for a model: its own, else its menu's, else those for all.
+
+    A markup that is nearer than a fixed price wins over it, and the other way round.
+    """
+    for scope in (f"model:{model.id}", f"menu:{model.menus[0]}", "all"):
+        markup, fixed = changes.get((scope, "markup")), changes.get((scope, "fixed"))
+        if markup is not None or fixed is not None:
+            return (None if markup is None else Decimal(markup)), fixed
+    return None, None

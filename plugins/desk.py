@@ -1,0 +1,281 @@
+"""The desk: people with the right decide on transfers. The first decision wins, and it can be taken back.
+
+A request goes to everybody with the right `topups`, or to the staff's group, with what should be known before: the
+payer's earlier payments, the same picture or amount seen before. All copies are updated when one of them is decided.
+Requests older than an hour are reminded of once. Texts: transfer.* in data/texts/<lang>/transfer.po.
+"""
+
+from datetime import timedelta
+
+from core import amounts
+from core.buttons import button, link, way_out
+from core.errors import UserError
+
+REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
+SAME_PICTURE = 24  # of 255, in the place where two pictures differ most: see `transfer.py`
+PATIENCE = timedelta(hours=1)
+MAX_REASON = 200
+
+
+def register(bot):
+    """Declare the decisions, the list, and what tells of new and of forgotten requests."""
+    may = {"right": "topups", "topup": int}
+    bot.button("transfer:approve", approve, groups=True, **may)
+    bot.button("transfer:other", ask_words, groups=True, verb=str, **may)
+    bot.button("transfer:exact", approve_exact, amount=int, **may)
+    bot.button("transfer:reject", ask_reason, groups=True, **may)
+    bot.button("transfer:refuse", refuse, groups=True, reason=str, **may)
+    bot.button("transfer:undo", ask_undo, groups=True, **may)
+    bot.button("transfer:back", back, groups=True, **may)
+    bot.button("transfer:take", undo, groups=True, reason=str, **may)
+    bot.button("transfer:show", show_request, **may)
+    bot.button("transfer:list", waiting, right="topups")
+    bot.step("desk:words", take_words, right="topups")
+    bot.admin_menu("transfer.menu", "transfer:list", row=1, values=count)
+    bot.on("payment.submitted", tell_desk)
+    bot.every(60, "reminders", remind)
+
+
+def count(bot):
+    """Fill in the admin menu's label."""
+    return {"count": bot.payments.count_waiting()}
+
+
+# what the desk is shown
+
+
+def tell_desk(bot, fact, now):
+    """Bring a new request to everybody who may decide on it."""
+    topup = bot.payments.get(fact.data["topup"])
+    for reader, chat_id in bot.desk("topups"):
+        _send_copy(bot, topup, reader, chat_id, f"topup:{topup.id}:{chat_id or reader.id}", now)
+
+
+def _send_copy(bot, topup, reader, chat_id, unique, now):
+    media = {"kind": topup.proof["kind"], "file_id": topup.proof["file_id"]}
+    bot.notify(reader.id, "transfer.request", unique=unique, now=now, chat_id=chat_id, media=media, ref=f"topup:{topup.id}",
+               buttons=_decision(bot, topup, chat_id), **_facts(bot, topup, bot.lang_of(reader), now))
+
+
+def _decision(bot, topup, in_group):
+    if in_group:
+        person = link("transfer.user", f"https://t.me/{bot.username}?start=u{topup.user_id}")
+    else:
+        person = button("transfer.user", "users:card", topup.user_id)
+    more = [button("transfer.other", "transfer:other", "amount", topup.id), button("transfer.reject", "transfer:reject", topup.id)]
+    return [button("transfer.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
+
+
+def _facts(bot, topup, lang, now):
+    """Return what an admin should know before deciding."""
+    payer, before = topup.user, bot.staff.decided(topup.user_id)
+    return {
+        "number": topup.id,
+        "amount": topup.amount,
+        "name": payer.first_name,
+        "username": f"@{payer.username}" if payer.username else "",
+        "id": payer.telegram_id or 0,
+        "days": (now - payer.created_at).days,
+        "approved": before["approved"],
+        "rejected": before["rejected"] + before["undone"],
+        "warning": "\n".join(_warnings(bot, topup, lang)),
+    }
+
+
+def _warnings(bot, topup, lang):
+    """Return hints, never a verdict: the same picture, one that looks the same, the same amount near in time."""
+    same = next(iter(bot.payments.same_proof(topup)), None)
+    similar = None if same else bot.payments.similar_proof(topup, looks_same)
+    hints = {"same_picture": same, "similar_picture": similar, "same_amount": bot.payments.same_amount(topup)}
+    for key, other in hints.items():
+        if other is not None:
+            yield bot.texts.plain(lang, f"transfer.{key}", number=other.id, id=other.user.telegram_id or 0,
+                                  when=other.submitted_at)
+
+
+def looks_same(mine, other):
+    """Tell whether two sketches of pictures (64 × 64 levels of grey) are of the same one."""
+    from PIL import Image, ImageChops
+
+    side = int(len(mine) ** 0.5)
+    pictures = [Image.frombytes("L", (side, side), pixels) for pixels in (mine, other)]
+    return ImageChops.difference(*pictures).getextrema()[1] <= SAME_PICTURE
+
+
+def waiting(ctx):
+    """List the requests that wait."""
+    found = ctx.payments.waiting(limit=7)
+    rows = [button("transfer.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8]) for t in found]
+    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, way_out("admin:show")])
+
+
+def show_request(ctx, topup):
+    """Send one request with its picture again."""
+    found = _pending(ctx, topup)
+    if found is not None:
+        _send_copy(ctx.bot, found, ctx.user, None, f"topup:{topup}:{ctx.user.id}:{ctx.update_id}", ctx.now)
+        ctx.toast("transfer.sent_below")
+
+
+def _pending(ctx, topup, state="pending"):
+    """Return a request that is still in this state; else say what became of it and return None."""
+    found = ctx.payments.get(topup)
+    if found is None:
+        raise UserError("common.old_button")
+    if found.state == state:
+        return found
+    ctx.toast(f"transfer.was_{found.state}", alert=True, number=found.id)
+    return None
+
+
+def remind(bot, now):
+    """Remind of requests that have waited for an hour, all in one message and each once."""
+    late = bot.payments.overdue(now - PATIENCE)
+    if late:
+        numbers = ", ".join(f"№{topup.id}" for topup in late)
+        for reader, chat_id in bot.desk("topups"):
+            rows = [] if chat_id else [button("transfer.menu", "transfer:list", **count(bot)), *bot.home()]
+            bot.notify(reader.id, "transfer.remind", unique=f"remind:{late[-1].id}:{chat_id or reader.id}", now=now,
+                       chat_id=chat_id, buttons=rows, n=len(late), numbers=numbers)
+
+
+# decisions
+
+
+def approve(ctx, topup):
+    """Approve what was asked for."""
+    _approve(ctx, topup, None)
+
+
+def approve_exact(ctx, topup, amount):
+    """Approve another amount than was asked for, as it was confirmed."""
+    if not 0 < amount <= amounts.MOST:
+        raise UserError("common.old_button")
+    if _approve(ctx, topup, amount):
+        ctx.edit("transfer.approved_other", [way_out("transfer:list")], amount=amount, number=topup)
+
+
+def _approve(ctx, topup, amount):
+    """Approve: the first decision wins, and the money moves once; tell whether it was this one."""
+    decided = ctx.payments.approve(topup, ctx.user.id, ctx.now, amount)
+    if decided is None:
+        _pending(ctx, topup)
+        return False
+    _update_copies(ctx, decided)
+    ctx.toast("transfer.approved_toast", amount=decided.credited)
+    return True
+
+
+def ask_reason(ctx, topup):
+    """Offer the reasons for a refusal in place of the decision."""
+    if _pending(ctx, topup):
+        ctx.edit_buttons(_reasons("refuse", topup))
+
+
+def ask_undo(ctx, topup):
+    """Offer the reasons for taking an approval back: this is asked once."""
+    if _pending(ctx, topup, "approved"):
+        ctx.edit_buttons(_reasons("take", topup))
+
+
+def _reasons(verb, topup):
+    rows = [button(f"transfer.reason_{reason}", f"transfer:{verb}", topup, reason) for reason in REASONS]
+    own = button("transfer.own_words", "transfer:other", verb, topup)
+    return [*rows, [own, button("common.back", "transfer:back", topup)]]
+
+
+def back(ctx, topup):
+    """Return from the reasons."""
+    found = ctx.payments.get(topup)
+    in_group = not ctx.private
+    if found is not None and found.state == "approved":
+        ctx.edit_buttons(_undo(topup))
+    elif _pending(ctx, topup):
+        ctx.edit_buttons(_decision(ctx.bot, found, in_group))
+
+
+def _undo(topup):
+    return [button("transfer.undo", "transfer:undo", topup)]
+
+
+def refuse(ctx, topup, reason):
+    """Refuse with one of the reasons, in the payer's language."""
+    _refuse(ctx, topup, _words(ctx, topup, reason))
+
+
+def undo(ctx, topup, reason):
+    """Take an approval back with one of the reasons."""
+    _take_back(ctx, topup, _words(ctx, topup, reason))
+
+
+def _words(ctx, topup, reason):
+    found = ctx.payments.get(topup)
+    if reason not in REASONS or found is None:
+        raise UserError("common.old_button")
+    return ctx.texts.plain(ctx.bot.lang_of(found.user), f"transfer.reason_{reason}")
+
+
+def _refuse(ctx, topup, words):
+    decided = ctx.payments.reject(topup, ctx.user.id, words, ctx.now)
+    if decided is None:
+        _pending(ctx, topup)
+        return
+    ctx.notify(decided.user_id, "transfer.refused", unique=f"topup:{topup}:refused", buttons=ctx.bot.trouble(f"pay{topup}"),
+               number=topup, amount=decided.amount, reason=words)
+    _update_copies(ctx, decided)
+    ctx.toast("transfer.refused_toast")
+
+
+def _take_back(ctx, topup, words):
+    taken = ctx.returns.undo(topup, ctx.user.id, words, ctx.now)
+    if taken is None:
+        _pending(ctx, topup, "approved")
+        return
+    _update_copies(ctx, taken[0])
+    ctx.toast("transfer.taken_loss" if taken[1] else "transfer.taken_toast", alert=bool(taken[1]), loss=taken[1])
+
+
+def ask_words(ctx, verb, topup):
+    """Ask, in private, for another amount or for a reason in one's own words."""
+    questions = {"amount": "pending", "refuse": "pending", "take": "approved"}
+    if verb not in questions:
+        raise UserError("common.old_button")
+    found = _pending(ctx, topup, questions[verb])
+    if found is None:
+        return
+    if not ctx.private:
+        ctx.toast("transfer.in_private")
+        ctx.in_private()
+    data = {"verb": verb, "topup": topup}
+    ctx.ask("desk:words", f"transfer.ask_{verb}", [way_out("transfer:list")], data=data, number=topup, amount=found.amount)
+
+
+def take_words(ctx):
+    """Read the amount, which is asked about once more, or the reason."""
+    verb, topup = ctx.draft.data["verb"], ctx.draft.data["topup"]
+    if verb == "amount":
+        _check_amount(ctx, topup)
+        return
+    words = ctx.text.strip()[:MAX_REASON]
+    if not words:
+        raise UserError("transfer.want_reason", buttons=[way_out("transfer:list")])
+    ctx.done("desk")
+    (_refuse if verb == "refuse" else _take_back)(ctx, topup, words)
+
+
+def _check_amount(ctx, topup):
+    amount, found = amounts.read(ctx.text), ctx.payments.get(topup)
+    if amount is None:
+        raise UserError("transfer.want_amount", buttons=[way_out("transfer:list")])
+    ctx.done("desk")
+    yes = button("transfer.approve", "transfer:exact", amount, topup, amount=amount)
+    ctx.reply("transfer.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
+
+
+def _update_copies(ctx, topup):
+    """Put the decision under every copy of the request; copies not sent yet are not sent any more."""
+    ctx.outbox.withdraw(f"topup:{topup.id}")
+    values = {"name": ctx.user.first_name, "when": ctx.now, "amount": topup.credited or topup.amount, "reason": topup.reason or ""}
+    rows = _undo(topup.id) if topup.state == "approved" else None
+    for row in ctx.outbox.sent_for(f"topup:{topup.id}"):
+        ctx.close_copy(row, f"transfer.done_{topup.state}", rows, **values)

@@ -1,0 +1,19 @@
+"""Welcome gift: a new person finds a little money on the balance, once.
+
+Setting: WELCOME_GIFT, whole units of the currency; 0, the default, turns it off.
+Texts: gift.* in data/texts/<lang>/gift.po.
+"""
+
+
+def register(bot):
+    """Declare the setting and what happens when somebody comes."""
+    if bot.setting("WELCOME_GIFT", int, default=0, minimum=0):
+        bot.on("user.created", give)
+
+
+def give(bot, fact, now):
+    """Post the gift under the person's own key, and tell them."""
+    user, amount = fact.data["user"], bot.settings["WELCOME_GIFT"] * 100
+    _entry, created = bot.ledger.post(user, amount, kind="gift", key=f"gift:{user}", now=now)
+    if created:
+        bot.notify(user, "gift.welcome", unique=f"gift:{user}", now=now, amount=amount)

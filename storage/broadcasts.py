@@ -1,0 +1,121 @@
+"""Broadcasts: one row a recipient, `sending` before Telegram is asked. A crash resumes and sends nothing twice."""
+
+from datetime import timedelta
+
+from peewee import fn
+
+from storage.db import connection, transaction
+from storage.tables import Broadcast, Entry, Recipient, User
+
+PAID = ("topup", "stars")
+
+
+def create(author_id, chat_id, message_id, now):
+    """Keep the message to be copied, as a draft for everybody."""
+    with transaction():
+        return Broadcast.create(
+            author=author_id, chat_id=chat_id, message_id=message_id, audience="all", created_at=now
+        )
+
+
+def get(broadcast_id):
+    """Return a broadcast, or None."""
+    with connection():
+        return Broadcast.get_or_none(Broadcast.id == broadcast_id)
+
+
+def set_audience(broadcast_id, audience):
+    """Change a draft's audience; return whether it was still a draft."""
+    with transaction():
+        query = Broadcast.update(audience=audience)
+        return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state == "draft").execute())
+
+
+def people(audience, now):
+    """Return the query of the users an audience means: all, active:N (days), paid, unpaid, lang:xx, ids:1,2."""
+    query = User.select(User.id).where(User.telegram_id.is_null(False), ~User.blocked_bot, ~User.banned)
+    kind, _colon, rest = audience.partition(":")
+    payers = Entry.select(Entry.user).where(Entry.kind.in_(PAID), Entry.amount > 0)
+    if kind == "active":
+        return query.where(User.seen_at > now - timedelta(days=int(rest)))
+    if kind == "paid":
+        return query.where(User.id.in_(payers))
+    if kind == "unpaid":
+        return query.where(User.id.not_in(payers))
+    if kind == "lang":
+        return query.where(fn.COALESCE(User.lang, fn.SUBSTR(User.language_code, 1, 2)) == rest)
+    if kind == "ids":
+        return query.where(User.telegram_id.in_([int(one) for one in rest.split(",")]))
+    if kind == "all":
+        return query
+    raise ValueError(f"unknown audience {audience!r}")
+
+
+def count(audience, now):
+    """Return how many people an audience has."""
+    with connection():
+        return people(audience, now).count()
+
+
+def start(broadcast_id, screen_id, now):
+    """draft → running, with a row for each recipient; return how many there are, None if it was no draft."""
+    with transaction():
+        query = Broadcast.update(state="running", started_at=now, screen_id=screen_id)
+        if not query.where(Broadcast.id == broadcast_id, Broadcast.state == "draft").execute():
+            return None
+        found = get(broadcast_id)
+        chosen = people(found.audience, now).select(broadcast_id, User.id)
+        Recipient.insert_from(chosen, [Recipient.broadcast, Recipient.user]).execute()
+        return Recipient.select().where(Recipient.broadcast == broadcast_id).count()
+
+
+def move(broadcast_id, states, state, now):
+    """Change a broadcast's state if it is in one of `states`; return whether it was."""
+    ended = {"ended_at": now} if state in ("done", "stopped") else {}
+    with transaction():
+        query = Broadcast.update(state=state, **ended)
+        return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state.in_(states)).execute())
+
+
+def running():
+    """Return the oldest running broadcast, or None."""
+    with connection():
+        return Broadcast.select().where(Broadcast.state == "running").order_by(Broadcast.id).first()
+
+
+def claim(broadcast_id, limit):
+    """Take the next recipients (pending → sending) and return their (user id, Telegram id)."""
+    with transaction():
+        query = Recipient.select(Recipient.user).where(
+            Recipient.broadcast == broadcast_id, Recipient.state == "pending"
+        )
+        ids = [i for (i,) in query.order_by(Recipient.user).limit(limit).tuples()]
+        if not ids:
+            return []
+        Recipient.update(state="sending").where(
+            Recipient.broadcast == broadcast_id, Recipient.user.in_(ids), Recipient.state == "pending"
+        ).execute()
+        return list(User.select(User.id, User.telegram_id).where(User.id.in_(ids)).order_by(User.id).tuples())
+
+
+def mark(broadcast_id, outcomes):
+    """Write down what became of copies: {user id: sent, blocked, failed or pending (not sent, try again)}."""
+    with transaction():
+        for state in set(outcomes.values()):
+            ids = [user_id for user_id, outcome in outcomes.items() if outcome == state]
+            Recipient.update(state=state).where(
+                Recipient.broadcast == broadcast_id, Recipient.user.in_(ids), Recipient.state == "sending"
+            ).execute()
+
+
+def progress(broadcast_id):
+    """Return {state: recipients}."""
+    with connection():
+        query = Recipient.select(Recipient.state, fn.COUNT(Recipient.user)).where(Recipient.broadcast == broadcast_id)
+        return dict(query.group_by(Recipient.state).tuples())
+
+
+def newest(limit=6):
+    """Return the newest broadcasts."""
+    with connection():
+        return list(Broadcast.select().order_by(Broadcast.id.desc()).limit(limit))

@@ -1,0 +1,33 @@
+"""How the rows are: can they be written, how much waits and since when."""
+
+from peewee import fn
+
+from storage.db import connection, transaction
+from storage.jobs import OPEN
+from storage.tables import Inbox, Job, Outbox, Stored
+
+WRITE_TEST = "write_test"
+
+
+def try_write(now):
+    """Write a row, as proof that rows can be written; raise when they can't."""
+    row = Stored.insert(name=WRITE_TEST, value=now.isoformat(), updated_at=now)
+    with transaction():
+        row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
+
+
+def figures():
+    """Return counts and the times since when: inbox, jobs, deliveries, messages; a time is None when nothing waits."""
+    with connection():
+        return {
+            "inbox": _waiting(Inbox, Inbox.received_at, ~Inbox.aside),
+            "aside": _waiting(Inbox, Inbox.received_at, Inbox.aside),
+            "jobs": _waiting(Job, Job.created_at, Job.state.in_(OPEN)),
+            "deliveries": _waiting(Job, Job.finished_at, Job.delivery == "pending"),
+            "messages": _waiting(Outbox, Outbox.send_at, Outbox.state == "pending"),
+        }
+
+
+def _waiting(model, since, where):
+    """Return (how many, since when)."""
+    return model.select(fn.COUNT(since), fn.MIN(since)).where(where).tuples()[0]

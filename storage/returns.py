@@ -1,0 +1,125 @@
+"""Money taken back: an approval undone, Stars refunded by an admin, Stars taken back from outside.
+
+Every one is a forced debit (or, for a refund the balance covers, a plain one) under its own key; what the balance
+lacks becomes a write-off, and sales to that user pause until an admin decides. A refund is booked first and asked of
+Telegram afterwards, so a crash between the two leaves `Charge.refund = asked`, which is asked again:
+
+    (nothing) ──admin──▶ asked ──Telegram says yes──▶ done
+                           └─────Telegram says no───▶ refused   (booked back)
+    (nothing), refused ──from outside──▶ done                   (a chargeback)
+"""
+
+from storage import acts, facts, ledger
+from storage.db import connection, transaction
+from storage.tables import Charge, TopUp, User
+
+
+def undo(topup_id, actor_id, reason, now):
+    """approved → undone: take an approved transfer back; return (row, write-off), or None if it is not approved."""
+    with transaction():
+        rows = TopUp.update(state="undone", reason=reason).where(TopUp.id == topup_id, TopUp.state == "approved")
+        topup = next(iter(rows.returning(TopUp).execute()), None)
+        if topup is None:
+            return None
+        ref, details = f"topup:{topup.id}", {"actor": actor_id, "reason": reason}
+        loss = ledger.force(topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", now=now, ref=ref, **details)
+        acts.note(actor_id, "undo", now, user=topup.user_id, ref=ref, words=reason, amount=topup.credited)
+        _returned(topup, topup.user_id, topup.credited, loss, now, by=actor_id)
+        return topup, loss
+
+
+def _returned(topup, user_id, amount, loss, now, by=None):
+    """Pause sales to somebody who has spent what was taken back, or who took it back themselves; record the fact."""
+    paused = bool(loss) or by is None
+    if paused:
+        User.update(sales_paused=True).where(User.id == user_id).execute()
+    facts.emit("payment.returned", now, user=user_id, topup=topup.id, amount=amount, loss=loss, by=by, paused=paused)
+
+
+def charge(charge_id):
+    """Return a Stars payment with its invoice, or None."""
+    with connection():
+        query = Charge.select(Charge, TopUp).join(TopUp)
+        return query.where(Charge.charge_id == charge_id).first()
+
+
+def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False):
+    """Book a refund that Telegram is then asked for; return (charge, write-off), or None if there was one before.
+
+    Raise NotEnoughMoney, with nothing done, when the balance does not cover it and no loss is allowed.
+    """
+    with transaction():
+        asked = Charge.update(refund="asked").where(Charge.charge_id == charge_id, Charge.refund.is_null())
+        if not asked.execute():
+            return None
+        found = charge(charge_id)
+        amount, ref = found.topup.amount, f"topup:{found.topup_id}"
+        details = dict(kind="refund", key=f"refund:{charge_id}", now=now, ref=ref, actor=actor_id, reason=reason)
+        loss = 0
+        if loss_allowed:
+            loss = ledger.force(found.user_id, amount, **details)
+        else:
+            ledger.post(found.user_id, -amount, **details)
+        acts.note(actor_id, "refund", now, user=found.user_id, ref=ref, words=reason, amount=amount)
+        _returned(found.topup, found.user_id, amount, loss, now, by=actor_id)
+        return found, loss
+
+
+def refund_done(charge_id):
+    """asked → done: Telegram has given the Stars back."""
+    with transaction():
+        done = Charge.update(refund="done").where(Charge.charge_id == charge_id, Charge.refund == "asked")
+        return bool(done.execute())
+
+
+def refund_refused(charge_id, now):
+    """asked → refused: Telegram does not give the Stars back, so what was booked is booked back; return the charge."""
+    with transaction():
+        refused = Charge.update(refund="refused").where(Charge.charge_id == charge_id, Charge.refund == "asked")
+        if not refused.execute():
+            return None
+        found = charge(charge_id)
+        details = dict(now=now, ref=f"topup:{found.topup_id}")
+        ledger.post(found.user_id, found.topup.amount, kind="refund", key=f"unrefund:{charge_id}", **details)
+        loss = ledger.written_off(f"refund:{charge_id}")
+        if loss:
+            ledger.post(found.user_id, -loss, kind="writeoff", key=f"writeoff:unrefund:{charge_id}", **details)
+        data = {"user": found.user_id, "topup": found.topup_id, "amount": found.topup.amount}
+        facts.emit("payment.restored", now, **data)
+        return found
+
+
+def refunds_asked(before):
+    """Return the charges whose refund was booked for payments made before a time, and not answered by Telegram yet."""
+    with connection():
+        return list(Charge.select(Charge, User).join(User).where(Charge.refund == "asked", Charge.created_at <= before))
+
+
+def taken_back(charge_id, now):
+    """Telegram says that a payment went back: confirm our own refund, or book a chargeback.
+
+    Return "refund" or "chargeback" for what is new, None for what is known or no payment of ours.
+    """
+    with transaction():
+        if refund_done(charge_id):
+            return "refund"
+        new = Charge.refund.is_null() | (Charge.refund == "refused")
+        if not Charge.update(refund="done").where(Charge.charge_id == charge_id, new).execute():
+            return None
+        found = charge(charge_id)
+        amount, ref = found.topup.amount, f"topup:{found.topup_id}"
+        loss = ledger.force(found.user_id, amount, kind="chargeback", key=f"chargeback:{charge_id}", now=now, ref=ref)
+        _returned(found.topup, found.user_id, amount, loss, now)
+        return "chargeback"
+
+
+def mark_listed(charge_ids):
+    """Note that Telegram's list has these charges."""
+    with transaction():
+        Charge.update(listed=True).where(Charge.charge_id.in_(charge_ids), ~Charge.listed).execute()
+
+
+def unlisted(before):
+    """Return how many charges made before a time Telegram's list does not have."""
+    with connection():
+        return Charge.select().where(~Charge.listed, Charge.created_at <= before).count()

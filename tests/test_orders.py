@@ -1,0 +1,423 @@
+"""Orders: from the card's price to the charge, whatever is tapped, how often, and in which order."""
+
+import re
+
+import pytest
+
+from storage import drafts, jobs, ledger, users
+from tests.shop import (
+    assert_books_are_right,
+    billed,
+    captured,
+    card,
+    creates,
+    entries_of,
+    job_of,
+    jobs_of,
+    order,
+    texts,
+    user_of,
+)
+
+HELD, CAPTURED, RELEASED = ("hold", -72), ("capture", 0), ("release", 72)
+PRICE = re.compile(r"▶ Create · (up to )?([\d,]+(?:\.\d\d)?) ₽")
+
+
+def quoted(person):
+    """Return (kopecks, whether it is an upper bound) of the price on the newest card."""
+    found = next(match for label in person.buttons if (match := PRICE.fullmatch(label)))
+    whole, _point, rest = found[2].replace(",", "").partition(".")
+    return int(whole) * 100 + int(rest or 0), bool(found[1])
+
+
+def confirm(person):
+    """Return (data, message) of the confirm button on the newest card."""
+    return next(data for data in person.buttons.values() if data.startswith("orders:go")), person.last_message
+
+
+# one quote, one job
+
+
+def test_twenty_rapid_taps_make_one_job_one_charge_and_one_line_in_the_history(start_bot):
+    """Criterion 1. The taps are all there before the bot looks at the first."""
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice)
+    data, message = confirm(alice)
+    tap = {"message_id": message["message_id"], "data": data}
+    ids = [
+        bot.telegram.call("POST", f"/people/{alice.id}/tap", json=tap)["callback_query_id"] for _ in range(20)
+    ]
+    bot.pump()
+    answers = [bot.telegram.call("GET", f"/taps/{number}") for number in ids]
+    assert all(answer["answered"] for answer in answers)
+    assert sum("being made already" in answer["text"] for answer in answers) == 19
+    bot.forward(60)
+    assert len(jobs_of(bot, alice)) == len(creates(bot)) == billed(bot) == captured() == 1
+    assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
+    assert sum("photo" in received for received in alice.received) == 1
+    alice.send("/history")
+    assert len([label for label in alice.buttons if "Z-Image" in label]) == 1
+    assert_books_are_right()
+
+
+def test_the_same_quote_tapped_after_the_result_is_not_made_again(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice)
+    data, message = confirm(alice)
+    alice.forge(data, message)
+    bot.forward(60)
+    alice.forge(data, alice.received[-1])
+    bot.forward(60)
+    assert len(jobs_of(bot, alice)) == len(creates(bot)) == 1
+
+
+def test_two_orders_of_the_same_words_are_two_orders(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    for _ in range(2):
+        order(bot, alice)
+        bot.forward(60)
+    assert entries_of(bot, alice)[1:] == [HELD, CAPTURED] * 2
+    assert len(creates(bot)) == 2
+
+
+def test_an_order_after_a_dropped_card_is_a_new_one(start_bot):
+    """The next card gets a number of its own; a number used twice would meet the first order's quote."""
+    bot = start_bot()
+    alice = bot.rich()
+    for number in range(3):
+        order(bot, alice, prompt=f"number {number}")
+        bot.forward(60)
+        alice.send("/cancel")
+    assert [job.inputs["prompt"] for job in jobs_of(bot, alice)] == ["number 0", "number 1", "number 2"]
+    assert captured() == 3
+
+
+def test_the_newest_text_of_the_prompt_is_what_is_made(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice, "a fox")
+    alice.send("a fox & a <bear>")
+    alice.tap("▶ Create")
+    assert bot.kie.task()["inputs"]["prompt"] == "a fox & a <bear>"
+    assert bot.kie.unknown_inputs() == {}
+
+
+# what was shown is what is charged
+
+
+def test_the_price_on_the_card_is_the_price_held_and_captured_for_every_kind_of_model(start_bot):
+    """Criterion 2. Every third model that one sentence suffices for; metered ones are charged at most what was shown."""
+    bot = start_bot(USER_JOBS="500", USER_STARTS="500")
+    alice = bot.rich(amount="100000")
+    seen = []
+    for model in list(bot.bot.generation.catalog.models.values())[::3]:
+        if model.main_text is None or model.missing(model.defaults() | {model.main_text.name: "a fox in the snow"}):
+            continue
+        card(alice, model=model.code)
+        price, upper = quoted(alice)
+        alice.tap("▶ Create")
+        job = job_of(bot, alice)
+        assert (job.model, job.price) == (model.id, price)
+        seen.append((job.id, price, upper))
+        bot.clock.forward(1)
+    bot.forward(600, step=20)
+    assert len(seen) >= 20
+    done = {job.id: job for job in jobs_of(bot, alice)}
+    for number, price, upper in seen:
+        job = done[number]
+        assert job.state == "succeeded", (job.model, job.detail)
+        assert 0 < job.charged <= price if upper else job.charged == price, job.model
+    assert billed(bot) == captured() == len(seen)
+    assert bot.balance(alice) == 10_000_000 - sum(job.charged for job in done.values())
+    assert bot.kie.unknown_inputs() == {}
+    assert_books_are_right()
+
+
+def test_a_choice_moves_the_price_and_the_chosen_price_is_charged(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice, model="grok-vid")
+    before, _upper = quoted(alice)
+    alice.tap("Resolution")
+    alice.tap("720p")
+    after, _upper = quoted(alice)
+    assert after > before
+    alice.tap("▶ Create")
+    assert bot.balance(alice) == 100_000 - after
+    bot.forward(180)
+    assert job_of(bot, alice).charged == after
+    assert bot.kie.task()["inputs"]["resolution"] == "720p"
+
+
+def test_an_old_card_orders_nothing_it_does_not_show_any_more(start_bot):
+    """Lessons M14: stale quote → shown again."""
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice, model="grok-vid")
+    data, message = confirm(alice)
+    alice.tap("Resolution")
+    alice.tap("720p")
+    alice.forge(data, message)
+    assert jobs_of(bot, alice) == [] and creates(bot) == []
+    assert "The order has changed since" in alice.toast
+    assert "720p" in alice.last
+    alice.tap("▶ Create")
+    assert len(jobs_of(bot, alice)) == 1
+
+
+def test_a_changed_rate_shows_the_new_price_and_charges_nothing_at_the_old_one(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    card(alice)
+    assert quoted(alice) == (72, False)
+    boss.send("/rate 180")
+    alice.tap("▶ Create · 0.72 ₽")
+    assert "The price has changed" in alice.toast
+    assert jobs_of(bot, alice) == [] and bot.balance(alice) == 100_000
+    assert quoted(alice) == (144, False)
+    alice.tap("▶ Create · 1.44 ₽")
+    bot.forward(60)
+    assert entries_of(bot, alice)[1:] == [("hold", -144), CAPTURED]
+
+
+def test_an_order_on_its_way_keeps_the_price_it_was_made_at(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    bot.kie.settings(hold=True)
+    order(bot, alice)
+    boss.send("/rate 900")
+    bot.kie.finish()
+    bot.forward(60)
+    assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
+    assert "0.72 ₽ · balance 999.28 ₽" in alice.last
+
+
+# rates
+
+
+def test_a_rate_set_in_the_chat_shows_at_once_in_menus_and_cards_and_survives_a_restart(start_bot):
+    """Lessons M13: admin sets a rate, prices do not change."""
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    alice.forge("models:menu")
+    alice.forge("models:type:picture:0")
+    before = [label for label in alice.buttons if "from" in label]
+    boss.send("/rate 180")
+    assert "1 $ = 180" in boss.last and "from" in boss.last
+    alice.forge("models:type:picture:0")
+    after = [label for label in alice.buttons if "from" in label]
+    assert before and before != after
+    card(alice)
+    assert quoted(alice) == (144, False)
+    bot.restart()
+    card(alice, "another fox")
+    assert quoted(alice) == (144, False)
+
+
+def test_a_markup_set_in_the_chat_is_a_factor_on_cost(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    boss.send("/markup 3,5")
+    card(alice)
+    assert quoted(alice) == (126, False)
+
+
+@pytest.mark.parametrize("command", ["rate", "markup"])
+@pytest.mark.parametrize("words", ["0", "-5", "nan", "inf", "1e999999", "ten", "99999999", "1 2"])
+def test_a_rate_that_makes_no_sense_is_refused_and_the_old_one_stays(start_bot, command, words):
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    boss.send(f"/{command} {words}")
+    assert "does not fit" in boss.last
+    card(alice)
+    assert quoted(alice) == (72, False)
+
+
+@pytest.mark.parametrize("command", ["rate 1", "markup 1", "rate", "admin", "user 1"])
+def test_nobody_but_an_admin_touches_rates_and_people(start_bot, command):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send(f"/{command}")
+    assert "There is no such command" in alice.last
+    card(alice)
+    assert quoted(alice) == (72, False)
+
+
+def test_without_a_rate_nothing_is_sold_and_the_admin_reads_how_to_set_one(start_bot):
+    """design.md 3: no rate, no sales, no guess; lessons M10."""
+    bot = start_bot(USD_RATE="")
+    alice, boss = bot.rich(), bot.admin()
+    alice.forge("models:type:picture:0")
+    assert [label for label in alice.buttons if "from" in label] == []
+    card(alice)
+    assert "▶ Create" not in " ".join(alice.buttons)
+    assert "Not on sale now" in alice.buttons
+    draft = drafts.get(user_of(bot, alice).id, "generate", bot.clock.now())
+    alice.forge(f"orders:go:{draft.id}:{draft.version}")
+    assert jobs_of(bot, alice) == [] and bot.balance(alice) == 100_000
+    boss.send("/admin")
+    assert "/rate" in boss.last
+    boss.send("/rate")
+    assert "The dollar rate is not set, so nothing is on sale." in boss.last and "/rate 92.5" in boss.last
+    boss.send("/rate 90")
+    alice.tap("Not on sale now")
+    alice.tap("▶ Create · 0.72 ₽")
+    bot.forward(60)
+    assert "photo" in alice.last_message
+
+
+# money that is not there
+
+
+def test_too_little_money_is_said_on_the_card_with_the_sum_that_is_missing(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    card(alice)
+    assert "Top up 0.72 ₽ to create" in alice.buttons
+    assert not any(data.startswith("orders:go") for data in alice.buttons.values())
+
+
+def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bot):
+    """Lessons M4: the balance is reserved, not looked at."""
+    bot = start_bot()
+    alice = bot.rich(amount="1")
+    card(alice)
+    data, message = confirm(alice)
+    user = user_of(bot, alice)
+    ledger.post(user.id, -60, kind="admin", key="spent", now=bot.clock.now())
+    alice.forge(data, message)
+    assert "0.32 ₽ is missing. Your order waits here." in alice.toast
+    assert jobs_of(bot, alice) == [] and bot.balance(alice) == 40
+    assert "Top up 0.32 ₽ to create" in alice.buttons
+    ledger.post(user.id, 100, kind="admin", key="back", now=bot.clock.now())
+    alice.forge("generate:card")
+    alice.tap("▶ Create")
+    assert len(jobs_of(bot, alice)) == 1
+
+
+def test_money_for_one_order_makes_one_order(start_bot):
+    """Lessons M4: four jobs on money for one."""
+    bot = start_bot()
+    alice = bot.rich(amount="1")
+    for number in range(4):
+        card(alice, prompt=f"number {number}")
+        if any(data.startswith("orders:go") for data in alice.buttons.values()):
+            alice.tap("▶ Create")
+    assert len(jobs_of(bot, alice)) == 1 and bot.balance(alice) == 28
+
+
+def test_somebody_whose_sales_are_paused_orders_nothing(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    users.change(user_of(bot, alice), sales_paused=True)
+    order_tried(alice)
+    assert "Orders are paused for your account" in (alice.toast or alice.last)
+    assert jobs_of(bot, alice) == []
+
+
+def order_tried(person):
+    """Open a card and try to order from it."""
+    card(person)
+    person.tap("▶ Create")
+
+
+def test_somebody_blocked_by_an_admin_orders_nothing(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice)
+    users.change(user_of(bot, alice), banned=True)
+    alice.tap("▶ Create")
+    assert jobs_of(bot, alice) == []
+
+
+# forged and outdated buttons (criterion 12)
+
+
+def test_a_quote_of_somebody_else_orders_nothing(start_bot):
+    bot = start_bot()
+    alice, eve = bot.rich(), bot.rich("Eve")
+    card(alice)
+    data, _message = confirm(alice)
+    eve.forge(data)
+    assert jobs_of(bot, alice) == jobs_of(bot, eve) == []
+    assert eve.toast
+    alice.tap("▶ Create")
+    eve.forge(data)
+    assert jobs_of(bot, eve) == [] and bot.balance(eve) == 100_000
+
+
+@pytest.mark.parametrize("data", [
+    "orders:go:1", "orders:go::", "orders:go:x:y", "orders:go:-1:-1", "orders:go:0:0", "orders:go:1:1:1",
+    "orders:go:9223372036854775807:1", "orders:go:9223372036854775808:1", f"orders:go:1:{'9' * 40}",
+    "orders:cancel:99999999999999999999", "history:job:99999999999999999999",
+])  # fmt: skip
+def test_a_button_nobody_drew_gets_an_answer_and_moves_nothing(start_bot, data):
+    bot = start_bot()
+    alice, boss = bot.rich(), bot.admin()
+    alice.forge(data)
+    assert alice.toast
+    assert jobs_of(bot, alice) == [] and bot.balance(alice) == 100_000
+    assert "failed three times" not in texts(boss)
+
+
+def test_a_model_that_is_not_on_offer_is_not_shown_and_its_old_button_says_so(start_bot):
+    """Criterion 12."""
+    bot = start_bot()
+    alice = bot.rich()
+    alice.forge("generate:open:never-was")
+    assert "This model is not on offer any more" in (alice.toast or alice.last)
+    alice.forge("generate:open:z-image")
+    assert "Z-Image" in alice.last
+
+
+def test_an_order_of_a_model_that_was_withdrawn_meanwhile_gives_the_money_back(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    user, now = user_of(bot, alice), bot.clock.now()
+    draft = drafts.put(user.id, "generate", now, model="gone/model", data={"values": {"prompt": "a fox"}}, price=72)
+    jobs.order(user.id, draft.id, draft.version, now=now, usual_s=15, limit=5, starts=5)
+    bot.pump()
+    assert "model: this model is not available now." in alice.last and bot.balance(alice) == 100_000
+    number = job_of(bot, alice).id
+    alice.send("/history")
+    alice.forge(f"orders:again:{number}")
+    assert "not on offer any more" in (alice.toast or alice.last)
+    assert creates(bot) == []
+
+
+# going on from a result
+
+
+def test_again_opens_the_same_order_and_charges_it_once_more_when_confirmed(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    order(bot, alice)
+    bot.forward(60)
+    alice.tap("↻ Again")
+    assert "a fox in the snow" in alice.last and len(jobs_of(bot, alice)) == 1
+    alice.tap("▶ Create")
+    bot.forward(60)
+    assert entries_of(bot, alice)[1:] == [HELD, CAPTURED] * 2
+    inputs = [task["inputs"] for task in bot.kie.tasks()]
+    assert inputs[0] == inputs[1]
+
+
+def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
+    """Criterion 3: reason shown, a way to try again."""
+    bot = start_bot()
+    alice = bot.rich()
+    bot.kie.fail_next("400-moderation")
+    order(bot, alice, prompt="something forbidden")
+    bot.forward(60)
+    alice.tap("✏ Change")
+    assert "something forbidden" in alice.last
+    alice.send("something kind")
+    alice.tap("▶ Create")
+    bot.forward(60)
+    assert "photo" in alice.last_message
+    assert entries_of(bot, alice)[1:] == [HELD, RELEASED, HELD, CAPTURED]
+    assert_books_are_right()

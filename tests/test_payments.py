@@ -1,0 +1,511 @@
+"""Money from outside: Stars, and transfers that an admin decides. Credited once, what the payment says, to its payer."""
+
+import pytest
+
+from tests.kit import png
+from tests.shop import assert_books_are_right, card, entries_of, order, texts, user_of
+
+OLEG = 5000000901  # a second admin
+TWO_ADMINS = f"5000000900,{OLEG}"
+
+
+def stars_invoice(person, amount="300 ₽"):
+    """Choose an amount and ask for an invoice in Stars."""
+    person.send("/topup")
+    person.tap(amount)
+    person.tap("⭐")
+    return person.last_message
+
+
+def transfer(person, amount="300 ₽", picture=None):
+    """Choose an amount, ask for the details and send a screenshot."""
+    person.send("/topup")
+    person.tap(amount)
+    person.tap("🏦 Transfer")
+    person.photo(picture or png(f"screenshot of {person.id}"))
+
+
+def second_admin(bot):
+    """Return the other admin, who has opened the bot."""
+    oleg = bot.telegram.person("Oleg", id=OLEG, language_code="ru")
+    oleg.send("/start")
+    return oleg
+
+
+def paid(charge, payload, stars, currency="XTR"):
+    """Return a successful payment as Telegram tells it."""
+    return {
+        "currency": currency, "total_amount": stars, "invoice_payload": payload,
+        "telegram_payment_charge_id": charge, "provider_payment_charge_id": "",
+    }  # fmt: skip
+
+
+def tell_of_payment(bot, person, payment):
+    """Send the bot a service message about a payment, whatever it says."""
+    sender = {"id": person.id, "is_bot": False, "first_name": "Alice", "language_code": "en"}
+    chat = {"id": person.id, "type": "private", "first_name": "Alice"}
+    message = {"message_id": 900_000, "from": sender, "chat": chat, "date": int(bot.clock.now().timestamp())}
+    bot.telegram.update(message=message | {"successful_payment": payment})
+
+
+# Stars
+
+
+def test_stars_are_credited_as_the_invoice_says_and_the_person_is_told_the_balance(start_bot):
+    """Lessons M5: credit only what the row says."""
+    bot = start_bot()
+    alice = bot.user()
+    invoice = stars_invoice(alice)["invoice"]
+    assert (invoice["currency"], invoice["total_amount"]) == ("XTR", 188)  # 300 ₽ at 1.6 ₽ a Star, rounded up
+    outcome = alice.pay()
+    assert outcome["state"] == "paid"
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+    assert "+300 ₽, balance 300 ₽." in alice.last
+    assert_books_are_right()
+
+
+def test_a_payment_told_twice_is_credited_once_also_after_a_restart(start_bot):
+    """Criterion 5, lessons M6: the charge id is the key."""
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    (charge,) = alice.pay()["charge_ids"]
+    payload = payload_of(bot)
+    for _ in range(3):
+        tell_of_payment(bot, alice, paid(charge, payload, 188))
+    bot.restart()
+    tell_of_payment(bot, alice, paid(charge, payload, 188))
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+    assert texts(alice).count("+300 ₽, balance") == 1
+    assert_books_are_right()
+
+
+def payload_of(bot):
+    """Return the payload of the newest invoice the bot has sent."""
+    return bot.telegram.calls("sendInvoice")[-1]["params"]["payload"]
+
+
+def test_paying_one_invoice_twice_is_two_charges_and_two_credits(start_bot):
+    """telegram.md: even a paid invoice stays payable; the Stars have been taken twice."""
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    assert len(set(alice.pay(times=2)["charge_ids"])) == 2
+    assert entries_of(bot, alice) == [("stars", 30_000)] * 2
+    assert "+300 ₽, balance 600 ₽." in alice.last
+    assert_books_are_right()
+
+
+def test_a_cancelled_payment_credits_nothing(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    assert alice.pay(cancel=True)["state"] == "cancelled"
+    assert entries_of(bot, alice) == []
+
+
+def test_a_forwarded_invoice_is_refused_to_anybody_else(start_bot):
+    bot = start_bot()
+    alice, bob = bot.user(), bot.user("Bob")
+    bob.send("/start")
+    invoice = stars_invoice(alice)
+    query = {
+        "id": "7", "from": {"id": bob.id, "is_bot": False, "first_name": "Bob", "language_code": "en"},
+        "currency": "XTR", "total_amount": invoice["invoice"]["total_amount"], "invoice_payload": payload_of(bot),
+    }  # fmt: skip
+    bot.telegram.update(pre_checkout_query=query)
+    (answer,) = bot.telegram.calls("answerPreCheckoutQuery")
+    assert answer["params"]["ok"] is False and "not for you" in answer["params"]["error_message"]
+
+
+def test_a_payment_of_somebody_elses_invoice_that_went_through_is_credited_to_its_payer(start_bot):
+    """telegram.md: credit the payer in the payment update."""
+    bot = start_bot()
+    alice, bob = bot.user(), bot.user("Bob")
+    bob.send("/start")
+    stars_invoice(alice)
+    tell_of_payment(bot, bob, paid("charge-of-bob", payload_of(bot), 188))
+    assert entries_of(bot, alice) == []
+    assert entries_of(bot, bob) == [("stars", 30_000)]
+    assert "+300 ₽" in bob.last
+
+
+@pytest.mark.parametrize("change", [
+    {"invoice_payload": "999999"}, {"invoice_payload": "x"}, {"invoice_payload": "1' OR 1=1"},
+    {"invoice_payload": "9" * 40}, {"invoice_payload": "-1"}, {"total_amount": 1}, {"currency": "RUB"},
+])  # fmt: skip
+def test_a_checkout_that_does_not_fit_its_invoice_is_refused(start_bot, change):
+    """The row must be there, be this payer's, and ask for these Stars."""
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    person = {"id": alice.id, "is_bot": False, "first_name": "Alice", "language_code": "en"}
+    query = {"id": "7", "from": person, "currency": "XTR", "total_amount": 188, "invoice_payload": payload_of(bot)}
+    bot.telegram.update(pre_checkout_query=query | change)
+    (answer,) = bot.telegram.calls("answerPreCheckoutQuery")
+    assert answer["params"]["ok"] is False and answer["params"]["error_message"]
+
+
+@pytest.mark.parametrize("change", [
+    {"invoice_payload": "999999"}, {"invoice_payload": "x"}, {"invoice_payload": "9" * 40}, {"total_amount": 1},
+    {"currency": "RUB"},
+])  # fmt: skip
+def test_a_strange_payment_credits_nothing_and_is_brought_to_the_admins(start_bot, change):
+    """Lessons M5: 80 Stars paid, 50,000 ₽ credited. Never guess; a person looks at it."""
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    stars_invoice(alice)
+    tell_of_payment(bot, alice, paid("strange", payload_of(bot), 188) | change)
+    assert entries_of(bot, alice) == []
+    assert "A person will look at it." in texts(alice)
+    assert texts(boss).count("Stars came from id") == 1
+    assert "failed three times" not in texts(boss)
+
+
+def test_what_the_person_does_after_the_invoice_changes_nothing_about_it(start_bot):
+    """Lessons M5: the session may say anything by the time the Stars come."""
+    bot = start_bot()
+    alice = bot.user()
+    invoice = stars_invoice(alice, "100 ₽")
+    alice.send("/topup")
+    alice.tap("1,000 ₽")
+    alice.tap("🏦 Transfer")
+    alice.send("/cancel")
+    alice.pay(invoice)
+    assert entries_of(bot, alice) == [("stars", 10_000)]
+
+
+def test_an_invoice_of_last_month_is_still_good_for_what_it_says(start_bot):
+    """An unpaid invoice stays payable; its row outlives the drafts and a restart."""
+    bot = start_bot()
+    alice = bot.user()
+    invoice = stars_invoice(alice)
+    bot.clock.forward(30 * 24 * 3600)
+    bot.restart()
+    assert alice.pay(invoice)["state"] == "paid"
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+
+
+def test_stars_that_came_while_the_bot_was_away_are_credited_when_it_is_back(start_bot):
+    """design.md 7: pending updates are never dropped: paid Stars are among them."""
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    payload = payload_of(bot)
+    bot.stop()
+    tell_of_payment(bot, alice, paid("while-away", payload, 188))
+    bot.start()
+    bot.pump()
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+
+
+def test_somebody_blocked_by_an_admin_can_not_pay_but_what_was_paid_counts(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    stars_invoice(alice)
+    bot.bot.users.change(user_of(bot, alice), banned=True)
+    assert alice.pay()["state"] == "refused"
+    tell_of_payment(bot, alice, paid("paid-before", payload_of(bot), 188))
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+
+
+def test_the_waiting_order_comes_back_after_the_payment(start_bot):
+    """screens.md: the draft waits and comes back with its button."""
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    card(alice)
+    alice.tap("Top up 0.72 ₽ to create")
+    alice.tap("10 ₽")
+    alice.tap("⭐")
+    alice.pay()
+    alice.tap("▶ To the waiting order")
+    alice.tap("▶ Create · 0.72 ₽")
+    bot.forward(60)
+    assert "photo" in alice.last_message and "balance 9.28 ₽" in alice.last
+    assert_books_are_right()
+
+
+@pytest.mark.parametrize("words", ["9", "50001", "-100", "0", "nan", "inf", "1e999999", "ten", "12 34 5x", "9.99"])
+def test_an_amount_out_of_bounds_is_asked_for_again(start_bot, words):
+    """Criterion 4 at the person's keyboard."""
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    alice.send("/topup")
+    alice.tap("Other amount")
+    alice.send(words)
+    assert "from 10 ₽ to 50,000 ₽" in alice.last
+    assert "failed three times" not in texts(boss)
+    alice.send("250,50")
+    assert "250.50 ₽" in alice.last
+
+
+@pytest.mark.parametrize("data", ["payments:amount:1", "payments:amount:-30000", "payments:pay:stars:1",
+                                  "payments:pay:nothing:30000", "payments:pay:stars:99999999999"])  # fmt: skip
+def test_a_forged_amount_starts_no_payment(start_bot, data):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    alice.forge(data)
+    assert "out of date" in alice.toast
+    assert bot.telegram.calls("sendInvoice") == []
+
+
+# transfers
+
+
+def test_a_screenshot_credits_nothing_until_an_admin_approves_it(start_bot):
+    """Lessons M7: any picture credited up to 50,000 ₽."""
+    bot = start_bot()
+    alice, boss = bot.user(username="alice"), bot.admin()
+    transfer(alice)
+    assert "Received" in alice.last and entries_of(bot, alice) == []
+    bot.forward(24 * 3600, step=3600)
+    assert entries_of(bot, alice) == []
+    request = next(message for message in boss.received if "photo" in message)
+    assert "300 ₽" in request["caption"] and f"id {alice.id}" in request["caption"] and "@alice" in request["caption"]
+    boss.tap("✓ Approve", request)
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+    assert "+300 ₽, balance 300 ₽." in alice.last
+    assert_books_are_right()
+
+
+def test_the_details_are_shown_and_only_a_picture_will_do(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("🏦 Transfer")
+    assert "Test Bank 0000 1111" in alice.last and "300 ₽" in alice.last
+    alice.send("I have paid")
+    assert "A picture of the transfer is wanted here" in alice.last
+    alice.document(png(), "receipt.png")
+    assert "Received" in alice.last
+    boss.tap("✓ Approve")
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_a_person_has_one_waiting_request_and_hears_of_it(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    alice.send("/topup")
+    alice.tap("500 ₽")
+    alice.tap("🏦 Transfer")
+    assert "for 300 ₽ is being checked" in alice.last
+    alice.photo(png("another"))
+    assert sum("photo" in message for message in boss.received) == 1
+    boss.tap("✓ Approve")
+    transfer(alice, "500 ₽")
+    boss.tap("✓ Approve 500 ₽")
+    assert entries_of(bot, alice) == [("topup", 30_000), ("topup", 50_000)]
+
+
+def test_twenty_taps_on_approve_credit_once(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    request = next(message for message in boss.received if "photo" in message)
+    data = request["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    body = {"message_id": request["message_id"], "data": data}
+    ids = [bot.telegram.call("POST", f"/people/{boss.id}/tap", json=body)["callback_query_id"] for _ in range(20)]
+    bot.pump()
+    assert all(bot.telegram.call("GET", f"/taps/{number}")["answered"] for number in ids)
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+    assert texts(alice).count("+300 ₽, balance") == 1
+
+
+def test_two_admins_tap_at_once_the_first_wins_and_both_copies_say_who(start_bot):
+    """Lessons M17: approve, reject, approve was possible."""
+    bot = start_bot(ADMIN_IDS=TWO_ADMINS)
+    boss, oleg = bot.admin(), second_admin(bot)
+    alice = bot.user()
+    transfer(alice)
+    mine = next(message for message in boss.received if "photo" in message)
+    his = next(message for message in oleg.received if "photo" in message)
+    approve = mine["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    taps = [(oleg, his, approve.replace("approve", "refuse") + ":not_found"), (boss, mine, approve)]
+    ids = []
+    for admin, message, data in taps:
+        body = {"message_id": message["message_id"], "data": data}
+        ids.append(bot.telegram.call("POST", f"/people/{admin.id}/tap", json=body)["callback_query_id"])
+    bot.pump()
+    states = {entry for entry in entries_of(bot, alice)}
+    answers = [bot.telegram.call("GET", f"/taps/{number}") for number in ids]
+    refused_first = not states
+    assert states in (set(), {("topup", 30_000)})
+    loser = answers[1] if refused_first else answers[0]
+    assert "№" in loser["text"] and loser["show_alert"]
+    copies = [next(message for message in admin.received if "photo" in message) for admin in (boss, oleg)]
+    assert all(("✗" if refused_first else "✓") in copy["caption"] for copy in copies)
+    assert all("Oleg" in copy["caption"] if refused_first else "Boss" in copy["caption"] for copy in copies)
+    assert all("transfer:approve" not in str(copy.get("reply_markup")) for copy in copies)
+    assert_books_are_right()
+
+
+def test_an_admin_who_comes_too_late_is_told_and_changes_nothing(start_bot):
+    bot = start_bot(ADMIN_IDS=TWO_ADMINS)
+    boss, oleg = bot.admin(), second_admin(bot)
+    alice = bot.user()
+    transfer(alice)
+    his = next(message for message in oleg.received if "photo" in message)
+    approve = his["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    boss.tap("✓ Approve")
+    oleg.forge(approve, his)
+    assert oleg.toast and "№" in oleg.toast
+    oleg.forge(approve.replace("approve", "refuse") + ":duplicate", his)
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+    assert "was refused" not in texts(alice)
+
+
+def test_a_refusal_credits_nothing_and_its_reason_reaches_the_person(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    boss.tap("✗ Reject")
+    boss.tap("another amount came")
+    assert "300 ₽ was refused: another amount came" in alice.last
+    assert entries_of(bot, alice) == []
+    alice.send("/payments")
+    assert "refused" in alice.last and "another amount came" in alice.last
+    assert "✗" in next(message for message in boss.received if "photo" in message)["caption"]
+    transfer(alice, "500 ₽")
+    assert "Received" in alice.last
+
+
+def test_the_reason_is_said_in_the_language_of_the_person(start_bot):
+    bot = start_bot()
+    anna, boss = bot.user("Анна", language_code="ru"), bot.admin()
+    transfer_in_russian(anna)
+    boss.tap("✗ Reject")
+    boss.tap("another amount came")
+    assert "another amount" not in anna.last and "300 ₽" in anna.last
+
+
+def transfer_in_russian(person):
+    """Do the same by the buttons' data."""
+    person.send("/topup")
+    person.forge("payments:pay:transfer:30000")
+    person.photo(png("скриншот"))
+
+
+def test_the_same_picture_from_another_person_is_pointed_out_and_credits_nothing_by_itself(start_bot):
+    """Criterion 5, lessons M9: the stable id of the file; a hint for the admin, no verdict."""
+    bot = start_bot()
+    alice, eve, boss = bot.user(), bot.user("Eve"), bot.admin()
+    transfer(alice, picture=png("one and the same"))
+    boss.tap("✓ Approve")
+    transfer(eve, picture=png("one and the same"))
+    request = [message for message in boss.received if "photo" in message][-1]
+    assert "⚠" in request["caption"] and "same picture" in request["caption"]
+    assert entries_of(bot, eve) == []
+
+
+@pytest.mark.parametrize("action", ["approve", "refuse"])
+def test_nobody_but_an_admin_decides_about_money(start_bot, action):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    request = next(message for message in boss.received if "photo" in message)
+    data = request["reply_markup"]["inline_keyboard"][0][0]["callback_data"].replace("approve", action)
+    alice.forge(data + (":not_found" if action == "refuse" else ""))
+    assert "not for you" in alice.toast
+    assert entries_of(bot, alice) == []
+
+
+def test_a_request_without_a_screenshot_can_not_be_approved(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("🏦 Transfer")
+    for number in range(1, 4):
+        boss.forge(f"transfer:approve:{number}")
+    assert entries_of(bot, alice) == []
+
+
+def test_a_top_up_that_was_left_takes_no_screenshot_any_more(start_bot):
+    """Criterion 11: leaving to the menu clears the pending payment input."""
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("🏦 Transfer")
+    alice.tap("Cancel the top-up")
+    alice.photo(png("too late"))
+    assert not any("photo" in message for message in boss.received)
+    assert "What shall I do with it?" in alice.last or "Edit" in " ".join(alice.buttons)
+
+
+def test_a_request_that_waits_survives_a_restart_and_reaches_an_admin_whom_telegram_kept_away(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    bot.telegram.fail_next("sendPhoto", "502", times=3, chat_id=boss.id)
+    transfer(alice)
+    bot.restart()
+    bot.forward(120)
+    boss.tap("✓ Approve")
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_a_receipt_that_can_not_be_sent_neither_undoes_nor_repeats_the_credit(start_bot):
+    """Lessons M8: money first; a message's failure changes nothing."""
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    bot.telegram.fail_next("sendMessage", "500", times=5, chat_id=alice.id)
+    boss.tap("✓ Approve")
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+    bot.forward(300)
+    assert texts(alice).count("+300 ₽, balance 300 ₽.") == 1
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_a_receipt_to_somebody_who_blocked_the_bot_is_let_go_and_the_money_stays(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    alice.block()
+    boss.tap("✓ Approve")
+    bot.forward(120)
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_a_credit_whose_listeners_were_cut_off_is_told_once_after_the_restart(start_bot):
+    """design.md 4: facts are rows committed with their cause; listeners run after them."""
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice)
+    topup = bot.bot.payments.waiting()[0]
+    bot.bot.payments.approve(topup.id, user_of(bot, boss).id, bot.clock.now())
+    bot.restart()
+    bot.forward(30)
+    bot.restart()
+    bot.forward(30)
+    assert texts(alice).count("+300 ₽, balance 300 ₽.") == 1
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_own_payments_are_listed_and_nobody_elses(start_bot):
+    bot = start_bot()
+    alice, bob, boss = bot.user(), bot.user("Bob"), bot.admin()
+    stars_invoice(alice, "100 ₽")
+    alice.pay()
+    transfer(alice, "500 ₽")
+    transfer(bob)
+    alice.send("/payments")
+    assert "100 ₽" in alice.last and "credited" in alice.last
+    assert "500 ₽" in alice.last and "being checked" in alice.last
+    assert "300 ₽" not in alice.last
+    boss.send("/start")
+
+
+def test_money_topped_up_is_spent_and_every_step_stands_in_the_books(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    transfer(alice, "100 ₽")
+    boss.tap("✓ Approve")
+    order(bot, alice)
+    bot.forward(60)
+    assert entries_of(bot, alice) == [("topup", 10_000), ("hold", -72), ("capture", 0)]
+    assert_books_are_right()
