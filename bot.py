@@ -31,6 +31,7 @@ VERSION = "0.1.0"
 COMMANDS = {
     "verify": "proves the books",
     "doctor": "says what is wrong and how to mend it",
+    "catalog": "refresh compares the models and prices with KIE's",
     "backup": "[FILE] writes everything into one file",
     "restore": "FILE fills an empty database from one (the bot must not run)",
     "move": "--to URL copies everything into another database (the bot must not run)",
@@ -151,14 +152,17 @@ def _serve_web(found, clock, host):
         return None
     from core.web import Web
 
-    return Web(host, found["PORT"], clock, VERSION)
+    try:
+        return Web(host, found["PORT"], clock, VERSION)
+    except (OSError, OverflowError) as error:
+        raise settings.SettingsError([f"PORT: found {found['PORT']} ({error}); want a free port"]) from None
 
 
 def command(name, argument, environ):
     """Do one of the COMMANDS and print what it says; return the exit code."""
     from core import commands
 
-    whole = name == "doctor"  # it looks at everything, the others only at the rows
+    whole = name in ("doctor", "catalog")  # they look at everything, the others only at the rows
     bot = (build if whole else assemble)(environ, Clock(), threads=0)
     bot.settings.check(only=None if whole else commands.STORAGE)
     log.setup("WARNING", False, bot.settings.secrets())
@@ -179,6 +183,14 @@ def start_stub():
     return {"KIE_STUB": "1", "KIE_API_URL": running.api_url, "KIE_UPLOAD_URL": running.upload_url}
 
 
+def wants_stub(environ):
+    """Tell whether a stub is wanted and runs nowhere yet; a value that is neither on nor off is refused later."""
+    try:
+        return settings.switch((environ.get("KIE_STUB") or "0").strip()) and not environ.get("KIE_API_URL")
+    except ValueError:
+        return False
+
+
 def demo_folder(environ):
     """Return where the demo keeps its rows and its chat."""
     return Path(environ.get("DATA_DIR", "var")) / "demo"
@@ -196,7 +208,7 @@ def open_demo(environ, reload):
     folder = demo_folder(environ)
     kie = stub.start(facts=MODELS)
     telegram = server.start(
-        port=int(environ.get("DEMO_PORT", "8081")),
+        port=_demo_port(environ),
         state_path=folder / "chat.json",
         token=DEMO_TOKEN,
         kie_url=kie.api_url,
@@ -235,6 +247,16 @@ def _reloader(telegram):
     return Reloader(loader.load_one, schema.adopt, told)
 
 
+def _demo_port(environ):
+    """Return the port of the demo's page; raise SettingsError when it is none, or is taken."""
+    text = environ.get("DEMO_PORT") or "8081"
+    try:
+        with socket.create_server(("127.0.0.1", int(text))):
+            return int(text)
+    except (ValueError, OverflowError, OSError) as error:
+        raise settings.SettingsError([f"DEMO_PORT: found {text!r} ({error}); want a free port, such as 8082"]) from None
+
+
 def _free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
@@ -265,7 +287,7 @@ def main(arguments=None):
             return command(options.command, argument, environ | own)
         if options.demo:
             return run(*open_demo(environ, options.reload))
-        if environ.get("KIE_STUB") in ("1", "true", "yes", "on") and not environ.get("KIE_API_URL"):
+        if wants_stub(environ):
             environ |= start_stub()
         return run(environ)
     except settings.SettingsError as error:

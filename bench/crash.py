@@ -12,6 +12,7 @@ promise (`synchronous=FULL`, `fsync`).
 
 import argparse
 import contextlib
+import logging
 import os
 import random
 import shutil
@@ -31,7 +32,7 @@ SETTLE_S = 240
 QUIET_S = 1.5  # nothing may come up again for so long
 
 
-def settle(servers, url, patience_s=SETTLE_S, lost=True):
+def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
     """Wait until the bot has nothing left to do (`lost`: but wait for KIE); return whether that came."""
     from storage import jobs
     from storage.tables import Fact, Inbox, Job, Outbox
@@ -48,9 +49,9 @@ def settle(servers, url, patience_s=SETTLE_S, lost=True):
                 + servers.telegram.pending
             )
         quiet_since = None if busy else quiet_since or time.monotonic()
-        if quiet_since and time.monotonic() - quiet_since > QUIET_S:
+        if quiet_since and time.monotonic() - quiet_since > quiet_s:
             return True
-        time.sleep(0.3)
+        time.sleep(0.2)
     return False
 
 
@@ -101,7 +102,7 @@ def kill_at_random(url, folder, *, kills, users, plant="", callbacks=False, gap_
         guard = f", without the guard `{plant}`" if plant else ", with callbacks" if callbacks else ""
         return finish(servers, town, process, url, f"{kind}: {kills} kills at random moments, {users} users{guard}", write)
     finally:
-        process.kill()
+        process.end()
         servers.stop()
 
 
@@ -141,6 +142,7 @@ def postgres(folder):
 
 def main():
     """Read the command line and run; exit with 1 when something differs."""
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed client is what this is about
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--kills", type=int, default=200)

@@ -14,6 +14,7 @@ The hooks sit in the libraries (Peewee, `http.client`), not in the bot.
 
 import http.client
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,6 +30,7 @@ import bot  # noqa: E402
 from core.loops import Clock  # noqa: E402
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
+INTO_INBOX = re.compile(r'INSERT (OR IGNORE )?INTO "inbox"')
 
 
 class FastClock(Clock):
@@ -88,7 +90,7 @@ class Doom:
         http.client.HTTPConnection.putrequest = putrequest
 
     def _look_for_mark(self, sql, params):
-        if not sql.startswith('INSERT INTO "inbox"') or not self._path.exists():
+        if not INTO_INBOX.match(sql) or not self._path.exists():
             return
         number, mark = self._path.read_text().split("\n", 1)
         if any(isinstance(value, str) and mark in value for value in params):

@@ -94,15 +94,16 @@ class Human:
         self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of one's own: each is a thread
         self.person = self.telegram.person(first_name, language_code="en", **fields)
         self.id = self.person.id
+        self.patience_s = PATIENCE_S
         self._sent = 0  # number of the newest own message
 
     def fresh(self, first):
         """Return the messages from number `first` on."""
         return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": first - 1})["messages"]
 
-    def until(self, look, about, patience_s=PATIENCE_S):
+    def until(self, look, about):
         """Look again and again until `look()` returns something, and return it; note what never came."""
-        end = time.monotonic() + patience_s
+        end = time.monotonic() + self.patience_s
         while (found := look()) is None:
             if time.monotonic() > end:
                 self.notes.unanswered.append(f"{self.id} {about}")
@@ -110,20 +111,20 @@ class Human:
             time.sleep(LOOK_S * self.rng.uniform(0.5, 1.5))
         return found
 
-    def answer(self, after, holds="", **options):
+    def answer(self, after, holds=""):
         """Wait for a message of the bot after number `after` whose text holds `holds`."""
 
         def look():
             return next((one for one in self.fresh(after + 1) if one["_from_bot"] and holds in words(one)), None)
 
-        return self.until(look, f"message {after}, {holds!r}", **options)
+        return self.until(look, f"message {after}, {holds!r}")
 
     def say(self, text):
         """Send a text and return its number."""
         self._sent = self.person.send(text)["message_id"]
         return self._sent
 
-    def tap(self, message, data, patience_s=PATIENCE_S):
+    def tap(self, message, data):
         """Tap, wait until the tap is answered, which the bot does last, and return the words of that answer.
 
         A tap that waited too long while the bot was dead can't be answered any more (Telegram refuses); then the
@@ -141,7 +142,7 @@ class Human:
             late = time.monotonic() - tapped_at > TAP_ANSWER_S
             return "" if late and self.screens() != before else None
 
-        return self.until(look, f"tap {data}", patience_s)
+        return self.until(look, f"tap {data}")
 
     def screens(self):
         """Return what the bot's newest messages say, to notice a change."""
@@ -193,13 +194,18 @@ class Customer(Human):
 
     def stars(self):
         """Pay with Stars; a payment counts when Telegram has taken it."""
-        amount, screen = self.amount(), self.answer(self.say("/topup"))
+        amount = self.amount()
+        self.pay(self.invoice(amount), amount)
+
+    def invoice(self, amount):
+        """Ask for an invoice in Stars and return its message."""
+        screen = self.answer(self.say("/topup"))
         self.tap(screen, f"payments:pay:stars:{amount}")
 
         def look():
             return next((one for one in reversed(self.fresh(screen["message_id"])) if "invoice" in one), None)
 
-        self.pay(self.until(look, "an invoice"), amount)
+        return self.until(look, "an invoice")
 
     def pay(self, invoice, amount):
         """Pay an invoice and note the charge."""
@@ -278,38 +284,48 @@ class Admin(Human):
             approve = next((one for one in data if one.startswith("transfer:approve:")), None)
             if approve and approve not in self._seen:
                 self._seen.add(approve)
-                self._decide_one(message, int(approve.split(":")[2]))
+                verdict = "approve" if self.rng.random() < 0.8 else "refuse"
+                self.decide_one(message, int(approve.split(":")[2]), verdict)
         self._last = messages[-1]["message_id"] if messages else self._last
 
-    def _decide_one(self, message, number):
+    def decide_one(self, message, number, verdict):
+        """Approve or refuse the request that a message shows; approving fingers sometimes tap twice."""
         person = int(re.search(r"id (\d+)", words(message))[1])
         note = self.notes.requests.setdefault(
             number, {"person": person, "amount": kopecks(words(message)), "taps": set()}
         )
-        if self.rng.random() < 0.8:
-            note["taps"].add("approve")
+        note["taps"].add(verdict)
+        if verdict == "approve":
             for _ in range(self.rng.choice((1, 1, 2))):
                 self.tap(message, f"transfer:approve:{number}")
         else:
-            note["taps"].add("refuse")
             self.tap(message, f"transfer:refuse:{number}:not_found")
         self.notes.done["decisions"] += 1
 
-    def correct(self, customer=None):
-        """Give a customer a few roubles; the confirm button is tapped twice, as impatient people do."""
+    def correct(self):
+        """Give some customer a few roubles."""
+        found = self.prepare_correction(self.rng.choice(self._customers))
+        if found is not None:
+            self.confirm_correction(*found)
+
+    def prepare_correction(self, customer):
+        """Say how much to give to whom; return the confirm button and the reason, None if it did not come to that."""
         self._count += 1
-        customer = customer or self.rng.choice(self._customers)
         amount, reason = self.rng.randint(1, 300), f"gift {self.id}-{self._count}"
         found = self.answer(self.say(f"/user {customer.id}"), "Found for")
         card = self.find("users:card:", found["message_id"], "Found for")
         if card is None:
-            return
+            return None
         self.tap(card[0], card[2].replace("card", "credit"))
         asked = self.answer(self.say(f"{amount / 100:.2f} {reason}"))
         confirm = self.find("users:ok:", asked["message_id"], reason)
         if confirm is None:
-            return  # the bot was killed in between and has shown something else: begin anew another time
+            return None  # the bot was killed in between and shows something else: begin anew another time
         self.notes.corrections[reason] = (customer.id, amount)
+        return confirm, reason
+
+    def confirm_correction(self, confirm, reason):
+        """Tap the confirm button twice, as impatient people do."""
         if "done or replaced" in self.tap(confirm[0], confirm[2]):
             self.notes.doubtful.add(reason)  # the bot was killed in between and cannot tell: once or not at all
         self.tap(confirm[0], confirm[2])
@@ -322,7 +338,9 @@ class Town:
     def __init__(self, servers, users, *, seed=1, pause_s=5.0):
         self.servers, self.notes, self._pause_s = servers, Notes(), pause_s
         self._rng, self._stopping = random.Random(seed), threading.Event()
-        self.customers = [Customer(servers, self.notes, f"Ann{n}", self._child()) for n in range(users)]
+        self.customers = []
+        for _ in range(users):
+            self.newcomer()
         self.admins = [
             Admin(servers, self.notes, f"Boss{n}", self._child(), id=id, customers=self.customers)
             for n, id in enumerate(ADMINS)
@@ -332,10 +350,15 @@ class Town:
     def _child(self):
         return random.Random(self._rng.getrandbits(64))
 
+    def newcomer(self):
+        """Add a customer."""
+        self.customers.append(Customer(self.servers, self.notes, f"Ann{len(self.customers)}", self._child()))
+        return self.customers[-1]
+
     def start(self):
         """Let everybody arrive and act."""
         for admin in self.admins:
-            admin.arrive()
+            self._guarded(admin.arrive)
         works = [(self._live, one) for one in self.customers] + [(self._administer, one) for one in self.admins]
         self._threads = [threading.Thread(target=work, args=(one,), daemon=True) for work, one in works]
         for thread in [*self._threads, threading.Thread(target=self._weather, daemon=True)]:

@@ -40,7 +40,7 @@ class Process:
             )  # fmt: skip
 
     def keep_alive(self):
-        """Start the bot again at once whenever it dies, until `stop`."""
+        """Start the bot again at once whenever it dies, until `stop` or `end`."""
         self._kept.set()
         self._keeper = threading.Thread(target=self._restart_for_ever, name="keeper", daemon=True)
         self._keeper.start()
@@ -70,6 +70,11 @@ class Process:
                 self._process.kill()
                 self._process.wait()
                 return -signal.SIGKILL
+
+    def end(self):
+        """Kill the process if it still runs, for good."""
+        self._kept.clear()
+        self.kill()
 
     def verify(self):
         """Run `python bot.py verify` and return (exit code, what it printed)."""

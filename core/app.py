@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 
@@ -12,7 +13,8 @@ from core import buttons as keyboards
 from core import library, mailbox, webhook
 from core import staff as people
 from core.dispatch import Dispatcher
-from core.loops import Loop
+from core.log import hide
+from core.loops import Loop, Paced
 from core.sender import TelegramError
 from core.services import Services
 from core.texts import TAGS, Lang
@@ -24,7 +26,7 @@ from storage.db import StorageDown
 log = logging.getLogger(__name__)
 RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
-MAX_TEXT = 4096  # Bot API: characters after entity parsing
+MAX_TEXT = 4096  # Bot API: UTF-16 units after entity parsing
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
 
@@ -70,9 +72,11 @@ class Bot(Services):
         self.tables = []
         self.free_offers = []
         self.headlines = []
+        self.gates = []
         self.periodic = []
         self.checks = {}
         self.pages = {}
+        self.outcomes = Counter()  # how updates ended, since the start
         self.generation = None
         self.telebot = telebot.TeleBot(settings["TELEGRAM_BOT_TOKEN"] or "0:none", threaded=False, validate_token=False)
         self._dispatcher = Dispatcher(self)
@@ -123,6 +127,10 @@ class Bot(Services):
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
         self.under_results.append((row, buttons))
 
+    def gate(self, check):
+        """Call `check(bot, user, now)` before every order; it raises UserError to refuse one."""
+        self.gates.append(check)
+
     def table(self, model, migrations=()):
         """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base)."""
         self.tables.append((model, migrations))
@@ -143,7 +151,10 @@ class Bot(Services):
         self.headlines.append(line)
 
     def deep_link(self, letter, handler):
-        """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter."""
+        """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter.
+
+        When it returns something true it has shown what the link is for, and the main menu is not.
+        """
         self.deep_links[letter] = handler
 
     def every(self, seconds, name, work):
@@ -234,14 +245,17 @@ class Bot(Services):
         """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last."""
         *first, last = _pieces(text)
         for piece in first:
-            self.sender.call("sendMessage", chat_id=chat_id, text=piece, parse_mode="HTML")
+            self._send_piece(chat_id, piece)
+        return self._send_piece(chat_id, last, **params)
+
+    def _send_piece(self, chat_id, piece, **params):
         try:
-            return self.sender.call("sendMessage", chat_id=chat_id, text=last, parse_mode="HTML", **params)
+            return self.sender.call("sendMessage", chat_id=chat_id, text=piece, parse_mode="HTML", **params)
         except TelegramError as error:
             if "can't parse entities" not in error.description:
                 raise
             log.error("markup was refused, sent plainly: %s", error)
-            return self.sender.call("sendMessage", chat_id=chat_id, text=_untagged(last), **params)
+            return self.sender.call("sendMessage", chat_id=chat_id, text=_untagged(piece), **params)
 
     def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, chat_id=None, **values):
         """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later.
@@ -278,6 +292,17 @@ class Bot(Services):
         """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""
         people.alert(self, key, cause, values)
 
+    def examine(self):
+        """Yield (name, text key, its values) for every check; the key is None where all is well."""
+        for name, work in self.checks.items():
+            try:
+                found = work(self)
+            except Exception as error:  # a check that cannot be made is a finding, not the end of the others
+                log.exception("the check %r failed", name)
+                found = "common.check_failed", {"name": name, "error": f"{type(error).__name__}: {error}"}
+            key, values = (found, {}) if found is None or isinstance(found, str) else found
+            yield name, key, values
+
     def wake(self):
         """Have the loops look for new work at once."""
         for loop in self.loops:
@@ -300,7 +325,8 @@ class Bot(Services):
 
     def periodic_loop(self, seconds, name, work):
         """Return the loop, not yet started, of a piece of periodic work."""
-        return Loop(name, lambda now: work(self, now), seconds, self.clock)
+        step = (lambda now: work(self, now)) if seconds < 60 else Paced(lambda now: work(self, now), seconds)
+        return Loop(name, step, seconds, self.clock)
 
     def _make_loops(self):
         def loop(name, step, every_s):
@@ -310,7 +336,7 @@ class Bot(Services):
             loop("webhook", lambda now: webhook.ensure(self, now), WEBHOOK_LOOK_S),
             loop("inbox", self.updates.forget_finished, 0.5),
             loop("adopt", self.updates.adopt, 2),
-            loop("write test", self._test_write, 15),
+            loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", lambda now: mailbox.send_due(self, now), 1),
             loop("facts", lambda now: mailbox.run_facts(self, now), 1),
@@ -333,8 +359,10 @@ class Bot(Services):
         self._dispatcher.handle(update)
         self.wake()
 
-    def _apologise(self, update):
-        """Say sorry for an update that was set aside, and tell the admins."""
+    def _apologise(self, update, reason):
+        """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
+        code = self.troubles.keep(hide(reason, self.settings.secrets()), self.clock.now())
+        log.error("update %s was set aside; /error %s shows why", update["update_id"], code)
         body = next((value for key, value in update.items() if key != "update_id"), {})
         person = body.get("from") or {}
         user = users.by_telegram_id(person.get("id", 0))
@@ -342,16 +370,19 @@ class Bot(Services):
         if "callback_query" in update:
             self._quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
-            self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.trouble())
-        self.alert("common.alert_aside", cause="aside", update=update["update_id"])
+            self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.trouble(), code=code)
+        self.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
     def introduce(self):
-        """Learn our name from Telegram, and give it the commands of every language and of the staff."""
+        """Learn our name from Telegram, and give it the commands of every language and of the owners."""
         self.username = self.sender.call("getMe")["username"]
         for lang in (None, "ru"):
             self.sender.call("setMyCommands", commands=self.commands_in(lang or "en"), language_code=lang)
         for owner in self.settings["ADMIN_IDS"]:
             people.show_commands(self, owner)
+
+    def introduce_staff(self):
+        """Give Telegram the commands of the staff; only the database knows them, so it has to be open."""
         for member in staff.members():
             people.show_commands(self, member.telegram_id, member)
 
@@ -404,14 +435,21 @@ class Bot(Services):
 
 
 def _pieces(text):
-    """Cut a text at line ends into parts Telegram accepts (tags never span lines in our texts)."""
+    """Cut a text into parts Telegram accepts, at the ends of lines where there are any (tags never span our lines)."""
     pieces, rest = [], text
-    while len(Markup(rest).striptags()) > MAX_TEXT or len(rest) > 2 * MAX_TEXT:
-        cut = rest.rfind("\n", 0, MAX_TEXT)
-        cut = cut if cut > 0 else MAX_TEXT
+    while len(_untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
+        cut = _cut(rest)
         pieces.append(rest[:cut])
         rest = rest[cut:].lstrip("\n")
     return [*pieces, rest]
+
+
+def _cut(text):
+    """Return where to cut a text that is too long: after a line, else after a word, else where nothing is torn."""
+    head = text.encode("utf-16-le")[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")
+    cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)
+    entity = head.rfind("&", cut - 8, cut)  # &quot; and its like are one character
+    return entity if entity > 0 and ";" not in head[entity:cut] else cut
 
 
 def _untagged(text):

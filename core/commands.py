@@ -4,6 +4,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core import lock
+from kie.changes import StrangeList
+from kie.errors import KieError
 from storage import audit, db, dump, schema
 
 STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
@@ -13,7 +15,7 @@ class Failed(Exception):
     """The command could not do its work, or found something wrong; the text is its last line."""
 
 
-FAILURES = (Failed, dump.DumpError, schema.NewerSchema, db.StorageDown, lock.LockLost)
+FAILURES = (Failed, dump.DumpError, schema.NewerSchema, db.StorageDown, lock.LockLost, KieError, StrangeList)
 
 
 def verify(bot, _argument):
@@ -65,11 +67,25 @@ def doctor(bot, _argument):
     """Say what is wrong and how to mend it, a line each. Reads only; may run beside the bot."""
     db.connect(bot.settings["DATABASE_URL"])
     wrong = 0
-    for name, problem in bot.examine():
-        wrong += problem is not None
-        yield f"{'ok      ' if problem is None else 'PROBLEM '}{name}{'' if problem is None else ': ' + problem}"
+    for name, key, values in bot.examine():
+        wrong += key is not None
+        yield f"PROBLEM {name}: {bot.texts.plain('en', key, **values)}" if key else f"ok      {name}"
     if wrong:
         raise Failed(f"{wrong} of {len(bot.checks)} checks found something")
+
+
+def catalog(bot, argument):
+    """Compare the catalogue with what KIE offers and tell the differences. Changes nothing; may run beside the bot."""
+    if argument != "refresh":
+        raise Failed("say: catalog refresh")
+    _open(bot)
+    yield "asking KIE, one request a second: this takes about four minutes"
+    differences, _fresh = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    for change in differences:
+        yield f"{change.kind:7}{change.model}"
+        yield from (f"       {key}: " + ", ".join(f"{name} {value}" for name, value in values.items() if value)
+                    for key, values in change.lines)
+    yield f"{len(differences)} differences" + (": apply them in the chat, /catalog" if differences else "")
 
 
 def _restored(header):

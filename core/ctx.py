@@ -39,6 +39,7 @@ class Ctx(Services):
         self.private = self.message is None or self.message["chat"]["type"] == "private"
         self.text = (self.message or {}).get("text", "") if not self.tap else ""
         self.args = ""
+        self.plugin = ""  # whose handler was called
         self.draft = None
         self.now = bot.clock.now()
         self.settings = bot.settings

@@ -8,6 +8,7 @@ from core import library
 from core.ctx import Ctx
 from core.errors import UserError
 from core.limits import Flood
+from core.log import trace
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from storage import drafts, users
@@ -32,10 +33,26 @@ class Dispatcher:
         user = self._user(body, update["update_id"]) if isinstance(body, dict) else None
         if user is None:
             return
-        started = time.perf_counter()
-        ctx = Ctx(self.bot, user, update["update_id"], kind, body)
-        outcome = self._run(ctx)
-        log.debug("%s %s: %s in %.0f ms", kind, update["update_id"], outcome, 1000 * (time.perf_counter() - started))
+        started, mark = time.perf_counter(), trace.set(f"u{update['update_id']}")
+        ctx, outcome = Ctx(self.bot, user, update["update_id"], kind, body), "error"
+        try:
+            outcome = self._run(ctx)
+        finally:
+            self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
+            trace.reset(mark)
+
+    def _note(self, ctx, outcome, ms):
+        """Write the one line of this update. No names and no words of people: those are nobody's business."""
+        ending = outcome if outcome in ("done", "error") else "telegram" if outcome.startswith("Telegram") else "told"
+        self.bot.outcomes[ending] += 1
+        fields = {"kind": ctx.kind, "plugin": ctx.plugin, "ms": ms, "outcome": outcome, "user": ctx.user.id}
+        log.info("%s → %s: %s in %d ms", ctx.kind, ctx.plugin or "nobody", outcome, ms, extra={"fields": fields})
+
+    @staticmethod
+    def _call(ctx, handler, **args):
+        """Call a handler, and remember whose it is."""
+        ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
+        handler(ctx, **args)
 
     def _user(self, body, update_id):
         """Return the user an update is about, or None for other bots' and nobody's."""
@@ -86,16 +103,23 @@ class Dispatcher:
 
     def _route(self, ctx):
         if ctx.kind == "my_chat_member":
-            ctx.answered = True
-        if ctx.kind == "callback_query":
+            self._membership(ctx)
+        elif ctx.kind == "callback_query":
             self._tap(ctx)
         elif ctx.kind == "message":
             if self._may_speak(ctx):
                 self._message(ctx)
         elif (handler := self.bot.handlers["update"].get(ctx.kind)) is not None:
-            handler(ctx)
+            self._call(ctx, handler)
         elif ctx.kind in library.KINDS:
             self._library_takes(ctx)
+
+    def _membership(self, ctx):
+        """Remember that a person blocked or unblocked the bot (in a private chat, that is what this update means)."""
+        ctx.answered = True
+        if ctx.private:
+            status = ctx.body["new_chat_member"]["status"]
+            users.mark_blocked(ctx.user.telegram_id, status in ("kicked", "left"))
 
     def _may_speak(self, ctx):
         """Tell whether a message is to be handled: money always, a flood not."""
@@ -122,7 +146,7 @@ class Dispatcher:
         except keyboards.BadData:
             raise UserError("common.old_button") from None
         self._close_dialogue(ctx, route.split(":")[0])
-        entry.handler(ctx, **args)
+        self._call(ctx, entry.handler, **args)
 
     def _message(self, ctx):
         command = self._command(ctx)
@@ -139,11 +163,11 @@ class Dispatcher:
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
             self._let_in(ctx, step)
             if step is not None:
-                step.handler(ctx)
+                self._call(ctx, step.handler)
                 return
         handler = self.bot.handlers["update"].get(content)
         if handler is not None:
-            handler(ctx)
+            self._call(ctx, handler)
         elif not self._library_takes(ctx):
             raise UserError("common.lost", buttons=self.bot.home())
 
@@ -182,7 +206,7 @@ class Dispatcher:
         if not ctx.private and not entry.groups:
             ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
             return
-        entry.handler(ctx)
+        self._call(ctx, entry.handler)
 
     def _close_dialogue(self, ctx, plugin):
         """Commands and other plugins' buttons win over an open dialogue and close it."""

@@ -37,6 +37,7 @@ def _lead(bot, open_storage, leader, stop, web, ready):
     held = False
     try:
         open_storage(bot.settings, bot.tables)
+        _patiently(bot.introduce_staff, stop)
         _patiently(lambda: webhook.ensure(bot, bot.clock.now()), stop)
         if stop.is_set():
             return

@@ -7,22 +7,27 @@ filter works on the finished line, traceback included.
 import json
 import logging
 import re
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
 
-TOKEN = re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{20,}")  # the shape of any bot token, ours or not
+TOKEN = re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}")  # the shape of any bot token, ours or not
 HIDDEN = "•••"
+trace = ContextVar("trace", default="")  # what a thread works on just now, such as u700000001: one word in all its lines
 
 
 class SafeFormatter(logging.Formatter):
     """Formats a record, then hides the secrets in the result."""
 
     def __init__(self, secrets=(), as_json=False):
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-        self.secrets = [secret for secret in secrets if len(secret) >= 6]
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(trace)s%(message)s")
+        spellings = {one for secret in secrets for one in (secret, quote(secret, safe=""), urlsplit(secret).password) if one}
+        self.secrets = sorted((one for one in spellings if len(one) >= 6), key=len, reverse=True)
         self.as_json = as_json
 
     def format(self, record):
         """Return the finished line."""
+        record.trace = f"[{trace.get()}] " if trace.get() else ""
         line = self._json(record) if self.as_json else super().format(record)
         return hide(line, self.secrets)
 
@@ -33,6 +38,8 @@ class SafeFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if trace.get():
+            row["trace"] = trace.get()
         row.update(getattr(record, "fields", {}))
         if record.exc_info:
             row["traceback"] = self.formatException(record.exc_info)

@@ -6,7 +6,7 @@ Every loop's step takes the time as an argument, so a test runs a day in a momen
 import logging
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger(__name__)
 LONGEST_PAUSE_S = 30
@@ -26,6 +26,23 @@ class Clock:
     def sleep(self, seconds):
         """Wait."""
         time.sleep(seconds)
+
+
+class Paced:
+    """Periodic work that keeps its pace however often it is called; a call that returns something true is repeated."""
+
+    def __init__(self, work, every_s):
+        self._work = work
+        self._pause = timedelta(seconds=every_s * 0.9)  # a thread's wait may end a little early
+        self._due = None
+
+    def __call__(self, now):
+        """Work if it is time to."""
+        if self._due is not None and now < self._due:
+            return False
+        more = self._work(now)
+        self._due = None if more else now + self._pause
+        return more
 
 
 class Loop:

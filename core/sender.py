@@ -16,7 +16,7 @@ REPEATABLE = frozenset(
     "getUpdates getMe getFile getChat getChatMember getWebhookInfo getStarTransactions getMyStarBalance setMyCommands"
     " deleteMyCommands setChatMenuButton setMyDescription setMyShortDescription setWebhook deleteWebhook"
     " answerCallbackQuery answerPreCheckoutQuery sendChatAction editMessageText editMessageCaption"
-    " editMessageReplyMarkup deleteMessage".split()
+    " editMessageReplyMarkup deleteMessage refundStarPayment".split()
 )
 TRIES = 4
 LONGEST_HOLD_S = 60

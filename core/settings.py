@@ -130,6 +130,15 @@ def url(text):
     return text.rstrip("/")
 
 
+def contact(text):
+    """Parse a @name or a link people can write to, and return the link."""
+    if re.fullmatch(r"@?[A-Za-z]\w{3,31}", text):
+        return f"https://t.me/{text.removeprefix('@')}"
+    if not re.fullmatch(r"(https?|tg)://\S+", text):
+        raise ValueError(text)
+    return text
+
+
 def names(text):
     """Parse comma separated words."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -141,6 +150,14 @@ def zone(text):
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, OSError) as error:
         raise ValueError(text) from error
+
+
+def whole_numbers(text):
+    """Parse comma separated whole numbers above zero."""
+    found = tuple(int(part) for part in text.split(",") if part.strip())
+    if not found or min(found) <= 0:
+        raise ValueError(text)
+    return found
 
 
 def switch(text):
@@ -155,11 +172,13 @@ def switch(text):
 
 _WANTED = {
     int: "a whole number",
+    whole_numbers: "whole numbers separated by commas",
     Decimal: "a number",
     switch: "1 or 0",
     ids: "Telegram ids separated by commas",
     url: "an address such as https://example.org",
     names: "words separated by commas",
+    contact: "a @name or a link such as https://t.me/name",
     zone: "a time zone such as Europe/Moscow",
     telegram_token: "a bot token from @BotFather, such as 123456:ABC-DEF",
 }

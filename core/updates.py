@@ -10,6 +10,7 @@ import collections
 import json
 import logging
 import threading
+import traceback
 
 from core.lanes import Lanes
 from core.sender import TelegramError
@@ -149,7 +150,7 @@ class Updates:
             except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
                 log.exception("update %s could not be handled", update_id)
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
-                    self._put_aside(update_id, update)
+                    self._put_aside(update_id, update, traceback.format_exc())
                     return
                 self._clock.sleep(wait)
             else:
@@ -174,7 +175,7 @@ class Updates:
             for lane, (update_id, update) in pool.give_up(HANGING_S):
                 log.error("update %s has hung for over %s s", update_id, HANGING_S)
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS:
-                    self._put_aside(update_id, update)
+                    self._put_aside(update_id, update, f"It hung for over {HANGING_S} s, three times.")
                 else:
                     pool.put(lane, (update_id, update))
 
@@ -185,16 +186,16 @@ class Updates:
             update = json.loads(row.body)
             self._take([update])  # Telegram may send it once more: it did not hear that we have it
             if inbox.attempt(row.update_id) > inbox.MAX_ATTEMPTS:
-                self._put_aside(row.update_id, update)
+                self._put_aside(row.update_id, update, "The process ended while this update was handled, three times.")
             else:
                 self.work((row.update_id, update))
         self.forget_finished()
         return len(left)
 
-    def _put_aside(self, update_id, update):
+    def _put_aside(self, update_id, update, reason):
         inbox.set_aside(update_id)
         self._note_handled([update_id])
-        self._set_aside(update)
+        self._set_aside(update, reason)
 
     def forget_finished(self, _now=None):
         """Delete the rows of handled updates, many at once."""

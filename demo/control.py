@@ -295,10 +295,10 @@ def send_file(server, request, unique_id):
 async def stream_events(server, request):
     """Write what happens as server-sent events until the page goes away or the server stops."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-    await response.prepare(request)
     listener = Listener(asyncio.Event())
-    server.listeners.add(listener)
+    server.listeners.add(listener)  # before the headers: from the moment a page knows it listens, it misses nothing
     try:
+        await response.prepare(request)
         await response.write(b": hello\n\n")
         while not server.stopping:
             await write_events(response, listener)

@@ -61,6 +61,7 @@ class Reloader:
         for path in plugins:
             self._try(path.stem, lambda path=path: self._again(path))
         self._bot.introduce()
+        self._bot.introduce_staff()
         self._told([path.stem for path in plugins if path.stem not in self.problems], self.problems)
 
     def _is_due(self, path, changed):

@@ -18,7 +18,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import PurePath
 from typing import BinaryIO
@@ -98,6 +100,14 @@ class Client:
         response = self._send("GET", url, params={"taskId": task_id})
         _raise_for_status(response)
         return parse_record(response.text)
+
+    def server_time(self) -> datetime:
+        """Return the aware time KIE's server names in its answers; raise NotSent or Unknown."""
+        response = self._send("HEAD", self._api_url)
+        try:
+            return parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError) as error:
+            raise Unknown("the reply names no time", response.status_code) from error
 
     def credits(self) -> Decimal:
         """Return the credits left in the KIE account, which all users of the key share."""

@@ -95,8 +95,12 @@ def _row_name(row):
 
 
 def _openapi(model):
-    fields = {spec["name"]: _schema(spec) for spec in model.inputs}
-    needed = [spec["name"] for spec in model.inputs if spec.get("required")]
+    fields, needed = {}, []
+    for spec in model.inputs:
+        name, _, inside = (spec.get("into") or spec["name"]).partition(".")
+        fields[name] = {"type": "array", "items": {"type": "object"}} if inside else _schema(spec)
+        fields |= {also: {"type": "string"} for also in spec.get("also", ())}
+        needed += [name] if spec.get("required") and name not in needed else []
     body = {
         "type": "object", "required": ["model", "input"],
         "properties": {

@@ -1,34 +1,61 @@
-"""/admin: what matters now, in counts, and the way to every admin's tool.
+"""/admin: what matters now, in counts, and the way to every tool; each person sees those they have the right to.
 
 Texts: admin.* in data/texts/<lang>/admin.po.
 """
 
 from datetime import timedelta
+from decimal import Decimal
 
 from core.buttons import way_out
+
+INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries that are money from outside, or went back there
+MICRO = 1_000_000
 
 
 def register(bot):
     """Declare the command, its button and today's figures."""
-    bot.command("admin", show, about="admin.about", admin=True)
-    bot.command("verify", verify, about="admin.about_verify", admin=True)
-    bot.button("admin:show", show, admin=True)
-    bot.button("admin:today", today, admin=True)
-    bot.admin_menu("admin.today", "admin:today", row=3)
+    bot.command("admin", show, about="admin.about", right="staff")
+    bot.command("verify", verify, about="admin.about_verify", right="audit")
+    bot.button("admin:show", show, right="staff")
+    bot.button("admin:today", today, right="stats")
+    bot.admin_menu("admin.today", "admin:today", row=2)
 
 
 def show(ctx):
-    """Show the admin menu with today's counts."""
+    """Show the admin menu with what is going on; money only to those who may see it."""
     figures, entries = _figures(ctx)
     values = {
         "waiting": ctx.payments.count_waiting(),
         "failed": figures.get("failed", (0, 0, 0))[0],
         "orders": sum(count for count, _charged, _cost in figures.values()),
-        "income": sum(entries.get(kind, (0, 0))[0] for kind in ("topup", "stars")),
-        "spent": sum(charged for _count, charged, _cost in figures.values()),
+        "stuck": ctx.signs.stuck(ctx.now),
     }
-    rate = "" if ctx.generation.usd_rate() else ctx.say("admin.no_rate")
-    ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], rate=rate, **values)
+    lines = [ctx.say("admin.now", **values)]
+    if ctx.may("stats"):
+        lines += _money(ctx, figures, entries)
+    if not ctx.settings["USD_RATE"]:
+        lines.append(ctx.say("admin.no_rate"))
+    if ctx.stored.get("SALES_PAUSED"):
+        lines.append(ctx.say("admin.paused"))
+    ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], lines=ctx.lines(lines))
+
+
+def _money(ctx, figures, entries):
+    """Return the lines about money: in and out of a day, and how long KIE's credits last at that pace."""
+    cost = Decimal(sum(cost for _count, _charged, cost in figures.values())) / MICRO
+    income = sum(entries.get(kind, (0, 0))[0] for kind in INCOME)
+    spent = sum(charged for _count, charged, _cost in figures.values())
+    lines = [ctx.say("admin.money", income=income, spent=spent, cost=_worth(ctx, cost))]
+    left = ctx.generation.credits_left(ctx.now)
+    if left is None:
+        return [*lines, ctx.say("admin.no_credits")]
+    worth = {"credits": int(left), "worth": _worth(ctx, left)}
+    return [*lines, ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth)]
+
+
+def _worth(ctx, credits):
+    """Return what a number of KIE credits costs the operator, in minor units; 0 without a rate."""
+    return int(credits * ctx.generation.catalog.credit_usd * (ctx.settings["USD_RATE"] or 0) * 100)
 
 
 def _figures(ctx):

@@ -21,7 +21,7 @@ def show(ctx):
     found = ctx.ledger.entries(ctx.user.id, limit=3, moving=True)
     rows = [button("balance.top_up", "payments:show")]
     if found:
-        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "payments:list")])
+        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
     held = ctx.jobs.on_hold(ctx.user.id)
     ctx.edit(
         "balance.text",

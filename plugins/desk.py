@@ -2,7 +2,7 @@
 
 A request goes to everybody with the right `topups`, or to the staff's group, with what should be known before: the
 payer's earlier payments, the same picture or amount seen before. All copies are updated when one of them is decided.
-Requests older than an hour are reminded of once. Texts: transfer.* in data/texts/<lang>/transfer.po.
+Requests older than an hour are reminded of once. Texts: desk.* in data/texts/<lang>/desk.po.
 """
 
 from datetime import timedelta
@@ -19,19 +19,16 @@ MAX_REASON = 200
 
 def register(bot):
     """Declare the decisions, the list, and what tells of new and of forgotten requests."""
-    may = {"right": "topups", "topup": int}
-    bot.button("transfer:approve", approve, groups=True, **may)
-    bot.button("transfer:other", ask_words, groups=True, verb=str, **may)
-    bot.button("transfer:exact", approve_exact, amount=int, **may)
-    bot.button("transfer:reject", ask_reason, groups=True, **may)
-    bot.button("transfer:refuse", refuse, groups=True, reason=str, **may)
-    bot.button("transfer:undo", ask_undo, groups=True, **may)
-    bot.button("transfer:back", back, groups=True, **may)
-    bot.button("transfer:take", undo, groups=True, reason=str, **may)
-    bot.button("transfer:show", show_request, **may)
+    for action, handler in (("approve", approve), ("reject", ask_reason), ("undo", ask_undo), ("back", back)):
+        bot.button(f"transfer:{action}", handler, right="topups", groups=True, topup=int)
+    for action, handler in (("refuse", refuse), ("take", undo)):
+        bot.button(f"transfer:{action}", handler, right="topups", groups=True, topup=int, reason=str)
+    bot.button("transfer:other", ask_words, right="topups", groups=True, topup=int, verb=str)
+    bot.button("transfer:exact", approve_exact, right="topups", topup=int, amount=int)
+    bot.button("transfer:show", show_request, right="topups", topup=int)
     bot.button("transfer:list", waiting, right="topups")
     bot.step("desk:words", take_words, right="topups")
-    bot.admin_menu("transfer.menu", "transfer:list", row=1, values=count)
+    bot.admin_menu("desk.menu", "transfer:list", row=1, values=count)
     bot.on("payment.submitted", tell_desk)
     bot.every(60, "reminders", remind)
 
@@ -53,17 +50,17 @@ def tell_desk(bot, fact, now):
 
 def _send_copy(bot, topup, reader, chat_id, unique, now):
     media = {"kind": topup.proof["kind"], "file_id": topup.proof["file_id"]}
-    bot.notify(reader.id, "transfer.request", unique=unique, now=now, chat_id=chat_id, media=media, ref=f"topup:{topup.id}",
+    bot.notify(reader.id, "desk.request", unique=unique, now=now, chat_id=chat_id, media=media, ref=f"topup:{topup.id}",
                buttons=_decision(bot, topup, chat_id), **_facts(bot, topup, bot.lang_of(reader), now))
 
 
 def _decision(bot, topup, in_group):
     if in_group:
-        person = link("transfer.user", f"https://t.me/{bot.username}?start=u{topup.user_id}")
+        person = link("common.user", f"https://t.me/{bot.username}?start=u{topup.user_id}")
     else:
-        person = button("transfer.user", "users:card", topup.user_id)
-    more = [button("transfer.other", "transfer:other", "amount", topup.id), button("transfer.reject", "transfer:reject", topup.id)]
-    return [button("transfer.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
+        person = button("common.user", "users:card", topup.user_id)
+    more = [button("desk.other", "transfer:other", topup.id, "amount"), button("desk.reject", "transfer:reject", topup.id)]
+    return [button("desk.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
 
 
 def _facts(bot, topup, lang, now):
@@ -89,7 +86,7 @@ def _warnings(bot, topup, lang):
     hints = {"same_picture": same, "similar_picture": similar, "same_amount": bot.payments.same_amount(topup)}
     for key, other in hints.items():
         if other is not None:
-            yield bot.texts.plain(lang, f"transfer.{key}", number=other.id, id=other.user.telegram_id or 0,
+            yield bot.texts.plain(lang, f"desk.{key}", number=other.id, id=other.user.telegram_id or 0,
                                   when=other.submitted_at)
 
 
@@ -105,8 +102,8 @@ def looks_same(mine, other):
 def waiting(ctx):
     """List the requests that wait."""
     found = ctx.payments.waiting(limit=7)
-    rows = [button("transfer.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8]) for t in found]
-    ctx.edit("transfer.waiting" if found else "transfer.none_waiting", [*rows, way_out("admin:show")])
+    rows = [button("desk.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8]) for t in found]
+    ctx.edit("desk.waiting" if found else "desk.none_waiting", [*rows, way_out("admin:show")])
 
 
 def show_request(ctx, topup):
@@ -114,7 +111,7 @@ def show_request(ctx, topup):
     found = _pending(ctx, topup)
     if found is not None:
         _send_copy(ctx.bot, found, ctx.user, None, f"topup:{topup}:{ctx.user.id}:{ctx.update_id}", ctx.now)
-        ctx.toast("transfer.sent_below")
+        ctx.toast("desk.sent_below")
 
 
 def _pending(ctx, topup, state="pending"):
@@ -124,7 +121,7 @@ def _pending(ctx, topup, state="pending"):
         raise UserError("common.old_button")
     if found.state == state:
         return found
-    ctx.toast(f"transfer.was_{found.state}", alert=True, number=found.id)
+    ctx.toast(f"desk.was_{found.state}", alert=True, number=found.id)
     return None
 
 
@@ -134,8 +131,8 @@ def remind(bot, now):
     if late:
         numbers = ", ".join(f"№{topup.id}" for topup in late)
         for reader, chat_id in bot.desk("topups"):
-            rows = [] if chat_id else [button("transfer.menu", "transfer:list", **count(bot)), *bot.home()]
-            bot.notify(reader.id, "transfer.remind", unique=f"remind:{late[-1].id}:{chat_id or reader.id}", now=now,
+            rows = [] if chat_id else [button("desk.menu", "transfer:list", **count(bot)), *bot.home()]
+            bot.notify(reader.id, "desk.remind", unique=f"remind:{late[-1].id}:{chat_id or reader.id}", now=now,
                        chat_id=chat_id, buttons=rows, n=len(late), numbers=numbers)
 
 
@@ -152,7 +149,7 @@ def approve_exact(ctx, topup, amount):
     if not 0 < amount <= amounts.MOST:
         raise UserError("common.old_button")
     if _approve(ctx, topup, amount):
-        ctx.edit("transfer.approved_other", [way_out("transfer:list")], amount=amount, number=topup)
+        ctx.edit("desk.approved_other", [way_out("transfer:list")], amount=amount, number=topup)
 
 
 def _approve(ctx, topup, amount):
@@ -162,7 +159,7 @@ def _approve(ctx, topup, amount):
         _pending(ctx, topup)
         return False
     _update_copies(ctx, decided)
-    ctx.toast("transfer.approved_toast", amount=decided.credited)
+    ctx.toast("desk.approved_toast", amount=decided.credited)
     return True
 
 
@@ -179,8 +176,8 @@ def ask_undo(ctx, topup):
 
 
 def _reasons(verb, topup):
-    rows = [button(f"transfer.reason_{reason}", f"transfer:{verb}", topup, reason) for reason in REASONS]
-    own = button("transfer.own_words", "transfer:other", verb, topup)
+    rows = [button(f"desk.reason_{reason}", f"transfer:{verb}", topup, reason) for reason in REASONS]
+    own = button("desk.own_words", "transfer:other", topup, verb)
     return [*rows, [own, button("common.back", "transfer:back", topup)]]
 
 
@@ -195,7 +192,7 @@ def back(ctx, topup):
 
 
 def _undo(topup):
-    return [button("transfer.undo", "transfer:undo", topup)]
+    return [button("desk.undo", "transfer:undo", topup)]
 
 
 def refuse(ctx, topup, reason):
@@ -212,7 +209,7 @@ def _words(ctx, topup, reason):
     found = ctx.payments.get(topup)
     if reason not in REASONS or found is None:
         raise UserError("common.old_button")
-    return ctx.texts.plain(ctx.bot.lang_of(found.user), f"transfer.reason_{reason}")
+    return ctx.texts.plain(ctx.bot.lang_of(found.user), f"desk.reason_{reason}")
 
 
 def _refuse(ctx, topup, words):
@@ -220,10 +217,10 @@ def _refuse(ctx, topup, words):
     if decided is None:
         _pending(ctx, topup)
         return
-    ctx.notify(decided.user_id, "transfer.refused", unique=f"topup:{topup}:refused", buttons=ctx.bot.trouble(f"pay{topup}"),
+    ctx.notify(decided.user_id, "desk.refused", unique=f"topup:{topup}:refused", buttons=ctx.bot.trouble(f"pay{topup}"),
                number=topup, amount=decided.amount, reason=words)
     _update_copies(ctx, decided)
-    ctx.toast("transfer.refused_toast")
+    ctx.toast("desk.refused_toast")
 
 
 def _take_back(ctx, topup, words):
@@ -232,10 +229,10 @@ def _take_back(ctx, topup, words):
         _pending(ctx, topup, "approved")
         return
     _update_copies(ctx, taken[0])
-    ctx.toast("transfer.taken_loss" if taken[1] else "transfer.taken_toast", alert=bool(taken[1]), loss=taken[1])
+    ctx.toast("desk.taken_loss" if taken[1] else "desk.taken_toast", alert=bool(taken[1]), loss=taken[1])
 
 
-def ask_words(ctx, verb, topup):
+def ask_words(ctx, topup, verb):
     """Ask, in private, for another amount or for a reason in one's own words."""
     questions = {"amount": "pending", "refuse": "pending", "take": "approved"}
     if verb not in questions:
@@ -244,10 +241,10 @@ def ask_words(ctx, verb, topup):
     if found is None:
         return
     if not ctx.private:
-        ctx.toast("transfer.in_private")
+        ctx.toast("desk.in_private")
         ctx.in_private()
     data = {"verb": verb, "topup": topup}
-    ctx.ask("desk:words", f"transfer.ask_{verb}", [way_out("transfer:list")], data=data, number=topup, amount=found.amount)
+    ctx.ask("desk:words", f"desk.ask_{verb}", [way_out("transfer:list")], data=data, number=topup, amount=found.amount)
 
 
 def take_words(ctx):
@@ -258,7 +255,7 @@ def take_words(ctx):
         return
     words = ctx.text.strip()[:MAX_REASON]
     if not words:
-        raise UserError("transfer.want_reason", buttons=[way_out("transfer:list")])
+        raise UserError("desk.want_reason", buttons=[way_out("transfer:list")])
     ctx.done("desk")
     (_refuse if verb == "refuse" else _take_back)(ctx, topup, words)
 
@@ -266,10 +263,10 @@ def take_words(ctx):
 def _check_amount(ctx, topup):
     amount, found = amounts.read(ctx.text), ctx.payments.get(topup)
     if amount is None:
-        raise UserError("transfer.want_amount", buttons=[way_out("transfer:list")])
+        raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
     ctx.done("desk")
-    yes = button("transfer.approve", "transfer:exact", amount, topup, amount=amount)
-    ctx.reply("transfer.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
+    yes = button("desk.approve", "transfer:exact", topup, amount, amount=amount)
+    ctx.reply("desk.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
 
 
 def _update_copies(ctx, topup):
@@ -278,4 +275,4 @@ def _update_copies(ctx, topup):
     values = {"name": ctx.user.first_name, "when": ctx.now, "amount": topup.credited or topup.amount, "reason": topup.reason or ""}
     rows = _undo(topup.id) if topup.state == "approved" else None
     for row in ctx.outbox.sent_for(f"topup:{topup.id}"):
-        ctx.close_copy(row, f"transfer.done_{topup.state}", rows, **values)
+        ctx.close_copy(row, f"desk.done_{topup.state}", rows, **values)

@@ -153,6 +153,8 @@ def _main_row(ctx, card, missing, wrong):
     lacking = ctx.draft.price - ctx.ledger.balance(ctx.user.id)
     if lacking > 0:
         return button("generate.top_up", "payments:lack", lacking, amount=lacking)
+    if free := ctx.draft.data.get("free"):
+        return button("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
     key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
     return button("generate.create_free" if ctx.draft.price == FREE else key,
                   "orders:go", ctx.draft.id, ctx.draft.version, price=ctx.draft.price)

@@ -47,7 +47,7 @@ def tell_failed(bot, fact, now):
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
     rows = [[button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
-            [button("help.menu_support", "help:support")]]
+            [button("common.support", "support:open", f"job{job.id}")]]
     bot.notify(user.id, "progress.failed", unique=f"job:{job.id}:failed", buttons=rows, now=now, why=why,
                model=bot.generation.title(job), amount=job.price, balance=bot.ledger.balance(user.id))
 

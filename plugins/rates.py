@@ -1,45 +1,128 @@
-"""Rates from the chat: /rate 92.5 sets the price of a dollar, /markup 2 the factor on cost. Effective at once.
+"""Settings from the chat: rates, limits, details and texts. Effective at once; three prices are read back.
 
-A stored rate wins over USD_RATE and MARKUP of the environment; the answer shows three prices read back.
-Texts: rates.* in data/texts/<lang>/rates.po.
+Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label. What is set here is stored
+and wins over the environment. /rate 92.5 and /markup 2 are the short ways.
+Texts: rates.* and setting.* in data/texts/<lang>/rates.po.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 
-from core.buttons import way_out
+from core.buttons import button, way_out
 from core.errors import UserError
 from kie.pricing import cheapest
 
-BOUNDS = {"USD_RATE": (Decimal("0.01"), Decimal(1_000_000)), "MARKUP": (Decimal(1), Decimal(100))}
+MOST = 3000  # characters of a text
 
 
 def register(bot):
-    """Declare the two commands and the admin's button."""
-    bot.command("rate", lambda ctx: change(ctx, "USD_RATE"), about="rates.about", admin=True)
-    bot.command("markup", lambda ctx: change(ctx, "MARKUP"), about="rates.about_markup", admin=True)
-    bot.button("rates:show", show, admin=True)
-    bot.admin_menu("rates.menu", "rates:show", row=2)
+    """Declare the commands, the screens and the dialogue."""
+    bot.command("rate", lambda ctx: change(ctx, "USD_RATE"), about="rates.about", right="settings")
+    bot.command("markup", lambda ctx: change(ctx, "MARKUP"), about="rates.about_markup", right="settings")
+    bot.button("rates:show", show, right="settings")
+    bot.button("rates:texts", show_texts, right="settings")
+    bot.button("rates:edit", edit, right="settings", name=str)
+    bot.button("rates:reset", reset, right="settings", name=str)
+    bot.step("rates:value", take_value, right="settings")
+    bot.admin_menu("rates.menu", "rates:show", row=3)
 
 
 def show(ctx):
-    """Show the rate, the markup and three prices made of them."""
+    """Show the rates and limits, and three prices made of them."""
+    names = [name for name, kind in _fields(ctx) if kind is not str]
+    cells = [button(_label(name), "rates:edit", name) for name in names]
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
+    lines = [ctx.say("rates.value", name=ctx.texts.plain(ctx.lang, _label(name)), value=_shown(ctx, name)) for name in names]
+    key = "rates.text" if ctx.settings["USD_RATE"] else "rates.none"
+    ctx.edit(key, [*rows, button("rates.texts", "rates:texts"), way_out("admin:show")], lines=ctx.lines(lines), prices=_prices(ctx))
+
+
+def _fields(ctx):
+    """Return (name, kind) of the settings that may be changed here."""
+    return [(name, setting.kind) for name, setting in ctx.settings.declared.items() if setting.chat]
+
+
+def _label(name):
+    return f"setting.{name.lower()}"
+
+
+def _shown(ctx, name):
+    value = ctx.settings[name]
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "–" if value in (None, "") else str(value)
+
+
+def _prices(ctx):
+    """Return three prices, read back through the one price function."""
     examples = list(ctx.generation.catalog.models.values())[::40][:3]
     prices = [(model, ctx.generation.price_of_credits(cheapest(model), model)) for model in examples]
-    lines = [ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None]
-    rate = ctx.generation.usd_rate()
-    ctx.edit("rates.text" if rate else "rates.none", [way_out("admin:show")],
-             rate=str(rate), markup=str(ctx.generation.markup()), lines=ctx.lines(lines))
+    return ctx.lines([ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None])
+
+
+def show_texts(ctx):
+    """Show what can be set in words."""
+    cells = [button(_label(name), "rates:edit", name) for name, kind in _fields(ctx) if kind is str]
+    ctx.edit("rates.list_texts", [*(cells[i : i + 2] for i in range(0, len(cells), 2)), way_out("rates:show")])
+
+
+def edit(ctx, name):
+    """Show one setting and wait for its new value."""
+    kind = dict(_fields(ctx)).get(name)
+    if kind is None:
+        raise UserError("common.old_button")
+    rows = [button("rates.reset", "rates:reset", name)] if ctx.stored.get(name) else []
+    ctx.ask("rates:value", "rates.ask", [*rows, _back(kind)], data={"name": name}, name=ctx.texts.plain(ctx.lang, _label(name)),
+            value=_shown(ctx, name))
+
+
+def _back(kind):
+    return way_out("rates:texts" if kind is str else "rates:show")
+
+
+def reset(ctx, name):
+    """Forget what was set here: the environment counts again."""
+    if name not in dict(_fields(ctx)):
+        raise UserError("common.old_button")
+    ctx.stored.put(name, "", now=ctx.now, actor=ctx.user.id)
+    _after(ctx, name)
+
+
+def take_value(ctx):
+    """Read the new value of the setting that was asked for."""
+    name = ctx.draft.data["name"]
+    _put(ctx, name, ctx.text.strip())
+    ctx.done("rates")
+    _after(ctx, name)
+
+
+def _after(ctx, name):
+    (show_texts if ctx.settings.declared[name].kind is str else show)(ctx)
 
 
 def change(ctx, name):
-    """Set a rate, or show the present ones when no number is given."""
+    """Set a rate by its command, or show the present ones when no number is given."""
     if ctx.args:
-        least, most = BOUNDS[name]
-        try:
-            value = Decimal(ctx.args.replace(",", "."))
-        except InvalidOperation:
-            value = None
-        if value is None or not value.is_finite() or not least <= value <= most:
-            raise UserError("rates.wrong", least=str(least), most=str(most), found=ctx.args[:40])
-        ctx.stored.put(name, value, now=ctx.now, actor=ctx.user.id)
+        _put(ctx, name, ctx.args.replace(",", "."))
     show(ctx)
+
+
+def _put(ctx, name, text):
+    """Store a value that fits, or say what would."""
+    kind = ctx.settings.declared[name].kind
+    try:
+        value = ctx.settings.read(name, text[:MOST] if kind is str else text)
+        fits = bool(text) and _in_order(ctx, name, value)
+    except (ValueError, InvalidOperation):
+        fits = False
+    if not fits:
+        setting = ctx.settings.declared[name]
+        key = "rates.wrong" if setting.minimum is not None else "rates.wrong_kind"
+        raise UserError(key, buttons=[_back(kind)], least=str(setting.minimum), most=str(setting.maximum), found=text[:40])
+    ctx.stored.put(name, text[:MOST], now=ctx.now, actor=ctx.user.id)
+
+
+def _in_order(ctx, name, value):
+    """Tell whether a least and a most stay in order."""
+    if name.endswith("_MIN"):
+        return value <= ctx.settings[name.removesuffix("MIN") + "MAX"]
+    return not name.endswith("_MAX") or value >= ctx.settings[name.removesuffix("MAX") + "MIN"]

@@ -1,7 +1,8 @@
 """Pay with Telegram Stars. The invoice row comes first and its id is the payload; Telegram's charge id is the key.
 
-What is credited is what the row says, never what a session says, and once a charge, however often it is told.
-Setting: STARS_RATE, units of the balance's currency for one Star; 0 turns Stars off.
+What is credited is what the row says, never what a session says, and once a charge, however often it is told; a
+payment that was taken back is booked however Telegram tells of it. What Telegram did not tell: `reconcile.py`.
+Setting: STARS_RATE, units of the balance's currency for one Star; 0 turns Stars off; it can be changed from the chat.
 Texts: stars.* in data/texts/<lang>/stars.po.
 """
 
@@ -9,21 +10,25 @@ import logging
 from decimal import ROUND_CEILING, Decimal
 
 log = logging.getLogger(__name__)
+MOST = 100_000  # Stars in one invoice: limits.tginfo.me
 
 
 def register(bot):
-    """Declare the setting, the way to pay, and the two updates of a payment."""
-    rate = bot.setting("STARS_RATE", Decimal, default=Decimal("1.6"), minimum=Decimal(0))
-    if rate:
-        bot.payment_method("stars", "stars.button", start)
+    """Declare the setting, the way to pay, and the updates of a payment."""
+    limits = {"minimum": Decimal(0), "maximum": Decimal(100_000)}
+    bot.setting("STARS_RATE", Decimal, default=Decimal("1.6"), advanced=False, chat=True, **limits)
+    bot.payment_method("stars", "stars.button", start, when="STARS_RATE")
     bot.update("pre_checkout_query", check)
     bot.update("successful_payment", credit)
-    bot.command("paysupport", paysupport, about="stars.about_support")
+    bot.update("refunded_payment", take_back)
 
 
 def start(ctx, amount):
     """Write the invoice row, then send the invoice."""
     stars = int((Decimal(amount) / 100 / ctx.settings["STARS_RATE"]).to_integral_value(ROUND_CEILING))
+    if stars > MOST:
+        ctx.toast("stars.too_many", alert=True)
+        return
     topup = ctx.payments.create(ctx.user.id, "stars", amount, now=ctx.now, stars=stars)
     title = ctx.texts.plain(ctx.lang, "stars.title", amount=amount)
     ctx.invoice(
@@ -63,14 +68,16 @@ def credit(ctx):
     charge, stars = payment["telegram_payment_charge_id"], payment["total_amount"]
     if topup is None or (payment["currency"], stars) != ("XTR", topup.stars):
         log.error("a payment without an invoice of ours: charge %s, %s Stars", charge, stars)
-        ctx.bot.alert("stars.alert_strange", unique=f"charge:{charge}", stars=stars, id=ctx.user.telegram_id)
-        ctx.reply("stars.strange", ctx.bot.home())
+        ctx.bot.alert("stars.alert_strange", cause=f"charge:{charge}", stars=stars, id=ctx.user.telegram_id)
+        ctx.reply("stars.strange", ctx.bot.trouble())
         return
     _topup, created = ctx.payments.credit_stars(charge, topup.id, ctx.user.id, stars, ctx.now)
     ctx.answered = True  # the receipt comes from the credited fact
     log.info("charge %s: %s", charge, "credited" if created else "was credited before")
 
 
-def paysupport(ctx):
-    """Say where questions about payments go."""
-    ctx.reply("stars.support", ctx.bot.home(), id=ctx.user.telegram_id)
+def take_back(ctx):
+    """Book what Telegram says has gone back: our own refund is confirmed by it, anything else is a chargeback."""
+    charge = ctx.body["refunded_payment"]["telegram_payment_charge_id"]
+    ctx.answered = True  # the news comes from the fact
+    log.info("charge %s went back: %s", charge, ctx.returns.taken_back(charge, ctx.now) or "known, or none of ours")

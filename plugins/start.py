@@ -17,9 +17,8 @@ def register(bot):
 def start(ctx):
     """Greet, and follow the link the person came by."""
     handler = ctx.bot.deep_links.get(ctx.args[:1])
-    if handler is not None:
-        handler(ctx, ctx.args[1:])
-    show(ctx, ctx.reply)
+    if handler is None or not handler(ctx, ctx.args[1:]):
+        show(ctx, ctx.reply)
 
 
 def menu(ctx):

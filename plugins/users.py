@@ -1,26 +1,25 @@
-"""Admins find a person and act: credit or debit with a reason, block and unblock. Every act is an entry or a mark.
+"""People, for those with the right to see them: found by id, @name or first name, and a card with everything known.
 
+What can be done to somebody is in `acts.py`, `refunds.py` and `team.py`.
 Texts: users.* in data/texts/<lang>/users.po.
 """
 
-from decimal import Decimal
-
 from core.buttons import button, way_out
-from core.errors import NotEnoughMoney, UserError
+from core.errors import UserError
+
+PAGE = 8
 
 
 def register(bot):
-    """Declare the search, the card and the acts."""
-    bot.command("user", find_command, about="users.about", admin=True)
-    bot.button("users:find", ask, admin=True)
-    bot.step("users:words", take_words, admin=True)
-    bot.button("users:card", card, admin=True, user=int)
-    bot.button("users:credit", ask_credit, admin=True, user=int)
-    bot.button("users:debit", ask_debit, admin=True, user=int)
-    bot.step("users:money", take_money, admin=True)
-    bot.button("users:ok", move_money, admin=True, version=int)
-    bot.button("users:block", block, admin=True, user=int)
-    bot.button("users:unblock", unblock, admin=True, user=int)
+    """Declare the search, the card, its lists, and the link to a card from a group."""
+    bot.command("user", find_command, about="users.about", right="read")
+    bot.button("users:find", ask, right="read")
+    bot.step("users:words", take_words, right="read")
+    bot.button("users:card", card, right="read", user=int)
+    bot.button("users:entries", entries, right="read", user=int, before=int)
+    bot.button("users:orders", orders, right="read", user=int, before=int)
+    bot.button("users:topups", topups, right="read", user=int, before=int)
+    bot.deep_link("u", arrive)
     bot.admin_menu("users.menu", "users:find", row=1)
 
 
@@ -47,22 +46,64 @@ def take_words(ctx):
 
 def _found(ctx, words):
     found = ctx.users.find(words)
-    rows = [button("users.row", "users:card", u.id, name=u.first_name[:18], id=u.telegram_id or 0) for u in found]
+    rows = [button("users.row", "users:card", u.id, name=u.first_name[:10], id=u.telegram_id or 0) for u in found]
     ctx.edit("users.found" if found else "users.none", [*rows, way_out("users:find")], words=words[:64])
 
 
+def arrive(ctx, rest):
+    """Open a card by its link (`/start u12`), for those with the right; tell whether the link was followed."""
+    known = ctx.may("read") and rest.isdecimal() and len(rest) < 19 and ctx.users.get(int(rest))
+    if known:
+        card(ctx, known.id)
+    return bool(known)
+
+
 def card(ctx, user):
-    """Show a person: balance, orders, top-ups, inviter."""
+    """Show a person: balance, orders, top-ups, inviter, notes, and what may be done."""
     found = _person(ctx, user)
-    block = button("users.unblock", "users:unblock", user) if found.banned else button("users.block", "users:block", user)
-    rows = [[button("users.credit", "users:credit", user), button("users.debit", "users:debit", user)], [block],
-            way_out("users:find")]
-    lines = [ctx.say("balance.line", when=e.created_at, amount=e.amount, what=ctx.say(f"entry.{e.kind}", ref=""),
-                     reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "")
-             for e in ctx.ledger.entries(user, limit=5)]
-    ctx.edit("users.card", rows, name=found.first_name, username=f"@{found.username}" if found.username else "",
-             id=found.telegram_id or 0, since=found.created_at, balance=ctx.ledger.balance(user),
-             held=ctx.jobs.on_hold(user), blocked=ctx.say("users.is_blocked") if found.banned else "", lines=ctx.lines(lines))
+    orders_made, failed, spent = ctx.signs.orders_of(user)
+    paid, brought = ctx.payments.totals(user)
+    inviter = ctx.staff.inviter_of(user)
+    ctx.edit("users.card", [*_acts(found), way_out("users:find")], name=found.first_name,
+             username=f"@{found.username}" if found.username else "", id=found.telegram_id or 0, since=found.created_at,
+             seen=found.seen_at, lang=ctx.bot.lang_of(found), marks=_marks(ctx, found), balance=ctx.ledger.balance(user),
+             held=ctx.jobs.on_hold(user), orders=orders_made, failed=failed, spent=spent, paid=paid, brought=brought,
+             inviter=ctx.say("users.inviter", name=inviter.first_name) if inviter else "", lines=_newest(ctx, user))
+
+
+def _marks(ctx, found):
+    """Return what is special about somebody, in words."""
+    marks = {"users.is_blocked": found.banned, "users.is_paused": found.sales_paused, "users.has_left": found.blocked_bot}
+    said = [ctx.say(key) for key, holds in marks.items() if holds]
+    if found.role or found.telegram_id in ctx.settings["ADMIN_IDS"]:
+        said.append(ctx.say(f"team.role_{found.role or 'owner'}"))
+    return ctx.say("users.marks", lines=ctx.lines(said)) if said else ""
+
+
+def _acts(found):
+    """Return the buttons of a card; those the reader has no right to are not drawn."""
+    access = ("users.unblock", "users:unblock") if found.banned else ("users.block", "users:block")
+    sales = [button("users.resume", "users:resume", found.id)] if found.sales_paused else []
+    lists = [button(f"users.{name}", f"users:{name}", found.id, 0) for name in ("entries", "orders", "topups")]
+    return [
+        [button("users.credit", "users:credit", found.id), button("users.debit", "users:debit", found.id)],
+        [button("users.message", "users:message", found.id), button("users.note", "users:note", found.id)],
+        lists,
+        [button("users.refunds", "refunds:list", found.id), button(*access, found.id), *sales],
+        [button("users.role", "team:role", found.id), button("users.log", "audit:about", found.id, 0)],
+    ]
+
+
+def _newest(ctx, user):
+    """Return the newest notes and entries as lines."""
+    notes = [ctx.say("users.note_line", when=act.created_at, name=act.actor.first_name, words=act.words)
+             for act in ctx.acts.recent(limit=2, user=user, what="note")]
+    return ctx.lines([*notes, *_entry_lines(ctx, ctx.ledger.entries(user, limit=3))])
+
+
+def _entry_lines(ctx, found):
+    return [ctx.say("balance.line", when=e.created_at, amount=e.amount, reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+                    what=ctx.say(f"entry.{e.kind}", ref=(e.ref or "").partition(":")[2])) for e in found]
 
 
 def _person(ctx, user):
@@ -72,65 +113,31 @@ def _person(ctx, user):
     return found
 
 
-def ask_credit(ctx, user):
-    """Ask for an amount to give, and the reason."""
-    _ask_money(ctx, user, 1)
+def entries(ctx, user, before):
+    """Show a page of somebody's entries."""
+    found = ctx.ledger.entries(user, limit=PAGE + 1, before=before or None)
+    _list(ctx, user, "entries", found, _entry_lines(ctx, found[:PAGE]))
 
 
-def ask_debit(ctx, user):
-    """Ask for an amount to take, and the reason."""
-    _ask_money(ctx, user, -1)
+def orders(ctx, user, before):
+    """Show a page of somebody's orders, with what KIE said of failed ones."""
+    found = ctx.jobs.of_user(user, limit=PAGE + 1, before=before or None)
+    lines = [ctx.say("users.order_line", number=job.id, when=job.created_at, model=ctx.generation.title(job),
+                     price=job.price if job.charged is None else job.charged, detail=(job.detail or "")[:100],
+                     state=ctx.say(f"history.state_{job.state}")) for job in found[:PAGE]]
+    _list(ctx, user, "orders", found, lines)
 
 
-def _ask_money(ctx, user, sign):
-    _person(ctx, user)
-    key = "users.ask_credit" if sign > 0 else "users.ask_debit"
-    ctx.ask("users:money", key, [button("common.back", "users:card", user)], data={"user": user, "sign": sign})
+def topups(ctx, user, before):
+    """Show a page of somebody's payments."""
+    found = ctx.payments.of_user(user, limit=PAGE + 1, before=before or None)
+    lines = [ctx.say("users.topup_line", number=t.id, when=t.created_at, amount=t.credited or t.amount, method=t.method,
+                     state=ctx.say(f"receipts.state_{t.state}"), reason=t.reason or "") for t in found[:PAGE]]
+    _list(ctx, user, "topups", found, lines)
 
 
-def take_money(ctx):
-    """Read `amount reason` and ask once whether to do it."""
-    data = ctx.draft.data
-    words = ctx.text.split(maxsplit=1)
-    try:
-        amount = Decimal(words[0].replace(",", ".")) * 100 if len(words) == 2 else None
-    except ArithmeticError:  # not a number, or one too large to be multiplied
-        amount = None
-    if amount is None or not amount.is_finite() or not 0 < amount <= 10**10 or amount != int(amount):
-        raise UserError("users.want_money", buttons=[button("common.back", "users:card", data["user"])])
-    person = _person(ctx, data["user"])
-    data |= {"amount": int(amount) * data["sign"], "reason": words[1][:200]}
-    draft = ctx.drafts.put(ctx.user.id, "users", ctx.now, data=data, step=None)
-    rows = [button("users.confirm", "users:ok", draft.version), button("common.back", "users:card", person.id)]
-    ctx.reply("users.check", rows, name=person.first_name, amount=data["amount"], reason=data["reason"])
-
-
-def move_money(ctx, version):
-    """Post the entry the admin confirmed; a second tap finds it posted."""
-    draft = ctx.drafts.get(ctx.user.id, "users", ctx.now)
-    if draft is None or draft.version != version or "amount" not in draft.data:
-        raise UserError("users.done_before")
-    data, key = draft.data, f"admin:{draft.id}.{version}"
-    try:
-        entry, created = ctx.ledger.post(data["user"], data["amount"], kind="admin", key=key, actor=ctx.user.id, reason=data["reason"])
-    except NotEnoughMoney as error:
-        raise UserError("users.too_little", lacking=error.lacking) from None
-    if created:
-        ctx.notify(data["user"], "users.told", unique=key, amount=entry.amount, reason=entry.reason,
-                   balance=ctx.ledger.balance(data["user"]))
-    card(ctx, data["user"])
-
-
-def block(ctx, user):
-    """Block a person (never an admin)."""
-    found = _person(ctx, user)
-    if found.telegram_id in ctx.settings["ADMIN_IDS"]:
-        raise UserError("users.not_admin")
-    ctx.users.change(found, banned=True)
-    card(ctx, user)
-
-
-def unblock(ctx, user):
-    """Let a person in again."""
-    ctx.users.change(_person(ctx, user), banned=False)
-    card(ctx, user)
+def _list(ctx, user, name, found, lines):
+    person = _person(ctx, user)
+    older = [button("balance.older", f"users:{name}", user, found[PAGE - 1].id)] if len(found) > PAGE else []
+    ctx.edit(f"users.list_{name}", [*older, way_out("users:card", user)], name=person.first_name,
+             lines=ctx.lines(lines or [ctx.say("users.nothing")]))

@@ -11,6 +11,7 @@ from storage.tables import Alarm
 
 QUIET = timedelta(hours=1)
 AGAIN = timedelta(days=1)
+HOURS = "QUIET_HOURS"  # the stored setting
 
 
 def ring(cause, text, values, now):
@@ -36,7 +37,7 @@ def audible_at(now):
 
     They are stored as QUIET_HOURS, `23 8 180`: from and to (hours of the day), and the minutes east of UTC.
     """
-    hours = stored.get("QUIET_HOURS")
+    hours = stored.get(HOURS)
     if not hours:
         return now
     start, end, offset = map(int, hours.split())

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from peewee import fn
+from peewee import Value, fn
 
 from storage.db import connection, transaction
 from storage.tables import Broadcast, Entry, Recipient, User
@@ -64,8 +64,8 @@ def start(broadcast_id, screen_id, now):
         if not query.where(Broadcast.id == broadcast_id, Broadcast.state == "draft").execute():
             return None
         found = get(broadcast_id)
-        chosen = people(found.audience, now).select(broadcast_id, User.id)
-        Recipient.insert_from(chosen, [Recipient.broadcast, Recipient.user]).execute()
+        chosen = people(found.audience, now).select(Value(broadcast_id), User.id, Value("pending"))
+        Recipient.insert_from(chosen, [Recipient.broadcast, Recipient.user, Recipient.state]).execute()
         return Recipient.select().where(Recipient.broadcast == broadcast_id).count()
 
 

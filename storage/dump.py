@@ -99,10 +99,11 @@ def restore(path, url, tables=()):
     into the schema it comes from, and migrated then.
     """
     header = read_header(path)
+    db.connect(url)
     with closing(open_engine(url)) as engine:
         if any(engine.count(name) for name in engine.tables() if name != HISTORY):
             raise DumpError("the database to restore into has rows already; want an empty one")
-        _make_tables(url, header, tables)
+        _make_tables(header, tables)
         _refuse_strangers(engine, header)
         engine.begin_writing()
         _load(path, engine)
@@ -116,9 +117,8 @@ def restore(path, url, tables=()):
     return header
 
 
-def _make_tables(url, header, tables):
+def _make_tables(header, tables):
     """Make the tables as they were in the dump's schema, the plugins' as they are now."""
-    db.connect(url)
     unknown = set(header["schema"]) - schema.known()
     if unknown:
         raise DumpError(f"the backup has {max(unknown)}, which this version does not know: upgrade the bot first")

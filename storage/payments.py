@@ -59,8 +59,10 @@ def submit(topup_id, user_id, proof, now, sketch=None):
             .execute()
         )
         topup = next(iter(rows), None)
-        if topup is not None and sketch is not None:
-            Sketch.insert(topup=topup.id, pixels=sketch).execute()
+        if topup is not None:
+            if sketch is not None:
+                Sketch.insert(topup=topup.id, pixels=sketch).execute()
+            facts.emit("payment.submitted", now, topup=topup.id)
         return topup
 
 

@@ -89,10 +89,11 @@ def refund_refused(charge_id, now):
         return found
 
 
-def refunds_asked(before):
-    """Return the charges whose refund was booked for payments made before a time, and not answered by Telegram yet."""
+def refunds_asked():
+    """Return the charges whose refund is booked and not answered by Telegram yet, with their users and invoices."""
     with connection():
-        return list(Charge.select(Charge, User).join(User).where(Charge.refund == "asked", Charge.created_at <= before))
+        query = Charge.select(Charge, User, TopUp).join(User).switch(Charge).join(TopUp, on=Charge.topup)
+        return list(query.where(Charge.refund == "asked"))
 
 
 def taken_back(charge_id, now):

@@ -5,10 +5,12 @@ Reads are cached for at most 300 s; a change in this process drops the cache.
 
 import time
 
+from storage import acts
 from storage.db import connection, transaction
 from storage.tables import Stored
 
 CACHE_S = 300
+SHOWN = 200  # characters of a value in the log of acts
 _cache = {"at": None, "values": {}}
 
 
@@ -21,13 +23,15 @@ def get(name, default=None):
 
 
 def put(name, value, *, now, actor=None):
-    """Store a setting as text."""
+    """Store a setting as text; an `actor` stands in the log of acts."""
     row = dict(name=name, value=str(value), actor=actor, updated_at=now)
     with transaction():
         Stored.insert(**row).on_conflict(
             conflict_target=[Stored.name],
             preserve=[Stored.value, Stored.actor, Stored.updated_at],
         ).execute()
+        if actor is not None:
+            acts.note(actor, "setting", now, ref=name, words=str(value)[:SHOWN])
     forget()
 
 

@@ -365,7 +365,15 @@ class Recipient(Table):
         indexes = ((("broadcast", "state"), False),)
 
 
+class Trouble(Table):
+    """Why an update was set aside, under the code its sender was told."""
+
+    code = TextField(primary_key=True)
+    reason = TextField()
+    created_at = UtcField(index=True)
+
+
 TABLES = [
     User, Account, Entry, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
-    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
 ]  # fmt: skip

@@ -9,6 +9,8 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
+from kie.inputs import InputError
+
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = json.loads((ROOT / "tests/data/kie-models.json").read_text(encoding="utf-8"))
 FACTS = {model["id"]: model for model in PUBLISHED["models"]}
@@ -52,6 +54,21 @@ def complete(model, values=None):
     values = dict(values or {})
     while names := model.missing(values):
         values |= {name: sample(model.input(name)) for name in names}
+    return values
+
+
+def full(model):
+    """Return answers for every input that can be answered together."""
+    values = complete(model)
+    for spec in model.inputs:
+        if spec.shown == "hidden" or spec.name in values:
+            continue
+        trial = {**values, spec.name: sample(spec)}
+        if model.applies(spec.name, values) and not model.missing(trial):
+            try:
+                values = model.check(trial)
+            except InputError:
+                continue  # it excludes another answer; that answer stays
     return values
 
 

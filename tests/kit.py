@@ -20,6 +20,7 @@ from storage import db  # noqa: E402
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS
 NOON = "2026-11-22 12:00"
+LAST = ("facts", "outbox")  # the loops that tell what the others have caused
 
 
 class FrozenClock(Clock):
@@ -79,6 +80,7 @@ class Running:
         self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins)
         main.open_storage(self.bot.settings, self.bot.tables)
         self.bot.introduce()
+        self.bot.introduce_staff()
         self.bot.recover()
         self.telegram.pump = self.pump
 
@@ -126,7 +128,7 @@ class Running:
             done = updates.express.run_waiting() + updates.lanes.run_waiting()
             updates.forget_finished()
             before = self._newest_call()
-            for loop in self.bot.loops:
+            for loop in sorted(self.bot.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
             if not came and not done and self._newest_call() == before:

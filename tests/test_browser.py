@@ -4,9 +4,11 @@ Every page that a test opens must end without an error in its console and withou
 `SCREENSHOTS=1 pytest tests/test_browser.py -k screenshots` renews the pictures in docs/images.
 """
 
+import io
 import os
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import ARGUMENTS, BUTTON, CHROMIUM, MESSAGE, ROOT, Chat, Demo, Words
@@ -341,22 +343,26 @@ def test_screenshots(open_chat, demo):
     IMAGES.mkdir(parents=True, exist_ok=True)
     anna = next(one["id"] for one in demo.telegram.state["people"] if one["first_name"] == "Anna")
     chat, admin = open_chat(person=demo.rich("Anna", "en", 500, id=anna)), demo.admin("en")
-    make_a_picture(chat, "16:9", "mountains above the clouds at sunrise")
+    make_a_picture(chat, "Z-Image", "16:9", "mountains above the clouds at sunrise")
+    admin.send("/admin")
+    admin.wait_for(Words("en")("admin.text"))
     ask_for_money(demo, demo.telegram.person("Boris", language_code="en"))
     demo.telegram.wait(lambda: "photo" in admin.last_message, about="the request")
     chat.send("a paper boat on a quiet lake")
+    chat.tap("start.last")
+    chat.has_button("generate.create")
     chat.page.get_by_test_id("split").click()
     expect(chat.page.get_by_test_id("chat")).to_have_count(2)
     shoot(chat, "chat.png")
     chat = open_chat("ru", person=demo.rich("Анна", "ru", 500), size=(390, 844))
-    make_a_picture(chat, "1:1", "горное озеро на рассвете, розовые облака")
+    make_a_picture(chat, "Nano Banana", "1:1", "горное озеро на рассвете, розовые облака")
     shoot(chat, "phone.png")
 
 
-def make_a_picture(chat, shape, wish):
+def make_a_picture(chat, model, shape, wish):
     """Order a picture and wait for it."""
-    chat.send("/models Nano Banana")
-    chat.tap_label("Nano Banana ·")
+    chat.send(f"/models {model}")
+    chat.tap_label(f"{model} ·")
     chat.tap_label("▭")
     chat.tap_label(shape)
     chat.send(wish)
@@ -368,11 +374,27 @@ def ask_for_money(demo, person):
     """Send a screenshot of a transfer, which the admin has yet to look at."""
     demo.choose_payment(person, "en", 300, "transfer")
     person.wait_for(Words("en")("transfer.details"))
-    person.photo(png("receipt"))
+    person.photo(receipt())
     person.wait_for(Words("en")("transfer.received"))
 
 
+def receipt():
+    """Return a bank's receipt as a PNG."""
+    picture = Image.new("RGB", (640, 420), "#f4f6fa")
+    pen = ImageDraw.Draw(picture)
+    pen.rounded_rectangle((30, 30, 610, 390), 24, fill="white", outline="#d5dbe6", width=2)
+    pen.ellipse((60, 62, 124, 126), fill="#2e9e6b")
+    pen.line(((78, 94), (90, 108), (108, 80)), fill="white", width=7)
+    for y, size, words in ((66, 26, "Transfer sent"), (100, 20, "Demo Bank"), (180, 64, "300.00 RUB"), (300, 24, "To 0000 1111 2222 3333")):
+        pen.text((148 if y < 150 else 62, y), words, fill="#1d2433", font=ImageFont.load_default(size))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
 def shoot(chat, name):
-    """Take the picture, with the mouse out of the way."""
+    """Take the picture when everything is there, with the mouse out of the way."""
+    for image in chat.page.locator(".photo img").all():
+        expect(image).to_have_js_property("complete", True)
     chat.page.mouse.move(0, 0)
     chat.page.screenshot(path=IMAGES / name)

@@ -6,7 +6,7 @@ import re
 import threading
 
 import pytest
-from catalog_facts import FACTS, PUBLISHED, ROOT, complete, media, problems, sample, url_of
+from catalog_facts import FACTS, PUBLISHED, ROOT, complete, full, media, problems, url_of
 
 from kie.catalog import Catalog, CatalogError, InputError
 
@@ -37,21 +37,6 @@ def refusal(model_id, **values):
     with pytest.raises(InputError) as caught:
         build(model_id, **values)
     return caught.value
-
-
-def full(model):
-    """Return answers for every input that can be answered together."""
-    values = complete(model)
-    for spec in model.inputs:
-        if spec.shown == "hidden" or spec.name in values:
-            continue
-        trial = {**values, spec.name: sample(spec)}
-        if model.applies(spec.name, values) and not model.missing(trial):
-            try:
-                values = model.check(trial)
-            except InputError:
-                continue  # it excludes another answer; that answer stays
-    return values
 
 
 # --- what is offered

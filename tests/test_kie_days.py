@@ -194,7 +194,9 @@ def test_a_poll_that_goes_wrong_never_fails_the_job(start_bot, day):
     check(bot, day, *live_through(bot, day, "poll"))
 
 
-@pytest.mark.parametrize(("kind", "reason", "said"), [("501", "server", SERVER), ("408", "timeout", "it took too long")])
+@pytest.mark.parametrize(
+    ("kind", "reason", "said"), [("501", "server", SERVER), ("408", "timeout", "it took too long")]
+)
 def test_an_envelope_that_means_the_end_of_the_task_ends_the_job(start_bot, kind, reason, said):
     bot = start_bot()
     alice, boss = bot.rich(), bot.admin()
@@ -219,7 +221,7 @@ def test_a_result_in_words_from_a_model_of_pictures_still_arrives(start_bot):
 def test_a_task_that_never_ends_is_given_up_at_its_deadline_and_its_late_result_is_free_and_comes_once(start_bot):
     """Lessons D3. z-image: 15 minutes; the late look is hourly."""
     bot = start_bot()
-    alice, boss = bot.rich(), bot.admin()
+    alice = bot.rich()
     bot.kie.trouble("create", "stall")
     order(bot, alice)
     bot.forward(14 * MINUTE, step=30)

@@ -109,7 +109,7 @@ def test_the_newest_text_of_the_prompt_is_what_is_made(start_bot):
 
 
 def test_the_price_on_the_card_is_the_price_held_and_captured_for_every_kind_of_model(start_bot):
-    """Criterion 2. Every third model that one sentence suffices for; metered ones are charged at most what was shown."""
+    """Criterion 2. Every third model that one sentence suffices for; metered ones cost at most what was shown."""
     bot = start_bot(USER_JOBS="500", USER_STARTS="500")
     alice = bot.rich(amount="100000")
     seen = []
@@ -380,7 +380,7 @@ def test_an_order_of_a_model_that_was_withdrawn_meanwhile_gives_the_money_back(s
     user, now = user_of(bot, alice), bot.clock.now()
     draft = drafts.put(user.id, "generate", now, model="gone/model", data={"values": {"prompt": "a fox"}}, price=72)
     jobs.order(user.id, draft.id, draft.version, now=now, usual_s=15, limit=5, starts=5)
-    bot.pump()
+    bot.forward(5)
     assert "model: this model is not available now." in alice.last and bot.balance(alice) == 100_000
     number = job_of(bot, alice).id
     alice.send("/history")

@@ -1,4 +1,4 @@
-"""Money from outside: Stars, and transfers that an admin decides. Credited once, what the payment says, to its payer."""
+"""Money from outside: Stars, and transfers that an admin decides: credited once, as the payment says, to its payer."""
 
 import pytest
 
@@ -330,7 +330,7 @@ def test_two_admins_tap_at_once_the_first_wins_and_both_copies_say_who(start_bot
         body = {"message_id": message["message_id"], "data": data}
         ids.append(bot.telegram.call("POST", f"/people/{admin.id}/tap", json=body)["callback_query_id"])
     bot.pump()
-    states = {entry for entry in entries_of(bot, alice)}
+    states = set(entries_of(bot, alice))
     answers = [bot.telegram.call("GET", f"/taps/{number}") for number in ids]
     refused_first = not states
     assert states in (set(), {("topup", 30_000)})

@@ -6,17 +6,24 @@ from storage import (
     audit,
     broadcasts,
     drafts,
+    dump,
     figures,
     free,
+    health,
     jobs,
     ledger,
     outbox,
+    overlay,
     payments,
+    privacy,
     promo,
     referrals,
     returns,
+    schema,
+    signs,
     staff,
     stored,
+    troubles,
     users,
 )
 
@@ -29,15 +36,22 @@ class Services:
     audit = audit
     broadcasts = broadcasts
     drafts = drafts
+    dump = dump
     figures = figures
     free = free
+    health = health
     jobs = jobs
     ledger = ledger
     outbox = outbox
+    overlay = overlay
     payments = payments
+    privacy = privacy
     promo = promo
     referrals = referrals
     returns = returns
+    schema = schema
+    signs = signs
     staff = staff
     stored = stored
+    troubles = troubles
     users = users

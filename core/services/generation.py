@@ -72,6 +72,7 @@ class Generation:
         self._paused_on = None  # "credits" or "key" while KIE refuses everybody
         self._spent = None
         self._popular = None
+        self._left = None
 
     @property
     def catalog(self):
@@ -123,6 +124,16 @@ class Generation:
         model = self.model(job)
         return model.title if model else job.model.rsplit("/", 1)[-1]
 
+    def credits_left(self, now):
+        """Return KIE's credits, looked up at most every five minutes; the last known ones while KIE is away, or None."""
+        if self._left is None or now - self._left[0] > POPULAR_FOR:
+            try:
+                self._left = (now, self.client.credits())
+            except KieError as error:
+                log.info("the credits could not be read: %s", error)
+                self._left = (now, self._left and self._left[1])
+        return self._left[1]
+
     # the open card
 
     def card(self, user_id, now, code=None):
@@ -155,6 +166,8 @@ class Generation:
 
     def order(self, user, draft_id, version, usual_s, now):
         """Turn a quote into a job; return (job, created). Raise UserError with what the person can do about it."""
+        for gate in self._bot.gates:
+            gate(self._bot, user, now)
         if self.is_paused(now):
             raise UserError("job.sales_paused")
         if user.sales_paused:

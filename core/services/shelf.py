@@ -7,6 +7,7 @@ import json
 import threading
 import time
 
+from kie import changes, discovery
 from kie import overlay as layers
 from kie.catalog import Catalog, CatalogError
 from storage import overlay
@@ -54,6 +55,16 @@ class Shelf:
         self.catalog()
         return layers.merged(self._file, self._changes)
 
+    def check(self, client, clock, tell=lambda done, total: None):
+        """Compare with what KIE offers today and keep the differences; return (all of them, ids of those not told yet).
+
+        Takes about four minutes, and raises KieError or StrangeList.
+        """
+        found = discovery.look(client, clock.sleep, tell)
+        differences = changes.compare(self.data(), found, f"{clock.now():%Y-%m-%d}")
+        rows = [(change.model, change.kind, change.about) for change in differences]
+        return differences, overlay.record(rows, clock.now())
+
     def trial(self, scope, field, value):
         """Return why the model of a change could not be sold with it, or None."""
         self.catalog()
@@ -68,7 +79,7 @@ class Shelf:
         self.catalog()
         return layers.terms(self._changes, model)
 
-    def changed(self, scope, field):
+    def value(self, scope, field):
         """Return the value of a change in force, or None."""
         self.catalog()
         return self._changes.get((scope, field))

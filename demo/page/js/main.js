@@ -1,5 +1,6 @@
 /** Start the page: the three columns, who is acting, and which of them a narrow screen shows. */
 
+import * as api from "./api.js";
 import { ChatView } from "./chat.js";
 import { h } from "./dom.js";
 import { language, t } from "./i18n.js";
@@ -40,6 +41,7 @@ function showRight(id) {
   right?.close();
   right = id === null ? null : new ChatView(id, actions);
   if (right) chats.append(right.element);
+  right?.seen();
   chats.classList.toggle("two", Boolean(right));
 }
 
@@ -91,11 +93,18 @@ function firstPerson() {
   return (people.find((person) => person.role !== "admin") ?? people[0])?.id;
 }
 
+/** On the first visit of somebody who reads Russian, the people of the demo do so too. */
+async function speakRussian() {
+  if (language !== "ru" || remembered("welcomed") !== null) return;
+  for (const { id } of store.people.values()) store.putPerson(await api.changePerson(id, { language_code: "ru" }));
+}
+
 async function start() {
   applyTheme();
   document.documentElement.lang = language;
   document.body.append(problemsBar());
   await store.loadState();
+  await speakRussian();
   document.title = store.bot.first_name;
   const people = peopleColumn(actions);
   const skip = () => left?.composer.focus();

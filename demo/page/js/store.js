@@ -16,6 +16,8 @@ class Chat {
   constructor() {
     this.messages = new Map(); // message_id → Message, in the order of ids
     this.isLoaded = false;
+    this.loading = null; // the promise of a reading that goes on
+    this.later = null; // while the chat is being read: what has changed since, to be done when it is there
     this.unread = 0;
     this.action = null;
     this.taps = new Map(); // callback_query_id → {messageId, data, timer}, waiting for the bot's answer
@@ -51,10 +53,16 @@ class Store extends EventTarget {
 
   /** Follow the server's events and read every chat, the chat of `first` first. */
   async follow(first) {
-    api.listen(
-      (kind, data) => this.receive(kind, data),
-      (up) => this.connection(up),
-    );
+    // What is read after the stream has opened misses nothing that comes between the two.
+    await new Promise((resolve) => {
+      api.listen(
+        (kind, data) => this.receive(kind, data),
+        (up) => {
+          if (up) resolve();
+          this.connection(up);
+        },
+      );
+    });
     if (first !== undefined) await this.loadChat(first);
     await this.loadMissing();
   }
@@ -77,12 +85,26 @@ class Store extends EventTarget {
   }
 
   /** Read the whole chat of a person anew. */
-  async loadChat(id) {
-    const { messages } = await api.getMessages(id);
+  loadChat(id) {
     const chat = this.chat(id);
-    chat.messages = new Map(messages.map((message) => [message.message_id, message]));
+    chat.loading ??= this.readChat(id, chat).finally(() => {
+      chat.loading = null;
+    });
+    return chat.loading;
+  }
+
+  async readChat(id, chat) {
+    const changes = [];
+    chat.later = changes;
+    try {
+      const { messages } = await api.getMessages(id);
+      chat.messages = new Map(messages.map((message) => [message.message_id, message]));
+    } finally {
+      chat.later = null;
+    }
     chat.isLoaded = true;
     this.emit("reloaded", { chatId: id });
+    changes.forEach((change) => change());
   }
 
   async loadMissing() {
@@ -125,6 +147,10 @@ class Store extends EventTarget {
   /** Add a message or replace it with its newer self. */
   put(chatId, message) {
     const chat = this.chat(chatId);
+    if (chat.later) {
+      chat.later.push(() => this.put(chatId, message));
+      return;
+    }
     const known = chat.messages.get(message.message_id);
     if (known && JSON.stringify(known) === JSON.stringify(message)) return; // an answer and its event say the same
     chat.messages.set(message.message_id, message);
@@ -136,7 +162,9 @@ class Store extends EventTarget {
   }
 
   remove(chatId, messageId) {
-    if (this.chat(chatId).messages.delete(messageId)) this.emit("removed", { chatId, messageId });
+    const { later } = this.chat(chatId);
+    if (later) later.push(() => this.remove(chatId, messageId));
+    else if (this.chat(chatId).messages.delete(messageId)) this.emit("removed", { chatId, messageId });
   }
 
   putPerson(person) {

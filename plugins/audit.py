@@ -1,0 +1,48 @@
+"""/audit: what the operator's people did, newest first, of everybody or about one person.
+
+Texts: act.* and audit.* in data/texts/<lang>/audit.po.
+"""
+
+from core.buttons import button, way_out
+
+PAGE = 8
+SHOWN = 80
+
+
+def register(bot):
+    """Declare the command and its pages."""
+    bot.command("audit", show, about="audit.about", right="audit")
+    bot.button("audit:page", page, right="audit", before=int)
+    bot.button("audit:about", about, right="audit", user=int, before=int)
+    bot.admin_menu("audit.menu", "audit:page:0", row=5)
+
+
+def show(ctx):
+    """Show the newest acts."""
+    page(ctx, 0)
+
+
+def page(ctx, before):
+    """Show a page of acts older than `before` (0: the newest)."""
+    found = ctx.acts.recent(limit=PAGE + 1, before=before or None)
+    _draw(ctx, found, "audit:page", (), way_out("admin:show"))
+
+
+def about(ctx, user, before):
+    """Show a page of what was done to one person."""
+    found = ctx.acts.recent(limit=PAGE + 1, before=before or None, user=user)
+    _draw(ctx, found, "audit:about", (user,), way_out("users:card", user))
+
+
+def _draw(ctx, found, route, args, last_row):
+    lines = [_line(ctx, act) for act in found[:PAGE]]
+    older = [button("balance.older", route, *args, found[PAGE - 1].id)] if len(found) > PAGE else []
+    ctx.edit("audit.list", [*older, last_row], lines=ctx.lines(lines or [ctx.say("audit.nothing")]))
+
+
+def _line(ctx, act):
+    whom = ctx.users.get(act.user_id).first_name if act.user_id else act.ref or ""
+    amount = ctx.texts.money(ctx.lang, act.amount) if act.amount else ""
+    what = ctx.say(f"act.{act.what}") if ctx.texts.has(f"act.{act.what}") else act.what
+    details = " · ".join(part for part in (whom, amount, (act.words or "")[:SHOWN]) if part)
+    return ctx.say("audit.line", when=act.created_at, name=act.actor.first_name, what=what, details=details)

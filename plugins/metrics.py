@@ -1,0 +1,49 @@
+"""GET /metrics on PORT: the few figures that should wake somebody, for Prometheus.
+
+No money and no names; a copy that stands by tells only that.
+"""
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def register(bot):
+    """Declare the page."""
+    bot.page("/metrics", show)
+
+
+def show(bot, leads):
+    """Return the figures of this moment."""
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # only who looks pays for it
+
+    registry = CollectorRegistry()
+    for name, (about, value) in figures(bot, leads).items():
+        Gauge(name, about, registry=registry).set(value)
+    endings = Gauge("bot_updates", "Updates handled since the start, by how they ended", ["outcome"], registry=registry)
+    for outcome, count in bot.outcomes.copy().items():
+        endings.labels(outcome).set(count)
+    return generate_latest(registry), {"Content-Type": CONTENT_TYPE}
+
+
+def figures(bot, leads):
+    """Return {name: (meaning, number)}; ages are seconds, 0 when nothing waits."""
+    if not leads:
+        return {"bot_leader": ("1 when this copy works, 0 when it stands by", 0)}
+    now, found = bot.clock.now(), bot.health.figures()
+
+    def age(since):
+        return 0 if since is None else max(0, (now - since).total_seconds())
+
+    return {
+        "bot_leader": ("1 when this copy works, 0 when it stands by", 1),
+        "bot_fetch_age_seconds": ("Since Telegram last answered", age(bot.updates.fetched_at or bot.leads_since)),
+        "bot_write_age_seconds": ("Since a row was last written", age(bot.wrote_at)),
+        "bot_inbox": ("Updates not handled yet", found["inbox"][0]),
+        "bot_inbox_age_seconds": ("Age of the oldest of them", age(found["inbox"][1])),
+        "bot_set_aside": ("Updates that failed three times", found["aside"][0]),
+        "bot_jobs_open": ("Orders under way", found["jobs"][0]),
+        "bot_job_age_seconds": ("Age of the oldest of them", age(found["jobs"][1])),
+        "bot_deliveries": ("Results not brought to the chat yet", found["deliveries"][0]),
+        "bot_delivery_age_seconds": ("Age of the oldest of them", age(found["deliveries"][1])),
+        "bot_messages": ("Messages that must arrive and have not", found["messages"][0]),
+        "bot_sales_paused": ("1 while nothing is sold", int(bot.generation.is_paused(now))),
+    }

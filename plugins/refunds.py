@@ -1,0 +1,117 @@
+"""Stars given back from the user card: chosen, explained, confirmed once.
+
+A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
+answer, it is asked again every minute, and when it refuses, the money returns to the balance. What the balance does not
+cover is the operator's loss and is confirmed as such.
+Texts: refunds.* in data/texts/<lang>/refunds.po.
+"""
+
+import logging
+
+from core.buttons import button, way_out
+from core.errors import NotEnoughMoney, UserError
+from core.sender import TelegramError
+from core.transport import NotSent, UnknownOutcome
+
+log = logging.getLogger(__name__)
+SHOWN = 6
+MAX_REASON = 200
+
+
+def register(bot):
+    """Declare the list of a user's Stars payments and the steps of a refund."""
+    bot.button("refunds:list", show, right="money", user=int)
+    bot.button("refunds:ask", ask, right="money", user=int, place=int)
+    bot.step("refunds:reason", take_reason, right="money")
+    bot.button("refunds:go", refund, right="money", version=int)
+    bot.every(60, "refunds", ask_again)
+
+
+def show(ctx, user):
+    """List a user's newest payments in Stars."""
+    found = ctx.payments.charges(user_id=user, limit=SHOWN)
+    rows = [button("refunds.row", "refunds:ask", user, place, amount=charge.topup.amount, stars=charge.stars,
+                   mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}")) for place, charge in enumerate(found)]
+    ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out("users:card", user)])
+
+
+def ask(ctx, user, place):
+    """Ask why this payment goes back."""
+    found = ctx.payments.charges(user_id=user, limit=SHOWN)
+    if not 0 <= place < len(found):
+        raise UserError("common.old_button")
+    charge = found[place]
+    if charge.refund:
+        raise UserError(f"refunds.was_{charge.refund}")
+    data = {"charge": charge.charge_id, "user": user}
+    ctx.ask("refunds:reason", "refunds.ask", [way_out("refunds:list", user)], data=data,
+            number=charge.topup_id, amount=charge.topup.amount, stars=charge.stars, when=charge.created_at)
+
+
+def take_reason(ctx):
+    """Keep the reason and ask once more, with what it would cost the operator."""
+    if not ctx.text.strip():
+        raise UserError("refunds.want_reason", buttons=[way_out("refunds:list", ctx.draft.data["user"])])
+    _check(ctx, ctx.draft.data | {"reason": ctx.text.strip()[:MAX_REASON]}, ctx.reply)
+
+
+def _check(ctx, data, draw):
+    charge = ctx.returns.charge(data["charge"])
+    loss = max(0, charge.topup.amount - ctx.ledger.balance(charge.user_id))
+    draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
+    person = ctx.users.get(charge.user_id)
+    rows = [button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.version),
+            way_out("refunds:list", person.id)]
+    draw("refunds.check_loss" if loss else "refunds.check", rows, name=person.first_name, amount=charge.topup.amount,
+         stars=charge.stars, loss=loss, reason=data["reason"])
+
+
+def refund(ctx, version):
+    """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
+    draft = ctx.drafts.get(ctx.user.id, "refunds", ctx.now)
+    if draft is None or draft.version != version or "loss" not in draft.data:
+        raise UserError("refunds.done_before")
+    data = draft.data
+    charge = ctx.returns.charge(data["charge"])
+    if charge.topup.amount - ctx.ledger.balance(charge.user_id) > data["loss"]:
+        _check(ctx, data, ctx.edit)
+        return
+    try:
+        booked = ctx.returns.ask_refund(data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0)
+    except NotEnoughMoney:
+        _check(ctx, data, ctx.edit)
+        return
+    ctx.done("refunds")
+    if booked is None:
+        raise UserError("refunds.done_before")
+    state = _ask_telegram(ctx.bot, charge, ctx.users.get(charge.user_id).telegram_id, ctx.now)
+    ctx.edit(f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars)
+
+
+def _ask_telegram(bot, charge, payer, now):
+    """Ask Telegram to give the Stars back; return "done", "refused", or "asked" when it is to be asked again.
+
+    Asking twice is safe: Telegram answers CHARGE_ALREADY_REFUNDED.
+    """
+    try:
+        bot.sender.call("refundStarPayment", user_id=payer, telegram_payment_charge_id=charge.charge_id)
+    except TelegramError as error:
+        if error.code != 400:
+            log.warning("refund of %s: %s", charge.charge_id, error)
+            return "asked"
+        if "ALREADY_REFUNDED" not in error.description:
+            log.error("refund of %s refused: %s", charge.charge_id, error)
+            bot.returns.refund_refused(charge.charge_id, now)
+            bot.alert("refunds.alert_refused", cause=f"refund:{charge.charge_id}", number=charge.topup_id)
+            return "refused"
+    except (NotSent, UnknownOutcome) as error:
+        log.warning("refund of %s: %s", charge.charge_id, error)
+        return "asked"
+    bot.returns.refund_done(charge.charge_id)
+    return "done"
+
+
+def ask_again(bot, now):
+    """Ask for the refunds that Telegram has not answered."""
+    for charge in bot.returns.refunds_asked():
+        _ask_telegram(bot, charge, charge.user.telegram_id, now)

@@ -1,0 +1,96 @@
+"""/support: write to a person from anywhere; /paysupport: the same about a payment; /terms: what is sold, and how.
+
+What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there.
+Settings, all of which can be changed from the chat: SUPPORT_CONTACT, a @name or a link to write to besides; TERMS_TEXT,
+SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each with a _RU for readers of Russian.
+Texts: support.* in data/texts/<lang>/support.po.
+"""
+
+from datetime import timedelta
+
+from core.buttons import button, link
+from core.errors import UserError
+from core.forms import file_in
+from core.settings import contact
+
+ABOUT = {"job": "support.about_job", "pay": "support.about_pay"}
+MAX_WORDS = 1000
+BLOCKED_PAUSE = timedelta(hours=1)
+TEXTS = ("TERMS_TEXT", "SUPPORT_TEXT", "PAYSUPPORT_TEXT")
+
+
+def register(bot):
+    """Declare the settings, the commands and the dialogue; people whose access is closed reach them too."""
+    bot.setting("SUPPORT_CONTACT", contact, default="", advanced=False, chat=True)
+    for name in TEXTS:
+        bot.setting(name, default="", chat=True)
+        bot.setting(f"{name}_RU", default="", chat=True)
+    bot.command("support", support, about="support.about", blocked=True)
+    bot.command("paysupport", paysupport, about="support.about_pay_command", blocked=True)
+    bot.command("terms", terms, about="support.about_terms", blocked=True)
+    bot.button("support:open", ask, about=str, blocked=True)
+    bot.step("support:words", take_words, blocked=True)
+
+
+def support(ctx):
+    """Listen for what a person wants to say."""
+    ask(ctx, "0")
+
+
+def paysupport(ctx):
+    """Listen for a question about a payment."""
+    ask(ctx, "pay0")
+
+
+def ask(ctx, about):
+    """Listen, in a new message: the bad news it is about stays above it."""
+    name, usual = ("PAYSUPPORT_TEXT", "support.usual_pay") if about.startswith("pay") else ("SUPPORT_TEXT", "support.usual")
+    own = ctx.settings["SUPPORT_CONTACT"]
+    rows = [*([link("support.write", own)] if own else []), *ctx.bot.home()]
+    shown = ctx.reply("support.ask", rows, words=_own_words(ctx, name) or ctx.say(usual), about=_topic(ctx.bot, ctx.lang, about))
+    kept = ctx.drafts.get(ctx.user.id, "support", ctx.now)
+    data = {"about": about, "sent_at": kept.data.get("sent_at", 0) if kept else 0}
+    ctx.drafts.put(ctx.user.id, "support", ctx.now, step="support:words", data=data, message_id=shown)
+
+
+def _own_words(ctx, name):
+    """Return the operator's text in the person's language, or for everybody, or "" for none."""
+    return (ctx.lang == "ru" and ctx.settings[f"{name}_RU"]) or ctx.settings[name]
+
+
+def _topic(bot, lang, about):
+    """Return what a message is about in words: an order, a payment, or nothing."""
+    kind, number = about[:3], about[3:]
+    known = kind in ABOUT and number.isdecimal() and number != "0"
+    return bot.texts.plain(lang, ABOUT[kind], number=number[:18]) if known else ""
+
+
+def terms(ctx):
+    """Show the operator's terms, or plain ones that hold for every bot of this kind."""
+    ctx.reply("support.terms", ctx.bot.trouble(), words=_own_words(ctx, "TERMS_TEXT") or ctx.say("support.terms_default"))
+
+
+def take_words(ctx):
+    """Bring what was written to the people who answer; somebody blocked may write once an hour."""
+    file = file_in(ctx.message)
+    words = (ctx.text or ctx.message.get("caption", "")).strip()
+    if file is not None and file["kind"] not in ("photo", "document") or not (words or file):
+        raise UserError("support.want_words", buttons=ctx.bot.home())
+    data, now_s = ctx.draft.data, ctx.now.timestamp()
+    if ctx.user.banned and now_s - data["sent_at"] < BLOCKED_PAUSE.total_seconds():
+        raise UserError("support.later", buttons=[[]])
+    _tell(ctx, data["about"], words[:MAX_WORDS], file)
+    ctx.drafts.put(ctx.user.id, "support", ctx.now, step=None, data=data | {"sent_at": now_s})
+    ctx.reply("support.sent", ctx.bot.home())
+
+
+def _tell(ctx, about, words, file):
+    media = {"kind": file["kind"], "file_id": file["file_id"]} if file else None
+    for reader, chat_id in ctx.bot.desk("message"):
+        card = link("common.user", f"https://t.me/{ctx.bot.username}?start=u{ctx.user.id}")
+        rows = [[button("support.answer", "users:message", ctx.user.id),
+                 card if chat_id else button("common.user", "users:card", ctx.user.id)]]
+        ctx.notify(reader.id, "support.request", unique=f"support:{ctx.update_id}:{chat_id or reader.id}", chat_id=chat_id,
+                   buttons=rows, media=media, name=ctx.user.first_name, id=ctx.user.telegram_id, words=words,
+                   username=f"@{ctx.user.username}" if ctx.user.username else "",
+                   about=_topic(ctx.bot, ctx.bot.lang_of(reader), about))

@@ -1,0 +1,230 @@
+"""Backup, restore and moving: one file for both databases, proved by counting and by the books."""
+
+import gzip
+import json
+import re
+
+import pytest
+
+import bot as main
+from core import lock
+from storage import audit, db, dump, schema
+from storage.engines import open_engine
+from storage.tables import TABLES, Job, Stored
+
+
+@pytest.fixture
+def empty(request, tmp_path, database_url):
+    """The address of an empty database of the other kind."""
+    if database_url.startswith("sqlite"):
+        return request.getfixturevalue("postgres")()
+    return f"sqlite:///{tmp_path}/other/bot.db"
+
+
+@pytest.fixture
+def lived_in(start_bot):
+    """A bot with people, money, jobs, a request with a picture, and drafts that are gone."""
+    bot = start_bot()
+    alice, boss = bot.rich("Alice <3"), bot.admin()
+    order(bot, alice)
+    bot.kie.settings(hold=True)
+    order(bot, alice)
+    boris = bot.user("Борис 'quote' \\ \"x\"")
+    boris.send("/start")
+    request(bot, boris)
+    bot.bot.stored.put("USD_RATE", "91.5", now=bot.clock.now(), actor=bot.bot.users.by_telegram_id(boss.id).id)
+    return bot
+
+
+def request(bot, person):
+    """Have a transfer waiting for an admin."""
+    user = bot.bot.users.by_telegram_id(person.id)
+    now = bot.clock.now()
+    topup = bot.bot.payments.create(user.id, "transfer", 30000, now=now)
+    bot.bot.payments.submit(topup.id, user.id, {"file_id": "f", "unique_id": "u", "kind": "photo"}, now, b"\x00\xff")
+
+
+def order(bot, person, prompt="a fox"):
+    """Order a picture and let some time pass."""
+    person.send(prompt)
+    person.tap("🖼 Picture")
+    person.tap("▶ Create")
+    bot.forward(60)
+
+
+def environ(bot, tmp_path, **more):
+    """Return the settings of commands on this bot's database."""
+    return bot.environ | {"DATA_DIR": str(tmp_path / "data")} | more
+
+
+def run(name, argument, settings, capsys):
+    """Run a command as `python bot.py` does; return (exit code, what it printed)."""
+    code = main.command(name, argument, settings)
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def contents(url):
+    """Return {table: sorted rows} in the plain form of a dump."""
+    engine = open_engine(url)
+    engine.begin_reading()
+    found = {}
+    for table in engine.tables():
+        columns = sorted(engine.columns(table))
+        rows = json.loads(json.dumps([list(row) for row in engine.rows(table, columns)], default=dump._plain))
+        found[table] = sorted(map(plain, rows), key=str)
+    engine.close()
+    found.pop("schema_migration")
+    return found
+
+
+def plain(row):
+    """Return a row whose booleans are numbers and whose JSON is in one form, as the two databases differ in these."""
+
+    def one(value):
+        if isinstance(value, str) and value[:1] in "{[":
+            return json.dumps(json.loads(value), sort_keys=True)
+        return int(value) if isinstance(value, bool) else value
+
+    return [one(value) for value in row]
+
+
+def test_a_move_to_the_other_database_and_back_loses_nothing(lived_in, empty, tmp_path, capsys):
+    bot, settings = lived_in, environ(lived_in, tmp_path)
+    bot.stop()
+    before = contents(bot.url)
+    code, said = run("move", empty, settings, capsys)
+    assert code == 0, said
+    assert "0 differences" in said and "DATABASE_URL" in said
+    assert contents(empty) == before
+    back = f"sqlite:///{tmp_path}/back/bot.db" if bot.url.startswith("sqlite") else None
+    if back:
+        assert run("move", back, settings | {"DATABASE_URL": empty}, capsys)[0] == 0
+        assert contents(back) == before
+
+
+def test_the_moved_copy_takes_a_first_new_order_and_finishes_the_open_one(lived_in, empty, tmp_path, capsys):
+    bot = lived_in
+    alice = bot.telegram.person("Alice <3", id=next(p["id"] for p in bot.telegram.state["people"] if p["first_name"] == "Alice <3"))
+    bot.stop()
+    assert run("move", empty, environ(bot, tmp_path), capsys)[0] == 0
+    with db.connection():
+        newest = Job.select().order_by(Job.id.desc()).first().id
+    bot.url = bot.environ["DATABASE_URL"] = empty
+    bot.start()
+    bot.kie.settings(hold=False)
+    bot.kie.finish()
+    bot.forward(90)
+    order(bot, alice, "a second fox")
+    with db.connection():
+        assert Job.select().order_by(Job.id.desc()).first().id == newest + 1
+    assert "photo" in alice.last_message
+    assert not list(audit.verify())
+
+
+def test_ids_go_on_after_a_move_even_when_the_last_rows_are_gone(lived_in, empty, tmp_path, capsys):
+    """A draft's number is part of keys: given twice, a new order would find the old one's job."""
+    bot = lived_in
+    last = open_engine(bot.url)
+    ids = last.last_ids()
+    last.close()
+    bot.stop()
+    run("move", empty, environ(bot, tmp_path), capsys)
+    copy = open_engine(empty)
+    assert ids["draft"] > copy.count("draft")
+    assert {table: copy.last_ids().get(table) for table in ids if table != "schema_migration"} == {
+        table: last for table, last in ids.items() if table != "schema_migration"
+    }
+    copy.close()
+
+
+def test_a_backup_is_made_beside_the_running_bot_and_restored_into_an_empty_database(lived_in, empty, tmp_path, capsys):
+    bot, settings = lived_in, environ(lived_in, tmp_path)
+    before = contents(bot.url)
+    code, said = run("backup", None, settings, capsys)
+    path = re.match(r"(\S+\.jsonl\.gz): \d+ rows", said)[1]
+    assert code == 0
+    code, said = run("restore", path, settings | {"DATABASE_URL": empty}, capsys)
+    assert code == 0, said
+    assert contents(empty) == before
+
+
+def test_a_backup_is_for_its_owners_eyes(lived_in, tmp_path, capsys):
+    run("backup", str(tmp_path / "b.gz"), environ(lived_in, tmp_path), capsys)
+    assert (tmp_path / "b.gz").stat().st_mode & 0o077 == 0
+
+
+def test_rows_are_never_restored_over_rows(lived_in, tmp_path, capsys):
+    settings = environ(lived_in, tmp_path)
+    run("backup", str(tmp_path / "b.gz"), settings, capsys)
+    code, said = run("restore", str(tmp_path / "b.gz"), settings, capsys)
+    assert code == 1 and "empty" in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda lines: lines[:-1], "breaks off"),
+        (lambda lines: lines[:-40], ""),
+        (lambda lines: [json.dumps(json.loads(lines[0]) | {"format": 99}), *lines[1:]], "format"),
+        (lambda lines: [lines[0].replace("0001_start", "9999_future"), *lines[1:]], "upgrade"),
+        (lambda lines: [lines[0], *[one for one in lines[1:] if "hold:" not in one]], "entry"),
+    ],
+)
+def test_a_spoilt_backup_is_refused_and_leaves_nothing(lived_in, empty, tmp_path, capsys, spoil, word):
+    settings = environ(lived_in, tmp_path)
+    run("backup", str(tmp_path / "b.gz"), settings, capsys)
+    lines = gzip.decompress((tmp_path / "b.gz").read_bytes()).decode().splitlines()
+    (tmp_path / "spoilt.gz").write_bytes(gzip.compress("\n".join(spoil(lines)).encode()))
+    code, said = run("restore", str(tmp_path / "spoilt.gz"), settings | {"DATABASE_URL": empty}, capsys)
+    assert code == 1 and word in said
+    engine = open_engine(empty)
+    assert not any(engine.count(table) for table in engine.tables() if table != "schema_migration")
+    engine.close()
+
+
+def test_a_file_that_is_no_backup_is_told_so(empty, tmp_path, servers):
+    (tmp_path / "photo.gz").write_bytes(b"not gzip")
+    with pytest.raises(dump.DumpError, match="not a backup"):
+        dump.restore(tmp_path / "photo.gz", empty)
+
+
+@pytest.mark.parametrize("name", ["restore", "move"])
+def test_while_the_bot_leads_restore_and_move_are_refused(lived_in, empty, tmp_path, capsys, name):
+    settings = environ(lived_in, tmp_path)
+    run("backup", str(tmp_path / "b.gz"), settings, capsys)
+    leader = lock.make(lived_in.url, settings["DATA_DIR"])
+    assert leader.acquire()
+    code, said = run(name, str(tmp_path / "b.gz") if name == "restore" else empty, settings, capsys)
+    leader.release()
+    assert code == 1 and "stop it first" in said
+
+
+def test_every_table_of_the_core_is_in_a_backup(lived_in, tmp_path, capsys):
+    run("backup", str(tmp_path / "b.gz"), environ(lived_in, tmp_path), capsys)
+    assert {model._meta.table_name for model in TABLES} <= set(dump.read_header(tmp_path / "b.gz")["tables"])
+
+
+def test_verify_reads_and_never_migrates(database_url, servers, tmp_path, capsys):
+    settings = {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path / "data")}
+    code, said = run("verify", None, settings, capsys)
+    assert code == 1 and "0001_start" in said and "start the bot" in said
+    db.connect(database_url)
+    assert schema.pending() == ["0001_start"]
+
+
+def test_verify_names_what_is_broken(lived_in, tmp_path, capsys):
+    bot = lived_in
+    with db.transaction() as connection:
+        connection.execute_sql("UPDATE account SET balance = balance + 1")
+    code, said = run("verify", None, environ(bot, tmp_path), capsys)
+    assert code == 1 and "broken: a balance is the sum of its entries" in said
+
+
+def test_a_moved_rate_is_there(lived_in, empty, tmp_path, capsys):
+    lived_in.stop()
+    run("move", empty, environ(lived_in, tmp_path), capsys)
+    with db.connection():
+        assert Stored.get(Stored.name == "USD_RATE").value == "91.5"
+
+

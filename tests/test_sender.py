@@ -1,0 +1,230 @@
+"""The sender: what is repeated and what is not, 429, markup that is refused, texts that are too long."""
+
+import io
+import socket
+import threading
+
+import pytest
+
+from core.loops import Clock
+from core.sender import Sender, TelegramError, TooBig
+from core.transport import NotSent, UnknownOutcome
+from demo import server as demo_server
+from tests.kit import TOKEN
+
+
+class Stopwatch(Clock):
+    """A clock that stands still, notes what it was asked to sleep, and moves on by that much."""
+
+    def __init__(self, meanwhile=lambda: None):
+        self.slept = []
+        self.at = 0.0
+        self._meanwhile = meanwhile
+
+    def monotonic(self):
+        """Return the seconds slept so far."""
+        return self.at
+
+    def sleep(self, seconds):
+        """Note the wait."""
+        self.slept.append(seconds)
+        self.at += seconds
+        self._meanwhile()
+
+
+@pytest.fixture
+def telegram(servers):
+    """The local Bot API server."""
+    return servers[0]
+
+
+@pytest.fixture
+def clock():
+    """A stopwatch."""
+    return Stopwatch()
+
+
+@pytest.fixture
+def sender(telegram, clock):
+    """A sender between the clock and the server."""
+    made = Sender(TOKEN, telegram.url, clock)
+    yield made
+    made.transport.close()
+
+
+@pytest.fixture
+def alice(telegram):
+    """Somebody to write to."""
+    return telegram.person("Alice")
+
+
+def texts(person):
+    """Return the texts a person got."""
+    return [message["text"] for message in person.received]
+
+
+def test_a_429_is_waited_for_as_long_as_it_says(telegram, sender, clock, alice):
+    telegram.fail_next("sendMessage", "429", retry_after=7)
+    sender.call("sendMessage", chat_id=alice.id, text="hello")
+    assert texts(alice) == ["hello"] and clock.slept == [7]
+
+
+def test_a_429_holds_back_its_own_chat_only(telegram, alice):
+    bob, asleep, morning = telegram.person("Bob"), threading.Semaphore(0), threading.Event()
+
+    class Night(Stopwatch):
+        def sleep(self, seconds):
+            asleep.release()
+            assert morning.wait(10)
+            super().sleep(seconds)
+
+    sender = Sender(TOKEN, telegram.url, Night())
+    telegram.fail_next("sendMessage", "429", retry_after=30, chat_id=alice.id)
+
+    def write(text):
+        try:
+            sender.call("sendMessage", chat_id=alice.id, text=text)
+        finally:
+            sender.transport.close()
+
+    first = threading.Thread(target=write, args=("one",))
+    first.start()
+    assert asleep.acquire(timeout=10)
+    second = threading.Thread(target=write, args=("two",))
+    second.start()
+    assert asleep.acquire(timeout=10), "another message to the same chat is held back too"
+    sender.call("sendMessage", chat_id=bob.id, text="at once")
+    assert texts(bob) == ["at once"] and texts(alice) == []
+    morning.set()
+    first.join(10)
+    second.join(10)
+    sender.transport.close()
+    assert sorted(texts(alice)) == ["one", "two"]
+
+
+def test_a_429_that_does_not_end_is_an_error_at_last(telegram, sender, clock, alice):
+    telegram.fail_next("sendMessage", "429", times=50, retry_after=3)
+    with pytest.raises(TelegramError) as caught:
+        sender.call("sendMessage", chat_id=alice.id, text="hello")
+    assert caught.value.code == 429 and 0 < len(clock.slept) < 10
+    telegram.no_trouble()
+
+
+def test_who_does_not_wait_hears_of_a_429_at_once(telegram, sender, clock, alice):
+    telegram.fail_next("sendMessage", "429", retry_after=7)
+    with pytest.raises(TelegramError):
+        sender.call("sendMessage", wait=False, chat_id=alice.id, text="hello")
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(("kind", "came"), [("drop", 1), ("drop_before", 0), ("502", 0), ("garbage", None)])
+def test_a_message_whose_outcome_is_unknown_is_not_sent_again(telegram, sender, alice, kind, came):
+    telegram.fail_next("sendMessage", kind)
+    with pytest.raises(UnknownOutcome):
+        sender.call("sendMessage", chat_id=alice.id, text="hello")
+    assert len(telegram.calls("sendMessage")) <= 1
+    assert came is None or len(texts(alice)) == came
+
+
+@pytest.mark.parametrize("kind", ["drop", "drop_before", "502", "garbage"])
+def test_an_edit_whose_outcome_is_unknown_is_made_again(telegram, sender, alice, kind):
+    sent = sender.call("sendMessage", chat_id=alice.id, text="one")
+    telegram.fail_next("editMessageText", kind)
+    try:
+        sender.call("editMessageText", chat_id=alice.id, message_id=sent["message_id"], text="two")
+    except TelegramError as error:
+        assert error.is_unchanged  # the first try had arrived
+    assert texts(alice) == ["two"]
+
+
+def test_what_never_reached_telegram_is_sent_again(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = []
+
+    def begin():
+        if len(clock.slept) == 2:
+            running.append(demo_server.start(port=port, token=TOKEN, people=("Alice",)))
+
+    clock = Stopwatch(begin)
+    sender = Sender(TOKEN, f"http://127.0.0.1:{port}", clock)
+    assert sender.call("getMe")["is_bot"]
+    assert clock.slept == sorted(clock.slept) and len(clock.slept) == 2, "the waits grow"
+    sender.transport.close()
+    running[0].stop()
+
+
+def test_a_server_that_stays_away_is_an_error_without_the_token(clock):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sender = Sender(TOKEN, f"http://127.0.0.1:{port}", clock)
+    with pytest.raises(NotSent) as caught:
+        sender.call("sendMessage", chat_id=1, text="hello")
+    assert TOKEN not in repr(caught.value) and TOKEN.split(":")[1] not in str(caught.value)
+    with pytest.raises(NotSent) as caught:
+        sender.call("sendPhoto", files={"photo": ("a.png", io.BytesIO(b"x"), "image/png")}, chat_id="1")
+    assert TOKEN.split(":")[1] not in repr(caught.value)
+    sender.transport.close()
+
+
+def test_errors_tell_who_is_gone_and_what_is_unchanged(telegram, sender, alice):
+    sent = sender.call("sendMessage", chat_id=alice.id, text="one")
+    with pytest.raises(TelegramError) as caught:
+        sender.call("editMessageText", chat_id=alice.id, message_id=sent["message_id"], text="one")
+    assert caught.value.is_unchanged and not caught.value.is_gone
+    alice.block()
+    with pytest.raises(TelegramError) as caught:
+        sender.call("sendMessage", chat_id=alice.id, text="two")
+    assert caught.value.is_gone and caught.value.code == 403
+    with pytest.raises(TelegramError) as caught:
+        sender.call("sendMessage", chat_id=404, text="two")
+    assert caught.value.is_gone
+
+
+def test_a_file_comes_down_whole_and_a_large_one_not_at_all(telegram, sender, alice):
+    sent = alice.document(b"x" * 100_000)
+    sink = io.BytesIO()
+    assert sender.download(sent["document"]["file_id"], sink) == 100_000 and sink.getvalue() == b"x" * 100_000
+    large = alice.document(b"x" * (20 * 1024 * 1024 + 1))
+    with pytest.raises(TooBig):
+        sender.download(large["document"]["file_id"], io.BytesIO())
+
+
+def test_markup_that_telegram_refuses_goes_out_plainly(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    bot.bot.send_html(alice.id, "<b>half a tag &amp; more")
+    assert alice.last == "half a tag & more"
+
+
+def test_17_a_long_text_comes_in_pieces_none_too_long(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    lines = [f"line {number} of a very long text, with a &lt; in it" for number in range(400)]
+    before = len(alice.received)
+    bot.bot.send_html(alice.id, "\n".join(lines))
+    pieces = [message["text"] for message in alice.received[before:]]
+    assert len(pieces) > 1 and all(len(piece) <= 4096 for piece in pieces)
+    assert "\n".join(pieces) == "\n".join(lines).replace("&lt;", "<")
+
+
+def test_17_a_long_line_of_emoji_is_cut_between_them(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    before = len(alice.received)
+    bot.bot.send_html(alice.id, "🦊" * 5000)  # two UTF-16 units each: 10,000
+    assert "".join(message["text"] for message in alice.received[before:]) == "🦊" * 5000
+
+
+def test_who_blocks_the_bot_is_marked_and_who_comes_back_is_not(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    alice.block()
+    assert bot.bot.users.by_telegram_id(alice.id).blocked_bot
+    alice.unblock()
+    alice.send("/start")
+    assert not bot.bot.users.by_telegram_id(alice.id).blocked_bot

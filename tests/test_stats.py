@@ -1,0 +1,60 @@
+"""/stats: the picture, the numbers under it, and the files."""
+
+from storage import figures
+
+
+def test_the_numbers_are_those_of_the_books(start_bot):
+    bot = start_bot()
+    alice = bot.rich("Alice", "50")
+    alice.tap("🖼 Picture")
+    alice.tap("Z-Image")
+    alice.send("a fox")
+    alice.tap("▶ Create")
+    bot.forward(60)
+    alice.send("/topup")
+    alice.tap("100 ₽")
+    alice.tap("⭐")
+    alice.pay()
+    boss = bot.admin()
+    boss.send("/stats 7d")
+    assert "photo" in boss.received[-2]
+    text = boss.last
+    assert "Stars 100 ₽" in text and "Spent 0.72 ₽" in text and "Orders 1 · done 100%" in text
+    assert "cost 0.36 ₽" in text and "margin 0.36 ₽" in text and "Z-Image: 1 of 1" in text
+
+
+def test_an_empty_bot_has_figures_too(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    boss.send("/stats 30")
+    assert "The last 30 days" in boss.last
+
+
+def test_a_wrong_span_is_explained(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    for words in ("week", "0", "99999", "-7d"):
+        boss.send(f"/stats {words}")
+        assert "no span" in boss.last or "9999" in boss.last
+
+
+def test_csv_files_hold_every_row(start_bot):
+    bot = start_bot()
+    bot.rich("Алиса", "50")
+    boss = bot.admin()
+    boss.send("/stats 7d")
+    for label in ("⬇ Entries", "⬇ Orders", "⬇ Users", "⬇ Top-ups"):
+        boss.tap(label)
+        assert boss.last_message["document"]["file_name"].endswith(".csv")
+    since = bot.clock.now().replace(hour=0)
+    rows = list(figures.export("users", since))
+    assert rows[0][0] == "id" and any("Алиса" in row for row in rows[1:])
+    assert len(list(figures.export("entries", since))) == 2
+
+
+def test_a_user_sees_no_figures(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/stats 7d")
+    alice.forge("stats:show:7")
+    assert "last 7" not in alice.last
