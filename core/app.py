@@ -201,11 +201,12 @@ class Bot(Services):
         ]
 
     def result_rows(self, job):
-        """Return the keyboard under a result from what plugins registered."""
+        """Return the keyboard under a result from what plugins registered, two a row: a phone cuts labels of three."""
         rows = {}
         for row, buttons in self.under_results:
             rows.setdefault(row, []).extend(buttons(self, job))
-        return [rows[row] for row in sorted(rows)]
+        cells = [cell for row in sorted(rows) for cell in rows[row]]
+        return [cells[i : i + 2] for i in range(0, len(cells), 2)]
 
     def home(self):
         """Return the keyboard that leads to the main menu."""

@@ -21,7 +21,9 @@ HEIC = ("image/heic", "image/heif")
 PER_ROW, PER_PAGE = 3, 10
 FITS = {2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
-MEDIA_FIELDS = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
+MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Message)
+    "photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",
+)  # fmt: skip
 
 
 def slug(value):
@@ -45,7 +47,7 @@ def file_in(message):
         "mime": "image/webp" if kind == "sticker" else found.get("mime_type"),
         "size": size,
         "name": found.get("file_name"),
-        "seconds": found.get("duration"),
+        "seconds": found.get("duration") or None,
         "width": found.get("width"),
         "height": found.get("height"),
     }

@@ -1,7 +1,7 @@
 """Updates on their way in: fetched or received, written to the inbox, and only then handed to the lanes.
 
 The next offset is asked for after the rows are committed, so Telegram forgets an update only when we keep it; a
-webhook's post is answered after the row is there. What a former run left is handled first, one at a time and with its
+webhook's post is answered after the row is there. What a former run left is handled first, with its
 attempts counted, so that an update that kills the process is found and set aside after three. While the bot runs, rows
 that another process wrote (a copy that stands by and got a webhook's post, or one that ended) are taken up too.
 """
@@ -41,6 +41,7 @@ class Updates:
         self._clock = clock
         self.kinds = kinds
         self._set_aside = set_aside
+        self._threads = threads
         self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
         self._finished = []
         self._in_hand = set()  # ids of updates in the lanes
@@ -180,15 +181,25 @@ class Updates:
                     pool.put(lane, (update_id, update))
 
     def recover(self):
-        """Handle what a former run left, one at a time; return how many there were."""
-        left = inbox.left()
-        for row in left:
-            update = json.loads(row.body)
-            self._take([update])  # Telegram may send it once more: it did not hear that we have it
+        """Take up what a former run left; return how many there were.
+
+        What was cut for the first time goes to the lanes, so that a new leader soon works. If the process dies of one
+        of them, the next start begins with those that are left, one at a time, and so finds the one it is.
+        """
+        left = [(row, json.loads(row.body)) for row in inbox.left()]
+        self._take([update for _row, update in left])  # Telegram may send it again: it did not hear that we have it
+        for row, update in left:
+            if row.attempts == 0:
+                continue
             if inbox.attempt(row.update_id) > inbox.MAX_ATTEMPTS:
                 self._put_aside(row.update_id, update, "The process ended while this update was handled, three times.")
             else:
                 self.work((row.update_id, update))
+        fresh = [update for row, update in left if row.attempts == 0]
+        inbox.attempt_all([update["update_id"] for update in fresh])
+        self._enqueue(fresh)
+        if not self._threads:
+            self.lanes.run_waiting()
         self.forget_finished()
         return len(left)
 

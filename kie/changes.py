@@ -51,7 +51,7 @@ def compare(data, found, as_of):
         offer = found.offers.get(name)
         if offer is not None and offer.inputs is not None:
             changes += _inputs(raw, offer)
-        if found.rows:
+        if found.rows and name not in gone:
             changes += _prices(raw, found.rows)
     return changes
 

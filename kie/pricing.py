@@ -64,7 +64,12 @@ def credits(model, values):
 
 
 def rate(model, values):
-    """Return (credits, unit) of the row that applies, such as (8, "second"), for "8 a second" before a clip is there."""
+    """Return (credits, unit) of the row that applies, such as (8, "second"), for "8 a second" before a clip is there.
+
+    Raise NoPrice where no row applies, or tokens are counted, which say nothing to anybody.
+    """
+    if model.billing.meter:
+        raise NoPrice(model.id)
     row = _row(model, model.effective(values))
     return row.credits, row.per
 

@@ -70,7 +70,7 @@ def _facts(bot, topup, lang, now):
         "number": topup.id,
         "amount": topup.amount,
         "name": payer.first_name,
-        "username": f"@{payer.username}" if payer.username else "",
+        "username": f" @{payer.username}" if payer.username else "",
         "id": payer.telegram_id or 0,
         "days": (now - payer.created_at).days,
         "approved": before["approved"],

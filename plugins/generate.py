@@ -120,16 +120,22 @@ def _price_line(ctx, card, missing):
         return ""
     try:
         credits = pricing.credits(card.model, card.values)
-        known = "generate.price_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.price"
-        return _said(ctx, known, card.model, credits)
     except pricing.NoPrice as unknown:
-        if not unknown.fact:
-            return ""
-        fact = unknown.fact.partition(".")[2]
-        if not missing and fact:
-            return ctx.say(f"generate.need_{fact}")
+        return _rate_line(ctx, card, missing, unknown.fact)
+    known = "generate.price_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.price"
+    return _said(ctx, known, card.model, credits)
+
+
+def _rate_line(ctx, card, missing, fact):
+    """Say what a second (or a picture) costs while the length is not known, or how it can become known."""
+    facet = fact.partition(".")[2]
+    if facet and not missing:
+        return ctx.say(f"generate.need_{facet}")
+    try:
         credits, unit = pricing.rate(card.model, card.values)
-        return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{forms.slug(unit)}"))
+    except pricing.NoPrice:
+        return ""
+    return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{forms.slug(unit)}"))
 
 
 def _said(ctx, key, model, credits, **values):

@@ -90,15 +90,16 @@ def _methods(ctx):
 
 
 def _check(ctx, amount):
-    limits = _limits(ctx)
-    if not limits["least"] <= amount <= limits["most"]:
-        raise UserError("payments.out_of_range", buttons=[way_out("payments:show")], **limits)
+    if not _limits(ctx)["least"] <= amount <= _limits(ctx)["most"]:
+        raise UserError("common.old_button")
 
 
 def pay(ctx, name, amount):
     """Start the chosen way to pay."""
     _check(ctx, amount)
     methods = _methods(ctx)
+    if name not in ctx.bot.payment_methods:
+        raise UserError("common.old_button")
     if name not in methods:
         raise UserError("payments.way_closed", buttons=[way_out("payments:show")])
     methods[name][1](ctx, amount)

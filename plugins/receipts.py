@@ -23,13 +23,19 @@ def newest(ctx):
 
 
 def page(ctx, before):
-    """Show the person's own payments, older than `before` (0: the newest)."""
+    """Show the person's own payments, older than `before` (0: the newest): done, waiting, refused with the reason."""
     found = ctx.payments.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
-    rows = [button("receipts.row", "receipts:show", t.id, number=t.id, amount=t.credited or t.amount,
-                   state=ctx.texts.plain(ctx.lang, f"receipts.state_{t.state}")) for t in found[:PAGE]]
+    cells = [button("receipts.row", "receipts:show", topup.id, number=topup.id) for topup in found[:PAGE]]
+    rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
     if len(found) > PAGE:
         rows.append(button("balance.older", "receipts:page", found[PAGE - 1].id))
-    ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out("balance:show")])
+    lines = [ctx.say("receipts.line", number=t.id, when=t.created_at, amount=t.credited or t.amount, state=_state(ctx, t),
+                     reason=ctx.say("balance.reason", reason=t.reason) if t.reason else "") for t in found[:PAGE]]
+    ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out("balance:show")], lines=ctx.lines(lines))
+
+
+def _state(ctx, topup):
+    return ctx.say(f"receipts.state_{topup.state}")
 
 
 def show(ctx, topup):
@@ -45,4 +51,4 @@ def show(ctx, topup):
     ctx.edit("receipts.text", rows, number=topup, when=found.created_at, amount=found.amount,
              method=ctx.say(f"receipts.by_{found.method}") if ctx.texts.has(f"receipts.by_{found.method}") else found.method,
              stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
-             state=ctx.say(f"receipts.state_{found.state}"), reason=found.reason or "", lines=ctx.lines(lines))
+             state=_state(ctx, found), reason=found.reason or "", lines=ctx.lines(lines))

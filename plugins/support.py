@@ -92,5 +92,5 @@ def _tell(ctx, about, words, file):
                  card if chat_id else button("common.user", "users:card", ctx.user.id)]]
         ctx.notify(reader.id, "support.request", unique=f"support:{ctx.update_id}:{chat_id or reader.id}", chat_id=chat_id,
                    buttons=rows, media=media, name=ctx.user.first_name, id=ctx.user.telegram_id, words=words,
-                   username=f"@{ctx.user.username}" if ctx.user.username else "",
+                   username=f" @{ctx.user.username}" if ctx.user.username else "",
                    about=_topic(ctx.bot, ctx.bot.lang_of(reader), about))

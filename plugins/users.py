@@ -65,8 +65,8 @@ def card(ctx, user):
     paid, brought = ctx.payments.totals(user)
     inviter = ctx.staff.inviter_of(user)
     ctx.edit("users.card", [*_acts(found), way_out("users:find")], name=found.first_name,
-             username=f"@{found.username}" if found.username else "", id=found.telegram_id or 0, since=found.created_at,
-             seen=found.seen_at, lang=ctx.bot.lang_of(found), marks=_marks(ctx, found), balance=ctx.ledger.balance(user),
+             username=f" @{found.username}" if found.username else "", id=found.telegram_id or 0, since=found.created_at,
+             seen=found.seen_at, language=ctx.bot.lang_of(found), marks=_marks(ctx, found), balance=ctx.ledger.balance(user),
              held=ctx.jobs.on_hold(user), orders=orders_made, failed=failed, spent=spent, paid=paid, brought=brought,
              inviter=ctx.say("users.inviter", name=inviter.first_name) if inviter else "", lines=_newest(ctx, user))
 

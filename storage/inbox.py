@@ -34,6 +34,12 @@ def get(update_ids):
         return list(Inbox.select().where(Inbox.update_id.in_(list(update_ids)), ~Inbox.aside).order_by(Inbox.update_id))
 
 
+def attempt_all(update_ids):
+    """Count an attempt for each of these updates."""
+    with transaction():
+        Inbox.update(attempts=Inbox.attempts + 1).where(Inbox.update_id.in_(list(update_ids))).execute()
+
+
 def attempt(update_id):
     """Count an attempt before handling and return its number; 0 if the update is gone."""
     with transaction():

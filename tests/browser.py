@@ -34,7 +34,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_S = 30  # for a noisy machine with two cores
+PATIENCE_S = 20  # for a noisy machine with two cores
 GAPS = re.compile(r"\{[^}]*\}|</?\w+>|\n")  # what stands between the fixed words of a text
 TEXTS = Texts(ROOT / "data" / "texts")
 MESSAGE, BUTTON = "[data-testid=message]", "[data-testid=keyboard-button]"
@@ -42,16 +42,16 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 class Demo:
-    """`python bot.py --demo` as a process of its own, with its files in `folder`."""
+    """`python bot.py --demo` as a process of its own, with its files in `folder`, of the project in `root`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, root=ROOT, options=()):
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log.txt"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
         environ = kept | {"DATA_DIR": str(folder / "var"), "DEMO_PORT": str(self.port)}
         with self._log.open("w") as log:
-            command = [sys.executable, str(ROOT / "bot.py"), "--demo"]
+            command = [sys.executable, str(root / "bot.py"), "--demo", *options]
             self._process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
         try:
             self.telegram = Telegram(self.url)
@@ -143,13 +143,14 @@ class Words:
 class Chat:
     """The chat page as one person, and as whom that person becomes on it."""
 
-    def __init__(self, page, demo, person_id, lang, **address):
-        self.page, self.demo, self.words = page, demo, Words(lang)
+    def __init__(self, page, demo, person_id, lang):
+        self.page, self.words = page, Words(lang)
         self.errors, self.strangers = [], []
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._note_request)
-        place = {"as": person_id, "lang": lang, "theme": "light", "welcomed": "yes", "panel": "closed"} | address
+        place = {"as": person_id, "lang": lang, "theme": "light", "welcomed": "yes", "panel": "closed"}
         page.goto(f"{demo.url}/?{urlencode(place)}")
 
     def _note_request(self, request):
@@ -177,8 +178,8 @@ class Chat:
         """Return the whole label of the newest button with this text."""
         return self._button(self.words(key, **values)).get_attribute("title")
 
-    def _button(self, label):
-        button = f"{BUTTON}[title*={json.dumps(label, ensure_ascii=False)}]"
+    def _button(self, label, exactly=False):
+        button = f"{BUTTON}[title{'' if exactly else '*'}={json.dumps(label, ensure_ascii=False)}]"
         return self.page.locator(f"{MESSAGE}:has({button})").last.locator(button).first
 
     def become(self, person_id):
@@ -212,9 +213,9 @@ class Chat:
         """Tap a button by its text key, and wait until the bot has answered."""
         self.tap_label(self.words(key, **values))
 
-    def tap_label(self, label):
-        """Tap the newest button whose label has these words, and wait until the bot has answered."""
-        self._button(label).click()
+    def tap_label(self, label, exactly=False):
+        """Tap the newest button whose label has (or is) these words, and wait until the bot has answered."""
+        self._button(label, exactly).click()
         expect(self.page.locator(f"{BUTTON}[aria-busy=true]")).to_have_count(0)
 
     def sees(self, key, **values):

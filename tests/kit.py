@@ -55,7 +55,7 @@ class FrozenClock(Clock):
 class Running:
     """A started bot with its people."""
 
-    def __init__(self, telegram, kie, url, *, now=NOON, plugins=ROOT / "plugins", **settings):
+    def __init__(self, telegram, kie, url, *, now=NOON, plugins=ROOT / "plugins", models=main.MODELS, **settings):
         self.telegram, self.kie, self.url = telegram, kie, url
         self.clock = FrozenClock(telegram, kie, now)
         self.environ = {
@@ -71,13 +71,13 @@ class Running:
             "TIME_ZONE": "UTC",
             "TRANSFER_DETAILS": "Test Bank 0000 1111",
         } | settings
-        self._plugins = plugins
+        self._plugins, self._models = plugins, models
         self._calls_seen = 0
         self.start()
 
     def start(self):
         """Build the bot on what the database holds, as a new process would."""
-        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins)
+        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins, models=self._models)
         main.open_storage(self.bot.settings, self.bot.tables)
         self.bot.introduce()
         self.bot.introduce_staff()

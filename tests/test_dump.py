@@ -178,6 +178,7 @@ def test_a_spoilt_backup_is_refused_and_leaves_nothing(lived_in, empty, tmp_path
     (tmp_path / "spoilt.gz").write_bytes(gzip.compress("\n".join(spoil(lines)).encode()))
     code, said = run("restore", str(tmp_path / "spoilt.gz"), settings | {"DATABASE_URL": empty}, capsys)
     assert code == 1 and word in said
+    db.connect(empty)
     engine = open_engine(empty)
     assert not any(engine.count(table) for table in engine.tables() if table != "schema_migration")
     engine.close()

@@ -115,13 +115,14 @@ class Walk:
         raise AssertionError(f"{spec.name} does not show its choice {index}")
 
     def _send(self, spec, value):
+        duration = max(SECONDS, int(spec.min_seconds or 0))
         for _file in files_of(value):
             if spec.kind == "image":
                 self.person.photo(png(spec.name))
             elif spec.kind == "video":
-                self.person.video(CLIP, duration=SECONDS)
+                self.person.video(CLIP + bytes([duration]), duration=duration)  # each length is a file of its own
             else:
-                self.person.audio(TUNE, duration=max(SECONDS, int(spec.min_seconds or 0)))
+                self.person.audio(TUNE + bytes([duration]), duration=duration)
         if spec.many and len(files_of(value)) < (spec.max_items or 99):
             self.tap("generate:card")  # Done
 

@@ -6,11 +6,15 @@ are in test_browser.py.
 """
 
 import io
+import json
 import socket
+import statistics
 import time
 from types import SimpleNamespace
 
 import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
@@ -100,6 +104,12 @@ def came(bot, kind):
             if kind in update:
                 return update[kind]
     raise AssertionError(f"no {kind} came")
+
+
+def write(chat, text):
+    """Write a message on the page."""
+    chat.page.get_by_test_id("composer").fill(text)
+    chat.page.get_by_test_id("send").click()
 
 
 def bubble(chat, text):
@@ -196,7 +206,7 @@ def test_an_album_is_one_bubble_and_its_pictures_open_large(open_page, bot, anna
     chat = open_page(anna)
     pictures = {f"f{number}": (f"{number}.png", png(str(number))) for number in range(3)}
     media = [{"type": "photo", "media": f"attach://{name}", "caption": f"picture {name}"} for name in pictures]
-    bot("sendMediaGroup", files=pictures, chat_id=anna.id, media=as_json(media))
+    bot("sendMediaGroup", files=pictures, chat_id=anna.id, media=json.dumps(media))
     expect(chat.page.locator(MESSAGE)).to_have_count(1)
     expect(chat.page.get_by_test_id("album-item")).to_have_count(3)
     chat.page.locator(".photo").nth(1).click()
@@ -206,13 +216,6 @@ def test_an_album_is_one_bubble_and_its_pictures_open_large(open_page, bot, anna
     expect(large).to_contain_text("picture f2")
     chat.page.keyboard.press("Escape")
     expect(large).to_have_count(0)
-
-
-def as_json(value):
-    """Return a parameter of a multipart call."""
-    import json
-
-    return json.dumps(value)
 
 
 def test_voice_music_and_files_have_their_own_shapes(open_page, bot, anna):
@@ -292,12 +295,15 @@ def test_a_forced_reply_answers_the_question(open_page, bot, anna):
     chat = open_page(anna)
     asked = bot("sendMessage", chat_id=anna.id, text="Your name?", reply_markup={"force_reply": True})
     expect(chat.page.locator(".mode-bar")).to_contain_text("Your name?")
-    chat.send("Anna")
+    write(chat, "Anna")
     assert came(bot, "message")["reply_to_message"]["message_id"] == asked["message_id"]
 
 
+COMMANDS = [{"command": "start", "description": "Begin"}, {"command": "help", "description": "?"}]
+
+
 def test_the_menu_button_lists_the_commands_and_so_does_a_slash(open_page, bot, anna):
-    bot("setMyCommands", commands=[{"command": "start", "description": "Begin"}, {"command": "help", "description": "?"}])
+    bot("setMyCommands", commands=COMMANDS)
     chat = open_page(anna)
     chat.page.get_by_test_id("bot-menu").click()
     expect(chat.page.get_by_test_id("bot-command")).to_have_count(2)
@@ -368,7 +374,7 @@ def test_replies_and_edits_by_text_and_by_file(open_page, bot, anna):
     chat = open_page(anna)
     asked = say(bot, anna, "What is it?")
     start_reply(chat, "What is it?")
-    chat.send("A fox")
+    write(chat, "A fox")
     assert came(bot, "message")["reply_to_message"]["message_id"] == asked["message_id"]
     expect(chat.page.locator(".reply-line")).to_contain_text("What is it?")
     start_reply(chat, "What is it?")
@@ -377,7 +383,7 @@ def test_replies_and_edits_by_text_and_by_file(open_page, bot, anna):
     expect(chat.page.get_by_test_id("album-item")).to_have_count(2)
     assert {one["message"]["reply_to_message"]["message_id"] for one in bot.updates()} == {asked["message_id"]}
     chat.page.get_by_test_id("composer").press("ArrowUp")  # the last text of one's own
-    chat.send("A red fox")
+    write(chat, "A red fox")
     assert came(bot, "edited_message")["text"] == "A red fox"
 
 
@@ -476,7 +482,7 @@ def test_a_person_blocks_the_bot_comes_back_and_changes_language(open_page, bot,
     chat.page.get_by_role("button", name="Unblock").click()
     assert came(bot, "my_chat_member")["new_chat_member"]["status"] == "member"
     chat_menu(chat, "person-language")
-    chat.send("привет")
+    write(chat, "привет")
     assert came(bot, "message")["from"]["language_code"] == "ru"
     chat_menu(chat, "person-clear")
     expect(chat.page.locator(MESSAGE)).to_have_count(0)
@@ -582,6 +588,77 @@ def test_a_restart_keeps_the_chat(browser, tmp_path):
     second.stop()
 
 
+# Accessibility
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)], ids=["desktop", "phone"])
+def test_axe_finds_no_serious_fault(open_page, bot, anna, theme, size):
+    furnish(bot, anna)
+    chat = open_page(anna, size=size, theme=theme)
+    expect(bubble(chat, "the last")).to_be_visible()
+    faults = serious(chat, "the chat")
+    scenes = {"bot-menu": "bot-command", "chat-menu": "person-block", "attach": "attach-file"}
+    for button, shown in scenes.items():
+        chat.page.get_by_test_id(button).click()
+        expect(chat.page.get_by_test_id(shown).first).to_be_visible()
+        faults += serious(chat, button)
+        chat.page.keyboard.press("Escape")
+    chat.page.get_by_test_id("keyboard-button").filter(has_text="Pay").click()
+    faults += serious(chat, "the payment sheet")
+    chat.page.get_by_test_id("pay-cancel").click()
+    chat.page.locator(".photo").first.click()
+    faults += serious(chat, "the enlarged photo")
+    chat.page.keyboard.press("Escape")
+    chat.page.get_by_test_id("panel-toggle").click()
+    for tab in ("calls", "trouble", "tasks"):
+        open_tab(chat, tab)
+        faults += serious(chat, tab)
+    assert faults == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_on_the_first_visit_and_in_the_tour(open_page, anna, theme):
+    chat = open_page(anna, theme=theme)
+    chat.page.evaluate("theme => { localStorage.clear(); localStorage.setItem('demo.theme', theme) }", theme)
+    chat.page.goto(chat.page.url.split("?")[0])
+    expect(chat.page.get_by_test_id("welcome")).to_be_visible()
+    faults = serious(chat, "the first visit")
+    chat.page.get_by_test_id("welcome-tour").click()
+    expect(chat.page.get_by_test_id("tour-card")).to_be_visible()
+    faults += serious(chat, "the tour")
+    chat.page.get_by_test_id("tour-end").click()
+    chat.page.get_by_test_id("add-person").click()
+    assert faults + serious(chat, "a new person") == []
+
+
+def furnish(bot, person):
+    """Send one of everything."""
+    bot("setMyCommands", commands=COMMANDS)
+    person.send("a text of one's own, and a link: https://t.me/demo_bot")
+    html = '<b>b</b> <code>code</code> <tg-spoiler>no</tg-spoiler> <a href="https://example.org">link</a><pre>block</pre>'
+    say(bot, person, html + "<blockquote>quote</blockquote>", parse_mode="HTML")
+    files = {f"f{number}": (f"{number}.png", png(str(number))) for number in range(3)}
+    media = json.dumps([{"type": "photo", "media": f"attach://{name}"} for name in files])
+    bot("sendMediaGroup", files=files, chat_id=person.id, media=media)
+    bot("sendPhoto", files={"photo": ("a.png", png("one"))}, chat_id=person.id, caption="a caption")
+    bot("sendVoice", files={"voice": ("v.ogg", VOICE)}, chat_id=person.id, duration=4)
+    bot("sendAudio", files={"audio": ("song.mp3", VOICE)}, chat_id=person.id, title="Song")
+    bot("sendVideo", files={"video": ("v.mp4", b"\0\0\0\x18ftypmp42")}, chat_id=person.id)
+    bot("sendDocument", files={"document": ("report.pdf", b"%PDF-")}, chat_id=person.id)
+    bot("sendInvoice", chat_id=person.id, **INVOICE)
+    person.photo(png("mine"), caption="mine", reply_to=str(person.last_message["message_id"]))
+    keyboard = {"keyboard": [["Yes", "No"]]}
+    bot("sendMessage", chat_id=person.id, text="the last", reply_markup=keyboard)
+    say(bot, person, "and buttons", [("One", "1"), ("Two", "2")])
+
+
+def serious(chat, scene):
+    """Return the faults that axe-core calls serious or critical, each with its place and an element."""
+    found = Axe().run(chat.page).response["violations"]
+    return [(scene, one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+
+
 # Behind the scenes
 
 
@@ -638,8 +715,6 @@ def test_tasks_at_kie_are_finished_failed_stalled_and_broken(open_page, anna, ki
 
 def new_task(kie_server):
     """Make a task as a bot would; return its id."""
-    import requests
-
     body = {"model": "z-image", "input": {"prompt": "a fox", "aspect_ratio": "1:1"}}
     headers = {"Authorization": f"Bearer {kie_server.key}"}
     answer = requests.post(f"{kie_server.api_url}/api/v1/jobs/createTask", json=body, headers=headers, timeout=10)
@@ -648,10 +723,6 @@ def new_task(kie_server):
 
 def result_status(kie_server, task_id):
     """Return what the address of a task's result answers."""
-    import json
-
-    import requests
-
     headers = {"Authorization": f"Bearer {kie_server.key}"}
     url = f"{kie_server.api_url}/api/v1/jobs/recordInfo"
     data = requests.get(url, params={"taskId": task_id}, headers=headers, timeout=10).json()["data"]
@@ -688,22 +759,30 @@ def test_a_thousand_messages_stay_smooth(open_page, bot, anna, record_property):
     chat = open_page(anna)
     expect(bubble(chat, "message 999 ")).to_be_visible()
     assert chat.page.locator(MESSAGE).count() < 100  # the rest is drawn when one scrolls to it
-    chat.page.evaluate(WATCH)
-    for _ in range(12):
-        chat.page.locator(".scroller").evaluate("node => { node.scrollTop = 0 }")
-        chat.page.evaluate("() => new Promise(requestAnimationFrame)")
-    expect(bubble(chat, "message 300 ")).to_be_attached()
+    spent = [chat.page.evaluate(SCROLL_UP) for _ in range(16)]
+    expect(bubble(chat, "message 0 ")).to_be_attached()
     chat.page.locator(".to-bottom").click()
-    chat.page.get_by_test_id("composer").press_sequentially("typing goes on", delay=5)
+    spent += [chat.page.evaluate(TYPE, letter) for letter in "typing goes on"]
     say(bot, anna, "the last one")
     expect(bubble(chat, "the last one")).to_be_visible()
-    longest = chat.page.evaluate("() => Math.max(0, ...window.longTasks)")
-    record_property("longest_task_ms", longest)
-    assert longest < 400, longest  # about 60 ms on an idle machine; a busy one takes a multiple
+    usual = statistics.median(spent)
+    record_property("ms_per_step", usual)
+    assert usual < 250, spent  # about 30 ms on an idle machine; this one may be busy with other tests
 
 
-WATCH = """() => {
-    window.longTasks = [];
-    new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration)))
-        .observe({ entryTypes: ["longtask"] });
-}"""
+# How long the page takes to draw the next older page, or one more letter, until the frame after it.
+FRAME = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SCROLL_UP = f"""async () => {{
+    const begun = performance.now();
+    document.querySelector(".scroller").scrollTop = 0;
+    {FRAME};
+    return performance.now() - begun;
+}}"""
+TYPE = f"""async (letter) => {{
+    const begun = performance.now();
+    const field = document.querySelector("[data-testid=composer]");
+    field.value += letter;
+    field.dispatchEvent(new Event("input"));
+    {FRAME};
+    return performance.now() - begun;
+}}"""

@@ -5,7 +5,7 @@ import pytest
 from tests.kit import png
 from tests.shop import assert_books_are_right, card, entries_of, order, texts, user_of
 
-OLEG = 5000000901  # a second admin
+OLEG = 5000000899  # a second admin
 TWO_ADMINS = f"5000000900,{OLEG}"
 
 

@@ -229,7 +229,7 @@ def stored(message):
 
     Photos are made smaller by Telegram, so the size of one that may have been is not known (KEPT_SIDE).
     """
-    for kind in ("video", "audio", "document", "animation", "voice"):
+    for kind in ("video", "audio", "animation", "document", "voice"):  # an animation's message has a document, too
         if kind in message:
             file = message[kind]
             facts = {ours: file.get(theirs) for ours, theirs in FACTS.items() if file.get(theirs)}

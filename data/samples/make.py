@@ -1,6 +1,6 @@
 """Make the stub's sample clips and melodies, from nothing but arithmetic (so they are free of rights: CC0).
 
-    python -m venv /tmp/av && /tmp/av/bin/pip install av numpy && /tmp/av/bin/python data/samples/make.py
+    python -m venv .venv-samples && .venv-samples/bin/pip install av numpy && .venv-samples/bin/python data/samples/make.py
 
 PyAV brings the encoders; the bot itself needs none, the files made here are kept.
 """

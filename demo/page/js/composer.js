@@ -53,6 +53,7 @@ export class Composer {
       {
         type: "button",
         class: "menu-button",
+        "aria-label": t("commands"),
         "data-testid": "bot-menu",
         "aria-haspopup": "true",
         onclick: () => this.commands.toggle(),

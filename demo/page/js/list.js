@@ -75,12 +75,12 @@ export class MessageList {
     return !last || message.message_id > last.first.message_id;
   }
 
-  append(message) {
+  append(message, place = this.ol) {
     const known = this.entries.get(entryKey(message));
     if (known) return known.put(message);
     const entry = new Entry(message, this.view);
     this.entries.set(entryKey(message), entry);
-    return this.ol.append(entry.element);
+    return place.append(entry.element);
   }
 
   remove(messageId) {
@@ -107,8 +107,12 @@ export class MessageList {
   }
 
   decorateAll() {
-    const all = [...this.entries.values()];
-    all.forEach((entry, index) => entry.decorate(all[index - 1], all[index + 1]));
+    this.decorate([...this.entries.values()], this.entries.size);
+  }
+
+  /** Fit the first `count` of the entries `all`, which follow one another, to their neighbours. */
+  decorate(all, count) {
+    all.slice(0, count).forEach((entry, index) => entry.decorate(all[index - 1], all[index + 1]));
   }
 
   decorateLast() {
@@ -154,12 +158,13 @@ export class MessageList {
     if (!older.length) return false;
     const fromBottom = this.scroller.scrollHeight - this.scroller.scrollTop;
     const drawn = [...this.entries];
-    const elements = [...this.ol.children];
+    const page = document.createDocumentFragment();
     this.entries = new Map();
-    older.forEach((message) => this.append(message));
+    older.forEach((message) => this.append(message, page));
+    const fresh = this.entries.size;
     drawn.forEach(([key, entry]) => this.join(key, entry));
-    this.ol.append(...elements.filter((element) => element.isConnected));
-    this.decorateAll();
+    this.ol.prepend(page);
+    this.decorate([...this.entries.values()].slice(0, fresh + 2), fresh + 1); // and the first that was there
     this.scroller.scrollTop = this.scroller.scrollHeight - fromBottom;
     return true;
   }

@@ -175,9 +175,11 @@ class Tour {
 
   acted(how) {
     if ((this.step.until ?? "press") !== how) {
+      this.early = how; // a picture may be there before its step is
       this.lightSoon();
       return;
     }
+    this.early = null;
     this.done.add(this.step.key);
     this.later(ANSWER_MS, () => this.next());
   }
@@ -206,6 +208,7 @@ class Tour {
     this.skip.hidden = Boolean(this.step.last);
     if (this.step.write) this.page.write(this.step.write);
     this.light();
+    if (this.early === "photo" && this.step.until === "photo") this.acted("photo");
     if (this.step.optional && !this.target()) this.later(PASS_OVER_MS, () => this.passOver());
   }
 

@@ -1,0 +1,138 @@
+"""The menu of models: any card in three taps, what one uses first, search, and what is not offered."""
+
+import json
+
+import pytest
+
+from tests.kit import ROOT
+from tests.shop import order
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def opened(person):
+    """Return {card title: data} of the offers on the newest screen."""
+    return {label: data for label, data in person.buttons.items() if data.startswith("models:open")}
+
+
+def pages(person, route):
+    """Return the data of the buttons that lead to each page of the newest screen."""
+    return [data for data in person.buttons.values() if data.startswith(route)]
+
+
+@SQLITE
+def test_every_card_is_at_most_three_taps_from_the_menu(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    catalog, seen = bot.bot.generation.catalog, {}
+    for menu, cards in catalog.types():
+        alice.send("/start")
+        alice.tap(f"models:type:{menu}:0")  # the first tap
+        reached = set(opened(alice).values())
+        assert max(len(row) for row in alice.last_message["reply_markup"]["inline_keyboard"]) <= 8
+        for page in pages(alice, f"models:type:{menu}:"):
+            alice.tap(page)  # the second
+            reached |= set(opened(alice).values())
+            assert len(alice.last_message["reply_markup"]["inline_keyboard"]) <= 8
+        codes = {data.split(":")[2] for data in reached}
+        assert len(codes) == len(cards)
+        seen |= {catalog.by_code(code).card: menu for code in codes}
+    assert set(seen) == set(catalog.cards)
+
+
+@SQLITE
+def test_what_a_person_used_last_comes_first_and_then_what_is_popular(start_bot):
+    bot = start_bot()
+    alice, bob = bot.rich(), bot.rich("Bob")
+    order(bot, alice, model="nanobanana")
+    order(bot, alice, model="nanobanana")
+    order(bot, bob, model="imagen4")
+    bot.forward(400)
+    bob.send("/start")
+    bob.tap("models:type:picture:0")
+    first = list(opened(bob))[:3]
+    assert first[0].startswith("Imagen 4") and first[1].startswith("Nano Banana") and first[2].startswith("Z-Image")
+
+
+@SQLITE
+def test_back_leads_to_the_page_one_came_from(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/start")
+    alice.tap("models:type:video:0")
+    alice.tap("models:type:video:3")
+    shown = opened(alice)
+    alice.tap(next(iter(shown.values())))
+    alice.tap("‹ Back")
+    assert opened(alice) == shown
+
+
+@SQLITE
+@pytest.mark.parametrize(("words", "title"), [
+    ("banana", "Nano Banana"), ("Veo 3", "Veo 3.1"), ("video kling", "Kling"), ("музык", "Suno"), ("KLING 2.6", "Kling 2.6"),
+])
+def test_models_are_found_by_name_alias_and_what_they_do_in_either_language(start_bot, words, title):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send(f"/models {words}")
+    found = opened(alice)
+    alice.tap(next(data for label, data in found.items() if label.startswith(title)))
+    alice.tap("‹ Back")
+    assert opened(alice) == found
+
+
+@SQLITE
+def test_nothing_found_says_so_and_offers_another_search(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/models <b>xyzzy")
+    assert "Nothing found for “<b>xyzzy”" in alice.last and "models:search" in alice.buttons.values()
+
+
+@SQLITE
+def test_a_word_is_asked_for_and_a_photo_is_no_word(start_bot):
+    from tests.kit import png
+
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/models")
+    alice.tap("🔍 Search")
+    alice.photo(png())
+    assert "Write a word" in alice.last
+    alice.send("imagen")
+    assert any(label.startswith("Imagen 4") for label in opened(alice))
+
+
+@SQLITE
+def test_a_model_that_needs_a_callback_is_offered_only_with_a_public_address(start_bot):
+    bot = start_bot()
+    code = "kling-3-0-motion"
+    needing = [m for m in bot.bot.generation.catalog.known.values() if m.needs_callback]
+    assert needing and not any(m.id in bot.bot.generation.catalog.models for m in needing)
+    code = needing[0].code
+    alice = bot.user()
+    alice.send("/start")
+    alice.forge(f"generate:open:{code}")
+    assert "not on offer" in alice.last
+    public = start_bot(PUBLIC_URL="http://127.0.0.1:9", PORT="9")
+    assert all(m.id in public.bot.generation.catalog.models for m in needing)
+
+
+@SQLITE
+def test_adding_a_model_is_an_entry_in_the_file(start_bot, tmp_path, servers):
+    data = json.loads((ROOT / "data/models.json").read_text(encoding="utf-8"))
+    copied = next(raw for raw in data["models"] if raw["id"] == "google/imagen4-fast")
+    data["models"].append(copied | {"id": "google/imagen4-ultra", "code": "imagen4-new", "card": "fox-paint"})
+    data["models"] = [raw for raw in data["models"] if raw["id"] != "google/imagen4-ultra" or raw["code"] == "imagen4-new"]
+    about = {"en": "Foxes, and nothing but foxes.", "ru": "Лисы, и ничего, кроме лис."}
+    data["cards"].append({"id": "fox-paint", "title": "Fox Paint", "about": about})
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    bot = start_bot(models=path)
+    alice = bot.rich()
+    alice.send("/models fox paint")
+    alice.tap("Fox Paint")
+    alice.send("a fox in the snow")
+    alice.tap("▶ Create")
+    bot.forward(200)
+    assert "Fox Paint" in alice.last and bot.kie.task()["model"] == "google/imagen4-ultra"

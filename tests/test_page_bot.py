@@ -1,0 +1,187 @@
+"""The chat page in front of the product: the guided tour, the ledger, an order with a photo, plugins loaded again.
+
+Everything here is pressed on the page, as a visitor or a contributor would.
+"""
+
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, ROOT, Chat, Demo
+from tests.kit import png
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+NEEDED = ("start", "models", "generate", "inputs", "orders", "payments", "transfer", "admin")
+whole = pytest.mark.skipif(
+    not all((ROOT / "plugins" / f"{name}.py").exists() for name in NEEDED), reason="without a plugin of the tour"
+)
+PARTS = ("bot.py", "core", "data", "demo", "kie", "plugins", "storage")
+HURRY = 20  # times as fast as the real KIE
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens the page of a demo; every page must end without an error."""
+    opened = []
+
+    def open_(demo, person_id, lang="en", size=(1300, 850), **address):
+        page = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True))).new_page()
+        opened.append(Chat(page, demo, person_id, lang, **address))
+        return opened[-1]
+
+    yield open_
+    for chat in opened:
+        chat.page.context.close()
+        assert (chat.errors, chat.strangers) == ([], [])
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A demo of its own, as after installation."""
+    running = Demo(tmp_path)
+    running.kie.speed(HURRY)
+    yield running
+    running.stop()
+    assert "Traceback" not in running.log, running.log
+
+
+def first_user(demo):
+    """Return the id of the person a visitor is at first."""
+    return next(one["id"] for one in demo.telegram.state["people"] if one["role"] == "user")
+
+
+@whole
+@pytest.mark.parametrize(("lang", "size"), [("en", (1300, 850)), ("ru", (390, 844))], ids=["desktop", "russian-phone"])
+def test_the_guided_tour_leads_from_hello_to_a_picture(demo, open_page, lang, size):
+    chat = open_page(demo, first_user(demo), lang, size)
+    chat.page.evaluate("lang => { localStorage.clear(); localStorage.setItem('demo.lang', lang) }", lang)
+    chat.page.goto(demo.url)
+    chat.page.get_by_test_id("welcome-tour").click()
+    steps = walk(chat)
+    assert steps[0].startswith(("Say hello", "Поздоровайтесь"))
+    assert steps[-1].startswith(("That was the whole round", "Это весь круг"))
+    assert len(steps) > 14  # with the top-up and its approval
+    chat.page.get_by_test_id("tour-end").click()
+    expect(chat.page.get_by_test_id("tour-card")).to_have_count(0)
+    chat.sees_picture()
+    greeting = chat.page.locator(MESSAGE).filter(has_text="🖼" if lang == "en" else "Картин").first
+    expect(greeting).to_be_attached()
+
+
+def walk(chat):
+    """Press what the tour lights up until it is over; return the words of its steps."""
+    card, words = chat.page.get_by_test_id("tour-card"), []
+    while True:
+        if (said := card.get_by_role("status").inner_text()) not in words[-1:]:
+            words.append(said)
+        if not card.get_by_test_id("tour-skip").is_visible():
+            return words
+        before = chat.page.evaluate(LIT)
+        if chat.page.locator(".tour-target").count():
+            chat.page.locator(".tour-target").click()
+        print(before, words[-1:])
+        chat.page.wait_for_function(f"before => {{ const now = ({LIT})(); return now !== before && now !== '' }}", arg=before)
+
+
+# What the tour says and lights up; nothing while it looks for the next thing to light up.
+LIT = """() => {
+    const words = document.querySelector("[data-testid=tour-card]").innerText;
+    const target = document.querySelector(".tour-target");
+    return words + (target ? target.dataset.callback ?? target.dataset.testid + target.dataset.personId : "");
+}"""
+
+
+@whole
+def test_the_ledger_of_the_person_follows_the_money(demo, open_page):
+    anna = demo.rich("Anna", "en", amount=300)
+    chat = open_page(demo, anna.id, panel="open", tab="ledger")
+    balance = chat.page.get_by_test_id("ledger-balance")
+    expect(balance).to_contain_text("300 ₽")
+    expect(chat.page.get_by_test_id("ledger-entry")).to_contain_text(["+300 ₽"])
+    anna.send("/start")
+    anna.wait_for(chat.words("start.hello"))
+    chat.tap("menu.picture")
+    chat.tap_label("Z-Image")
+    chat.send("a fox")
+    chat.tap("generate.create")
+    expect(chat.page.locator("[data-kind=hold]")).to_contain_text("−")
+    chat.sees_picture()
+    boris = next(one["id"] for one in demo.telegram.state["people"] if one["first_name"] == "Boris")
+    chat.become(boris)
+    expect(chat.page.locator(".ledger")).to_contain_text("Boris has not written to the bot yet")
+
+
+@whole
+def test_an_order_with_a_photo(demo, open_page):
+    anna = demo.rich("Anna", "en")
+    chat = open_page(demo, anna.id)
+    chat.sends_picture("fox.png", png("fox"))
+    chat.tap_label("Edit")
+    chat.sees_words("Nano Banana")
+    chat.send("make it blue")
+    chat.tap("generate.create")
+    chat.sees_picture()
+    chat.sees_words("Nano Banana")
+    task = demo.kie.task()
+    assert (task["model"], task["inputs"]["prompt"]) == ("google/nano-banana-edit", "make it blue")
+    assert [file["status"] for file in task["fetched"]] == [200]
+
+
+# For contributors
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the project that a contributor may change."""
+    root = tmp_path / "project"
+    (root / "tests").mkdir(parents=True)
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, root)
+    return root
+
+
+def test_a_saved_plugin_is_loaded_again_and_a_broken_one_keeps_its_last_good_version(tree, tmp_path, open_page):
+    from demo import scaffold
+
+    demo = Demo(tmp_path, tree, ["--reload"])
+    chat = open_page(demo, first_user(demo))
+    problems = chat.page.get_by_test_id("problems")
+    toast = chat.page.get_by_test_id("toast")
+    scaffold.write(tree, "greet")  # while the bot runs
+    expect(toast).to_have_text("Loaded: greet")
+    chat.send("/greet")
+    chat.sees_words("Hello, Anna!")
+    plugin = tree / "plugins" / "greet.py"
+    good = plugin.read_text()
+    plugin.write_text(good + "\nimport no_such_module\n")
+    expect(problems).to_contain_text(f"plugins/greet.py, line {len(good.splitlines()) + 2}: ModuleNotFoundError")
+    chat.page.reload()
+    expect(problems).to_contain_text("no_such_module")
+    chat.send("/greet")
+    chat.sees_words("Hello, Anna!")
+    plugin.write_text(good.replace('"greet.hello"', '"greet.waved"'))
+    expect(problems).to_be_hidden()
+    chat.send("/greet")
+    chat.sees_words("👋 Anna")
+    texts = tree / "data" / "texts" / "en" / "greet.po"
+    texts.write_text(texts.read_text().replace("👋", "Ahoy,"))
+    expect(toast).to_have_text("Loaded: texts")
+    chat.send("/greet")
+    chat.sees_words("Ahoy, Anna")
+    plugin.unlink()
+    expect(toast).to_have_text("Loaded: greet")
+    chat.send("/greet")
+    chat.sees("common.unknown_command")
+    demo.stop()
+    assert "Traceback" not in demo.log, demo.log

@@ -1,0 +1,189 @@
+"""Stars given back from the user card, and Stars taken back from outside."""
+
+import pytest
+
+from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
+from tests.till import TWO_OWNERS, charge_back_unheard, invoice, open_card, owner, pay_stars
+
+pytest.importorskip("plugins.refunds")
+
+
+def ask_refund(boss, person, reason="by mistake"):
+    """Walk to the question of the newest payment of somebody and write the reason."""
+    open_card(boss, person)
+    boss.tap("⭐ Refund")
+    boss.tap("refunds:ask:")
+    boss.send(reason)
+
+
+def test_a_payment_goes_back_with_its_reason_and_is_taken_off_the_balance(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    charge = pay_stars(alice)
+    ask_refund(boss, alice, "by <mistake>")
+    assert "188 ⭐" in boss.last and "300 ₽" in boss.last and "by <mistake>" in boss.last
+    assert entries_of(bot, alice) == [("stars", 30_000)]
+    boss.tap("✓ Give back")
+    assert "✓ 188 ⭐ given back" in boss.last
+    assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
+    (call,) = bot.telegram.calls("refundStarPayment")
+    assert call["params"] == {"user_id": alice.id, "telegram_payment_charge_id": charge}
+    assert "−300 ₽: payment №1 was taken back. Balance 0 ₽." in alice.last
+    assert not user_of(bot, alice).sales_paused
+    alice.send("/balance")
+    assert "refund · by <mistake>" in alice.last
+    boss.send("/audit")
+    assert "Stars given back" in boss.last and "by <mistake>" in boss.last
+    assert_books_are_right()
+
+
+def test_a_refund_after_spending_says_the_loss_and_wants_it_confirmed(start_bot):
+    """design.md 5: the whole amount is taken, a write-off covers what is spent, sales pause."""
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    pay_stars(alice, "100 ₽")
+    spent = order(bot, alice).price
+    bot.forward(120)
+    ask_refund(boss, alice)
+    loss = bot.bot.texts.money("en", spent)
+    assert f"{loss} of it is spent" in boss.last
+    boss.tap("✓ Give back with loss")
+    assert entries_of(bot, alice)[-2:] == [("writeoff", spent), ("refund", -10_000)]
+    assert bot.balance(alice) == 0 and user_of(bot, alice).sales_paused
+    assert f"your loss: {loss}" in texts(boss)
+    assert "until a person has looked at it" in alice.last
+    alice.send("a fox in the snow")
+    alice.forge("generate:open:z-image")
+    assert_books_are_right()
+
+
+def test_a_balance_that_fell_after_the_question_is_asked_about_again(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    pay_stars(alice, "100 ₽")
+    ask_refund(boss, alice)
+    question = boss.last_message
+    order(bot, alice)
+    boss.tap("✓ Give back", question)
+    assert "of it is spent" in boss.last
+    assert bot.telegram.calls("refundStarPayment") == []
+    assert ("refund", -10_000) not in entries_of(bot, alice)
+
+
+def test_twenty_taps_and_two_owners_give_a_payment_back_once(start_bot):
+    bot = start_bot(ADMIN_IDS=TWO_OWNERS)
+    boss, oleg, alice = bot.admin(), owner(bot), bot.user()
+    pay_stars(alice)
+    ask_refund(boss, alice)
+    ask_refund(oleg, alice)
+    yes = next(data for data in boss.buttons.values() if data.startswith("refunds:go"))
+    for _ in range(5):
+        boss.forge(yes)
+    oleg.tap("✓ Give back")
+    assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
+    assert len(bot.telegram.calls("refundStarPayment")) == 1
+    open_card(boss, alice)
+    boss.tap("⭐ Refund")
+    boss.tap("refunds:ask:")
+    assert "given back already" in boss.toast
+    assert_books_are_right()
+
+
+def test_a_refund_telegram_does_not_answer_is_asked_for_again_also_after_a_crash(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    pay_stars(alice)
+    ask_refund(boss, alice)
+    bot.telegram.fail_next("refundStarPayment", "500", times=1)
+    boss.tap("✓ Give back")
+    assert "I keep asking" in boss.last
+    assert entries_of(bot, alice)[-1] == ("refund", -30_000)
+    bot.restart()
+    bot.forward(180, step=30)
+    assert [call["ok"] for call in bot.telegram.calls("refundStarPayment")] == [False, True]
+    assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
+    assert not user_of(bot, alice).sales_paused
+    assert_books_are_right()
+
+
+def test_a_refund_of_what_went_back_already_is_booked_once(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    charge = pay_stars(alice, "100 ₽")
+    spent = order(bot, alice).price
+    ask_refund(boss, alice)
+    charge_back_unheard(bot, alice, charge)
+    boss.tap("✓ Give back with loss")
+    assert "given back" in boss.last
+    bot.forward(900, step=60)
+    assert entries_of(bot, alice).count(("refund", -10_000)) == 1
+    assert entries_of(bot, alice).count(("writeoff", spent)) == 1
+    assert "chargeback" not in dict(entries_of(bot, alice))
+    assert_books_are_right()
+
+
+def test_a_refund_of_a_charge_telegram_does_not_know_returns_to_the_balance(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    invoice(alice)
+    payload = bot.telegram.calls("sendInvoice")[-1]["params"]["payload"]
+    payment = {"currency": "XTR", "total_amount": 188, "invoice_payload": payload, "telegram_payment_charge_id": "unknown",
+               "provider_payment_charge_id": ""}
+    person, chat = {"id": alice.id, "is_bot": False, "first_name": "Alice"}, {"id": alice.id, "type": "private"}
+    bot.telegram.update(message={"message_id": 900_000, "from": person, "chat": chat, "date": 1, "successful_payment": payment})
+    ask_refund(boss, alice)
+    boss.tap("✓ Give back")
+    assert "Telegram refuses to give the 188 ⭐ back" in texts(boss)
+    assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000), ("refund", 30_000)]
+    assert "on your balance again" in texts(alice) and "refused the refund" in texts(boss)
+    assert_books_are_right()
+
+
+def test_a_chargeback_told_by_telegram_is_booked_once_and_an_admin_decides_about_sales(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    charge = pay_stars(alice, "100 ₽")
+    order(bot, alice)
+    bot.forward(60)
+    alice.refund(charge)
+    bot.forward(900, step=60)
+    kinds = [kind for kind, _amount in entries_of(bot, alice)]
+    assert kinds.count("chargeback") == 1 and kinds.count("writeoff") == 1 and bot.balance(alice) == 0
+    assert "was taken back: 100 ₽" in texts(boss)
+    give_money(bot, boss, alice)
+    alice.send("a fox in the snow")
+    alice.forge("generate:open:z-image")
+    alice.tap("▶ Create")
+    assert "Orders are paused for your account" in alice.last and "Support" in alice.buttons
+    open_card(boss, alice)
+    assert "orders paused" in boss.last
+    boss.tap("▶ Sell again")
+    boss.send("talked to the bank")
+    boss.tap("✓ Sell again")
+    assert "You can order again." in alice.last
+    order(bot, alice)
+    bot.forward(60)
+    assert "photo" in alice.last_message
+    assert_books_are_right()
+
+
+def give_money(bot, boss, person):
+    """Credit somebody a hundred from the card."""
+    open_card(boss, person)
+    boss.tap("+ Credit")
+    boss.send("100 for a try")
+    boss.tap("✓ Credit")
+
+
+def test_a_refund_message_from_the_bot_itself_is_understood(start_bot):
+    """The service message may come from the bot, into the payer's chat."""
+    bot = start_bot()
+    alice = bot.user()
+    charge = pay_stars(alice)
+    refund = {"currency": "XTR", "total_amount": 188, "invoice_payload": "1", "telegram_payment_charge_id": charge}
+    sender, chat = {"id": 1, "is_bot": True, "first_name": "Bot"}, {"id": alice.id, "type": "private", "first_name": "Alice"}
+    for number in range(2):
+        message = {"message_id": 900_000 + number, "from": sender, "chat": chat, "date": 1, "refunded_payment": refund}
+        bot.telegram.update(message=message)
+    assert entries_of(bot, alice) == [("stars", 30_000), ("chargeback", -30_000)]
+    assert_books_are_right()
