@@ -377,8 +377,9 @@ def receipt():
     pen.rounded_rectangle((30, 30, 610, 390), 24, fill="white", outline="#d5dbe6", width=2)
     pen.ellipse((60, 62, 124, 126), fill="#2e9e6b")
     pen.line(((78, 94), (90, 108), (108, 80)), fill="white", width=7)
-    for y, size, words in ((66, 26, "Transfer sent"), (100, 20, "Demo Bank"), (180, 64, "300.00 RUB"), (300, 24, "To 0000 1111 2222 3333")):
-        pen.text((148 if y < 150 else 62, y), words, fill="#1d2433", font=ImageFont.load_default(size))
+    lines = [(148, 66, 26, "Transfer sent"), (148, 100, 20, "Demo Bank"), (62, 180, 64, "300.00 RUB")]
+    for x, y, size, words in [*lines, (62, 300, 24, "To 0000 1111 2222 3333")]:
+        pen.text((x, y), words, fill="#1d2433", font=ImageFont.load_default(size))
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()
