@@ -1,9 +1,9 @@
 """Start the bot: settings → plugins → lock → database → updates.
 
-    python bot.py            run it
-    python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
-                             with --reload, a plugin that is saved is loaded again at once
-    python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
+python bot.py            run it
+python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
+                         with --reload, a plugin that is saved is loaded again at once
+python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
 """
 
 import argparse
@@ -78,7 +78,9 @@ def declare_storage(found):
         found.refuse("DATABASE_URL", "(hidden)", "sqlite:///path or postgresql://user:password@host/name")
 
 
-def build(environ, clock, *, threads=128, rng=None, plugins=PLUGINS, texts=TEXTS, models=MODELS, load_one=loader.load_one):
+def build(
+    environ, clock, *, threads=128, rng=None, plugins=PLUGINS, texts=TEXTS, models=MODELS, load_one=loader.load_one
+):
     """Return a bot with its settings checked and all its parts; raise SettingsError or PluginError."""
     bot = assemble(environ, clock, threads=threads, plugins=plugins, texts=texts, load_one=load_one)
     found = bot.settings
@@ -140,8 +142,12 @@ def run(environ, stage=None):
     def ready(bot):
         if stage:
             stage.enter(bot, PLUGINS, TEXTS)
-        logger.info("@%s is ready: %d models, %d plugins' commands", bot.username, len(bot.generation.catalog.models),
-                    len(bot.handlers["command"]))
+        logger.info(
+            "@%s is ready: %d models, %d plugins' commands",
+            bot.username,
+            len(bot.generation.catalog.models),
+            len(bot.handlers["command"]),
+        )
 
     lead.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
     return 0
@@ -199,7 +205,9 @@ def demo_folder(environ):
 def open_demo(environ, reload):
     """Start the demo's local Telegram and the KIE stub; return the settings of a bot between them, and its stage."""
     if environ.get("TELEGRAM_BOT_TOKEN"):
-        raise settings.SettingsError(["TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine"])
+        raise settings.SettingsError(
+            ["TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine"]
+        )
     from demo import server
     from demo.backstage import Backstage
     from kie import stub

@@ -49,7 +49,9 @@ class Books:
         with reading(url):
             self.telegram_ids = dict(User.select(User.id, User.telegram_id).tuples())
             self.entries = list(Entry.select().dicts())
-            self.accounts = {self.telegram_ids[user]: sum_ for user, sum_ in Account.select(Account.user, Account.balance).tuples()}
+            self.accounts = {
+                self.telegram_ids[user]: sum_ for user, sum_ in Account.select(Account.user, Account.balance).tuples()
+            }
             self.jobs = list(Job.select().dicts())
             self.left = {
                 "updates in the inbox": Inbox.select().where(~Inbox.aside).count(),
@@ -122,9 +124,19 @@ class Books:
         charged = sum(job["charged"] for job in captured.values())
         late = len(named_late & set(billed))
         return [
-            Row("tasks billed by KIE · jobs captured", f"{len(billed)}", f"{len(captured)} + {len(loose)} cut + {late} late", wrong),
+            Row(
+                "tasks billed by KIE · jobs captured",
+                f"{len(billed)}",
+                f"{len(captured)} + {len(loose)} cut + {late} late",
+                wrong,
+            ),
             Row("prices shown · prices charged, roubles", roubles(shown), roubles(charged), overcharged),
-            Row("creates whose answer was cut (money given back)", f"{len(loose)} billed", f"{len(self.lost)} lost", None),
+            Row(
+                "creates whose answer was cut (money given back)",
+                f"{len(loose)} billed",
+                f"{len(self.lost)} lost",
+                None,
+            ),
         ]
 
     def _shown(self, order):

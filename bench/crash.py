@@ -82,7 +82,9 @@ def report(town, process, write):
         write(f"  in the log {count} times: {message}")
 
 
-def kill_at_random(url, folder, *, kills, users, plant="", callbacks=False, gap_s=(0.1, 4.5), pause_s=5.0, seed=1, write=print):
+def kill_at_random(
+    url, folder, *, kills, users, plant="", callbacks=False, gap_s=(0.1, 4.5), pause_s=5.0, seed=1, write=print
+):
     """Kill the bot `kills` times at random moments under load; return the number of differences."""
     servers, rng = Servers(), random.Random(seed)
     port = free_port()
@@ -100,7 +102,9 @@ def kill_at_random(url, folder, *, kills, users, plant="", callbacks=False, gap_
         town.stop()
         kind = url.partition(":")[0]
         guard = f", without the guard `{plant}`" if plant else ", with callbacks" if callbacks else ""
-        return finish(servers, town, process, url, f"{kind}: {kills} kills at random moments, {users} users{guard}", write)
+        return finish(
+            servers, town, process, url, f"{kind}: {kills} kills at random moments, {users} users{guard}", write
+        )
     finally:
         process.end()
         servers.stop()

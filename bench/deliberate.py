@@ -140,7 +140,9 @@ def kill_everywhere(url, folder, *, plant="", scenarios=SCENARIOS, numbers=None,
         for scenario in scenarios:
             counts.append(f"{scenario.__name__} {_play(stage, scenario, numbers or itertools.count(1))}")
         kind = url.partition(":")[0]
-        title = f"{kind}: a kill before every step ({', '.join(counts)}){', without the guard ' + plant if plant else ''}"
+        title = (
+            f"{kind}: a kill before every step ({', '.join(counts)}){', without the guard ' + plant if plant else ''}"
+        )
         return finish(servers, stage.town, stage.process, url, title, write)
     finally:
         stage.process.end()

@@ -140,7 +140,9 @@ def main():
         for make in makers:
             turn = restart(make.server) if options.by == "restart" else {"kill": kill, "deploy": deploy}[options.by]
             with tempfile.TemporaryDirectory() as folder:
-                longest, differences = fail_over(make("failover"), folder, turn, turns=options.turns, users=options.users)
+                longest, differences = fail_over(
+                    make("failover"), folder, turn, turns=options.turns, users=options.users
+                )
             bad += differences + (longest > LIMIT_S and options.by != "restart")
     return 1 if bad else 0
 

@@ -146,7 +146,11 @@ class Human:
 
     def screens(self):
         """Return what the bot's newest messages say, to notice a change."""
-        return [(one["message_id"], words(one), str(one.get("reply_markup"))) for one in self.fresh(max(1, self._sent - 100)) if one["_from_bot"]]
+        return [
+            (one["message_id"], words(one), str(one.get("reply_markup")))
+            for one in self.fresh(max(1, self._sent - 100))
+            if one["_from_bot"]
+        ]
 
     def find(self, start, after=0, holds=""):
         """Return (message, label, data) of the newest button whose data begins so, or None.

@@ -87,7 +87,12 @@ def main():
     with databases(options.database) as fresh:
         for number, make in enumerate(fresh):
             with tempfile.TemporaryDirectory() as folder:
-                load = {"seconds": options.seconds, "users": options.users, "share": options.share, "seed": options.seed}
+                load = {
+                    "seconds": options.seconds,
+                    "users": options.users,
+                    "share": options.share,
+                    "seed": options.seed,
+                }
                 differences += spoil(make(f"network{number}"), folder, **load)
     return 1 if differences else 0
 

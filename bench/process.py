@@ -79,7 +79,12 @@ class Process:
     def verify(self):
         """Run `python bot.py verify` and return (exit code, what it printed)."""
         done = subprocess.run(
-            [sys.executable, str(BOT), "verify"], cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False
+            [sys.executable, str(BOT), "verify"],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, (done.stdout or done.stderr).strip()
 

@@ -79,7 +79,9 @@ class Proxy:
     async def _pass_on(self, request, body):
         headers = {name: value for name, value in request.headers.items() if name != "Host"}
         url = self._target + request.path_qs
-        async with self._session.request(request.method, url, data=body, headers=headers, allow_redirects=False) as answer:
+        async with self._session.request(
+            request.method, url, data=body, headers=headers, allow_redirects=False
+        ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name not in DROPPED}
             return answer.status, kept, await answer.read()
 

@@ -165,7 +165,9 @@ def main():
         for _round in range(options.rounds):
             for name in names:
                 results[name].append(run(name, folder, options.updates, options.users))
-    print(f"{options.updates} /balance of {options.users} users, {options.rounds} rounds, {os.cpu_count()} cores, SQLite")
+    print(
+        f"{options.updates} /balance of {options.users} users, {options.rounds} rounds, {os.cpu_count()} cores, SQLite"
+    )
     print(f"{'':10}{'replies/s':>10}{'CPU s/1000':>12}{'RSS MB':>8}")
     middle = {name: [statistics.median(row[i] for row in rows) for i in range(3)] for name, rows in results.items()}
     for name, (rate, cpu, rss) in middle.items():
@@ -173,8 +175,10 @@ def main():
     peers = [name for name in names if name != "ours"]
     if "ours" in middle and peers:
         best = max(peers, key=lambda name: middle[name][0])
-        print(f"ours / {best}: {middle['ours'][0] / middle[best][0]:.2f} × the replies, "
-              f"{middle['ours'][1] / middle[best][1]:.2f} × the CPU")
+        print(
+            f"ours / {best}: {middle['ours'][0] / middle[best][0]:.2f} × the replies, "
+            f"{middle['ours'][1] / middle[best][1]:.2f} × the CPU"
+        )
 
 
 if __name__ == "__main__":

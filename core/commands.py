@@ -83,8 +83,10 @@ def catalog(bot, argument):
     differences, _fresh = bot.generation.shelf.check(bot.generation.client, bot.clock)
     for change in differences:
         yield f"{change.kind:7}{change.model}"
-        yield from (f"       {key}: " + ", ".join(f"{name} {value}" for name, value in values.items() if value)
-                    for key, values in change.lines)
+        yield from (
+            f"       {key}: " + ", ".join(f"{name} {value}" for name, value in values.items() if value)
+            for key, values in change.lines
+        )
     yield f"{len(differences)} differences" + (": apply them in the chat, /catalog" if differences else "")
 
 

@@ -83,7 +83,9 @@ class Ctx(Services):
     def reply(self, key, buttons=None, **values):
         """Send a text as a new message and return its id."""
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
-        thread = self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
+        thread = (
+            self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
+        )
         sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, message_thread_id=thread)
         self.answered = True
         return sent["message_id"]
@@ -224,7 +226,9 @@ class Ctx(Services):
         try:
             media = {"type": kind, "media": file_id, **words}
             message_id = self.message["message_id"]
-            self.bot.sender.call("editMessageMedia", chat_id=chat, message_id=message_id, media=media, reply_markup=markup)
+            self.bot.sender.call(
+                "editMessageMedia", chat_id=chat, message_id=message_id, media=media, reply_markup=markup
+            )
         except TelegramError as error:
             if error.is_gone:
                 raise

@@ -13,7 +13,9 @@ from urllib.parse import quote, urlsplit
 
 TOKEN = re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}")  # the shape of any bot token, ours or not
 HIDDEN = "•••"
-trace = ContextVar("trace", default="")  # what a thread works on just now, such as u700000001: one word in all its lines
+trace = ContextVar(
+    "trace", default=""
+)  # what a thread works on just now, such as u700000001: one word in all its lines
 
 
 class SafeFormatter(logging.Formatter):
@@ -21,7 +23,9 @@ class SafeFormatter(logging.Formatter):
 
     def __init__(self, secrets=(), as_json=False):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(trace)s%(message)s")
-        spellings = {one for secret in secrets for one in (secret, quote(secret, safe=""), urlsplit(secret).password) if one}
+        spellings = {
+            one for secret in secrets for one in (secret, quote(secret, safe=""), urlsplit(secret).password) if one
+        }
         self.secrets = sorted((one for one in spellings if len(one) >= 6), key=len, reverse=True)
         self.as_json = as_json
 

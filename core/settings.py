@@ -7,8 +7,8 @@ import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MISSING = object()
 TELEGRAM_PORTS = (None, 443, 80, 88, 8443)  # Bot API, setWebhook

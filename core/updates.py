@@ -84,8 +84,11 @@ class Updates:
         if getattr(error, "code", None) == 409:
             self.conflict_at = self._clock.now()
             taken = "a webhook was set" if "webhook" in error.description else "updates are fetched"
-            log.warning("%s with this token by another program; give it a token of its own, or stop it. "
-                        "Trying again in %s s", taken, wait)
+            log.warning(
+                "%s with this token by another program; give it a token of its own, or stop it. Trying again in %s s",
+                taken,
+                wait,
+            )
         elif getattr(error, "code", None) == 401:
             log.error("Telegram refuses this bot token; trying again in %s s", wait)
         else:

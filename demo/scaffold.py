@@ -61,7 +61,7 @@ def test_it_stands_in_help(start_bot):
     assert "/NAME" in alice.last
 '''
 
-PO = '''# NAME: the texts of plugins/NAME.py.
+PO = """# NAME: the texts of plugins/NAME.py.
 msgid ""
 msgstr ""
 "Language: {lang}\\n"
@@ -81,7 +81,7 @@ msgstr "{wave}"
 
 msgid "NAME.waved"
 msgstr "👋 {{name}}"
-'''
+"""
 
 EN = {
     "lang": "en", "plurals": "nplurals=2; plural=(n != 1);", "about": "Say hello", "hello": "Hello, {name}!",

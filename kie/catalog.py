@@ -27,33 +27,101 @@ NAMES_IN_QUANTITY = re.compile(r"(?:input|media_seconds|chars):([\w,]+)")
 # a tool: one cannot start with it.
 MENU = {
     "picture": ("text-to-image",),
-    "edit": ("image-to-image", "image-edit", "image-upscale", "background-removal", "image-layering",
-             "image-segmentation"),
-    "video": ("text-to-video", "image-to-video", "reference-to-video", "video-to-video", "video-edit",
-              "motion-transfer", "lip-sync"),
+    "edit": (
+        "image-to-image",
+        "image-edit",
+        "image-upscale",
+        "background-removal",
+        "image-layering",
+        "image-segmentation",
+    ),
+    "video": (
+        "text-to-video",
+        "image-to-video",
+        "reference-to-video",
+        "video-to-video",
+        "video-edit",
+        "motion-transfer",
+        "lip-sync",
+    ),
     "music": ("text-to-music", "music-edit", "sound-effects", "lyrics"),
     "voice": ("text-to-speech", "audio-isolation", "speech-to-text"),
-    "tools": ("video-upscale", "video-extend", "watermark-removal", "stem-separation", "audio-convert", "music-video",
-              "voice-persona"),
+    "tools": (
+        "video-upscale",
+        "video-extend",
+        "watermark-removal",
+        "stem-separation",
+        "audio-convert",
+        "music-video",
+        "voice-persona",
+    ),
 }
 TYPES = {kind: menu for menu, kinds in MENU.items() for kind in kinds}
 # What is done with a text or a file of each kind, the most wanted first.
 WORKS = {
     "text": ("text-to-image", "text-to-video", "text-to-music", "text-to-speech", "sound-effects", "lyrics"),
-    "image": ("image-edit", "image-upscale", "image-to-video", "background-removal", "image-to-image", "lip-sync",
-              "reference-to-video", "motion-transfer", "image-layering", "image-segmentation"),
-    "video": ("video-upscale", "video-edit", "video-extend", "video-to-video", "motion-transfer", "lip-sync",
-              "watermark-removal"),
-    "audio": ("audio-isolation", "lip-sync", "music-edit", "stem-separation", "music-video", "audio-convert",
-              "voice-persona", "speech-to-text"),
+    "image": (
+        "image-edit",
+        "image-upscale",
+        "image-to-video",
+        "background-removal",
+        "image-to-image",
+        "lip-sync",
+        "reference-to-video",
+        "motion-transfer",
+        "image-layering",
+        "image-segmentation",
+    ),
+    "video": (
+        "video-upscale",
+        "video-edit",
+        "video-extend",
+        "video-to-video",
+        "motion-transfer",
+        "lip-sync",
+        "watermark-removal",
+    ),
+    "audio": (
+        "audio-isolation",
+        "lip-sync",
+        "music-edit",
+        "stem-separation",
+        "music-video",
+        "audio-convert",
+        "voice-persona",
+        "speech-to-text",
+    ),
 }
 FROM_TEXT = ("sound-effects", "lyrics")
 # What a model of text alone does when its form takes a file all the same, such as a first frame.
-FROM_FILE = {("image", "text-to-image"): "image-to-image", ("image", "text-to-video"): "image-to-video",
-             ("video", "text-to-video"): "video-to-video", ("audio", "text-to-video"): "lip-sync"}
+FROM_FILE = {
+    ("image", "text-to-image"): "image-to-image",
+    ("image", "text-to-video"): "image-to-video",
+    ("video", "text-to-video"): "video-to-video",
+    ("audio", "text-to-video"): "lip-sync",
+}
 CONSTRAINTS = ("any_of", "not_together", "needs", "excluded", "required_when", "spans")
-MODEL_FIELDS = {"id", "code", "card", "variant", "type", "mode_title", "modes", "output", "usual_s", "deadline_s", "inputs",
-                "constraints", "price", "billing", "needs_callback", "source", "as_of", "left_out", "unlisted"}
+MODEL_FIELDS = {
+    "id",
+    "code",
+    "card",
+    "variant",
+    "type",
+    "mode_title",
+    "modes",
+    "output",
+    "usual_s",
+    "deadline_s",
+    "inputs",
+    "constraints",
+    "price",
+    "billing",
+    "needs_callback",
+    "source",
+    "as_of",
+    "left_out",
+    "unlisted",
+}
 
 
 class CatalogError(Exception):
@@ -119,8 +187,11 @@ class Model:
     def effective(self, values):
         """Return what would be sent for `values`: with defaults and fixed values, without what does not apply."""
         full = {spec.name: spec.send if spec.shown == "hidden" else spec.default for spec in self.inputs}
-        full |= {name: value for name, value in values.items()
-                 if present(value) and name in full and self.by_name[name].shown != "hidden"}
+        full |= {
+            name: value
+            for name, value in values.items()
+            if present(value) and name in full and self.by_name[name].shown != "hidden"
+        }
         for spec in self.inputs:
             if spec.when and not holds(spec.when, full):
                 full[spec.name] = None
@@ -147,8 +218,11 @@ class Model:
         if kind == "text":
             return from_text
         from_file = tuple(mode for mode in self.modes if mode not in from_text)
-        return (tuple(mode for mode in from_file if mode in WORKS[kind]) or from_file
-                or tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text))
+        return (
+            tuple(mode for mode in from_file if mode in WORKS[kind])
+            or from_file
+            or tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
+        )
 
     def asks_for(self, values):
         """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
@@ -164,8 +238,11 @@ class Model:
     def missing(self, values):
         """Return the names of the inputs still required; of alternatives, the first one's."""
         full = self.effective(values)
-        names = [spec.name for spec in self.inputs
-                 if spec.required and not present(full.get(spec.name)) and (not spec.when or holds(spec.when, full))]
+        names = [
+            spec.name
+            for spec in self.inputs
+            if spec.required and not present(full.get(spec.name)) and (not spec.when or holds(spec.when, full))
+        ]
         for rule in self.alternatives(full):
             left = [[name for name in group if not present(full.get(name))] for group in rule]
             if all(left):
@@ -291,18 +368,29 @@ class Catalog:
                 continue
             models[model.id] = codes[model.code] = model
         cards = {name: _card(card, models) for name, card in words.items()}
-        return cls(models=MappingProxyType(models), codes=MappingProxyType(codes), rejected=tuple(rejected),
-                   cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
-                   credit_usd=Decimal(data["credit_usd"]), as_of=data["as_of"], known=MappingProxyType(models))
+        return cls(
+            models=MappingProxyType(models),
+            codes=MappingProxyType(codes),
+            rejected=tuple(rejected),
+            cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+            credit_usd=Decimal(data["credit_usd"]),
+            as_of=data["as_of"],
+            known=MappingProxyType(models),
+        )
 
     def without(self, ids):
         """Return this catalogue with some models taken off sale; they stay `known`."""
         models = {name: model for name, model in self.models.items() if name not in ids}
-        cards = {card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
-                 for card in self.cards.values()}
-        return replace(self, models=MappingProxyType(models),
-                       codes=MappingProxyType({model.code: model for model in models.values()}),
-                       cards=MappingProxyType({name: card for name, card in cards.items() if card.models}))
+        cards = {
+            card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
+            for card in self.cards.values()
+        }
+        return replace(
+            self,
+            models=MappingProxyType(models),
+            codes=MappingProxyType({model.code: model for model in models.values()}),
+            cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+        )
 
     def by_code(self, code):
         """Return the model with this button code, or None."""
@@ -322,8 +410,12 @@ class Catalog:
 
     def fed_by(self, result):
         """Return (model, input) for each model that takes this earlier result (see kie/inputs.py)."""
-        return tuple((model, spec) for model in self.models.values() for spec in model.inputs
-                     if spec.kind == "task" and spec.usable(result))
+        return tuple(
+            (model, spec)
+            for model in self.models.values()
+            for spec in model.inputs
+            if spec.kind == "task" and spec.usable(result)
+        )
 
     def works_with(self, kind, result=None):
         """Return {generation type: [models]} of what can be made of a text, image, video or audio.
@@ -363,7 +455,9 @@ def _read_model(raw, cards, lists):
     card = cards.get(raw["card"])
     _need(card, f"card {raw['card']!r} is not in cards")
     for language in LANGUAGES:
-        _need(card.get("title") and card.get("about", {}).get(language), f"card {card['id']} has no words in {language}")
+        _need(
+            card.get("title") and card.get("about", {}).get(language), f"card {card['id']} has no words in {language}"
+        )
     model = _assemble(raw, card, modes, lists)
     _check_names(model)
     _check_prices(model)
@@ -378,12 +472,26 @@ def _assemble(raw, card, modes, lists):
     names = [spec.name for spec in inputs]
     _need(len(names) == len(set(names)), "two inputs have the same name")
     title = f"{card['title']} {raw.get('variant', '')}".strip()
-    return Model(id=raw["id"], code=raw["code"], card=raw["card"], title=title, type=raw["type"], modes=modes,
-                 mode_title=f"mode.{raw.get('mode_title', raw['type'])}",
-                 output=raw["output"], usual_s=raw["usual_s"], deadline_s=raw["deadline_s"], inputs=tuple(inputs),
-                 prices=prices, billing=billing, constraints=raw.get("constraints", {}), source=raw["source"],
-                 needs_callback=raw.get("needs_callback", False), as_of=raw["as_of"],
-                 by_name=dict(zip(names, inputs, strict=True)))
+    return Model(
+        id=raw["id"],
+        code=raw["code"],
+        card=raw["card"],
+        title=title,
+        type=raw["type"],
+        modes=modes,
+        mode_title=f"mode.{raw.get('mode_title', raw['type'])}",
+        output=raw["output"],
+        usual_s=raw["usual_s"],
+        deadline_s=raw["deadline_s"],
+        inputs=tuple(inputs),
+        prices=prices,
+        billing=billing,
+        constraints=raw.get("constraints", {}),
+        source=raw["source"],
+        needs_callback=raw.get("needs_callback", False),
+        as_of=raw["as_of"],
+        by_name=dict(zip(names, inputs, strict=True)),
+    )
 
 
 def _read_input(raw, drivers, lists):
@@ -398,9 +506,14 @@ def _read_input(raw, drivers, lists):
     _need(raw["type"] != "task" or raw.get("from"), f"{where}: from is empty")
     _need(PATH.fullmatch(raw.get("into", name)), f"{where}: into is not a path")
     plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list", "left_out")}
-    spec = Input(**{"label": name, **plain}, enum=tuple(raw.get("enum", names)), accept=tuple(raw.get("accept", ())),
-                 choice_names=names, sources=tuple(raw.get("from", ())),
-                 drives_price=name in drivers or (raw["type"] == "task" and "$source_resolution" in drivers))
+    spec = Input(
+        **{"label": name, **plain},
+        enum=tuple(raw.get("enum", names)),
+        accept=tuple(raw.get("accept", ())),
+        choice_names=names,
+        sources=tuple(raw.get("from", ())),
+        drives_price=name in drivers or (raw["type"] == "task" and "$source_resolution" in drivers),
+    )
     if spec.default is not None:
         try:
             spec.parse(spec.default)
@@ -411,11 +524,16 @@ def _read_input(raw, drivers, lists):
 
 def _read_price(raw, place):
     try:
-        price = Price(when=raw["when"], credits=Decimal(raw["credits"]), per=raw.get("per", ""),
-                      each=tuple(raw.get("each", ())), after=raw.get("after", 0))
+        price = Price(
+            when=raw["when"],
+            credits=Decimal(raw["credits"]),
+            per=raw.get("per", ""),
+            each=tuple(raw.get("each", ())),
+            after=raw.get("after", 0),
+        )
     except (KeyError, TypeError, InvalidOperation) as error:
         raise CatalogError(f"price {place}: {error!r}") from error
-    _need(isinstance(raw["credits"], str), f"price {place}: credits must be text, such as \"4.5\"")
+    _need(isinstance(raw["credits"], str), f'price {place}: credits must be text, such as "4.5"')
     _need(price.credits.is_finite() and price.credits >= 0, f"price {place}: credits {raw['credits']} below 0")
     return price
 
@@ -459,7 +577,9 @@ def _check_names(model):
 
 def _check_prices(model):
     """Refuse a model with a combination of inputs that has no price."""
-    facts = {name for row in model.prices for name in row.when if name.startswith("$")} - set(pricing.FACTS) - {"$meter"}
+    facts = (
+        {name for row in model.prices for name in row.when if name.startswith("$")} - set(pricing.FACTS) - {"$meter"}
+    )
     _need(not facts, f"price: unknown fact {sorted(facts)}")
     count = 0
     for values in pricing.combinations(model):

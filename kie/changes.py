@@ -45,8 +45,11 @@ def compare(data, found, as_of):
         raise StrangeList(f"KIE lists {len(public) - len(gone)} of the {len(public)} models we sell")
     changes = [Change(name, "gone", [["gone", {}]], ["off", True]) for name in gone]
     known = set(ours) | set(data.get("left_out", ()))
-    changes += [_newcomer(offer, data, found.rows, as_of) for name, offer in sorted(found.offers.items())
-                if name not in known and offer.inputs is not None]
+    changes += [
+        _newcomer(offer, data, found.rows, as_of)
+        for name, offer in sorted(found.offers.items())
+        if name not in known and offer.inputs is not None
+    ]
     for name, raw in ours.items():
         offer = found.offers.get(name)
         if offer is not None and offer.inputs is not None:
@@ -58,7 +61,12 @@ def compare(data, found, as_of):
 
 def _newcomer(offer, data, rows, as_of):
     """Return a new model as a Change, with its entry where one can be made; its card is the admin's to name."""
-    words = {"title": offer.title, "provider": offer.provider, "kinds": ", ".join(offer.kinds), "about": offer.about[:200]}
+    words = {
+        "title": offer.title,
+        "provider": offer.provider,
+        "kinds": ", ".join(offer.kinds),
+        "about": offer.about[:200],
+    }
     try:
         entry = newcomers.entry(offer, rows, data, as_of)
     except newcomers.NotAskable as error:

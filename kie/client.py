@@ -34,7 +34,16 @@ from kie.errors import Expired, KieError, NotSent, Refused, TooLarge, Unknown
 from kie.record import Record, message_of, parse_record, read_envelope
 
 __all__ = [
-    "Client", "Download", "Expired", "KieError", "NotSent", "Record", "Refused", "TooLarge", "Unknown", "parse_record",
+    "Client",
+    "Download",
+    "Expired",
+    "KieError",
+    "NotSent",
+    "Record",
+    "Refused",
+    "TooLarge",
+    "Unknown",
+    "parse_record",
 ]
 
 log = logging.getLogger(__name__)

@@ -87,8 +87,15 @@ def _offer(entry, openapi):
     if openapi and JOBS not in openapi.get("paths", {}):
         return None
     inputs, required = _inputs(openapi) if openapi else (None, frozenset())
-    return Offer(entry["model"], str(entry.get("title") or ""), str(entry.get("provider") or ""),
-                 tuple(entry.get("taskType") or ()), str(entry.get("description") or ""), inputs, required)
+    return Offer(
+        entry["model"],
+        str(entry.get("title") or ""),
+        str(entry.get("provider") or ""),
+        tuple(entry.get("taskType") or ()),
+        str(entry.get("description") or ""),
+        inputs,
+        required,
+    )
 
 
 def _inputs(openapi):

@@ -16,19 +16,41 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 
 KINDS = {
-    "string": "text", "enum": "choice", "boolean": "switch", "integer": "number", "number": "number",
-    "integer[]": "text", "image": "image", "image[]": "image", "video": "video", "video[]": "video",
-    "audio": "audio", "audio[]": "audio", "task": "task", "json": "fixed",
+    "string": "text",
+    "enum": "choice",
+    "boolean": "switch",
+    "integer": "number",
+    "number": "number",
+    "integer[]": "text",
+    "image": "image",
+    "image[]": "image",
+    "video": "video",
+    "video[]": "video",
+    "audio": "audio",
+    "audio[]": "audio",
+    "task": "task",
+    "json": "fixed",
 }
 MEDIA = ("image", "video", "audio")
 MB = 1024 * 1024
 
 # One spelling for each type of file: Telegram, phones and KIE's schemas name the same thing differently.
 MIME_TWINS = {
-    "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png",
-    "audio/mp3": "audio/mpeg", "audio/x-mp3": "audio/mpeg", "audio/x-mpeg": "audio/mpeg", "audio/x-wav": "audio/wav",
-    "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav", "audio/m4a": "audio/mp4", "audio/x-m4a": "audio/mp4",
-    "audio/x-aac": "audio/aac", "audio/opus": "audio/ogg", "audio/x-flac": "audio/flac", "video/x-m4v": "video/mp4",
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-mp3": "audio/mpeg",
+    "audio/x-mpeg": "audio/mpeg",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/m4a": "audio/mp4",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-aac": "audio/aac",
+    "audio/opus": "audio/ogg",
+    "audio/x-flac": "audio/flac",
+    "video/x-m4v": "video/mp4",
 }
 TELEGRAM_KINDS = {"photo": "image", "video_note": "video", "animation": "video", "voice": "audio"}
 
@@ -64,7 +86,7 @@ def holds(condition, values):
 
 def _fits(wanted, found):
     if isinstance(wanted, dict):
-        (test, limit), = wanted.items()
+        ((test, limit),) = wanted.items()
         return TESTS[test](found, limit)
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
 
@@ -188,7 +210,11 @@ class Input:
         return InputError(key, name=self.name, **values)
 
 
-FIELDS = {item.name for item in fields(Input)} - {"sources", "drives_price", "choice_names"} | {"from", "list", "left_out"}
+FIELDS = {item.name for item in fields(Input)} - {"sources", "drives_price", "choice_names"} | {
+    "from",
+    "list",
+    "left_out",
+}
 
 
 def _parse_text(spec, value):
@@ -310,8 +336,14 @@ def _parse_task(spec, value):
 
 
 PARSERS = {
-    "text": _parse_text, "choice": _parse_choice, "switch": _parse_switch, "number": _parse_number,
-    "image": _parse_media, "video": _parse_media, "audio": _parse_media, "task": _parse_task,
+    "text": _parse_text,
+    "choice": _parse_choice,
+    "switch": _parse_switch,
+    "number": _parse_number,
+    "image": _parse_media,
+    "video": _parse_media,
+    "audio": _parse_media,
+    "task": _parse_task,
 }
 
 

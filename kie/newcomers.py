@@ -11,12 +11,30 @@ from collections import Counter
 from kie.catalog import CODE, TYPES
 
 DEADLINES = {"video": (180, 3600), "image": (40, 900), "audio": (60, 1800), "text": (30, 900)}
-OUTPUTS = (("video", "video"), ("lip", "video"), ("image", "image"), ("music", "audio"), ("speech", "audio"), ("audio", "audio"))
-KNOWN_KINDS = {"image-editing": "image-edit", "video-editing": "video-edit", "speech-to-video": "lip-sync",
-               "audio-to-audio": "music-edit"}
+OUTPUTS = (
+    ("video", "video"),
+    ("lip", "video"),
+    ("image", "image"),
+    ("music", "audio"),
+    ("speech", "audio"),
+    ("audio", "audio"),
+)
+KNOWN_KINDS = {
+    "image-editing": "image-edit",
+    "video-editing": "video-edit",
+    "speech-to-video": "lip-sync",
+    "audio-to-audio": "music-edit",
+}
 MEDIA = re.compile(r"(image|photo|picture|frame|mask|video|clip|audio|voice|sound)s?(_|$)")
-MEDIA_KINDS = {"photo": "image", "picture": "image", "frame": "image", "mask": "image", "clip": "video",
-               "voice": "audio", "sound": "audio"}
+MEDIA_KINDS = {
+    "photo": "image",
+    "picture": "image",
+    "frame": "image",
+    "mask": "image",
+    "clip": "video",
+    "voice": "audio",
+    "sound": "audio",
+}
 FILTERS = ("nsfw_checker", "enable_safety_checker")
 MAIN = ("prompt", "text")
 BOUNDS = {"minimum": "min", "maximum": "max", "maxLength": "max_length", "minLength": "min_length"}
@@ -44,9 +62,19 @@ def entry(offer, rows, data, as_of):
     price, billing = _price(offer, inputs, rows)
     code = _code(offer.id)
     return {
-        "id": offer.id, "code": code, "card": code, "type": kind, "output": output, "usual_s": usual_s,
-        "deadline_s": deadline_s, "inputs": inputs, "price": price, "billing": billing, "left_out": left_out,
-        "source": f"https://kie.ai/market?model={offer.id}", "as_of": as_of,
+        "id": offer.id,
+        "code": code,
+        "card": code,
+        "type": kind,
+        "output": output,
+        "usual_s": usual_s,
+        "deadline_s": deadline_s,
+        "inputs": inputs,
+        "price": price,
+        "billing": billing,
+        "left_out": left_out,
+        "source": f"https://kie.ai/market?model={offer.id}",
+        "as_of": as_of,
     }
 
 
@@ -87,7 +115,9 @@ def _input(name, schema, offer, labels):
     if labels.get(name, name) != name:
         spec["label"] = labels[name]
     items = schema.get("items", schema) if kind.endswith("[]") else schema
-    spec |= {ours: items[theirs] for theirs, ours in BOUNDS.items() if theirs in items and kind not in ("enum", "boolean")}
+    spec |= {
+        ours: items[theirs] for theirs, ours in BOUNDS.items() if theirs in items and kind not in ("enum", "boolean")
+    }
     spec |= {"enum": schema["enum"]} if kind == "enum" else {}
     spec |= {"max_items": schema["maxItems"]} if kind.endswith("[]") and "maxItems" in schema else {}
     if schema.get("default") not in (None, "") and kind in ("enum", "boolean", "integer", "number"):
@@ -117,7 +147,7 @@ def _price(offer, inputs, rows):
     mine = [(name, row) for name, row in rows.items() if row.slug in (offer.id, offer.id.replace("/", "-"))]
     if len(mine) != 1:
         raise NotPriceable(f"{len(mine)} price rows")
-    (feed, row), = mine
+    ((feed, row),) = mine
     names = {spec["name"]: spec for spec in inputs}
     per = row.unit.lower().removeprefix("per ").strip() or "task"
     counted = [name for name in ("n", "num_images", "max_images") if name in names]

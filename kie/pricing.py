@@ -146,14 +146,17 @@ def is_upper_bound(model, values=None):
         return bool(metered)
     full = model.effective(values)
     unknown = None in _facts(model, full).values() or any(
-        not file.get("seconds") for name in _timed(model.billing) for file in files_of(full.get(name)))
+        not file.get("seconds") for name in _timed(model.billing) for file in files_of(full.get(name))
+    )
     return unknown or (bool(metered) and holds(metered, full))
 
 
 def _timed(billing):
     """Return the names of the inputs whose seconds are charged."""
     words = (billing.quantity, *billing.at_least, *billing.instead.values())
-    return {name for word in words for name in re.findall(r"media_seconds:(\w+)", word)} | set(billing.add_media_seconds)
+    return {name for word in words for name in re.findall(r"media_seconds:(\w+)", word)} | set(
+        billing.add_media_seconds
+    )
 
 
 def combinations(model):
@@ -169,8 +172,10 @@ def combinations(model):
         values = {spec.name: value for spec, value in zip(drivers, picked, strict=True) if value is not None}
         full = model.effective(values)
         # Of alternatives that all move the price one must be there; others can be answered without moving it.
-        lacking = any(all(set(group) <= names for group in rule) and not any(set(group) <= set(values) for group in rule)
-                      for rule in model.alternatives(full))
+        lacking = any(
+            all(set(group) <= names for group in rule) and not any(set(group) <= set(values) for group in rule)
+            for rule in model.alternatives(full)
+        )
         if not lacking and not model.excluded(full):
             yield values
 
@@ -183,8 +188,11 @@ def _samples(model, spec):
         known = [row.when["$source_resolution"] for row in model.prices if "$source_resolution" in row.when]
         found = [_earlier(spec, resolution) for resolution in [*dict.fromkeys(known), None]]
     elif spec.kind == "text":
-        found = ["x" * length for length in sorted({max(spec.min_length, 1), 1000, 1001, spec.max_length or 5000})
-                 if length <= (spec.max_length or length)]
+        found = [
+            "x" * length
+            for length in sorted({max(spec.min_length, 1), 1000, 1001, spec.max_length or 5000})
+            if length <= (spec.max_length or length)
+        ]
     else:
         found = steps(spec)
     return found if spec.required or present(spec.default) else [None, *found]
@@ -202,7 +210,7 @@ def _media_samples(spec):
 
 
 def _earlier(spec, resolution):
-    facts = {fact: "sample" for fact in (spec.take, *spec.also.values())}
+    facts = dict.fromkeys((spec.take, *spec.also.values()), "sample")
     return {"model": spec.sources[0], "task_id": "sample", **facts, "resolution": resolution}
 
 

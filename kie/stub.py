@@ -131,9 +131,14 @@ async def _log(request, handler):
     if request.path.startswith("/stub/"):
         return await handler(request)
     entry = {
-        "at": request.app[WORLD].clock.now(), "method": request.method, "path": request.path,
-        "query": dict(request.query), "user_agent": request.headers.get("User-Agent", ""),
-        "authorized": "Authorization" in request.headers, "body": None, "status": None,
+        "at": request.app[WORLD].clock.now(),
+        "method": request.method,
+        "path": request.path,
+        "query": dict(request.query),
+        "user_agent": request.headers.get("User-Agent", ""),
+        "authorized": "Authorization" in request.headers,
+        "body": None,
+        "status": None,
     }
     request.app[WORLD].requests.append(entry)
     if request.content_type == "application/json":

@@ -67,10 +67,19 @@ async def tasks(request):
 
 def _shown(task, now):
     return {
-        "task_id": task.id, "model": task.model.id, "state": task.word(now), "created": task.created,
-        "due": task.due, "credits": 0.0 if task.state == "failed" else float(task.credits), "inputs": task.inputs,
-        "callback_url": task.callback_url, "unknown_inputs": task.unknown_inputs, "fetched": task.fetched,
-        "callbacks": task.callbacks, "fail_code": task.fail_code, "fail_msg": task.fail_msg,
+        "task_id": task.id,
+        "model": task.model.id,
+        "state": task.word(now),
+        "created": task.created,
+        "due": task.due,
+        "credits": 0.0 if task.state == "failed" else float(task.credits),
+        "inputs": task.inputs,
+        "callback_url": task.callback_url,
+        "unknown_inputs": task.unknown_inputs,
+        "fetched": task.fetched,
+        "callbacks": task.callbacks,
+        "fail_code": task.fail_code,
+        "fail_msg": task.fail_msg,
     }
 
 

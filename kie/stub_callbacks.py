@@ -35,13 +35,20 @@ def body(task, result_json) -> dict:
     """Return the callback's body; its key order differs from recordInfo's, as in the real one."""
     failed = task.state == "failed"
     data = {
-        "taskId": task.id, "model": task.model.id, "state": "fail" if failed else "success", "param": echo(task),
-        "resultJson": None if failed else result_json, "failCode": task.fail_code, "failMsg": task.fail_msg,
+        "taskId": task.id,
+        "model": task.model.id,
+        "state": "fail" if failed else "success",
+        "param": echo(task),
+        "resultJson": None if failed else result_json,
+        "failCode": task.fail_code,
+        "failMsg": task.fail_msg,
     }
     if not failed:
         data |= {
-            "costTime": round(task.ended - task.created), "completeTime": round(task.ended * 1000),
-            "createTime": round(task.created * 1000), "updateTime": round(task.ended * 1000),
+            "costTime": round(task.ended - task.created),
+            "completeTime": round(task.ended * 1000),
+            "createTime": round(task.created * 1000),
+            "updateTime": round(task.ended * 1000),
             "creditsConsumed": float(task.credits),
         }
     words = (501, "Playground task failed.") if failed else (200, "Playground task completed successfully.")

@@ -13,13 +13,27 @@ CREDIT_USD = 0.005
 PAGE_LIMIT = 100
 BUCKET_S = 600
 TASK_TYPES = {
-    "image-edit": "Image Editing", "image-upscale": "Image Editing", "background-removal": "Image Editing",
-    "image-layering": "Image Editing", "image-segmentation": "Image Editing", "reference-to-video": "Image to Video",
-    "motion-transfer": "Image to Video", "video-edit": "Video Editing", "video-extend": "Video to Video",
-    "video-upscale": "Video Editing", "watermark-removal": "Video Editing", "lip-sync": "Lip Sync",
-    "sound-effects": "Text to Speech", "audio-isolation": "Audio to Audio", "stem-separation": "Audio to Audio",
-    "speech-to-text": "Audio to Audio", "music-edit": "Text to Music", "lyrics": "Text to Music",
-    "music-video": "Text to Music", "audio-convert": "Audio to Audio", "voice-persona": "Text to Music",
+    "image-edit": "Image Editing",
+    "image-upscale": "Image Editing",
+    "background-removal": "Image Editing",
+    "image-layering": "Image Editing",
+    "image-segmentation": "Image Editing",
+    "reference-to-video": "Image to Video",
+    "motion-transfer": "Image to Video",
+    "video-edit": "Video Editing",
+    "video-extend": "Video to Video",
+    "video-upscale": "Video Editing",
+    "watermark-removal": "Video Editing",
+    "lip-sync": "Lip Sync",
+    "sound-effects": "Text to Speech",
+    "audio-isolation": "Audio to Audio",
+    "stem-separation": "Audio to Audio",
+    "speech-to-text": "Audio to Audio",
+    "music-edit": "Text to Music",
+    "lyrics": "Text to Music",
+    "music-video": "Text to Music",
+    "audio-convert": "Audio to Audio",
+    "voice-persona": "Text to Music",
 }
 JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "object": "object"}
 
@@ -79,9 +93,13 @@ def _entry(model):
     modes = model.raw.get("modes") or [model.kind]
     types = [TASK_TYPES.get(mode, mode.replace("-", " ").title().replace(" To ", " to ")) for mode in modes]
     return {
-        "model": model.id, "slug": model.id.replace("/", "-"), "title": model.title,
-        "provider": model.raw.get("vendor") or model.id.partition("/")[0], "taskType": list(dict.fromkeys(types)),
-        "description": model.raw.get("description"), "pricingDesc": _price_text(model),
+        "model": model.id,
+        "slug": model.id.replace("/", "-"),
+        "title": model.title,
+        "provider": model.raw.get("vendor") or model.id.partition("/")[0],
+        "taskType": list(dict.fromkeys(types)),
+        "description": model.raw.get("description"),
+        "pricingDesc": _price_text(model),
     }
 
 
@@ -91,7 +109,12 @@ def _price_text(model):
 
 
 def _row_name(row):
-    return row.get("feed_row") or row.get("feed") or ", ".join(f"{name} {value}" for name, value in row["when"].items()) or "any"
+    return (
+        row.get("feed_row")
+        or row.get("feed")
+        or ", ".join(f"{name} {value}" for name, value in row["when"].items())
+        or "any"
+    )
 
 
 def _openapi(model):
@@ -102,9 +125,11 @@ def _openapi(model):
         fields |= {also: {"type": "string"} for also in spec.get("also", ())}
         needed += [name] if spec.get("required") and name not in needed else []
     body = {
-        "type": "object", "required": ["model", "input"],
+        "type": "object",
+        "required": ["model", "input"],
         "properties": {
-            "model": {"type": "string", "enum": [model.id]}, "callBackUrl": {"type": "string", "format": "uri"},
+            "model": {"type": "string", "enum": [model.id]},
+            "callBackUrl": {"type": "string", "format": "uri"},
             "input": {"type": "object", "required": needed, "properties": fields},
         },
     }
@@ -161,8 +186,12 @@ def _feed_row(model, row):
     return {
         "modelDescription": row.get("feed_row") or row.get("feed") or f"{model.title}, {_row_name(row)}",
         "interfaceType": {"audio": "music", "text": "chat"}.get(model.output, model.output),
-        "provider": model.raw.get("vendor") or "", "creditPrice": credits,
-        "creditUnit": f"per {row.get('per') or 'task'}", "usdPrice": usd, "falPrice": "", "discountRate": 0.0,
-        "discountPrice": False, "anchor": f"https://kie.ai/market?model={model.id}",
+        "provider": model.raw.get("vendor") or "",
+        "creditPrice": credits,
+        "creditUnit": f"per {row.get('per') or 'task'}",
+        "usdPrice": usd,
+        "falPrice": "",
+        "discountRate": 0.0,
+        "discountPrice": False,
+        "anchor": f"https://kie.ai/market?model={model.id}",
     }
-

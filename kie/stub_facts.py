@@ -66,7 +66,9 @@ class ModelFacts:
         self.title = raw.get("title") or card or self.id
         self.output = raw.get("output", "image")
         self.kind = raw.get("generation_type") or raw.get("type") or ""
-        self.inputs = [_complete(spec) | ({"enum": lists[spec["list"]]} if "list" in spec else {}) for spec in raw["inputs"]]
+        self.inputs = [
+            _complete(spec) | ({"enum": lists[spec["list"]]} if "list" in spec else {}) for spec in raw["inputs"]
+        ]
         self.rules = raw.get("constraints") or {}
         self.billing = raw.get("billing") or {}
         self.price = [row | {"credits": Decimal(str(row["credits"]))} for row in raw.get("price") or []]
@@ -78,8 +80,10 @@ class ModelFacts:
     def values(self, sent) -> dict:
         """Return {input name: value} of a received `input`, defaults filled in."""
         given = self.given(sent)
-        return {spec["name"]: spec.get("default") if given[spec["name"]] is None else given[spec["name"]]
-                for spec in self.inputs}
+        return {
+            spec["name"]: spec.get("default") if given[spec["name"]] is None else given[spec["name"]]
+            for spec in self.inputs
+        }
 
     def unknown(self, sent) -> list:
         """Return the names in a received `input` that the model does not have; the service ignores them silently."""

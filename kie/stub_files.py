@@ -82,8 +82,11 @@ async def _stored(request, fields, content, mime, name):
     folder = str(fields.get("uploadPath") or "")
     if kind in REFUSALS or content is None or not folder or folder != folder.strip("/"):
         return _refused(int(kind or 400), "Missing or wrong parameter: file or uploadPath")
-    return reply(_keep(request, folder, fields.get("fileName") or name, content, mime, kind), success=True,
-                 msg="File uploaded successfully")
+    return reply(
+        _keep(request, folder, fields.get("fileName") or name, content, mime, kind),
+        success=True,
+        msg="File uploaded successfully",
+    )
 
 
 def _keep(request, folder, name, content, mime, kind):
@@ -94,8 +97,12 @@ def _keep(request, folder, name, content, mime, kind):
     path = f"kieai/{ACCOUNT}/{folder}/{name}"
     world.add_file(path, content, mime)
     data = {
-        "success": True, "fileName": name, "filePath": path, "downloadUrl": f"{request.app[ORIGIN]}/files/{path}",
-        "fileSize": len(content), "mimeType": mime,
+        "success": True,
+        "fileName": name,
+        "filePath": path,
+        "downloadUrl": f"{request.app[ORIGIN]}/files/{path}",
+        "fileSize": len(content),
+        "mimeType": mime,
         "uploadedAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     return {name: value for name, value in data.items() if not (kind == "no-url" and name == "downloadUrl")}
@@ -177,6 +184,9 @@ async def _elsewhere(request, _content, _mime):
 
 
 _SPOILT = {
-    "truncated": _broken_off, "hang-body": _hanging, "no-length": _without_length, "wrong-type": _as_page,
+    "truncated": _broken_off,
+    "hang-body": _hanging,
+    "no-length": _without_length,
+    "wrong-type": _as_page,
     "redirect": _elsewhere,
 }

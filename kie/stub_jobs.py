@@ -141,8 +141,13 @@ async def _fetch_one(app, item):
     """Fetch one input file and measure it, for seconds cost."""
     status, content = await fetch(app, item.url)
     return {
-        "url": item.url, "kind": item.kind, "status": status, "content": content, "ok": status == 200,
-        "size": len(content), "seconds": stub_media.seconds(content),
+        "url": item.url,
+        "kind": item.kind,
+        "status": status,
+        "content": content,
+        "ok": status == 200,
+        "size": len(content),
+        "seconds": stub_media.seconds(content),
     }
 
 
@@ -191,8 +196,15 @@ _ODD_RESULTS = {
 
 def _still_running(task, word):
     return {
-        "state": word, "resultJson": "", "failCode": None, "failMsg": None, "costTime": None, "completeTime": None,
-        "creditsConsumed": float(task.credits), "successFlag": 0, "response": None,
+        "state": word,
+        "resultJson": "",
+        "failCode": None,
+        "failMsg": None,
+        "costTime": None,
+        "completeTime": None,
+        "creditsConsumed": float(task.credits),
+        "successFlag": 0,
+        "response": None,
     }
 
 
@@ -212,11 +224,18 @@ def record(app, task) -> dict:
     timed = ended and not task.blank
     text = result_json(app, task)
     data = {
-        "taskId": task.id, "model": task.model.id, "state": task.word(app[WORLD].clock.now()), "param": echo(task),
-        "resultJson": text, "failCode": task.fail_code, "failMsg": task.fail_msg,
+        "taskId": task.id,
+        "model": task.model.id,
+        "state": task.word(app[WORLD].clock.now()),
+        "param": echo(task),
+        "resultJson": text,
+        "failCode": task.fail_code,
+        "failMsg": task.fail_msg,
         "costTime": round(task.ended - task.created) if timed else None,
-        "completeTime": round(task.ended * 1000) if timed else None, "createTime": round(task.created * 1000),
-        "creditsConsumed": 0.0 if failed else float(task.credits), "operationType": task.model.id,
+        "completeTime": round(task.ended * 1000) if timed else None,
+        "createTime": round(task.created * 1000),
+        "creditsConsumed": 0.0 if failed else float(task.credits),
+        "operationType": task.model.id,
     }
     if _is_music(task):
         data |= {"status": "SUCCESS" if text else "PENDING", "type": "chirp-hawk", "parentMusicId": ""}
@@ -247,9 +266,15 @@ def _tracks(task, urls):
     values = task.model.values(task.inputs)
     tracks = [
         {
-            "id": f"{task.id[:8]}-{number}", "audio_url": url, "stream_audio_url": url, "image_url": "",
-            "title": values.get("title") or "Evening tune", "tags": values.get("style") or "calm",
-            "prompt": stub_media.words(values), "model_name": "chirp-hawk", "duration": SONG_S,
+            "id": f"{task.id[:8]}-{number}",
+            "audio_url": url,
+            "stream_audio_url": url,
+            "image_url": "",
+            "title": values.get("title") or "Evening tune",
+            "tags": values.get("style") or "calm",
+            "prompt": stub_media.words(values),
+            "model_name": "chirp-hawk",
+            "duration": SONG_S,
             "createTime": round(task.ended * 1000),
         }
         for number, url in enumerate(urls)

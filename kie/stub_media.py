@@ -97,8 +97,14 @@ def _picture(task, values, number) -> Made:
     title = task.model.title
     caption = words(values) or title
     paint = partial(
-        _paint, seed=f"{task.model.id} {caption} {number}", size=size_of(values), caption=caption, name=title,
-        source=task.picture, cut_out=cut_out, ending=ending,
+        _paint,
+        seed=f"{task.model.id} {caption} {number}",
+        size=size_of(values),
+        caption=caption,
+        name=title,
+        source=task.picture,
+        cut_out=cut_out,
+        ending=ending,
     )
     return Made(ending, MIMES[ending], paint)
 

@@ -111,8 +111,12 @@ class World:
         self.clock.real()
         self.credits = START_CREDITS
         self.settings = self._defaults | {
-            "hold": False, "queuing": False, "create_limit": CREATES, "unreachable": "451",
-            "file_life_s": FILE_LIFE_S, "callback_timeout_s": 15.0,
+            "hold": False,
+            "queuing": False,
+            "create_limit": CREATES,
+            "unreachable": "451",
+            "file_life_s": FILE_LIFE_S,
+            "callback_timeout_s": 15.0,
         }
         self.tasks, self.files, self.refunded = {}, {}, Decimal(0)
         self.troubles, self.requests = Troubles(), deque(maxlen=REQUESTS_KEPT)
@@ -202,8 +206,12 @@ class World:
         states = [task.state for task in self.tasks.values()]
         kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
         return {
-            "tasks": len(states), "running": states.count("running"), "succeeded": states.count("succeeded"),
-            "failed": states.count("failed"), "billed_credits": float(kept), "refunded_credits": float(self.refunded),
+            "tasks": len(states),
+            "running": states.count("running"),
+            "succeeded": states.count("succeeded"),
+            "failed": states.count("failed"),
+            "billed_credits": float(kept),
+            "refunded_credits": float(self.refunded),
             "credits": float(self.credits),
         }
 

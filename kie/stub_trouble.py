@@ -57,11 +57,26 @@ FATES = {
 SILENT = {"502", "empty", "hang", "drop"}  # no usable answer
 SLOW = {"slow"}  # right, but held back
 CREATE_REPLIES = {
-    "502-created", "hang-unseen", "drop-unseen", "no-task-id", "null-data", "no-record-id", "message",
+    "502-created",
+    "hang-unseen",
+    "drop-unseen",
+    "no-task-id",
+    "null-data",
+    "no-record-id",
+    "message",
 }
 POLL_REPLIES = {
-    "null", "501", "408", "waiting", "unknown-state", "bad-json", "empty-urls", "result-as-object", "result-object",
-    "consume-credits", "message",
+    "null",
+    "501",
+    "408",
+    "waiting",
+    "unknown-state",
+    "bad-json",
+    "empty-urls",
+    "result-as-object",
+    "result-object",
+    "consume-credits",
+    "message",
 }
 KINDS = {
     "create": set(REFUSALS) | SILENT - {"empty"} | SLOW | CREATE_REPLIES | set(FATES) | {"stall"},
@@ -69,13 +84,31 @@ KINDS = {
     "credit": {"401", "429", "429-http", "500", "null"} | SILENT | SLOW,
     "upload": {"400", "401", "500", "no-url"} | SILENT | SLOW,
     "download": {
-        "403", "404", "410", "502", "truncated", "wrong-type", "no-length", "redirect", "hang", "hang-body", "drop",
+        "403",
+        "404",
+        "410",
+        "502",
+        "truncated",
+        "wrong-type",
+        "no-length",
+        "redirect",
+        "hang",
+        "hang-body",
+        "drop",
         "slow",
     },
     "callback": {
-        "twice", "late", "early", "never", "bad-signature", "stale", "unknown-task", "consume-credits",
+        "twice",
+        "late",
+        "early",
+        "never",
+        "bad-signature",
+        "stale",
+        "unknown-task",
+        "consume-credits",
     },
 }
+
 
 class BadTrouble(ValueError):
     """An order the stub does not understand; the message lists what it does."""

@@ -9,8 +9,15 @@ from core import amounts
 from core.buttons import button, way_out
 from core.errors import NotEnoughMoney, UserError
 
-RIGHTS = {"credit": "money", "debit": "money", "block": "people", "unblock": "people", "resume": "people", "note": "read",
-          "message": "message"}
+RIGHTS = {
+    "credit": "money",
+    "debit": "money",
+    "block": "people",
+    "unblock": "people",
+    "resume": "people",
+    "note": "read",
+    "message": "message",
+}
 LONGEST = {"message": 1000}
 REASON = 200
 MOST = 10**10  # minor units
@@ -61,7 +68,9 @@ def take_words(ctx):
         data |= {"reason": words[: LONGEST.get(data["act"], REASON)]}
     draft = ctx.drafts.put(ctx.user.id, "users", ctx.now, data=data, step=None)
     rows = [button(f"acts.do_{data['act']}", "users:ok", draft.version), way_out("users:card", found.id)]
-    ctx.reply(f"acts.check_{data['act']}", rows, name=found.first_name, amount=data.get("amount", 0), reason=data["reason"])
+    ctx.reply(
+        f"acts.check_{data['act']}", rows, name=found.first_name, amount=data.get("amount", 0), reason=data["reason"]
+    )
 
 
 def _money(ctx, data, words):
@@ -94,8 +103,15 @@ def _move_money(ctx, data, key):
     except NotEnoughMoney as error:
         raise UserError("acts.too_little", lacking=error.lacking) from None
     if created:
-        ctx.notify(data["user"], "acts.told", unique=key, amount=entry.amount, reason=entry.reason, buttons=ctx.bot.trouble(),
-                   balance=ctx.ledger.balance(data["user"]))
+        ctx.notify(
+            data["user"],
+            "acts.told",
+            unique=key,
+            amount=entry.amount,
+            reason=entry.reason,
+            buttons=ctx.bot.trouble(),
+            balance=ctx.ledger.balance(data["user"]),
+        )
 
 
 def _do(ctx, found, act, reason, key):

@@ -50,7 +50,10 @@ def _money(ctx, figures, entries):
     if left is None:
         return [*lines, ctx.say("admin.no_credits")]
     worth = {"credits": int(left), "worth": _worth(ctx, left)}
-    return [*lines, ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth)]
+    return [
+        *lines,
+        ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth),
+    ]
 
 
 def _worth(ctx, credits):
@@ -67,11 +70,17 @@ def today(ctx):
     """Show the last day in detail: users, orders by state, money by kind."""
     figures, entries = _figures(ctx)
     since = ctx.now - timedelta(hours=24)
-    lines = [ctx.say("admin.users", new=ctx.users.count(since), active=ctx.users.count_active(since), all=ctx.users.count())]
-    lines += [ctx.say("admin.jobs", state=ctx.say(f"history.state_{state}"), count=count, amount=charged)
-              for state, (count, charged, _cost) in sorted(figures.items())]
-    lines += [ctx.say("admin.entries", what=ctx.say(f"entry.{kind}", ref=""), amount=total, count=count)
-              for kind, (total, count) in sorted(entries.items())]
+    lines = [
+        ctx.say("admin.users", new=ctx.users.count(since), active=ctx.users.count_active(since), all=ctx.users.count())
+    ]
+    lines += [
+        ctx.say("admin.jobs", state=ctx.say(f"history.state_{state}"), count=count, amount=charged)
+        for state, (count, charged, _cost) in sorted(figures.items())
+    ]
+    lines += [
+        ctx.say("admin.entries", what=ctx.say(f"entry.{kind}", ref=""), amount=total, count=count)
+        for kind, (total, count) in sorted(entries.items())
+    ]
     ctx.edit("admin.day", [way_out("admin:show")], lines=ctx.lines(lines))
 
 

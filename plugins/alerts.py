@@ -96,17 +96,29 @@ def _look_at_credits(bot, now):
     pace = bot.jobs.spent_credits(now - timedelta(days=1)) / 1_000_000
     if left < bot.settings["CREDITS_LOW"] or pace and float(left) / pace < LASTS_DAYS:
         days = float(left) / pace if pace else 0
-        bot.alert("alerts.credits" if pace else "alerts.credits_plain", cause="credits low", left=int(left), hours=int(days * 24))
+        bot.alert(
+            "alerts.credits" if pace else "alerts.credits_plain",
+            cause="credits low",
+            left=int(left),
+            hours=int(days * 24),
+        )
 
 
 def show(ctx):
     """Show what has rung in the last day, the quiet hours and where alarms go."""
-    lines = [ctx.say("alerts.line", since=alarm.since, last=alarm.last_at, n=alarm.count, what=_headline(ctx, alarm))
-             for alarm in ctx.alarms.recent(ctx.now - timedelta(days=1))]
+    lines = [
+        ctx.say("alerts.line", since=alarm.since, last=alarm.last_at, n=alarm.count, what=_headline(ctx, alarm))
+        for alarm in ctx.alarms.recent(ctx.now - timedelta(days=1))
+    ]
     in_group = bool(ctx.stored.get(staff.GROUP))
     rows = [button("alerts.alone", "alerts:alone")] if in_group else []
-    ctx.edit("alerts.list", [*rows, way_out("admin:show")], lines=ctx.lines(lines or [ctx.say("alerts.none")]), quiet=_quiet(ctx),
-             place=ctx.say("alerts.in_group" if in_group else "alerts.in_private"))
+    ctx.edit(
+        "alerts.list",
+        [*rows, way_out("admin:show")],
+        lines=ctx.lines(lines or [ctx.say("alerts.none")]),
+        quiet=_quiet(ctx),
+        place=ctx.say("alerts.in_group" if in_group else "alerts.in_private"),
+    )
 
 
 def _headline(ctx, alarm):

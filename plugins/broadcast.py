@@ -50,8 +50,17 @@ def begin(ctx):
 def show_list(ctx):
     """List the newest broadcasts."""
     found = ctx.broadcasts.newest()
-    rows = [button("broadcast.row", "broadcast:draft", b.id, number=b.id, when=b.created_at,
-                   state=ctx.texts.plain(ctx.lang, f"broadcast.state_{b.state}")) for b in found]
+    rows = [
+        button(
+            "broadcast.row",
+            "broadcast:draft",
+            b.id,
+            number=b.id,
+            when=b.created_at,
+            state=ctx.texts.plain(ctx.lang, f"broadcast.state_{b.state}"),
+        )
+        for b in found
+    ]
     ctx.edit("broadcast.list", [*rows, [button("common.back", "admin:show"), button("common.menu", "start:menu")]])
 
 
@@ -70,12 +79,27 @@ def show_draft(ctx, number):
         ctx.edit(key, rows, **values)
         return
     people = ctx.broadcasts.count(found.audience, ctx.now)
-    cells = [button("broadcast.choice", "broadcast:to", number, place, mark="✓ " if found.audience == audience else "",
-                    audience=_words(ctx.texts, ctx.lang, audience)) for place, audience in enumerate(AUDIENCES)]
-    rows = [cells[:1], cells[1:3], cells[3:5], cells[5:7], button("broadcast.ids", "broadcast:ids", number),
-            button("broadcast.preview", "broadcast:preview", number),
-            button("broadcast.send", "broadcast:check", number, n=people),
-            [button("common.back", "broadcast:list"), button("common.menu", "start:menu")]]
+    cells = [
+        button(
+            "broadcast.choice",
+            "broadcast:to",
+            number,
+            place,
+            mark="✓ " if found.audience == audience else "",
+            audience=_words(ctx.texts, ctx.lang, audience),
+        )
+        for place, audience in enumerate(AUDIENCES)
+    ]
+    rows = [
+        cells[:1],
+        cells[1:3],
+        cells[3:5],
+        cells[5:7],
+        button("broadcast.ids", "broadcast:ids", number),
+        button("broadcast.preview", "broadcast:preview", number),
+        button("broadcast.send", "broadcast:check", number, n=people),
+        [button("common.back", "broadcast:list"), button("common.menu", "start:menu")],
+    ]
     ctx.edit("broadcast.draft", rows, number=number, audience=_words(ctx.texts, ctx.lang, found.audience), n=people)
 
 
@@ -105,7 +129,12 @@ def _set(ctx, number, audience):
 def ask_ids(ctx, number):
     """Ask for Telegram ids."""
     _get(ctx, number)
-    ctx.ask("broadcast:typed", "broadcast.ask_ids", [button("common.back", "broadcast:draft", number)], data={"number": number})
+    ctx.ask(
+        "broadcast:typed",
+        "broadcast.ask_ids",
+        [button("common.back", "broadcast:draft", number)],
+        data={"number": number},
+    )
 
 
 def take_ids(ctx):
@@ -133,8 +162,17 @@ def check(ctx, number):
     people = ctx.broadcasts.count(found.audience, ctx.now)
     if not people:
         raise UserError("broadcast.nobody")
-    rows = [button("broadcast.go", "broadcast:start", number, n=people), button("common.back", "broadcast:draft", number)]
-    ctx.edit("broadcast.check", rows, audience=_words(ctx.texts, ctx.lang, found.audience), n=people, takes=people / PER_SECOND)
+    rows = [
+        button("broadcast.go", "broadcast:start", number, n=people),
+        button("common.back", "broadcast:draft", number),
+    ]
+    ctx.edit(
+        "broadcast.check",
+        rows,
+        audience=_words(ctx.texts, ctx.lang, found.audience),
+        n=people,
+        takes=people / PER_SECOND,
+    )
 
 
 def start(ctx, number):
@@ -173,10 +211,24 @@ def _progress(bot, found):
     """Return (key, rows, values) of a broadcast's progress screen."""
     counts = bot.broadcasts.progress(found.id)
     values = {name: counts.get(name, 0) for name in ("sent", "blocked", "failed")}
-    values |= {"number": found.id, "left": counts.get("pending", 0) + counts.get("sending", 0), "total": sum(counts.values())}
+    values |= {
+        "number": found.id,
+        "left": counts.get("pending", 0) + counts.get("sending", 0),
+        "total": sum(counts.values()),
+    }
     rows = {
-        "running": [[button("broadcast.pause", "broadcast:pause", found.id), button("broadcast.stop", "broadcast:stop", found.id)]],
-        "paused": [[button("broadcast.resume", "broadcast:resume", found.id), button("broadcast.stop", "broadcast:stop", found.id)]],
+        "running": [
+            [
+                button("broadcast.pause", "broadcast:pause", found.id),
+                button("broadcast.stop", "broadcast:stop", found.id),
+            ]
+        ],
+        "paused": [
+            [
+                button("broadcast.resume", "broadcast:resume", found.id),
+                button("broadcast.stop", "broadcast:stop", found.id),
+            ]
+        ],
     }.get(found.state, [])
     end = [button("common.back", "broadcast:list"), button("common.menu", "start:menu")]
     return f"broadcast.is_{found.state}", [*rows, end], values
@@ -217,8 +269,13 @@ class Sending:
         while True:
             self._pace.wait()
             try:
-                bot.sender.call("copyMessage", chat_id=telegram_id, from_chat_id=found.chat_id,
-                                message_id=found.message_id, wait=False)
+                bot.sender.call(
+                    "copyMessage",
+                    chat_id=telegram_id,
+                    from_chat_id=found.chat_id,
+                    message_id=found.message_id,
+                    wait=False,
+                )
                 return "sent"
             except TelegramError as error:
                 if error.retry_after is not None:

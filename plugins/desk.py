@@ -50,8 +50,17 @@ def tell_desk(bot, fact, now):
 
 def _send_copy(bot, topup, reader, chat_id, unique, now):
     media = {"kind": topup.proof["kind"], "file_id": topup.proof["file_id"]}
-    bot.notify(reader.id, "desk.request", unique=unique, now=now, chat_id=chat_id, media=media, ref=f"topup:{topup.id}",
-               buttons=_decision(bot, topup, chat_id), **_facts(bot, topup, bot.lang_of(reader), now))
+    bot.notify(
+        reader.id,
+        "desk.request",
+        unique=unique,
+        now=now,
+        chat_id=chat_id,
+        media=media,
+        ref=f"topup:{topup.id}",
+        buttons=_decision(bot, topup, chat_id),
+        **_facts(bot, topup, bot.lang_of(reader), now),
+    )
 
 
 def _decision(bot, topup, in_group):
@@ -59,7 +68,10 @@ def _decision(bot, topup, in_group):
         person = link("common.user", f"https://t.me/{bot.username}?start=u{topup.user_id}")
     else:
         person = button("common.user", "users:card", topup.user_id)
-    more = [button("desk.other", "transfer:other", topup.id, "amount"), button("desk.reject", "transfer:reject", topup.id)]
+    more = [
+        button("desk.other", "transfer:other", topup.id, "amount"),
+        button("desk.reject", "transfer:reject", topup.id),
+    ]
     return [button("desk.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
 
 
@@ -86,8 +98,9 @@ def _warnings(bot, topup, lang):
     hints = {"same_picture": same, "similar_picture": similar, "same_amount": bot.payments.same_amount(topup)}
     for key, other in hints.items():
         if other is not None:
-            yield bot.texts.plain(lang, f"desk.{key}", number=other.id, id=other.user.telegram_id or 0,
-                                  when=other.submitted_at)
+            yield bot.texts.plain(
+                lang, f"desk.{key}", number=other.id, id=other.user.telegram_id or 0, when=other.submitted_at
+            )
 
 
 def looks_same(mine, other):
@@ -102,7 +115,10 @@ def looks_same(mine, other):
 def waiting(ctx):
     """List the requests that wait."""
     found = ctx.payments.waiting(limit=7)
-    rows = [button("desk.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8]) for t in found]
+    rows = [
+        button("desk.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8])
+        for t in found
+    ]
     ctx.edit("desk.waiting" if found else "desk.none_waiting", [*rows, way_out("admin:show")])
 
 
@@ -132,8 +148,16 @@ def remind(bot, now):
         numbers = ", ".join(f"№{topup.id}" for topup in late)
         for reader, chat_id in bot.desk("topups"):
             rows = [] if chat_id else [button("desk.menu", "transfer:list", **count(bot)), *bot.home()]
-            bot.notify(reader.id, "desk.remind", unique=f"remind:{late[-1].id}:{chat_id or reader.id}", now=now,
-                       chat_id=chat_id, buttons=rows, n=len(late), numbers=numbers)
+            bot.notify(
+                reader.id,
+                "desk.remind",
+                unique=f"remind:{late[-1].id}:{chat_id or reader.id}",
+                now=now,
+                chat_id=chat_id,
+                buttons=rows,
+                n=len(late),
+                numbers=numbers,
+            )
 
 
 # decisions
@@ -217,8 +241,15 @@ def _refuse(ctx, topup, words):
     if decided is None:
         _pending(ctx, topup)
         return
-    ctx.notify(decided.user_id, "desk.refused", unique=f"topup:{topup}:refused", buttons=ctx.bot.trouble(f"pay{topup}"),
-               number=topup, amount=decided.amount, reason=words)
+    ctx.notify(
+        decided.user_id,
+        "desk.refused",
+        unique=f"topup:{topup}:refused",
+        buttons=ctx.bot.trouble(f"pay{topup}"),
+        number=topup,
+        amount=decided.amount,
+        reason=words,
+    )
     _update_copies(ctx, decided)
     ctx.toast("desk.refused_toast")
 
@@ -272,7 +303,12 @@ def _check_amount(ctx, topup):
 def _update_copies(ctx, topup):
     """Put the decision under every copy of the request; copies not sent yet are not sent any more."""
     ctx.outbox.withdraw(f"topup:{topup.id}")
-    values = {"name": ctx.user.first_name, "when": ctx.now, "amount": topup.credited or topup.amount, "reason": topup.reason or ""}
+    values = {
+        "name": ctx.user.first_name,
+        "when": ctx.now,
+        "amount": topup.credited or topup.amount,
+        "reason": topup.reason or "",
+    }
     rows = _undo(topup.id) if topup.state == "approved" else None
     for row in ctx.outbox.sent_for(f"topup:{topup.id}"):
         ctx.close_copy(row, f"desk.done_{topup.state}", rows, **values)

@@ -162,8 +162,13 @@ def _main_row(ctx, card, missing, wrong):
     if free := ctx.draft.data.get("free"):
         return button("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
     key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
-    return button("generate.create_free" if ctx.draft.price == FREE else key,
-                  "orders:go", ctx.draft.id, ctx.draft.version, price=ctx.draft.price)
+    return button(
+        "generate.create_free" if ctx.draft.price == FREE else key,
+        "orders:go",
+        ctx.draft.id,
+        ctx.draft.version,
+        price=ctx.draft.price,
+    )
 
 
 def _lower_rows(ctx, card):

@@ -56,8 +56,10 @@ def show_page(ctx, before):
 def _row(ctx, job):
     prompt = _prompt(ctx, job)
     return {
-        "state": ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"), "number": job.id,
-        "model": ctx.generation.title(job), "prompt": prompt[:PROMPT] + "…" * (len(prompt) > PROMPT),
+        "state": ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
+        "number": job.id,
+        "model": ctx.generation.title(job),
+        "prompt": prompt[:PROMPT] + "…" * (len(prompt) > PROMPT),
     }
 
 
@@ -75,8 +77,15 @@ def show_job(ctx, job):
     rows = [*_actions(ctx, found), turn, way_out("history:back", job + PAGE if newer else 0)]
     price = found.price if found.charged is None else found.charged
     reason = ctx.say(f"job.why_{found.reason}") if found.reason and ctx.texts.has(f"job.why_{found.reason}") else ""
-    values = {"number": job, "model": ctx.generation.title(found), "when": found.created_at, "price": price,
-              "prompt": _prompt(ctx, found)[:CAPTION_PROMPT], "state": ctx.say(f"history.state_{found.state}"), "reason": reason}
+    values = {
+        "number": job,
+        "model": ctx.generation.title(found),
+        "when": found.created_at,
+        "price": price,
+        "prompt": _prompt(ctx, found)[:CAPTION_PROMPT],
+        "state": ctx.say(f"history.state_{found.state}"),
+        "reason": reason,
+    }
     file = next((part for part in found.sent or [] if part["kind"] in SHOWN), None)
     if file is not None:
         ctx.show_file(file["kind"], file["file_id"], "history.job", rows, **values)

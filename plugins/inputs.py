@@ -69,11 +69,13 @@ def _answer_rows(card, spec, place):
     data = (card.model.code, place)
     if spec.kind == "number" and not steps(spec):
         shown = "—" if value is None else card.shown(spec, value)
-        rows.append([
-            button("form.less", "inputs:nudge", *data, -1),
-            button("label", "generate:card", label=shown),
-            button("form.more", "inputs:nudge", *data, 1),
-        ])
+        rows.append(
+            [
+                button("form.less", "inputs:nudge", *data, -1),
+                button("label", "generate:card", label=shown),
+                button("form.more", "inputs:nudge", *data, 1),
+            ]
+        )
     if present(value) and (spec.kind in MEDIA or not spec.required):
         rows.append(button("form.clear", "inputs:clear", *data))
     return rows
@@ -123,7 +125,9 @@ def _results(ctx, model, spec, page):
     for job, part in found[page * RESULTS :][:RESULTS]:
         number = f"{job.id} ({part + 1})" if _tells_apart(spec) and len(job.result["urls"]) > 1 else str(job.id)
         title = ctx.generation.title(job)
-        rows.append(button("inputs.result", "inputs:result", model.code, place, job.id, part, number=number, model=title))
+        rows.append(
+            button("inputs.result", "inputs:result", model.code, place, job.id, part, number=number, model=title)
+        )
     return rows + pager(page, pages, "inputs:page", model.code, place)
 
 
@@ -202,7 +206,12 @@ def _take_text(ctx, model):
 def take_edit(ctx):
     """An edited prompt counts while its card is open."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    if not ctx.private or not ctx.text or draft is None or draft.data.get("prompt_message") != ctx.message["message_id"]:
+    if (
+        not ctx.private
+        or not ctx.text
+        or draft is None
+        or draft.data.get("prompt_message") != ctx.message["message_id"]
+    ):
         return
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     spec = model.by_name[draft.data["prompt_input"]]

@@ -29,8 +29,11 @@ def menu(ctx):
     """Offer the kinds of work."""
     cells = [button(f"menu.{name}", "models:type", name, 0) for name, _cards in ctx.generation.catalog.types()]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    ctx.edit("models.choose", [*rows, [button("models.search", "models:search"), button("common.menu", "start:menu")]],
-             n=len(ctx.generation.catalog.models))
+    ctx.edit(
+        "models.choose",
+        [*rows, [button("models.search", "models:search"), button("common.menu", "start:menu")]],
+        n=len(ctx.generation.catalog.models),
+    )
 
 
 def models(ctx):
@@ -55,8 +58,10 @@ def _page(offers, page, menu, *data):
     """Return the rows of one page of offers, and one that leads to every other page."""
     pages = max(1, -(-len(offers) // PAGE))
     page = min(max(page, 0), pages - 1)
-    rows = [button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
-            for card, model, price in offers[page * PAGE :][:PAGE]]
+    rows = [
+        button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
+        for card, model, price in offers[page * PAGE :][:PAGE]
+    ]
     numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
     return [*rows, numbers] if pages > 1 else rows
 

@@ -36,7 +36,9 @@ def reset(ctx):
     """Put every setting back; texts and files stay."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     values = draft.data["values"] | _plain(model, draft.data["values"])
-    ctx.generation.fill(ctx.user.id, model, {name: value for name, value in values.items() if value is not None}, ctx.now)
+    ctx.generation.fill(
+        ctx.user.id, model, {name: value for name, value in values.items() if value is not None}, ctx.now
+    )
     ctx.go("generate:card")
 
 

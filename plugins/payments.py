@@ -113,7 +113,9 @@ def tell_credited(bot, fact, now):
     user = bot.users.get(fact.data["user"])
     draft = bot.drafts.get(user.id, "generate", now)
     rows = [[button("generate.to_order", "generate:card")]] if draft and draft.model else []
-    rows.append([button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")])
+    rows.append(
+        [button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")]
+    )
     rows.append([button("common.menu", "start:fresh")])
     values = {"amount": fact.data["amount"], "balance": bot.ledger.balance(user.id)}
     bot.notify(user.id, "payments.credited", unique=f"credited:{fact.data['key']}", buttons=rows, now=now, **values)
@@ -124,19 +126,41 @@ def tell_returned(bot, fact, now):
     data, user = fact.data, bot.users.get(fact.data["user"])
     values = {"number": data["topup"], "amount": data["amount"]}
     key = "payments.returned_paused" if data["paused"] else "payments.returned"
-    bot.notify(user.id, key, unique=f"returned:{fact.id}", buttons=bot.trouble(f"pay{data['topup']}"), now=now,
-               balance=bot.ledger.balance(user.id), **values)
+    bot.notify(
+        user.id,
+        key,
+        unique=f"returned:{fact.id}",
+        buttons=bot.trouble(f"pay{data['topup']}"),
+        now=now,
+        balance=bot.ledger.balance(user.id),
+        **values,
+    )
     if data["paused"]:
         values |= {"name": user.first_name, "id": user.telegram_id or 0, "loss": data["loss"]}
         for reader, chat_id in bot.desk("people"):
             rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
             key = "payments.desk_returned" if data["by"] else "payments.desk_chargeback"
-            bot.notify(reader.id, key, unique=f"returned:{fact.id}:{chat_id or reader.id}", now=now, chat_id=chat_id,
-                       buttons=rows, **values)
+            bot.notify(
+                reader.id,
+                key,
+                unique=f"returned:{fact.id}:{chat_id or reader.id}",
+                now=now,
+                chat_id=chat_id,
+                buttons=rows,
+                **values,
+            )
 
 
 def tell_restored(bot, fact, now):
     """Tell the payer that a refund was not possible and the money is on the balance again."""
     user_id, number = fact.data["user"], fact.data["topup"]
-    bot.notify(user_id, "payments.restored", unique=f"restored:{fact.id}", buttons=bot.trouble(f"pay{number}"), now=now,
-               number=number, amount=fact.data["amount"], balance=bot.ledger.balance(user_id))
+    bot.notify(
+        user_id,
+        "payments.restored",
+        unique=f"restored:{fact.id}",
+        buttons=bot.trouble(f"pay{number}"),
+        now=now,
+        number=number,
+        amount=fact.data["amount"],
+        balance=bot.ledger.balance(user_id),
+    )

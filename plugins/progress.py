@@ -46,10 +46,21 @@ def tell_failed(bot, fact, now):
     user = bot.users.get(job.user_id)
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
-    rows = [[button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
-            [button("common.support", "support:open", f"job{job.id}")]]
-    bot.notify(user.id, "progress.failed", unique=f"job:{job.id}:failed", buttons=rows, now=now, why=why,
-               model=bot.generation.title(job), amount=job.price, balance=bot.ledger.balance(user.id))
+    rows = [
+        [button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
+        [button("common.support", "support:open", f"job{job.id}")],
+    ]
+    bot.notify(
+        user.id,
+        "progress.failed",
+        unique=f"job:{job.id}:failed",
+        buttons=rows,
+        now=now,
+        why=why,
+        model=bot.generation.title(job),
+        amount=job.price,
+        balance=bot.ledger.balance(user.id),
+    )
 
 
 def tell_lost(bot, fact, now):

@@ -91,8 +91,16 @@ def create(ctx):
         raise UserError("promo.shape")
     kind, value = ("percent", int(found[2])) if found[3] else ("amount", int(found[2]) * 100)
     expires = ctx.now + timedelta(days=int(found[6])) if found[6] else None
-    made = ctx.promo.create(found[1], kind, value, total_limit=int(found[4]), user_limit=int(found[5] or 1),
-                            author=ctx.user.id, now=ctx.now, expires_at=expires)
+    made = ctx.promo.create(
+        found[1],
+        kind,
+        value,
+        total_limit=int(found[4]),
+        user_limit=int(found[5] or 1),
+        author=ctx.user.id,
+        now=ctx.now,
+        expires_at=expires,
+    )
     if not made:
         raise UserError("promo.taken")
     show_list(ctx)
@@ -115,9 +123,18 @@ def show_one(ctx, code):
     until = ctx.say("promo.until", when=promo.expires_at) if promo.expires_at else ""
     rows = [] if promo.stopped else [button("promo.stop", "promo:stop", code)]
     rows.append([button("common.back", "promo:list"), button("common.menu", "start:menu")])
-    ctx.edit("promo.card", rows, code=code, worth=ctx.say(key, value=promo.value), uses=promo.uses, limit=promo.total_limit,
-             each=promo.user_limit, until=until, given=ctx.promo.given(code),
-             stopped=ctx.say("promo.is_stopped") if promo.stopped else "")
+    ctx.edit(
+        "promo.card",
+        rows,
+        code=code,
+        worth=ctx.say(key, value=promo.value),
+        uses=promo.uses,
+        limit=promo.total_limit,
+        each=promo.user_limit,
+        until=until,
+        given=ctx.promo.given(code),
+        stopped=ctx.say("promo.is_stopped") if promo.stopped else "",
+    )
 
 
 def stop(ctx, code):

@@ -31,9 +31,16 @@ def show(ctx):
     names = [name for name, kind in _fields(ctx) if kind is not str]
     cells = [button(_label(name), "rates:edit", name) for name in names]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    lines = [ctx.say("rates.value", name=ctx.texts.plain(ctx.lang, _label(name)), value=_shown(ctx, name)) for name in names]
+    lines = [
+        ctx.say("rates.value", name=ctx.texts.plain(ctx.lang, _label(name)), value=_shown(ctx, name)) for name in names
+    ]
     key = "rates.text" if ctx.settings["USD_RATE"] else "rates.none"
-    ctx.edit(key, [*rows, button("rates.texts", "rates:texts"), way_out("admin:show")], lines=ctx.lines(lines), prices=_prices(ctx))
+    ctx.edit(
+        key,
+        [*rows, button("rates.texts", "rates:texts"), way_out("admin:show")],
+        lines=ctx.lines(lines),
+        prices=_prices(ctx),
+    )
 
 
 def _fields(ctx):
@@ -56,7 +63,9 @@ def _prices(ctx):
     """Return three prices, read back through the one price function."""
     examples = list(ctx.generation.catalog.models.values())[::40][:3]
     prices = [(model, ctx.generation.price_of_credits(cheapest(model), model)) for model in examples]
-    return ctx.lines([ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None])
+    return ctx.lines(
+        [ctx.say("rates.line", model=model.title, price=price) for model, price in prices if price is not None]
+    )
 
 
 def show_texts(ctx):
@@ -71,8 +80,14 @@ def edit(ctx, name):
     if kind is None:
         raise UserError("common.old_button")
     rows = [button("rates.reset", "rates:reset", name)] if ctx.stored.get(name) else []
-    ctx.ask("rates:value", "rates.ask", [*rows, _back(kind)], data={"name": name}, name=ctx.texts.plain(ctx.lang, _label(name)),
-            value=_shown(ctx, name))
+    ctx.ask(
+        "rates:value",
+        "rates.ask",
+        [*rows, _back(kind)],
+        data={"name": name},
+        name=ctx.texts.plain(ctx.lang, _label(name)),
+        value=_shown(ctx, name),
+    )
 
 
 def _back(kind):
@@ -117,7 +132,9 @@ def _put(ctx, name, text):
     if not fits:
         setting = ctx.settings.declared[name]
         key = "rates.wrong" if setting.minimum is not None else "rates.wrong_kind"
-        raise UserError(key, buttons=[_back(kind)], least=str(setting.minimum), most=str(setting.maximum), found=text[:40])
+        raise UserError(
+            key, buttons=[_back(kind)], least=str(setting.minimum), most=str(setting.maximum), found=text[:40]
+        )
     ctx.stored.put(name, text[:MOST], now=ctx.now, actor=ctx.user.id)
 
 

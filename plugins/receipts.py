@@ -29,8 +29,17 @@ def page(ctx, before):
     rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
     if len(found) > PAGE:
         rows.append(button("balance.older", "receipts:page", found[PAGE - 1].id))
-    lines = [ctx.say("receipts.line", number=t.id, when=t.created_at, amount=t.credited or t.amount, state=_state(ctx, t),
-                     reason=ctx.say("balance.reason", reason=t.reason) if t.reason else "") for t in found[:PAGE]]
+    lines = [
+        ctx.say(
+            "receipts.line",
+            number=t.id,
+            when=t.created_at,
+            amount=t.credited or t.amount,
+            state=_state(ctx, t),
+            reason=ctx.say("balance.reason", reason=t.reason) if t.reason else "",
+        )
+        for t in found[:PAGE]
+    ]
     ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out("balance:show")], lines=ctx.lines(lines))
 
 
@@ -43,12 +52,28 @@ def show(ctx, topup):
     found = ctx.payments.get(topup, ctx.user.id)
     if found is None or found.state in ("new", "cancelled"):
         raise UserError("common.old_button")
-    lines = [ctx.say("balance.line", when=e.created_at, amount=e.amount, what=ctx.say(f"entry.{e.kind}", ref=""),
-                     reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "") for e in ctx.payments.entries(found)]
+    lines = [
+        ctx.say(
+            "balance.line",
+            when=e.created_at,
+            amount=e.amount,
+            what=ctx.say(f"entry.{e.kind}", ref=""),
+            reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+        )
+        for e in ctx.payments.entries(found)
+    ]
     charges = ctx.payments.charges(topup_id=found.id)
     rows = [copy("receipts.charge", charge.charge_id) for charge in charges[:2]]
     rows += [button("receipts.problem", "support:open", f"pay{topup}"), way_out("receipts:list")]
-    ctx.edit("receipts.text", rows, number=topup, when=found.created_at, amount=found.amount,
-             method=ctx.say(f"receipts.by_{found.method}") if ctx.texts.has(f"receipts.by_{found.method}") else found.method,
-             stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
-             state=_state(ctx, found), reason=found.reason or "", lines=ctx.lines(lines))
+    ctx.edit(
+        "receipts.text",
+        rows,
+        number=topup,
+        when=found.created_at,
+        amount=found.amount,
+        method=ctx.say(f"receipts.by_{found.method}") if ctx.texts.has(f"receipts.by_{found.method}") else found.method,
+        stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
+        state=_state(ctx, found),
+        reason=found.reason or "",
+        lines=ctx.lines(lines),
+    )

@@ -64,7 +64,9 @@ def _book(bot, transaction, now, missed):
         if _credit(bot, charge, transaction["amount"], source, now):
             missed.append(charge)
         elif age < STALE:
-            bot.alert("stars.alert_strange", cause=f"charge:{charge}", stars=transaction["amount"], id=source["user"]["id"])
+            bot.alert(
+                "stars.alert_strange", cause=f"charge:{charge}", stars=transaction["amount"], id=source["user"]["id"]
+            )
     return True
 
 

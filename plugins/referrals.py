@@ -23,8 +23,15 @@ def show(ctx):
     address = f"https://t.me/{ctx.bot.username}?start=r{ctx.user.code}"
     invited, paid, total = ctx.referrals.summary(ctx.user.id)
     share = f"https://t.me/share/url?url={address}"
-    ctx.edit("referrals.text", [copy("referrals.copy", address), link("referrals.share", share), *ctx.bot.home()],
-             link=address, percent=ctx.settings["REFERRAL_PERCENT"], invited=invited, paid=paid, total=total)
+    ctx.edit(
+        "referrals.text",
+        [copy("referrals.copy", address), link("referrals.share", share), *ctx.bot.home()],
+        link=address,
+        percent=ctx.settings["REFERRAL_PERCENT"],
+        invited=invited,
+        paid=paid,
+        total=total,
+    )
 
 
 def arrive(ctx, code):
@@ -42,9 +49,16 @@ def reward(bot, fact, now):
     if not fact.data["first"] or inviter_id is None or not amount:
         return
     invited = bot.users.get(invited_id)
-    bot.ledger.post(inviter_id, amount, kind="referral", key=f"referral:{invited_id}", ref=f"user:{invited_id}", now=now)
+    bot.ledger.post(
+        inviter_id, amount, kind="referral", key=f"referral:{invited_id}", ref=f"user:{invited_id}", now=now
+    )
     if bot.referrals.mark_paid(invited_id, amount):
-        bot.notify(inviter_id, "referrals.paid", unique=f"referral:{invited_id}", now=now, name=invited.first_name,
-                   amount=amount, balance=bot.ledger.balance(inviter_id))
-
-
+        bot.notify(
+            inviter_id,
+            "referrals.paid",
+            unique=f"referral:{invited_id}",
+            now=now,
+            name=invited.first_name,
+            amount=amount,
+            balance=bot.ledger.balance(inviter_id),
+        )

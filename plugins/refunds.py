@@ -30,8 +30,18 @@ def register(bot):
 def show(ctx, user):
     """List a user's newest payments in Stars."""
     found = ctx.payments.charges(user_id=user, limit=SHOWN)
-    rows = [button("refunds.row", "refunds:ask", user, place, amount=charge.topup.amount, stars=charge.stars,
-                   mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}")) for place, charge in enumerate(found)]
+    rows = [
+        button(
+            "refunds.row",
+            "refunds:ask",
+            user,
+            place,
+            amount=charge.topup.amount,
+            stars=charge.stars,
+            mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}"),
+        )
+        for place, charge in enumerate(found)
+    ]
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out("users:card", user)])
 
 
@@ -44,8 +54,16 @@ def ask(ctx, user, place):
     if charge.refund:
         raise UserError(f"refunds.was_{charge.refund}")
     data = {"charge": charge.charge_id, "user": user}
-    ctx.ask("refunds:reason", "refunds.ask", [way_out("refunds:list", user)], data=data,
-            number=charge.topup_id, amount=charge.topup.amount, stars=charge.stars, when=charge.created_at)
+    ctx.ask(
+        "refunds:reason",
+        "refunds.ask",
+        [way_out("refunds:list", user)],
+        data=data,
+        number=charge.topup_id,
+        amount=charge.topup.amount,
+        stars=charge.stars,
+        when=charge.created_at,
+    )
 
 
 def take_reason(ctx):
@@ -60,10 +78,19 @@ def _check(ctx, data, draw):
     loss = max(0, charge.topup.amount - ctx.ledger.balance(charge.user_id))
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
-    rows = [button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.version),
-            way_out("refunds:list", person.id)]
-    draw("refunds.check_loss" if loss else "refunds.check", rows, name=person.first_name, amount=charge.topup.amount,
-         stars=charge.stars, loss=loss, reason=data["reason"])
+    rows = [
+        button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.version),
+        way_out("refunds:list", person.id),
+    ]
+    draw(
+        "refunds.check_loss" if loss else "refunds.check",
+        rows,
+        name=person.first_name,
+        amount=charge.topup.amount,
+        stars=charge.stars,
+        loss=loss,
+        reason=data["reason"],
+    )
 
 
 def refund(ctx, version):
@@ -77,7 +104,9 @@ def refund(ctx, version):
         _check(ctx, data, ctx.edit)
         return
     try:
-        booked = ctx.returns.ask_refund(data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0)
+        booked = ctx.returns.ask_refund(
+            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0
+        )
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
         return
@@ -85,7 +114,9 @@ def refund(ctx, version):
     if booked is None:
         raise UserError("refunds.done_before")
     state = _ask_telegram(ctx.bot, charge, ctx.users.get(charge.user_id).telegram_id, ctx.now)
-    ctx.edit(f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars)
+    ctx.edit(
+        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars
+    )
 
 
 def _ask_telegram(bot, charge, payer, now):

@@ -97,11 +97,15 @@ def chart(ctx, days, money, orders):
     income = [sum(money.get(number, {}).values()) / 100 for number in numbers]
     spent = [orders.get(number, (0, 0, 0))[1] / 100 for number in numbers]
     done = [orders.get(number, (0, 0, 0))[0] for number in numbers]
-    figure, (top, below) = pyplot.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=(2, 1), layout="constrained")
+    figure, (top, below) = pyplot.subplots(
+        2, 1, figsize=(9, 6), sharex=True, height_ratios=(2, 1), layout="constrained"
+    )
     try:
         word = lambda key: ctx.texts.plain(ctx.lang, key)  # noqa: E731
         top.bar(labels, income, color="#7fb7e6", label=word("stats.legend_in"))
-        top.plot(labels, spent, color="#d9822b", linewidth=2, marker="o", markersize=3, label=word("stats.legend_spent"))
+        top.plot(
+            labels, spent, color="#d9822b", linewidth=2, marker="o", markersize=3, label=word("stats.legend_spent")
+        )
         below.bar(labels, done, color="#6aa84f", label=word("stats.legend_orders"))
         below.yaxis.set_major_locator(MaxNLocator(integer=True))
         for axes in (top, below):

@@ -42,12 +42,20 @@ def show(ctx):
     catalog, found = ctx.generation.catalog, ctx.overlay.differences()
     last = ctx.stored.get(CHECKED)
     rows = [button("supply.found", "supply:found", 0, count=len(found))] if found else []
-    rows += [button("supply.check", "supply:check"),
-             [button("supply.find", "terms:find"), button("supply.kinds", "terms:kinds")],
-             button("supply.done", "supply:done", 0)]
-    ctx.edit("supply.text", [*rows, way_out("admin:show")], sold=len(catalog.models),
-             off=len(catalog.known) - len(catalog.models), rejected=len(catalog.rejected), found=len(found),
-             checked=ctx.say("supply.checked", when=datetime.fromisoformat(last)) if last else ctx.say("supply.never"))
+    rows += [
+        button("supply.check", "supply:check"),
+        [button("supply.find", "terms:find"), button("supply.kinds", "terms:kinds")],
+        button("supply.done", "supply:done", 0),
+    ]
+    ctx.edit(
+        "supply.text",
+        [*rows, way_out("admin:show")],
+        sold=len(catalog.models),
+        off=len(catalog.known) - len(catalog.models),
+        rejected=len(catalog.rejected),
+        found=len(found),
+        checked=ctx.say("supply.checked", when=datetime.fromisoformat(last)) if last else ctx.say("supply.never"),
+    )
 
 
 def examine(bot):
@@ -55,7 +63,10 @@ def examine(bot):
     rejected = bot.generation.catalog.rejected
     if not rejected:
         return None
-    return "supply.rejected", {"count": len(rejected), "models": "; ".join(f"{name}: {why}" for name, why in rejected[:5])}
+    return "supply.rejected", {
+        "count": len(rejected),
+        "models": "; ".join(f"{name}: {why}" for name, why in rejected[:5]),
+    }
 
 
 # comparing with KIE
@@ -88,11 +99,25 @@ def _compare(bot, asked, now):
         return
     if asked:
         key = "supply.differs" if differences else "supply.same"
-        bot.notify(asked, key, unique=f"supply:{now.timestamp():.0f}", now=now, buttons=_to_differences(differences), n=len(differences))
+        bot.notify(
+            asked,
+            key,
+            unique=f"supply:{now.timestamp():.0f}",
+            now=now,
+            buttons=_to_differences(differences),
+            n=len(differences),
+        )
     elif fresh:
         for user, chat_id in bot.desk("settings"):
-            bot.notify(user.id, "supply.differs", unique=f"supply:{fresh[-1]}:{chat_id or user.id}", now=now,
-                       chat_id=chat_id, buttons=_to_differences(differences), n=len(fresh))
+            bot.notify(
+                user.id,
+                "supply.differs",
+                unique=f"supply:{fresh[-1]}:{chat_id or user.id}",
+                now=now,
+                chat_id=chat_id,
+                buttons=_to_differences(differences),
+                n=len(fresh),
+            )
 
 
 def _to_differences(differences):
@@ -104,8 +129,10 @@ def show_differences(ctx, page):
     found = ctx.overlay.differences()
     pages = max(1, -(-len(found) // PAGE))
     page = min(max(page, 0), pages - 1)
-    rows = [button("label", "supply:one", one.id, label=f"{MARKS[one.kind]} {_title(ctx, one.model)}")
-            for one in found[page * PAGE :][:PAGE]]
+    rows = [
+        button("label", "supply:one", one.id, label=f"{MARKS[one.kind]} {_title(ctx, one.model)}")
+        for one in found[page * PAGE :][:PAGE]
+    ]
     rows += pager(page, pages, "supply:found")
     if any(_can_follow(one) for one in found):
         rows.append(button("supply.apply_all", "supply:all"))
@@ -132,8 +159,14 @@ def show_difference(ctx, difference):
         lines.append(ctx.say("supply.change_off"))
     rows = [button("supply.apply", "supply:apply", difference)] if found.about["change"] else []
     rows.append(button("supply.dismiss", "supply:dismiss", difference))
-    ctx.edit("supply.difference", [*rows, way_out("supply:found", 0)], mark=MARKS[found.kind],
-             title=_title(ctx, found.model), id=found.model, lines=ctx.lines(lines))
+    ctx.edit(
+        "supply.difference",
+        [*rows, way_out("supply:found", 0)],
+        mark=MARKS[found.kind],
+        title=_title(ctx, found.model),
+        id=found.model,
+        lines=ctx.lines(lines),
+    )
 
 
 def _open(ctx, difference):
@@ -149,8 +182,13 @@ def apply_one(ctx, difference):
     if found.about["change"] is None:
         raise UserError("common.old_button")
     if found.kind == "new":
-        ctx.ask(WORDS_STEP, "supply.ask_words", [way_out("supply:one", difference)], data={"difference": difference},
-                id=found.model)
+        ctx.ask(
+            WORDS_STEP,
+            "supply.ask_words",
+            [way_out("supply:one", difference)],
+            data={"difference": difference},
+            id=found.model,
+        )
         return
     why = _apply(ctx, found, *found.about["change"])
     if why:
@@ -176,8 +214,10 @@ def _joined(field, former, value):
     """Return an earlier change of the same kind together with a newer one."""
     if field == "price":
         return former | value
-    return {"drop": [*former["drop"], *value["drop"]], "set": former["set"] | {
-        name: former["set"].get(name, {}) | changed for name, changed in value["set"].items()}}
+    return {
+        "drop": [*former["drop"], *value["drop"]],
+        "set": former["set"] | {name: former["set"].get(name, {}) | changed for name, changed in value["set"].items()},
+    }
 
 
 def apply_all(ctx):
@@ -208,8 +248,11 @@ def take_words(ctx):
     if why:
         raise UserError("supply.not_sellable", buttons=[way_out("supply:found", 0)], reason=why)
     ctx.done("supply")
-    ctx.reply("supply.on_sale", [button("supply.look", "generate:open", value["model"]["code"]), way_out("supply:show")],
-              title=lines[0])
+    ctx.reply(
+        "supply.on_sale",
+        [button("supply.look", "generate:open", value["model"]["code"]), way_out("supply:show")],
+        title=lines[0],
+    )
 
 
 # what was changed
@@ -226,7 +269,11 @@ def show_changes(ctx, before):
 
 def _what(ctx, row):
     kind, _, name = row.scope.partition(":")
-    title = _title(ctx, name) if kind == "model" else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "terms.everything")
+    title = (
+        _title(ctx, name)
+        if kind == "model"
+        else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "terms.everything")
+    )
     field = "on" if row.field == "off" and not row.value else row.field
     return f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"
 

@@ -44,10 +44,14 @@ def paysupport(ctx):
 
 def ask(ctx, about):
     """Listen, in a new message: the bad news it is about stays above it."""
-    name, usual = ("PAYSUPPORT_TEXT", "support.usual_pay") if about.startswith("pay") else ("SUPPORT_TEXT", "support.usual")
+    name, usual = (
+        ("PAYSUPPORT_TEXT", "support.usual_pay") if about.startswith("pay") else ("SUPPORT_TEXT", "support.usual")
+    )
     own = ctx.settings["SUPPORT_CONTACT"]
     rows = [*([link("support.write", own)] if own else []), *ctx.bot.home()]
-    shown = ctx.reply("support.ask", rows, words=_own_words(ctx, name) or ctx.say(usual), about=_topic(ctx.bot, ctx.lang, about))
+    shown = ctx.reply(
+        "support.ask", rows, words=_own_words(ctx, name) or ctx.say(usual), about=_topic(ctx.bot, ctx.lang, about)
+    )
     kept = ctx.drafts.get(ctx.user.id, "support", ctx.now)
     data = {"about": about, "sent_at": kept.data.get("sent_at", 0) if kept else 0}
     ctx.drafts.put(ctx.user.id, "support", ctx.now, step="support:words", data=data, message_id=shown)
@@ -67,7 +71,9 @@ def _topic(bot, lang, about):
 
 def terms(ctx):
     """Show the operator's terms, or plain ones that hold for every bot of this kind."""
-    ctx.reply("support.terms", ctx.bot.trouble(), words=_own_words(ctx, "TERMS_TEXT") or ctx.say("support.terms_default"))
+    ctx.reply(
+        "support.terms", ctx.bot.trouble(), words=_own_words(ctx, "TERMS_TEXT") or ctx.say("support.terms_default")
+    )
 
 
 def take_words(ctx):
@@ -88,9 +94,22 @@ def _tell(ctx, about, words, file):
     media = {"kind": file["kind"], "file_id": file["file_id"]} if file else None
     for reader, chat_id in ctx.bot.desk("message"):
         card = link("common.user", f"https://t.me/{ctx.bot.username}?start=u{ctx.user.id}")
-        rows = [[button("support.answer", "users:message", ctx.user.id),
-                 card if chat_id else button("common.user", "users:card", ctx.user.id)]]
-        ctx.notify(reader.id, "support.request", unique=f"support:{ctx.update_id}:{chat_id or reader.id}", chat_id=chat_id,
-                   buttons=rows, media=media, name=ctx.user.first_name, id=ctx.user.telegram_id, words=words,
-                   username=f" @{ctx.user.username}" if ctx.user.username else "",
-                   about=_topic(ctx.bot, ctx.bot.lang_of(reader), about))
+        rows = [
+            [
+                button("support.answer", "users:message", ctx.user.id),
+                card if chat_id else button("common.user", "users:card", ctx.user.id),
+            ]
+        ]
+        ctx.notify(
+            reader.id,
+            "support.request",
+            unique=f"support:{ctx.update_id}:{chat_id or reader.id}",
+            chat_id=chat_id,
+            buttons=rows,
+            media=media,
+            name=ctx.user.first_name,
+            id=ctx.user.telegram_id,
+            words=words,
+            username=f" @{ctx.user.username}" if ctx.user.username else "",
+            about=_topic(ctx.bot, ctx.bot.lang_of(reader), about),
+        )

@@ -24,8 +24,16 @@ def register(bot):
 def show(ctx):
     """List the people with a role."""
     members = ctx.staff.members()
-    rows = [button("team.row", "users:card", m.id, name=m.first_name[:10], role=ctx.texts.plain(ctx.lang, f"team.role_{m.role}"))
-            for m in members[:7]]
+    rows = [
+        button(
+            "team.row",
+            "users:card",
+            m.id,
+            name=m.first_name[:10],
+            role=ctx.texts.plain(ctx.lang, f"team.role_{m.role}"),
+        )
+        for m in members[:7]
+    ]
     owners = ", ".join(user.first_name for user in staff.with_right(ctx.bot, "roles"))
     ctx.edit("team.list", [*rows, way_out("admin:show")], owners=owners, n=len(members))
 
@@ -33,9 +41,17 @@ def show(ctx):
 def choose(ctx, user):
     """Offer the roles for somebody."""
     found = _somebody(ctx, user)
-    rows = [button(f"team.role_{role}", "team:ask", user, role) for role in (*ctx.staff.ROLES, NONE) if role != (found.role or NONE)]
-    ctx.edit("team.choose", [*rows, way_out("users:card", user)], name=found.first_name,
-             role=ctx.say(f"team.role_{found.role or NONE}"))
+    rows = [
+        button(f"team.role_{role}", "team:ask", user, role)
+        for role in (*ctx.staff.ROLES, NONE)
+        if role != (found.role or NONE)
+    ]
+    ctx.edit(
+        "team.choose",
+        [*rows, way_out("users:card", user)],
+        name=found.first_name,
+        role=ctx.say(f"team.role_{found.role or NONE}"),
+    )
 
 
 def _somebody(ctx, user):
@@ -53,7 +69,11 @@ def check(ctx, user, role):
     found = _somebody(ctx, user)
     if role not in (*ctx.staff.ROLES, NONE):
         raise UserError("common.old_button")
-    ctx.edit(f"team.check_{role}", [button("team.confirm", "team:grant", user, role), way_out("team:role", user)], name=found.first_name)
+    ctx.edit(
+        f"team.check_{role}",
+        [button("team.confirm", "team:grant", user, role), way_out("team:role", user)],
+        name=found.first_name,
+    )
 
 
 def grant(ctx, user, role):
@@ -66,6 +86,11 @@ def grant(ctx, user, role):
         found = ctx.staff.grant(user, role, ctx.user.id, ctx.now)
         staff.show_commands(ctx.bot, found.telegram_id, found)
         if role:
-            ctx.notify(user, f"team.told_{role}", unique=f"role:{user}:{ctx.update_id}", buttons=[button("start.admin", "admin:show")])
+            ctx.notify(
+                user,
+                f"team.told_{role}",
+                unique=f"role:{user}:{ctx.update_id}",
+                buttons=[button("start.admin", "admin:show")],
+            )
     ctx.toast("team.done")
     ctx.go("users:card", user=user)

@@ -88,9 +88,18 @@ def show_model(ctx, code):
     """Show a model's switch and terms."""
     model = _model(ctx, code)
     on = model.id in ctx.generation.catalog.models
-    rows = [button("terms.off" if on else "terms.on", "terms:switch", code), button("terms.prices", "terms:prices", code, 0)]
-    ctx.edit("terms.model", [*rows, *_terms_rows(ctx, f"m.{code}"), way_out("supply:show")], name=_name(ctx, model),
-             id=model.id, state=ctx.say("terms.is_on" if on else "terms.is_off"), terms=_terms(ctx, model))
+    rows = [
+        button("terms.off" if on else "terms.on", "terms:switch", code),
+        button("terms.prices", "terms:prices", code, 0),
+    ]
+    ctx.edit(
+        "terms.model",
+        [*rows, *_terms_rows(ctx, f"m.{code}"), way_out("supply:show")],
+        name=_name(ctx, model),
+        id=model.id,
+        state=ctx.say("terms.is_on" if on else "terms.is_off"),
+        terms=_terms(ctx, model),
+    )
 
 
 def _terms(ctx, model):
@@ -117,20 +126,34 @@ def show_prices(ctx, code, page):
     pages = -(-len(combinations) // LINES)
     page %= pages
     lines = [_line(ctx, model, values) for values in combinations[page * LINES :][:LINES]]
-    rows = [*pager(page, pages, "terms:prices", code), button("terms.change", "terms:model", code), way_out("supply:show")]
+    rows = [
+        *pager(page, pages, "terms:prices", code),
+        button("terms.change", "terms:model", code),
+        way_out("supply:show"),
+    ]
     ctx.edit("terms.table", rows, name=_name(ctx, model), id=model.id, terms=_terms(ctx, model), lines=ctx.lines(lines))
 
 
 def _line(ctx, model, values):
     credits = pricing.credits(model, values)
-    what = " · ".join(_said(ctx, model, name, value) for name, value in values.items()) or ctx.texts.plain(ctx.lang, "terms.any")
+    what = " · ".join(_said(ctx, model, name, value) for name, value in values.items()) or ctx.texts.plain(
+        ctx.lang, "terms.any"
+    )
     asked, rate = ctx.generation.price(model, values), ctx.generation.usd_rate()
     if asked is None:
         return ctx.say("terms.line_credits", what=what, credits=f"{credits:f}")
     cost = pricing.cost(credits, usd_rate=rate, credit_usd=ctx.generation.catalog.credit_usd)
     margin = round(100 * (asked - cost) / asked) if asked else 0
     most = ctx.say("terms.at_most") if pricing.is_upper_bound(model, values) else ""
-    return ctx.say("terms.line", what=what, credits=f"{credits.normalize():f}", cost=round(cost), price=asked, margin=margin, most=most)
+    return ctx.say(
+        "terms.line",
+        what=what,
+        credits=f"{credits.normalize():f}",
+        cost=round(cost),
+        price=asked,
+        margin=margin,
+        most=most,
+    )
 
 
 def _said(ctx, model, name, value):
@@ -164,11 +187,20 @@ def show_menu(ctx, menu):
     scope = "all" if menu == "all" else f"menu:{menu}"
     shelf = ctx.generation.shelf
     fixed, markup = shelf.value(scope, "fixed"), shelf.value(scope, "markup")
-    terms = ctx.say("terms.fixed_is", amount=fixed) if fixed else ctx.say(
-        "terms.markup_is", markup=markup) if markup else ctx.say("terms.as_all", markup=str(ctx.generation.markup()))
+    terms = (
+        ctx.say("terms.fixed_is", amount=fixed)
+        if fixed
+        else ctx.say("terms.markup_is", markup=markup)
+        if markup
+        else ctx.say("terms.as_all", markup=str(ctx.generation.markup()))
+    )
     title = ctx.say("terms.everything" if menu == "all" else f"menu.{menu}.title")
-    ctx.edit("terms.menu", [*_terms_rows(ctx, "all" if menu == "all" else f"t.{menu}"), way_out("terms:kinds")],
-             title=title, terms=terms)
+    ctx.edit(
+        "terms.menu",
+        [*_terms_rows(ctx, "all" if menu == "all" else f"t.{menu}"), way_out("terms:kinds")],
+        title=title,
+        terms=terms,
+    )
 
 
 # setting terms

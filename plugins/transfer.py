@@ -77,7 +77,11 @@ def sketch_of(bot, file):
     try:
         bot.sender.download(file["file_id"], copy_of)
         with Image.open(copy_of) as picture:
-            return ImageOps.grayscale(ImageOps.exif_transpose(picture)).resize((SIDE, SIDE), Image.Resampling.BOX).tobytes()
+            return (
+                ImageOps.grayscale(ImageOps.exif_transpose(picture))
+                .resize((SIDE, SIDE), Image.Resampling.BOX)
+                .tobytes()
+            )
     except (TelegramError, NotSent, UnknownOutcome, TooBig) as error:
         log.warning("a screenshot could not be looked at: %s", error)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:

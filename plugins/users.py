@@ -64,16 +64,35 @@ def card(ctx, user):
     orders_made, failed, spent = ctx.signs.orders_of(user)
     paid, brought = ctx.payments.totals(user)
     inviter = ctx.staff.inviter_of(user)
-    ctx.edit("users.card", [*_acts(found), way_out("users:find")], name=found.first_name,
-             username=f" @{found.username}" if found.username else "", id=found.telegram_id or 0, since=found.created_at,
-             seen=found.seen_at, language=ctx.bot.lang_of(found), marks=_marks(ctx, found), balance=ctx.ledger.balance(user),
-             held=ctx.jobs.on_hold(user), orders=orders_made, failed=failed, spent=spent, paid=paid, brought=brought,
-             inviter=ctx.say("users.inviter", name=inviter.first_name) if inviter else "", lines=_newest(ctx, user))
+    ctx.edit(
+        "users.card",
+        [*_acts(found), way_out("users:find")],
+        name=found.first_name,
+        username=f" @{found.username}" if found.username else "",
+        id=found.telegram_id or 0,
+        since=found.created_at,
+        seen=found.seen_at,
+        language=ctx.bot.lang_of(found),
+        marks=_marks(ctx, found),
+        balance=ctx.ledger.balance(user),
+        held=ctx.jobs.on_hold(user),
+        orders=orders_made,
+        failed=failed,
+        spent=spent,
+        paid=paid,
+        brought=brought,
+        inviter=ctx.say("users.inviter", name=inviter.first_name) if inviter else "",
+        lines=_newest(ctx, user),
+    )
 
 
 def _marks(ctx, found):
     """Return what is special about somebody, in words."""
-    marks = {"users.is_blocked": found.banned, "users.is_paused": found.sales_paused, "users.has_left": found.blocked_bot}
+    marks = {
+        "users.is_blocked": found.banned,
+        "users.is_paused": found.sales_paused,
+        "users.has_left": found.blocked_bot,
+    }
     said = [ctx.say(key) for key, holds in marks.items() if holds]
     if found.role or found.telegram_id in ctx.settings["ADMIN_IDS"]:
         said.append(ctx.say(f"team.role_{found.role or 'owner'}"))
@@ -96,14 +115,24 @@ def _acts(found):
 
 def _newest(ctx, user):
     """Return the newest notes and entries as lines."""
-    notes = [ctx.say("users.note_line", when=act.created_at, name=act.actor.first_name, words=act.words)
-             for act in ctx.acts.recent(limit=2, user=user, what="note")]
+    notes = [
+        ctx.say("users.note_line", when=act.created_at, name=act.actor.first_name, words=act.words)
+        for act in ctx.acts.recent(limit=2, user=user, what="note")
+    ]
     return ctx.lines([*notes, *_entry_lines(ctx, ctx.ledger.entries(user, limit=3))])
 
 
 def _entry_lines(ctx, found):
-    return [ctx.say("balance.line", when=e.created_at, amount=e.amount, reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
-                    what=ctx.say(f"entry.{e.kind}", ref=(e.ref or "").partition(":")[2])) for e in found]
+    return [
+        ctx.say(
+            "balance.line",
+            when=e.created_at,
+            amount=e.amount,
+            reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+            what=ctx.say(f"entry.{e.kind}", ref=(e.ref or "").partition(":")[2]),
+        )
+        for e in found
+    ]
 
 
 def _person(ctx, user):
@@ -122,22 +151,45 @@ def entries(ctx, user, before):
 def orders(ctx, user, before):
     """Show a page of somebody's orders, with what KIE said of failed ones."""
     found = ctx.jobs.of_user(user, limit=PAGE + 1, before=before or None)
-    lines = [ctx.say("users.order_line", number=job.id, when=job.created_at, model=ctx.generation.title(job),
-                     price=job.price if job.charged is None else job.charged, detail=(job.detail or "")[:100],
-                     state=ctx.say(f"history.state_{job.state}")) for job in found[:PAGE]]
+    lines = [
+        ctx.say(
+            "users.order_line",
+            number=job.id,
+            when=job.created_at,
+            model=ctx.generation.title(job),
+            price=job.price if job.charged is None else job.charged,
+            detail=(job.detail or "")[:100],
+            state=ctx.say(f"history.state_{job.state}"),
+        )
+        for job in found[:PAGE]
+    ]
     _list(ctx, user, "orders", found, lines)
 
 
 def topups(ctx, user, before):
     """Show a page of somebody's payments."""
     found = ctx.payments.of_user(user, limit=PAGE + 1, before=before or None)
-    lines = [ctx.say("users.topup_line", number=t.id, when=t.created_at, amount=t.credited or t.amount, method=t.method,
-                     state=ctx.say(f"receipts.state_{t.state}"), reason=t.reason or "") for t in found[:PAGE]]
+    lines = [
+        ctx.say(
+            "users.topup_line",
+            number=t.id,
+            when=t.created_at,
+            amount=t.credited or t.amount,
+            method=t.method,
+            state=ctx.say(f"receipts.state_{t.state}"),
+            reason=t.reason or "",
+        )
+        for t in found[:PAGE]
+    ]
     _list(ctx, user, "topups", found, lines)
 
 
 def _list(ctx, user, name, found, lines):
     person = _person(ctx, user)
     older = [button("balance.older", f"users:{name}", user, found[PAGE - 1].id)] if len(found) > PAGE else []
-    ctx.edit(f"users.list_{name}", [*older, way_out("users:card", user)], name=person.first_name,
-             lines=ctx.lines(lines or [ctx.say("users.nothing")]))
+    ctx.edit(
+        f"users.list_{name}",
+        [*older, way_out("users:card", user)],
+        name=person.first_name,
+        lines=ctx.lines(lines or [ctx.say("users.nothing")]),
+    )

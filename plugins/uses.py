@@ -70,7 +70,9 @@ def _own(ctx, job):
 
 
 def _ask_which(ctx, job, route, *more):
-    cells = [button("label", route, job, part, *more, label=str(part + 1)) for part in range(min(MANY, _count(ctx, job)))]
+    cells = [
+        button("label", route, job, part, *more, label=str(part + 1)) for part in range(min(MANY, _count(ctx, job)))
+    ]
     ctx.reply("uses.which", [*(cells[i : i + 5] for i in range(0, len(cells), 5)), *ctx.bot.home()])
 
 
@@ -129,12 +131,17 @@ def show_models(ctx, job, part, work, page):
         raise UserError("common.old_button")
     pages = -(-len(models) // PAGE)
     page = min(max(page, 0), pages - 1)
-    rows = [button("models.offer", "uses:open", job, part, work, page, model.code, title=title, price=price)
-            for model, title, price in models[page * PAGE :][:PAGE]]
+    rows = [
+        button("models.offer", "uses:open", job, part, work, page, model.code, title=title, price=price)
+        for model, title, price in models[page * PAGE :][:PAGE]
+    ]
     data = ("uses:work", job, part, work)
     numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
-    ctx.edit("uses.models", [*rows, *([numbers] if pages > 1 else []), way_out(f"uses:works:{job}:{part}")],
-             work=ctx.texts.plain(ctx.lang, f"do.{work}"))
+    ctx.edit(
+        "uses.models",
+        [*rows, *([numbers] if pages > 1 else []), way_out(f"uses:works:{job}:{part}")],
+        work=ctx.texts.plain(ctx.lang, f"do.{work}"),
+    )
 
 
 def _ranked(ctx, models):
@@ -178,5 +185,7 @@ def _open(ctx, job, part, model, back, below):
     source, _kind = _source(ctx, job, part)
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     if job:
-        ctx.drafts.put(ctx.user.id, "generate", ctx.now, data=(draft.data if draft else {}) | {"loose": source}, step=None)
+        ctx.drafts.put(
+            ctx.user.id, "generate", ctx.now, data=(draft.data if draft else {}) | {"loose": source}, step=None
+        )
     ctx.go("generate:open", code=model.code, back=back, below=below)

@@ -202,10 +202,7 @@ def transaction():
     So who catches an error of the inner block, and goes on, keeps nothing of it.
     """
     with connection() as db:
-        if db.in_transaction():
-            with db.atomic():
-                yield db
-        elif is_postgres():
+        if db.in_transaction() or is_postgres():
             with db.atomic():
                 yield db
         else:

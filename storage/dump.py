@@ -40,7 +40,10 @@ def write(url, path, now):
     with closing(open_engine(url)) as engine:
         engine.begin_reading()
         header = _header(engine, now)
-        with open(unfinished, "wb", opener=_private) as raw, gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines:
+        with (
+            open(unfinished, "wb", opener=_private) as raw,
+            gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
+        ):
             for line in _lines(engine, header):
                 lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
     unfinished.replace(path)
@@ -140,7 +143,9 @@ def _load(path, engine):
         for table, columns, rows in tables:
             missing = set(columns) - set(engine.columns(table))
             if missing:
-                raise DumpError(f"table {table!r} has no column {min(missing)!r} here: restore with the version that wrote it")
+                raise DumpError(
+                    f"table {table!r} has no column {min(missing)!r} here: restore with the version that wrote it"
+                )
             engine.clear(table)
             while batch := list(itertools.islice(rows, BATCH)):
                 engine.insert(table, columns, batch)

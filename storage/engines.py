@@ -71,7 +71,9 @@ class Sqlite(Engine):
 
     def tables(self):
         """Return the names of all tables."""
-        found = self.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1")
+        found = self.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+        )
         return [name for (name,) in found]
 
     def columns(self, table):

@@ -111,7 +111,9 @@ def name_late(job_id, task_id):
     """Note the task of a lost job that has been given up, so that its result can still be fetched; tell if it was new."""
     with transaction():
         query = Job.update(task_id=task_id)
-        return bool(query.where(Job.id == job_id, Job.state == "failed", Job.reason == "lost", Job.task_id.is_null()).execute())
+        return bool(
+            query.where(Job.id == job_id, Job.state == "failed", Job.reason == "lost", Job.task_id.is_null()).execute()
+        )
 
 
 def succeed(job_id, result, *, charged, cost, now):
@@ -332,7 +334,9 @@ def recent_models(user_id, limit=3):
     """Return the ids of the models a user ordered last, newest first."""
     with connection():
         newest = fn.MAX(Job.id)
-        query = Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
+        query = (
+            Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
+        )
         return [model for (model,) in query.tuples()]
 
 

@@ -32,7 +32,9 @@ def sent(row, message_id):
     """Close a message Telegram has taken; without a `ref` nobody needs the row any more."""
     with transaction():
         if row.ref is None:
-            Outbox.update(state="sent", message_id=message_id, values={}, buttons=[]).where(Outbox.id == row.id).execute()
+            Outbox.update(state="sent", message_id=message_id, values={}, buttons=[]).where(
+                Outbox.id == row.id
+            ).execute()
         else:
             Outbox.update(state="sent", message_id=message_id).where(Outbox.id == row.id).execute()
 

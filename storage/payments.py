@@ -92,7 +92,9 @@ def same_amount(topup):
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
         near = TopUp.submitted_at > topup.submitted_at - ALIKE_OTHERS
         own = (TopUp.user == topup.user_id) & (TopUp.submitted_at > topup.submitted_at - ALIKE_OWN)
-        query = query.where(TopUp.amount == topup.amount, TopUp.id != topup.id, TopUp.submitted_at <= topup.submitted_at)
+        query = query.where(
+            TopUp.amount == topup.amount, TopUp.id != topup.id, TopUp.submitted_at <= topup.submitted_at
+        )
         return query.where(near | own).order_by(TopUp.id.desc()).first()
 
 
@@ -202,7 +204,9 @@ def count_waiting():
 def overdue(before):
     """Mark the waiting requests submitted before a time as reminded of, and return them; each comes once."""
     with transaction():
-        query = TopUp.update(reminded=True).where(TopUp.state == "pending", ~TopUp.reminded, TopUp.submitted_at <= before)
+        query = TopUp.update(reminded=True).where(
+            TopUp.state == "pending", ~TopUp.reminded, TopUp.submitted_at <= before
+        )
         return list(query.returning(TopUp).execute())
 
 
@@ -218,7 +222,9 @@ def of_user(user_id, limit=8, before=None):
 def charges(topup_id=None, user_id=None, limit=20):
     """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice."""
     with connection():
-        query = Charge.select(Charge, TopUp).join(TopUp).order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
+        query = (
+            Charge.select(Charge, TopUp).join(TopUp).order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
+        )
         query = query if topup_id is None else query.where(Charge.topup == topup_id)
         return list(query if user_id is None else query.where(Charge.user == user_id))
 

@@ -22,7 +22,9 @@ def undo(topup_id, actor_id, reason, now):
         if topup is None:
             return None
         ref, details = f"topup:{topup.id}", {"actor": actor_id, "reason": reason}
-        loss = ledger.force(topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", now=now, ref=ref, **details)
+        loss = ledger.force(
+            topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", now=now, ref=ref, **details
+        )
         acts.note(actor_id, "undo", now, user=topup.user_id, ref=ref, words=reason, amount=topup.credited)
         _returned(topup, topup.user_id, topup.credited, loss, now, by=actor_id)
         return topup, loss

@@ -37,7 +37,9 @@ def outcomes(since):
 def orders_of(user_id):
     """Return (orders, failed ones, sum charged in minor units) of a user."""
     with connection():
-        rows = Job.select(Job.state, fn.COUNT(Job.id), fn.SUM(Job.charged)).where(Job.user == user_id).group_by(Job.state)
+        rows = (
+            Job.select(Job.state, fn.COUNT(Job.id), fn.SUM(Job.charged)).where(Job.user == user_id).group_by(Job.state)
+        )
         found = {state: (count, int(charged or 0)) for state, count, charged in rows.tuples()}
         total = sum(count for count, _charged in found.values())
         return total, found.get("failed", (0, 0))[0], sum(charged for _count, charged in found.values())

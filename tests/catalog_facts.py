@@ -27,7 +27,7 @@ def url_of(file):
 def sample(spec):
     """Return a valid answer for an input of our form."""
     if spec.kind == "text":
-        return [1, 2] if spec.type == "integer[]" else ("a red kite " * 500)[:max(spec.min_length, 12)].strip()
+        return [1, 2] if spec.type == "integer[]" else ("a red kite " * 500)[: max(spec.min_length, 12)].strip()
     if spec.kind == "choice":
         return spec.enum[-1]
     if spec.kind == "switch":
@@ -44,8 +44,17 @@ def sample(spec):
 
 def media(sort, seconds=SECONDS, **facts):
     """Return a file as a form holds it, small enough for every model."""
-    found = {"file_id": "f", "unique_id": "u", "kind": sort, "mime": MEDIA[sort], "size": 1000, "name": None,
-             "seconds": None if sort == "image" else seconds, "width": 1000, "height": 800}
+    found = {
+        "file_id": "f",
+        "unique_id": "u",
+        "kind": sort,
+        "mime": MEDIA[sort],
+        "size": 1000,
+        "name": None,
+        "seconds": None if sort == "image" else seconds,
+        "width": 1000,
+        "height": 800,
+    }
     return found | facts
 
 
@@ -84,8 +93,11 @@ def problems(facts, sent):
         found += [] if any(set(group) <= set(sent) for group in groups) else [f"none of {groups}"]
     for one, other in constraints.get("not_together", ()):
         found += [f"{one} with {other}"] if set(one) & set(sent) and set(other) & set(sent) else []
-    found += [f"{name} without {needed}" for name, needed in constraints.get("needs", {}).items()
-              if name in sent and needed not in sent]
+    found += [
+        f"{name} without {needed}"
+        for name, needed in constraints.get("needs", {}).items()
+        if name in sent and needed not in sent
+    ]
     return found
 
 
@@ -94,11 +106,15 @@ def _value_problems(spec, value):
     if kind == "object[]":
         return _object_problems(spec, value)
     if kind == "enum":
-        return [] if any(value == one and type(value) is type(one) for one in spec["enum"]) else [f"{value!r} not in enum"]
+        return (
+            [] if any(value == one and type(value) is type(one) for one in spec["enum"]) else [f"{value!r} not in enum"]
+        )
     if kind.endswith("[]"):
         return _list_problems(spec, value)
     if kind in MEDIA:
-        return [] if isinstance(value, str) and value.startswith(f"https://files.test/{kind}/") else [f"{value!r}: a URL"]
+        return (
+            [] if isinstance(value, str) and value.startswith(f"https://files.test/{kind}/") else [f"{value!r}: a URL"]
+        )
     if spec.get("send_as") == "string":
         return [] if isinstance(value, str) else [f"{value!r} is sent as text"]
     if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
@@ -116,8 +132,11 @@ def _object_problems(spec, rows):
     for row in rows:
         found += [f".{name}: not in the schema" for name in row if name not in names]
         found += [f".{name}: required" for name, part in names.items() if part.get("required") and name not in row]
-        found += [f".{name}: {row[name]!r} not in enum" for name, part in names.items()
-                  if name in row and "enum" in part and row[name] not in part["enum"]]
+        found += [
+            f".{name}: {row[name]!r} not in enum"
+            for name, part in names.items()
+            if name in row and "enum" in part and row[name] not in part["enum"]
+        ]
     return found
 
 
@@ -127,8 +146,11 @@ def _list_problems(spec, value):
     found = [] if spec.get("min_items", 0) <= len(value) <= spec.get("max_items", 10**9) else ["number of items"]
     kind = spec["type"][:-2]
     start = f"https://files.test/{kind}/"
-    fits = (lambda item: isinstance(item, str) and item.startswith(start)) if kind in MEDIA else \
-        (lambda item: isinstance(item, TYPES[kind]))
+    fits = (
+        (lambda item: isinstance(item, str) and item.startswith(start))
+        if kind in MEDIA
+        else (lambda item: isinstance(item, TYPES[kind]))
+    )
     return found + [f"{item!r} is not {kind}" for item in value if not fits(item)]
 
 
@@ -146,8 +168,11 @@ def expected_credits(facts, sent, given):
     row = next(row for row in facts["price"] if "$extra" not in row["when"] and _row_fits(row["when"], sent, given))
     total = Decimal(row["credits"]) * _published_quantity(facts, sent, given)
     for extra in (row for row in facts["price"] if "$extra" in row["when"]):
-        pictures = sum(len(sent[spec["name"]]) if isinstance(sent[spec["name"]], list) else 1
-                       for spec in facts["inputs"] if spec["type"] in ("image", "image[]") and spec["name"] in sent)
+        pictures = sum(
+            len(sent[spec["name"]]) if isinstance(sent[spec["name"]], list) else 1
+            for spec in facts["inputs"]
+            if spec["type"] in ("image", "image[]") and spec["name"] in sent
+        )
         total += Decimal(extra["credits"]) * (pictures - (1 if "after the first" in extra["when"]["$extra"] else 0))
     return total
 

@@ -16,7 +16,15 @@ PLACEHOLDER = re.compile(r"\{[a-z_]*(:[a-z]+)?\}")
 KEY = re.compile(r"\b[a-z_]+\.[a-z0-9_-]+\b")
 NOTHING = re.compile(r"\b(None|nan|NaN|Undefined)\b")
 WAY_OUT = ("start:menu", "start:fresh")
-STATEFUL = ("generate", "inputs", "orders", "users", "transfer", "history", "language")  # what they do depends on the way there
+STATEFUL = (
+    "generate",
+    "inputs",
+    "orders",
+    "users",
+    "transfer",
+    "history",
+    "language",
+)  # what they do depends on the way there
 PLACED = ("inputs:set", "inputs:page", "inputs:nudge", "inputs:clear")  # data is code:place…
 
 
@@ -92,7 +100,9 @@ def style(screen):
         found.append(f"{len(screen.rows)} rows")
     if wide := [len(row) for row in screen.rows if len(row) > PER_ROW]:
         found.append(f"{max(wide)} buttons in a row")
-    long = [label.text for row in screen.rows for label in row if len(label.text) > (LABEL if len(row) > 1 else LONE_LABEL)]
+    long = [
+        label.text for row in screen.rows for label in row if len(label.text) > (LABEL if len(row) > 1 else LONE_LABEL)
+    ]
     if long:
         found.append(f"labels too long: {long}")
     return found

@@ -77,7 +77,9 @@ class Running:
 
     def start(self):
         """Build the bot on what the database holds, as a new process would."""
-        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins, models=self._models)
+        self.bot = main.build(
+            self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins, models=self._models
+        )
         main.open_storage(self.bot.settings, self.bot.tables)
         self.bot.introduce()
         self.bot.introduce_staff()

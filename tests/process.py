@@ -21,7 +21,9 @@ def environment(**settings):
 def run(*arguments, folder=None, **settings):
     """Run `python bot.py` to its end and return (exit code, what it wrote)."""
     command = [sys.executable, str(ROOT / "bot.py"), *arguments]
-    done = subprocess.run(command, env=environment(**settings), cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = subprocess.run(
+        command, env=environment(**settings), cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -49,7 +49,9 @@ def test_a_crash_in_the_middle_resumes_and_sends_nothing_twice(start_bot):
     broadcasts.start(number, None, bot.clock.now())
     claimed = broadcasts.claim(number, 3)
     for _user, telegram_id in claimed[:2]:
-        bot.bot.sender.call("copyMessage", chat_id=telegram_id, from_chat_id=boss.id, message_id=boss.messages[0]["message_id"])
+        bot.bot.sender.call(
+            "copyMessage", chat_id=telegram_id, from_chat_id=boss.id, message_id=boss.messages[0]["message_id"]
+        )
     bot.restart()
     bot.forward(30)
     counts = broadcasts.progress(number)

@@ -82,8 +82,10 @@ def test_cards_speak_two_languages_briefly_and_each_in_its_own_words():
     lines = [card.about(language) for card in CATALOG.cards.values() for language in ("en", "ru")]
     assert len(set(lines)) == len(lines)
     assert all(10 <= len(line) <= 90 and "/" not in line and "!" not in line for line in lines)
-    assert all(re.search("[а-я]", card.about("ru")) and not re.search("[а-я]", card.about("en"))
-               for card in CATALOG.cards.values())
+    assert all(
+        re.search("[а-я]", card.about("ru")) and not re.search("[а-я]", card.about("en"))
+        for card in CATALOG.cards.values()
+    )
 
 
 def test_an_unknown_language_gets_english():
@@ -146,7 +148,9 @@ def test_every_choice_we_show_is_one_that_kie_takes(model):
 @EVERY
 def test_every_required_field_of_the_schema_is_answered_or_sent(model):
     sent = model.build(complete(model), url_of)
-    assert [spec["name"] for spec in FACTS[model.id]["inputs"] if spec.get("required") and spec["name"] not in sent] == []
+    assert [
+        spec["name"] for spec in FACTS[model.id]["inputs"] if spec.get("required") and spec["name"] not in sent
+    ] == []
 
 
 @EVERY
@@ -173,13 +177,17 @@ def test_kie_gets_the_defaults_that_were_shown():
 def test_one_file_is_a_url_and_several_are_a_list():
     photo = media("image")
     assert build("recraft/remove-background", image=photo) == {"image": url_of(photo)}
-    assert build("google/nano-banana-edit", prompt="hat", image_urls=[photo, photo])["image_urls"] == [url_of(photo)] * 2
+    assert (
+        build("google/nano-banana-edit", prompt="hat", image_urls=[photo, photo])["image_urls"] == [url_of(photo)] * 2
+    )
 
 
 def test_the_file_callback_is_called_once_for_each_file():
     asked = []
     model = CATALOG.models["google/nano-banana-edit"]
-    model.build({"prompt": "hat", "image_urls": [media("image"), media("image")]}, lambda file: asked.append(file) or "u")
+    model.build(
+        {"prompt": "hat", "image_urls": [media("image"), media("image")]}, lambda file: asked.append(file) or "u"
+    )
     assert len(asked) == 2
 
 
@@ -205,7 +213,9 @@ def test_speech_with_one_speaker_names_that_speaker_everywhere():
 
 
 def test_fused_pictures_get_names_for_the_prompt():
-    sent = build("pixverse-v6/reference-to-video", prompt="@image1 meets @image2", image_references=[media("image")] * 2)
+    sent = build(
+        "pixverse-v6/reference-to-video", prompt="@image1 meets @image2", image_references=[media("image")] * 2
+    )
     assert [row["ref_name"] for row in sent["image_references"]] == ["image1", "image2"]
 
 
@@ -271,59 +281,73 @@ def read(model_id, name, value):
         return error.key, error.values.get("limit")
 
 
-@pytest.mark.parametrize(("model_id", "name", "value", "result"), [
-    ("z-image", "prompt", "  a fox ", "a fox"),
-    ("z-image", "prompt", "x" * 1001, ("too_long", 1000)),
-    ("z-image", "prompt", "   ", ("too_short", 1)),
-    ("bytedance/seedance-1.5-pro", "prompt", "ab", ("too_short", 3)),
-    ("z-image", "aspect_ratio", "7:5", ("not_a_choice", None)),
-    ("nano-banana-pro", "resolution", "4k", "4K"),
-    ("runway", "duration", "10", 10),
-    ("kling-2.6/text-to-video", "duration", 5, ("not_a_choice", None)),
-    ("kling-2.6/text-to-video", "sound", "true", True),
-    ("kling-2.6/text-to-video", "sound", "maybe", ("not_a_choice", None)),
-    ("happyhorse/text-to-video", "duration", "7", 7),
-    ("happyhorse/text-to-video", "duration", "7.5", ("not_a_number", None)),
-    ("happyhorse/text-to-video", "duration", "nan", ("not_a_number", None)),
-    ("happyhorse/text-to-video", "duration", True, ("not_a_number", None)),
-    ("happyhorse/text-to-video", "duration", 2, ("too_small", 3)),
-    ("happyhorse/text-to-video", "duration", 16, ("too_large", 15)),
-    ("elevenlabs/text-to-speech-turbo-2-5", "speed", "1,15", 1.15),
-    ("elevenlabs/text-to-speech-turbo-2-5", "speed", 1.155, ("wrong_step", 0.01)),
-    ("wan/2-2-a14b-speech-to-video-turbo", "num_frames", 82, ("wrong_step", 4)),
-    ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "1, 3", [1, 3]),
-    ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "0", ("too_small", 1)),
-    ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "all", ("not_a_number", None)),
-])
+@pytest.mark.parametrize(
+    ("model_id", "name", "value", "result"),
+    [
+        ("z-image", "prompt", "  a fox ", "a fox"),
+        ("z-image", "prompt", "x" * 1001, ("too_long", 1000)),
+        ("z-image", "prompt", "   ", ("too_short", 1)),
+        ("bytedance/seedance-1.5-pro", "prompt", "ab", ("too_short", 3)),
+        ("z-image", "aspect_ratio", "7:5", ("not_a_choice", None)),
+        ("nano-banana-pro", "resolution", "4k", "4K"),
+        ("runway", "duration", "10", 10),
+        ("kling-2.6/text-to-video", "duration", 5, ("not_a_choice", None)),
+        ("kling-2.6/text-to-video", "sound", "true", True),
+        ("kling-2.6/text-to-video", "sound", "maybe", ("not_a_choice", None)),
+        ("happyhorse/text-to-video", "duration", "7", 7),
+        ("happyhorse/text-to-video", "duration", "7.5", ("not_a_number", None)),
+        ("happyhorse/text-to-video", "duration", "nan", ("not_a_number", None)),
+        ("happyhorse/text-to-video", "duration", True, ("not_a_number", None)),
+        ("happyhorse/text-to-video", "duration", 2, ("too_small", 3)),
+        ("happyhorse/text-to-video", "duration", 16, ("too_large", 15)),
+        ("elevenlabs/text-to-speech-turbo-2-5", "speed", "1,15", 1.15),
+        ("elevenlabs/text-to-speech-turbo-2-5", "speed", 1.155, ("wrong_step", 0.01)),
+        ("wan/2-2-a14b-speech-to-video-turbo", "num_frames", 82, ("wrong_step", 4)),
+        ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "1, 3", [1, 3]),
+        ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "0", ("too_small", 1)),
+        ("grok-imagine-image-2-0/segment-edit", "mask_indexs", "all", ("not_a_number", None)),
+    ],
+)
 def test_answers_are_read_by_type(model_id, name, value, result):
     found = read(model_id, name, value)
     assert found == result and isinstance(found, bool) == isinstance(result, bool)
 
 
-@pytest.mark.parametrize(("model_id", "name", "file", "key"), [
-    ("google/nano-banana-edit", "image_urls", [], "too_few_files"),
-    ("google/nano-banana-edit", "image_urls", [media("image")] * 11, "too_many_files"),
-    ("ai-music-api/mashup", "upload_url_list", [media("audio")], "too_few_files"),
-    ("recraft/remove-background", "image", [media("image")] * 2, "too_many_files"),
-    ("recraft/remove-background", "image", media("image", size=6 * 1024 * 1024), "file_too_big"),
-    ("recraft/remove-background", "image", media("image", mime="image/gif"), "wrong_file_type"),
-    ("recraft/remove-background", "image", media("video"), "wrong_file_type"),
-    ("recraft/remove-background", "image", media("image", mime=None, kind="document", name="a.pdf"), "wrong_file_type"),
-    ("recraft/remove-background", "image", {"kind": "photo"}, "wrong_file_type"),
-    ("kling/ai-avatar-pro", "audio_url", media("audio", seconds=16), "lasts_too_long"),
-    ("bytedance/seedance-2", "reference_video_urls", [media("video", seconds=1)], "lasts_too_short"),
-    ("bytedance/seedance-2", "reference_video_urls", [media("video", seconds=8)] * 2, "lasts_too_long"),
-])
+@pytest.mark.parametrize(
+    ("model_id", "name", "file", "key"),
+    [
+        ("google/nano-banana-edit", "image_urls", [], "too_few_files"),
+        ("google/nano-banana-edit", "image_urls", [media("image")] * 11, "too_many_files"),
+        ("ai-music-api/mashup", "upload_url_list", [media("audio")], "too_few_files"),
+        ("recraft/remove-background", "image", [media("image")] * 2, "too_many_files"),
+        ("recraft/remove-background", "image", media("image", size=6 * 1024 * 1024), "file_too_big"),
+        ("recraft/remove-background", "image", media("image", mime="image/gif"), "wrong_file_type"),
+        ("recraft/remove-background", "image", media("video"), "wrong_file_type"),
+        (
+            "recraft/remove-background",
+            "image",
+            media("image", mime=None, kind="document", name="a.pdf"),
+            "wrong_file_type",
+        ),
+        ("recraft/remove-background", "image", {"kind": "photo"}, "wrong_file_type"),
+        ("kling/ai-avatar-pro", "audio_url", media("audio", seconds=16), "lasts_too_long"),
+        ("bytedance/seedance-2", "reference_video_urls", [media("video", seconds=1)], "lasts_too_short"),
+        ("bytedance/seedance-2", "reference_video_urls", [media("video", seconds=8)] * 2, "lasts_too_long"),
+    ],
+)
 def test_a_file_is_refused_before_it_is_downloaded(model_id, name, file, key):
     assert read(model_id, name, file)[0] == key
 
 
-@pytest.mark.parametrize("facts", [
-    {"kind": "photo", "mime": None},
-    {"mime": "image/jpg"},
-    {"kind": "document", "mime": None, "name": "Holiday.JPG"},
-    {"kind": "document", "mime": "image/png; charset=binary"},
-])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"kind": "photo", "mime": None},
+        {"mime": "image/jpg"},
+        {"kind": "document", "mime": None, "name": "Holiday.JPG"},
+        {"kind": "document", "mime": "image/png; charset=binary"},
+    ],
+)
 def test_a_picture_is_known_by_type_name_or_kind(facts):
     file = media("image", **facts)
     assert read("recraft/remove-background", "image", file) == file
@@ -359,14 +383,18 @@ def test_the_form_starts_with_the_defaults_and_shows_each_input_once():
     for model in MODELS:
         shown = [spec.name for spec in (*model.main_inputs, *model.more_inputs)]
         assert len(shown) == len(set(shown)) and set(model.defaults()) <= set(shown)
-        assert not {spec.name for spec in model.inputs if spec.required and spec.shown == "more" and spec.default is None}
+        assert not {
+            spec.name for spec in model.inputs if spec.required and spec.shown == "more" and spec.default is None
+        }
 
 
 # --- what does not go together
 
 
 def test_frames_and_references_exclude_each_other():
-    error = refusal("bytedance/seedance-2", prompt="fox", first_frame_url=media("image"), reference_image_urls=[media("image")])
+    error = refusal(
+        "bytedance/seedance-2", prompt="fox", first_frame_url=media("image"), reference_image_urls=[media("image")]
+    )
     assert error.key == "not_together"
 
 
@@ -374,30 +402,54 @@ def test_a_last_frame_needs_a_first_frame():
     assert refusal("bytedance/seedance-2", prompt="fox", last_frame_url=media("image")).key == "needs"
 
 
-@pytest.mark.parametrize(("model_id", "values"), [
-    ("runway", {"prompt": "fox", "duration": 10, "quality": "1080p"}),
-    ("hailuo/2-3-image-to-video-pro", {"prompt": "fox", "image_url": media("image"), "duration": "10", "resolution": "1080P"}),
-    ("veo-3-1", {"prompt": "fox", "image_urls": [media("image")] * 3, "model": "veo3"}),
-    ("veo-3-1", {"prompt": "fox", "image_urls": [media("image")], "generation_type": "REFERENCE_2_VIDEO", "duration": 4}),
-    ("kling-3.0-omni/reference-to-video", {"prompt": "fox", "video_urls": [media("video")], "audio": True,
-                                           "aspect_ratio": "auto"}),
-    ("kling-3.0-omni/transformation", {"prompt": "fox", "video_urls": [media("video")], "aspect_ratio": "16:9"}),
-    ("kling-2.6/motion-control", {"input_urls": [media("image")], "video_urls": [media("video", seconds=11)],
-                                  "character_orientation": "image"}),
-    ("grok-imagine/image-to-video", {"image_urls": [media("image")], "mode": "spicy"}),
-    ("grok-imagine-video-1-5-preview", {"image_urls": [media("image")] * 2, "resolution": "1080p"}),
-    ("wan/2-7-image", {"prompt": "fox", "n": 5}),
-    ("wan/2-7-image-pro", {"prompt": "fox", "input_urls": [media("image")], "resolution": "4K"}),
-    ("gpt-image-2-5-flare-text-to-image", {"prompt": "fox", "aspect_ratio": "27:16", "resolution": "2K"}),
-    ("qwen2-1/text-to-image", {"prompt": "fox", "background": "transparent", "output_format": "jpeg"}),
-    ("ai-music-api/upload-and-cover-audio", {"upload_url": media("audio"), "prompt": "x" * 501}),
-])
+@pytest.mark.parametrize(
+    ("model_id", "values"),
+    [
+        ("runway", {"prompt": "fox", "duration": 10, "quality": "1080p"}),
+        (
+            "hailuo/2-3-image-to-video-pro",
+            {"prompt": "fox", "image_url": media("image"), "duration": "10", "resolution": "1080P"},
+        ),
+        ("veo-3-1", {"prompt": "fox", "image_urls": [media("image")] * 3, "model": "veo3"}),
+        (
+            "veo-3-1",
+            {"prompt": "fox", "image_urls": [media("image")], "generation_type": "REFERENCE_2_VIDEO", "duration": 4},
+        ),
+        (
+            "kling-3.0-omni/reference-to-video",
+            {"prompt": "fox", "video_urls": [media("video")], "audio": True, "aspect_ratio": "auto"},
+        ),
+        ("kling-3.0-omni/transformation", {"prompt": "fox", "video_urls": [media("video")], "aspect_ratio": "16:9"}),
+        (
+            "kling-2.6/motion-control",
+            {
+                "input_urls": [media("image")],
+                "video_urls": [media("video", seconds=11)],
+                "character_orientation": "image",
+            },
+        ),
+        ("grok-imagine/image-to-video", {"image_urls": [media("image")], "mode": "spicy"}),
+        ("grok-imagine-video-1-5-preview", {"image_urls": [media("image")] * 2, "resolution": "1080p"}),
+        ("wan/2-7-image", {"prompt": "fox", "n": 5}),
+        ("wan/2-7-image-pro", {"prompt": "fox", "input_urls": [media("image")], "resolution": "4K"}),
+        ("gpt-image-2-5-flare-text-to-image", {"prompt": "fox", "aspect_ratio": "27:16", "resolution": "2K"}),
+        ("qwen2-1/text-to-image", {"prompt": "fox", "background": "transparent", "output_format": "jpeg"}),
+        ("ai-music-api/upload-and-cover-audio", {"upload_url": media("audio"), "prompt": "x" * 501}),
+    ],
+)
 def test_combinations_that_kie_refuses_are_refused_by_us(model_id, values):
     assert refusal(model_id, **values).key == "not_together"
 
 
 def test_a_section_of_a_song_is_6_to_60_seconds_long():
-    answers = {"prompt": "la", "tags": "pop", "title": "Sea", "full_lyrics": "la la", "task_id": SONG, "infill_start_s": 10}
+    answers = {
+        "prompt": "la",
+        "tags": "pop",
+        "title": "Sea",
+        "full_lyrics": "la la",
+        "task_id": SONG,
+        "infill_start_s": 10,
+    }
     assert refusal("ai-music-api/replace-section", **answers, infill_end_s=12).key == "lasts_too_short"
     assert refusal("ai-music-api/replace-section", **answers, infill_end_s=80).key == "lasts_too_long"
     assert build("ai-music-api/replace-section", **answers, infill_end_s=20)["infill_end_s"] == 20
@@ -488,6 +540,7 @@ def test_adding_a_model_is_a_copied_entry():
 
 def change(path, value):
     """Return a function that sets, or with `...` removes, one place of an entry."""
+
     def apply(raw):
         *way, last = path
         for step in way:
@@ -496,44 +549,48 @@ def change(path, value):
             del raw[last]
         else:
             raw[last] = value
+
     return apply
 
 
-@pytest.mark.parametrize(("path", "value", "reason"), [
-    (["output"], ..., "output is missing"),
-    (["output"], "hologram", "output 'hologram'"),
-    (["deadline_s"], ..., "deadline_s is missing"),
-    (["deadline_s"], 5, "deadline_s must be at least usual_s"),
-    (["price"], [], "price is missing"),
-    (["code"], "Kling 2.6 text to video", "does not fit"),
-    (["type"], "text-to-smell", "type 'text-to-smell'"),
-    (["card"], "no-card", "card 'no-card' is not in cards"),
-    (["colour"], "red", "unknown field ['colour']"),
-    (["inputs", 0, "maxlength"], 9, "input 'prompt': unknown field ['maxlength']"),
-    (["inputs", 0, "type"], "poem", "input 'prompt': name or type"),
-    (["inputs", 0, "send"], "x", "send is for hidden inputs"),
-    (["inputs", 1, "enum"], [], "input 'aspect_ratio': enum is empty"),
-    (["inputs", 1, "default"], "9:99", "default '9:99' is not valid: not_a_choice"),
-    (["inputs", 1, "name"], "prompt", "two inputs have the same name"),
-    (["inputs", 0, "into"], "a..b", "into is not a path"),
-    (["price", 0], {"when": {"sound": False, "duration": "5"}, "credits": 55.5}, "credits must be text"),
-    (["price", 0, "credits"], "-1", "credits -1 below 0"),
-    (["price", 0, "credits"], "many", "price 1"),
-    (["price", 0, "when"], {"sound": False, "duration": "6"}, "no price for {'duration': '5', 'sound': False}"),
-    (["price", 0, "when"], {"$weather": "rain"}, "unknown fact ['$weather']"),
-    (["price", 0, "when"], {"loudness": 1}, "inputs that are not there: ['loudness']"),
-    (["billing", "quantity"], "input:lenght", "inputs that are not there: ['lenght']"),
-    (["billing", "amount"], "1", "billing"),
-    (["constraints"], {"any_of": [["promt"]]}, "inputs that are not there: ['promt']"),
-    (["constraints"], {"nonsense": []}, "constraints: unknown ['nonsense']"),
-    (["constraints"], {"excluded": [{"duration": {"about": 5}}]}, "condition {'about': 5} is not known"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (["output"], ..., "output is missing"),
+        (["output"], "hologram", "output 'hologram'"),
+        (["deadline_s"], ..., "deadline_s is missing"),
+        (["deadline_s"], 5, "deadline_s must be at least usual_s"),
+        (["price"], [], "price is missing"),
+        (["code"], "Kling 2.6 text to video", "does not fit"),
+        (["type"], "text-to-smell", "type 'text-to-smell'"),
+        (["card"], "no-card", "card 'no-card' is not in cards"),
+        (["colour"], "red", "unknown field ['colour']"),
+        (["inputs", 0, "maxlength"], 9, "input 'prompt': unknown field ['maxlength']"),
+        (["inputs", 0, "type"], "poem", "input 'prompt': name or type"),
+        (["inputs", 0, "send"], "x", "send is for hidden inputs"),
+        (["inputs", 1, "enum"], [], "input 'aspect_ratio': enum is empty"),
+        (["inputs", 1, "default"], "9:99", "default '9:99' is not valid: not_a_choice"),
+        (["inputs", 1, "name"], "prompt", "two inputs have the same name"),
+        (["inputs", 0, "into"], "a..b", "into is not a path"),
+        (["price", 0], {"when": {"sound": False, "duration": "5"}, "credits": 55.5}, "credits must be text"),
+        (["price", 0, "credits"], "-1", "credits -1 below 0"),
+        (["price", 0, "credits"], "many", "price 1"),
+        (["price", 0, "when"], {"sound": False, "duration": "6"}, "no price for {'duration': '5', 'sound': False}"),
+        (["price", 0, "when"], {"$weather": "rain"}, "unknown fact ['$weather']"),
+        (["price", 0, "when"], {"loudness": 1}, "inputs that are not there: ['loudness']"),
+        (["billing", "quantity"], "input:lenght", "inputs that are not there: ['lenght']"),
+        (["billing", "amount"], "1", "billing"),
+        (["constraints"], {"any_of": [["promt"]]}, "inputs that are not there: ['promt']"),
+        (["constraints"], {"nonsense": []}, "constraints: unknown ['nonsense']"),
+        (["constraints"], {"excluded": [{"duration": {"about": 5}}]}, "condition {'about': 5} is not known"),
+    ],
+)
 def test_a_broken_entry_is_left_out_with_its_reason(path, value, reason):
     broken = entry("kling-2.6/text-to-video")
     change(path, value)(broken)
     catalog = load(broken, entry("z-image"))
     assert list(catalog.models) == ["z-image"]
-    (model_id, found), = catalog.rejected
+    ((model_id, found),) = catalog.rejected
     assert model_id == "kling-2.6/text-to-video" and reason in found
 
 
@@ -562,7 +619,9 @@ def test_a_card_without_words_in_a_language_is_not_offered():
 
 
 def test_a_repeated_code_is_refused():
-    assert load(entry("z-image"), {**entry("z-image"), "id": "other"}).rejected == (("other", "id or code is used twice"),)
+    assert load(entry("z-image"), {**entry("z-image"), "id": "other"}).rejected == (
+        ("other", "id or code is used twice"),
+    )
 
 
 def test_an_unreadable_file_says_so(tmp_path):

@@ -103,8 +103,15 @@ def test_a_plugin_imports_no_other_plugin():
 
 def test_no_file_imports_in_a_circle():
     graph = {name_of(path): imports(path, top_level=True) for path in FILES}
-    edges = {module: {target for name in names for target in (name, name.rpartition(".")[0]) if target in graph and target != module}
-             for module, names in graph.items()}
+    edges = {
+        module: {
+            target
+            for name in names
+            for target in (name, name.rpartition(".")[0])
+            if target in graph and target != module
+        }
+        for module, names in graph.items()
+    }
     left = dict(edges)
     while leaves := [module for module, targets in left.items() if not targets & set(left)]:
         for module in leaves:
@@ -125,7 +132,9 @@ def test_importing_the_bot_is_quick_and_touches_nothing(tmp_path):
         "print(time.process_time() - started, sorted(heavy))\n"
     )
     names = [name_of(path) for path in PLUGINS]
-    done = subprocess.run([sys.executable, "-c", script, *names], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     seconds, _, heavy = done.stdout.strip().partition(" ")
     assert heavy == "[]", f"imported at start, not on use: {heavy}"
@@ -136,7 +145,9 @@ def test_importing_a_plugin_does_nothing():
     for path in PLUGINS:
         for node in tree(path).body:
             allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
-            assert isinstance(node, allowed) or _is_docstring(node), f"{path.name}:{node.lineno} does something on import"
+            assert isinstance(node, allowed) or _is_docstring(node), (
+                f"{path.name}:{node.lineno} does something on import"
+            )
 
 
 def _is_docstring(node):
@@ -164,16 +175,26 @@ def test_every_module_and_every_public_thing_has_a_docstring():
         if not ast.get_docstring(tree(path)):
             bare.append(str(path.relative_to(ROOT)))
         hidden = _nested_lines(path)
-        bare += [f"{path.relative_to(ROOT)}:{node.lineno} {node.name}" for node in definitions(path)
-                 if not node.name.startswith("_") and node.name != "Meta" and node.lineno not in hidden and not ast.get_docstring(node)]
+        bare += [
+            f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+            for node in definitions(path)
+            if not node.name.startswith("_")
+            and node.name != "Meta"
+            and node.lineno not in hidden
+            and not ast.get_docstring(node)
+        ]
     assert not bare
 
 
 def _nested_lines(path):
     """Return the lines at which something inside a function, or in a class of the file's own, begins."""
     outer = [node for node in definitions(path) if isinstance(node, ast.FunctionDef) or node.name.startswith("_")]
-    return {inner.lineno for node in outer for inner in ast.walk(node)
-            if inner is not node and isinstance(inner, ast.FunctionDef | ast.ClassDef)}
+    return {
+        inner.lineno
+        for node in outer
+        for inner in ast.walk(node)
+        if inner is not node and isinstance(inner, ast.FunctionDef | ast.ClassDef)
+    }
 
 
 def test_the_first_line_of_a_docstring_is_a_sentence():
@@ -185,9 +206,12 @@ def test_the_first_line_of_a_docstring_is_a_sentence():
 
 
 def test_functions_stay_short():
-    long = [f"{path.relative_to(ROOT)}:{node.lineno} {node.name} has {node.end_lineno - node.lineno + 1} lines"
-            for path in FILES for node in definitions(path)
-            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > FUNCTION_LINES]
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for path in FILES
+        for node in definitions(path)
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > FUNCTION_LINES
+    ]
     assert not long
 
 
@@ -198,16 +222,26 @@ def test_the_core_stays_small():
 def lines_of_code(path):
     """Return how many lines of a file hold code: no blank ones, no comments, no docstrings."""
     text = path.read_text()
-    docs = {number for node in ast.walk(tree(path))
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
-            for number in range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-    return sum(1 for number, line in enumerate(text.splitlines(), start=1)
-               if number not in docs and line.strip() and not line.strip().startswith("#"))
+    docs = {
+        number
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+        for number in range(node.body[0].lineno, node.body[0].end_lineno + 1)
+    }
+    return sum(
+        1
+        for number, line in enumerate(text.splitlines(), start=1)
+        if number not in docs and line.strip() and not line.strip().startswith("#")
+    )
 
 
 def test_a_core_module_that_one_plugin_alone_uses_lives_in_that_plugin():
     for path in CORE:
-        users = [other for other in FILES if name_of(path) in {n for one in imports(other) for n in (one, one.rpartition(".")[0])}]
+        users = [
+            other
+            for other in FILES
+            if name_of(path) in {n for one in imports(other) for n in (one, one.rpartition(".")[0])}
+        ]
         only = [other for other in users if other in PLUGINS]
         assert len(only) != 1 or len(users) > 1, f"{name_of(path)} is used by {only[0].name} alone"
 
@@ -217,10 +251,16 @@ def test_no_broad_except_hides_a_reason():
         lines = path.read_text().splitlines()
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.ExceptHandler):
-                broad = node.type is None or isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")
+                broad = (
+                    node.type is None
+                    or isinstance(node.type, ast.Name)
+                    and node.type.id in ("Exception", "BaseException")
+                )
                 line = lines[node.lineno - 1]
                 reraises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-                assert not broad or "#" in line or reraises, f"{path.relative_to(ROOT)}:{node.lineno} says not why it is broad"
+                assert not broad or "#" in line or reraises, (
+                    f"{path.relative_to(ROOT)}:{node.lineno} says not why it is broad"
+                )
 
 
 def test_no_control_flow_catches_an_integrity_error():
@@ -232,9 +272,15 @@ def test_no_control_flow_catches_an_integrity_error():
 def test_threads_and_connections_are_named_and_bounded_in_time():
     for path in FILES:
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "requests":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and getattr(node.func.value, "id", "") == "requests"
+            ):
                 if node.func.attr in ("get", "post", "request", "put", "head"):
-                    assert any(keyword.arg == "timeout" for keyword in node.keywords), f"{path}:{node.lineno} has no timeout"
+                    assert any(keyword.arg == "timeout" for keyword in node.keywords), (
+                        f"{path}:{node.lineno} has no timeout"
+                    )
 
 
 def tracked():
@@ -246,8 +292,13 @@ def tracked():
 
 
 def test_no_data_of_anybody_is_in_the_repository():
-    wrong = [path for path in tracked() if path.suffix in (".db", ".sqlite", ".sqlite3", ".log", ".pem", ".key")
-             or path.name in (".env", "chat.json") or "var" in path.relative_to(ROOT).parts]
+    wrong = [
+        path
+        for path in tracked()
+        if path.suffix in (".db", ".sqlite", ".sqlite3", ".log", ".pem", ".key")
+        or path.name in (".env", "chat.json")
+        or "var" in path.relative_to(ROOT).parts
+    ]
     assert not wrong
     ignored = (ROOT / ".gitignore").read_text().split()
     assert {"var/", ".env", ".venv/"} <= set(ignored) and any(line.startswith("*.db") for line in ignored)
@@ -256,7 +307,23 @@ def test_no_data_of_anybody_is_in_the_repository():
 PLACES = re.compile(r"(?<![\w./])/(?:home|root|Users|work|mnt)/[\w.-]+")
 REGISTRIES = re.compile(r"(?:index-url|extra-index|artifactory|nexus|pypi\.(?!org)[a-z]+\.|mirror[s]?\.[a-z]+\.)", re.I)
 SECRETS = re.compile(r"(?<!\d)\d{8,10}:AA(?!test)[A-Za-z0-9_-]{30,}|sk-[A-Za-z0-9]{20,}|ghp_[A-Za-z0-9]{20,}")
-TEXTUAL = {".py", ".md", ".txt", ".toml", ".yml", ".yaml", ".json", ".po", ".js", ".css", ".html", ".svg", "", ".example", ".cfg"}
+TEXTUAL = {
+    ".py",
+    ".md",
+    ".txt",
+    ".toml",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".po",
+    ".js",
+    ".css",
+    ".html",
+    ".svg",
+    "",
+    ".example",
+    ".cfg",
+}
 
 
 def readable():
@@ -304,11 +371,15 @@ def code(text):
 
 
 def test_documents_name_no_command_line_that_is_missing():
-    done = subprocess.run([sys.executable, "bot.py", "--help"], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "bot.py", "--help"], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+    )
     known = set(re.findall(r"[a-z][a-z-]+|--[a-z-]+", done.stdout))
     for name, text in documents():
         for line in re.findall(r"python bot\.py([^\n`#]*)", "\n".join(code(text))):
-            words = [word for word in re.findall(r"(?:--)?[a-z][a-z-]+", line.split("#")[0]) if not word.startswith("var")]
+            words = [
+                word for word in re.findall(r"(?:--)?[a-z][a-z-]+", line.split("#")[0]) if not word.startswith("var")
+            ]
             assert not words or words[0] in known, f"{name}: python bot.py{line}"
 
 
@@ -316,7 +387,11 @@ def test_every_chat_command_in_the_documents_exists():
     ours = set(re.findall(r'bot\.command\(\s*"([a-z]+)"', "\n".join(path.read_text() for path in PLUGINS)))
     for name, text in documents():
         named = set(re.findall(r"(?<![\w./<:-])/([a-z]{2,})(?![\w/.])", "\n".join(code(text))))
-        unknown = named - ours - {"health", "metrics", "var", "bot", "kie", "demo", "page", "daily", "telegram", "id", "data", "schema"}
+        unknown = (
+            named
+            - ours
+            - {"health", "metrics", "var", "bot", "kie", "demo", "page", "daily", "telegram", "id", "data", "schema"}
+        )
         assert not unknown, f"{name} names {unknown}"
 
 

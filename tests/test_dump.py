@@ -105,7 +105,9 @@ def test_a_move_to_the_other_database_and_back_loses_nothing(lived_in, empty, tm
 
 def test_the_moved_copy_takes_a_first_new_order_and_finishes_the_open_one(lived_in, empty, tmp_path, capsys):
     bot = lived_in
-    alice = bot.telegram.person("Alice <3", id=next(p["id"] for p in bot.telegram.state["people"] if p["first_name"] == "Alice <3"))
+    alice = bot.telegram.person(
+        "Alice <3", id=next(p["id"] for p in bot.telegram.state["people"] if p["first_name"] == "Alice <3")
+    )
     bot.stop()
     assert run("move", empty, environ(bot, tmp_path), capsys)[0] == 0
     with db.connection():
@@ -227,5 +229,3 @@ def test_a_moved_rate_is_there(lived_in, empty, tmp_path, capsys):
     run("move", empty, environ(lived_in, tmp_path), capsys)
     with db.connection():
         assert Stored.get(Stored.name == "USD_RATE").value == "91.5"
-
-

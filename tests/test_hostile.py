@@ -86,12 +86,17 @@ class Foe:
         return self._tapped(*self.rng.choice(shown)) if shown else self.write()
 
     def _last_message(self):
-        return self.person.received[-1]["message_id"] if self.person.received else self.person.send("hello")["message_id"]
+        return (
+            self.person.received[-1]["message_id"] if self.person.received else self.person.send("hello")["message_id"]
+        )
 
     def _tapped(self, message_id, data):
         body = {"message_id": message_id, "data": data}
         tap = self.bot.telegram.call("POST", f"/people/{self.person.id}/tap", json=body)["callback_query_id"]
-        return data, lambda before: self.bot.telegram.call("GET", f"/taps/{tap}")["answered"] and self._heard(before, tap)
+        return (
+            data,
+            lambda before: self.bot.telegram.call("GET", f"/taps/{tap}")["answered"] and self._heard(before, tap),
+        )
 
     def _heard(self, before, tap):
         """Tell whether there was more than the end of a spinner: a toast, or something sent or edited."""
@@ -183,7 +188,9 @@ def check(town, foe, caplog):
         assert not errors, (number, done, errors)
     assert everything(town, is_theirs) == before
     assert town.alice.messages == chat
-    assert {row for row in everything(town) if row[0] in STAFF} == staff, "something was done that only the staff may do"
+    assert {row for row in everything(town) if row[0] in STAFF} == staff, (
+        "something was done that only the staff may do"
+    )
     assert_books_are_right()
     return own
 
@@ -199,7 +206,12 @@ def test_a_user_harms_nobody_and_only_spends(town, caplog, seed=2):
     mallory = town.rich("Mallory", amount="50")
     mallory.forge("generate:open:z-image")
     own = check(town, Foe(town, mallory, seed, town.targets), caplog)
-    assert {entry.kind for entry in town.bot.ledger.entries(own.id, limit=1000)} <= {"admin", "hold", "capture", "release"}
+    assert {entry.kind for entry in town.bot.ledger.entries(own.id, limit=1000)} <= {
+        "admin",
+        "hold",
+        "capture",
+        "release",
+    }
     assert town.bot.ledger.balance(own.id) <= 5000
 
 

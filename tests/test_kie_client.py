@@ -71,43 +71,68 @@ def done(result, **more):
 
 
 URL = "https://cdn.test/r/1.png"
-SONGS = [{"id": "1", "title": "Rain", "audio_url": "https://a.test/1.mp3", "image_url": "https://a.test/1.jpg",
-          "duration": 61.5}, {"id": "2", "audio_url": "https://a.test/2.mp3"}]
+SONGS = [
+    {
+        "id": "1",
+        "title": "Rain",
+        "audio_url": "https://a.test/1.mp3",
+        "image_url": "https://a.test/1.jpg",
+        "duration": 61.5,
+    },
+    {"id": "2", "audio_url": "https://a.test/2.mp3"},
+]
 MASKS = {"mask_urls": ["https://a.test/m.png"]}
 
 RECORDS = {
     "waiting": (body(state="waiting", resultJson="", failCode=None), Record("running", "waiting")),
     "queuing": (body(state="queuing"), Record("running", "queuing")),
     "price while running": (
-        body(state="generating", creditsConsumed=6.0), Record("running", "generating", credits=Decimal("6.0"))),
+        body(state="generating", creditsConsumed=6.0),
+        Record("running", "generating", credits=Decimal("6.0")),
+    ),
     "state missing": (body(), Record("running", "")),
     "unknown state": (body(state="polishing"), Record("running", "polishing")),
     "urls in a string": (
-        body(state="success", resultJson=json.dumps({"resultUrls": [URL]})), Record("succeeded", "success", (URL,))),
+        body(state="success", resultJson=json.dumps({"resultUrls": [URL]})),
+        Record("succeeded", "success", (URL,)),
+    ),
     "urls in an object": (done({"resultUrls": [URL, URL + "2"]}), Record("succeeded", "success", (URL, URL + "2"))),
     "response wins": (
         done({"resultUrls": [URL]}, response={"resultUrls": [URL + "9"]}),
-        Record("succeeded", "success", (URL + "9",))),
+        Record("succeeded", "success", (URL + "9",)),
+    ),
     "empty response": (done({"resultUrls": [URL]}, response={}), Record("succeeded", "success", (URL,))),
     "urls as text of a list": (done({"resultUrls": json.dumps([URL])}), Record("succeeded", "success", (URL,))),
     "one url as text": (done({"resultUrl": URL}), Record("succeeded", "success", (URL,))),
     "last frame": (
-        done({"resultUrls": [URL], "lastFrameUrl": ["https://a.test/l.png"]}), Record("succeeded", "success", (URL,))),
+        done({"resultUrls": [URL], "lastFrameUrl": ["https://a.test/l.png"]}),
+        Record("succeeded", "success", (URL,)),
+    ),
     "music": (
         done({"code": 200, "msg": "success", "task_id": "t", "data": SONGS}, status="SUCCESS", type="chirp-hawk"),
-        Record("succeeded", "success", ("https://a.test/1.mp3", "https://a.test/2.mp3"), facts={"tracks": [
-            {"id": "1", "title": "Rain", "seconds": 61.5}, {"id": "2", "title": None, "seconds": None}]})),
+        Record(
+            "succeeded",
+            "success",
+            ("https://a.test/1.mp3", "https://a.test/2.mp3"),
+            facts={
+                "tracks": [{"id": "1", "title": "Rain", "seconds": 61.5}, {"id": "2", "title": None, "seconds": None}]
+            },
+        ),
+    ),
     "lyrics": (
         done({"resultObject": {"lyricsData": [{"text": "la"}, {"text": "lo"}]}}),
-        Record("succeeded", "success", text="la\n\nlo")),
+        Record("succeeded", "success", text="la\n\nlo"),
+    ),
     "transcript": (done({"resultObject": {"text": "hello"}}), Record("succeeded", "success", text="hello")),
     "masks": (done({"resultObject": MASKS}), Record("succeeded", "success", ("https://a.test/m.png",))),
     "analysis": (
         done({"resultObject": {"score": 0.5}}),
-        Record("succeeded", "success", text=json.dumps({"score": 0.5}, indent=2))),
+        Record("succeeded", "success", text=json.dumps({"score": 0.5}, indent=2)),
+    ),
     "persona": (
         done({"resultObject": {"personaId": "p1", "name": "Night Voice", "description": "Low and warm"}}),
-        Record("succeeded", "success", text="Night Voice\nLow and warm", facts={"persona_id": "p1"})),
+        Record("succeeded", "success", text="Night Voice\nLow and warm", facts={"persona_id": "p1"}),
+    ),
     "any link": (done({"video": {"link": URL}}), Record("succeeded", "success", (URL,))),
     "links that are none": (done({"resultUrls": ["ftp://x", None, 7, "https://a b"]}), Record("succeeded", "success")),
     "no urls": (done({"resultUrls": []}), Record("succeeded", "success")),
@@ -115,22 +140,34 @@ RECORDS = {
     "broken resultJson": (body(state="success", resultJson="{oops"), Record("succeeded", "success")),
     "completed": (body(state="completed", resultJson=json.dumps([URL])), Record("succeeded", "completed", (URL,))),
     "older price name": (
-        done({"resultUrls": [URL]}, consumeCredits=12), Record("succeeded", "success", (URL,), credits=Decimal(12))),
+        done({"resultUrls": [URL]}, consumeCredits=12),
+        Record("succeeded", "success", (URL,), credits=Decimal(12)),
+    ),
     "price that is none": (body(state="waiting", creditsConsumed="n/a"), Record("running", "waiting")),
     "fail": (
         body(state="fail", failCode="500", failMsg="Internal Error, Please try again later.", creditsConsumed=0.0),
-        Record("failed", "fail", fail_code="500", fail_msg="Internal Error, Please try again later.", reason="server",
-               credits=Decimal("0.0"))),
+        Record(
+            "failed",
+            "fail",
+            fail_code="500",
+            fail_msg="Internal Error, Please try again later.",
+            reason="server",
+            credits=Decimal("0.0"),
+        ),
+    ),
     "failed, code as number": (
         body(state="failed", failCode=408, failMsg="late"),
-        Record("failed", "failed", fail_code="408", fail_msg="late", reason="timeout")),
+        Record("failed", "failed", fail_code="408", fail_msg="late", reason="timeout"),
+    ),
     "error without words": (body(state="error"), Record("failed", "error", reason="other")),
     "envelope 501": (
         json.dumps({"code": 501, "msg": "Generation failed"}),
-        Record("failed", "501", fail_code="501", fail_msg="Generation failed", reason="server")),
+        Record("failed", "501", fail_code="501", fail_msg="Generation failed", reason="server"),
+    ),
     "envelope 408, message for msg": (
         json.dumps({"code": 408, "message": "too late", "data": None}),
-        Record("failed", "408", fail_code="408", fail_msg="too late", reason="timeout")),
+        Record("failed", "408", fail_code="408", fail_msg="too late", reason="timeout"),
+    ),
 }
 
 
@@ -140,11 +177,18 @@ def test_every_recorded_shape_is_read(name):
     assert parse_record(text) == record
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ('{"code":422,"msg":"recordInfo is null","data":null}', "missing"), ('{"code":404,"msg":"no"}', "missing"),
-    ('{"code":200,"msg":"success","data":null}', "missing"), ('{"code":429,"msg":"slow"}', "busy"),
-    ('{"code":401,"msg":"no"}', "key"), ('{"code":455,"msg":"m"}', "maintenance"), ('{"code":500,"msg":"x"}', "server"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"code":422,"msg":"recordInfo is null","data":null}', "missing"),
+        ('{"code":404,"msg":"no"}', "missing"),
+        ('{"code":200,"msg":"success","data":null}', "missing"),
+        ('{"code":429,"msg":"slow"}', "busy"),
+        ('{"code":401,"msg":"no"}', "key"),
+        ('{"code":455,"msg":"m"}', "maintenance"),
+        ('{"code":500,"msg":"x"}', "server"),
+    ],
+)
 def test_an_envelope_that_says_no_is_refused(text, reason):
     with pytest.raises(Refused) as caught:
         parse_record(text)
@@ -176,35 +220,63 @@ def test_an_unknown_state_is_logged_once(caplog):
     assert caplog.text.count("meditating") == 1
 
 
-@pytest.mark.parametrize(("code", "msg", "reason"), [
-    (402, "", "credits"), (433, "", "credits"), (500, "Credits insufficient : Your current balance", "credits"),
-    (401, "", "key"), (403, "", "key"), (404, "", "model"), (505, "", "model"),
-    (422, "The model is not supported", "model"), (422, "size error", "validation"),
-    (400, "bad", "validation"), (500, "text is required", "validation"),
-    (500, "style is not within the range of allowed options", "validation"), (451, "", "file"), (413, "", "file"),
-    (500, "The text length cannot exceed the maximum limit", "validation"), (422, "input cannot be null", "validation"),
-    (500, "Value must be within the specified range", "validation"), (400, "violates our policies", "moderation"),
-    (500, "Your prompt was caught by our AI moderator.", "moderation"), (429, "", "busy"), (550, "rejected", "busy"),
-    (455, "", "maintenance"), (500, "Server exception, please try again later", "server"), (531, "x", "server"),
-    (777, "x", "other"), (405, "x", "other"),
-])
+@pytest.mark.parametrize(
+    ("code", "msg", "reason"),
+    [
+        (402, "", "credits"),
+        (433, "", "credits"),
+        (500, "Credits insufficient : Your current balance", "credits"),
+        (401, "", "key"),
+        (403, "", "key"),
+        (404, "", "model"),
+        (505, "", "model"),
+        (422, "The model is not supported", "model"),
+        (422, "size error", "validation"),
+        (400, "bad", "validation"),
+        (500, "text is required", "validation"),
+        (500, "style is not within the range of allowed options", "validation"),
+        (451, "", "file"),
+        (413, "", "file"),
+        (500, "The text length cannot exceed the maximum limit", "validation"),
+        (422, "input cannot be null", "validation"),
+        (500, "Value must be within the specified range", "validation"),
+        (400, "violates our policies", "moderation"),
+        (500, "Your prompt was caught by our AI moderator.", "moderation"),
+        (429, "", "busy"),
+        (550, "rejected", "busy"),
+        (455, "", "maintenance"),
+        (500, "Server exception, please try again later", "server"),
+        (531, "x", "server"),
+        (777, "x", "other"),
+        (405, "x", "other"),
+    ],
+)
 def test_a_refusal_has_its_reason(code, msg, reason):
     assert refusal_reason(code, msg) == reason
 
 
-@pytest.mark.parametrize(("code", "msg", "reason"), [
-    ("422", "generate playground failed, task id is blank", "other"), ("500", "the server is busy", "server"),
-    ("500", "Upload failed: Server internal error.", "server"), ("500", "something new", "other"),
-    ("400", "Sorry, but the image we created may violate OpenAI's content policies", "moderation"),
-    ("500", "the output video may be related to copyright restrictions", "moderation"),
-    ("500", "Request blocked: flagged by Google safety review.", "moderation"),
-    ("500", "Your input was rejected", "moderation"),
-    ("500", "first/last frame content cannot be mixed with reference media content", "validation"),
-    ("400", "No valid characters detected in the video", "validation"), ("451", "", "file"), ("413", "", "file"),
-    ("550", "The task was rejected: the queue is full", "server"),
-    ("402", "", "credits"), ("408", "", "timeout"), (None, "", "other"),
-    ("GENERATION_FAILED", "Generation failed", "server"),
-])
+@pytest.mark.parametrize(
+    ("code", "msg", "reason"),
+    [
+        ("422", "generate playground failed, task id is blank", "other"),
+        ("500", "the server is busy", "server"),
+        ("500", "Upload failed: Server internal error.", "server"),
+        ("500", "something new", "other"),
+        ("400", "Sorry, but the image we created may violate OpenAI's content policies", "moderation"),
+        ("500", "the output video may be related to copyright restrictions", "moderation"),
+        ("500", "Request blocked: flagged by Google safety review.", "moderation"),
+        ("500", "Your input was rejected", "moderation"),
+        ("500", "first/last frame content cannot be mixed with reference media content", "validation"),
+        ("400", "No valid characters detected in the video", "validation"),
+        ("451", "", "file"),
+        ("413", "", "file"),
+        ("550", "The task was rejected: the queue is full", "server"),
+        ("402", "", "credits"),
+        ("408", "", "timeout"),
+        (None, "", "other"),
+        ("GENERATION_FAILED", "Generation failed", "server"),
+    ],
+)
 def test_a_failure_has_its_reason(code, msg, reason):
     assert failure_reason(code, msg) == reason
 
@@ -232,10 +304,19 @@ def test_every_refusal_at_create_is_named_and_costs_nothing(client, control, kin
     assert len(control.requests("createTask")) == 1
 
 
-@pytest.mark.parametrize(("kind", "made"), [
-    ("drop", 1), ("hang", 1), ("502-created", 1), ("502", 0), ("drop-unseen", 0), ("hang-unseen", 0),
-    ("no-task-id", 0), ("null-data", 0),
-])
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("drop", 1),
+        ("hang", 1),
+        ("502-created", 1),
+        ("502", 0),
+        ("drop-unseen", 0),
+        ("hang-unseen", 0),
+        ("no-task-id", 0),
+        ("null-data", 0),
+    ],
+)
 def test_an_open_outcome_at_create_is_unknown_and_never_repeated(hasty, control, kind, made):
     control.trouble("create", kind)
     with pytest.raises(Unknown):
@@ -350,11 +431,21 @@ def test_every_failure_is_read_and_refunded(client, control, kind):
     assert control.bill() | {"failed": 1, "billed_credits": 0.0, "refunded_credits": 8.0} == control.bill()
 
 
-@pytest.mark.parametrize(("kind", "error", "reason"), [
-    ("null", Refused, "missing"), ("500", Refused, "server"), ("429", Refused, "busy"), ("429-http", Refused, "busy"),
-    ("401", Refused, "key"), ("455", Refused, "maintenance"), ("502", Unknown, None), ("empty", Unknown, None),
-    ("hang", Unknown, None), ("drop", Unknown, None),
-])
+@pytest.mark.parametrize(
+    ("kind", "error", "reason"),
+    [
+        ("null", Refused, "missing"),
+        ("500", Refused, "server"),
+        ("429", Refused, "busy"),
+        ("429-http", Refused, "busy"),
+        ("401", Refused, "key"),
+        ("455", Refused, "maintenance"),
+        ("502", Unknown, None),
+        ("empty", Unknown, None),
+        ("hang", Unknown, None),
+        ("drop", Unknown, None),
+    ],
+)
 def test_a_bad_poll_is_an_error_that_leaves_the_task_open(hasty, control, kind, error, reason):
     task_id = hasty.create(*NANO)
     control.trouble("poll", kind)
@@ -364,10 +455,17 @@ def test_a_bad_poll_is_an_error_that_leaves_the_task_open(hasty, control, kind, 
     assert hasty.record(task_id).state == "running"
 
 
-@pytest.mark.parametrize(("kind", "urls", "text"), [
-    ("empty-urls", 0, None), ("result-as-object", 1, None), ("result-object", 0, "A result in words"),
-    ("consume-credits", 1, None), ("bad-json", 1, None), ("slow", 1, None),
-])
+@pytest.mark.parametrize(
+    ("kind", "urls", "text"),
+    [
+        ("empty-urls", 0, None),
+        ("result-as-object", 1, None),
+        ("result-object", 0, "A result in words"),
+        ("consume-credits", 1, None),
+        ("bad-json", 1, None),
+        ("slow", 1, None),
+    ],
+)
 def test_an_odd_record_of_a_finished_task_is_read(client, control, kind, urls, text):
     task_id = client.create("nano-banana-2", {"prompt": 'say "hi" \\ \u20bd'})
     control.finish()
@@ -403,10 +501,20 @@ def test_the_balance_is_exact(client, control):
     assert client.credits() == Decimal("5916.25")
 
 
-@pytest.mark.parametrize(("kind", "error"), [
-    ("401", Refused), ("429", Refused), ("429-http", Refused), ("500", Refused), ("null", Unknown), ("502", Unknown),
-    ("empty", Unknown), ("hang", Unknown), ("drop", Unknown),
-])
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("401", Refused),
+        ("429", Refused),
+        ("429-http", Refused),
+        ("500", Refused),
+        ("null", Unknown),
+        ("502", Unknown),
+        ("empty", Unknown),
+        ("hang", Unknown),
+        ("drop", Unknown),
+    ],
+)
 def test_a_balance_that_cannot_be_read_is_an_error_never_zero(hasty, control, kind, error):
     control.trouble("credit", kind)
     with pytest.raises(error):
@@ -461,10 +569,19 @@ def test_a_large_upload_is_read_in_pieces(client):
     assert pipe.largest <= 1_100_000
 
 
-@pytest.mark.parametrize(("kind", "error"), [
-    ("400", Refused), ("401", Refused), ("500", Refused), ("no-url", Unknown), ("502", Unknown), ("empty", Unknown),
-    ("hang", Unknown), ("drop", Unknown),
-])
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("400", Refused),
+        ("401", Refused),
+        ("500", Refused),
+        ("no-url", Unknown),
+        ("502", Unknown),
+        ("empty", Unknown),
+        ("hang", Unknown),
+        ("drop", Unknown),
+    ],
+)
 def test_a_bad_upload_is_an_error(hasty, control, kind, error):
     control.trouble("upload", kind)
     with pytest.raises(error):
@@ -509,9 +626,15 @@ def test_a_download_that_breaks_is_an_error_and_can_be_repeated(hasty, control, 
     assert read(hasty, result_url)[0] == "image/jpeg"
 
 
-@pytest.mark.parametrize(("kind", "type_"), [
-    ("redirect", "image/jpeg"), ("no-length", "image/jpeg"), ("wrong-type", "text/html"), ("slow", "image/jpeg"),
-])
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        ("redirect", "image/jpeg"),
+        ("no-length", "image/jpeg"),
+        ("wrong-type", "text/html"),
+        ("slow", "image/jpeg"),
+    ],
+)
 def test_an_odd_download_is_told_as_it_is(client, control, result_url, kind, type_):
     control.trouble("download", kind, delay_s=0.01)
     assert read(client, result_url)[0] == type_

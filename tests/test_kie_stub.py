@@ -134,8 +134,22 @@ def test_a_record_has_kies_keys_in_kies_order(api, client, control):
     control.forward(8)
     data = api("GET", "/api/v1/jobs/recordInfo", params={"taskId": task_id}).json()["data"]
     assert list(data) == [
-        "taskId", "model", "state", "param", "resultJson", "failCode", "failMsg", "costTime", "completeTime",
-        "createTime", "creditsConsumed", "operationType", "response", "successFlag", "paramJson"]
+        "taskId",
+        "model",
+        "state",
+        "param",
+        "resultJson",
+        "failCode",
+        "failMsg",
+        "costTime",
+        "completeTime",
+        "createTime",
+        "creditsConsumed",
+        "operationType",
+        "response",
+        "successFlag",
+        "paramJson",
+    ]
     assert data["param"] == data["paramJson"]
     assert json.loads(json.loads(data["param"])["input"]) == {"aspect_ratio": "16:9", "prompt": 'a "red" kite'}
     assert json.loads(data["param"])["callBackUrl"] == "http://127.0.0.1:1/x"
@@ -152,15 +166,18 @@ def test_a_task_refused_upstream_has_no_times(api, client, control):
     assert (data["failCode"], data["costTime"], data["completeTime"], data["successFlag"]) == ("422", None, None, 3)
 
 
-@pytest.mark.parametrize(("model", "inputs", "seen"), [
-    ("kling/clip", CLIP, ["generating", "generating", "success"]),
-    ("bytedance/seedance-x", {"prompt": "a"}, ["waiting", "waiting", "success"]),
-    (*NANO, ["waiting", "queuing", "generating", "success"]),
-])
+@pytest.mark.parametrize(
+    ("model", "inputs", "seen"),
+    [
+        ("kling/clip", CLIP, ["generating", "generating", "success"]),
+        ("bytedance/seedance-x", {"prompt": "a"}, ["waiting", "waiting", "success"]),
+        (*NANO, ["waiting", "queuing", "generating", "success"]),
+    ],
+)
 def test_the_way_through_the_states_depends_on_the_model(client, control, model, inputs, seen):
     control.settings(seconds=[100, 100], queuing=len(seen) == 4)
     task_id, states = client.create(model, inputs), []
-    for step in ([0, 50, 50] if len(seen) == 3 else [0, 30, 30, 40]):
+    for step in [0, 50, 50] if len(seen) == 3 else [0, 30, 30, 40]:
         control.forward(step)
         states.append(client.record(task_id).raw_state)
     assert states == seen
@@ -179,25 +196,36 @@ def test_the_record_can_come_seconds_after_the_create(client, control):
 # --- validation ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "inputs", "code", "words"), [
-    ("no/model", {}, 422, "not supported"), ("gone/model", {}, 422, "not supported"), (None, {}, 422, "not supported"),
-    ("nano-banana-2", None, 422, "input cannot be null"), ("nano-banana-2", {}, 500, "This field is required"),
-    ("nano-banana-2", {"prompt": ""}, 500, "This field is required"),
-    ("nano-banana-2", {"prompt": "x" * 21}, 500, "text length cannot exceed"),
-    ("nano-banana-2", {"prompt": "x", "resolution": "1k"}, 500, "resolution is not within the range of allowed"),
-    ("nano-banana-2", {"prompt": "x", "image_input": "http://127.0.0.1:9/"}, 500, "image_input is not within"),
-    ("nano-banana-2", {"prompt": "x", "image_input": ["a", "b", "c"]}, 500, "Value must be within"),
-    ("nano-banana-2", {"prompt": "x", "image_input": ["file_id"]}, 451, "fetch the file"),
-    ("kling/clip", CLIP | {"duration": 5}, 500, "duration is not within"),
-    ("kling/clip", CLIP | {"duration": "2"}, 500, "Value must be within the specified range"),
-    ("kling/clip", CLIP | {"sound": "true"}, 500, "sound is not within"),
-    ("tts/turbo", {"text": "x", "speed": 2}, 500, "Value must be within"),
-    ("tts/turbo", {"text": "x", "speed": True}, 500, "speed is not within"),
-    ("tts/dialogue", {"dialogue": [{"voice": "Ann"}]}, 500, "This field is required"),
-    ("tts/dialogue", {"dialogue": [{"text": "x", "voice": "Eve"}]}, 500, "voice is not within"),
-    ("bytedance/seedance-x", {}, 500, "This field is required"),
-    ("bytedance/seedance-x", {"prompt": "x", "last_frame_url": "http://127.0.0.1:9/"}, 500, "This field is required"),
-])
+@pytest.mark.parametrize(
+    ("model", "inputs", "code", "words"),
+    [
+        ("no/model", {}, 422, "not supported"),
+        ("gone/model", {}, 422, "not supported"),
+        (None, {}, 422, "not supported"),
+        ("nano-banana-2", None, 422, "input cannot be null"),
+        ("nano-banana-2", {}, 500, "This field is required"),
+        ("nano-banana-2", {"prompt": ""}, 500, "This field is required"),
+        ("nano-banana-2", {"prompt": "x" * 21}, 500, "text length cannot exceed"),
+        ("nano-banana-2", {"prompt": "x", "resolution": "1k"}, 500, "resolution is not within the range of allowed"),
+        ("nano-banana-2", {"prompt": "x", "image_input": "http://127.0.0.1:9/"}, 500, "image_input is not within"),
+        ("nano-banana-2", {"prompt": "x", "image_input": ["a", "b", "c"]}, 500, "Value must be within"),
+        ("nano-banana-2", {"prompt": "x", "image_input": ["file_id"]}, 451, "fetch the file"),
+        ("kling/clip", CLIP | {"duration": 5}, 500, "duration is not within"),
+        ("kling/clip", CLIP | {"duration": "2"}, 500, "Value must be within the specified range"),
+        ("kling/clip", CLIP | {"sound": "true"}, 500, "sound is not within"),
+        ("tts/turbo", {"text": "x", "speed": 2}, 500, "Value must be within"),
+        ("tts/turbo", {"text": "x", "speed": True}, 500, "speed is not within"),
+        ("tts/dialogue", {"dialogue": [{"voice": "Ann"}]}, 500, "This field is required"),
+        ("tts/dialogue", {"dialogue": [{"text": "x", "voice": "Eve"}]}, 500, "voice is not within"),
+        ("bytedance/seedance-x", {}, 500, "This field is required"),
+        (
+            "bytedance/seedance-x",
+            {"prompt": "x", "last_frame_url": "http://127.0.0.1:9/"},
+            500,
+            "This field is required",
+        ),
+    ],
+)
 def test_wrong_input_is_refused_with_kies_words_and_costs_nothing(client, control, model, inputs, code, words):
     with pytest.raises(Refused, match=words) as caught:
         client.create(model, inputs)
@@ -221,16 +249,23 @@ def test_a_mix_the_model_does_not_take_fails_late(client, control, service):
 # --- money --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "inputs", "credits"), [
-    (*NANO, 8), ("nano-banana-2", {"prompt": "x", "resolution": "4K"}, 18),
-    ("nano-banana-2", {"prompt": "x", "image_input": ["http://a.test/1", "http://a.test/2"]}, 8.5),
-    ("kling/clip", CLIP, 100), ("kling/clip", CLIP | {"sound": False, "duration": "3"}, 42),
-    ("kling/clip", CLIP | {"reference_video_urls": ["http://a.test/1"]}, 100),
-    ("lips/talk", {"audio_url": "{wav}", "image_url": "http://a.test/1"}, 56),
-    ("lips/talk", {"audio_url": "http://a.test/1", "image_url": "http://a.test/1"}, 40),
-    ("tts/turbo", {"text": "x" * 500}, 3), ("tts/dialogue", {"dialogue": [{"text": "x" * 1000}]}, 14),
-    ("many/pictures", {"prompt": "x", "num_images": "2"}, 7), ("ai-music-api/lyrics", {"prompt": "x"}, 0.4),
-])
+@pytest.mark.parametrize(
+    ("model", "inputs", "credits"),
+    [
+        (*NANO, 8),
+        ("nano-banana-2", {"prompt": "x", "resolution": "4K"}, 18),
+        ("nano-banana-2", {"prompt": "x", "image_input": ["http://a.test/1", "http://a.test/2"]}, 8.5),
+        ("kling/clip", CLIP, 100),
+        ("kling/clip", CLIP | {"sound": False, "duration": "3"}, 42),
+        ("kling/clip", CLIP | {"reference_video_urls": ["http://a.test/1"]}, 100),
+        ("lips/talk", {"audio_url": "{wav}", "image_url": "http://a.test/1"}, 56),
+        ("lips/talk", {"audio_url": "http://a.test/1", "image_url": "http://a.test/1"}, 40),
+        ("tts/turbo", {"text": "x" * 500}, 3),
+        ("tts/dialogue", {"dialogue": [{"text": "x" * 1000}]}, 14),
+        ("many/pictures", {"prompt": "x", "num_images": "2"}, 7),
+        ("ai-music-api/lyrics", {"prompt": "x"}, 0.4),
+    ],
+)
 def test_a_task_costs_what_the_facts_say(client, control, receiver, model, inputs, credits):
     inputs = {name: receiver.url if value == "{wav}" else value for name, value in inputs.items()}
     task_id = client.create(model, inputs)
@@ -248,8 +283,14 @@ def test_credits_are_taken_at_create_and_given_back_on_failure(client, control):
     control.finish()
     assert float(client.credits()) == 12.0
     assert control.bill() == {
-        "tasks": 2, "running": 0, "succeeded": 1, "failed": 1, "billed_credits": 8.0, "refunded_credits": 8.0,
-        "credits": 12.0}
+        "tasks": 2,
+        "running": 0,
+        "succeeded": 1,
+        "failed": 1,
+        "billed_credits": 8.0,
+        "refunded_credits": 8.0,
+        "credits": 12.0,
+    }
 
 
 def test_the_twenty_first_create_in_ten_seconds_is_refused(client, control):
@@ -270,7 +311,9 @@ def test_input_files_are_fetched_and_listed_wherever_they_stand(client, control,
     client.create("nano-banana-2", {"prompt": "x", "image_input": [receiver.url, away]})
     fetched = control.task()["fetched"]
     assert [(file["url"], file["status"], file["seconds"]) for file in fetched] == [
-        (receiver.url, 200, 7.0), (away, 200, None)]
+        (receiver.url, 200, 7.0),
+        (away, 200, None),
+    ]
     assert "botTOKEN" in json.dumps(control.requests())  # so a test can assert that no token ever arrives
 
 
@@ -291,21 +334,27 @@ def test_an_input_that_cannot_be_fetched_is_refused_or_fails_late(client, contro
 def test_the_three_uploads_answer_alike(api, service, client):
     encoded = "data:image/png;base64," + base64.b64encode(b"png").decode()
     first = api("POST", "/upload/api/file-base64-upload", json={"base64Data": encoded, "uploadPath": "a"}).json()
-    second = api("POST", "/upload/api/file-url-upload",
-                 json={"fileUrl": first["data"]["downloadUrl"], "uploadPath": "a", "fileName": "b.png"}).json()
+    second = api(
+        "POST",
+        "/upload/api/file-url-upload",
+        json={"fileUrl": first["data"]["downloadUrl"], "uploadPath": "a", "fileName": "b.png"},
+    ).json()
     third = client.upload(io.BytesIO(b"png"), filename="c.png", mime="image/png")
     assert first["success"] and second["data"]["filePath"] == "kieai/100001/a/b.png"
     for url in (first["data"]["downloadUrl"], second["data"]["downloadUrl"], third):
         assert (fetch(url).content, fetch(url).headers["Content-Type"]) == (b"png", "image/png")
 
 
-@pytest.mark.parametrize(("path", "body", "words"), [
-    ("file-url-upload", {"url": "http://127.0.0.1:9/"}, "fileUrl"),
-    ("file-url-upload", {"fileUrl": "http://127.0.0.1:9/", "uploadPath": "a"}, "uploadPath"),
-    ("file-base64-upload", {"base64Data": "cG5n", "uploadPath": "/a"}, "uploadPath"),
-    ("file-base64-upload", {"base64Data": "cG5n"}, "uploadPath"),
-    ("file-base64-upload", {"base64Data": "?", "uploadPath": "a"}, "file"),
-])
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("file-url-upload", {"url": "http://127.0.0.1:9/"}, "fileUrl"),
+        ("file-url-upload", {"fileUrl": "http://127.0.0.1:9/", "uploadPath": "a"}, "uploadPath"),
+        ("file-base64-upload", {"base64Data": "cG5n", "uploadPath": "/a"}, "uploadPath"),
+        ("file-base64-upload", {"base64Data": "cG5n"}, "uploadPath"),
+        ("file-base64-upload", {"base64Data": "?", "uploadPath": "a"}, "file"),
+    ],
+)
 def test_a_wrong_upload_is_refused_without_data(api, path, body, words):
     answer = api("POST", f"/upload/api/{path}", json=body).json()
     assert (answer["success"], answer["code"], "data" in answer) == (False, 400, False)
@@ -343,9 +392,14 @@ def test_a_download_link_lives_twenty_minutes(api, client, control):
 # --- results ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("shape", "format_", "size"), [
-    ("1:1", "PNG", (1024, 1024)), ("16:9", "JPEG", (1024, 576)), ("9:16", "JPEG", (576, 1024)),
-])
+@pytest.mark.parametrize(
+    ("shape", "format_", "size"),
+    [
+        ("1:1", "PNG", (1024, 1024)),
+        ("16:9", "JPEG", (1024, 576)),
+        ("9:16", "JPEG", (576, 1024)),
+    ],
+)
 def test_pictures_have_the_shape_and_format_ordered(client, control, shape, format_, size):
     ending = {"PNG": "png", "JPEG": "jpg"}[format_]
     inputs = {"prompt": "лиса в снегу <3", "aspect_ratio": shape, "output_format": ending}
@@ -370,12 +424,16 @@ def test_an_edit_shows_the_picture_that_was_sent(client, control):
     assert cut.mode == "RGBA" and cut.getpixel((0, 0))[3] == 0 and cut.getpixel((150, 50))[3] == 255
 
 
-@pytest.mark.parametrize(("model", "inputs", "types"), [
-    ("kling/clip", CLIP | {"aspect_ratio": "9:16"}, ["video/mp4"]), ("tts/turbo", {"text": "hello"}, ["audio/mpeg"]),
-    ("ai-music-api/generate", {"prompt": "a tune"}, ["audio/mpeg"] * 2),
-    ("grok-imagine/text-to-image", {"prompt": "a"}, ["image/png"] * 6),
-    ("many/pictures", {"prompt": "a", "num_images": "2"}, ["image/png"] * 2),
-])
+@pytest.mark.parametrize(
+    ("model", "inputs", "types"),
+    [
+        ("kling/clip", CLIP | {"aspect_ratio": "9:16"}, ["video/mp4"]),
+        ("tts/turbo", {"text": "hello"}, ["audio/mpeg"]),
+        ("ai-music-api/generate", {"prompt": "a tune"}, ["audio/mpeg"] * 2),
+        ("grok-imagine/text-to-image", {"prompt": "a"}, ["image/png"] * 6),
+        ("many/pictures", {"prompt": "a", "num_images": "2"}, ["image/png"] * 2),
+    ],
+)
 def test_results_fit_the_kind_of_the_model(client, control, model, inputs, types):
     urls = result(client, control, model, inputs).urls
     assert [fetch(url).headers["Content-Type"] for url in urls] == types
@@ -402,18 +460,33 @@ def test_the_last_frame_comes_along_when_asked_for(api, client, control):
     assert fetch(data["response"]["lastFrameUrl"][0]).headers["Content-Type"] == "image/png"
 
 
-@pytest.mark.parametrize(("content", "seconds"), [
-    (sound(3), 3.0), ((stub_media.SAMPLES / "clip-wide.mp4").read_bytes(), 5.0), (b"", None), (b"RIFF", None),
-    (b"OggS" + bytes(2) + (48_000 * 4).to_bytes(8, "little") + bytes(14), 4.0), (b"\x00\x00\x00\x08ftyp", None),
-])
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        (sound(3), 3.0),
+        ((stub_media.SAMPLES / "clip-wide.mp4").read_bytes(), 5.0),
+        (b"", None),
+        (b"RIFF", None),
+        (b"OggS" + bytes(2) + (48_000 * 4).to_bytes(8, "little") + bytes(14), 4.0),
+        (b"\x00\x00\x00\x08ftyp", None),
+    ],
+)
 def test_media_are_measured(content, seconds):
     assert stub_media.seconds(content) == seconds
 
 
-@pytest.mark.parametrize(("value", "size"), [
-    ("portrait_4_3", (768, 1024)), ("landscape_16_9", (1024, 576)), ("square_hd", (1024, 1024)),
-    ("portrait", (576, 1024)), ("auto", (1024, 1024)), ("1K", (1024, 1024)), ("8:1", (1024, 128)),
-])
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("portrait_4_3", (768, 1024)),
+        ("landscape_16_9", (1024, 576)),
+        ("square_hd", (1024, 1024)),
+        ("portrait", (576, 1024)),
+        ("auto", (1024, 1024)),
+        ("1K", (1024, 1024)),
+        ("8:1", (1024, 128)),
+    ],
+)
 def test_the_names_of_shapes_are_understood(value, size):
     assert stub_media.size_of({"image_size": value}) == size
 
@@ -556,8 +629,10 @@ def test_a_models_schema_price_and_rate_can_be_asked(api, control):
 def test_the_price_feed_is_open_and_paged(service, control):
     url = f"{service.api_url}/client/v1/model-pricing"
     count = requests.get(f"{url}/count", timeout=5).json()["data"]
-    pages = [requests.post(f"{url}/page", json={"pageNum": page, "pageSize": 5}, timeout=5).json()["data"]
-             for page in range(1, 5)]
+    pages = [
+        requests.post(f"{url}/page", json={"pageNum": page, "pageSize": 5}, timeout=5).json()["data"]
+        for page in range(1, 5)
+    ]
     rows = [row for page in pages for row in page["records"]]
     assert (len(rows), pages[0]["total"]) == (count["all"], count["all"])
     assert rows[0] | {"creditPrice": "8", "usdPrice": "0.04", "provider": "Google"} == rows[0]
@@ -646,10 +721,15 @@ def test_reset_forgets_tasks_troubles_and_settings(client, control):
     assert (len(control.tasks()), control.bill()["credits"], control.settings()["hold"]) == (1, 99_992.0, False)
 
 
-@pytest.mark.parametrize(("origin", "allowed"), [
-    ("http://127.0.0.1:8080", True), ("http://localhost:3", True), ("http://localhost.evil.test", False),
-    ("https://evil.test", False),
-])
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:3", True),
+        ("http://localhost.evil.test", False),
+        ("https://evil.test", False),
+    ],
+)
 def test_only_pages_of_this_machine_may_use_the_control_plane(service, origin, allowed):
     for method in ("GET", "OPTIONS"):
         answer = requests.request(method, f"{service.api_url}/stub/tasks", headers={"Origin": origin}, timeout=5)

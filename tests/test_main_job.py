@@ -1,6 +1,5 @@
 """The main job: from /start to the result."""
 
-from tests.kit import png
 
 
 def test_a_picture_from_start_to_result(start_bot):

@@ -68,9 +68,16 @@ def test_back_leads_to_the_page_one_came_from(start_bot):
 
 
 @SQLITE
-@pytest.mark.parametrize(("words", "title"), [
-    ("banana", "Nano Banana"), ("Veo 3", "Veo 3.1"), ("video kling", "Kling"), ("музык", "Suno"), ("KLING 2.6", "Kling 2.6"),
-])
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("banana", "Nano Banana"),
+        ("Veo 3", "Veo 3.1"),
+        ("video kling", "Kling"),
+        ("музык", "Suno"),
+        ("KLING 2.6", "Kling 2.6"),
+    ],
+)
 def test_models_are_found_by_name_alias_and_what_they_do_in_either_language(start_bot, words, title):
     bot = start_bot()
     alice = bot.user()
@@ -123,7 +130,9 @@ def test_adding_a_model_is_an_entry_in_the_file(start_bot, tmp_path, servers):
     data = json.loads((ROOT / "data/models.json").read_text(encoding="utf-8"))
     copied = next(raw for raw in data["models"] if raw["id"] == "google/imagen4-fast")
     data["models"].append(copied | {"id": "google/imagen4-ultra", "code": "imagen4-new", "card": "fox-paint"})
-    data["models"] = [raw for raw in data["models"] if raw["id"] != "google/imagen4-ultra" or raw["code"] == "imagen4-new"]
+    data["models"] = [
+        raw for raw in data["models"] if raw["id"] != "google/imagen4-ultra" or raw["code"] == "imagen4-new"
+    ]
     about = {"en": "Foxes, and nothing but foxes.", "ru": "Лисы, и ничего, кроме лис."}
     data["cards"].append({"id": "fox-paint", "title": "Fox Paint", "about": about})
     path = tmp_path / "models.json"

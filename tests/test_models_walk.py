@@ -18,8 +18,14 @@ CATALOG = Catalog.load(ROOT / "data/models.json")
 MODELS = list(CATALOG.models.values())
 EVERY = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 RATES = Decimal(90) * 100 * Decimal("0.005") * 2  # kopecks a credit is sold for, by the settings below
-SETTINGS = {"USD_RATE": "90", "MARKUP": "2", "FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "PORT": "9",
-            "PUBLIC_URL": "http://127.0.0.1:9"}
+SETTINGS = {
+    "USD_RATE": "90",
+    "MARKUP": "2",
+    "FLOOD_MESSAGES": "1000000",
+    "USER_STARTS": "1000000",
+    "PORT": "9",
+    "PUBLIC_URL": "http://127.0.0.1:9",
+}
 SECONDS = 5  # of the samples: the clip lasts so long, and the stub takes so much for a tune it cannot measure
 CLIP = (ROOT / "data/samples/clip-wide.mp4").read_bytes()
 TUNE = (ROOT / "data/samples/melody-1.mp3").read_bytes()
@@ -38,7 +44,9 @@ def walked(request, telegram_server, kie_server, tmp_path_factory):
     kie.reset()
     kie.settings(create_limit=0, credits=10_000_000)
     url = f"sqlite:///{tmp_path_factory.mktemp('walk')}/bot.db"
-    running = Running(telegram, kie, url if request.param == "sqlite" else request.getfixturevalue("postgres")(), **SETTINGS)
+    running = Running(
+        telegram, kie, url if request.param == "sqlite" else request.getfixturevalue("postgres")(), **SETTINGS
+    )
     running.on_postgresql = request.param == "postgresql"
     telegram.pump = lambda: handle(running.bot)
     yield running

@@ -45,9 +45,7 @@ def test_twenty_rapid_taps_make_one_job_one_charge_and_one_line_in_the_history(s
     card(alice)
     data, message = confirm(alice)
     tap = {"message_id": message["message_id"], "data": data}
-    ids = [
-        bot.telegram.call("POST", f"/people/{alice.id}/tap", json=tap)["callback_query_id"] for _ in range(20)
-    ]
+    ids = [bot.telegram.call("POST", f"/people/{alice.id}/tap", json=tap)["callback_query_id"] for _ in range(20)]
     bot.pump()
     answers = [bot.telegram.call("GET", f"/taps/{number}") for number in ids]
     assert all(answer["answered"] for answer in answers)

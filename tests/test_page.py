@@ -636,7 +636,9 @@ def furnish(bot, person):
     """Send one of everything."""
     bot("setMyCommands", commands=COMMANDS)
     person.send("a text of one's own, and a link: https://t.me/demo_bot")
-    html = '<b>b</b> <code>code</code> <tg-spoiler>no</tg-spoiler> <a href="https://example.org">link</a><pre>block</pre>'
+    html = (
+        '<b>b</b> <code>code</code> <tg-spoiler>no</tg-spoiler> <a href="https://example.org">link</a><pre>block</pre>'
+    )
     say(bot, person, html + "<blockquote>quote</blockquote>", parse_mode="HTML")
     files = {f"f{number}": (f"{number}.png", png(str(number))) for number in range(3)}
     media = json.dumps([{"type": "photo", "media": f"attach://{name}"} for name in files])

@@ -88,7 +88,9 @@ def walk(chat):
         if chat.page.locator(".tour-target").count():
             chat.page.locator(".tour-target").click()
         print(before, words[-1:])
-        chat.page.wait_for_function(f"before => {{ const now = ({LIT})(); return now !== before && now !== '' }}", arg=before)
+        chat.page.wait_for_function(
+            f"before => {{ const now = ({LIT})(); return now !== before && now !== '' }}", arg=before
+        )
 
 
 # What the tour says and lights up; nothing while it looks for the next thing to light up.

@@ -35,8 +35,10 @@ def published(model, values):
     earlier = next((value for value in full.values() if isinstance(value, dict) and "task_id" in value), {})
     sizes = {"1": "up to 2K", "2": "up to 2K", "4": "up to 4K"}
     facts = {  # a length left to the model is charged as long as it can get: 30 s, or all of the clip
-        "$source_resolution": earlier.get("resolution"), "$output_size": sizes.get(full.get("upscale_factor", "2")),
-        "$output_count": Decimal(4), "$output_megapixels": Decimal(1),
+        "$source_resolution": earlier.get("resolution"),
+        "$output_size": sizes.get(full.get("upscale_factor", "2")),
+        "$output_count": Decimal(4),
+        "$output_megapixels": Decimal(1),
         "durations": {-1: Decimal(30), 0: seconds_in(sent.get("video_url"))},
     }
     return expected_credits(FACTS[model.id], sent, facts)
@@ -63,8 +65,10 @@ def test_the_hand_checked_prices_cover_every_kind_of_billing():
 def test_every_combination_costs_what_is_published_or_is_its_upper_bound(model):
     seen = 0
     for values in pricing.combinations(model):
-        if any(isinstance(value, dict) and "task_id" in value and value.get("resolution") is None
-               for value in values.values()):
+        if any(
+            isinstance(value, dict) and "task_id" in value and value.get("resolution") is None
+            for value in values.values()
+        ):
             continue  # the resolution of the earlier clip is unknown: see the test of bounds
         ours = pricing.credits(model, values)
         if FACTS[model.id]["billing"]["quantity"] == "$meter":
@@ -77,12 +81,14 @@ def test_every_combination_costs_what_is_published_or_is_its_upper_bound(model):
 
 def _with_real_files(values):
     """Return `values` with files whose facts `url_of` can write into a URL."""
+
     def real(value):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             return [real(one) for one in value]
         if isinstance(value, dict) and "task_id" not in value:
             return media(value["kind"]) | {"seconds": value.get("seconds"), "width": 1000, "height": 1000}
         return value
+
     return {name: real(value) for name, value in values.items()}
 
 
@@ -112,24 +118,36 @@ def test_a_new_form_has_a_price_or_says_which_fact_is_missing(model):
 
 def test_only_free_helpers_are_free():
     free = {model.id for model in MODELS if pricing.cheapest(model) == 0}
-    assert free == {name for name, facts in FACTS.items() if facts["price"] and Decimal(facts["price"][0]["credits"]) == 0}
+    assert free == {
+        name for name, facts in FACTS.items() if facts["price"] and Decimal(facts["price"][0]["credits"]) == 0
+    }
 
 
 # --- the user's money
 
 
-@given(credits=st.decimals("0.01", "5000", places=2), rate=st.decimals("0.5", "20000", places=2),
-       markup=st.decimals("1", "10", places=2))
+@given(
+    credits=st.decimals("0.01", "5000", places=2),
+    rate=st.decimals("0.5", "20000", places=2),
+    markup=st.decimals("1", "10", places=2),
+)
 def test_a_price_is_never_below_cost_times_markup_and_never_a_kopeck_more(credits, rate, markup):
     price = pricing.price(credits, usd_rate=rate, markup=markup, credit_usd=Decimal("0.005"))
     exact = pricing.cost(credits, usd_rate=rate, credit_usd=Decimal("0.005")) * markup
     assert price >= exact > price - 1 and price > 0
 
 
-@pytest.mark.parametrize(("credits", "rate", "minor"), [
-    ("0.001", "1", 1),  # a fifth of a hundredth of a kopeck: still one kopeck
-    ("4", "77.25", 309), ("0.5", "77.25", 39), ("0", "90", 0), ("2", "100", 200), ("2.001", "100", 201),
-])
+@pytest.mark.parametrize(
+    ("credits", "rate", "minor"),
+    [
+        ("0.001", "1", 1),  # a fifth of a hundredth of a kopeck: still one kopeck
+        ("4", "77.25", 309),
+        ("0.5", "77.25", 39),
+        ("0", "90", 0),
+        ("2", "100", 200),
+        ("2.001", "100", 201),
+    ],
+)
 def test_prices_are_rounded_up_to_one_minor_unit(credits, rate, minor):
     found = pricing.price(Decimal(credits), usd_rate=Decimal(rate), markup=Decimal(2), credit_usd=Decimal("0.005"))
     assert found == minor
@@ -169,9 +187,13 @@ def test_a_picture_of_unknown_size_is_priced_at_the_largest_output():
         cost("topaz/image-upscale", image_url=media("image", width=9000), upscale_factor="1")
 
 
-@pytest.mark.parametrize(("side", "factor", "credits"), [(1024, "2", 10), (1025, "2", 20), (2048, "1", 10), (1500, "4", 40)])
+@pytest.mark.parametrize(
+    ("side", "factor", "credits"), [(1024, "2", 10), (1025, "2", 20), (2048, "1", 10), (1500, "4", 40)]
+)
 def test_an_upscale_is_priced_by_the_longer_side_of_its_output(side, factor, credits):
-    assert cost("topaz/image-upscale", image_url=media("image", width=10, height=side), upscale_factor=factor) == credits
+    assert (
+        cost("topaz/image-upscale", image_url=media("image", width=10, height=side), upscale_factor=factor) == credits
+    )
 
 
 def test_an_earlier_clip_of_unknown_resolution_is_priced_at_the_dearest_row():
@@ -221,8 +243,13 @@ def test_a_started_thousand_of_characters_is_a_thousand():
 
 def test_what_kie_leaves_open_is_an_upper_bound():
     open_ended = {
-        "google/gemini-3-1-flash-tts", "elevenlabs/text-to-speech-turbo-2-5", "seedream/5-pro-layer-decomposition",
-        "qwen/text-to-image", "volcengine/video-to-video-lip-sync", "wan/2-7-videoedit", "happyhorse/video-edit",
+        "google/gemini-3-1-flash-tts",
+        "elevenlabs/text-to-speech-turbo-2-5",
+        "seedream/5-pro-layer-decomposition",
+        "qwen/text-to-image",
+        "volcengine/video-to-video-lip-sync",
+        "wan/2-7-videoedit",
+        "happyhorse/video-edit",
     }
     assert all(pricing.is_upper_bound(CATALOG.models[name]) for name in open_ended)
     assert not pricing.is_upper_bound(CATALOG.models["kling-2.6/text-to-video"])
@@ -255,7 +282,9 @@ def test_pictures_beyond_the_first_are_added():
     assert cost(model, image_urls=[media("image")]) == 7
     assert cost(model, image_urls=[media("image")] * 4) == Decimal("8.5")
     assert cost("qwen3/image-to-image", image_urls=[media("image")] * 2) == Decimal("5.8")
-    assert cost("minimax-h3/image-to-video", first_frame_url=media("image"), last_frame_url=media("image")) == 13 * 6 + 8
+    assert (
+        cost("minimax-h3/image-to-video", first_frame_url=media("image"), last_frame_url=media("image")) == 13 * 6 + 8
+    )
 
 
 def test_a_clip_as_a_reference_changes_the_rate_and_adds_its_seconds():

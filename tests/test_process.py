@@ -72,7 +72,7 @@ def test_15_a_second_copy_stands_by_and_takes_over(start, telegram):
     first = start(PORT=str(ports[0]))
     first.wait_for("is ready")
     second = start(PORT=str(ports[1]))
-    telegram.wait(lambda: health(ports[1]) [1].get("status") == "standby", PATIENCE_S, "the second copy's stand-by")
+    telegram.wait(lambda: health(ports[1])[1].get("status") == "standby", PATIENCE_S, "the second copy's stand-by")
     assert health(ports[1])[0] == 200 and health(ports[1])[1]["leader"] is False
     alice = telegram.person("Alice", language_code="en")
     alice.send("/start")
@@ -121,7 +121,12 @@ def test_16_neither_token_nor_key_stands_in_the_log_whatever_goes_wrong(start, s
         telegram.fail_next("getUpdates", kind)
     alice.send("/start")
     alice.wait_for("Hi, Alice!", 60)
-    for method, kind in (("sendMessage", "502"), ("sendMessage", "drop"), ("answerCallbackQuery", "drop"), ("editMessageText", "garbage")):
+    for method, kind in (
+        ("sendMessage", "502"),
+        ("sendMessage", "drop"),
+        ("answerCallbackQuery", "drop"),
+        ("editMessageText", "garbage"),
+    ):
         telegram.fail_next(method, kind)
         alice.send("/balance")
         alice.forge("start:menu")

@@ -65,7 +65,9 @@ def test_a_code_expires_and_can_be_stopped(start_bot):
     assert "no such code" in alice.last and bot.balance(alice) == 0
 
 
-@pytest.mark.parametrize("words", ["", "X", "SUMMER", "SUMMER 0 5", "SUMMER -5 5", "SUMMER 5 0", "SUMMER 5 5 0", "a:b 5 5"])
+@pytest.mark.parametrize(
+    "words", ["", "X", "SUMMER", "SUMMER 0 5", "SUMMER -5 5", "SUMMER 5 0", "SUMMER 5 5 0", "a:b 5 5"]
+)
 def test_a_code_of_a_wrong_shape_is_explained(start_bot, words):
     bot = start_bot()
     boss = bot.admin()

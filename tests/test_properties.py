@@ -12,7 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from storage import audit, db, drafts, jobs, ledger, payments, returns, schema, users
 
@@ -324,7 +331,9 @@ class Books(RuleBasedStateMachine):
     def balances_are_the_models(self):
         """Every balance and every job's state is what the model says."""
         assert {user: ledger.balance(user) for user in self.people} == self.balances
-        assert {job: jobs.get(job).state for job in self.jobs} == {job: model["state"] for job, model in self.jobs.items()}
+        assert {job: jobs.get(job).state for job in self.jobs} == {
+            job: model["state"] for job, model in self.jobs.items()
+        }
 
 
 def test_money_and_jobs_follow_the_model_whatever_happens(database_url):

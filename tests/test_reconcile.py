@@ -83,7 +83,9 @@ def test_a_payment_nobody_can_tell_the_purpose_of_is_brought_to_people_and_not_c
     alice.send("/start")
     raw = RawBot(bot.telegram.url, TOKEN)
     prices = [{"label": "x", "amount": 50}]
-    sent = raw("sendInvoice", chat_id=alice.id, title="x", description="x", payload="not-ours", currency="XTR", prices=prices)
+    sent = raw(
+        "sendInvoice", chat_id=alice.id, title="x", description="x", payload="not-ours", currency="XTR", prices=prices
+    )
     pay_unheard(bot, alice, sent)
     bot.forward(1800, step=60)
     assert entries_of(bot, alice) == []
@@ -96,11 +98,18 @@ def test_a_credit_that_telegram_does_not_know_is_an_alarm(start_bot):
     boss, alice = bot.admin(), bot.user()
     invoice(alice)
     payload = bot.telegram.calls("sendInvoice")[-1]["params"]["payload"]
-    payment = {"currency": "XTR", "total_amount": 188, "invoice_payload": payload, "telegram_payment_charge_id": "forged",
-               "provider_payment_charge_id": ""}
+    payment = {
+        "currency": "XTR",
+        "total_amount": 188,
+        "invoice_payload": payload,
+        "telegram_payment_charge_id": "forged",
+        "provider_payment_charge_id": "",
+    }
     sender = {"id": alice.id, "is_bot": False, "first_name": "Alice"}
     chat = {"id": alice.id, "type": "private", "first_name": "Alice"}
-    bot.telegram.update(message={"message_id": 900_000, "from": sender, "chat": chat, "date": 1, "successful_payment": payment})
+    bot.telegram.update(
+        message={"message_id": 900_000, "from": sender, "chat": chat, "date": 1, "successful_payment": payment}
+    )
     bot.forward(7200, step=300)
     assert texts(boss).count("Telegram’s list does not have it") == 1
 

@@ -127,10 +127,17 @@ def test_a_refund_of_a_charge_telegram_does_not_know_returns_to_the_balance(star
     boss, alice = bot.admin(), bot.user()
     invoice(alice)
     payload = bot.telegram.calls("sendInvoice")[-1]["params"]["payload"]
-    payment = {"currency": "XTR", "total_amount": 188, "invoice_payload": payload, "telegram_payment_charge_id": "unknown",
-               "provider_payment_charge_id": ""}
+    payment = {
+        "currency": "XTR",
+        "total_amount": 188,
+        "invoice_payload": payload,
+        "telegram_payment_charge_id": "unknown",
+        "provider_payment_charge_id": "",
+    }
     person, chat = {"id": alice.id, "is_bot": False, "first_name": "Alice"}, {"id": alice.id, "type": "private"}
-    bot.telegram.update(message={"message_id": 900_000, "from": person, "chat": chat, "date": 1, "successful_payment": payment})
+    bot.telegram.update(
+        message={"message_id": 900_000, "from": person, "chat": chat, "date": 1, "successful_payment": payment}
+    )
     ask_refund(boss, alice)
     boss.tap("✓ Give back")
     assert "Telegram refuses to give the 188 ⭐ back" in texts(boss)
@@ -181,7 +188,10 @@ def test_a_refund_message_from_the_bot_itself_is_understood(start_bot):
     alice = bot.user()
     charge = pay_stars(alice)
     refund = {"currency": "XTR", "total_amount": 188, "invoice_payload": "1", "telegram_payment_charge_id": charge}
-    sender, chat = {"id": 1, "is_bot": True, "first_name": "Bot"}, {"id": alice.id, "type": "private", "first_name": "Alice"}
+    sender, chat = (
+        {"id": 1, "is_bot": True, "first_name": "Bot"},
+        {"id": alice.id, "type": "private", "first_name": "Alice"},
+    )
     for number in range(2):
         message = {"message_id": 900_000 + number, "from": sender, "chat": chat, "date": 1, "refunded_payment": refund}
         bot.telegram.update(message=message)

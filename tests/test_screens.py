@@ -74,15 +74,22 @@ def pending_topups(bot):
 
 def report(walk, back):
     """Return what the walk has to complain about, a line each."""
-    dead_ends = [f"no way out of {screen}: {' › '.join(path)}" for path, screen in walk.screens.values()
-                 if screen.rows and not leads_out(screen, back) and not _needs_no_way_out(screen)]
+    dead_ends = [
+        f"no way out of {screen}: {' › '.join(path)}"
+        for path, screen in walk.screens.values()
+        if screen.rows and not leads_out(screen, back) and not _needs_no_way_out(screen)
+    ]
     return walk.complaints + dead_ends
 
 
 def _needs_no_way_out(screen):
     """Tell whether a message is no screen: the main menu itself, news of an order, an admin's decision."""
     routes = {":".join(label.data.split(":")[:2]) for label in screen.labels if label.data}
-    return "models:type" in routes and "balance:show" in routes or routes & {"orders:cancel", "transfer:approve", "transfer:refuse"}
+    return (
+        "models:type" in routes
+        and "balance:show" in routes
+        or routes & {"orders:cancel", "transfer:approve", "transfer:refuse"}
+    )
 
 
 @SQLITE
@@ -96,9 +103,11 @@ def test_8_every_button_that_can_be_drawn_does_something(start_bot, role, lang):
     more = [("a top-up", pending_topups(bot))] if role == "admin" else []
     walk = crawl(bot, person, lang, more, every_kind=(role, lang) in (("user", "en"), ("admin", "ru")))
     import sys
+
     print(len(walk.pressed), len(walk.screens), file=sys.stderr)
     print(sorted(set(bot.bot.handlers["button"]) - {":".join(p.split(":")[:2]) for p in walk.pressed}), file=sys.stderr)
     for path, s in walk.screens.values():
-        if style(s): print("STYLE", style(s), path)
+        if style(s):
+            print("STYLE", style(s), path)
     complaints = report(walk, bot.bot.texts.plain(lang, "common.back"))
     assert not complaints, "\n".join(complaints)

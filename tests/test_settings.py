@@ -13,7 +13,11 @@ from tests.kit import ROOT, TOKEN
 from tests.process import run
 
 LEAST = {"TELEGRAM_BOT_TOKEN": TOKEN, "KIE_API_KEY": "some-key"}
-AT_HOME = {"TELEGRAM_API_URL": "http://127.0.0.1:1", "KIE_API_URL": "http://127.0.0.1:1", "KIE_UPLOAD_URL": "http://127.0.0.1:1"}
+AT_HOME = {
+    "TELEGRAM_API_URL": "http://127.0.0.1:1",
+    "KIE_API_URL": "http://127.0.0.1:1",
+    "KIE_UPLOAD_URL": "http://127.0.0.1:1",
+}
 
 
 def build(tmp_path, **more):
@@ -38,8 +42,18 @@ def test_16_nothing_set_prints_the_four_lines_and_the_demo(tmp_path):
 
 
 def test_16_every_problem_is_shown_at_once_with_found_and_wanted(tmp_path):
-    wrong = {"TELEGRAM_BOT_TOKEN": "no token", "ADMIN_IDS": "anna", "USD_RATE": "-3", "MARKUP": "0.5", "PORT": "http",
-             "LOG_LEVEL": "LOUD", "PUBLIC_URL": "example.org", "DATABASE_URL": "mysql://x", "TOPUP_MIN": "0", "KIE_STUB": "maybe"}
+    wrong = {
+        "TELEGRAM_BOT_TOKEN": "no token",
+        "ADMIN_IDS": "anna",
+        "USD_RATE": "-3",
+        "MARKUP": "0.5",
+        "PORT": "http",
+        "LOG_LEVEL": "LOUD",
+        "PUBLIC_URL": "example.org",
+        "DATABASE_URL": "mysql://x",
+        "TOPUP_MIN": "0",
+        "KIE_STUB": "maybe",
+    }
     code, said = run(folder=tmp_path, **wrong)
     assert code == 2 and "Traceback" not in said
     for name in wrong:
@@ -74,7 +88,9 @@ def test_an_empty_value_is_the_default(tmp_path):
     assert build(tmp_path, MARKUP="", LOG_LEVEL=" ", TOPUP_AMOUNTS="")["MARKUP"] == Decimal("2.0")
 
 
-@pytest.mark.parametrize("slip", ["TELEGRAM_BOT_TOKENS", "USD_RATES", "ADMIN_ID", "STAR_RATE", "KIE_APIKEY", "LOGLEVEL"])
+@pytest.mark.parametrize(
+    "slip", ["TELEGRAM_BOT_TOKENS", "USD_RATES", "ADMIN_ID", "STAR_RATE", "KIE_APIKEY", "LOGLEVEL"]
+)
 def test_a_slip_of_the_pen_is_named(tmp_path, slip):
     found = build(tmp_path, **{slip: "1"})
     assert slip in [stranger for stranger, _ours in found.strangers()]
@@ -123,7 +139,9 @@ def test_a_port_that_is_taken_is_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("word", ["YES", " On ", "true"])
 def test_every_word_for_on_starts_the_stub(word):
-    assert main.wants_stub({"KIE_STUB": word}) and not main.wants_stub({"KIE_STUB": word, "KIE_API_URL": "http://127.0.0.1:1"})
+    assert main.wants_stub({"KIE_STUB": word}) and not main.wants_stub(
+        {"KIE_STUB": word, "KIE_API_URL": "http://127.0.0.1:1"}
+    )
 
 
 def table_of(text):
@@ -152,8 +170,14 @@ def test_the_readme_shows_the_real_defaults(tmp_path):
     readme = table_of((ROOT / "README.md").read_text())
     for name, setting in declared(tmp_path).items():
         default = setting.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(int(default) if isinstance(default, bool) else default)
-        assert readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in `DATA_DIR`") or name == "DATA_DIR", name
+        shown = (
+            ",".join(map(str, default))
+            if isinstance(default, tuple)
+            else str(int(default) if isinstance(default, bool) else default)
+        )
+        assert (
+            readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in `DATA_DIR`") or name == "DATA_DIR"
+        ), name
         if readme[name] in ("empty", "off", "–"):
             assert default in (None, "", 0, (), False), name
 

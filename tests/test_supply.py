@@ -193,13 +193,24 @@ def test_choices_that_cannot_be_priced_are_not_applied(start_with):
     assert bot.bot.generation.catalog.models["kling-2.6/text-to-video"].input("duration").choices == ("5", "10")
 
 
-NEW = {"id": "fox/paint-1", "title": "Fox Paint", "vendor": "Fox", "status": "listed", "type": "text-to-image",
-       "generation_type": "text-to-image", "modes": ["text-to-image"], "output": "image", "description": "Foxes.",
-       "inputs": [{"name": "prompt", "type": "string", "required": True, "max_length": 500},
-                  {"name": "aspect_ratio", "type": "enum", "enum": ["1:1", "16:9"], "default": "1:1"},
-                  {"name": "nsfw_checker", "type": "boolean"}],
-       "price": [{"when": {}, "credits": "3", "per": "image", "feed_row": "Fox Paint, text-to-image"}],
-       "billing": {"quantity": "1"}}
+NEW = {
+    "id": "fox/paint-1",
+    "title": "Fox Paint",
+    "vendor": "Fox",
+    "status": "listed",
+    "type": "text-to-image",
+    "generation_type": "text-to-image",
+    "modes": ["text-to-image"],
+    "output": "image",
+    "description": "Foxes.",
+    "inputs": [
+        {"name": "prompt", "type": "string", "required": True, "max_length": 500},
+        {"name": "aspect_ratio", "type": "enum", "enum": ["1:1", "16:9"], "default": "1:1"},
+        {"name": "nsfw_checker", "type": "boolean"},
+    ],
+    "price": [{"when": {}, "credits": "3", "per": "image", "feed_row": "Fox Paint, text-to-image"}],
+    "billing": {"quantity": "1"},
+}
 
 
 @SQLITE
@@ -231,7 +242,9 @@ def test_a_new_model_is_named_by_an_admin_and_sold(start_with):
 
 @SQLITE
 def test_what_cannot_be_priced_stays_off(start_with):
-    priced_twice = NEW | {"price": [*NEW["price"], {"when": {}, "credits": "9", "per": "image", "feed_row": "Fox Paint, large"}]}
+    priced_twice = NEW | {
+        "price": [*NEW["price"], {"when": {}, "credits": "9", "per": "image", "feed_row": "Fox Paint, large"}]
+    }
     bot = start_with(lambda models: models.update({NEW["id"]: priced_twice}))
     boss = bot.admin()
     compare(bot, boss)
@@ -298,8 +311,16 @@ def test_a_user_reaches_none_of_it(start_with):
     bot = start_with(raise_price)
     boss, alice = bot.admin(), bot.rich()
     compare(bot, boss)
-    for data in ("supply:show", "supply:check", "supply:all", "supply:apply:1", "supply:undo:1", "terms:switch:z-image",
-                 "terms:ask:all:markup", "terms:prices:z-image:0"):
+    for data in (
+        "supply:show",
+        "supply:check",
+        "supply:all",
+        "supply:apply:1",
+        "supply:undo:1",
+        "terms:switch:z-image",
+        "terms:ask:all:markup",
+        "terms:prices:z-image:0",
+    ):
         alice.forge(data)
     alice.send("/price z-image")
     alice.send("/catalog")
@@ -323,7 +344,9 @@ def test_every_field_of_the_published_forms_is_asked_fixed_or_left_out_on_purpos
     data = json.loads((ROOT / "data/models.json").read_text(encoding="utf-8"))
     strange = {}
     for raw in data["models"]:
-        known = {(spec.get("into") or spec["name"]).partition(".")[0] for spec in raw["inputs"]} | set(raw.get("left_out", ()))
+        known = {(spec.get("into") or spec["name"]).partition(".")[0] for spec in raw["inputs"]} | set(
+            raw.get("left_out", ())
+        )
         known |= {name for spec in raw["inputs"] for name in spec.get("also", ())}
         if missing := {spec["name"].strip() for spec in FACTS[raw["id"]]["inputs"]} - known:
             strange[raw["id"]] = missing

@@ -58,10 +58,16 @@ def gaps(text):
 def literals(path):
     """Return (line, text) of every string in a file that is no docstring."""
     tree = ast.parse(path.read_text())
-    docs = {id(node.body[0].value) for node in ast.walk(tree)
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)}
-    return [(node.lineno, node.value) for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs]
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+    }
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
 
 
 def patterns(path):
@@ -79,13 +85,36 @@ def patterns(path):
 
 def key_arguments(path):
     """Return (line, key) of the texts that calls name: `ctx.reply("balance.text")`, `about="help.about"` …"""
-    takers = {"reply", "edit", "toast", "say", "word", "ask", "button", "link", "copy", "plain", "html", "notify", "alert",
-              "UserError", "menu", "admin_menu", "edit_quietly", "close_copy", "answer_checkout", "payment_method"}
+    takers = {
+        "reply",
+        "edit",
+        "toast",
+        "say",
+        "word",
+        "ask",
+        "button",
+        "link",
+        "copy",
+        "plain",
+        "html",
+        "notify",
+        "alert",
+        "UserError",
+        "menu",
+        "admin_menu",
+        "edit_quietly",
+        "close_copy",
+        "answer_checkout",
+        "payment_method",
+    }
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            values = [*(node.args if name in takers else []), *(k.value for k in node.keywords if k.arg in ("about", "key"))]
+            values = [
+                *(node.args if name in takers else []),
+                *(k.value for k in node.keywords if k.arg in ("about", "key")),
+            ]
             values = [value for value in values if not isinstance(value, ast.JoinedStr)]
             consts = [v for value in values for v in ast.walk(value) if isinstance(v, ast.Constant)]
             found += [(v.lineno, v.value) for v in consts if isinstance(v.value, str) and KEY.fullmatch(v.value)]
@@ -93,8 +122,13 @@ def key_arguments(path):
 
 
 def test_every_text_the_code_names_exists_in_both_languages(texts):
-    missing = [f"{path.name}:{line} {key} ({lang})" for path in CODE for line, key in key_arguments(path)
-               for lang in LANGS if key not in texts.keys(lang)]
+    missing = [
+        f"{path.name}:{line} {key} ({lang})"
+        for path in CODE
+        for line, key in key_arguments(path)
+        for lang in LANGS
+        if key not in texts.keys(lang)
+    ]
     assert not missing
 
 
@@ -102,14 +136,19 @@ def test_every_text_is_used_by_some_code(texts):
     named = {text for path in CODE for _line, text in literals(path)}
     made = [re.compile(pattern) for path in CODE for pattern in patterns(path)]
     named |= {f"error.{word}" for word in _input_errors()}
-    unused = [key for key in texts.keys("en") if key not in named and not any(one.fullmatch(key) for one in made)
-              and not _of_the_catalogue(key)]
+    unused = [
+        key
+        for key in texts.keys("en")
+        if key not in named and not any(one.fullmatch(key) for one in made) and not _of_the_catalogue(key)
+    ]
     assert not sorted(unused)
 
 
 def _input_errors():
     """Return the names of what can be wrong with an input (kie/inputs.py, InputError)."""
-    return {text for path in (ROOT / "kie" / "inputs.py", ROOT / "kie" / "catalog.py") for _line, text in literals(path)}
+    return {
+        text for path in (ROOT / "kie" / "inputs.py", ROOT / "kie" / "catalog.py") for _line, text in literals(path)
+    }
 
 
 def _of_the_catalogue(key):
@@ -140,8 +179,13 @@ def test_no_text_is_empty_or_left_in_the_other_language():
     for key, message in en.items():
         assert all(form.strip() for form in _forms(message)), key
         assert all(form.strip() for form in _forms(ru[key])), key
-    assert [key for key, m in en.items() if key not in ("start.russian", "language.name_ru") and any(map(CYRILLIC.search, _forms(m)))
-            and key != "language.menu"] == []
+    assert [
+        key
+        for key, m in en.items()
+        if key not in ("start.russian", "language.name_ru")
+        and any(map(CYRILLIC.search, _forms(m)))
+        and key != "language.menu"
+    ] == []
 
 
 def test_both_languages_fill_the_same_gaps_in_the_same_way():
@@ -202,7 +246,11 @@ def _label_keys(path):
     """Return the keys that a file puts on buttons."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("button", "link", "copy"):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "button",
+            "link",
+            "copy",
+        ):
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and KEY.fullmatch(first.value):
                 found.add(first.value)
@@ -211,7 +259,8 @@ def _label_keys(path):
 
 def test_labels_fit_a_button_when_they_are_filled(texts):
     keys = {key for path in CODE for key in _label_keys(path)} | {
-        key for key in texts.keys("en") if key.split(".")[0] in ("menu", "do") and not key.endswith(".title")}
+        key for key in texts.keys("en") if key.split(".")[0] in ("menu", "do") and not key.endswith(".title")
+    }
     long = {}
     for lang in LANGS:
         for key in sorted(keys & texts.keys(lang)):
@@ -225,21 +274,46 @@ def _typical(texts, lang, key):
     """Return a label with values as they mostly are."""
     from datetime import UTC, datetime
 
-    by_format = {"money": 30_000, "signed": 30_000, "number": 12, "date": datetime(2026, 11, 22, tzinfo=UTC),
-                 "when": datetime(2026, 11, 22, 12, tzinfo=UTC), "span": 100}
+    by_format = {
+        "money": 30_000,
+        "signed": 30_000,
+        "number": 12,
+        "date": datetime(2026, 11, 22, tzinfo=UTC),
+        "when": datetime(2026, 11, 22, 12, tzinfo=UTC),
+        "span": 100,
+    }
     values = {"n": 5}
     for name, spec in gaps(texts.template(lang, key, 5)):
         values[name] = by_format.get(spec) or TYPICAL.get(name, "720p")
     return texts.plain(lang, key, **values)
 
 
-TYPICAL = {"count": 4, "number": 1042, "title": "Kling", "model": "Nano Banana", "name": "Anna", "mode": "🔍 Upscale", "value": "720p",
-           "label": "16:9", "id": 5000000001, "state": "✓", "mark": "✓ ", "n": 5, "place": 2, "left": 3}
+TYPICAL = {
+    "count": 4,
+    "number": 1042,
+    "title": "Kling",
+    "model": "Nano Banana",
+    "name": "Anna",
+    "mode": "🔍 Upscale",
+    "value": "720p",
+    "label": "16:9",
+    "id": 5000000001,
+    "state": "✓",
+    "mark": "✓ ",
+    "n": 5,
+    "place": 2,
+    "left": 3,
+}
 
 
 def test_money_has_its_sign_and_kopecks_only_when_there_are_any(texts):
     assert [texts.money("en", amount) for amount in (1200, 1250, -300, 0, 123_456_700)] == [
-        "12 ₽", "12.50 ₽", "−3 ₽", "0 ₽", "1,234,567 ₽"]
+        "12 ₽",
+        "12.50 ₽",
+        "−3 ₽",
+        "0 ₽",
+        "1,234,567 ₽",
+    ]
     assert texts.money("ru", 1250) == "12,50 ₽"
 
 
@@ -262,7 +336,12 @@ def test_a_value_is_escaped_in_messages_and_plain_on_labels(tmp_path, name):
 
 
 def test_no_russian_letter_stands_in_python():
-    places = [f"{path.relative_to(ROOT)}:{number}" for path in _python() for number, line in _lines(path) if CYRILLIC.search(line)]
+    places = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _python()
+        for number, line in _lines(path)
+        if CYRILLIC.search(line)
+    ]
     assert not places
 
 
@@ -279,6 +358,10 @@ SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z’']+ [a-z’' ]+[.!?]$")
 
 
 def test_no_sentence_for_people_stands_in_a_plugin():
-    found = [f"{path.name}:{line} {text!r}" for path in sorted((ROOT / "plugins").glob("*.py")) for line, text in literals(path)
-             if SENTENCE.match(text.strip())]
+    found = [
+        f"{path.name}:{line} {text!r}"
+        for path in sorted((ROOT / "plugins").glob("*.py"))
+        for line, text in literals(path)
+        if SENTENCE.match(text.strip())
+    ]
     assert not found

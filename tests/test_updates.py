@@ -149,8 +149,19 @@ def test_an_update_that_kills_the_process_is_found_and_set_aside(start_bot, monk
     assert "0 ₽" in alice.last
 
 
-@pytest.mark.parametrize(("kind", "more"), [("409", {}), ("401", {}), ("500", {}), ("502", {}), ("drop", {}), ("drop_before", {}),
-                                            ("garbage", {}), ("429", {"retry_after": 9})])
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("409", {}),
+        ("401", {}),
+        ("500", {}),
+        ("502", {}),
+        ("drop", {}),
+        ("drop_before", {}),
+        ("garbage", {}),
+        ("429", {"retry_after": 9}),
+    ],
+)
 def test_a_fetch_that_fails_waits_and_goes_on(start_bot, kind, more):
     bot = start_bot()
     alice = bot.user()
@@ -195,9 +206,13 @@ def test_updates_the_bot_does_not_know_are_let_go(start_bot):
     alice.send("/start")
     person = {"id": alice.id, "is_bot": False, "first_name": "Alice"}
     bot.telegram.update(poll={"id": "1", "question": "?", "options": []})
-    bot.telegram.update(message_reaction={"chat": {"id": alice.id, "type": "private"}, "user": person, "date": 1, "message_id": 1})
+    bot.telegram.update(
+        message_reaction={"chat": {"id": alice.id, "type": "private"}, "user": person, "date": 1, "message_id": 1}
+    )
     bot.telegram.update(something_of_next_year={"from": person, "x": 1})
-    bot.telegram.update(channel_post={"message_id": 1, "date": 1, "chat": {"id": -100, "type": "channel"}, "text": "/start"})
+    bot.telegram.update(
+        channel_post={"message_id": 1, "date": 1, "chat": {"id": -100, "type": "channel"}, "text": "/start"}
+    )
     assert inbox.oldest_wait() is None and bot.telegram.pending == 0
     alice.send("/balance")
     assert "0 ₽" in alice.last

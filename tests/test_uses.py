@@ -49,8 +49,11 @@ def test_every_model_that_takes_a_picture_is_offered_under_a_picture(start_bot):
     result(bot, alice, "z-image", 60)
     alice.tap("➜ Use in…")
     offered = set().union(*codes_behind(alice, works_on(alice)).values())
-    takers = {m.code for m in bot.bot.generation.catalog.models.values()
-              if m.input_for("image") and not any(s.kind == "task" and s.required for s in m.inputs)}
+    takers = {
+        m.code
+        for m in bot.bot.generation.catalog.models.values()
+        if m.input_for("image") and not any(s.kind == "task" and s.required for s in m.inputs)
+    }
     assert offered == takers and len(takers) > 80
 
 
@@ -109,8 +112,12 @@ def test_a_song_goes_on_by_its_ids_and_shows_its_title(start_bot):
     alice.tap("➜ Use in…")
     alice.tap("2")
     offered = set().union(*codes_behind(alice, works_on(alice)).values())
-    by_id = {model.code for model, _spec in bot.bot.generation.catalog.fed_by(
-        {"model": song.model, "task_id": song.task_id, "audio_id": song.result["tracks"][1]["id"]})}
+    by_id = {
+        model.code
+        for model, _spec in bot.bot.generation.catalog.fed_by(
+            {"model": song.model, "task_id": song.task_id, "audio_id": song.result["tracks"][1]["id"]}
+        )
+    }
     assert by_id <= offered
     alice.tap("💾 Another format")
     alice.tap("uses:open")
@@ -186,7 +193,13 @@ def test_somebody_elses_result_cannot_be_used(start_bot):
     alice, mallory = bot.rich(), bot.rich("Mallory")
     job = result(bot, alice, "z-image", 60)
     mallory.send("/start")
-    for data in (f"uses:of:{job.id}", f"uses:do:{job.id}:image-upscale", f"uses:works:{job.id}:0",
-                 f"uses:open:{job.id}:0:image-upscale:0:z-image", f"orders:change:{job.id}", f"history:job:{job.id}"):
+    for data in (
+        f"uses:of:{job.id}",
+        f"uses:do:{job.id}:image-upscale",
+        f"uses:works:{job.id}:0",
+        f"uses:open:{job.id}:0:image-upscale:0:z-image",
+        f"orders:change:{job.id}",
+        f"history:job:{job.id}",
+    ):
         mallory.forge(data)
         assert "out of date" in mallory.toast

@@ -32,7 +32,9 @@ class Form:
     @property
     def screen(self):
         """The newest message with a keyboard."""
-        return next(Screen.of(m) for m in reversed(self.person.received) if "inline_keyboard" in m.get("reply_markup", {}))
+        return next(
+            Screen.of(m) for m in reversed(self.person.received) if "inline_keyboard" in m.get("reply_markup", {})
+        )
 
     @property
     def main(self):
@@ -53,7 +55,9 @@ class Form:
         self.asked.append(spec.name)
         self.person.forge(self.main.data)
         if spec.kind == "text":
-            self.person.send("1 2" if spec.type == "integer[]" else ("a fox in the snow " * 300)[: max(spec.min_length, 18)])
+            self.person.send(
+                "1 2" if spec.type == "integer[]" else ("a fox in the snow " * 300)[: max(spec.min_length, 18)]
+            )
         elif spec.kind in ("choice", "switch", "task"):
             self._tap_first()
         elif spec.kind == "number":

@@ -133,7 +133,9 @@ class Delivery:
         """Send up to ten results as one album by their addresses, or one by one where Telegram does not take them."""
         if len(places) > 1:
             urls = to.job.result["urls"]
-            media = [{"type": METHODS[kind][0], "media": urls[place], **_names(to.job, kind, place)} for place in places]
+            media = [
+                {"type": METHODS[kind][0], "media": urls[place], **_names(to.job, kind, place)} for place in places
+            ]
             try:
                 messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, media=media, timeout_s=120)
                 return [stored(message) for message in messages]
@@ -236,6 +238,10 @@ def stored(message):
             return {"kind": kind, "file_id": file["file_id"], "message_id": message["message_id"], **facts}
     if "photo" in message:
         photo = message["photo"][-1]
-        sides = {side: photo[side] for side in ("width", "height")} if max(photo["width"], photo["height"]) < KEPT_SIDE else {}
+        sides = (
+            {side: photo[side] for side in ("width", "height")}
+            if max(photo["width"], photo["height"]) < KEPT_SIDE
+            else {}
+        )
         return {"kind": "photo", "file_id": photo["file_id"], "message_id": message["message_id"], **sides}
     return {"kind": "text", "message_id": message["message_id"]}

@@ -16,8 +16,8 @@ from core.transport import NotSent as TelegramAway
 from core.transport import UnknownOutcome
 from kie.catalog import InputError, NoPrice
 from kie.errors import KieError, Refused
-from kie.poller import Poller
 from kie.inputs import clean_mime
+from kie.poller import Poller
 from kie.pricing import credits, is_upper_bound, price
 from storage import drafts, facts, jobs
 from storage.db import transaction
@@ -174,9 +174,7 @@ class Generation:
             raise UserError("job.account_paused", buttons=self._bot.trouble())
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
-            job, created = jobs.order(
-                user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit, starts=starts
-            )
+            job, created = jobs.order(user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit, starts=starts)
         except jobs.StaleQuote:
             raise UserError("job.stale_quote") from None
         except jobs.TooManyJobs:
@@ -418,4 +416,3 @@ class Generation:
         """Stop the threads that work for jobs, waiting at most this long for calls under way."""
         self.poller.close(wait_s)
         self.delivery.close()
-
