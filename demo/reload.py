@@ -45,8 +45,7 @@ class Reloader:
         """Return what tells the versions of each file apart."""
         plugins, texts = self._folders
         found = [path for path in plugins.glob("*.py") if path.stem not in self._off and path.stem[0] != "_"]
-        facts = {path: path.stat() for path in [*found, *texts.glob("*/*.po")]}
-        return {path: (fact.st_mtime_ns, fact.st_size) for path, fact in facts.items()}
+        return {path: stamp(path) for path in [*found, *texts.glob("*/*.po")]}
 
     def step(self, _now=None):
         """Load again what was saved since the last look, and what did not load before; texts first."""
@@ -56,13 +55,19 @@ class Reloader:
         if not changed:
             return
         plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
+        tried = [path.stem for path in plugins]
         if any(path.suffix == ".po" for path in changed):
+            tried.append("texts")
             self._try("texts", self._bot.texts.reload)
         for path in plugins:
             self._try(path.stem, lambda path=path: self._again(path))
+        self._try("commands", self._publish)
+        self._told([name for name in tried if name not in self.problems], self.problems)
+
+    def _publish(self):
+        """Give Telegram the commands as they are now."""
         self._bot.introduce()
         self._bot.introduce_staff()
-        self._told([path.stem for path in plugins if path.stem not in self.problems], self.problems)
 
     def _is_due(self, path, changed):
         return path.suffix == ".py" and (path in changed or path.stem in self.problems)
@@ -143,6 +148,15 @@ class Reloader:
                 if self._threads:
                     kept[-1][1].start()
         self._loops = kept
+
+
+def stamp(path):
+    """Return what differs between two versions of a file; None for one that has just gone."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
 
 
 def places(bot):

@@ -131,10 +131,6 @@ class Words:
             return TEXTS.plain(self.lang, key, **values)
         return max(GAPS.split(TEXTS.template(self.lang, key)), key=len).strip()
 
-    def in_language(self, lang):
-        """Return the same in another language."""
-        return Words(lang)
-
     def money(self, amount):
         """Return an amount of kopecks as it is shown."""
         return TEXTS.money(self.lang, amount)
@@ -143,15 +139,16 @@ class Words:
 class Chat:
     """The chat page as one person, and as whom that person becomes on it."""
 
-    def __init__(self, page, demo, person_id, lang):
+    def __init__(self, page, demo, person_id, lang, **address):
         self.page, self.words = page, Words(lang)
         self.errors, self.strangers = [], []
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._note_request)
-        place = {"as": person_id, "lang": lang, "theme": "light", "welcomed": "yes", "panel": "closed"}
+        place = {"as": person_id, "lang": lang, "theme": "light", "welcomed": "yes", "panel": "closed"} | address
         page.goto(f"{demo.url}/?{urlencode(place)}")
+        expect(page.locator(f"{MESSAGE}, [data-testid=start]").last).to_be_visible()  # the chat has been read
 
     def _note_request(self, request):
         address = urlsplit(request.url)
@@ -172,7 +169,7 @@ class Chat:
     def labels(self):
         """The labels of the newest keyboard."""
         keyboard = self.page.locator(f"{MESSAGE}:has({BUTTON})").last
-        return [button.get_attribute("title") for button in keyboard.locator(BUTTON).all()]
+        return keyboard.locator(BUTTON).evaluate_all("buttons => buttons.map((button) => button.title)")
 
     def label(self, key, **values):
         """Return the whole label of the newest button with this text."""

@@ -170,7 +170,7 @@ def test_help_tells_the_commands_and_the_language_can_be_changed(open_chat, lang
     chat.tap("language.menu")
     chat.sees("language.choose")
     chat.tap(f"language.name_{other}")
-    chat.words = chat.words.in_language(other)
+    chat.words = Words(other)
     chat.sees("language.chosen")
     chat.tap("common.menu")
     chat.sees("start.hello")

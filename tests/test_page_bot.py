@@ -87,7 +87,6 @@ def walk(chat):
         before = chat.page.evaluate(LIT)
         if chat.page.locator(".tour-target").count():
             chat.page.locator(".tour-target").click()
-        print(before, words[-1:])
         chat.page.wait_for_function(
             f"before => {{ const now = ({LIT})(); return now !== before && now !== '' }}", arg=before
         )
@@ -161,7 +160,7 @@ def test_a_saved_plugin_is_loaded_again_and_a_broken_one_keeps_its_last_good_ver
     problems = chat.page.get_by_test_id("problems")
     toast = chat.page.get_by_test_id("toast")
     scaffold.write(tree, "greet")  # while the bot runs
-    expect(toast).to_have_text("Loaded: greet")
+    expect(toast).to_contain_text("greet")
     chat.send("/greet")
     chat.sees_words("Hello, Anna!")
     plugin = tree / "plugins" / "greet.py"

@@ -174,13 +174,15 @@ class Tour {
   }
 
   acted(how) {
-    if ((this.step.until ?? "press") !== how) {
+    if (this.isActed || (this.step.until ?? "press") !== how) {
       this.early = how; // a picture may be there before its step is
       this.lightSoon();
       return;
     }
     this.early = null;
+    this.isActed = true;
     this.done.add(this.step.key);
+    this.light();
     this.later(ANSWER_MS, () => this.next());
   }
 
@@ -198,6 +200,7 @@ class Tour {
 
   next() {
     clearTimeout(this.timer);
+    this.isActed = false;
     do this.index += 1;
     while (this.step && this.isNeedless(this.step));
     if (!this.step) {
@@ -235,6 +238,7 @@ class Tour {
 
   target() {
     const { write, find, press } = this.step;
+    if (this.isActed) return undefined; // nothing to press until the next step
     if (write) return document.querySelector("[data-testid=send]");
     if (find) return find();
     return press ? findButton(press) : undefined;
