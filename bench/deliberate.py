@@ -106,7 +106,7 @@ def transfer(stage, number):
 
 
 def refusal(stage, number):
-    """From an admin's refusal to the payer's news."""
+    """From an admin's refusal to the payer's news; another admin's approval comes too late."""
     customer, admin = stage.newcomer(), stage.admin
     screen = customer.answer(customer.say("/topup"))
     customer.tap(screen, f"payments:pay:transfer:{customer.amount()}")
@@ -117,6 +117,7 @@ def refusal(stage, number):
     stage.arm(number, f'"transfer:refuse:{decided}:not_found"')
     admin.decide_one(request[0], decided, "refuse")
     customer.answer(screen["message_id"], "was refused")
+    admin.decide_one(request[0], decided, "approve")
 
 
 def correction(stage, number):

@@ -1,5 +1,6 @@
 """The real bot as a process of its own: started, killed at any moment, started again, asked for its books."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,6 +9,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+import requests
 
 ROOT = Path(__file__).parent.parent
 BOT, LAUNCHER = ROOT / "bot.py", ROOT / "bench" / "doomed.py"
@@ -52,6 +55,15 @@ class Process:
                     self.deaths += 1
                     self.start()
             time.sleep(0.01)
+
+    def wait_until_ready(self, patience_s=60):
+        """Wait until the bot leads and handles updates, as /health says on its PORT."""
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end and self._process.poll() is None:
+            with contextlib.suppress(requests.RequestException, ValueError):
+                if requests.get(f"http://127.0.0.1:{self.environ['PORT']}/health", timeout=2).json().get("leader"):
+                    return
+            time.sleep(0.05)
 
     def kill(self):
         """Kill the process as a power switch would: SIGKILL, nothing is cleaned up."""

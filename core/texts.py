@@ -55,7 +55,7 @@ class Texts:
 
     def reload(self):
         """Read all files again; raise for one that is wrong, and keep the texts there were."""
-        self._catalogs = {lang: _load(self._folder / lang) for lang in LANGS}
+        self._catalogs = {lang: _load(self._folder / lang, _stamps(self._folder / lang)) for lang in LANGS}
 
     def html(self, lang, key, **values):
         """Return a text as Telegram HTML, with every value escaped."""
@@ -131,7 +131,13 @@ class _Catalog(gettext.GNUTranslations):
         return iter(self.keys)
 
 
-def _load(folder):
+def _stamps(folder):
+    """Return the files of a folder with the time of their last change: while that is the same, so are the texts."""
+    return tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.po")))
+
+
+@lru_cache(maxsize=4)
+def _load(folder, _stamps):
     """Read all .po files of a language into one catalogue; a key in two files is a mistake."""
     merged = None
     for path in sorted(folder.glob("*.po")):

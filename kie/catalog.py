@@ -6,9 +6,11 @@ is listed in `Catalog.rejected` with its reason. docs/models.md describes the fi
 """
 
 import json
+import os
 import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from types import MappingProxyType
 
 from kie import pricing
@@ -346,8 +348,7 @@ class Catalog:
     def load(cls, path):
         """Return the catalogue in the JSON file `path`; raise CatalogError when the file itself is unreadable."""
         try:
-            with open(path, encoding="utf-8") as file:
-                return cls.from_data(json.load(file))
+            return _loaded(cls, path, os.stat(path).st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
 
@@ -434,6 +435,13 @@ class Catalog:
 
 def _name(raw):
     return str(raw.get("id")) if isinstance(raw, dict) else repr(raw)
+
+
+@lru_cache(maxsize=2)
+def _loaded(kind, path, _changed_at):
+    """Read and check a file once for as long as it stays as it is: the gate walks every price."""
+    with open(path, encoding="utf-8") as file:
+        return kind.from_data(json.load(file))
 
 
 def _card(raw, models):

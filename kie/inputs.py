@@ -12,6 +12,7 @@ Everything is checked on what the dict says, before anything is downloaded.
 """
 
 import mimetypes
+import unicodedata
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 
@@ -222,12 +223,17 @@ def _parse_text(spec, value):
         return _parse_integers(spec, value)
     if not isinstance(value, str):
         raise spec.error("too_short", limit=max(spec.min_length, 1), found=0)
-    text = value.strip()
+    text = "" if _is_blank(value) else value.strip()
     if len(text) < max(spec.min_length, 1):
         raise spec.error("too_short", limit=max(spec.min_length, 1), found=len(text))
     if spec.max_length and len(text) > spec.max_length:
         raise spec.error("too_long", limit=spec.max_length, found=len(text))
     return text
+
+
+def _is_blank(text):
+    """Tell whether nothing of a text can be seen: spaces, and marks such as the zero-width ones (Unicode C and Z)."""
+    return all(unicodedata.category(char)[0] in "CZ" for char in text)
 
 
 def _parse_integers(spec, value):

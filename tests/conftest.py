@@ -14,6 +14,11 @@ from kie import stub
 from kie.stub_control import Control
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
+MEMORY = "/dev/shm"
+if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there is such a disk: no waiting for fsync
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+    tempfile.tempdir = MEMORY
+
 FACTS = ROOT / "tests" / "data" / "kie-models.json"
 _numbers = itertools.count()
 

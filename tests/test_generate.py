@@ -167,7 +167,7 @@ def test_a_text_shows_its_limit_and_what_is_left(start_bot):
     alice.send("/start")
     alice.forge("generate:open:z-image")
     alice.tap("✏ Write what to make")
-    assert "Up to 1000 characters." in alice.last
+    assert "Up to 1,000 characters." in alice.last
     alice.send("x" * 990)
     alice.tap("inputs:set:z-image:0")
     assert "10 characters are left." in alice.last

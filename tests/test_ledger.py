@@ -335,9 +335,9 @@ def test_an_admin_gives_money_with_a_reason_and_the_person_reads_it(start_bot):
     alice, boss = bot.user(), bot.admin()
     alice.send("/start")
     found_card(boss, alice)
-    boss.tap("+ Credit")
+    boss.tap("users:credit")
     boss.send("100 sorry for the <delay>")
-    boss.tap("✓ Do it")
+    boss.tap("users:ok")
     assert "+100 ₽" in alice.last and "sorry for the <delay>" in alice.last
     assert entries_of(bot, alice) == [("admin", 10_000)]
     assert bot.bot.ledger.entries(user_of(bot, alice).id)[0].actor_id == user_of(bot, boss).id
@@ -348,7 +348,7 @@ def test_the_admins_confirmation_moves_money_once_however_often_it_is_tapped(sta
     alice, boss = bot.user(), bot.admin()
     alice.send("/start")
     found_card(boss, alice)
-    boss.tap("+ Credit")
+    boss.tap("users:credit")
     boss.send("100 sorry")
     message, data = boss.last_message, next(d for d in boss.buttons.values() if d.startswith("users:ok"))
     for _ in range(20):
@@ -363,9 +363,9 @@ def test_a_second_credit_of_the_same_amount_is_a_second_entry(start_bot):
     alice.send("/start")
     for _ in range(2):
         found_card(boss, alice)
-        boss.tap("+ Credit")
+        boss.tap("users:credit")
         boss.send("100 sorry")
-        boss.tap("✓ Do it")
+        boss.tap("users:ok")
         boss.send("/cancel")
     assert entries_of(bot, alice) == [("admin", 10_000)] * 2
 
@@ -380,7 +380,7 @@ def test_an_amount_that_makes_no_sense_is_asked_for_again(start_bot, words):
     alice, boss = bot.user(), bot.admin()
     alice.send("/start")
     found_card(boss, alice)
-    boss.tap("+ Credit")
+    boss.tap("users:credit")
     boss.send(words)
     assert "An amount and a reason are wanted" in boss.last
     assert entries_of(bot, alice) == []
@@ -390,9 +390,9 @@ def test_an_admin_can_not_take_more_than_there_is(start_bot):
     bot = start_bot()
     alice, boss = bot.rich(amount="50"), bot.admin()
     found_card(boss, alice)
-    boss.tap("− Debit")
+    boss.tap("users:debit")
     boss.send("60 paid twice")
-    boss.tap("✓ Do it")
+    boss.tap("users:ok")
     assert "10 ₽ is missing" in (boss.toast or boss.last)
     assert bot.balance(alice) == 5000
 

@@ -204,7 +204,7 @@ def test_a_rate_set_in_the_chat_shows_at_once_in_menus_and_cards_and_survives_a_
     alice.forge("models:type:picture:0")
     before = [label for label in alice.buttons if "from" in label]
     boss.send("/rate 180")
-    assert "1 $ = 180" in boss.last and "from" in boss.last
+    assert "180" in boss.last and "from" in boss.last
     alice.forge("models:type:picture:0")
     after = [label for label in alice.buttons if "from" in label]
     assert before and before != after

@@ -87,6 +87,8 @@ def walk(chat):
         before = chat.page.evaluate(LIT)
         if chat.page.locator(".tour-target").count():
             chat.page.locator(".tour-target").click()
+        print(before)
+        chat.page.wait_for_timeout(2500); chat.page.screenshot(path="/tmp/pg/tt.png")
         chat.page.wait_for_function(
             f"before => {{ const now = ({LIT})(); return now !== before && now !== '' }}", arg=before
         )

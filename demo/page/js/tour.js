@@ -46,15 +46,15 @@ export function welcome() {
   });
 }
 
-// The steps: the words, and what to press. `press` lists beginnings of a button's callback data, the likeliest first:
-// labels change with the language and with time. `write` is put into the text field. `find` returns an element of the
+// The steps: the words, and what to press. `press` lists beginnings of a button's callback data (labels change with the
+// language) or of a label that is a name, the likeliest first. `write` is put into the text field. `find` returns an element of the
 // page. `until` says which act ends the step: "press" (a button or a message of one's own, the usual), "choose" (a
 // person), "photo" (the bot sends one). A step marked `optional` is passed over when there is nothing to press.
 const APPROVE = ["transfer:approve"];
 const STEPS = [
   { key: "tour_start", write: "/start" },
   { key: "tour_choose", press: ["models:type:picture"] },
-  { key: "tour_model", press: ["generate:open:z-image", "generate:open:"] },
+  { key: "tour_model", press: ["Z-Image", "models:open"] },
   { key: "tour_prompt", write: t("tour_prompt_example") },
   { key: "tour_order", press: ["payments:lack", "orders:go"] },
   { key: "tour_amount", press: ["payments:amount:10000", "payments:amount"], optional: true },
@@ -95,12 +95,14 @@ function personRow(fits) {
   return !row || isVisible(row) ? row : document.querySelector("[data-testid=back]");
 }
 
-/** Return the button of the newest keyboards whose data begins as wanted. */
+/** Return the button of the newest keyboards whose data or label begins as wanted. */
 function findButton(beginnings) {
   const keyboards = [...document.querySelectorAll(".chat .keyboard")].reverse().slice(0, 3);
   const buttons = keyboards.flatMap((keyboard) => [...keyboard.querySelectorAll("[data-callback]")]);
   for (const beginning of beginnings) {
-    const found = buttons.find((button) => button.dataset.callback.startsWith(beginning));
+    const found = buttons.find(({ dataset, title }) =>
+      [dataset.callback, title].some((text) => text.startsWith(beginning)),
+    );
     if (found) return found;
   }
   return undefined;

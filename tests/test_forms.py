@@ -1,0 +1,347 @@
+"""The card as a form: choices with their prices, answers checked as they come, dialogues that end when they should.
+
+Criteria 10 and 11 of the acceptance list.
+"""
+
+import pytest
+
+from kie.catalog import Catalog
+from tests.kit import ROOT, png
+from tests.shop import entries_of, job_of, jobs_of
+from tests.walker import Form, money
+
+CATALOG = Catalog.load(ROOT / "data" / "models.json")
+VIDEO = "kling26" if CATALOG.by_code("kling26") else next(
+    model.code for model in CATALOG.models.values() if model.type == "text-to-video" and model.main_text and model.main_text.required)
+
+
+def card(person, code="z-image", prompt="a fox in the snow"):
+    """Open a model's card with a prompt in it."""
+    person.send("/start")
+    person.forge(f"generate:open:{code}")
+    person.send(prompt)
+    return Form(person, CATALOG.by_code(code))
+
+
+def priced(code):
+    """Return the choice of a model that moves the price."""
+    model = CATALOG.by_code(code)
+    return next(spec for spec in model.inputs if spec.drives_price and spec.shown != "hidden" and len(spec.enum) > 1)
+
+
+def test_the_whole_way_is_four_taps_and_one_sentence(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.tap("🖼 Picture")
+    anna.tap("Z-Image")
+    anna.send("a fox in the snow")
+    anna.tap("▶ Create")
+    bot.forward(120)
+    assert "photo" in anna.last_message
+
+
+def test_10_a_choice_shows_its_price_and_that_is_what_the_card_says_then(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna", "100000")
+    model = next(m for m in CATALOG.models.values() if m.type == "text-to-video" and m.main_text
+                 and any(s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1 for s in m.inputs))
+    form = card(anna, model.code)
+    form.complete()
+    spec = next(s for s in model.inputs if s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1)
+    place = model.inputs.index(spec)
+    anna.forge(f"inputs:set:{model.code}:{place}")
+    offered = [label for label in form.screen.labels if label.data.startswith("inputs:pick")]
+    assert 1 < len(offered) <= len(spec.enum) and all("₽" in label.text for label in offered)
+    assert sum(label.text.startswith("✓") for label in offered) == 1
+    for label in offered:
+        anna.forge(f"inputs:set:{model.code}:{place}")
+        anna.forge(label.data)
+        assert money(form.main.text) == money(label.text), label.text
+
+
+def test_10_back_is_one_step_back(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form = card(anna)
+    place = next(i for i, spec in enumerate(form.model.inputs) if spec.kind == "choice" and spec.shown == "main")
+    anna.forge(f"inputs:set:z-image:{place}")
+    anna.tap("‹ Back")
+    assert form.main.data.startswith("orders:go")
+    anna.tap("‹ Back")
+    assert any("Z-Image" in label.text for label in form.screen.labels), "the list the model stands in"
+    anna.tap("‹ Back")
+    assert "models:search" in anna.buttons.values()
+    anna.tap("⌂ Menu")
+    assert "make pictures" in anna.last
+
+
+def test_11_leaving_to_the_menu_closes_the_dialogue_and_keeps_the_card(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    anna.tap("⌂ Menu")
+    anna.send("quite another thing")
+    assert "Make" in anna.last and "quite another thing" in anna.last, "it is not taken for the card's prompt"
+    anna.send("/start")
+    anna.forge("generate:card")
+    assert "a fox in the snow" in anna.last, "what was filled in is still there"
+
+
+def test_11_leaving_a_payment_clears_it(start_bot):
+    bot = start_bot()
+    anna = bot.user("Anna")
+    anna.send("/start")
+    anna.forge("payments:other")
+    anna.tap("⌂ Menu")
+    anna.send("500")
+    assert "How" not in anna.last and "500" in anna.last and "₽" not in anna.last.split("\n")[0]
+    anna.forge("payments:pay:transfer:30000")
+    anna.forge("start:menu")
+    anna.photo(png())
+    assert "What shall I do" in anna.last, "a picture after leaving is no proof of payment"
+    assert bot.bot.payments.waiting() == []
+
+
+@pytest.mark.parametrize("command", ["/start", "/balance", "/help", "/history", "/cancel", "/language", "/topup"])
+def test_commands_win_over_every_open_dialogue(start_bot, command):
+    bot = start_bot()
+    anna = bot.user("Anna")
+    anna.send("/start")
+    for opens in ("generate:open:z-image", "payments:other", "models:search", "payments:pay:transfer:30000"):
+        anna.forge(opens)
+        before = anna.last
+        anna.send(command)
+        assert anna.last != before and "no such command" not in anna.last
+        anna.send("word")
+        assert "“word" in anna.last, f"{command} did not close {opens}: {anna.last!r}"
+        anna.send("/cancel")
+
+
+def test_a_draft_lives_for_a_day(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    bot.forward(23 * 3600, step=3600)
+    anna.forge("generate:card")
+    assert "a fox in the snow" in anna.last
+    bot.forward(25 * 3600, step=3600)
+    anna.forge("generate:card")
+    assert "out of date" in (anna.toast or "") + anna.last
+    anna.send("a bear")
+    assert "Make" in anna.last, "nothing listens any more"
+
+
+def test_a_draft_survives_a_restart_and_a_top_up(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    anna = bot.user("Anna")
+    card(anna)
+    topup = next(label for label in anna.buttons if "Top up" in label)
+    assert "3.60 ₽" in topup
+    anna.tap(topup)
+    amount = next(data for data in anna.buttons.values() if data.startswith("payments:amount"))
+    bot.restart()
+    anna.forge(amount)
+    anna.tap("payments:pay:transfer")
+    anna.photo(png("proof"))
+    bot.restart()
+    boss.tap("transfer:approve")
+    anna.tap("generate:card")
+    assert "a fox in the snow" in anna.last
+    anna.tap("▶ Create · 3.60 ₽")
+    bot.forward(90)
+    assert "photo" in anna.last_message
+
+
+def test_an_edited_prompt_counts(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.forge("generate:open:z-image")
+    written = anna.send("a fox")
+    anna.edit(written, "a bear in the rain")
+    assert "a bear in the rain" in anna.last and "a fox" not in anna.last
+    anna.tap("▶ Create")
+    bot.forward(90)
+    assert bot.kie.task()["inputs"]["prompt"] == "a bear in the rain"
+    anna.edit(written, "a whale")
+    assert job_of(bot, anna).inputs["prompt"] == "a bear in the rain" and "whale" not in anna.last
+
+
+def test_an_edit_that_is_too_long_is_told_and_changes_nothing(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.forge("generate:open:z-image")
+    written = anna.send("a fox")
+    limit = CATALOG.by_code("z-image").main_text.max_length
+    if limit < 4000:
+        anna.edit(written, "x" * (limit + 1))
+        assert "Too long" in anna.last
+        anna.forge("generate:card")
+        assert "a fox" in anna.last
+
+
+def test_cancel_in_every_situation(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.send("/cancel")
+    assert "nothing to cancel" in anna.last.lower()
+    card(anna)
+    anna.send("/cancel")
+    assert "dropped" in anna.last
+    anna.forge("generate:card")
+    assert "out of date" in (anna.toast or "") + anna.last
+    before = bot.balance(anna)
+    bot.kie.trouble("create", "429")
+    card(anna)
+    anna.tap("▶ Create")
+    assert bot.balance(anna) < before
+    anna.send("/cancel")
+    assert "cancelled" in anna.last and "3.60 ₽" in anna.last and bot.balance(anna) == before
+    card(anna)
+    anna.tap("▶ Create")
+    bot.forward(2, step=2)
+    anna.send("/cancel")
+    assert "stopped" in anna.last and bot.balance(anna) < before
+    bot.forward(90)
+    assert "photo" in anna.last_message
+    anna.send("/cancel")
+    assert "nothing to cancel" in anna.last.lower()
+
+
+def test_switching_the_mode_keeps_the_prompt(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    one = next(c for c in CATALOG.cards.values() if len([m for m in c.models if m.main_text and m.type.startswith("text-to")]) >= 1
+               and len([m for m in c.models if m.main_text]) > 1)
+    first = next(m for m in one.models if m.main_text)
+    other = next(m for m in one.models if m.main_text and m is not first and m.main_text.name == first.main_text.name)
+    card(anna, first.code)
+    anna.forge(f"generate:open:{other.code}")
+    assert "a fox in the snow" in anna.last and other.title.split()[0] in anna.last
+
+
+def test_an_old_card_of_another_model_says_so(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    old = anna.last_message
+    place = next(i for i, spec in enumerate(CATALOG.by_code("z-image").inputs) if spec.kind == "choice")
+    anna.forge(f"generate:open:{wordy_other()}")
+    anna.forge(f"inputs:set:z-image:{place}", message=old)
+    assert "out of date" in anna.toast
+
+
+def wordy_other():
+    """Return the code of another model that takes a text."""
+    return next(m.code for m in CATALOG.models.values() if m.main_text and m.code != "z-image" and m.type == "text-to-image")
+
+
+def test_an_old_confirm_button_orders_nothing_and_shows_the_card_as_it_is(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    old = next(data for label, data in anna.buttons.items() if "Create" in label)
+    anna.send("a bear in the rain")
+    anna.forge(old)
+    assert jobs_of(bot, anna) == [] and "changed" in anna.toast
+    assert "a bear in the rain" in anna.last
+
+
+def test_2_a_price_that_has_changed_is_shown_before_anything_is_charged(start_bot):
+    bot = start_bot()
+    boss, anna = bot.admin(), bot.rich("Anna")
+    card(anna)
+    before = entries_of(bot, anna)
+    boss.send("/rate 180")
+    boss_confirms(boss)
+    anna.tap("▶ Create · 3.60 ₽")
+    assert "price has changed" in anna.toast and entries_of(bot, anna) == before
+    anna.tap("▶ Create · 7.20 ₽")
+    assert entries_of(bot, anna)[-1] == ("hold", -720)
+
+
+def boss_confirms(boss):
+    """Confirm a change of rates where that is asked for."""
+    confirm = next((data for data in boss.buttons.values() if data.startswith("rates:") and data.split(":")[1] in ("ok", "set", "yes")), None)
+    if confirm:
+        boss.forge(confirm)
+
+
+def test_too_little_money_leads_to_the_top_up_and_back(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna", "2")
+    form = card(anna)
+    assert "Top up" in form.main.text and money(form.main.text) == 160
+    anna.forge(form.main.data)
+    assert "1.60 ₽" in anna.last or "2 ₽" in anna.last
+    anna.tap("To the order")
+    assert form.main.text.startswith("Top up")
+
+
+def test_numbers_are_checked_as_they_are_typed(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna", "100000")
+    model, spec = next((m, s) for m in CATALOG.models.values() for s in m.inputs
+                       if s.kind == "number" and s.type == "integer" and s.min is not None and s.max is not None and not s.when
+                       and s.shown != "hidden" and m.main_text and not any(x.required and x.kind == "task" for x in m.inputs))
+    card(anna, model.code)
+    for wrong, word in (("many", "not a number"), (str(int(spec.max) + 1), "too large"), (str(int(spec.min) - 1), "too small"),
+                        ("1e400", ""), ("NaN", "not a number"), ("5.5", "")):
+        anna.forge(f"inputs:set:{model.code}:{model.inputs.index(spec)}")
+        anna.send(wrong)
+        assert word in anna.last and "generate:card" in anna.buttons.values(), (wrong, anna.last)
+    anna.forge(f"inputs:set:{model.code}:{model.inputs.index(spec)}")
+    anna.send(str(int(spec.max)))
+    assert str(int(spec.max)) in anna.last
+
+
+def test_an_error_leads_back_to_the_card(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.forge("generate:open:z-image")
+    anna.photo(png())
+    anna.tap("To the order")
+    anna.send("a fox in the snow")
+    assert any("▶ Create" in label for label in anna.buttons)
+
+
+def test_the_card_is_one_live_message(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    count = len(anna.received)
+    place = next(i for i, spec in enumerate(CATALOG.by_code("z-image").inputs) if spec.kind == "choice" and spec.shown == "main")
+    for data in (f"inputs:set:z-image:{place}", f"inputs:pick:z-image:{place}:0", "generate:card"):
+        anna.forge(data)
+    assert len(anna.received) == count
+    anna.send("a bear in the rain")
+    assert len(anna.received) == count, "the card moves below the new text; the old copy goes away"
+
+
+def test_a_tap_on_what_is_there_already_says_so(start_bot):
+    bot = start_bot()
+    anna = bot.user("Anna")
+    anna.send("/start")
+    anna.tap("⌂ Menu") if "⌂ Menu" in anna.buttons else anna.forge("start:menu")
+    assert anna.toast
+
+
+def test_again_and_change_bring_the_card_with_everything_in_it(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna)
+    anna.tap("▶ Create")
+    bot.forward(90)
+    result = anna.last_message
+    anna.tap("✏ Change")
+    assert "a fox in the snow" in anna.last and any("▶ Create" in label for label in anna.buttons)
+    assert result["message_id"] in {message["message_id"] for message in anna.received}, "the result stays"
+    anna.send("a bear in the rain")
+    anna.tap("▶ Create")
+    bot.forward(90)
+    assert job_of(bot, anna).inputs["prompt"] == "a bear in the rain"
