@@ -24,8 +24,9 @@ TOKEN = "1:DEMO-token-of-no-use-anywhere"
 ADMINS = (5000000900, 5000000901)
 PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some
 LOOK_S = 0.15  # between two looks of one person
-ORDER, TRANSFER, STARS, BALANCE = "order", "transfer", "stars", "balance"
-GOALS = {ORDER: 5, BALANCE: 2, STARS: 2, TRANSFER: 1}
+ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
+GOALS = {ORDER: 4, EDIT: 1, BALANCE: 2, STARS: 2, TRANSFER: 1}
+FROM_WORDS, FROM_PICTURE = "z-image", "nanobanana-edit"  # codes of the models that are ordered
 FAILING_TASKS = 0.1  # of the tasks KIE lets fail
 
 
@@ -233,26 +234,35 @@ class Customer(Human):
         self.notes.done[TRANSFER] += 1
 
     def order(self):
-        """Order a picture; sometimes tap twice, sometimes cancel."""
-        shown = self.open_card()
+        """Order a picture from words."""
+        self._confirm(self.open_card())
+
+    def edit(self):
+        """Order a picture from one of one's own, which the bot takes from Telegram to KIE."""
+        self._confirm(self.open_card(FROM_PICTURE, picture(self.rng.randrange(2**24))))
+
+    def _confirm(self, shown):
+        """Confirm the order on the card; sometimes tap twice, sometimes cancel."""
         if shown is None:
-            self.notes.done["too poor"] += 1
+            self.notes.done["orders not confirmed"] += 1
             return
         message, _label, data = shown
         if self.rng.random() < 0.2:
             body = {"message_id": message["message_id"], "data": data}
             self.telegram.call("POST", f"/people/{self.id}/tap", json=body)
         self.tap(message, data)
-        self.notes.done[ORDER] += 1
+        self.notes.done["orders"] += 1
         if self.rng.random() < 0.15:
             self.cancel(message)
 
-    def open_card(self):
+    def open_card(self, code=FROM_WORDS, photo=None):
         """Write a prompt and open a card with it; return (message, label, data) of its confirm button, if any."""
         self._count += 1
         prompt = f"fox {self.id}-{self._count}"
         suggested = self.answer(self.say(prompt), prompt)
-        self.tap(suggested, "generate:open:z-image")
+        self.tap(suggested, f"generate:open:{code}")
+        if photo is not None:
+            self.answer(self.person.photo(photo)["message_id"])
         shown = self.find("orders:go:", suggested["message_id"])
         if shown is not None:
             self.notes.prices[prompt] = kopecks(shown[1])

@@ -185,11 +185,11 @@ class Dispatcher:
         """Return the command a message starts with, if it is for this bot; its arguments go to `ctx.args`."""
         if not ctx.text.startswith("/"):
             return None
-        word, _space, ctx.args = ctx.text.partition(" ")
+        word, *rest = ctx.text.split(maxsplit=1)
         name, _at, mention = word[1:].partition("@")
         if mention and mention.lower() != self.bot.username.lower():
-            return None
-        ctx.args = ctx.args.strip()
+            return "" if ctx.private else None  # alone with us, it is a command there is not; never a prompt
+        ctx.args = rest[0].strip() if rest else ""
         return name.lower()
 
     def _start_command(self, ctx, name):

@@ -1,6 +1,6 @@
 """What KIE offers today: its list of models, their schemas, and the rows behind its price page.
 
-`look` asks for all of it, one request a second, as KIE demands (docs.kie.ai, Models API); that takes about four minutes.
+`look` asks for all of it, one request a second, as KIE demands (docs.kie.ai, Models API): about four minutes.
 The price feed is not documented and may vanish; then there are no rows, and prices are not compared.
 """
 

@@ -19,7 +19,7 @@ def merged(data, changes):
     """Return a copy of the parsed file with the changes applied; nothing is checked here, the catalogue's gate does."""
     cards, models = list(data["cards"]), [_changed(raw, changes) for raw in data["models"]]
     known = {raw["id"] for raw in data["models"]}
-    for (scope, field), value in changes.items():
+    for (_scope, field), value in changes.items():
         if field == "entry" and value["model"]["id"] not in known:
             models.append(_changed(value["model"], changes))
             if value["card"] and all(card["id"] != value["card"]["id"] for card in cards):

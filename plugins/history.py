@@ -27,7 +27,7 @@ def register(bot):
     bot.under_result(1, under_result)
 
 
-def under_result(bot, job):
+def under_result(_bot, job):
     """Return the button under a result that gets the files in original quality."""
     return [button("job.original", "history:original", job.id)] if job.result and job.result["urls"] else []
 

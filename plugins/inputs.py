@@ -3,6 +3,8 @@
 Texts: inputs.* in data/texts/<lang>/inputs.po; ask.*, error.* and kind.* in catalog.po.
 """
 
+from contextlib import contextmanager
+
 from core import forms
 from core.buttons import button, pager, way_out
 from core.errors import UserError
@@ -152,17 +154,32 @@ def take_result(ctx, code, place, job, part):
 def take(ctx):
     """Take a text or a file for the open card."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    with _way_back():
+        spec = _take(ctx, model)
+    if spec.many and len(files_of(ctx.draft.data["values"][spec.name])) < (spec.max_items or LOOKED_AT):
+        _collect(ctx, model, spec)
+    else:
+        ctx.go("generate:card")
+
+
+@contextmanager
+def _way_back():
+    """Let the message about a wrong answer lead back to the card."""
+    try:
+        yield
+    except UserError as error:
+        error.buttons = [[button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]]
+        raise
+
+
+def _take(ctx, model):
+    """Take what a message brings and return the input it was for."""
     file = forms.file_in(ctx.message)
     if file is not None:
-        spec = _take_file(ctx, model, file)
-        if spec.many and len(files_of(ctx.draft.data["values"][spec.name])) < (spec.max_items or LOOKED_AT):
-            _collect(ctx, model, spec)
-            return
-    elif ctx.text:
-        _take_text(ctx, model)
-    else:
-        raise UserError("inputs.cannot_use", buttons=_to_card())
-    ctx.go("generate:card")
+        return _take_file(ctx, model, file)
+    if not ctx.text:
+        raise UserError("inputs.cannot_use")
+    return _take_text(ctx, model)
 
 
 def _collect(ctx, model, spec):
@@ -179,7 +196,7 @@ def _take_file(ctx, model, file):
     asked = model.by_name.get(data.get("asking") or "")
     spec = asked if asked is not None and asked.kind == kind else model.input_for(kind)
     if spec is None:
-        raise UserError("error.not_a_file_for_this", buttons=_to_card(), kind=forms.Ref(f"kind.{kind}"))
+        raise UserError("error.not_a_file_for_this", kind=forms.Ref(f"kind.{kind}"))
     values = forms.add_file(spec, data["values"], file)
     caption, text = ctx.message.get("caption"), model.main_text
     if caption and text and not present(values.get(text.name)):
@@ -195,12 +212,13 @@ def _take_text(ctx, model):
     asked, text = model.by_name.get(ctx.draft.data.get("asking") or ""), model.main_text
     wants_file = asked is not None and asked.kind in MEDIA and not present(values.get(asked.name))
     if wants_file and (text is None or present(values.get(text.name))):
-        raise UserError(f"inputs.want_{asked.kind}", buttons=_to_card())
+        raise UserError(f"inputs.want_{asked.kind}")
     spec = text if asked is None or asked.kind in (*MEDIA, "task") else asked
     if spec is None:
-        raise UserError("inputs.takes_no_text", buttons=_to_card())
+        raise UserError("inputs.takes_no_text")
     given = values | {spec.name: forms.read(spec, ctx.text)}
     _fill(ctx, model, given, prompt_message=ctx.message["message_id"], prompt_input=spec.name)
+    return spec
 
 
 def take_edit(ctx):
@@ -215,9 +233,6 @@ def take_edit(ctx):
         return
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     spec = model.by_name[draft.data["prompt_input"]]
-    _fill(ctx, model, draft.data["values"] | {spec.name: forms.read(spec, ctx.text)})
+    with _way_back():
+        _fill(ctx, model, draft.data["values"] | {spec.name: forms.read(spec, ctx.text)})
     ctx.go("generate:card")
-
-
-def _to_card():
-    return [[button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]]

@@ -207,7 +207,7 @@ def test_a_file_that_turns_out_too_large_fails_the_order_and_gives_the_money_bac
 
 @SQLITE
 @pytest.mark.parametrize("card", [False, True], ids=["no card", "an open card"])
-@pytest.mark.parametrize("text", [" ", "\n\n", "\u200b", "‮", "⠀"])
+@pytest.mark.parametrize("text", [" ", "\n\n", "\u200b", "\u202e", " \u2066\u00ad "])
 def test_an_empty_text_is_no_prompt(start_bot, caplog, text, card):
     bot = start_bot()
     alice = bot.rich()
@@ -249,7 +249,6 @@ def test_strange_names_and_prompts_come_through_whole(start_bot, text):
     alice.send("/start")
     assert text in alice.last
     job = order(bot, alice, text)
-    assert text in alice.last, "the queue shows it as it is"
     assert job.inputs["prompt"] == text.strip()
     bot.forward(90)
     assert "photo" in alice.last_message
@@ -425,15 +424,8 @@ def test_more_pictures_than_allowed_are_told_and_the_first_ones_kept(start_bot):
     bot = start_bot(**OPEN)
     alice = bot.rich("Alice")
     alice.send("put them on one table")
-    model = min(
-        (
-            m
-            for m in CATALOG.models.values()
-            if any(s.many and s.kind == "image" and (s.max_items or 99) > 1 for s in m.inputs)
-        ),
-        key=lambda m: next(s.max_items or 99 for s in m.inputs if s.many),
-    )
-    limit = next(spec.max_items for spec in model.inputs if spec.many)
+    several = [(m, m.input_for("image")) for m in CATALOG.models.values() if m.input_for("image")]
+    model, limit = min(((m, s.max_items) for m, s in several if s.many and (s.max_items or 0) > 1), key=lambda pair: pair[1])
     alice.forge(f"generate:open:{model.code}")
     told = []
     for number in range(limit + 2):

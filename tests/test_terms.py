@@ -1,4 +1,4 @@
-"""What models are sold for: /price, markups and fixed prices of a model, a row of the menu and everything; on and off."""
+"""What models are sold for: /price, markups and fixed prices of a model, a kind and everything; on and off."""
 
 import pytest
 
@@ -105,8 +105,8 @@ def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatc
     from core.services import shelf
 
     bot = start_bot()
-    boss, alice = bot.admin(), bot.rich()
-    other = shelf.Shelf(bot.bot.generation.shelf._path, callbacks=False)
+    boss = bot.admin()
+    other = shelf.Shelf(bot.bot.generation.shelf.path, callbacks=False)
     assert "z-image" in other.catalog().models
     boss.forge("terms:model:z-image")
     boss.tap("✗ Take off sale")

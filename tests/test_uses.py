@@ -165,7 +165,7 @@ def test_a_photo_sent_anywhere_is_offered_to_all_models_and_its_caption_is_the_p
     bot = start_bot()
     alice = bot.rich()
     alice.photo(png(), caption="make it snow")
-    assert [label for label in alice.buttons][:4] == ["✨ Edit", "🔍 Upscale", "🎬 Animate", "✂ Background off"]
+    assert list(alice.buttons)[:4] == ["✨ Edit", "🔍 Upscale", "🎬 Animate", "✂ Background off"]
     alice.tap("Other…")
     assert len(works_on(alice)) > 8
     alice.tap("✨ Edit")

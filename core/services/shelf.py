@@ -19,7 +19,7 @@ class Shelf:
     """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand."""
 
     def __init__(self, path, callbacks):
-        self._path = path
+        self.path = path
         self._plain = Catalog.load(path)  # a file that can't be read stops the start
         with open(path, encoding="utf-8") as file:
             self._file = json.load(file)
