@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.books import reading
 from bench.crash import finish, settle
-from bench.load import NoAnswer, Servers, Town
+from bench.load import FROM_PICTURE, NoAnswer, Servers, Town, picture
 from bench.process import LAUNCHER, Process
 from storage.tables import Job
 
@@ -72,14 +72,19 @@ class Stage:
         self.customer.until(look, f"the end of the job {prompt!r}")
 
 
-def order(stage, number):
+def order(stage, number, **card):
     """From the confirmed quote to the delivered result."""
     customer = stage.customer
-    message, _label, data = customer.open_card()
+    message, _label, data = customer.open_card(**card)
     prompt = next(reversed(customer.notes.prices))
     stage.arm(number, f'"{data}"')
     customer.tap(message, data)
     stage.wait_for_end_of(prompt)
+
+
+def edit(stage, number):
+    """The same for a picture made from one of the customer's, which goes from Telegram to KIE on the way."""
+    order(stage, number, code=FROM_PICTURE, photo=picture(number))
 
 
 def stars(stage, number):
@@ -129,7 +134,7 @@ def correction(stage, number):
     stage.customer.answer(confirm[0]["message_id"], reason)
 
 
-SCENARIOS = (order, stars, transfer, refusal, correction)
+SCENARIOS = (order, edit, stars, transfer, refusal, correction)
 
 
 def kill_everywhere(url, folder, *, plant="", scenarios=SCENARIOS, numbers=None, write=print):

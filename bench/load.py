@@ -27,7 +27,7 @@ LOOK_S = 0.15  # between two looks of one person
 ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
 GOALS = {ORDER: 4, EDIT: 1, BALANCE: 2, STARS: 2, TRANSFER: 1}
 FROM_WORDS, FROM_PICTURE = "z-image", "nanobanana-edit"  # codes of the models that are ordered
-FAILING_TASKS = 0.1  # of the tasks KIE lets fail
+FAILING_TASKS = 0.1  # a second, with 50 customers: how often KIE lets a task fail
 
 
 def kopecks(text):
@@ -263,6 +263,7 @@ class Customer(Human):
         self.tap(suggested, f"generate:open:{code}")
         if photo is not None:
             self.answer(self.person.photo(photo)["message_id"])
+            self.tap(suggested, "generate:card")  # several pictures may come; this says that it was the last
         shown = self.find("orders:go:", suggested["message_id"])
         if shown is not None:
             self.notes.prices[prompt] = kopecks(shown[1])
@@ -414,5 +415,5 @@ class Town:
     def _weather(self):
         """Let some of KIE's tasks fail."""
         while not self._stopping.wait(1.0):
-            if self._rng.random() < FAILING_TASKS * 2:
+            if self._rng.random() < FAILING_TASKS * len(self.customers) / 50:
                 self.servers.kie.fail_next("500-internal")

@@ -207,8 +207,13 @@ class Card:
             elif spec.kind == "switch":
                 settings.append(f"{self.label(spec)}: {self.shown(spec, value)}")
             else:
-                settings.append(self.seconds(spec, value))
+                settings.append(self._setting(spec, value))
         return texts, " · ".join(settings)
+
+    def _setting(self, spec, value):
+        """Return a setting with its name, unless it says itself what it is, as 5 s and 16:9 do."""
+        shown = self.seconds(spec, value)
+        return shown if re.search(r"\d\D|\D\d", shown) else f"{self.label(spec)}: {shown}"
 
     def _worth_showing(self, spec, value):
         """Tell whether the card names a value: what is set, save for settings behind *More* that stand as they do."""

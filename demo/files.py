@@ -9,6 +9,7 @@ import hashlib
 import io
 import re
 import secrets
+import struct
 import wave
 from base64 import urlsafe_b64encode
 from dataclasses import asdict, dataclass
@@ -217,15 +218,19 @@ def check_upload(kind, upload):
         raise bad(f"file of size {size} bytes is too big for {what}; the maximum size is {most} bytes")
 
 
-def guess_wav_s(data):
-    """Return the duration of WAV data in whole seconds, 0 for anything else."""
-    if data[:4] != b"RIFF":
-        return 0
+def guess_s(data):
+    """Return the duration of WAV, MP4 and MOV data in whole seconds, 0 for anything else."""
     try:
-        with wave.open(io.BytesIO(data)) as sound:
-            return round(sound.getnframes() / sound.getframerate())
-    except (wave.Error, EOFError, ZeroDivisionError):
+        if data[:4] == b"RIFF":
+            with wave.open(io.BytesIO(data)) as sound:
+                return round(sound.getnframes() / sound.getframerate())
+        if data[4:8] == b"ftyp":
+            at = data.index(b"mvhd") + 4  # version 1 of this box has 64-bit times (ISO/IEC 14496-12, 8.2.2)
+            scale, length = struct.unpack_from(*((">IQ", data, at + 20) if data[at] == 1 else (">II", data, at + 12)))
+            return round(length / scale)
+    except (wave.Error, EOFError, ValueError, IndexError, struct.error, ZeroDivisionError):
         return 0
+    return 0
 
 
 def sniff(data):

@@ -94,6 +94,7 @@ WORKS = {
         "speech-to-text",
     ),
 }
+REFERENCE = "reference-to-video"
 FROM_TEXT = ("sound-effects", "lyrics")
 # What a model of text alone does when its form takes a file all the same, such as a first frame.
 FROM_FILE = {
@@ -215,16 +216,16 @@ class Model:
         return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
 
     def works(self, kind):
-        """Return which of its modes are about a text, or about a file of this kind; any mode where none of them is."""
+        """Return which of its modes are about a text, or about a file of this kind; one of them where none is."""
         from_text = tuple(mode for mode in self.modes if mode.startswith("text-to-") or mode in FROM_TEXT)
         if kind == "text":
             return from_text
         from_file = tuple(mode for mode in self.modes if mode not in from_text)
-        return (
-            tuple(mode for mode in from_file if mode in WORKS[kind])
-            or from_file
-            or tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
-        )
+        if about := tuple(mode for mode in from_file if mode in WORKS[kind]):
+            return about
+        if from_file:  # it takes the file beside something else, such as a track beside a photo
+            return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
+        return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
 
     def asks_for(self, values):
         """Return the name of the input the next message is for: what is missing first, else the main text; or None."""

@@ -175,8 +175,8 @@ def prices(bot):
     if not bot.generation.usd_rate():
         return None
     offered = bot.generation.catalog.models.values()
-    free = [m.id for m in offered if not bot.generation.price_of_credits(cheapest(m), m)]
-    return ("doctor.prices", {"n": len(free), "names": ", ".join(free[:5])}) if free else None
+    unpriced = [m.id for m in offered if bot.generation.price_of_credits(cheapest(m), m) is None]
+    return ("doctor.prices", {"n": len(unpriced), "names": ", ".join(unpriced[:5])}) if unpriced else None
 
 
 def texts(bot):

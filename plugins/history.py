@@ -24,7 +24,7 @@ def register(bot):
     bot.button("history:send", send, job=int)
     bot.button("history:original", original, job=int)
     bot.menu("history.menu", "history:show:0", row=1)
-    bot.under_result(1, under_result)
+    bot.under_result(3, under_result)
 
 
 def under_result(_bot, job):

@@ -59,7 +59,7 @@ def _page(offers, page, menu, *data):
     pages = max(1, -(-len(offers) // PAGE))
     page = min(max(page, 0), pages - 1)
     rows = [
-        button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
+        button(_offer(price), "models:open", model.code, menu, page, title=card.title, price=price)
         for card, model, price in offers[page * PAGE :][:PAGE]
     ]
     numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
@@ -74,11 +74,21 @@ def _ranked(ctx, cards, menu=None):
     for card in cards:
         mine = [model for model in card.models if menu in (None, *model.menus)]
         model = min(mine, key=lambda m: recent.index(m.id) if m.id in recent else len(recent))
-        price = ctx.generation.price_of_credits(min(map(cheapest, mine)), model)
+        price = ctx.generation.price_of_credits(_least(mine), model)
         if price is not None:
             place = recent.index(model.id) if model.id in recent else len(recent)
             offers.append(((place, -sum(popular.get(m.id, 0) for m in card.models), price), (card, model, price)))
     return [offer for _rank, offer in sorted(offers, key=lambda ranked: ranked[0])]
+
+
+def _offer(price):
+    return "models.offer" if price else "models.offer_free"
+
+
+def _least(models):
+    """Return the lowest cost of a product: a free helper among its models is not what it is sold for."""
+    costs = [cheapest(model) for model in models]
+    return min([cost for cost in costs if cost] or costs)
 
 
 def open_card(ctx, code, menu, page):
@@ -100,12 +110,14 @@ def search(ctx):
 
 
 def _find(ctx, words):
+    """Keep the words, show what fits them, and go on listening for others where nothing does."""
     ctx.drafts.put(ctx.user.id, "models", ctx.now, step=None, data={"words": words[:64]})
-    show_found(ctx, 0)
+    if not show_found(ctx, 0):
+        ctx.drafts.put(ctx.user.id, "models", ctx.now, step="models:word")
 
 
 def show_found(ctx, page):
-    """Show a page of what fits the words last searched for."""
+    """Show a page of what fits the words last searched for; tell whether anything does."""
     draft = ctx.drafts.get(ctx.user.id, "models", ctx.now)
     words = (draft.data.get("words") if draft else None) or ""
     low = words.lower().split()
@@ -113,6 +125,7 @@ def show_found(ctx, page):
     rows = _page(_ranked(ctx, cards), page, "found", "models:found")
     last = [button("models.search", "models:search"), *way_out("models:menu")]
     ctx.edit("models.found" if rows else "models.none", [*rows, last], words=words)
+    return bool(rows)
 
 
 def _fits(ctx, card, words):

@@ -48,7 +48,7 @@ def tell_failed(bot, fact, now):
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
     rows = [
         [button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
-        [button("common.support", "support:open", f"job{job.id}")],
+        [button("common.support", "support:open", f"job{job.id}"), button("common.menu", "start:fresh")],
     ]
     bot.notify(
         user.id,

@@ -14,6 +14,7 @@ from kie.pricing import cheapest
 
 PAGE = 6
 QUICK = {"image": ("image-upscale", "image-to-video"), "video": ("video-upscale",), "audio": (), "text": ()}
+OFFERS = ("models.offer", "models.offer_free")
 MANY = 10  # of one order's results to choose from
 
 
@@ -103,9 +104,12 @@ def _file(job, part):
 
     It has KIE's own address, where the file is as it was made, and Telegram's copy for the time after.
     """
-    url, sent = job.result["urls"][part], job.sent or []
+    url, sent, tracks = job.result["urls"][part], job.sent or [], job.result.get("tracks", [])
     known = sent[part] if part < len(sent) and "file_id" in sent[part] else {}
     facts = {name: known.get(name) for name in ("file_id", "mime", "size", "seconds", "width", "height")}
+    if not facts["seconds"]:
+        asked = str(job.inputs.get("duration", ""))
+        facts["seconds"] = tracks[part]["seconds"] if part < len(tracks) else int(asked) if asked.isdecimal() else None
     name = url.rsplit("/", 1)[-1]
     return facts | {"url": url, "unique_id": facts["file_id"], "kind": known.get("kind", "document"), "name": name}
 
@@ -132,7 +136,7 @@ def show_models(ctx, job, part, work, page):
     pages = -(-len(models) // PAGE)
     page = min(max(page, 0), pages - 1)
     rows = [
-        button("models.offer", "uses:open", job, part, work, page, model.code, title=title, price=price)
+        button(OFFERS[not price], "uses:open", job, part, work, page, model.code, title=title, price=price)
         for model, title, price in models[page * PAGE :][:PAGE]
     ]
     data = ("uses:work", job, part, work)

@@ -22,14 +22,15 @@ NOBODYS = {"inbox", "fact", "fact_done", "sketch", "schema_migration", "sqlite_s
 STAFF = ("act", "stored", "promo", "broadcast", "overlay")  # what only the staff's acts write
 NUMBERS = (-1, 0, 1, 2, 3, 7, 10**6, 2**31, 2**63, -(2**63), 10**18)
 WORDS = (
-    "", "x", "z-image", "not_found", "..", "1e999999", "NaN", "-5", "0x10", "٣", "💣", "a b", "%s", "{name}", "<b>", "\u202e", "' OR 1=1",
-    "image", "video", "en", "ru", "xx", "stars", "transfer", "nobody", "admin", "all", "day",
+    "", "x", "z-image", "not_found", "..", "1e999999", "NaN", "-5", "0x10", "٣", "💣", "a b", "%s", "{name}", "<b>",
+    "\u202e", "' OR 1=1", "image", "video", "en", "ru", "xx", "stars", "transfer", "nobody", "admin", "all", "day",
 )  # fmt: skip
 TEXTS = (
-    "x" * 4096, "💥" * 2048, "\u202e\u200b\u200d" * 300, "e" + "\u0301" * 500, "<b>not closed &lt; {price:money} %(x)s", "/" * 50,
-    "Ω≈ç√∫ ﷽ 𓀀 ¯\\_(ツ)_/¯", "1e999999", "-1", "NaN", "Infinity", "0", "٣٤٥", "1 000,50", "100 because I say so", "' OR 1=1 --", "@", "/start r",
-    "/start u1", "/start " + "A" * 64, "/user 1", "/admin", "/verify", "/rate 1", "/rate@demo_bot 0.01", "/markup 1", "/ban 1", "/broadcast hi",
-    "/refund 1", "/promo X", "/cancel", "/topup", "/balance", "/history", "/deleteme", "/unknown_command", "/pause", "/team", "/backup", "/models <",
+    "x" * 4096, "💥" * 2048, "\u202e\u200b\u200d" * 300, "e" + "\u0301" * 500, "/" * 50, "@", "Ω≈ç√∫ ﷽ 𓀀 ¯\\_(ツ)_/¯",
+    "<b>not closed &lt; {price:money} %(x)s", "1e999999", "-1", "NaN", "Infinity", "0", "٣٤٥", "1 000,50",
+    "100 because I say so", "' OR 1=1 --", "/start r", "/start u1", "/start " + "A" * 64, "/user 1", "/admin", "/verify",
+    "/rate 1", "/rate@demo_bot 0.01", "/markup 1", "/ban 1", "/broadcast hi", "/refund 1", "/promo X", "/cancel",
+    "/topup", "/balance", "/history", "/deleteme", "/unknown_command", "/pause", "/team", "/backup", "/models <",
 )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ class Foe:
 
 
 def everything(bot, besides=lambda user: False):
-    """Return {(table, row)} of all whose owner (an internal id) is not one of `besides`, times of last sight left out."""
+    """Return {(table, row)} of all whose owner (an internal id) is not one of `besides`, without times of last sight."""
     found = set()
     with db.connection() as database:
         for table in database.get_tables():

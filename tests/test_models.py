@@ -89,11 +89,13 @@ def test_models_are_found_by_name_alias_and_what_they_do_in_either_language(star
 
 
 @SQLITE
-def test_nothing_found_says_so_and_offers_another_search(start_bot):
+def test_nothing_found_says_so_and_takes_another_word(start_bot):
     bot = start_bot()
     alice = bot.user()
     alice.send("/models <b>xyzzy")
     assert "Nothing found for “<b>xyzzy”" in alice.last and "models:search" in alice.buttons.values()
+    alice.send("imagen")
+    assert any(label.startswith("Imagen 4") for label in opened(alice))
 
 
 @SQLITE

@@ -3,7 +3,7 @@
 import mimetypes
 import secrets
 
-from demo.files import DEFAULTS, Upload, check_upload, fetch, guess_wav_s, sniff
+from demo.files import DEFAULTS, Upload, check_upload, fetch, guess_s, sniff
 from demo.methods.sending import caption_content, post
 from demo.params import Params
 from demo.rules import ALBUM_MAX, ALBUM_MIN, DOWNLOAD_MAX, bad
@@ -32,7 +32,7 @@ async def content_of(world, kind, value, params, limited=True):
 def keep(world, kind, upload, params):
     """Keep an uploaded file that is no photo and return its File."""
     sizes = {name: params.number(name) for name in ("width", "height", "duration")}
-    sizes["duration"] = sizes["duration"] or guess_wav_s(upload.data)
+    sizes["duration"] = sizes["duration"] or guess_s(upload.data)
     return world.files.put(kind, upload.data, type_of(kind, upload), upload.name, **sizes)
 
 

@@ -13,13 +13,8 @@ export function attachMenu(composer, opener) {
     [
       ["image", t("attach_media"), () => choose(composer, "image/*,video/*", false), "attach-media"],
       ["file", t("attach_file"), () => choose(composer, "", true), "attach-file"],
-      ["wand", t("attach_picture"), async () => preview(composer, [await samplePicture()], false), "attach-picture"],
-      [
-        "wand",
-        t("attach_album"),
-        async () => preview(composer, await Promise.all([1, 2, 3].map(samplePicture)), false),
-        "attach-album",
-      ],
+      ["wand", t("attach_picture"), () => sendSamples(composer, 1), "attach-picture"],
+      ["wand", t("attach_album"), () => sendSamples(composer, 3), "attach-album"],
       ["mic", t("attach_voice"), () => sendVoice(composer), "attach-voice"],
     ],
     t("attach"),
@@ -41,6 +36,13 @@ function choose(composer, accept, asFiles) {
   input.addEventListener("cancel", () => input.remove());
   document.body.append(input); // some browsers forget a file input that is not on the page
   input.click();
+}
+
+async function sendSamples(composer, number) {
+  composer.element.classList.add("busy");
+  const files = await Promise.all(Array.from({ length: number }, samplePicture));
+  composer.element.classList.remove("busy");
+  preview(composer, files, false);
 }
 
 async function sendVoice(composer) {

@@ -85,7 +85,8 @@ let customer = null; // the id of the person who orders
 /** Return what to press next on the way to a sample picture: the paper clip, its menu, Send. */
 function sampleReceipt() {
   const find = (testid) => document.querySelector(`[data-testid=${testid}]`);
-  return find("attach-send") ?? find("attach-picture") ?? find("attach");
+  const isBusy = document.querySelector(".composer-place.busy"); // a picture is being drawn or sent
+  return find("attach-send") ?? find("attach-picture") ?? (isBusy ? undefined : find("attach"));
 }
 
 /** Return the row of the first person who fits; on a narrow screen, the arrow that leads to the list. */

@@ -1,0 +1,103 @@
+"""Doctor: every trouble an installation can have, each with its remedy, in the chat and on the command line."""
+
+import time
+
+import pytest
+
+from tests.kit import main
+
+
+def findings(bot):
+    """Return {check: text key} of what the checks find."""
+    return {name: key for name, key, _values in bot.bot.examine() if key}
+
+
+@pytest.fixture
+def healthy(start_bot):
+    """A bot whose clock is right and whose admin has opened it."""
+    bot = start_bot(now=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()))
+    bot.admin()
+    return bot
+
+
+def ignoring_the_disk(found):
+    """Leave out what depends on the machine the tests run on."""
+    return {name: key for name, key in found.items() if "disk" not in name}
+
+
+def test_a_healthy_bot_has_nothing(healthy):
+    assert ignoring_the_disk(findings(healthy)) == {}
+
+
+def test_every_check_of_the_list_is_there(healthy):
+    assert set(healthy.bot.checks) >= {
+        "migrations", "database", "disk", "temporary disk", "token", "webhook", "second program", "clock", "kie", "rate",
+        "models", "prices", "texts", "stars", "admins",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spoil", "key"),
+    [
+        (lambda bot: bot.telegram.fail_next("getMe", "401", times=5), "doctor.token"),
+        (lambda bot: bot.telegram.fail_next("getMe", "drop", times=9), "doctor.telegram_away"),
+        (lambda bot: bot.bot.sender.call("setWebhook", url="http://127.0.0.1:9/x"), "doctor.webhook_left"),
+        (lambda bot: bot.clock.forward(-90), "doctor.clock"),
+        (lambda bot: bot.kie.settings(credits=20), "doctor.kie_credits"),
+        (lambda bot: bot.bot.stored.put("USD_RATE", "", now=bot.clock.now()), None),
+    ],
+)
+def test_a_trouble_is_found(healthy, spoil, key):
+    spoil(healthy)
+    assert set(ignoring_the_disk(findings(healthy)).values()) == ({key} if key else set())
+
+
+def test_without_a_rate_and_without_admins_the_doctor_says_so(start_bot):
+    bot = start_bot(USD_RATE="", ADMIN_IDS="", now=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()))
+    assert {"doctor.rate", "doctor.no_admins"} <= set(findings(bot).values())
+
+
+def test_an_admin_who_never_opened_the_bot_is_named(start_bot):
+    bot = start_bot()
+    name, _key, values = next(found for found in bot.bot.examine() if found[1] == "doctor.admins")
+    assert name == "admins" and values["ids"]
+
+
+def test_another_program_on_the_token_is_remembered_and_told(healthy):
+    bot = healthy
+    bot.telegram.fail_next("getUpdates", "409")
+    bot.pump()
+    bot.forward(600, step=60)
+    assert "second program" in findings(bot)
+    boss = bot.telegram.person("Boss", id=int(bot.environ["ADMIN_IDS"]))
+    assert any("another program" in (message.get("text") or "") for message in boss.received)
+    bot.forward(3700, step=600)
+    assert "second program" not in findings(bot)
+
+
+def test_a_check_that_breaks_is_a_finding_and_not_the_end_of_the_others(healthy):
+    healthy.bot.check("mine", lambda _bot: 1 / 0)
+    found = findings(healthy)
+    assert found["mine"] == "common.check_failed" and len(list(healthy.bot.examine())) == len(healthy.bot.checks)
+
+
+def test_the_admin_sees_it_in_the_chat(healthy):
+    bot = healthy
+    bot.kie.settings(credits=20)
+    boss = bot.telegram.person("Boss", id=int(bot.environ["ADMIN_IDS"]))
+    boss.send("/doctor")
+    assert "20 credits" in boss.last and "Top up at kie.ai" in boss.last
+    alice = bot.user()
+    alice.send("/doctor")
+    assert "no such command" in alice.last
+
+
+def test_the_command_prints_a_line_for_each_check_and_fails_when_something_is_wrong(healthy, tmp_path, capsys):
+    bot = healthy
+    settings = bot.environ | {"DATA_DIR": str(tmp_path / "data")}
+    bot.kie.settings(credits=20)
+    assert main.command("doctor", None, settings) == 1
+    out, err = capsys.readouterr()
+    assert "PROBLEM kie: KIE has only 20 credits. Top up at kie.ai" in out
+    assert "ok      token" in out
+    assert "checks found something" in err
