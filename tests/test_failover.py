@@ -68,8 +68,8 @@ def test_a_deploy_over_a_running_copy_loses_nothing_answers_nothing_twice_and_is
 
 
 def test_a_restart_of_the_server_under_load_loses_nothing(tmp_path):
-    with crash.postgres(tmp_path / "server") as fresh:
-        _longest, differences, table = proven(fresh("bot"), tmp_path, restart(fresh.server), turns=2)
+    with crash.databases("postgresql") as (make,):
+        _longest, differences, table = proven(make("bot"), tmp_path, restart(make.server), turns=2)
     assert differences == 0, table
 
 

@@ -79,8 +79,6 @@ class Delivery:
         except Exception:  # anything else must not lose the result: it stays due and is tried again
             log.exception("delivery of job %s failed", job.id)
             self._later(job, now)
-        finally:
-            self._going.pop(job.id, None)
 
     def _refused(self, job, error, now):
         if error.is_gone:

@@ -5,6 +5,7 @@ Settings: USD_RATE, MARKUP (each can be set from the chat, which wins), USER_JOB
 
 import logging
 import tempfile
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -414,5 +415,7 @@ class Generation:
 
     def close(self, wait_s):
         """Stop the threads that work for jobs, waiting at most this long for calls under way."""
+        end = time.monotonic() + wait_s
+        self.delivery.close(0)
         self.poller.close(wait_s)
-        self.delivery.close()
+        self.delivery.close(max(0, end - time.monotonic()))
