@@ -149,6 +149,7 @@ def postgres(folder):
 
 def main():
     """Read the command line and run; exit with 1 when something differs."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed client is what this is about
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")

@@ -6,6 +6,7 @@ had its turn. The bot's clock runs 20 times faster, so that nobody waits for a p
 """
 
 import itertools
+import logging
 import time
 from pathlib import Path
 
@@ -145,6 +146,7 @@ def kill_everywhere(url, folder, *, plant="", scenarios=SCENARIOS, numbers=None,
         counts = []
         for scenario in scenarios:
             counts.append(f"{scenario.__name__} {_play(stage, scenario, numbers or itertools.count(1))}")
+            logging.info("%s kills", counts[-1])
         kind = url.partition(":")[0]
         title = (
             f"{kind}: a kill before every step ({', '.join(counts)}){', without the guard ' + plant if plant else ''}"

@@ -1,6 +1,9 @@
-"""What a plugin needs for a table of its own: the base class, the columns, and a transaction."""
+"""What a plugin needs for a table of its own: the base class, the columns, and blocks to read and write in."""
 
-from storage.db import IdField, Table, UtcField, transaction
-from storage.tables import User
+from storage.db import IdField, Table, UtcField, connection, transaction
+from storage.tables import BigIntegerField, BooleanField, ForeignKeyField, IntegerField, JSONField, TextField, User
 
-__all__ = ["IdField", "Table", "User", "UtcField", "transaction"]
+__all__ = [
+    "BigIntegerField", "BooleanField", "ForeignKeyField", "IdField", "IntegerField", "JSONField", "Table", "TextField",
+    "User", "UtcField", "connection", "transaction",
+]  # fmt: skip

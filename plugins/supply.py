@@ -14,7 +14,8 @@ from kie.errors import KieError
 
 PAGE = 6
 WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
-CHECKED, ASKED = "CATALOG_CHECKED", "CATALOG_ASKED"  # when the last comparison began; who asked for one
+# When the last comparison began, and when one succeeded; who asked for the next one.
+CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
 MARKS = {"gone": "➖", "new": "➕", "inputs": "✏", "price": "💰"}
 WORDS_STEP = "supply:words"
 
@@ -40,7 +41,7 @@ def register(bot):
 def show(ctx):
     """Show what is on sale and what waits."""
     catalog, found = ctx.generation.catalog, ctx.overlay.differences()
-    last = ctx.stored.get(CHECKED)
+    last = ctx.stored.get(COMPARED)
     rows = [button("supply.found", "supply:found", 0, count=len(found))] if found else []
     rows += [
         button("supply.check", "supply:check"),
@@ -97,6 +98,7 @@ def _compare(bot, asked, now):
         if asked:
             bot.notify(asked, "supply.failed", unique=f"supply:{now.timestamp():.0f}", now=now, reason=str(error))
         return
+    bot.stored.put(COMPARED, bot.clock.now().isoformat(), now=now)
     if asked:
         key = "supply.differs" if differences else "supply.same"
         bot.notify(

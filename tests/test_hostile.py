@@ -28,7 +28,8 @@ WORDS = (
 TEXTS = (
     "x" * 4096, "💥" * 2048, "\u202e\u200b\u200d" * 300, "e" + "\u0301" * 500, "/" * 50, "@", "Ω≈ç√∫ ﷽ 𓀀 ¯\\_(ツ)_/¯",
     "<b>not closed &lt; {price:money} %(x)s", "1e999999", "-1", "NaN", "Infinity", "0", "٣٤٥", "1 000,50",
-    "100 because I say so", "' OR 1=1 --", "/start r", "/start u1", "/start " + "A" * 64, "/user 1", "/admin", "/verify",
+    "100 because I say so", "' OR 1=1 --", "/start r", "/start u1", "/start " + "A" * 64, "/user 1", "/admin",
+    "/verify",
     "/rate 1", "/rate@demo_bot 0.01", "/markup 1", "/ban 1", "/broadcast hi", "/refund 1", "/promo X", "/cancel",
     "/topup", "/balance", "/history", "/deleteme", "/unknown_command", "/pause", "/team", "/backup", "/models <",
 )  # fmt: skip
@@ -128,7 +129,7 @@ class Foe:
 
 
 def everything(bot, besides=lambda user: False):
-    """Return {(table, row)} of all whose owner (an internal id) is not one of `besides`, without times of last sight."""
+    """Return {(table, row)} of all whose owner (an internal id) is not one of `besides`, less times of last sight."""
     found = set()
     with db.connection() as database:
         for table in database.get_tables():

@@ -182,6 +182,7 @@ def test_an_invoice_of_last_month_is_still_good_for_what_it_says(start_bot):
     invoice = stars_invoice(alice)
     bot.clock.forward(30 * 24 * 3600)
     bot.restart()
+    bot.pump()
     assert alice.pay(invoice)["state"] == "paid"
     assert entries_of(bot, alice) == [("stars", 30_000)]
 

@@ -7,7 +7,7 @@ document, else as a link; several go as an album. What Telegram stored is kept, 
 import logging
 import mimetypes
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -48,23 +48,25 @@ class Delivery:
         self._bot = bot
         self._client = client
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="delivery") if threads else None
-        self._going = set()
+        self._going = {}  # job id → its delivery
 
     def step(self, now):
         """Start the deliveries that are due."""
+        going = set(self._going)  # before the look: one that ends meanwhile is still due in what is read
         for job in jobs.to_deliver(now):
-            if job.id in self._going:
+            if job.id in going:
                 continue
-            self._going.add(job.id)
             if self._pool is None:
                 self._deliver(job, now)
             else:
-                self._pool.submit(self._deliver, job, now)
+                delivery = self._going[job.id] = self._pool.submit(self._deliver, job, now)
+                delivery.add_done_callback(lambda _done, job_id=job.id: self._going.pop(job_id, None))
 
-    def close(self):
-        """Start no other deliveries; one that is cut is made again after the next start."""
+    def close(self, wait_s):
+        """Start no other deliveries, and give those under way this long; one that is cut is made again."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            wait(list(self._going.values()), wait_s)
 
     def _deliver(self, job, now):
         try:
@@ -78,7 +80,7 @@ class Delivery:
             log.exception("delivery of job %s failed", job.id)
             self._later(job, now)
         finally:
-            self._going.discard(job.id)
+            self._going.pop(job.id, None)
 
     def _refused(self, job, error, now):
         if error.is_gone:

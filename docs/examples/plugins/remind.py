@@ -1,0 +1,53 @@
+"""/remind MINUTES TEXT: the bot writes back when the time has come, whether or not it was restarted meanwhile.
+
+Texts: remind.* in data/texts/<lang>/remind.po.
+"""
+
+import re
+from datetime import timedelta
+
+from core.errors import UserError
+from core.tables import ForeignKeyField, IdField, Table, TextField, User, UtcField, transaction
+
+ORDER = re.compile(r"(\d{1,5})\s+(\S.{0,199})", re.DOTALL)
+EVERY_S = 10
+
+
+class Reminder(Table):
+    """What is still to be said."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    text = TextField()
+    due_at = UtcField(index=True)
+
+    class Meta:
+        table_name = "plugin_reminder"
+
+
+def register(bot):
+    """Declare the table, the command and the work that is done again and again."""
+    bot.table(Reminder)
+    bot.command("remind", remember, about="remind.about")
+    bot.every(EVERY_S, "reminders", send_due)
+
+
+def remember(ctx):
+    """Write down what to say and when."""
+    order = ORDER.fullmatch(ctx.args)
+    if order is None:
+        raise UserError("remind.how", buttons=ctx.bot.home())
+    minutes = int(order[1])
+    with transaction():
+        Reminder.create(user=ctx.user.id, text=order[2], due_at=ctx.now + timedelta(minutes=minutes))
+    ctx.reply("remind.will", ctx.bot.home(), n=minutes)
+
+
+def send_due(bot, now):
+    """Send what is due. The message and the row's end are one transaction, so neither happens without the other.
+
+    `now` is given: a test moves a day in a moment. Only the leader does periodic work.
+    """
+    with transaction():
+        for due in Reminder.delete().where(Reminder.due_at <= now).returning(Reminder).execute():
+            bot.notify(due.user_id, "remind.now", unique=f"remind:{due.id}", now=now, text=due.text, buttons=bot.home())

@@ -1,0 +1,32 @@
+"""/wish: a person says what the bot lacks, and the admins read it.
+
+Texts: wish.* in data/texts/<lang>/wish.po.
+"""
+
+from core.buttons import button
+from core.errors import UserError
+
+MOST = 500  # characters of a wish
+
+
+def register(bot):
+    """Declare the command, a button of the main menu that does the same, and the dialogue's step."""
+    bot.command("wish", ask, about="wish.about")
+    bot.button("wish:ask", ask)
+    bot.menu("wish.menu", "wish:ask", row=9)
+    bot.step("wish:text", take)
+
+
+def ask(ctx):
+    """Ask; the next thing this person writes goes to `take`, unless it is a command or another button."""
+    ctx.ask("wish:text", "wish.ask", [button("wish.never_mind", "start:menu")], most=MOST)
+
+
+def take(ctx):
+    """Pass the wish on; what is no text, or too long a one, is asked for again."""
+    if not 0 < len(ctx.text) <= MOST:
+        raise UserError("wish.want_text", buttons=[button("wish.never_mind", "start:menu")], most=MOST)
+    ctx.done("wish")
+    for admin in ctx.bot.admins():
+        ctx.notify(admin.id, "wish.came", unique=f"wish:{ctx.update_id}:{admin.id}", name=ctx.user.first_name, text=ctx.text)
+    ctx.reply("wish.thanks", ctx.bot.home())
