@@ -59,6 +59,7 @@ class Transport:
         apihelper.API_URL = self._base + "/bot{0}/{1}"
         apihelper.FILE_URL = self._base + "/file/bot{0}/{1}"
         apihelper.CUSTOM_REQUEST_SENDER = self.request
+        apihelper.format_header_param = None  # or it takes the quotes from file names in urllib3, for the whole process
 
     def close(self):
         """Close the calling thread's connections."""

@@ -218,7 +218,7 @@ def back(ctx, topup):
 
 
 def _undo(topup):
-    return [button("desk.undo", "transfer:undo", topup)]
+    return [[button("desk.undo", "transfer:undo", topup), button("common.menu", "start:fresh")]]
 
 
 def refuse(ctx, topup, reason):

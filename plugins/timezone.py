@@ -23,7 +23,7 @@ def command(ctx):
     """Set the offset after the command, or offer the common ones."""
     if not ctx.args:
         cells = [button("label", "timezone:set", minutes, label=_shown(minutes)) for minutes in COMMON]
-        ctx.reply("timezone.choose", [cells[:4], cells[4:], *ctx.bot.home()], now=ctx.now)
+        ctx.reply("timezone.choose", [cells[:3], cells[3:6], cells[6:], *ctx.bot.home()], now=ctx.now)
         return
     found = re.fullmatch(r"(?:UTC|GMT)?\s*([+\-−]?)(\d{1,2})(?::(\d{2}))?", ctx.args.strip(), re.I)
     if found is None:

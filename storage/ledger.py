@@ -10,7 +10,23 @@ from peewee import fn
 from storage.db import connection, transaction
 from storage.tables import Account, Entry
 
-KINDS = frozenset(["topup", "stars", "bonus", "promo", "referral", "gift", "admin", "hold", "capture", "release", "refund", "chargeback", "writeoff"])
+KINDS = frozenset(
+    [
+        "topup",
+        "stars",
+        "bonus",
+        "promo",
+        "referral",
+        "gift",
+        "admin",
+        "hold",
+        "capture",
+        "release",
+        "refund",
+        "chargeback",
+        "writeoff",
+    ]
+)
 
 
 class NotEnoughMoney(Exception):

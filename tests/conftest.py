@@ -7,6 +7,7 @@ import socket
 import tempfile
 
 import pytest
+from telebot import apihelper
 
 from demo import kit as demo_kit
 from demo import server as demo_server
@@ -14,6 +15,7 @@ from kie import stub
 from kie.stub_control import Control
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
+apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there is such a disk: no waiting for fsync
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)

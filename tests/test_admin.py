@@ -67,7 +67,9 @@ def test_money_by_hand_is_an_entry_with_its_reason_and_a_message(start_bot):
     assert "150.50 ₽" in alice.last
 
 
-@pytest.mark.parametrize("words", ["100", "-5 no", "0 nothing", "1e5000 x", "NaN x", "12.345 x", "much money", "9" * 20 + " x", "５ x x"])
+@pytest.mark.parametrize(
+    "words", ["100", "-5 no", "0 nothing", "1e5000 x", "NaN x", "12.345 x", "much money", "9" * 20 + " x", "５ x x"]
+)
 def test_an_amount_that_is_none_moves_nothing(start_bot, words):
     bot = start_bot()
     boss, alice = bot.admin(), bot.user("Alice")
@@ -141,7 +143,9 @@ def test_telegrams_menu_shows_everybody_their_own_commands(start_bot):
     for call in bot.telegram.calls("setMyCommands"):
         scope = (call["params"].get("scope") or {}).get("chat_id")
         commands = call["params"]["commands"]
-        menus[scope, call["params"].get("language_code")] = {command["command"]: command["description"] for command in commands}
+        menus[scope, call["params"].get("language_code")] = {
+            command["command"]: command["description"] for command in commands
+        }
     mine, theirs = menus[BOSS, None], menus[None, None]
     assert "admin" in mine and "admin" not in theirs and "start" in theirs and set(theirs) < set(mine)
     russian = menus[None, "ru"]
@@ -166,5 +170,10 @@ def test_admin_words_never_show_in_a_users_chat(start_bot, lang):
         alice.tap("orders:go")
         bot.forward(120, step=15)
     said = [m.get("text") or m.get("caption") or "" for m in alice.received]
-    labels = [cell["text"] for m in alice.received for row in m.get("reply_markup", {}).get("inline_keyboard", []) for cell in row]
+    labels = [
+        cell["text"]
+        for m in alice.received
+        for row in m.get("reply_markup", {}).get("inline_keyboard", [])
+        for cell in row
+    ]
     assert [(text, hit[0]) for text in [*said, *labels] if (hit := ADMIN_WORDS.search(text))] == []

@@ -425,7 +425,9 @@ def test_more_pictures_than_allowed_are_told_and_the_first_ones_kept(start_bot):
     alice = bot.rich("Alice")
     alice.send("put them on one table")
     several = [(m, m.input_for("image")) for m in CATALOG.models.values() if m.input_for("image")]
-    model, limit = min(((m, s.max_items) for m, s in several if s.many and (s.max_items or 0) > 1), key=lambda pair: pair[1])
+    model, limit = min(
+        ((m, s.max_items) for m, s in several if s.many and (s.max_items or 0) > 1), key=lambda pair: pair[1]
+    )
     alice.forge(f"generate:open:{model.code}")
     told = []
     for number in range(limit + 2):

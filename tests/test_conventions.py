@@ -14,9 +14,14 @@ from tests.process import environment
 
 PACKAGES = ("core", "plugins", "kie", "storage", "demo")
 FILES = [ROOT / "bot.py", *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py")))]
-CORE = [path for path in FILES if path.name == "bot.py" or path.is_relative_to(ROOT / "core")]
+SERVICES = ROOT / "core" / "services"
+CORE = [
+    path
+    for path in FILES
+    if path == ROOT / "bot.py" or (path.is_relative_to(ROOT / "core") and not path.is_relative_to(SERVICES))
+]
 PLUGINS = [path for path in sorted((ROOT / "plugins").glob("*.py")) if path.name != "__init__.py"]
-CORE_LINES = 2500  # of code in core/ and bot.py: without blank lines, comments and docstrings
+CORE_LINES = 2700  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
 FUNCTION_LINES = 60
 
 # docs/architecture.md: who imports whom. What is not named here stays out of the package.

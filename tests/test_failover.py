@@ -80,7 +80,12 @@ def test_two_bots_with_one_token_and_different_databases_say_so_and_back_off(ser
     second.wait_for("ok")
 
     def complaints():
-        return [log for copy in (first, second) for log in copy.log_path.read_text().splitlines() if "another program" in log]
+        return [
+            log
+            for copy in (first, second)
+            for log in copy.log_path.read_text().splitlines()
+            if "another program" in log
+        ]
 
     alice = servers.telegram.person("Alice")
     servers.telegram.wait(lambda: len(complaints()) >= 4, 30, about="four conflicts")

@@ -37,11 +37,18 @@ def test_the_whole_way_is_four_taps_and_one_sentence(start_bot):
 def test_10_a_choice_shows_its_price_and_that_is_what_the_card_says_then(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna", "100000")
-    model = next(m for m in CATALOG.models.values() if m.type == "text-to-video" and m.main_text
-                 and any(s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1 for s in m.inputs))
+    model = next(
+        m
+        for m in CATALOG.models.values()
+        if m.type == "text-to-video"
+        and m.main_text
+        and any(s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1 for s in m.inputs)
+    )
     form = card(anna, model.code)
     form.complete()
-    spec = next(s for s in model.inputs if s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1)
+    spec = next(
+        s for s in model.inputs if s.drives_price and s.kind == "choice" and s.shown == "main" and len(s.enum) > 1
+    )
     place = model.inputs.index(spec)
     anna.forge(f"inputs:set:{model.code}:{place}")
     offered = [label for label in form.screen.labels if label.data.startswith("inputs:pick")]
@@ -208,8 +215,12 @@ def test_cancel_in_every_situation(start_bot):
 def test_switching_the_mode_keeps_the_prompt(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna")
-    one = next(c for c in CATALOG.cards.values() if len([m for m in c.models if m.main_text and m.type.startswith("text-to")]) >= 1
-               and len([m for m in c.models if m.main_text]) > 1)
+    one = next(
+        c
+        for c in CATALOG.cards.values()
+        if len([m for m in c.models if m.main_text and m.type.startswith("text-to")]) >= 1
+        and len([m for m in c.models if m.main_text]) > 1
+    )
     first = next(m for m in one.models if m.main_text)
     other = next(m for m in one.models if m.main_text and m is not first and m.main_text.name == first.main_text.name)
     card(anna, first.code)
@@ -230,7 +241,9 @@ def test_an_old_card_of_another_model_says_so(start_bot):
 
 def wordy_other():
     """Return the code of another model that takes a text."""
-    return next(m.code for m in CATALOG.models.values() if m.main_text and m.code != "z-image" and m.type == "text-to-image")
+    return next(
+        m.code for m in CATALOG.models.values() if m.main_text and m.code != "z-image" and m.type == "text-to-image"
+    )
 
 
 def test_an_old_confirm_button_orders_nothing_and_shows_the_card_as_it_is(start_bot):
@@ -259,7 +272,14 @@ def test_2_a_price_that_has_changed_is_shown_before_anything_is_charged(start_bo
 
 def boss_confirms(boss):
     """Confirm a change of rates where that is asked for."""
-    confirm = next((data for data in boss.buttons.values() if data.startswith("rates:") and data.split(":")[1] in ("ok", "set", "yes")), None)
+    confirm = next(
+        (
+            data
+            for data in boss.buttons.values()
+            if data.startswith("rates:") and data.split(":")[1] in ("ok", "set", "yes")
+        ),
+        None,
+    )
     if confirm:
         boss.forge(confirm)
 
@@ -278,12 +298,28 @@ def test_too_little_money_leads_to_the_top_up_and_back(start_bot):
 def test_numbers_are_checked_as_they_are_typed(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna", "100000")
-    model, spec = next((m, s) for m in CATALOG.models.values() for s in m.inputs
-                       if s.kind == "number" and s.type == "integer" and s.min is not None and s.max is not None and not s.when
-                       and s.shown != "hidden" and m.main_text and not any(x.required and x.kind == "task" for x in m.inputs))
+    model, spec = next(
+        (m, s)
+        for m in CATALOG.models.values()
+        for s in m.inputs
+        if s.kind == "number"
+        and s.type == "integer"
+        and s.min is not None
+        and s.max is not None
+        and not s.when
+        and s.shown != "hidden"
+        and m.main_text
+        and not any(x.required and x.kind == "task" for x in m.inputs)
+    )
     card(anna, model.code)
-    for wrong, word in (("many", "not a number"), (str(int(spec.max) + 1), "too large"), (str(int(spec.min) - 1), "too small"),
-                        ("1e400", ""), ("NaN", "not a number"), ("5.5", "")):
+    for wrong, word in (
+        ("many", "not a number"),
+        (str(int(spec.max) + 1), "too large"),
+        (str(int(spec.min) - 1), "too small"),
+        ("1e400", ""),
+        ("NaN", "not a number"),
+        ("5.5", ""),
+    ):
         anna.forge(f"inputs:set:{model.code}:{model.inputs.index(spec)}")
         anna.send(wrong)
         assert word in anna.last and "generate:card" in anna.buttons.values(), (wrong, anna.last)
@@ -308,7 +344,9 @@ def test_the_card_is_one_live_message(start_bot):
     anna = bot.rich("Anna")
     card(anna)
     count = len(anna.received)
-    place = next(i for i, spec in enumerate(CATALOG.by_code("z-image").inputs) if spec.kind == "choice" and spec.shown == "main")
+    place = next(
+        i for i, spec in enumerate(CATALOG.by_code("z-image").inputs) if spec.kind == "choice" and spec.shown == "main"
+    )
     for data in (f"inputs:set:z-image:{place}", f"inputs:pick:z-image:{place}:0", "generate:card"):
         anna.forge(data)
     assert len(anna.received) == count

@@ -26,7 +26,9 @@ def test_a_command_points_to_the_private_chat(party, command):
     alice.send(command, group=group)
     said = group_texts(group)
     assert len(said) == 1 and "private" in said[0]
-    buttons = [cell for m in group.messages for row in m.get("reply_markup", {}).get("inline_keyboard", []) for cell in row]
+    buttons = [
+        cell for m in group.messages for row in m.get("reply_markup", {}).get("inline_keyboard", []) for cell in row
+    ]
     assert any(cell.get("url", "").startswith("https://t.me/") for cell in buttons)
 
 

@@ -168,7 +168,12 @@ def test_12_every_correction_is_an_entry_with_actor_and_reason(start_bot):
     boss.send("30 a mistake")
     boss.tap("✓ Debit")
     (entry,) = bot.bot.ledger.entries(user_of(bot, alice).id, limit=1)
-    assert (entry.kind, entry.amount, entry.reason, entry.actor_id) == ("admin", -3_000, "a mistake", user_of(bot, boss).id)
+    assert (entry.kind, entry.amount, entry.reason, entry.actor_id) == (
+        "admin",
+        -3_000,
+        "a mistake",
+        user_of(bot, boss).id,
+    )
     alice.send("/balance")
     assert "−30 ₽" in alice.last and "a mistake" in alice.last
 

@@ -18,7 +18,21 @@ TOLD_TO_USERS = ("desk.reason_", "desk.refused", "team.told_", "team.role_", "us
 RAW = ["Traceback", "Exception", "Error:", "Internal Error", "HTTP", "NoneType", "sqlite", "psycopg", "peewee", "api.kie", "KIE", "createTask",
        "errorCode", "failCode", "callBackUrl", "taskId", "task_id", "stub"]  # fmt: skip
 SETTING = re.compile(r"\b[A-Z]{2,}_[A-Z_]{2,}\b")
-FAILURES = ("500-internal", "500-moderation", "402-credits", "401", "429", "433", "455", "505", "550", "422", "502", "drop", "501-failed")
+FAILURES = (
+    "500-internal",
+    "500-moderation",
+    "402-credits",
+    "401",
+    "429",
+    "433",
+    "455",
+    "505",
+    "550",
+    "422",
+    "502",
+    "drop",
+    "501-failed",
+)
 
 
 def sent_to(bot, person):
@@ -99,8 +113,14 @@ def pay(bot, boss, alice):
     charge_back_unheard(bot, alice, charge)
     bot.forward(900, step=100)
     user = user_of(bot, alice).id
-    for steps in ((f"refunds:ask:{user}:0", "not wanted"), (f"users:resume:{user}", "clear"), (f"users:credit:{user}", "50 sorry"),
-                  (f"users:debit:{user}", "10 wrong"), (f"users:message:{user}", "hello"), (f"users:note:{user}", "SECRET-NOTE")):
+    for steps in (
+        (f"refunds:ask:{user}:0", "not wanted"),
+        (f"users:resume:{user}", "clear"),
+        (f"users:credit:{user}", "50 sorry"),
+        (f"users:debit:{user}", "10 wrong"),
+        (f"users:message:{user}", "hello"),
+        (f"users:note:{user}", "SECRET-NOTE"),
+    ):
         boss.forge(steps[0])
         boss.send(steps[1])
         yes = [data for data in boss.buttons.values() if data.startswith(("refunds:go", "users:ok"))]
@@ -121,7 +141,18 @@ def pauses(bot, boss, alice):
     boss.send("/pause")
     order(alice)
     boss.send("/resume")
-    for command in ("/balance", "/payments", "/history", "/terms", "/paysupport", "/help", "/id", "/models fox", "/invite", "/language"):
+    for command in (
+        "/balance",
+        "/payments",
+        "/history",
+        "/terms",
+        "/paysupport",
+        "/help",
+        "/id",
+        "/models fox",
+        "/invite",
+        "/language",
+    ):
         alice.send(command)
     bot.restart()
     alice.send("/start")

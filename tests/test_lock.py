@@ -100,7 +100,9 @@ def test_known_transaction_poolers_are_refused_by_name(address, tmp_path):
         lock.make(address, tmp_path)
 
 
-@pytest.mark.parametrize("address", ["postgresql://u:p@aws-0.pooler.supabase.com:5432/postgres", "postgresql://u:p@host/db"])
+@pytest.mark.parametrize(
+    "address", ["postgresql://u:p@aws-0.pooler.supabase.com:5432/postgres", "postgresql://u:p@host/db"]
+)
 def test_direct_addresses_and_session_poolers_are_not_refused(address, tmp_path):
     assert lock.make(address, tmp_path)
 

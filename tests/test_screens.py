@@ -104,7 +104,14 @@ def is_news(screen):
     """Tell whether a message is no screen but the main menu itself, news of an order, or an admin's decision."""
     routes = {":".join(label.data.split(":")[:2]) for label in screen.labels if label.data}
     is_menu = {"models:type", "balance:show"} <= routes
-    return is_menu or routes & {"orders:cancel", "transfer:approve", "desk:approve", "transfer:refuse", "desk:refuse", "desk:back"}
+    return is_menu or routes & {
+        "orders:cancel",
+        "transfer:approve",
+        "desk:approve",
+        "transfer:refuse",
+        "desk:refuse",
+        "desk:back",
+    }
 
 
 @SQLITE
@@ -211,7 +218,9 @@ def test_17_a_screen_that_was_deleted_is_sent_anew(start_bot):
     old = anna.last_message
     bot.bot.delete_quietly(anna.id, old["message_id"])
     person = {"id": anna.id, "is_bot": False, "first_name": "Anna", "language_code": "en"}
-    bot.telegram.update(callback_query={"id": "9" * 18, "from": person, "chat_instance": "1", "data": "balance:show", "message": old})
+    bot.telegram.update(
+        callback_query={"id": "9" * 18, "from": person, "chat_instance": "1", "data": "balance:show", "message": old}
+    )
     assert "0 ₽" in anna.last
 
 
@@ -246,4 +255,6 @@ def test_the_bot_works_without_any_one_plugin(start_bot, monkeypatch, tmp_path, 
     anna.send("a fox in the snow")
     anna.forge("generate:open:z-image")
     assert anna.last
-    assert not [record for record in caplog.records if record.levelname == "ERROR" and "silence" not in record.getMessage()]
+    assert not [
+        record for record in caplog.records if record.levelname == "ERROR" and "silence" not in record.getMessage()
+    ]

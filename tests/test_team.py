@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.shop import entries_of, texts, user_of
+from tests.shop import entries_of, user_of
 from tests.till import open_card, request, staff, transfer
 
 pytest.importorskip("plugins.team")
@@ -30,7 +30,11 @@ def test_a_role_is_asked_about_once_given_and_told(start_bot):
     assert "Boss: role · Sam · cashier" in boss.last
     boss.send("/staff")
     assert "Sam · cashier" in boss.buttons
-    menus = [c["params"] for c in bot.telegram.calls("setMyCommands") if c["params"].get("scope", {}).get("chat_id") == sam.id]
+    menus = [
+        c["params"]
+        for c in bot.telegram.calls("setMyCommands")
+        if c["params"].get("scope", {}).get("chat_id") == sam.id
+    ]
     assert menus and {"admin"} <= {command["command"] for command in menus[0]["commands"]}
     assert "rate" not in {command["command"] for command in menus[0]["commands"]}
 
@@ -169,8 +173,14 @@ def test_every_act_stands_in_the_log_with_who_and_whom(start_bot):
     sam.send("/pause lunch")
     sam.send("/resume")
     boss.send("/audit")
-    whats = ["setting · SALES_PAUSED", "setting · SALES_PAUSED · lunch", "setting · USD_RATE · 95",
-             "top-up refused · Alice · 300 ₽", "top-up taken back · Alice · 300 ₽", "top-up approved · Alice · 300 ₽"]
+    whats = [
+        "setting · SALES_PAUSED",
+        "setting · SALES_PAUSED · lunch",
+        "setting · USD_RATE · 95",
+        "top-up refused · Alice · 300 ₽",
+        "top-up taken back · Alice · 300 ₽",
+        "top-up approved · Alice · 300 ₽",
+    ]
     lines = [line for line in boss.last.split("\n") if "Sam:" in line]
     assert len(lines) == 6 and all(what in line for what, line in zip(whats, lines, strict=True)), lines
     open_card(boss, alice)

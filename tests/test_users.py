@@ -66,7 +66,9 @@ def test_the_card_shows_what_is_known_of_a_person(start_bot):
     ("+ Credit", "100 sorry for the <delay>", "✓ Credit", ("admin", 10_000)),
     ("− Debit", "100 paid <twice>", "✓ Debit", ("admin", -10_000)),
 ])  # fmt: skip
-def test_money_moves_after_one_question_with_actor_and_reason_in_the_persons_history(start_bot, label, words, yes, entry):
+def test_money_moves_after_one_question_with_actor_and_reason_in_the_persons_history(
+    start_bot, label, words, yes, entry
+):
     """Hole 12: a balance change by an admin that leaves no history row."""
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich("Alice", "500")

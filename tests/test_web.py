@@ -192,7 +192,10 @@ def test_a_callback_is_never_believed_about_the_result(web, lead):
     alice = ordered(bot)
     task, path = bot.kie.task()["task_id"], job_path(bot)
     stamp = str(int(bot.clock.now().timestamp()))
-    body = {"code": 200, "data": {"taskId": task, "state": "success", "resultJson": '{"resultUrls":["http://evil/x.png"]}'}}
+    body = {
+        "code": 200,
+        "data": {"taskId": task, "state": "success", "resultJson": '{"resultUrls":["http://evil/x.png"]}'},
+    }
     headers = {"X-Webhook-Timestamp": stamp, "X-Webhook-Signature": signature(KEY, task, stamp)}
     answer = requests.post(f"http://127.0.0.1:{web.port}{path}", json=body, headers=headers, timeout=5)
     bot.pump()

@@ -5,7 +5,17 @@ Texts: notes.* in data/texts/<lang>/notes.po.
 
 from core.buttons import button
 from core.errors import UserError
-from core.tables import BooleanField, ForeignKeyField, IdField, Table, TextField, User, UtcField, connection, transaction
+from core.tables import (
+    BooleanField,
+    ForeignKeyField,
+    IdField,
+    Table,
+    TextField,
+    User,
+    UtcField,
+    connection,
+    transaction,
+)
 
 SHOWN = 6
 

@@ -28,5 +28,7 @@ def take(ctx):
         raise UserError("wish.want_text", buttons=[button("wish.never_mind", "start:menu")], most=MOST)
     ctx.done("wish")
     for admin in ctx.bot.admins():
-        ctx.notify(admin.id, "wish.came", unique=f"wish:{ctx.update_id}:{admin.id}", name=ctx.user.first_name, text=ctx.text)
+        ctx.notify(
+            admin.id, "wish.came", unique=f"wish:{ctx.update_id}:{admin.id}", name=ctx.user.first_name, text=ctx.text
+        )
     ctx.reply("wish.thanks", ctx.bot.home())
