@@ -53,9 +53,12 @@ class FrozenClock(Clock):
 
 
 class Running:
-    """A started bot with its people."""
+    """A started bot with its people.
 
-    def __init__(self, telegram, kie, url, *, now=NOON, plugins=ROOT / "plugins", models=main.MODELS, **settings):
+    Names in capitals are settings; `plugins`, `texts` and `models` are folders or files to use in place of the house's.
+    """
+
+    def __init__(self, telegram, kie, url, *, now=NOON, **more):
         self.telegram, self.kie, self.url = telegram, kie, url
         self.clock = FrozenClock(telegram, kie, now)
         self.environ = {
@@ -70,16 +73,14 @@ class Running:
             "USD_RATE": "90",
             "TIME_ZONE": "UTC",
             "TRANSFER_DETAILS": "Test Bank 0000 1111",
-        } | settings
-        self._plugins, self._models = plugins, models
+        } | {name: value for name, value in more.items() if name.isupper()}
+        self._parts = {name: value for name, value in more.items() if name.islower()}
         self._calls_seen = 0
         self.start()
 
     def start(self):
         """Build the bot on what the database holds, as a new process would."""
-        self.bot = main.build(
-            self.environ, self.clock, threads=0, rng=random.Random(1), plugins=self._plugins, models=self._models
-        )
+        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
         main.open_storage(self.bot.settings, self.bot.tables)
         self.bot.introduce()
         self.bot.introduce_staff()
@@ -114,7 +115,7 @@ class Running:
         person.send("/start")
         user = self.bot.users.by_telegram_id(person.id)
         now = self.clock.now()
-        key = f"test:{person.id}:{amount}"
+        key = f"test:{user.id}:{amount}"
         self.bot.ledger.post(user.id, int(amount) * 100, kind="admin", key=key, now=now, reason="test money")
         return person
 

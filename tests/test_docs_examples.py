@@ -1,0 +1,151 @@
+"""The plugins of docs/plugins.md: each is a file under docs/examples that works as the page says."""
+
+import shutil
+
+import pytest
+
+from tests.kit import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+FILES = sorted(EXAMPLES.glob("plugins/*.py"))
+
+
+@pytest.fixture
+def start(start_bot, tmp_path):
+    """Return a function that starts the bot with the examples beside the house's own plugins."""
+    plugins, texts = tmp_path / "plugins", tmp_path / "texts"
+    for source, target in ((ROOT / "plugins", plugins), (ROOT / "data" / "texts", texts)):
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLES / "plugins", plugins, dirs_exist_ok=True)
+    shutil.copytree(EXAMPLES / "texts", texts, dirs_exist_ok=True)
+    return lambda **settings: start_bot(plugins=plugins, texts=texts, **settings)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_page_shows_the_file_as_it_is(path):
+    assert f"```python\n{path.read_text(encoding='utf-8')}```" in PAGE
+    assert f"docs/examples/plugins/{path.name}" in PAGE
+
+
+def test_the_page_shows_the_texts_of_the_first_plugin():
+    for lang in ("en", "ru"):
+        po = (EXAMPLES / "texts" / lang / "hello.po").read_text(encoding="utf-8")
+        assert po[po.index("msgid", 100) :] in PAGE  # what follows the header
+
+
+def test_hello_greets_in_both_languages(start):
+    bot = start()
+    alice, anna = bot.user("Alice <3"), bot.user("Анна", language_code="ru")
+    alice.send("/hello")
+    assert alice.last == "Hello, Alice <3!"
+    anna.send("/hello")
+    assert anna.last == "Здравствуйте, Анна!"
+    alice.send("/help")
+    assert "/hello" in alice.last
+
+
+def test_the_daily_bonus_is_paid_once_a_day(start):
+    bot = start(DAILY_BONUS="500", now="2026-11-22 21:00")
+    alice = bot.user("Alice")
+    alice.send("/daily")
+    assert "5 ₽" in alice.last
+    alice.tap("daily:claim")
+    alice.tap("daily:claim")
+    assert alice.toast == "You have taken it today. The next one is in 3 hours."
+    assert bot.balance(alice) == 500
+    bot.clock.forward(3 * 3600)
+    alice.tap("daily:claim")
+    assert bot.balance(alice) == 1000
+
+
+def test_without_its_setting_there_is_no_daily_bonus(start):
+    alice = start().user()
+    alice.send("/daily")
+    assert "/daily" not in [f"/{one['command']}" for one in alice.telegram.state["bot"]["commands"]]
+    assert "5 ₽" not in alice.last
+
+
+def test_a_wish_reaches_the_admins(start):
+    bot = start()
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/start")
+    alice.tap("💡 A wish")
+    alice.document(b"%PDF-")
+    assert "A wish is a text" in alice.last
+    alice.send("<b>dark mode</b>")
+    assert alice.last == "Thank you. We read every wish."
+    assert boss.last == "A wish of Alice\n<b>dark mode</b>"
+    alice.send("/wish")
+    alice.send("/balance")  # a command always wins over an open dialogue
+    assert "Balance" in alice.last
+
+
+def test_notes_are_kept_and_ticked_off_by_their_owner_alone(start):
+    bot = start()
+    alice, mallory = bot.user("Alice"), bot.user("Mallory")
+    alice.send("/note buy milk")
+    alice.send("/note call Bob")
+    assert "2 notes" in alice.last
+    mallory.send("/start")
+    mallory.forge("notes:tick:1")
+    alice.tap("☐ buy milk")
+    assert "1 note" in alice.last
+    assert "☐ buy milk" not in alice.buttons
+    bot.restart()
+    alice.send("/notes")
+    assert "☐ call Bob" in alice.buttons
+
+
+def test_the_table_of_notes_grows_from_its_first_version(start):
+    from storage import db, schema
+
+    bot = start()
+    model, migrations = next(one for one in bot.bot.tables if one[0].__name__ == "Note")
+    with db.transaction() as connection:  # as version 1 left it
+        connection.execute_sql("ALTER TABLE plugin_note DROP COLUMN done")
+        connection.execute_sql("UPDATE stored SET value = '1' WHERE name = 'table:plugin_note'")
+    assert schema.adopt(model, migrations) == 2
+    alice = bot.user("Alice")
+    alice.send("/note buy milk")
+    assert "1 note" in alice.last
+
+
+def test_cash_at_the_counter_is_credited_once(start):
+    bot = start(COUNTER_ADDRESS="Main Street 1")
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/topup")
+    alice.tap("payments:amount:30000")
+    alice.tap("🏪 At the counter")
+    assert "Main Street 1" in alice.last
+    boss.send("/paid 1")
+    assert boss.last == "Payment 1: 300 ₽ credited."
+    assert "+300 ₽" in alice.last
+    boss.send("/paid 1")
+    assert boss.last == "Payment 1 was credited before."
+    assert bot.balance(alice) == 30_000
+    alice.send("/paid 1")
+    assert bot.balance(alice) == 30_000
+    boss.send("/paid 77")
+    assert "no payment 77" in boss.last
+
+
+def test_a_reminder_comes_when_its_time_has_come_and_once(start):
+    bot = start()
+    alice = bot.user("Alice")
+    alice.send("/remind 30 take the cake out")
+    assert alice.last == "I will write to you in 30 minutes."
+    bot.restart()
+    bot.forward(29 * 60)
+    assert "⏰" not in alice.last
+    bot.forward(2 * 60)
+    assert alice.last == "⏰ take the cake out"
+    bot.forward(3600, step=600)
+    assert [message["text"] for message in alice.received].count("⏰ take the cake out") == 1
+
+
+def test_a_forgotten_argument_is_explained(start):
+    alice = start().user()
+    for command, words in {"/remind soon": "/remind 30", "/note": "/note buy milk"}.items():
+        alice.send(command)
+        assert words in alice.last
