@@ -176,7 +176,7 @@ def test_the_readme_shows_the_real_defaults(tmp_path):
             else str(int(default) if isinstance(default, bool) else default)
         )
         assert (
-            readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in `DATA_DIR`") or name == "DATA_DIR"
+            readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in DATA_DIR") or name == "DATA_DIR"
         ), name
         if readme[name] in ("empty", "off", "–"):
             assert default in (None, "", 0, (), False), name
