@@ -93,7 +93,7 @@ def kill_at_random(
     environ = servers.settings(url, folder, PORT=str(port), PLANT=plant, **more)
     process = Process(environ, Path(folder) / "bot.log", LAUNCHER if plant else BOT)
     try:
-        process.start()
+        process.start_first()
         town = Town(servers, users, seed=seed, pause_s=pause_s)
         town.start()
         for _ in range(kills):

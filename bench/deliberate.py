@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.books import reading
 from bench.crash import finish, settle
 from bench.load import FROM_PICTURE, NoAnswer, Servers, Town, picture
-from bench.process import LAUNCHER, Process
+from bench.process import LAUNCHER, Process, free_port
 from storage.tables import Job
 
 SPEED = 20
@@ -27,9 +27,9 @@ class Stage:
     def __init__(self, servers, url, folder, plant):
         self.url, self.doom = url, Path(folder) / "doom"
         clock = {"CLOCK_SPEED": str(SPEED), "CLOCK_START": str(time.time())}
-        environ = servers.settings(url, folder, DOOM_FILE=str(self.doom), PLANT=plant, **clock)
+        environ = servers.settings(url, folder, PORT=str(free_port()), DOOM_FILE=str(self.doom), PLANT=plant, **clock)
         self.servers, self.process = servers, Process(environ, Path(folder) / "bot.log", LAUNCHER)
-        self.process.start()
+        self.process.start_first()
         self.process.keep_alive()
         self.town = Town(servers, 1)
         self.customer, self.admin = self.town.customers[0], self.town.admins[0]

@@ -39,7 +39,7 @@ def spoil(url, folder, *, seconds=300, users=50, share=0.2, hang_s=HANG_S, speed
     )  # fmt: skip
     process = Process(environ, Path(folder) / "bot.log", BOT if speed == 1 else LAUNCHER)
     try:
-        process.start()
+        process.start_first()
         town = Town(servers, users, seed=seed, pause_s=pause_s)
         for human in (*town.customers, *town.admins):
             human.patience_s = PATIENCE_S

@@ -57,13 +57,20 @@ class Process:
             time.sleep(0.01)
 
     def wait_until_ready(self, patience_s=60):
-        """Wait until the bot leads and handles updates, as /health says on its PORT."""
+        """Wait until the bot leads and handles updates, as /health says on its PORT; return whether it came to that."""
         end = time.monotonic() + patience_s
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(requests.RequestException, ValueError):
                 if requests.get(f"http://127.0.0.1:{self.environ['PORT']}/health", timeout=2).json().get("leader"):
-                    return
+                    return True
             time.sleep(0.05)
+        return False
+
+    def start_first(self):
+        """Start the bot and wait for it, so that what uses it finds a database; raise when it does not come."""
+        self.start()
+        if not self.wait_until_ready():
+            raise RuntimeError(f"the bot does not start: {self.log_path.read_text(errors='replace')[-2000:]}")
 
     def kill(self):
         """Kill the process as a power switch would: SIGKILL, nothing is cleaned up."""

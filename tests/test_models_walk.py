@@ -77,9 +77,9 @@ class Walk:
         """The open card."""
         return self.bot.drafts.get(self.user.id, "generate", self.running.clock.now())
 
-    def keyboard(self):
+    def keyboard(self, shown=None):
         """Return the data of the card's buttons, row by row."""
-        shown = self.person.last_message
+        shown = shown or self.person.last_message
         rows = shown.get("reply_markup", {}).get("inline_keyboard", [])
         return [[cell.get("callback_data") for cell in row] for row in rows]
 
@@ -87,7 +87,7 @@ class Walk:
         """Tap a button of the newest message, or the first one whose data begins so; it must be there."""
         shown = self.person.last_message
         if not data.startswith("generate:open"):
-            cells = [cell for row in self.keyboard() for cell in row if cell]
+            cells = [cell for row in self.keyboard(shown) for cell in row if cell]
             found = [cell for cell in cells if cell == data] or [cell for cell in cells if cell.startswith(data)]
             assert found, f"no {data} among {cells}: {self.person.last!r}"
             data = found[0]

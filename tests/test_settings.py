@@ -175,8 +175,9 @@ def test_the_readme_shows_the_real_defaults(tmp_path):
             if isinstance(default, tuple)
             else str(int(default) if isinstance(default, bool) else default)
         )
-        assert (
-            readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in DATA_DIR") or name == "DATA_DIR"
+        assert readme[name] in (shown, "–", "empty", "off", "the real ones", "SQLite in DATA_DIR") or name in (
+            "DATA_DIR",
+            "DATABASE_URL",
         ), name
         if readme[name] in ("empty", "off", "–"):
             assert default in (None, "", 0, (), False), name

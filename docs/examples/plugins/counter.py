@@ -11,7 +11,7 @@ def register(bot):
     """Declare the way to pay and the cashier's command."""
     if bot.setting("COUNTER_ADDRESS", default=""):
         bot.payment_method("counter", "counter.button", start)
-        bot.command("paid", take_cash, about="counter.about", admin=True)
+        bot.command("paid", take_cash, about="counter.about", right="topups")
 
 
 def start(ctx, amount):

@@ -1,4 +1,4 @@
-"""/wish: a person says what the bot lacks, and the admins read it.
+"""/wish: a person says what the bot lacks, and the operator's people read it.
 
 Texts: wish.* in data/texts/<lang>/wish.po.
 """
@@ -27,8 +27,7 @@ def take(ctx):
     if not 0 < len(ctx.text) <= MOST:
         raise UserError("wish.want_text", buttons=[button("wish.never_mind", "start:menu")], most=MOST)
     ctx.done("wish")
-    for admin in ctx.bot.admins():
-        ctx.notify(
-            admin.id, "wish.came", unique=f"wish:{ctx.update_id}:{admin.id}", name=ctx.user.first_name, text=ctx.text
-        )
+    for reader, chat_id in ctx.bot.desk("message"):  # those who answer people, or their group
+        unique = f"wish:{ctx.update_id}:{chat_id or reader.id}"
+        ctx.notify(reader.id, "wish.came", unique=unique, chat_id=chat_id, name=ctx.user.first_name, text=ctx.text)
     ctx.reply("wish.thanks", ctx.bot.home())
