@@ -4,6 +4,7 @@ Speaks PostgreSQL's protocol 3.0 (its documentation, Frontend/Backend Protocol) 
 passwords. Idle server connections are taken last in, first out, which is PgBouncer's default.
 """
 
+import contextlib
 import socket
 import struct
 import threading
@@ -142,7 +143,7 @@ class Wire:
                 threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _carry(self, source, sink):
-        with source, sink:
+        with source, sink, contextlib.suppress(OSError):  # the other direction has closed both
             while data := source.recv(65536):
                 if not self.silent.is_set():  # else it is lost, and nobody is told
                     sink.sendall(data)

@@ -389,7 +389,9 @@ def test_documents_name_no_command_line_that_is_missing():
 
 
 def test_every_chat_command_in_the_documents_exists():
-    ours = set(re.findall(r'bot\.command\(\s*"([a-z]+)"', "\n".join(path.read_text() for path in PLUGINS)))
+    examples = sorted((ROOT / "docs" / "examples" / "plugins").glob("*.py"))
+    code_of = "\n".join(path.read_text() for path in [*PLUGINS, *examples])
+    ours = set(re.findall(r'bot\.command\(\s*"([a-z]+)"', code_of))
     for name, text in documents():
         named = set(re.findall(r"(?<![\w./<:-])/([a-z]{2,})(?![\w/.])", "\n".join(code(text))))
         unknown = (

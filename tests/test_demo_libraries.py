@@ -63,7 +63,7 @@ def test_pytelegrambotapi(server, alice, monkeypatch):
         data = bot.download_file(bot.get_file(message.photo[-1].file_id).file_path)
         bot.send_photo(message.chat.id, picture(), caption=f"bytes: {len(data)}")
 
-    thread = threading.Thread(target=bot.polling, kwargs={"timeout": 1, "long_polling_timeout": 1}, daemon=True)
+    thread = threading.Thread(target=bot.polling, kwargs={"timeout": 20, "long_polling_timeout": 1}, daemon=True)
     thread.start()
     talk(alice)
     bot.stop_polling()
@@ -90,6 +90,7 @@ def run_beside(main, alice):
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(20)
+        loop.close()
     assert not failed
 
 

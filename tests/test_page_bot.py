@@ -3,13 +3,14 @@
 Everything here is pressed on the page, as a visitor or a contributor would.
 """
 
+import os
 import shutil
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from demo import scaffold
-from tests.browser import ARGUMENTS, CHROMIUM, ROOT, Chat, Demo
+from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, ROOT, Chat, Demo
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -191,3 +192,21 @@ def test_a_saved_plugin_is_loaded_again_and_a_broken_one_keeps_its_last_good_ver
     expect(toast).to_have_text("Loaded: greet")
     chat.send("/greet")
     chat.sees("common.unknown_command")
+
+
+def test_an_example_of_the_documents_works_in_the_page(tree, workshop, open_page):
+    chat = open_page(workshop, first_user(workshop))
+    examples = ROOT / "docs" / "examples"
+    for lang in ("en", "ru"):
+        shutil.copy(examples / "texts" / lang / "notes.po", tree / "data" / "texts" / lang)
+    shutil.copy(examples / "plugins" / "notes.py", tree / "plugins")
+    expect(chat.page.get_by_test_id("toast")).to_contain_text("notes")
+    for note in ("Water the plants", "Call grandmother"):
+        chat.send(f"/note {note}")
+        expect(chat.page.get_by_test_id("keyboard-button").filter(has_text=note)).to_be_visible()
+    chat.send("/notes")
+    expect(chat.page.locator(f"{MESSAGE}:last-child")).to_contain_text("2 notes")
+    if os.environ.get("SCREENSHOTS"):
+        chat.page.screenshot(path=ROOT / "docs" / "images" / "plugin.png")
+    chat.tap_label("Water the plants")
+    expect(chat.page.locator(f"{MESSAGE}:last-child")).to_contain_text("1 note")
