@@ -20,7 +20,7 @@ from core.services import Services
 from core.texts import TAGS, Lang
 from core.transport import NotSent, UnknownOutcome
 from core.updates import Updates
-from storage import drafts, health, inbox, outbox, staff, users
+from storage import db, drafts, health, inbox, outbox, staff, users
 from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Bot(Services):
         self.telebot = telebot.TeleBot(settings["TELEGRAM_BOT_TOKEN"] or "0:none", threaded=False, validate_token=False)
         self._dispatcher = Dispatcher(self)
         self.updates = None
-        self.loops = []
+        self.loops = self._workers = ()
         self.leads_since = self.wrote_at = clock.now()
         self.stopping = threading.Event()
 
@@ -306,18 +306,25 @@ class Bot(Services):
 
     def wake(self):
         """Have the loops look for new work at once."""
-        for loop in self.loops:
-            if loop.name in ("outbox", "facts", "poller", "delivery"):
-                loop.wake()
+        for loop in self._workers:
+            loop.wake()
 
     # running
 
     def prepare(self, threads=128):
         """Make the parts that need every plugin registered."""
         self.updates = Updates(
-            self.sender, self.handle, self.clock, threads=threads, kinds=self.kinds(), set_aside=self._apologise
+            self.sender,
+            self.handle,
+            self.clock,
+            threads=threads,
+            kinds=self.kinds(),
+            set_aside=self._apologise,
+            done=lambda: self._inbox.wake(),
         )
         self.loops = self._make_loops()
+        self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
+        self._workers = [loop for loop in self.loops if loop.name in ("outbox", "facts", "poller", "delivery")]
 
     def kinds(self):
         """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
@@ -330,12 +337,12 @@ class Bot(Services):
         return Loop(name, step, seconds, self.clock)
 
     def _make_loops(self):
-        def loop(name, step, every_s):
-            return Loop(name, step, every_s, self.clock)
+        def loop(name, step, every_s, rest_s=0):
+            return Loop(name, step, every_s, self.clock, rest_s)
 
         loops = [
             loop("webhook", lambda now: webhook.ensure(self, now), WEBHOOK_LOOK_S),
-            loop("inbox", self.updates.forget_finished, 0.5),
+            loop("inbox", self.updates.tidy, 0.5, rest_s=0.05),
             loop("adopt", self.updates.adopt, 2),
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
@@ -357,8 +364,10 @@ class Bot(Services):
 
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""
+        before = db.writes()
         self._dispatcher.handle(update)
-        self.wake()
+        if db.writes() != before:
+            self.wake()
 
     def _apologise(self, update, reason):
         """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
@@ -438,7 +447,7 @@ class Bot(Services):
 def _pieces(text):
     """Cut a text into parts Telegram accepts, at the ends of lines where there are any (tags never span our lines)."""
     pieces, rest = [], text
-    while len(_untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
+    while 2 * len(rest) > MAX_TEXT and len(_untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
         cut = _cut(rest)
         pieces.append(rest[:cut])
         rest = rest[cut:].lstrip("\n")

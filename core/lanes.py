@@ -1,7 +1,7 @@
 """Lanes: things to handle, in order within a lane, at the same time across lanes.
 
-A lane is a chat. Threads are started while all others are busy (they wait for the network, not for the CPU) and
-end after half a minute without work.
+A lane is a chat. Threads are started while all others wait for the network; while they keep the processor busy, one more
+would only be in their way. They end after half a minute without work.
 """
 
 import collections
@@ -11,6 +11,24 @@ import time
 
 log = logging.getLogger(__name__)
 IDLE_S = 30
+STEADY = 8
+BUSY, SPAN_S = 0.7, 0.005  # share of a core, measured over at least this time
+
+
+class Load:
+    """Tells whether threads wait for the network, so that one more would help: Python runs one at a time."""
+
+    def __init__(self):
+        self._at, self._used = time.perf_counter(), time.process_time()
+
+    def is_light(self):
+        """Tell whether the process left the processor alone since the last question; False if that was just now."""
+        at, used = time.perf_counter(), time.process_time()
+        if at - self._at < SPAN_S:
+            return False
+        light = used - self._used < BUSY * (at - self._at)
+        self._at, self._used = at, used
+        return light
 
 
 class Lanes:
@@ -28,6 +46,7 @@ class Lanes:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
+        self._load = Load()
         self._closed = False
         lock = threading.Lock()
         self._work_came = threading.Condition(lock)
@@ -46,11 +65,21 @@ class Lanes:
 
     def _employ(self):
         """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
-        if len(self._ready) > self._idle and self._count < self._limit:
-            self._count += 1
-            threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
-        else:
+        if len(self._ready) <= self._idle:
             self._work_came.notify()
+        elif self._count < min(STEADY, self._limit) or (self._count < self._limit and self._load.is_light()):
+            self._start()
+
+    def _start(self):
+        self._count += 1
+        threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
+
+    def grow(self):
+        """Start threads for all that waits, if the others only wait for the network; to be called now and then."""
+        with self._work_came:
+            if self._load.is_light():
+                for _ in range(min(len(self._ready) - self._idle, self._limit - self._count)):
+                    self._start()
 
     def run_waiting(self):
         """Handle everything that waits, in this thread (for a pool without threads); return the number of items."""
@@ -116,6 +145,8 @@ class Lanes:
             lane = self._ready.popleft()
             mark, item = object(), self._lanes[lane].popleft()
             self._running[mark] = (lane, item, self._monotonic())
+            if self._ready:
+                self._employ()
             return mark, lane, item
 
     def _give_back(self, lane):

@@ -49,13 +49,14 @@ class Loop:
     """A thread that calls `step(now)` every `every_s` seconds, or at once when it is woken.
 
     A step that raises is logged and tried again after a growing pause; the thread lives on. A step that returns
-    something true has more to do and is called again at once.
+    something true has more to do and is called again at once. `rest_s` is the least time between two steps.
     """
 
-    def __init__(self, name, step, every_s, clock):
+    def __init__(self, name, step, every_s, clock, rest_s=0):
         self.name = name
         self.step = step
         self._every_s = every_s
+        self._rest_s = rest_s
         self._clock = clock
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -92,4 +93,5 @@ class Loop:
                 failures += 1
                 log.exception("%s failed, time %d in a row", self.name, failures)
                 self._stopping.wait(min(LONGEST_PAUSE_S, 0.5 * 2**failures))
+            self._stopping.wait(self._rest_s)
             self._wake.wait(self._every_s)

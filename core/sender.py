@@ -13,31 +13,12 @@ from telebot import apihelper
 from core.transport import NotSent, Transport, UnknownOutcome
 
 REPEATABLE = frozenset(
-    [
-        "getUpdates",
-        "getMe",
-        "getFile",
-        "getChat",
-        "getChatMember",
-        "getWebhookInfo",
-        "getStarTransactions",
-        "getMyStarBalance",
-        "setMyCommands",
-        "deleteMyCommands",
-        "setChatMenuButton",
-        "setMyDescription",
-        "setMyShortDescription",
-        "setWebhook",
-        "deleteWebhook",
-        "answerCallbackQuery",
-        "answerPreCheckoutQuery",
-        "sendChatAction",
-        "editMessageText",
-        "editMessageCaption",
-        "editMessageReplyMarkup",
-        "deleteMessage",
-        "refundStarPayment",
-    ]
+    """
+    getUpdates getMe getFile getChat getChatMember getWebhookInfo getStarTransactions getMyStarBalance
+    setMyCommands deleteMyCommands setChatMenuButton setMyDescription setMyShortDescription setWebhook
+    deleteWebhook answerCallbackQuery answerPreCheckoutQuery sendChatAction editMessageText editMessageCaption
+    editMessageReplyMarkup deleteMessage refundStarPayment
+    """.split()
 )
 TRIES = 4
 LONGEST_HOLD_S = 60

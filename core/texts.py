@@ -82,9 +82,7 @@ class Texts:
 
     def money(self, lang, amount):
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
-        pattern = "#,##0" if amount % 100 == 0 else "#,##0.00"
-        number = format_decimal(abs(amount) / 100, format=pattern, locale=lang)
-        return f"{'−' if amount < 0 else ''}{number} {_sign(self.currency)}"
+        return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency)}"
 
     def _fill(self, lang, key, values, wrap):
         template = self.template(lang, key, values.get("n"))
@@ -171,6 +169,13 @@ def _bare(text):
 @lru_cache(maxsize=4096)
 def _parse(template):
     return tuple((literal, name, spec) for literal, name, spec, _conv in string.Formatter().parse(template))
+
+
+@lru_cache(maxsize=4096)
+def _units(lang, amount):
+    """Return an amount in minor units as a person writes it; Babel takes its time, and amounts come again."""
+    pattern = "#,##0" if amount % 100 == 0 else "#,##0.00"
+    return format_decimal(amount / 100, format=pattern, locale=lang)
 
 
 @cache

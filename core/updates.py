@@ -32,7 +32,7 @@ GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
 class Updates:
     """The one door for updates, polled or by webhook."""
 
-    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside):
+    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside, done=lambda: None):
         self._sender = sender
         self._handle = handle
         self.threaded = bool(threads)
@@ -44,6 +44,7 @@ class Updates:
         self._threads = threads
         self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
         self._finished = []
+        self._done = done  # called after each update: its row can go
         self._in_hand = set()  # ids of updates in the lanes
         self._handled = collections.OrderedDict()  # the last ids that were
         self._guard = threading.Lock()
@@ -160,6 +161,7 @@ class Updates:
             else:
                 with self._guard:
                     self._finished.append(update_id)
+                self._done()
                 return
 
     def _handle_when_stored(self, update):
@@ -211,7 +213,12 @@ class Updates:
         self._note_handled([update_id])
         self._set_aside(update, reason)
 
-    def forget_finished(self, _now=None):
+    def tidy(self, _now=None):
+        """Delete the rows of handled updates, and see that the lanes have the threads they need."""
+        self.lanes.grow()
+        self.forget_finished()
+
+    def forget_finished(self):
         """Delete the rows of handled updates, many at once."""
         with self._guard:
             finished, self._finished = self._finished, []

@@ -70,6 +70,7 @@ class FairLock:
 
 
 _write_lock = FairLock()
+_thread = threading.local()
 
 
 class IdField(BigAutoField):
@@ -195,12 +196,18 @@ def connection():
             db.close()
 
 
+def writes():
+    """Return how many write transactions this thread has begun: the same number again means that nothing was written."""
+    return getattr(_thread, "writes", 0)
+
+
 @contextmanager
 def transaction():
     """Run the block as one durable write transaction; inside another one it is a part that rolls back alone.
 
     So who catches an error of the inner block, and goes on, keeps nothing of it.
     """
+    _thread.writes = writes() + 1
     with connection() as db:
         if db.in_transaction() or is_postgres():
             with db.atomic():

@@ -6,22 +6,27 @@ confirm button carries `<draft>.<version>` and an old screen cannot order what i
 
 from datetime import timedelta
 
-from storage.db import connection, transaction
+from storage.db import transaction
+from storage.prepared import Prepared
 from storage.tables import Draft
 
+_get = Prepared(
+    lambda user, plugin, now: Draft.select().where(Draft.user == user, Draft.plugin == plugin, Draft.expires_at > now)
+)
+_listening = Prepared(
+    lambda user, now: Draft.select().where(Draft.user == user, Draft.step.is_null(False), Draft.expires_at > now)
+)
 LIFETIME = timedelta(days=1)
 
 
 def get(user_id, plugin, now):
     """Return the user's live draft of a plugin, or None."""
-    with connection():
-        return Draft.get_or_none(Draft.user == user_id, Draft.plugin == plugin, Draft.expires_at > now)
+    return _get.first(user_id, plugin, now)
 
 
 def listening(user_id, now):
     """Return the draft that waits for this user's next input, or None."""
-    with connection():
-        return Draft.get_or_none(Draft.user == user_id, Draft.step.is_null(False), Draft.expires_at > now)
+    return _listening.first(user_id, now)
 
 
 def put(user_id, plugin, now, **fields):

@@ -2,17 +2,19 @@
 
 from peewee import fn
 
-from storage.db import connection, transaction
+from storage.db import UtcField, connection, transaction
 from storage.tables import Inbox
 
 MAX_ATTEMPTS = 3
+INSERT = "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee's takes three times as long
 
 
 def store(rows, now):
     """Keep updates, `(update_id, lane, body)` each, in one transaction; known ones stay as they are."""
-    with transaction():
-        values = [dict(update_id=i, lane=lane, body=body, received_at=now) for i, lane, body in rows]
-        Inbox.insert_many(values).on_conflict_ignore().execute()
+    values = [value for row in rows for value in (*row, UtcField().db_value(now))]
+    with transaction() as db:
+        row = f"({', '.join([db.param] * 4)}, 0, FALSE)"
+        db.execute_sql(f"{INSERT} {', '.join([row] * len(rows))} ON CONFLICT DO NOTHING", values)
 
 
 def left():

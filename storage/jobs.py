@@ -15,6 +15,7 @@ from peewee import JOIN, Select, fn
 
 from storage import free, ledger
 from storage.db import connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Draft, Job, User
 
 OPEN = ("queued", "submitting", "running", "lost")
@@ -22,6 +23,7 @@ LATE = ("deadline", "lost")  # reasons of failure after which a result may still
 LATE_WATCH = timedelta(days=1)
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
+_on_hold = Prepared(lambda user: Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN)))
 
 
 class StaleQuote(Exception):
@@ -348,9 +350,7 @@ def last_of(user_id, model):
 
 def on_hold(user_id):
     """Return the sum the user's open jobs hold, in minor units."""
-    with connection():
-        total = Job.select(fn.SUM(Job.price)).where(Job.user == user_id, Job.state.in_(OPEN)).scalar()
-        return int(total or 0)
+    return int(_on_hold.scalar(user_id) or 0)
 
 
 def popularity(now, days=30):

@@ -8,7 +8,15 @@ Amounts are whole minor units (kopecks). All functions join a transaction that i
 from peewee import fn
 
 from storage.db import connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Account, Entry
+
+_balance = Prepared(lambda user: Account.select(Account.balance).where(Account.user == user))
+_newest = Prepared(
+    lambda user, limit: (
+        Entry.select().where(Entry.user == user, Entry.amount != 0).order_by(Entry.id.desc()).limit(limit)
+    )
+)
 
 KINDS = frozenset(
     [
@@ -101,10 +109,10 @@ def written_off(key):
 def balance(user_id, lock=False):
     """Return the user's balance in minor units (money on hold is already out of it)."""
     with connection() as db:
+        if not (lock and db.for_update):
+            return _balance.scalar(user_id) or 0
         query = Account.select(Account.balance).where(Account.user == user_id)
-        if lock and db.for_update:
-            query = query.for_update()
-        return query.scalar() or 0
+        return query.for_update().scalar() or 0
 
 
 def _refuse_negative(*amounts):
@@ -140,6 +148,8 @@ def entries(user_id, limit=10, before=None, moving=False):
 
     `moving` leaves out those of nothing: the capture of a fixed price, whose hold is what people saw go.
     """
+    if moving and before is None:
+        return _newest.rows(user_id, limit)
     with connection():
         query = Entry.select().where(Entry.user == user_id).order_by(Entry.id.desc()).limit(limit)
         if before is not None:

@@ -8,8 +8,11 @@ from peewee import fn
 
 from storage import facts
 from storage.db import connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Account, User
 
+_get = Prepared(lambda user_id: User.select().where(User.id == user_id))
+_by_telegram_id = Prepared(lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
 SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write an update
 
 
@@ -26,7 +29,7 @@ class Sender:
 def seen(sender, now, update_id=None):
     """Return the user behind an update, made or brought up to date where needed (usually one read, no write)."""
     with connection():
-        user = User.get_or_none(User.telegram_id == sender.telegram_id)
+        user = _by_telegram_id.first(sender.telegram_id)
         if user is None:
             return _create(sender, now, update_id)
         changes = {
@@ -70,14 +73,12 @@ def change(user, **fields):
 
 def get(user_id):
     """Return the user with this internal id, or None."""
-    with connection():
-        return User.get_or_none(User.id == user_id)
+    return _get.first(user_id)
 
 
 def by_telegram_id(telegram_id):
     """Return the user with this Telegram id, or None."""
-    with connection():
-        return User.get_or_none(User.telegram_id == telegram_id)
+    return _by_telegram_id.first(telegram_id)
 
 
 def by_code(code):

@@ -1,8 +1,9 @@
 """Lanes with real threads: order within a chat, no waiting across chats, hanging items, and a clean end."""
 
 import threading
+import time
 
-from core.lanes import Lanes
+from core.lanes import SPAN_S, STEADY, Lanes, Load
 
 WAIT_S = 20  # for a noisy machine; nothing here takes that long
 
@@ -46,6 +47,30 @@ def test_threads_grow_with_waiting_work_up_to_the_limit():
         lanes.put(lane, lane)
     assert lanes.drain(WAIT_S)
     assert max(most) == 4
+
+
+def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
+    inside, release, wanted = [], threading.Event(), 3 * STEADY
+
+    def handle(item):
+        inside.append(item)
+        release.wait(WAIT_S)
+
+    lanes = Lanes(handle, threads=128)
+    for lane in range(wanted):
+        lanes.put(lane, lane)
+    end = time.monotonic() + WAIT_S
+    while len(inside) < wanted and time.monotonic() < end:
+        lanes.grow()
+    release.set()
+    assert lanes.drain(WAIT_S) and len(inside) == wanted
+
+
+def test_a_busy_processor_gets_no_more_threads():
+    load, until = Load(), time.process_time() + 4 * SPAN_S
+    while time.process_time() < until:
+        pass
+    assert not load.is_light()
 
 
 def test_an_item_that_hangs_gives_its_lane_to_the_next_one():

@@ -77,6 +77,7 @@ def test_15_a_second_copy_stands_by_and_takes_over(start, telegram):
     alice = telegram.person("Alice", language_code="en")
     alice.send("/start")
     alice.wait_for("Hi, Alice!", PATIENCE_S)
+    telegram.wait(lambda: health(ports[0])[1]["inbox_age_s"] is None, PATIENCE_S, "the end of the first update")
     first.kill()
     alice.send("/balance")
     alice.wait_for("0 ₽", PATIENCE_S)

@@ -1,0 +1,64 @@
+"""Statements that are written once say the same as those peewee writes each time."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storage import db, schema, users
+from storage.db import connection, transaction
+from storage.prepared import Prepared
+from storage.tables import Draft, Entry, User
+
+NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def anna(database_url):
+    db.connect(database_url)
+    schema.migrate()
+    yield users.seen(users.Sender(77, "Anna", "anna", "en"), NOW)
+    db.disconnect()
+
+
+def test_a_row_is_an_instance_as_peewee_makes_it(anna):
+    found = Prepared(lambda telegram_id: User.select().where(User.telegram_id == telegram_id)).first(77)
+    with connection():
+        kept = User.get_by_id(anna.id)
+    assert found == kept and found.__data__ == kept.__data__
+    assert found.created_at == NOW and found.banned is False and found.role is None
+
+
+def test_nobody_is_none_and_no_rows_are_an_empty_list(anna):
+    nobody = Prepared(lambda name: User.select().where(User.username == name))
+    assert nobody.first("boris") is None and nobody.rows("boris") == []
+    assert nobody.first("anna").id == anna.id
+
+
+def test_columns_and_sums_come_plain(anna):
+    assert Prepared(lambda user: User.select(User.first_name).where(User.id == user)).scalar(anna.id) == "Anna"
+
+
+def test_times_constants_and_limits_find_their_places(anna):
+    with transaction():
+        for number, hours in enumerate((1, 2, 3)):
+            Draft.insert(user=anna.id, plugin=f"p{number}", expires_at=NOW + timedelta(hours=hours)).execute()
+    later = Prepared(
+        lambda user, now, limit: (
+            Draft.select()
+            .where(Draft.expires_at > now, Draft.user == user, Draft.version == 1)
+            .order_by(Draft.id.desc())
+            .limit(limit)
+        )
+    )
+    assert [draft.plugin for draft in later.rows(anna.id, NOW + timedelta(hours=1), 5)] == ["p2", "p1"]
+    assert [draft.plugin for draft in later.rows(anna.id, NOW, 1)] == ["p2"]
+
+
+def test_a_parameter_that_does_not_reach_the_statement_is_a_bug(anna):
+    with pytest.raises(ValueError, match="got lost"):
+        Prepared(lambda user, unused: Entry.select().where(Entry.user == user)).rows(anna.id, 1)
+
+
+def test_some_columns_are_no_instance(anna):
+    some = Prepared(lambda user: User.select(User.id, User.lang).where(User.id == user))
+    assert some.rows(anna.id) == [(anna.id, None)]
