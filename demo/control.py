@@ -99,6 +99,18 @@ def person_fields(body, allowed):
     return fields
 
 
+@route("POST", "/demo/crowd")
+def post_crowd(server, body):
+    """Have `count` people with ids from `first` on write the same text, all at once; make those who are not there."""
+    world, first = server.world, body.number("first")
+    for number in range(body.number("count")):
+        person = world.people.get(first + number) or world.add_person(
+            id=first + number, first_name=f"Person {number}", language_code="en"
+        )
+        acts.write(world, person, body.need("text"))
+    return get_pending(server, body)
+
+
 @route("PATCH", r"/demo/people/(\d+)")
 def patch_person(server, body, person_id):
     """Change a person; block or unblock the bot; clear the chat on the page."""

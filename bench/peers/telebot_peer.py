@@ -3,19 +3,24 @@
 import os
 
 import telebot
-from peewee import IntegerField, Model, SqliteDatabase
+from peewee import BigIntegerField, Model, SqliteDatabase
+from playhouse.pool import PooledPostgresqlDatabase
 from telebot import apihelper, types
 
 apihelper.API_URL = os.environ["API"] + "/bot{0}/{1}"
-database = SqliteDatabase(os.environ["DATABASE"], pragmas={"journal_mode": "wal"})
+address = os.environ["DATABASE"]
+if address.startswith("postgresql"):
+    database = PooledPostgresqlDatabase(address, max_connections=20, prefer_psycopg3=True)
+else:
+    database = SqliteDatabase(address, pragmas={"journal_mode": "wal"})
 bot = telebot.TeleBot(os.environ["TOKEN"], num_threads=8)
 
 
 class Account(Model):
     """A user's balance."""
 
-    user_id = IntegerField(primary_key=True)
-    balance = IntegerField()
+    user_id = BigIntegerField(primary_key=True)
+    balance = BigIntegerField()
 
     class Meta:
         database = database
