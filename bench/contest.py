@@ -27,15 +27,18 @@ LONGEST_S = 120
 
 
 class Server:
-    """The local Bot API server in a process of its own, with `people` people; `round_trip_s` is added to every call."""
+    """The local Bot API server in a process of its own; `round_trip_s` is added to every call."""
 
-    def __init__(self, round_trip_s=0.0):
+    def __init__(self, round_trip_s=0.0, people=0, admin=None):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "demo", "--port", str(port), "--token", TOKEN]
+        command += ["--admin", str(admin)] if admin else []
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._session = requests.Session()
         wait_until(self._answers, "the local Bot API server")
+        if people:
+            self.post("crowd", first=FIRST, count=people)
         if round_trip_s:
             self.post("trouble", method="*", kind="slow", times=10**9, delay_s=round_trip_s)
 
@@ -90,7 +93,7 @@ class Contestant:
 @contextlib.contextmanager
 def contestant(name, server, addresses, folder):
     """Run a contestant against the server for the block."""
-    command, environ = _ours(server, addresses["ours"], folder) if name == "ours" else _peer(name, server, addresses)
+    command, environ = ours(server, addresses["ours"], folder) if name == "ours" else _peer(name, server, addresses)
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "SYSTEMROOT") if key in os.environ}
     with (folder / f"{name}.log").open("ab") as output:
         process = subprocess.Popen(
@@ -107,7 +110,8 @@ def _peer(name, server, addresses):
     return [str(PEERS[name])], {"TOKEN": TOKEN, "API": server.url, "DATABASE": addresses["peer"]}
 
 
-def _ours(server, address, folder):
+def ours(server, address, folder):
+    """Return (command, environment) of our bot."""
     environ = {
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_API_URL": server.url,
@@ -135,7 +139,7 @@ def databases(kind, people):
         else:
             addresses = {"ours": f"sqlite:///{folder}/ours.db", "peer": str(folder / "peer.db")}
         _fill_peer(addresses["peer"], people)
-        _fill_ours(addresses["ours"], people)
+        _fillours(addresses["ours"], people)
         yield addresses, folder
 
 
@@ -155,7 +159,7 @@ def _fill_peer(address, people):
         connection.executemany("INSERT INTO account VALUES (?, ?)", rows)
 
 
-def _fill_ours(address, people):
+def _fillours(address, people):
     from storage import db, schema, users
     from storage.tables import Fact
 

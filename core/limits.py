@@ -37,27 +37,3 @@ class Flood:
                 return "ok"
             found[0], found[1], found[2] = now_s + SILENCE_S, 0, now_s + SILENCE_S
             return "warn"
-
-
-class Pace:
-    """Lets callers through one at a time, evenly, and holds all of them back when Telegram says so."""
-
-    def __init__(self, per_second, clock):
-        self._gap = 1 / per_second
-        self._clock = clock
-        self._next = clock.monotonic()
-        self._guard = threading.Lock()
-
-    def wait(self):
-        """Wait for one's turn."""
-        with self._guard:
-            turn = max(self._next, self._clock.monotonic())
-            self._next = turn + self._gap
-        pause = turn - self._clock.monotonic()
-        if pause > 0:
-            self._clock.sleep(pause)
-
-    def hold(self, seconds):
-        """Let nobody through for this long."""
-        with self._guard:
-            self._next = max(self._next, self._clock.monotonic() + seconds)

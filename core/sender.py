@@ -4,8 +4,10 @@ A 429 names the seconds to wait; that chat is held back for as long, the others 
 unknown is repeated only when doing it twice changes nothing.
 """
 
+import collections
 import json
 import threading
+from contextlib import contextmanager
 
 import requests
 from telebot import apihelper
@@ -20,8 +22,10 @@ REPEATABLE = frozenset(
     editMessageReplyMarkup deleteMessage refundStarPayment
     """.split()
 )
+MESSAGES = ("send", "copy", "forward")  # how the methods begin that Telegram counts (core.telegram.org/bots/faq)
 TRIES = 4
 LONGEST_HOLD_S = 60
+HELD_MOST = 1000  # chats; then those whose time is over are forgotten
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
 
 
@@ -59,15 +63,17 @@ class Sender:
         self._base = base
         self._clock = clock
         self._held = {}  # chat id → monotonic second until which it is held back
+        self._sent = collections.deque(maxlen=1000)  # when the messages of the last second were answered
+        self._under_way = []
         self._guard = threading.Lock()
         self.transport = Transport(base)
         self.transport.install()
 
-    def call(self, method, files=None, timeout_s=None, wait=True, **params):
+    def call(self, method, files=None, timeout_s=None, wait=True, reserved=False, **params):
         """Call a method and return its result as plain data.
 
         Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at
-        once instead of being waited for.
+        once instead of being waited for. A `reserved` message was counted before, by `reserve`: it is sent once.
         """
         params = {name: value for name, value in params.items() if value is not None}
         chat = params.get("chat_id")
@@ -75,11 +81,12 @@ class Sender:
             if wait:
                 self._wait_for(chat)
             try:
-                return self._once(method, dict(params), files, timeout_s)
+                with self._counted(method, chat, reserved and attempt == 1):
+                    return self._once(method, dict(params), files, timeout_s)
             except TelegramError as error:
                 if error.retry_after is None or not wait or attempt == TRIES:
                     raise
-                self._hold(chat, error.retry_after)
+                self.hold(chat, error.retry_after)
             except (NotSent, UnknownOutcome) as error:
                 if attempt == TRIES or (isinstance(error, UnknownOutcome) and method not in REPEATABLE):
                     raise
@@ -101,9 +108,42 @@ class Sender:
         except (apihelper.ApiHTTPException, apihelper.ApiInvalidJSONException):
             raise UnknownOutcome(f"{method}: not a Bot API answer") from None
 
-    def _hold(self, chat, seconds):
-        until = self._clock.monotonic() + min(seconds, LONGEST_HOLD_S)
+    @contextmanager
+    def _counted(self, method, chat, reserved):
+        if not method.startswith(MESSAGES) or method == "sendChatAction":
+            yield
+            return
+        if not reserved:
+            self.reserve(chat)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._under_way.remove(chat)
+                self._sent.append((self._clock.monotonic(), chat))
+
+    def reserve(self, chat):
+        """Count a message as under way that `call(…, reserved=True)` will send, and nothing can keep from it."""
         with self._guard:
+            self._under_way.append(chat)
+
+    def lately(self):
+        """Return the chats of the messages under way and of those answered in the last second, whoever sent them.
+
+        Telegram lets pass about 30 a second, one of them to a chat, and counts a message before we have its answer.
+        """
+        with self._guard:
+            while self._sent and self._sent[0][0] <= self._clock.monotonic() - 1:
+                self._sent.popleft()
+            return [chat for _at, chat in self._sent] + self._under_way
+
+    def hold(self, chat, seconds):
+        """Send nothing to a chat for so long; what is meant for it waits."""
+        now = self._clock.monotonic()
+        until = now + min(seconds, LONGEST_HOLD_S)
+        with self._guard:
+            if len(self._held) > HELD_MOST:
+                self._held = {held: end for held, end in self._held.items() if end > now}
             self._held[chat] = max(until, self._held.get(chat, 0))
 
     def _wait_for(self, chat):

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core.buttons import button
 from core.errors import UserError
-from core.limits import Pace
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
-PER_SECOND = 29  # Telegram: about 30 messages a second overall; one is left for replies
-BATCH = 58  # two seconds' worth: what a crash leaves in doubt at the most
+PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; what people are answered comes out of the broadcast
+ROOM = 29  # messages of the last second, answers among them, after which the broadcast waits
+BATCH = 57  # two seconds' worth: what a crash leaves in doubt at the most
 THREADS = 6
 AUDIENCES = ("all", "active:7", "active:30", "paid", "unpaid", "lang:ru", "lang:en")
 
@@ -234,27 +234,57 @@ def _progress(bot, found):
     return f"broadcast.is_{found.state}", [*rows, end], values
 
 
-class Sending:
-    """Sends the running broadcast at Telegram's pace, a second's worth a step."""
+class Turns:
+    """Lets copies go one at a time, evenly, behind the answers to people, and none while Telegram wants a pause."""
 
-    def __init__(self):
-        self._pace = None
-        self._pool = None
-        self._shown = None
+    def __init__(self, bot):
+        self._sender, self._clock = bot.sender, bot.clock
+        self._next = bot.clock.monotonic()
         self._guard = threading.Lock()
 
+    def wait(self, chat):
+        """Wait for one's turn, and until the chat has not been written to for a second."""
+        while chat in self._sender.lately():
+            self._clock.sleep(0.1)
+        with self._guard:
+            self._sleep_until(self._next)
+            while len(self._sender.lately()) >= ROOM:
+                self._clock.sleep(0.03)
+            self._sender.reserve(chat)
+            self._next = max(self._next, self._clock.monotonic() - 1) + 1 / PER_SECOND
+
+    def _sleep_until(self, turn):
+        pause = turn - self._clock.monotonic()
+        if pause > 0:
+            self._clock.sleep(pause)
+
+    def hold(self, seconds):
+        """Let nobody go for this long."""
+        with self._guard:
+            self._next = max(self._next, self._clock.monotonic() + seconds)
+
+
+class Sending:
+    """Sends the running broadcast at Telegram's pace, two seconds' worth a step."""
+
+    def __init__(self):
+        self._turns = None
+        self._pool = None
+        self._shown = None
+
     def step(self, bot, now):
-        """Send the next copies of the running broadcast."""
+        """Send the next copies of the running broadcast; return whether there may be more."""
         found = bot.broadcasts.running()
         if found is None:
-            return
-        self._pace = self._pace or Pace(PER_SECOND, bot.clock)
+            return False
+        self._turns = self._turns or Turns(bot)
         people = bot.broadcasts.claim(found.id, BATCH)
         if people:
             bot.broadcasts.mark(found.id, self._send(bot, found, people))
         elif bot.broadcasts.move(found.id, ["running"], "done", now):
             log.info("broadcast %s is done", found.id)
         self._show(bot, found.id, now, last=not people)
+        return bool(people)
 
     def _send(self, bot, found, people):
         """Copy the message to some people; return {user id: outcome}."""
@@ -267,7 +297,7 @@ class Sending:
 
     def _one(self, bot, found, user_id, telegram_id):
         while True:
-            self._pace.wait()
+            self._turns.wait(telegram_id)
             try:
                 bot.sender.call(
                     "copyMessage",
@@ -275,11 +305,13 @@ class Sending:
                     from_chat_id=found.chat_id,
                     message_id=found.message_id,
                     wait=False,
+                    reserved=True,
                 )
+                bot.sender.hold(telegram_id, 1)  # an answer to this very person waits, instead of being refused
                 return "sent"
             except TelegramError as error:
                 if error.retry_after is not None:
-                    self._pace.hold(error.retry_after)
+                    self._turns.hold(error.retry_after)
                     continue
                 if error.is_gone:
                     bot.users.mark_blocked(telegram_id, True)
@@ -287,7 +319,7 @@ class Sending:
                 log.warning("broadcast %s to user %s: %s", found.id, user_id, error)
                 return "failed"
             except NotSent:
-                self._pace.hold(1)
+                self._turns.hold(1)
             except UnknownOutcome:
                 return "failed"  # it may have arrived: at most once
 
