@@ -6,7 +6,6 @@ given back, a code redeemed.
 """
 
 import sqlite3
-import sys
 import tempfile
 from pathlib import Path
 
@@ -74,5 +73,4 @@ def _copy(source, path):
 
 
 if __name__ == "__main__":
-    print(keep())
-    sys.exit(0)
+    keep()
