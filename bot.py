@@ -150,6 +150,7 @@ def run(environ, stage=None):
         )
 
     lead.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
+    db.flatten()
     return 0
 
 
@@ -178,6 +179,8 @@ def command(name, argument, environ):
     except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        commands.db.disconnect()
     return 0
 
 
