@@ -343,4 +343,5 @@ To begin, put these four lines into a file named .env (or try `python bot.py --d
 if __name__ == "__main__":
     code = main()
     logging.shutdown()
+    sys.stdout.flush()
     os._exit(code)  # a thread may still wait for the network; what it was doing stands in the rows

@@ -15,7 +15,7 @@ KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "XDG_RUNTIME_DIR", "SYSTEMROOT")
 
 def environment(**settings):
     """Return an environment with nothing of ours in it but `settings`."""
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONUNBUFFERED": "1"} | settings
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | settings
 
 
 def run(*arguments, folder=None, **settings):

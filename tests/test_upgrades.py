@@ -13,7 +13,7 @@ import pytest
 from storage import audit, db, dump, ledger, schema, stored, users
 from storage.tables import TABLES, Account, Entry, User
 from tests.kit import ROOT
-from tests.process import PATIENCE_S, Process
+from tests.process import PATIENCE_S, Process, run
 
 KEPT = sorted((ROOT / "tests" / "data").glob("schema-*.db"))
 BALANCES = {"Boss": 0, "Alice": 99856, "Boris": 30000, "Vera": 5000}  # kopecks, in each of the kept files
@@ -83,6 +83,10 @@ def test_money_moves_on_in_a_kept_database(upgraded):
     with pytest.raises(ledger.NotEnoughMoney):
         ledger.post(vera.id, -1, kind="admin", key="too much", now=NOW)
     assert list(audit.verify()) == []
+
+
+def test_what_a_command_says_reaches_a_pipe_and_a_file_too(kept):
+    assert run("verify", DATABASE_URL=kept) == (0, "4 accounts, 12 entries, 1348.56 in balances: 0 differences\n")
 
 
 # the schema
