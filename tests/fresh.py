@@ -28,7 +28,7 @@ def commands():
     """Return the two blocks of the README's "Run it": the lines that install, and those that start."""
     section = (ROOT / "README.md").read_text().split("## Run it")[1].split("\n## ")[0]
     blocks = re.findall(r"```\n(.*?)```", section, re.S)
-    return [[line.strip() for line in block.splitlines()] for block in blocks]
+    return [[line.strip() for line in block.splitlines() if line.strip()] for block in blocks]
 
 
 class Machine:
