@@ -150,6 +150,7 @@ def run(environ, stage=None):
         )
 
     lead.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
+    db.flatten()
     return 0
 
 
@@ -178,6 +179,8 @@ def command(name, argument, environ):
     except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        commands.db.disconnect()
     return 0
 
 
@@ -340,4 +343,5 @@ To begin, put these four lines into a file named .env (or try `python bot.py --d
 if __name__ == "__main__":
     code = main()
     logging.shutdown()
+    sys.stdout.flush()
     os._exit(code)  # a thread may still wait for the network; what it was doing stands in the rows

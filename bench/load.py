@@ -183,10 +183,12 @@ class Customer(Human):
     def __init__(self, *args, **fields):
         super().__init__(*args, **fields)
         self._count = 0
+        self.known = False  # to the bot
 
     def arrive(self):
         """Open the bot."""
         self.answer(self.say("/start"))
+        self.known = True
 
     def amount(self):
         """Return a sum of 100 to 400 roubles that hardly anybody else chooses."""
@@ -319,7 +321,8 @@ class Admin(Human):
 
     def correct(self):
         """Give some customer a few roubles."""
-        found = self.prepare_correction(self.rng.choice(self._customers))
+        customer = self.rng.choice(self._customers)
+        found = self.prepare_correction(customer) if customer.known else None
         if found is not None:
             self.confirm_correction(*found)
 

@@ -21,7 +21,9 @@ NO_POOLER = (
     "DATABASE_URL: found a connection pooler in transaction mode (PgBouncer, Supabase's port 6543, Neon's -pooler"
     " host); want the direct address, or a pooler in session mode"
 )
-HOPELESS = re.compile(r"password authentication failed|no password supplied|(database|role) .* does not exist")
+HOPELESS = re.compile(
+    r"password authentication failed|no password supplied|(database|role) .* does not exist|does not support SSL"
+)
 
 
 class LockLost(Exception):
@@ -32,9 +34,11 @@ class FileLock:
     """A lock on `bot.lock` in the data directory."""
 
     def __init__(self, folder):
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._stream = (folder / "bot.lock").open("a")
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._stream = (Path(folder) / "bot.lock").open("a")
+        except OSError as error:
+            raise SettingsError([f"DATA_DIR: found {folder!r} ({error}); want a folder the bot may write to"]) from None
 
     def acquire(self):
         """Take the lock if it is free; tell whether we have it."""

@@ -54,7 +54,7 @@ class Web:
     def health(self):
         """Say how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
         now, bot = self._clock.now(), self.bot
-        report = {"leader": bot is not None, "version": self._version, "uptime_s": _age(now, self._started)}
+        report = {"leader": bot is not None, "version": self._version, "uptime": _age(now, self._started)}
         try:
             with db.connection() as database:
                 database.execute_sql("SELECT 1")

@@ -4,7 +4,7 @@ Setting: BACKUP_KEEP, how many nightly files stay in DATA_DIR/backups; 0, the de
 Texts: backup.* in data/texts/<lang>/backup.po.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 MAX_BYTES = 49 * 1024 * 1024  # Bot API: bots upload up to 50 MB
@@ -49,7 +49,5 @@ def nightly(bot, now):
 
 def check(bot):
     """Tell when the nightly backup has not been written."""
-    newest = max((path.stat().st_mtime for path in folder(bot).glob("bot-*.gz")), default=None)
-    if newest is None or bot.clock.now() - datetime.fromtimestamp(newest, UTC) > STALE:
-        return "backup.stale"
-    return None
+    oldest = f"bot-{bot.clock.now() - STALE:%Y-%m-%d-%H%M%S}"  # the name has the time: a copied file keeps it
+    return None if any(path.name > oldest for path in folder(bot).glob("bot-*.gz")) else "backup.stale"

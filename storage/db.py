@@ -134,6 +134,14 @@ def disconnect():
         database.obj.close()
 
 
+def flatten():
+    """Bring what SQLite keeps in its journal into the one file, for whoever copies or moves it after we have ended."""
+    if not is_postgres():
+        with connection() as db:
+            db.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody: another copy may lead by now
+        disconnect()
+
+
 def is_postgres():
     """Tell which of the two databases is open."""
     return not isinstance(database.obj, SqliteDatabase)

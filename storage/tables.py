@@ -5,6 +5,7 @@
 """
 
 from peewee import (
+    SQL,
     BigIntegerField,
     BlobField,
     BooleanField,
@@ -146,6 +147,9 @@ class TopUp(Table):
 
     class Meta:
         indexes = ((("user", "id"), False), (("state", "id"), False))
+
+
+TopUp.add_index(SQL("CREATE UNIQUE INDEX top_up_one_pending ON top_up (user_id) WHERE state = 'pending'"))
 
 
 class Sketch(Table):

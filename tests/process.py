@@ -15,7 +15,7 @@ KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "XDG_RUNTIME_DIR", "SYSTEMROOT")
 
 def environment(**settings):
     """Return an environment with nothing of ours in it but `settings`."""
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONUNBUFFERED": "1"} | settings
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | settings
 
 
 def run(*arguments, folder=None, **settings):
@@ -65,13 +65,17 @@ class Process:
             self._process.poll()
             threading.Event().wait(0.02)
 
+    def wait(self, seconds):
+        """Wait until it ends by itself; return its exit code."""
+        code = self._process.wait(seconds)
+        self._reader.join(seconds)
+        return code
+
     def terminate(self):
         """Ask it to end as a platform does; return (exit code, seconds it took)."""
         started = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
-        return code, time.monotonic() - started
+        return self.wait(PATIENCE_S), time.monotonic() - started
 
     def kill(self):
         """End it as a power cut does."""

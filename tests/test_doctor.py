@@ -1,10 +1,15 @@
 """Doctor: every trouble an installation can have, each with its remedy, in the chat and on the command line."""
 
+import logging
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 
+from storage import db
 from tests.kit import main
+from tests.till import pay_stars
 
 
 def findings(bot):
@@ -101,3 +106,61 @@ def test_the_command_prints_a_line_for_each_check_and_fails_when_something_is_wr
     assert "PROBLEM kie: KIE has only 20 credits. Top up at kie.ai" in out
     assert "ok      token" in out
     assert "checks found something" in err
+
+
+# what depends on the machine
+
+
+def test_sqlite_on_a_disk_that_goes_with_its_container_is_a_loud_warning(start_bot, monkeypatch, caplog):
+    """Lessons D6: balances were gone after each deploy. RENDER is what that platform sets; its disks are mounts."""
+    monkeypatch.setenv("RENDER", "true")
+    bot = start_bot()
+    if db.is_postgres():
+        assert "temporary disk" not in findings(bot)
+        return
+    assert findings(bot)["temporary disk"] == "doctor.temporary_disk" or _is_on_a_mount(bot)
+    with caplog.at_level(logging.WARNING):
+        bot.forward(6 * 3600, step=3600)
+    assert ("goes with its container" in caplog.text) is not _is_on_a_mount(bot)
+
+
+def _is_on_a_mount(bot):
+    """Tell whether the test's folder lies on a mounted disk of its own that lasts: memory is none."""
+    folder = Path(bot.url.removeprefix("sqlite:///")).parent
+    return not str(folder).startswith("/dev/shm") and any(map(Path.is_mount, [folder, *list(folder.parents)[:-1]]))
+
+
+def test_a_full_disk_is_told(start_bot, tmp_path):
+    usage = shutil.disk_usage(tmp_path)
+    bot = start_bot(DATA_DIR=str(tmp_path / "data"))
+    assert ("disk" in findings(bot)) is (usage.free < 500 * 1024**2)
+
+
+def test_a_database_of_an_older_version_is_told_and_left_alone(healthy):
+    with db.transaction() as real:
+        real.execute_sql("DELETE FROM schema_migration")
+    assert ignoring_the_disk(findings(healthy)) == {"migrations": "doctor.migrations"}
+    assert healthy.bot.schema.pending() == ["0001_start"], "it only looks"
+
+
+@pytest.mark.parametrize(
+    ("telegram_says", "key"),
+    [({}, "doctor.webhook_gone"), ({"url": "https://elsewhere.example/x"}, "doctor.webhook_gone")],
+)
+def test_a_webhook_that_leads_elsewhere_is_found(start_bot, telegram_says, key):
+    bot = start_bot(
+        BOT_MODE="webhook", PUBLIC_URL="http://127.0.0.1:9", PORT="8080",
+        now=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+    )  # fmt: skip
+    if telegram_says:
+        bot.bot.sender.call("setWebhook", **telegram_says)
+    assert findings(bot)["webhook"] == key
+
+
+def test_a_payment_telegram_does_not_list_is_found(healthy):
+    alice = healthy.user()
+    charge = pay_stars(alice)
+    with db.transaction() as real:
+        mark = "FALSE" if db.is_postgres() else "0"
+        real.execute_sql(f"UPDATE charge SET listed = {mark}, created_at = created_at - 9000000000")
+    assert charge and findings(healthy)["stars"] == "doctor.stars"

@@ -67,3 +67,50 @@ def test_everything_goes_through_the_one_handler():
         assert logging.getLogger("TeleBot").handlers == [], "the library brings a handler of its own"
     finally:
         logging.getLogger().handlers[:] = before
+
+
+@pytest.fixture
+def lines(start_bot):
+    """A bot, and what is logged at INFO while it works."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(log.SafeFormatter(as_json=True))
+    root, before = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel("INFO")
+    yield start_bot(), lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.removeHandler(handler)
+    root.setLevel(before)
+
+
+def test_each_update_has_one_line_with_what_took_it_how_it_ended_and_a_word_of_its_own(lines):
+    bot, written = lines
+    alice = bot.user()
+    for words in ("/start", "/balance", "/nothing_of_the_kind"):
+        alice.send(words)
+    alice.tap("⌂ Menu")
+    found = [row for row in written() if row["logger"] == "core.dispatch"]
+    assert [(row["kind"], row["plugin"], row["outcome"]) for row in found] == [
+        ("message", "start", "done"),
+        ("message", "balance", "done"),
+        ("message", "", "common.unknown_command"),
+        ("callback_query", "start", "done"),
+    ]
+    assert all(isinstance(row["ms"], int) and row["user"] == found[0]["user"] for row in found)
+    assert len({row["trace"] for row in found}) == 4 and all(row["trace"].startswith("u") for row in found)
+
+
+def test_no_prompt_and_no_name_is_logged_above_debug(lines):
+    bot, written = lines
+    alice = bot.rich("Alicia-with-a-name")
+    for happens in ("done", "refused"):
+        if happens == "refused":
+            bot.kie.fail_next("400-moderation")
+        alice.send(f"a very private {happens} fox")
+        alice.tap("🖼 Picture")
+        alice.tap("▶ Create")
+        bot.forward(60)
+    said = json.dumps(written(), ensure_ascii=False)
+    assert "core.dispatch" in said
+    for word in ("private", "fox", "Alicia"):
+        assert word not in said

@@ -3,8 +3,11 @@
 Criteria 15 and 16 of the acceptance list.
 """
 
+import contextlib
 import re
+import shutil
 import socket
+import sqlite3
 
 import pytest
 import requests
@@ -65,6 +68,18 @@ def test_it_answers_says_how_it_is_and_ends_in_time(start, telegram):
     assert code == 0 and seconds < 10, process.log
     assert "Traceback" not in process.log and " ERROR " not in process.log
     assert health(port)[0] == 0
+
+
+def test_after_a_polite_end_everything_is_in_the_one_file(start, telegram, tmp_path):
+    process = start()
+    process.wait_for("is ready")
+    alice = telegram.person("Alice", language_code="en")
+    alice.send("/start")
+    alice.wait_for("Hi, Alice!", PATIENCE_S)
+    process.terminate()
+    shutil.copy(tmp_path / "bot.db", tmp_path / "copy.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute('SELECT first_name FROM "user"').fetchall() == [("Alice",)]
 
 
 def test_15_a_second_copy_stands_by_and_takes_over(start, telegram):

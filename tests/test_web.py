@@ -73,7 +73,7 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest(web, lead):
 def test_a_copy_that_stands_by_is_healthy(web, lead):
     lead()
     web.bot = None
-    assert health(web) == (200, {"status": "standby", "leader": False, "version": "1.2.3", "uptime_s": 0})
+    assert health(web) == (200, {"status": "standby", "leader": False, "version": "1.2.3", "uptime": 0})
 
 
 def test_a_bot_that_hears_nothing_from_telegram_for_three_minutes_is_degraded(web, lead):

@@ -1,0 +1,170 @@
+"""Every schema that was ever released comes forward with its money, and its entries stay for ever.
+
+A release with a new migration keeps a database of it: `python -m tests.kept`.
+"""
+
+import re
+import shutil
+from datetime import UTC, datetime
+
+import peewee
+import pytest
+
+from storage import audit, db, dump, ledger, schema, stored, users
+from storage.tables import TABLES, Account, Entry, User
+from tests.kit import ROOT
+from tests.process import PATIENCE_S, Process, run
+
+KEPT = sorted((ROOT / "tests" / "data").glob("schema-*.db"))
+BALANCES = {"Boss": 0, "Alice": 99856, "Boris": 30000, "Vera": 5000}  # kopecks, in each of the kept files
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=KEPT, ids=lambda path: path.stem)
+def kept(request, tmp_path):
+    """The address of a copy of a kept file."""
+    shutil.copy(request.param, tmp_path / "kept.db")
+    return f"sqlite:///{tmp_path}/kept.db"
+
+
+@pytest.fixture
+def upgraded(kept, request, tmp_path, database_url):
+    """An open database of each kind with the rows of a kept file, brought to this version."""
+    if database_url.startswith("sqlite"):
+        db.connect(kept)
+        schema.migrate()
+    else:
+        dump.write(kept, tmp_path / "kept.gz", NOW)
+        dump.restore(tmp_path / "kept.gz", database_url)
+    stored.forget()
+    yield
+    db.disconnect()
+
+
+def test_the_first_schema_is_kept_and_every_kept_one_is_known():
+    numbers = {path.stem.removeprefix("schema-") for path in KEPT}
+    assert "0001" in numbers and numbers <= {name[:4] for name in schema.known()}
+
+
+def test_a_kept_database_comes_forward_with_its_balances(upgraded):
+    with db.connection():
+        found = dict(User.select(User.first_name, Account.balance).join(Account, on=Account.user == User.id).tuples())
+        kinds = {kind for (kind,) in Entry.select(Entry.kind).distinct().tuples()}
+    assert found == BALANCES
+    assert kinds >= {"admin", "hold", "capture", "release", "stars", "refund", "topup", "promo"}
+    assert schema.pending() == [] and list(audit.verify()) == []
+
+
+ROW = "(id, user_id, amount, kind, key, created_at) VALUES (1, 1, 9, 'bonus', 'mine', 0)"
+CHANGES = ["UPDATE entry SET amount = amount + 1", "DELETE FROM entry"]
+ONLY_SQLITE = [f"INSERT OR REPLACE INTO entry {ROW}", f"REPLACE INTO entry {ROW}"]
+ONLY_POSTGRES = ["TRUNCATE entry", f"INSERT INTO entry {ROW} ON CONFLICT (id) DO UPDATE SET amount = 9"]
+
+
+def test_no_statement_changes_an_entry_of_a_kept_database(upgraded):
+    before = books()
+    for statement in CHANGES + (ONLY_POSTGRES if db.is_postgres() else ONLY_SQLITE):
+        with pytest.raises(peewee.DatabaseError, match="append-only"), db.transaction() as real:
+            real.execute_sql(statement)
+    assert books() == before and list(audit.verify()) == []
+
+
+def books():
+    """Return every entry as it stands."""
+    with db.connection():
+        return list(Entry.select(Entry.id, Entry.user, Entry.amount, Entry.kind, Entry.key).order_by(Entry.id).tuples())
+
+
+def test_money_moves_on_in_a_kept_database(upgraded):
+    last = books()[-1][0]
+    vera = next(user for user in map(users.get, range(1, 9)) if user and user.first_name == "Vera")
+    entry, created = ledger.post(vera.id, -5000, kind="admin", key="after", now=NOW)
+    assert created and entry.id > last and ledger.balance(vera.id) == 0
+    with pytest.raises(ledger.NotEnoughMoney):
+        ledger.post(vera.id, -1, kind="admin", key="too much", now=NOW)
+    assert list(audit.verify()) == []
+
+
+def test_what_a_command_says_reaches_a_pipe_and_a_file_too(kept):
+    assert run("verify", DATABASE_URL=kept) == (0, "4 accounts, 12 entries, 1348.56 in balances: 0 differences\n")
+
+
+# the schema
+
+
+def test_migrating_from_nothing_makes_the_live_tables_and_nothing_else(database_url, request, tmp_path):
+    db.connect(database_url)
+    schema.migrate()
+    migrated = structure()
+    if db.is_postgres():
+        db.connect(request.getfixturevalue("postgres")())
+    else:
+        db.connect(f"sqlite:///{tmp_path}/live.db")
+    with db.transaction() as real:
+        real.create_tables(TABLES)
+    live = structure()
+    db.disconnect()
+    assert migrated.keys() == live.keys() and len(live) > 100
+    for name, definition in migrated.items():
+        assert definition == live[name], name
+
+
+def test_a_kept_database_ends_with_the_schema_of_a_new_one(kept, tmp_path):
+    found = []
+    for url in (kept, f"sqlite:///{tmp_path}/new.db"):
+        db.connect(url)
+        schema.migrate()
+        found.append(structure())
+    db.disconnect()
+    assert found[0] == found[1]
+
+
+def structure():
+    """Return {name: definition} of every column, index and constraint; triggers and migrations' own rows apart."""
+    with db.connection() as real:
+        return _postgres(real) if db.is_postgres() else _sqlite(real)
+
+
+def _sqlite(real):
+    found = {}
+    for kind, name, sql in real.execute_sql("SELECT type, name, sql FROM sqlite_master WHERE type <> 'trigger'"):
+        if not name.startswith(("sqlite_", "schema_migration")):
+            words = re.sub(r"\s*([(),])\s*", r"\1", re.sub(r'["\s]+', " ", sql)).strip()
+            found[f"{kind} {name}"] = words
+    for table in [name.removeprefix("table ") for name in found if name.startswith("table ")]:
+        for column in real.execute_sql(f'PRAGMA table_xinfo("{table}")'):
+            found[f"{table}.{column[1]}"] = column
+    return found
+
+
+def _postgres(real):
+    columns = """
+        SELECT table_name || '.' || column_name, ordinal_position, data_type, is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = current_schema()"""
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+    constraints = """
+        SELECT conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace AND contype <> 'n'"""
+    rows = [row for query in (columns, indexes, constraints) for row in real.execute_sql(query)]
+    return {name: definition for name, *definition in rows if "schema_migration" not in name}
+
+
+# a database of a newer version
+
+
+def test_a_newer_database_stops_the_start_and_stays_as_it_is(servers, kept, tmp_path):
+    db.connect(kept)
+    with db.transaction() as real:
+        real.execute_sql(
+            "INSERT INTO schema_migration (name, applied) SELECT '9999_future', applied FROM schema_migration"
+        )
+    before = (structure(), books())
+    db.disconnect()
+    servers[0].call("POST", "/clock", json={"real": True})
+    process = Process(*servers, tmp_path, DATABASE_URL=kept)
+    code = process.wait(PATIENCE_S)
+    assert code == 2 and "has 9999_future, which this version does not know; upgrade the bot" in process.log
+    assert "Traceback" not in process.log
+    db.connect(kept)
+    assert (structure(), books()) == before
+    db.disconnect()
