@@ -30,7 +30,7 @@ import bot  # noqa: E402
 from core.loops import Clock  # noqa: E402
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
-INTO_INBOX = re.compile(r'INSERT (OR IGNORE )?INTO "inbox"')
+INTO_INBOX = re.compile(r'INSERT (OR IGNORE )?INTO "?inbox\b')
 
 
 class FastClock(Clock):

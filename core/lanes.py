@@ -18,12 +18,13 @@ BUSY, SPAN_S = 0.7, 0.005  # share of a core, measured over at least this time
 class Load:
     """Tells whether threads wait for the network, so that one more would help: Python runs one at a time."""
 
-    def __init__(self):
-        self._at, self._used = time.perf_counter(), time.process_time()
+    def __init__(self, clock=time.perf_counter, processor=time.process_time):
+        self._clock, self._processor = clock, processor
+        self._at, self._used = clock(), processor()
 
     def is_light(self):
         """Tell whether the process left the processor alone since the last question; False if that was just now."""
-        at, used = time.perf_counter(), time.process_time()
+        at, used = self._clock(), self._processor()
         if at - self._at < SPAN_S:
             return False
         light = used - self._used < BUSY * (at - self._at)

@@ -70,10 +70,13 @@ class Transport:
             self._local.session = None
 
     def request(self, method, url, params=None, files=None, timeout=(15, 30), proxies=None):
-        """Make one call and return its answer; raise NotSent or UnknownOutcome, without the address in their text."""
+        """Make one call and return its answer; raise NotSent or UnknownOutcome, without the address in their text.
+
+        It is always a POST, whatever `method` says: parameters stay out of the address.
+        """
         name = url.rsplit("/", 1)[-1]
         if files or self._proxied or not url.startswith(self._base):
-            return self._with_requests(method, url, name, params, files, timeout, proxies)
+            return self._with_requests(url, name, params, files, timeout, proxies)
         body = json.dumps(params or {}, default=_jsonable).encode()
         connection = self._connection(timeout, name)
         try:
@@ -120,12 +123,12 @@ class Transport:
             connection.close()
             self._local.connection = None
 
-    def _with_requests(self, method, url, name, params, files, timeout, proxies):
+    def _with_requests(self, url, name, params, files, timeout, proxies):
         session = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
         try:
-            response = session.request(method, url, data=params, files=files, timeout=timeout, proxies=proxies)
+            response = session.post(url, data=params, files=files, timeout=timeout, proxies=proxies)
         except requests.ConnectTimeout as error:
             raise NotSent(f"{name}: {type(error).__name__}") from None
         except requests.ConnectionError as error:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from peewee import Value, fn
 
 from storage.db import connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Broadcast, Entry, Recipient, User
 
 PAID = ("topup", "stars")
@@ -79,8 +80,12 @@ def move(broadcast_id, states, state, now):
 
 def running():
     """Return the oldest running broadcast, or None."""
-    with connection():
-        return Broadcast.select().where(Broadcast.state == "running").order_by(Broadcast.id).first()
+    return _running.first()
+
+
+@Prepared
+def _running():
+    return Broadcast.select().where(Broadcast.state == "running").order_by(Broadcast.id).limit(1)
 
 
 def claim(broadcast_id, limit):

@@ -5,7 +5,8 @@ A listener's effects and its mark in `fact_done` share a transaction, so they ha
 
 from datetime import timedelta
 
-from storage.db import connection, transaction
+from storage.db import transaction
+from storage.prepared import Prepared
 from storage.tables import Fact, FactDone
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
@@ -19,8 +20,12 @@ def emit(kind, now, **data):
 
 def due(now, limit=50):
     """Return facts whose listeners have work left, oldest first."""
-    with connection():
-        return list(Fact.select().where(Fact.run_at <= now).order_by(Fact.id).limit(limit))
+    return _due.rows(now, limit)
+
+
+@Prepared
+def _due(now, limit):
+    return Fact.select().where(Fact.run_at <= now).order_by(Fact.id).limit(limit)
 
 
 def run_once(fact, name, listener):

@@ -213,10 +213,14 @@ def _line():
 
 def queued(now, limit):
     """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
-    with connection():
-        line, order_by = _line()
-        query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
-        return list(query.order_by(*order_by).limit(limit))
+    return _queued.rows(now, limit)
+
+
+@Prepared
+def _queued(now, limit):
+    line, order_by = _line()
+    query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
+    return query.order_by(*order_by).limit(limit)
 
 
 def place(job):
@@ -243,15 +247,22 @@ def watched(now):
 
 def interrupted(before):
     """Return the ids of jobs that have been `submitting` since before a time: nobody waits for the answer any more."""
-    with connection():
-        query = Job.select(Job.id).where(Job.state == "submitting", Job.submitted_at <= before)
-        return [i for (i,) in query.tuples()]
+    return [i for (i,) in _interrupted.rows(before)]
+
+
+@Prepared
+def _interrupted(before):
+    return Job.select(Job.id).where(Job.state == "submitting", Job.submitted_at <= before)
 
 
 def overdue(now):
     """Return running and lost jobs past their deadline."""
-    with connection():
-        return list(Job.select().where(Job.state.in_(("running", "lost")), Job.deadline_at <= now))
+    return _overdue.rows(now)
+
+
+@Prepared
+def _overdue(now):
+    return Job.select().where(Job.state.in_(("running", "lost")), Job.deadline_at <= now)
 
 
 def to_show_progress(now, again_at, limit=10):
@@ -259,13 +270,18 @@ def to_show_progress(now, again_at, limit=10):
 
     Their next time is set to `again_at`.
     """
+    ids = [i for (i,) in _progressing.rows(now, limit)]
+    if not ids:
+        return []
     with transaction():
-        query = Job.select(Job.id).where(Job.progress_id.is_null(False), Job.progress_at <= now)
-        ids = [i for (i,) in query.order_by(Job.progress_at).limit(limit).tuples()]
-        if not ids:
-            return []
         Job.update(progress_at=again_at).where(Job.id.in_(ids)).execute()
         return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
+
+
+@Prepared
+def _progressing(now, limit):
+    query = Job.select(Job.id).where(Job.progress_id.is_null(False), Job.progress_at <= now)
+    return query.order_by(Job.progress_at).limit(limit)
 
 
 def note_progress(job_id, message_id, at):
@@ -276,9 +292,17 @@ def note_progress(job_id, message_id, at):
 
 def to_deliver(now, limit=8):
     """Return finished jobs whose result is due to be sent, oldest first."""
+    ids = [i for (i,) in _to_deliver.rows(now, limit)]
+    if not ids:
+        return []
     with connection():
-        query = Job.select(Job, User).join(User).where(Job.delivery == "pending", Job.deliver_at <= now)
-        return list(query.order_by(Job.deliver_at, Job.id).limit(limit))
+        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)).order_by(Job.deliver_at, Job.id))
+
+
+@Prepared
+def _to_deliver(now, limit):
+    query = Job.select(Job.id).where(Job.delivery == "pending", Job.deliver_at <= now)
+    return query.order_by(Job.deliver_at, Job.id).limit(limit)
 
 
 def delivered(job_id, sent):

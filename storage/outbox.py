@@ -6,6 +6,7 @@ Delivery is at least once: a send whose outcome is unknown is made again.
 from datetime import timedelta
 
 from storage.db import connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Outbox
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
@@ -23,9 +24,13 @@ def put(key, user_id, text, *, now, values=None, buttons=None, media=None, ref=N
 
 def due(now, limit=20):
     """Return messages whose time has come, oldest first."""
-    with connection():
-        query = Outbox.select().where(Outbox.state == "pending", Outbox.send_at <= now)
-        return list(query.order_by(Outbox.send_at, Outbox.id).limit(limit))
+    return _due.rows(now, limit)
+
+
+@Prepared
+def _due(now, limit):
+    query = Outbox.select().where(Outbox.state == "pending", Outbox.send_at <= now)
+    return query.order_by(Outbox.send_at, Outbox.id).limit(limit)
 
 
 def sent(row, message_id):

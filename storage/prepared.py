@@ -1,9 +1,12 @@
 """Queries that are compiled once: peewee takes longer to write a statement than SQLite takes to answer it.
 
-    _by_code = Prepared(lambda code: User.select().where(User.code == code))
+    @Prepared
+    def _by_code(code):
+        return User.select().where(User.code == code)
+
     user = _by_code.first("k3J9")
 
-For the reads that every update makes; all others are written where they are used.
+For the reads that every update and every loop makes; all others are written where they are used.
 """
 
 from datetime import datetime

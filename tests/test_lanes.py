@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from core.lanes import SPAN_S, STEADY, Lanes, Load
 
 WAIT_S = 20  # for a noisy machine; nothing here takes that long
@@ -66,11 +68,14 @@ def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
     assert lanes.drain(WAIT_S) and len(inside) == wanted
 
 
-def test_a_busy_processor_gets_no_more_threads():
-    load, until = Load(), time.process_time() + 4 * SPAN_S
-    while time.process_time() < until:
-        pass
-    assert not load.is_light()
+@pytest.mark.parametrize(("worked_s", "light"), [(0.0, True), (0.5, True), (0.9, False), (1.0, False)])
+def test_a_busy_processor_gets_no_more_threads(worked_s, light):
+    now, used = [0.0], [0.0]
+    load = Load(lambda: now[0], lambda: used[0])
+    now[0], used[0] = SPAN_S / 2, 0.0
+    assert not load.is_light(), "too soon to tell"
+    now[0], used[0] = 1.0, worked_s
+    assert load.is_light() is light
 
 
 def test_an_item_that_hangs_gives_its_lane_to_the_next_one():
