@@ -13,6 +13,8 @@ from kie import pricing
 from kie.inputs import MEDIA
 
 FREE = 0
+SETTINGS = ("choice", "switch", "number")
+CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
@@ -38,7 +40,7 @@ def open_model(ctx, code, back=None, below=False):
         except UserError as error:
             trouble = error
     elif draft is not None:
-        values |= _carried(draft, model)
+        values = _carried(ctx, draft, model, values)
     kept = {"back": back} if back else {}
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     show(ctx, below)
@@ -52,7 +54,7 @@ def _remembered(ctx, model):
     settings = {}
     for name, value in (last.inputs if last else {}).items():
         spec = model.by_name.get(name)
-        if spec is None or spec.kind not in ("choice", "switch", "number") or spec.label in NOT_REMEMBERED:
+        if spec is None or spec.kind not in SETTINGS or spec.label in NOT_REMEMBERED:
             continue
         try:
             settings[name] = spec.parse(value)
@@ -61,20 +63,39 @@ def _remembered(ctx, model):
     return settings
 
 
-def _carried(draft, model):
-    """Return what the open card has that this model takes as well: switching the mode keeps the prompt."""
-    values = draft.data.get("values", {})
-    if draft.model == model.id:
-        return values
-    kept = {}
-    for name, value in values.items():
-        spec = model.by_name.get(name)
-        if spec is not None and spec.kind in ("text", *MEDIA) and spec.shown != "hidden":
+def _carried(ctx, draft, model, values):
+    """Put into `values` what the open card has and this model takes as well: texts and files, and between the modes of
+    one product the settings too, as far as they can be had together."""
+    given, source = draft.data.get("values", {}), ctx.generation.catalog.models.get(draft.model)
+    if source is None or source is model:
+        return values | given
+    kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
+    for name, value in given.items():
+        spec = _twin(source.by_name.get(name), model)
+        if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
-                kept[name] = spec.parse(value)
+                trial = values | {spec.name: spec.parse(str(value) if spec.kind in SETTINGS else value)}
             except forms.InputError:
                 continue  # it does not fit this model: as if it had not been given
-    return kept
+            values = trial if _is_sold(model, trial) else values
+    return values
+
+
+def _twin(spec, model):
+    """Return the input of `model` that is the same one, by its name or by what it is called on the card, or None."""
+    if spec is None:
+        return None
+    called = next((other for other in model.inputs if other.label == spec.label), None)
+    return model.by_name.get(spec.name, called)
+
+
+def _is_sold(model, values):
+    """Tell whether there is a price for these settings together, or will be once more is known."""
+    try:
+        pricing.credits(model, values)
+    except pricing.NoPrice as missing:
+        return bool(missing.fact)
+    return True
 
 
 def _with_loose(model, values, loose):

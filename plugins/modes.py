@@ -1,4 +1,5 @@
-"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product.
+"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product, which take over
+whatever they know of what is on the card.
 
 Texts: modes.* in data/texts/<lang>/modes.po.
 """

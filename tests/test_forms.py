@@ -6,6 +6,7 @@ Criteria 10 and 11 of the acceptance list.
 import pytest
 
 from kie.catalog import Catalog
+from kie.pricing import steps
 from tests.kit import ROOT, png
 from tests.shop import entries_of, job_of, jobs_of
 from tests.walker import Form, money
@@ -226,6 +227,38 @@ def test_switching_the_mode_keeps_the_prompt(start_bot):
     card(anna, first.code)
     anna.forge(f"generate:open:{other.code}")
     assert "a fox in the snow" in anna.last and other.title.split()[0] in anna.last
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "settings", "words"),
+    [
+        ("kling26", "kling26-img", {"duration": "10", "sound": True}, ["10 s", "Sound: on"]),
+        ("wan27", "wan27-ref", {"ratio": "9:16", "duration": 8}, ["8 s", "9:16"]),  # `ratio` is `aspect_ratio` there
+        ("omni3", "omni3-img", {"duration": 8, "ratio": "9:16"}, ["8 s"]),  # a choice is a number there
+    ],
+)
+def test_switching_the_mode_keeps_every_choice_the_other_mode_has(start_bot, first, other, settings, words):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    before = CATALOG.by_code(first)
+    form = card(anna, first)
+    for name, value in settings.items():
+        spec = next(spec for spec in before.inputs if name in (spec.name, spec.label))
+        anna.forge(f"inputs:pick:{first}:{before.inputs.index(spec)}:{steps(spec).index(value)}")
+    anna.forge(f"generate:open:{other}")
+    assert "a fox in the snow" in anna.last and f"inputs:set:{other}:0" in anna.buttons.values()
+    assert [word for word in words if word not in form.screen.text] == [], form.screen
+
+
+def test_another_product_gets_the_text_but_keeps_its_own_settings(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form, before = card(anna, "kling26"), CATALOG.by_code("kling26")
+    place = before.inputs.index(before.by_name["duration"])
+    anna.forge(f"inputs:pick:kling26:{place}:{steps(before.by_name['duration']).index('10')}")
+    assert "10 s" in form.screen.text
+    anna.forge("generate:open:hailuo02")
+    assert "a fox in the snow" in anna.last and "10 s" not in anna.last
 
 
 def test_an_old_card_of_another_model_says_so(start_bot):
