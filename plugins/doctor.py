@@ -29,7 +29,7 @@ def register(bot):
     """Declare the command, the page and the checks, in the order in which one would look."""
     bot.command("doctor", show, about="doctor.about", right="alerts")
     bot.button("doctor:show", show, right="alerts")
-    bot.admin_menu("doctor.menu", "doctor:show", row=4)
+    bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
         texts, stars, admins,

@@ -122,11 +122,17 @@ def show_found(ctx, page):
     words = (draft.data.get("words") if draft else None) or ""
     low = words.lower().split()
     cards = [card for card in ctx.generation.catalog.cards.values() if low and _fits(ctx, card, low)]
-    offers = sorted(_ranked(ctx, cards), key=lambda offer: words.lower() not in offer[0].title.lower())  # by name first
+    offers = sorted(_ranked(ctx, cards), key=lambda offer: _far(offer[0], words.lower()))
     rows = _page(offers, page, "found", "models:found")
     last = [button("models.search", "models:search"), *way_out("models:menu")]
     ctx.edit("models.found" if rows else "models.none", [*rows, last], words=words)
     return bool(rows)
+
+
+def _far(card, words):
+    """Return how far the words are from a card's name: 0 for the name itself, 1 for a part of it, else 2."""
+    names = [name.lower() for name in (card.title, *card.aliases)]
+    return 0 if words in names else 1 if any(words in name for name in names) else 2
 
 
 def _fits(ctx, card, words):
