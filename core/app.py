@@ -181,9 +181,12 @@ class Bot(Services):
     # what handlers and loops use
 
     def lang_of(self, user):
-        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone."""
+        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone.
+
+        The operator's zone is no guess for the staff.
+        """
         guess = "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
-        return Lang(user.lang or guess, self.zone_of(user))
+        return Lang(user.lang or guess, self.zone_of(user), user.utc_offset is None and not self.may(user, "staff"))
 
     def zone_of(self, user):
         """Return the time zone of a user: their own, or the operator's."""

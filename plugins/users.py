@@ -125,7 +125,7 @@ def _newest(ctx, user):
 def _entry_lines(ctx, found):
     return [
         ctx.say(
-            "balance.line",
+            "users.entry",
             when=e.created_at,
             amount=e.amount,
             reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
