@@ -19,7 +19,7 @@ from kie.pricing import options, steps
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
 PER_ROW, PER_PAGE = 3, 10
-FITS = {2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
+FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
 MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Message)
     "photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",

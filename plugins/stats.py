@@ -10,7 +10,7 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 
 SPANS = (1, 7, 30, 90)
@@ -50,7 +50,7 @@ def show(ctx, days):
     ]
     spans = [button("stats.days", "stats:show", span, n=span) for span in SPANS]
     files = [button(f"stats.csv_{table}", "stats:export", table, days) for table in TABLES]
-    rows = [spans, files[:2], files[2:], [button("common.back", "admin:show"), button("common.menu", "start:menu")]]
+    rows = [spans[:2], spans[2:], files[:2], files[2:], way_out("admin:show")]
     ctx.send_photo(chart(ctx, days, money, orders))
     ctx.reply("stats.text", rows, n=days, models=ctx.lines([*_others(ctx, since), *models]), **values)
 

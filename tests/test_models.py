@@ -5,8 +5,14 @@ import re
 
 import pytest
 
+from core.texts import Texts
+from kie import pricing
+from kie.catalog import Catalog
+from kie.pricing import cheapest
 from tests.kit import ROOT
 from tests.shop import order
+
+CATALOG, TEXTS = Catalog.load(ROOT / "data/models.json"), Texts(ROOT / "data/texts")
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -165,3 +171,13 @@ def test_adding_a_model_is_an_entry_in_the_file(start_bot, tmp_path, servers):
     alice.tap("▶ Create")
     bot.forward(200)
     assert "Fox Paint" in alice.last and bot.kie.task()["model"] == "google/imagen4-ultra"
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_a_phone_shows_every_offer_whole(lang):
+    """The crawler looks at some screens; this is every card, at the rate of the other tests."""
+    for card in CATALOG.cards.values():
+        costliest = max(cheapest(model) for model in card.models)
+        price = pricing.price(costliest, usd_rate=90, markup=2, credit_usd=CATALOG.credit_usd)
+        label = TEXTS.plain(lang, "models.offer", title=card.title, price=price)
+        assert len(label) <= 36, label
