@@ -136,8 +136,9 @@ class Bot(Services):
         self.tables.append((model, migrations))
 
     def payment_method(self, name, key, start, when=None):
-        """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen.
+        """Add a way to pay: `key` is its button's text, or `key(ctx, amount)` returns it with its values (minor units).
 
+        `start(ctx, amount)` is called once an amount is chosen.
         With `when`, the name of a setting, it is offered while that setting is something.
         """
         self.payment_methods[name] = (key, start, when)

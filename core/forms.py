@@ -7,14 +7,14 @@ import math
 import re
 from decimal import Decimal
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from core.buttons import button, pager
 from core.errors import UserError
 from core.texts import Ref
 from kie.catalog import InputError
 from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
-from kie.pricing import options, steps
+from kie.pricing import NoPrice, options, rate, steps
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
@@ -139,12 +139,12 @@ class Card:
         ctx, live = self.ctx, self.ctx.draft.message_id
         texts, settings = self.lines()
         lines = [ctx.say("form.line", label=label, value=value) for label, value in texts]
+        lines += [escape(settings)] if settings else []
         values = {
             "title": self.model.title,
             "mode": self.word(self.model.mode_title),
             "about": ctx.generation.catalog.cards[self.model.card].about(self.lang),
-            "lines": ctx.lines([*lines, *([escape(settings)] if settings else [])]),
-            "question": question,
+            "rest": Markup("\n\n").join(part for part in (ctx.lines(lines), question) if part),
         }
         if below or (ctx.kind == "message" and not self._within_album()):
             ctx.delete(live)
@@ -260,13 +260,21 @@ class Card:
         for choice in choices[page * PER_PAGE : (page + 1) * PER_PAGE]:
             mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
             label = mark + self.seconds(spec, choice)
-            if (credits := prices.get(choice)) is not None and (price := self._price(credits)) is not None:
-                label += " · " + self.texts.money(self.lang, price)
+            label += self._price_of(spec, choice, prices)
             index = steps(spec).index(choice)
             cells.append(button("label", "inputs:pick", self.model.code, place, index, label=label))
         per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
         rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
         return rows + pager(page, -(-len(choices) // PER_PAGE), "inputs:page", self.model.code, place)
 
-    def _price(self, credits):
-        return self.ctx.generation.price_of_credits(credits, self.model)
+    def _price_of(self, spec, choice, prices):
+        """Return what follows a choice on its button: its price, or a second's while the length is not known."""
+        key, credits = "form.price", prices.get(choice)
+        if choice in prices and credits is None:
+            try:
+                credits, unit = rate(self.model, {**self.values, spec.name: choice})
+            except NoPrice:
+                return ""
+            key = f"form.price_{slug(unit)}"
+        price = None if credits is None else self.ctx.generation.price_of_credits(credits, self.model)
+        return self.word(key, price=price) if price is not None and self.texts.has(key) else ""

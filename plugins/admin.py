@@ -1,21 +1,18 @@
 """/admin: what matters now, in counts, and the way to every tool; each person sees those they have the right to.
 
-The figures of a span of days are `stats.py`'s.
-
+The figures of a span of days are in `stats.py`.
 Texts: admin.* in data/texts/<lang>/admin.po.
 """
 
 from datetime import timedelta
 from decimal import Decimal
 
-from core.buttons import way_out
-
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries that are money from outside, or went back there
 MICRO = 1_000_000
 
 
 def register(bot):
-    """Declare the command, its button and today's figures."""
+    """Declare the commands and the button."""
     bot.command("admin", show, about="admin.about", right="staff")
     bot.command("verify", verify, about="admin.about_verify", right="audit")
     bot.button("admin:show", show, right="staff")

@@ -6,6 +6,7 @@ Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 from core.buttons import button, way_out
 
 PAGE = 8
+OF_ORDERS = ("hold", "capture", "release")
 
 
 def register(bot):
@@ -47,7 +48,15 @@ def _lines(ctx, found):
         return ctx.say("balance.none")
     lines = []
     for entry in found:
-        what = ctx.say(f"entry.{entry.kind}", ref=(entry.ref or "").partition(":")[2])
+        what = _what(ctx, entry)
         reason = ctx.say("balance.reason", reason=entry.reason) if entry.reason else ""
         lines.append(ctx.say("balance.line", when=entry.created_at, amount=entry.amount, what=what, reason=reason))
     return ctx.lines(lines)
+
+
+def _what(ctx, entry):
+    """Say what an entry is for; an order with the name of its model."""
+    number = (entry.ref or "").partition(":")[2]
+    what = ctx.say(f"entry.{entry.kind}", ref=number)
+    job = ctx.jobs.get(int(number), ctx.user.id) if entry.kind in OF_ORDERS and number.isdecimal() else None
+    return ctx.say("balance.order", model=ctx.generation.title(job), what=what) if job else what

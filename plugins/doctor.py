@@ -43,7 +43,7 @@ def show(ctx):
     """Look at everything and show what is wrong."""
     found = list(ctx.bot.examine())
     lines = [ctx.say("doctor.line", problem=ctx.say(key, **values)) for _name, key, values in found if key]
-    ctx.edit("doctor.ill" if lines else "doctor.well", way_out("admin:show"), n=len(found), lines=ctx.lines(lines))
+    ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
 
 
 def migrations(bot):

@@ -64,8 +64,10 @@ def _remembered(ctx, model):
 
 
 def _carried(ctx, draft, model, values):
-    """Put into `values` what the open card has and this model takes as well: texts and files, and between the modes of
-    one product the settings too, as far as they can be had together."""
+    """Put into `values` what the open card has and this model takes as well.
+
+    These are texts and files, and between the modes of one product the settings too, as far as they go together.
+    """
     given, source = draft.data.get("values", {}), ctx.generation.catalog.models.get(draft.model)
     if source is None or source is model:
         return values | given
@@ -169,10 +171,9 @@ def _main_row(ctx, card, missing, wrong):
     if missing:
         spec = card.model.input(missing[0])
         place = (card.model.code, card.model.inputs.index(spec))
-        key = "generate.write" if spec.kind == "text" else f"generate.send_{spec.kind}"
-        if spec.kind in ("text", *MEDIA):
-            return button(key, "inputs:set", *place)
-        return button("generate.choose", "inputs:set", *place, name=card.label(spec))
+        keys = (f"generate.{spec.kind}_{spec.label}", f"generate.{spec.kind}", "generate.choose")
+        key = next(key for key in keys if ctx.texts.has(key))
+        return button(key, "inputs:set", *place, name=card.label(spec))
     if wrong:
         return button("generate.fix", "generate:card")
     if ctx.draft.price is None:

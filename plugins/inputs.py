@@ -78,7 +78,7 @@ def _answer_rows(card, spec, place):
                 button("form.more", "inputs:nudge", *data, 1),
             ]
         )
-    if present(value) and (spec.kind in MEDIA or not spec.required):
+    if present(value) and (spec.kind in MEDIA or not spec.required) and value != spec.default and not steps(spec):
         rows.append(button("form.clear", "inputs:clear", *data))
     return rows
 

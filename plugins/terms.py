@@ -102,11 +102,16 @@ def show_model(ctx, code):
     )
 
 
+def _factor(value):
+    """Return a factor without needless zeros."""
+    return f"{Decimal(value).normalize():f}"
+
+
 def _terms(ctx, model):
     markup, fixed = ctx.generation.shelf.terms(model)
     if fixed is not None:
         return ctx.say("terms.fixed_is", amount=fixed)
-    return ctx.say("terms.markup_is", markup=str(markup or ctx.generation.markup()))
+    return ctx.say("terms.markup_is", markup=_factor(markup or ctx.generation.markup()))
 
 
 def switch(ctx, code):
@@ -190,9 +195,9 @@ def show_menu(ctx, menu):
     terms = (
         ctx.say("terms.fixed_is", amount=fixed)
         if fixed
-        else ctx.say("terms.markup_is", markup=markup)
+        else ctx.say("terms.markup_is", markup=_factor(markup))
         if markup
-        else ctx.say("terms.as_all", markup=str(ctx.generation.markup()))
+        else ctx.say("terms.as_all", markup=_factor(ctx.generation.markup()))
     )
     title = ctx.say("terms.everything" if menu == "all" else f"menu.{menu}.title")
     ctx.edit(

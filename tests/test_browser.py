@@ -95,7 +95,7 @@ def fill_in_a_picture(chat):
     chat.tap("menu.picture")
     chat.sees("models.type")
     chat.tap_label("Z-Image")
-    chat.has_button("generate.write")
+    chat.has_button("generate.text_prompt")
     chat.send(PROMPTS[chat.words.lang])
     chat.sees_words("Z-Image", PROMPTS[chat.words.lang])
 

@@ -97,8 +97,8 @@ def test_stars_and_transfers_are_switched_on_and_off_from_the_chat(start_bot):
     set_in_chat(boss, "STARS_RATE", "1.6")
     alice.send("/topup")
     alice.tap("300 ₽")
-    assert {"⭐ Telegram Stars", "🏦 Transfer"} <= set(alice.buttons)
-    stars = alice.buttons["⭐ Telegram Stars"]
+    assert {"⭐ Stars · 188", "🏦 Transfer"} <= set(alice.buttons)
+    stars = alice.buttons["⭐ Stars · 188"]
     set_in_chat(boss, "STARS_RATE", "0")
     alice.forge(stars)
     assert "closed for now" in alice.last

@@ -130,7 +130,6 @@ def test_8_every_button_that_can_be_drawn_does_something(start_bot, caplog, role
     defects = [r.getMessage() for r in caplog.records if r.levelname == "ERROR" and r.name.startswith("core")]
     assert not defects, defects
     rough = [f"{style(screen)}: {' › '.join(path)}" for path, screen in walk.screens.values() if style(screen)]
-    open("/tmp/rough-%s-%s" % (role, lang), "w").write("\n".join(rough) + "\n\n" + "\n".join(str(s) + "\n     " + s.text.replace("\n", "\n     ") + "\n     >>" + "|".join(p) for p, s in walk.screens.values()))
     assert not rough, "\n".join(rough)
     if whole:
         check_coverage(bot, walk, role)
