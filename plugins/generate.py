@@ -22,6 +22,7 @@ def register(bot):
     """Declare the card's buttons."""
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
+    bot.button("generate:waiting", show_waiting)
 
 
 def open_model(ctx, code, back=None, below=False):
@@ -122,6 +123,11 @@ def back_to_card(ctx, below=False, note=None):
     show(ctx, below, note)
 
 
+def show_waiting(ctx):
+    """Show the open card below the message about money that led to it, which stays."""
+    back_to_card(ctx, below=True)
+
+
 def _album(draft):
     return {name: draft.data[name] for name in ("album", "album_count") if name in draft.data}
 
@@ -132,7 +138,8 @@ def show(ctx, below=False, note=None):
     card = forms.Card(ctx, model, ctx.draft.data["values"])
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
-    rows = [_main_row(ctx, card, missing, wrong), *card.input_rows(model.main_inputs), *_lower_rows(ctx, card)]
+    front, more = card.front()
+    rows = [_main_row(ctx, card, missing, wrong), *front, *_lower_rows(ctx, card, len(more))]
     last = ctx.say(wrong.key, **wrong.values) if wrong else ctx.say(note) if note else _price_line(ctx, card, missing)
     card.draw(rows, last, below)
 
@@ -193,11 +200,10 @@ def _main_row(ctx, card, missing, wrong):
     )
 
 
-def _lower_rows(ctx, card):
+def _lower_rows(ctx, card, more):
     rows = []
-    more = [spec for spec in card.model.more_inputs if card.model.applies(spec.name, card.values)]
     if more:
-        rows.append(button("generate.more", "modes:more", count=len(more)))
+        rows.append(button("generate.more", "modes:more", count=more))
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
     return [*rows, way_out(ctx.draft.data.get("back") or f"models:type:{card.model.menus[0]}:0")]

@@ -118,7 +118,7 @@ def tell_credited(bot, fact, now):
     """Tell the payer, with the waiting order at hand."""
     user = bot.users.get(fact.data["user"])
     draft = bot.drafts.get(user.id, "generate", now)
-    rows = [[button("generate.to_order", "generate:card")]] if draft and draft.model else []
+    rows = [[button("generate.to_order", "generate:waiting")]] if draft and draft.model else []
     rows.append(
         [button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")]
     )

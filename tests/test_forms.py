@@ -7,6 +7,7 @@ import pytest
 
 from kie.catalog import Catalog
 from kie.pricing import steps
+from tests.crawler import Screen, style
 from tests.kit import ROOT, png
 from tests.shop import entries_of, job_of, jobs_of
 from tests.walker import Form, money
@@ -148,7 +149,9 @@ def test_a_draft_survives_a_restart_and_a_top_up(start_bot):
     anna.photo(png("proof"))
     bot.restart()
     boss.tap("transfer:approve")
-    anna.tap("generate:card")
+    paid = anna.last_message
+    anna.tap("▶ To the waiting order")
+    assert paid in anna.received, "news of money stay"
     assert "a fox in the snow" in anna.last
     anna.tap("▶ Create")
     bot.forward(90)
@@ -410,3 +413,33 @@ def test_again_and_change_bring_the_card_with_everything_in_it(start_bot):
     anna.tap("▶ Create")
     bot.forward(90)
     assert job_of(bot, anna).inputs["prompt"] == "a bear in the rain"
+
+
+def test_a_choice_that_moves_the_price_shows_what_a_second_costs_before_the_clip_is_there(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    model = CATALOG.by_code("infinitalk")
+    anna.send("/start")
+    anna.forge("generate:open:infinitalk")
+    anna.forge(f"inputs:set:infinitalk:{model.inputs.index(model.by_name['resolution'])}")
+    assert {"✓ 480p · 2.70 ₽/s", "720p · 10.80 ₽/s"} <= set(anna.buttons)
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_every_card_fits_a_phone(start_bot, lang):
+    """Eight rows, three buttons a row, short labels: on each card as it opens, and with every switch turned on."""
+    bot = start_bot(FLOOD_MESSAGES="100000", PUBLIC_URL="http://127.0.0.1:9", PORT="9")
+    anna = bot.rich("Anna", language_code=lang)
+    anna.send("/start")
+    rough = []
+    for model in CATALOG.models.values():
+        anna.forge(f"generate:open:{model.code}")
+        seen = [Screen.of(anna.last_message)]
+        for spec in model.main_inputs:
+            if spec.kind == "switch" and not spec.drives_price and spec.default is False:
+                anna.forge(f"inputs:set:{model.code}:{model.inputs.index(spec)}")
+                seen.append(Screen.of(anna.last_message))
+        anna.forge("modes:more")
+        seen.append(Screen.of(anna.last_message))
+        rough += [f"{model.code}: {style(screen)} {screen}" for screen in seen if style(screen)]
+    assert not rough, "\n".join(rough)
