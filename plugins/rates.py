@@ -5,6 +5,7 @@ how a number of it is told. What is set here is stored and wins over the environ
 Texts: rates.* and setting.* in data/texts/<lang>/rates.po.
 """
 
+import re
 from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, way_out
@@ -13,7 +14,8 @@ from kie.pricing import cheapest
 
 MOST = 3000  # characters of a text
 NUMBERS = (int, Decimal)
-SIGNS = "×₽$€"  # as shown, so what is copied from the screen can be sent back
+SIGNS = "×₽$€ \u00a0"  # as shown, so what is copied from the screen can be sent back
+THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 
 
 def register(bot):
@@ -137,7 +139,7 @@ def _put(ctx, name, text):
     """Store a value that fits, or say what would."""
     kind = ctx.settings.declared[name].kind
     if kind in NUMBERS:
-        text = "".join(text.split()).strip(SIGNS).replace(",", ".")
+        text = THOUSANDS.sub("", text).strip(SIGNS).replace(",", ".")
     try:
         value = ctx.settings.read(name, text[:MOST] if kind is str else text)
         fits = bool(text) and _in_order(ctx, name, value)
