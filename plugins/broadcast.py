@@ -171,7 +171,7 @@ def check(ctx, number):
         rows,
         audience=_words(ctx.texts, ctx.lang, found.audience),
         n=people,
-        takes=people / PER_SECOND,
+        minutes=max(1, -(-people // (60 * PER_SECOND))),
     )
 
 

@@ -46,6 +46,9 @@ def take_words(ctx):
 
 def _found(ctx, words):
     found = ctx.users.find(words)
+    if len(found) == 1:
+        card(ctx, found[0].id)
+        return
     rows = [button("users.row", "users:card", u.id, name=u.first_name[:10], id=u.telegram_id or 0) for u in found]
     ctx.edit("users.found" if found else "users.none", [*rows, way_out("users:find")], words=words[:64])
 
