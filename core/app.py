@@ -218,7 +218,7 @@ class Bot(Services):
 
     def trouble(self, about="0"):
         """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
-        return [keyboards.button("common.support", "support:open", about), *self.home()]
+        return [[keyboards.button("common.support", "support:open", about), *self.home()]]
 
     def markup(self, lang, buttons, reader=None):
         """Return a keyboard for the Bot API, or None for no keyboard.

@@ -102,6 +102,11 @@ def show_model(ctx, code):
     )
 
 
+def _bound(ctx, field, value):
+    """Return a bound as people write it: an amount, or a factor."""
+    return ctx.texts.money(ctx.lang, int(value * 100)) if field == "fixed" else f"×{_factor(value)}"
+
+
 def _factor(value):
     """Return a factor without needless zeros."""
     return f"{Decimal(value).normalize():f}"
@@ -257,7 +262,8 @@ def take_number(ctx):
     except InvalidOperation:
         value = None
     if value is None or not value.is_finite() or not least <= value <= most:
-        raise UserError("terms.wrong_number", buttons=[way_out("supply:show")], least=str(least), most=str(most))
+        bounds = {"least": _bound(ctx, field, least), "most": _bound(ctx, field, most)}
+        raise UserError("terms.wrong_number", buttons=[way_out("supply:show")], **bounds)
     ctx.done("terms")
     other = "fixed" if field == "markup" else "markup"
     _put(ctx, _scope(ctx, scope), **{other: None, field: str(value) if field == "markup" else int(value * 100)})

@@ -178,7 +178,7 @@ def topups(ctx, user, before):
             number=t.id,
             when=t.created_at,
             amount=t.credited or t.amount,
-            method=t.method,
+            method=ctx.say(f"receipts.by_{t.method}") if ctx.texts.has(f"receipts.by_{t.method}") else t.method,
             state=ctx.say(f"receipts.state_{t.state}"),
             reason=t.reason or "",
         )
