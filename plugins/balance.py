@@ -23,10 +23,11 @@ def show(ctx):
     rows = [button("balance.top_up", "payments:show")]
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
+    rows.append([button("balance.promo", "promo:ask"), *ctx.bot.home()])
     held = ctx.jobs.on_hold(ctx.user.id)
     ctx.edit(
         "balance.text",
-        [*rows, *ctx.bot.home()],
+        rows,
         balance=ctx.ledger.balance(ctx.user.id),
         held=ctx.say("balance.held", amount=held) if held else "",
         lines=_lines(ctx, found),

@@ -19,7 +19,10 @@ WAY_OUT = ("start:menu", "start:fresh")
 STATEFUL = (
     "generate",
     "inputs",
+    "modes",
     "orders",
+    "suggest",
+    "uses",
     "users",
     "transfer",
     "history",

@@ -62,7 +62,7 @@ def test_the_nearest_terms_count(start_bot):
     set_terms(boss, "terms:model:z-image", "Markup…", "2,5")
     assert price_of(alice) == "0.90 ₽"
     boss.tap("↺ As the rest")
-    assert price_of(alice) == "1.44 ₽" and "markup 4" in boss.last
+    assert price_of(alice) == "1.44 ₽" and "markup ×4" in boss.last
 
 
 @SQLITE
