@@ -75,6 +75,8 @@ def _carried(ctx, draft, model, values):
     kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
     for name, value in given.items():
         spec = _twin(source.by_name.get(name), model)
+        if spec is not None and spec.kind == "text" and value == source.by_name[name].default:
+            continue  # a sentence of the other model's own, not the person's
         if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
                 trial = values | {spec.name: spec.parse(str(value) if spec.kind in SETTINGS else value)}

@@ -244,12 +244,17 @@ def _take_text(ctx, model):
     wants_file = asked is not None and asked.kind in MEDIA and not present(values.get(asked.name))
     if wants_file and (text is None or present(values.get(text.name))):
         raise UserError(f"inputs.want_{asked.kind}")
-    spec = text if asked is None or asked.kind in (*MEDIA, "task") else asked
+    spec = text if asked is None or asked.kind in (*MEDIA, "task") or _is_prompt(asked, text, ctx.text) else asked
     if spec is None:
         raise UserError("inputs.takes_no_text")
     given = values | {spec.name: forms.read(spec, ctx.text)}
     _fill(ctx, model, given, prompt_message=ctx.message["message_id"], prompt_input=spec.name)
     return spec
+
+
+def _is_prompt(asked, text, words):
+    """Tell whether several words that came while choices were on the screen are meant for the prompt."""
+    return text is not None and asked.kind in ("choice", "switch") and " " in words.strip()
 
 
 def take_edit(ctx):

@@ -264,6 +264,28 @@ def test_another_product_gets_the_text_but_keeps_its_own_settings(start_bot):
     assert "a fox in the snow" in anna.last and form.screen.text.endswith("\n6 s")
 
 
+def test_a_models_own_sentence_is_not_taken_along_as_the_persons(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.forge("generate:open:infinitalk")
+    assert "speaks naturally" in anna.last
+    anna.forge("generate:open:nanobanana-edit")
+    assert "speaks naturally" not in anna.last and "Prompt" not in anna.last
+
+
+def test_a_sentence_sent_while_choices_are_shown_is_the_prompt(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form, model = card(anna, "kling26"), CATALOG.by_code("kling26")
+    anna.forge(f"inputs:set:kling26:{model.inputs.index(model.by_name['duration'])}")
+    anna.send("two foxes in the rain")
+    assert "two foxes in the rain" in form.screen.text and form.main.data.startswith("orders:go")
+    anna.forge(f"inputs:set:kling26:{model.inputs.index(model.by_name['duration'])}")
+    anna.send("7")
+    assert "no such choice" in anna.last
+
+
 def test_an_old_card_of_another_model_says_so(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna")
