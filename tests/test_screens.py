@@ -28,6 +28,14 @@ ELSEWHERE = {
     "inputs:nudge": "test_models_walk: a number without steps",
     "payments:lack": "test_forms: too little money",
     "users:ok": "test_admin: the reason is typed",
+    "users:unblock": "test_users: somebody who was blocked",
+    "users:resume": "test_refunds: somebody whose orders were paused",
+    "transfer:exact": "test_desk: the amount is typed",
+    "refunds:go": "test_refunds: the reason is typed",
+    **dict.fromkeys(("broadcast:pause", "broadcast:stop", "broadcast:resume"), "test_broadcast: while it goes out"),
+    "alerts:alone": "test_alerts: requests go to a group",
+    **dict.fromkeys(("supply:found", "supply:one", "supply:apply", "supply:all"), "test_supply: KIE has changed"),
+    **dict.fromkeys(("supply:dismiss", "supply:undo"), "test_supply: KIE has changed"),
 }
 
 
@@ -122,6 +130,31 @@ def pending_topups(bot):
     return act
 
 
+def admin_roots(bot, boss):
+    """Return what an admin's tools show once there is something to show."""
+
+    def broadcast():
+        boss.send("/broadcast", reply_to=boss.send("News"))
+
+    def change_a_rate():
+        boss.send("/rate 95")
+        boss.forge("rates:edit:USD_RATE")
+
+    def set_a_markup():
+        boss.forge("terms:ask:m.imagen4:markup")
+        boss.send("3")
+
+    me = bot.bot.users.by_telegram_id(boss.id).id
+    return [
+        ("a top-up", pending_topups(bot)),
+        ("a broadcast", broadcast),
+        ("a promo code", lambda: boss.send("/newpromo CRAWL 100 50")),
+        ("a rate", change_a_rate),
+        ("a markup", set_a_markup),
+        ("a refund", lambda: boss.forge(f"refunds:list:{me}")),
+    ]
+
+
 def report(walk, back):
     """Return what the walk has to complain about, a line each."""
     dead_ends = [
@@ -156,7 +189,7 @@ def test_8_every_button_that_can_be_drawn_does_something(start_bot, caplog, role
         make_picture(bot, person)
         person.forge("payments:pay:stars:1000")
         person.pay()
-    more = [("a top-up", pending_topups(bot))] if role == "admin" else []
+    more = admin_roots(bot, person) if role == "admin" else []
     whole = (role, lang) in (("user", "en"), ("admin", "ru"))
     walk = crawl(bot, person, lang, more, every_kind=whole)
     complaints = report(walk, bot.bot.texts.plain(lang, "common.back"))
