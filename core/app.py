@@ -136,8 +136,9 @@ class Bot(Services):
         self.tables.append((model, migrations))
 
     def payment_method(self, name, key, start, when=None):
-        """Add a way to pay: `key` is its button, `start(ctx, amount)` is called once an amount is chosen.
+        """Add a way to pay: `key` is its button's text, or `key(ctx, amount)` returns it with its values (minor units).
 
+        `start(ctx, amount)` is called once an amount is chosen.
         With `when`, the name of a setting, it is offered while that setting is something.
         """
         self.payment_methods[name] = (key, start, when)
@@ -181,9 +182,12 @@ class Bot(Services):
     # what handlers and loops use
 
     def lang_of(self, user):
-        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone."""
+        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone.
+
+        The operator's zone is no guess for the staff.
+        """
         guess = "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
-        return Lang(user.lang or guess, self.zone_of(user))
+        return Lang(user.lang or guess, self.zone_of(user), user.utc_offset is None and not self.may(user, "staff"))
 
     def zone_of(self, user):
         """Return the time zone of a user: their own, or the operator's."""
@@ -214,7 +218,7 @@ class Bot(Services):
 
     def trouble(self, about="0"):
         """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
-        return [keyboards.button("common.support", "support:open", about), *self.home()]
+        return [[keyboards.button("common.support", "support:open", about), *self.home()]]
 
     def markup(self, lang, buttons, reader=None):
         """Return a keyboard for the Bot API, or None for no keyboard.

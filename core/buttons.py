@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 MAX_BYTES = 64
 MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
+NEWS = {"start:menu": {"data": "start:fresh"}}  # what changes about a button under a message that stays
 
 
 class BadData(ValueError):
@@ -97,8 +98,8 @@ def rows(buttons):
 
 
 def stored(rows_):
-    """Return a keyboard as plain data for an outbox row."""
-    return [[cell.to_dict() for cell in row] for row in rows(rows_)]
+    """Return a keyboard as plain data for an outbox row. Such a message is news: the menu opens below it."""
+    return [[cell.to_dict() | NEWS.get(cell.data, {}) for cell in row] for row in rows(rows_)]
 
 
 def restored(data):

@@ -174,7 +174,7 @@ class Dispatcher:
     def _let_in(self, ctx, entry):
         """Raise what keeps a person out of a handler (None: of whatever else there is)."""
         if ctx.user.banned and not (entry and entry.blocked):
-            raise UserError("common.banned", buttons=self.bot.trouble()[:1])
+            raise UserError("common.banned", buttons=[self.bot.trouble()[0][:1]])
         if entry is not None and not ctx.may(entry.right):
             raise UserError("common.not_yours")
 

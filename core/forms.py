@@ -7,20 +7,20 @@ import math
 import re
 from decimal import Decimal
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
-from core.buttons import button, pager
+from core.buttons import button
 from core.errors import UserError
 from core.texts import Ref
 from kie.catalog import InputError
 from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
-from kie.pricing import options, steps
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
-PER_ROW, PER_PAGE = 3, 10
-FITS = {2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
+PER_ROW = 3
+FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
+FRONT_ROWS = 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows in all
 MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Message)
     "photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",
 )  # fmt: skip
@@ -139,12 +139,12 @@ class Card:
         ctx, live = self.ctx, self.ctx.draft.message_id
         texts, settings = self.lines()
         lines = [ctx.say("form.line", label=label, value=value) for label, value in texts]
+        lines += [escape(settings)] if settings else []
         values = {
             "title": self.model.title,
             "mode": self.word(self.model.mode_title),
             "about": ctx.generation.catalog.cards[self.model.card].about(self.lang),
-            "lines": ctx.lines([*lines, *([escape(settings)] if settings else [])]),
-            "question": question,
+            "rest": Markup("\n\n").join(part for part in (ctx.lines(lines), question) if part),
         }
         if below or (ctx.kind == "message" and not self._within_album()):
             ctx.delete(live)
@@ -226,6 +226,13 @@ class Card:
             return self.word("form.of", n=len(files_of(value)), limit=spec.max_items)
         return self.shown(spec, value)
 
+    def front(self):
+        """Return the rows of the inputs that stand on the card itself, and the inputs left for *More settings*."""
+        main = [spec for spec in self.model.main_inputs if self.model.applies(spec.name, self.values)]
+        more = [spec for spec in self.model.more_inputs if self.model.applies(spec.name, self.values)]
+        rows = self.input_rows(main)[:FRONT_ROWS]
+        return rows, main[sum(map(len, rows)) :] + more
+
     def input_rows(self, specs):
         """Return buttons that open the given inputs, as many a row as a phone shows whole."""
         rows = []
@@ -249,24 +256,3 @@ class Card:
                 return button("label", *data, label=f"{icon} {self.seconds(spec, value)}")  # the icon names it
             return button("form.setting", *data, name=self.label(spec), value=self.seconds(spec, value))
         return button("label", *data, label=self.label(spec))
-
-    def choice_rows(self, spec, page=0):
-        """Return the choices of an input, each with its price where it moves the price, paged."""
-        place = self.model.inputs.index(spec)
-        prices = dict(options(self.model, self.values, spec.name)) if spec.drives_price else {}
-        chosen = self.model.effective(self.values).get(spec.name)
-        choices = [c for c in steps(spec) if not prices or c in prices]
-        cells = []
-        for choice in choices[page * PER_PAGE : (page + 1) * PER_PAGE]:
-            mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
-            label = mark + self.seconds(spec, choice)
-            if (credits := prices.get(choice)) is not None and (price := self._price(credits)) is not None:
-                label += " · " + self.texts.money(self.lang, price)
-            index = steps(spec).index(choice)
-            cells.append(button("label", "inputs:pick", self.model.code, place, index, label=label))
-        per_row = 2 if any(len(cell.values["label"]) > 11 for cell in cells) else PER_ROW
-        rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
-        return rows + pager(page, -(-len(choices) // PER_PAGE), "inputs:page", self.model.code, place)
-
-    def _price(self, credits):
-        return self.ctx.generation.price_of_credits(credits, self.model)

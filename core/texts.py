@@ -2,7 +2,7 @@
 
 A text is a template: `{name}` puts in a value with HTML escaped, `{amount:money}` minor units with the currency's
 sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts alone. Further formats: `number`,
-`date` and `when` (aware times), `span` (seconds as 1:05).
+`date` and `when` (aware times; with the zone's city for a reader who has not chosen a zone), `span` (seconds as 1:05).
 """
 
 import gettext
@@ -27,14 +27,14 @@ class MissingText(KeyError):
 
 
 class Lang(str):
-    """A language code that knows its reader's time zone."""
+    """A language code that knows its reader's time zone, and whether that is a guess."""
 
-    __slots__ = ("zone",)
+    __slots__ = ("zone", "guessed")
 
-    def __new__(cls, code, zone):
+    def __new__(cls, code, zone, guessed=False):
         """Return the code `code` for a reader in `zone` (a tzinfo)."""
         made = super().__new__(cls, code)
-        made.zone = zone
+        made.zone, made.guessed = zone, guessed
         return made
 
 
@@ -108,7 +108,8 @@ class Texts:
         if spec == "date":
             return format_date(value.astimezone(getattr(lang, "zone", self.zone)), "d MMM", locale=str(lang))
         if spec == "when":
-            return format_datetime(value, "d MMM, HH:mm", getattr(lang, "zone", self.zone), locale=str(lang))
+            pattern = "d MMM, HH:mm (VVV)" if getattr(lang, "guessed", False) else "d MMM, HH:mm"
+            return format_datetime(value, pattern, getattr(lang, "zone", self.zone), locale=str(lang))
         if spec == "span":
             return f"{int(value) // 60}:{int(value) % 60:02}"
         raise ValueError(f"unknown format {spec!r}")

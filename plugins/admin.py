@@ -1,24 +1,21 @@
 """/admin: what matters now, in counts, and the way to every tool; each person sees those they have the right to.
 
+The figures of a span of days are in `stats.py`.
 Texts: admin.* in data/texts/<lang>/admin.po.
 """
 
 from datetime import timedelta
 from decimal import Decimal
 
-from core.buttons import way_out
-
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries that are money from outside, or went back there
 MICRO = 1_000_000
 
 
 def register(bot):
-    """Declare the command, its button and today's figures."""
+    """Declare the commands and the button."""
     bot.command("admin", show, about="admin.about", right="staff")
     bot.command("verify", verify, about="admin.about_verify", right="audit")
     bot.button("admin:show", show, right="staff")
-    bot.button("admin:today", today, right="stats")
-    bot.admin_menu("admin.today", "admin:today", row=2)
 
 
 def show(ctx):
@@ -64,24 +61,6 @@ def _worth(ctx, credits):
 def _figures(ctx):
     since = ctx.now - timedelta(hours=24)
     return ctx.jobs.figures(since), ctx.ledger.sums_by_kind(since)
-
-
-def today(ctx):
-    """Show the last day in detail: users, orders by state, money by kind."""
-    figures, entries = _figures(ctx)
-    since = ctx.now - timedelta(hours=24)
-    lines = [
-        ctx.say("admin.users", new=ctx.users.count(since), active=ctx.users.count_active(since), all=ctx.users.count())
-    ]
-    lines += [
-        ctx.say("admin.jobs", state=ctx.say(f"history.state_{state}"), count=count, amount=charged)
-        for state, (count, charged, _cost) in sorted(figures.items())
-    ]
-    lines += [
-        ctx.say("admin.entries", what=ctx.say(f"entry.{kind}", ref=""), amount=total, count=count)
-        for kind, (total, count) in sorted(entries.items())
-    ]
-    ctx.edit("admin.day", [way_out("admin:show")], lines=ctx.lines(lines))
 
 
 def verify(ctx):

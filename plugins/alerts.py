@@ -35,7 +35,7 @@ def register(bot):
     bot.button("alerts:alone", leave_group, right="roles")
     bot.command("quiet", quiet, about="alerts.about_quiet", right="settings")
     bot.command("here", here, about="alerts.about_here", right="roles", groups=True)
-    bot.admin_menu("alerts.menu", "alerts:show", row=5)
+    bot.admin_menu("alerts.menu", "alerts:show", row=4)
 
 
 class ErrorCount(logging.Handler):

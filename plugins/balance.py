@@ -6,6 +6,7 @@ Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 from core.buttons import button, way_out
 
 PAGE = 8
+OF_ORDERS = ("hold", "capture", "release")
 
 
 def register(bot):
@@ -22,10 +23,11 @@ def show(ctx):
     rows = [button("balance.top_up", "payments:show")]
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
+    rows.append([button("balance.promo", "promo:ask"), *ctx.bot.home()])
     held = ctx.jobs.on_hold(ctx.user.id)
     ctx.edit(
         "balance.text",
-        [*rows, *ctx.bot.home()],
+        rows,
         balance=ctx.ledger.balance(ctx.user.id),
         held=ctx.say("balance.held", amount=held) if held else "",
         lines=_lines(ctx, found),
@@ -47,7 +49,15 @@ def _lines(ctx, found):
         return ctx.say("balance.none")
     lines = []
     for entry in found:
-        what = ctx.say(f"entry.{entry.kind}", ref=(entry.ref or "").partition(":")[2])
+        what = _what(ctx, entry)
         reason = ctx.say("balance.reason", reason=entry.reason) if entry.reason else ""
         lines.append(ctx.say("balance.line", when=entry.created_at, amount=entry.amount, what=what, reason=reason))
     return ctx.lines(lines)
+
+
+def _what(ctx, entry):
+    """Say what an entry is for; an order with the name of its model."""
+    number = (entry.ref or "").partition(":")[2]
+    what = ctx.say(f"entry.{entry.kind}", ref=number)
+    job = ctx.jobs.get(int(number), ctx.user.id) if entry.kind in OF_ORDERS and number.isdecimal() else None
+    return ctx.say("balance.order", model=ctx.generation.title(job), what=what) if job else what

@@ -34,7 +34,7 @@ def register(bot):
     bot.button("broadcast:check", check, right="broadcast", number=int)
     for act in ("start", "pause", "resume", "stop"):
         bot.button(f"broadcast:{act}", ACTS[act], right="broadcast", number=int)
-    bot.admin_menu("broadcast.menu", "broadcast:list", row=4)
+    bot.admin_menu("broadcast.menu", "broadcast:list", row=3)
     bot.every(1, "broadcast", Sending().step)
 
 
@@ -171,7 +171,7 @@ def check(ctx, number):
         rows,
         audience=_words(ctx.texts, ctx.lang, found.audience),
         n=people,
-        takes=people / PER_SECOND,
+        minutes=max(1, -(-people // (60 * PER_SECOND))),
     )
 
 

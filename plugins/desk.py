@@ -175,6 +175,7 @@ def approve_exact(ctx, topup, amount):
     if not 0 < amount <= amounts.MOST:
         raise UserError("common.old_button")
     if _approve(ctx, topup, amount):
+        ctx.done("desk")
         ctx.edit("desk.approved_other", [way_out("transfer:list")], amount=amount, number=topup)
 
 
@@ -281,7 +282,7 @@ def ask_words(ctx, topup, verb):
 
 
 def take_words(ctx):
-    """Read the amount, which is asked about once more, or the reason."""
+    """Read the amount, which is asked about once more (another one may be typed until then), or the reason."""
     verb, topup = ctx.draft.data["verb"], ctx.draft.data["topup"]
     if verb == "amount":
         _check_amount(ctx, topup)
@@ -297,7 +298,6 @@ def _check_amount(ctx, topup):
     amount, found = amounts.read(ctx.text), ctx.payments.get(topup)
     if amount is None:
         raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
-    ctx.done("desk")
     yes = button("desk.approve", "transfer:exact", topup, amount, amount=amount)
     ctx.reply("desk.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
 

@@ -29,7 +29,7 @@ def register(bot):
     """Declare the command, the page and the checks, in the order in which one would look."""
     bot.command("doctor", show, about="doctor.about", right="alerts")
     bot.button("doctor:show", show, right="alerts")
-    bot.admin_menu("doctor.menu", "doctor:show", row=4)
+    bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
         texts, stars, admins,
@@ -43,7 +43,7 @@ def show(ctx):
     """Look at everything and show what is wrong."""
     found = list(ctx.bot.examine())
     lines = [ctx.say("doctor.line", problem=ctx.say(key, **values)) for _name, key, values in found if key]
-    ctx.edit("doctor.ill" if lines else "doctor.well", way_out("admin:show"), n=len(found), lines=ctx.lines(lines))
+    ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
 
 
 def migrations(bot):

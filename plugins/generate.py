@@ -13,6 +13,8 @@ from kie import pricing
 from kie.inputs import MEDIA
 
 FREE = 0
+SETTINGS = ("choice", "switch", "number")
+CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
@@ -20,6 +22,7 @@ def register(bot):
     """Declare the card's buttons."""
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
+    bot.button("generate:waiting", show_waiting)
 
 
 def open_model(ctx, code, back=None, below=False):
@@ -38,7 +41,7 @@ def open_model(ctx, code, back=None, below=False):
         except UserError as error:
             trouble = error
     elif draft is not None:
-        values |= _carried(draft, model)
+        values = _carried(ctx, draft, model, values)
     kept = {"back": back} if back else {}
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     show(ctx, below)
@@ -52,7 +55,7 @@ def _remembered(ctx, model):
     settings = {}
     for name, value in (last.inputs if last else {}).items():
         spec = model.by_name.get(name)
-        if spec is None or spec.kind not in ("choice", "switch", "number") or spec.label in NOT_REMEMBERED:
+        if spec is None or spec.kind not in SETTINGS or spec.label in NOT_REMEMBERED:
             continue
         try:
             settings[name] = spec.parse(value)
@@ -61,20 +64,43 @@ def _remembered(ctx, model):
     return settings
 
 
-def _carried(draft, model):
-    """Return what the open card has that this model takes as well: switching the mode keeps the prompt."""
-    values = draft.data.get("values", {})
-    if draft.model == model.id:
-        return values
-    kept = {}
-    for name, value in values.items():
-        spec = model.by_name.get(name)
-        if spec is not None and spec.kind in ("text", *MEDIA) and spec.shown != "hidden":
+def _carried(ctx, draft, model, values):
+    """Put into `values` what the open card has and this model takes as well.
+
+    These are texts and files, and between the modes of one product the settings too, as far as they go together.
+    """
+    given, source = draft.data.get("values", {}), ctx.generation.catalog.models.get(draft.model)
+    if source is None or source is model:
+        return values | given
+    kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
+    for name, value in given.items():
+        spec = _twin(source.by_name.get(name), model)
+        if spec is not None and spec.kind == "text" and value == source.by_name[name].default:
+            continue  # a sentence of the other model's own, not the person's
+        if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
-                kept[name] = spec.parse(value)
+                trial = values | {spec.name: spec.parse(str(value) if spec.kind in SETTINGS else value)}
             except forms.InputError:
                 continue  # it does not fit this model: as if it had not been given
-    return kept
+            values = trial if _is_sold(model, trial) else values
+    return values
+
+
+def _twin(spec, model):
+    """Return the input of `model` that is the same one, by its name or by what it is called on the card, or None."""
+    if spec is None:
+        return None
+    called = next((other for other in model.inputs if other.label == spec.label), None)
+    return model.by_name.get(spec.name, called)
+
+
+def _is_sold(model, values):
+    """Tell whether there is a price for these settings together, or will be once more is known."""
+    try:
+        pricing.credits(model, values)
+    except pricing.NoPrice as missing:
+        return bool(missing.fact)
+    return True
 
 
 def _with_loose(model, values, loose):
@@ -99,6 +125,11 @@ def back_to_card(ctx, below=False, note=None):
     show(ctx, below, note)
 
 
+def show_waiting(ctx):
+    """Show the open card below the message about money that led to it, which stays."""
+    back_to_card(ctx, below=True)
+
+
 def _album(draft):
     return {name: draft.data[name] for name in ("album", "album_count") if name in draft.data}
 
@@ -109,7 +140,8 @@ def show(ctx, below=False, note=None):
     card = forms.Card(ctx, model, ctx.draft.data["values"])
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
-    rows = [_main_row(ctx, card, missing, wrong), *card.input_rows(model.main_inputs), *_lower_rows(ctx, card)]
+    front, more = card.front()
+    rows = [_main_row(ctx, card, missing, wrong), *front, *_lower_rows(ctx, card, len(more))]
     last = ctx.say(wrong.key, **wrong.values) if wrong else ctx.say(note) if note else _price_line(ctx, card, missing)
     card.draw(rows, last, below)
 
@@ -148,10 +180,9 @@ def _main_row(ctx, card, missing, wrong):
     if missing:
         spec = card.model.input(missing[0])
         place = (card.model.code, card.model.inputs.index(spec))
-        key = "generate.write" if spec.kind == "text" else f"generate.send_{spec.kind}"
-        if spec.kind in ("text", *MEDIA):
-            return button(key, "inputs:set", *place)
-        return button("generate.choose", "inputs:set", *place, name=card.label(spec))
+        keys = (f"generate.{spec.kind}_{spec.label}", f"generate.{spec.kind}", "generate.choose")
+        key = next(key for key in keys if ctx.texts.has(key))
+        return button(key, "inputs:set", *place, name=card.label(spec))
     if wrong:
         return button("generate.fix", "generate:card")
     if ctx.draft.price is None:
@@ -171,11 +202,10 @@ def _main_row(ctx, card, missing, wrong):
     )
 
 
-def _lower_rows(ctx, card):
+def _lower_rows(ctx, card, more):
     rows = []
-    more = [spec for spec in card.model.more_inputs if card.model.applies(spec.name, card.values)]
     if more:
-        rows.append(button("generate.more", "modes:more", count=len(more)))
+        rows.append(button("generate.more", "modes:more", count=more))
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
     return [*rows, way_out(ctx.draft.data.get("back") or f"models:type:{card.model.menus[0]}:0")]

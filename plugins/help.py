@@ -1,7 +1,10 @@
-"""/help: what the bot can do, from what the plugins registered; /id: one's Telegram id.
+"""/help: what the bot can do, from what the plugins registered (the staff's commands behind a button); /id: one's
+Telegram id.
 
 Texts: help.* in data/texts/<lang>/help.po.
 """
+
+from core.buttons import button, way_out
 
 
 def register(bot):
@@ -9,14 +12,26 @@ def register(bot):
     bot.command("help", show, about="help.about")
     bot.command("id", tell_id, about="help.about_id", groups=True)
     bot.button("help:show", show)
+    bot.button("help:staff", show_staff, right="staff")
     bot.menu("help.menu", "help:show", row=3)
 
 
 def show(ctx):
-    """List the commands the person may use."""
-    commands = ctx.bot.commands(ctx.may)
-    lines = [ctx.say("help.line", command=name, about=ctx.texts.plain(ctx.lang, about)) for name, about in commands]
-    ctx.edit("help.text", ctx.bot.trouble(), lines=ctx.lines(lines))
+    """List everybody's commands."""
+    rows = [button("help.staff", "help:staff"), *ctx.bot.trouble()]
+    ctx.edit("help.text", rows, lines=_lines(ctx, ctx.bot.commands()))
+
+
+def show_staff(ctx):
+    """List the commands that only a person with this role may use."""
+    own = [entry for entry in ctx.bot.commands(ctx.may) if entry not in ctx.bot.commands()]
+    ctx.edit("help.staff_text", [way_out("help:show")], lines=_lines(ctx, own))
+
+
+def _lines(ctx, commands):
+    return ctx.lines(
+        [ctx.say("help.line", command=name, about=ctx.texts.plain(ctx.lang, about)) for name, about in commands]
+    )
 
 
 def tell_id(ctx):

@@ -50,6 +50,7 @@ def show_page(ctx, before):
     rows = [button("history.row", "history:job", job.id, **_row(ctx, job)) for job in found[:PAGE]]
     turn = [button("history.newest", "history:show", 0)] if before else []
     turn += [button("balance.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
+    rows = rows or [button("history.make", "models:menu")]
     ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
 
 

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from core import forms
 from core.buttons import button, pager, way_out
 from core.errors import UserError
+from kie import pricing
 from kie.inputs import MEDIA, earlier_result, files_of, present
 from kie.pricing import steps
 
 STEP = "generate:input"
+CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
 RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and newest orders they are looked for in
 
 
@@ -51,10 +53,39 @@ def ask(ctx, code, place, page=0):
         return
     _fill(ctx, model, values, asking=spec.name)
     card = forms.Card(ctx, model, values)
-    rows = _results(ctx, model, spec, page) if spec.kind == "task" else card.choice_rows(spec, page)
+    rows = _results(ctx, model, spec, page) if spec.kind == "task" else _choices(ctx, card, spec, page)
     key = "inputs.no_result" if spec.kind == "task" and not rows else f"ask.{spec.label}"
     question = [ctx.say(key) if ctx.texts.has(key) else card.label(spec), *_limits(ctx, spec, values.get(spec.name))]
     card.draw([*rows, *_answer_rows(card, spec, place), way_out("generate:card")], ctx.lines(question))
+
+
+def _choices(ctx, card, spec, page):
+    """Return a page of the choices of an input, each with its price where it moves the price."""
+    model, place = card.model, card.model.inputs.index(spec)
+    prices = dict(pricing.options(model, card.values, spec.name)) if spec.drives_price else {}
+    chosen = model.effective(card.values).get(spec.name)
+    choices = [choice for choice in steps(spec) if not prices or choice in prices]
+    cells = []
+    for choice in choices[page * CHOICES :][:CHOICES]:
+        mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
+        label = mark + card.seconds(spec, choice) + _price_of(ctx, card, spec, choice, prices)
+        cells.append(button("label", "inputs:pick", model.code, place, steps(spec).index(choice), label=label))
+    per_row = 2 if any(len(cell.values["label"]) > SHORT for cell in cells) else forms.PER_ROW
+    rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
+    return rows + pager(page, -(-len(choices) // CHOICES), "inputs:page", model.code, place)
+
+
+def _price_of(ctx, card, spec, choice, prices):
+    """Return what follows a choice on its button: its price, or a second's while the length is not known."""
+    key, credits = "inputs.price", prices.get(choice)
+    if choice in prices and credits is None:
+        try:
+            credits, unit = pricing.rate(card.model, {**card.values, spec.name: choice})
+        except pricing.NoPrice:
+            return ""
+        key = f"inputs.price_{forms.slug(unit)}"
+    price = None if credits is None else ctx.generation.price_of_credits(credits, card.model)
+    return card.word(key, price=price) if price is not None and ctx.texts.has(key) else ""
 
 
 def _limits(ctx, spec, value):
@@ -78,7 +109,7 @@ def _answer_rows(card, spec, place):
                 button("form.more", "inputs:nudge", *data, 1),
             ]
         )
-    if present(value) and (spec.kind in MEDIA or not spec.required):
+    if present(value) and (spec.kind in MEDIA or not spec.required) and value != spec.default and not steps(spec):
         rows.append(button("form.clear", "inputs:clear", *data))
     return rows
 
@@ -213,12 +244,17 @@ def _take_text(ctx, model):
     wants_file = asked is not None and asked.kind in MEDIA and not present(values.get(asked.name))
     if wants_file and (text is None or present(values.get(text.name))):
         raise UserError(f"inputs.want_{asked.kind}")
-    spec = text if asked is None or asked.kind in (*MEDIA, "task") else asked
+    spec = text if asked is None or asked.kind in (*MEDIA, "task") or _is_prompt(asked, text, ctx.text) else asked
     if spec is None:
         raise UserError("inputs.takes_no_text")
     given = values | {spec.name: forms.read(spec, ctx.text)}
     _fill(ctx, model, given, prompt_message=ctx.message["message_id"], prompt_input=spec.name)
     return spec
+
+
+def _is_prompt(asked, text, words):
+    """Tell whether several words that came while choices were on the screen are meant for the prompt."""
+    return text is not None and asked.kind in ("choice", "switch") and " " in words.strip()
 
 
 def take_edit(ctx):

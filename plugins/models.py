@@ -1,11 +1,11 @@
 """/models and /generate: from a kind of work to a product, and to its form; or by a word (`/models cat`).
 
-Any card is at most three taps away: its kind, its page, itself. First comes what the person ordered last, then what
-is ordered most, then what is cheap.
+First comes what the person ordered last, then what is ordered most, then what is cheap: what most people want is two
+taps away, its kind and itself. A word finds any other.
 Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 """
 
-from core.buttons import button, way_out
+from core.buttons import button, pager, way_out
 from core.errors import UserError
 from kie.catalog import LANGUAGES, MENU
 from kie.pricing import cheapest
@@ -55,15 +55,14 @@ def show_type(ctx, menu, page):
 
 
 def _page(offers, page, menu, *data):
-    """Return the rows of one page of offers, and one that leads to every other page."""
+    """Return the rows of one page of offers, and the one that turns to the others."""
     pages = max(1, -(-len(offers) // PAGE))
     page = min(max(page, 0), pages - 1)
     rows = [
-        button(_offer(price), "models:open", model.code, menu, page, title=card.title, price=price)
+        button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
         for card, model, price in offers[page * PAGE :][:PAGE]
     ]
-    numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
-    return [*rows, numbers] if pages > 1 else rows
+    return rows + pager(page, pages, *data)
 
 
 def _ranked(ctx, cards, menu=None):
@@ -72,23 +71,24 @@ def _ranked(ctx, cards, menu=None):
     popular = ctx.generation.popularity(ctx.now)
     offers = []
     for card in cards:
-        mine = [model for model in card.models if menu in (None, *model.menus)]
+        mine = _sold([model for model in card.models if menu in (None, *model.menus)])
         model = min(mine, key=lambda m: recent.index(m.id) if m.id in recent else len(recent))
-        price = ctx.generation.price_of_credits(_least(mine), model)
+        price = ctx.generation.price_of_credits(_least(mine, model), model)
         if price is not None:
             place = recent.index(model.id) if model.id in recent else len(recent)
             offers.append(((place, -sum(popular.get(m.id, 0) for m in card.models), price), (card, model, price)))
     return [offer for _rank, offer in sorted(offers, key=lambda ranked: ranked[0])]
 
 
-def _offer(price):
-    return "models.offer" if price else "models.offer_free"
+def _sold(models):
+    """Leave out what KIE gives away (a product's own small helper), unless there is nothing else."""
+    return [model for model in models if cheapest(model)] or models
 
 
-def _least(models):
-    """Return the lowest cost of a product: a free helper among its models is not what it is sold for."""
-    costs = [cheapest(model) for model in models]
-    return min([cost for cost in costs if cost] or costs)
+def _least(models, opened):
+    """Return the lowest cost of what makes the same: lyrics, or a song turned to WAV, tell nothing of a song's price."""
+    alike = [m for m in models if m.output == opened.output and set(m.menus) & set(opened.menus)]
+    return min(cheapest(model) for model in alike)
 
 
 def open_card(ctx, code, menu, page):
@@ -122,10 +122,17 @@ def show_found(ctx, page):
     words = (draft.data.get("words") if draft else None) or ""
     low = words.lower().split()
     cards = [card for card in ctx.generation.catalog.cards.values() if low and _fits(ctx, card, low)]
-    rows = _page(_ranked(ctx, cards), page, "found", "models:found")
+    offers = sorted(_ranked(ctx, cards), key=lambda offer: _far(offer[0], words.lower()))
+    rows = _page(offers, page, "found", "models:found")
     last = [button("models.search", "models:search"), *way_out("models:menu")]
     ctx.edit("models.found" if rows else "models.none", [*rows, last], words=words)
     return bool(rows)
+
+
+def _far(card, words):
+    """Return how far the words are from a card's name: 0 for the name itself, 1 for a part of it, else 2."""
+    names = [name.lower() for name in (card.title, *card.aliases)]
+    return 0 if words in names else 1 if any(words in name for name in names) else 2
 
 
 def _fits(ctx, card, words):

@@ -1,4 +1,5 @@
-"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product.
+"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product, which take over
+whatever they know of what is on the card.
 
 Texts: modes.* in data/texts/<lang>/modes.po.
 """
@@ -17,10 +18,10 @@ def register(bot):
 
 
 def more_settings(ctx):
-    """Show the optional inputs."""
+    """Show the inputs that do not stand on the card itself."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     card = forms.Card(ctx, model, ctx.draft.data["values"])
-    rows = card.input_rows(model.more_inputs)
+    rows = card.input_rows(card.front()[1])
     if any(card.values.get(name) != value for name, value in _plain(model, card.values).items()):
         rows.append(button("modes.reset", "modes:reset"))
     card.draw([*rows, way_out("generate:card")])

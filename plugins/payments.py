@@ -76,17 +76,23 @@ def take_amount(ctx):
 def choose_method(ctx, amount):
     """Offer the ways to pay this amount."""
     _check(ctx, amount)
-    rows = [button(key, "payments:pay", name, amount, amount=amount) for name, (key, _start) in _methods(ctx).items()]
+    rows = [_way(ctx, name, label, amount) for name, (label, _start) in _methods(ctx).items()]
     if rows:
         ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount)
     else:
         ctx.edit("payments.no_method", ctx.bot.trouble())
 
 
+def _way(ctx, name, label, amount):
+    """Return the button of a way to pay; `label` is its text key, or gives the key and values for an amount."""
+    key, values = label(ctx, amount) if callable(label) else (label, {})
+    return button(key, "payments:pay", name, amount, **values)
+
+
 def _methods(ctx):
     """Return {name: (label, start)} of the ways that are switched on."""
     methods = ctx.bot.payment_methods.items()
-    return {name: (key, start) for name, (key, start, when) in methods if when is None or ctx.settings[when]}
+    return {name: (label, start) for name, (label, start, when) in methods if when is None or ctx.settings[when]}
 
 
 def _check(ctx, amount):
@@ -112,7 +118,7 @@ def tell_credited(bot, fact, now):
     """Tell the payer, with the waiting order at hand."""
     user = bot.users.get(fact.data["user"])
     draft = bot.drafts.get(user.id, "generate", now)
-    rows = [[button("generate.to_order", "generate:card")]] if draft and draft.model else []
+    rows = [[button("generate.to_order", "generate:waiting")]] if draft and draft.model else []
     rows.append(
         [button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")]
     )

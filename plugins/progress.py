@@ -9,6 +9,7 @@ from core.buttons import button
 
 EVERY = timedelta(seconds=12)
 LONG_AFTER_S = 600
+PROMPT = 160  # characters
 
 
 def register(bot):
@@ -31,13 +32,19 @@ def show_progress(bot, now):
 
 def _screen(bot, job, now):
     """Return (text key, buttons, values) of a job's progress message."""
-    values = {"model": bot.generation.title(job), "price": job.price}
+    values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job)}
     if job.state == "queued":
         values["place"] = bot.jobs.place(job)
-        return "progress.queued", [button("job.cancel", "orders:cancel", job.id)], values
+        return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values
     elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
     key = "progress.long" if elapsed > job.usual_s + LONG_AFTER_S else "progress.running"
     return key, [], values | {"elapsed": elapsed, "usual": job.usual_s}
+
+
+def _prompt(bot, job):
+    """Return the beginning of what was asked for."""
+    model = bot.generation.model(job)
+    return str(job.inputs.get(model.main_text.name, ""))[:PROMPT] if model and model.main_text else ""
 
 
 def tell_failed(bot, fact, now):

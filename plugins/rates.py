@@ -1,17 +1,21 @@
 """Settings from the chat: rates, limits, details and texts. Effective at once; three prices are read back.
 
-Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label. What is set here is stored
-and wins over the environment. /rate 92.5 and /markup 2 are the short ways.
+Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label, `setting.<name>.value` says
+how a number of it is told. What is set here is stored and wins over the environment. /rate 92.5 and /markup 2 are the short ways.
 Texts: rates.* and setting.* in data/texts/<lang>/rates.po.
 """
 
-from decimal import InvalidOperation
+import re
+from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, way_out
 from core.errors import UserError
 from kie.pricing import cheapest
 
 MOST = 3000  # characters of a text
+NUMBERS = (int, Decimal)
+SIGNS = "×₽$€ \u00a0"  # as shown, so what is copied from the screen can be sent back
+THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 
 
 def register(bot):
@@ -54,9 +58,19 @@ def _label(name):
 
 def _shown(ctx, name):
     value = ctx.settings[name]
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return "–" if value in (None, "") else str(value)
+    if value in (None, "", ()):
+        return "–"
+    return ", ".join(_told(ctx, name, one) for one in (value if isinstance(value, tuple) else (value,)))
+
+
+def _told(ctx, name, value):
+    """Return a value as people write it: `setting.<name>.value` says whether it is money (`amount`) or a factor."""
+    key = f"{_label(name)}.value"
+    if not ctx.texts.has(key):
+        return str(value)
+    number = Decimal(value)
+    plain = f"{number.normalize():f}"
+    return ctx.texts.plain(ctx.lang, key, amount=round(number * 100), value=plain)
 
 
 def _prices(ctx):
@@ -117,25 +131,32 @@ def _after(ctx, name):
 def change(ctx, name):
     """Set a rate by its command, or show the present ones when no number is given."""
     if ctx.args:
-        _put(ctx, name, ctx.args.replace(",", "."))
+        _put(ctx, name, ctx.args)
     show(ctx)
 
 
 def _put(ctx, name, text):
     """Store a value that fits, or say what would."""
     kind = ctx.settings.declared[name].kind
+    if kind in NUMBERS:
+        text = THOUSANDS.sub("", text).strip(SIGNS).replace(",", ".")
     try:
         value = ctx.settings.read(name, text[:MOST] if kind is str else text)
         fits = bool(text) and _in_order(ctx, name, value)
     except (ValueError, InvalidOperation):
         fits = False
     if not fits:
-        setting = ctx.settings.declared[name]
-        key = "rates.wrong" if setting.minimum is not None else "rates.wrong_kind"
-        raise UserError(
-            key, buttons=[_back(kind)], least=str(setting.minimum), most=str(setting.maximum), found=text[:40]
-        )
+        raise _misfit(ctx, name, text)
     ctx.stored.put(name, text[:MOST], now=ctx.now, actor=ctx.user.id)
+
+
+def _misfit(ctx, name, text):
+    """Return the error that says which numbers fit, where there are bounds."""
+    setting, back = ctx.settings.declared[name], [_back(ctx.settings.declared[name].kind)]
+    if setting.minimum is None:
+        return UserError("rates.wrong_kind", buttons=back, found=text[:40])
+    least, most = (_told(ctx, name, bound) for bound in (setting.minimum, setting.maximum))
+    return UserError("rates.wrong", buttons=back, least=least, most=most, found=text[:40])
 
 
 def _in_order(ctx, name, value):

@@ -36,6 +36,7 @@ def show(ctx, user):
             "refunds:ask",
             user,
             place,
+            number=charge.topup.id,
             amount=charge.topup.amount,
             stars=charge.stars,
             mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}"),

@@ -17,15 +17,25 @@ def register(bot):
     """Declare the setting, the way to pay, and the updates of a payment."""
     limits = {"minimum": Decimal(0), "maximum": Decimal(100_000)}
     bot.setting("STARS_RATE", Decimal, default=Decimal("1.6"), advanced=False, chat=True, **limits)
-    bot.payment_method("stars", "stars.button", start, when="STARS_RATE")
+    bot.payment_method("stars", label, start, when="STARS_RATE")
     bot.update("pre_checkout_query", check)
     bot.update("successful_payment", credit)
     bot.update("refunded_payment", take_back)
 
 
+def _stars(ctx, amount):
+    """Return how many Stars pay for an amount, rounded up."""
+    return int((Decimal(amount) / 100 / ctx.settings["STARS_RATE"]).to_integral_value(ROUND_CEILING))
+
+
+def label(ctx, amount):
+    """Return the button's text key and values: what an amount costs in Stars."""
+    return "stars.button", {"stars": _stars(ctx, amount)}
+
+
 def start(ctx, amount):
     """Write the invoice row, then send the invoice."""
-    stars = int((Decimal(amount) / 100 / ctx.settings["STARS_RATE"]).to_integral_value(ROUND_CEILING))
+    stars = _stars(ctx, amount)
     if stars > MOST:
         ctx.toast("stars.too_many", alert=True)
         return

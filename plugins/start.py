@@ -33,11 +33,9 @@ def fresh(ctx):
 
 def show(ctx, draw):
     """Draw the main menu with `draw`."""
-    rows = (
-        [_language_row(), *_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
-        if ctx.is_new
-        else [*_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
-    )
+    rows = [*_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
+    if ctx.is_new:
+        rows = [_language_row(), *rows]
     if ctx.may("staff"):
         rows.append([button("start.admin", "admin:show")])
     lines = [line for headline in ctx.bot.headlines if (line := headline(ctx))]

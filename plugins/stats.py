@@ -1,5 +1,5 @@
-"""/stats 7d|30d|…: money in by way, spent, cost, margin, orders by model, as a picture with the numbers under it;
-and CSV files of entries, orders, users and top-ups.
+"""/stats 7d|30d|…: money in by way, spent, cost, margin, all other money by kind, orders by model, as a picture with
+the numbers under it; and CSV files of entries, orders, users and top-ups.
 
 Texts: stats.* in data/texts/<lang>/stats.po.
 """
@@ -10,12 +10,13 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 
 SPANS = (1, 7, 30, 90)
 LONGEST = 3660
 INCOME = ("topup", "stars")
+OF_ORDERS = ("hold", "capture", "release")  # told as what was spent
 TABLES = ("entries", "jobs", "users", "topups")
 MICRO = Decimal(1_000_000)
 
@@ -25,7 +26,7 @@ def register(bot):
     bot.command("stats", command, about="stats.about", right="stats")
     bot.button("stats:show", show, right="stats", days=int)
     bot.button("stats:export", export, right="stats", table=str, days=int)
-    bot.admin_menu("stats.menu", "stats:show:7", row=3)
+    bot.admin_menu("stats.menu", "stats:show:7", row=2)
 
 
 def command(ctx):
@@ -49,9 +50,9 @@ def show(ctx, days):
     ]
     spans = [button("stats.days", "stats:show", span, n=span) for span in SPANS]
     files = [button(f"stats.csv_{table}", "stats:export", table, days) for table in TABLES]
-    rows = [spans, files[:2], files[2:], [button("common.back", "admin:show"), button("common.menu", "start:menu")]]
+    rows = [spans[:2], spans[2:], files[:2], files[2:], way_out("admin:show")]
     ctx.send_photo(chart(ctx, days, money, orders))
-    ctx.reply("stats.text", rows, n=days, models=ctx.lines(models), **values)
+    ctx.reply("stats.text", rows, n=days, models=ctx.lines([*_others(ctx, since), *models]), **values)
 
 
 def _numbers(ctx, since, money, orders):
@@ -67,9 +68,19 @@ def _numbers(ctx, since, money, orders):
         "orders": sum(state[0] for state in states.values()),
         "rate": round(100 * states.get("succeeded", (0,))[0] / ended) if ended else 0,
         "median": ctx.figures.median_seconds(since) or 0,
-        "fresh": fresh, "active": ctx.users.count_active(since),
+        "fresh": fresh, "active": ctx.users.count_active(since), "people": ctx.users.count(),
         "conversion": round(100 * paying / fresh) if fresh else 0,
     }  # fmt: skip
+
+
+def _others(ctx, since):
+    """Return a line about each kind of money that neither came from people nor was spent by them."""
+    sums = ctx.ledger.sums_by_kind(since)
+    return [
+        ctx.say("stats.other", what=ctx.say(f"entry.{kind}"), amount=total, n=count)
+        for kind, (total, count) in sorted(sums.items())
+        if kind not in (*INCOME, *OF_ORDERS)
+    ]
 
 
 def _cost(ctx, micro_credits):

@@ -13,6 +13,7 @@ from kie.changes import StrangeList
 from kie.errors import KieError
 
 PAGE = 6
+LABEL = 34  # characters of what a button undoes: a phone shows them whole
 WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
 # When the last comparison began, and when one succeeded; who asked for the next one.
 CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
@@ -277,7 +278,8 @@ def _what(ctx, row):
         else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "terms.everything")
     )
     field = "on" if row.field == "off" and not row.value else row.field
-    return f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"
+    words = f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"
+    return words if len(words) <= LABEL else words[: LABEL - 1] + "…"
 
 
 def undo(ctx, change):

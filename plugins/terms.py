@@ -102,11 +102,21 @@ def show_model(ctx, code):
     )
 
 
+def _bound(ctx, field, value):
+    """Return a bound as people write it: an amount, or a factor."""
+    return ctx.texts.money(ctx.lang, int(value * 100)) if field == "fixed" else f"×{_factor(value)}"
+
+
+def _factor(value):
+    """Return a factor without needless zeros."""
+    return f"{Decimal(value).normalize():f}"
+
+
 def _terms(ctx, model):
     markup, fixed = ctx.generation.shelf.terms(model)
     if fixed is not None:
         return ctx.say("terms.fixed_is", amount=fixed)
-    return ctx.say("terms.markup_is", markup=str(markup or ctx.generation.markup()))
+    return ctx.say("terms.markup_is", markup=_factor(markup or ctx.generation.markup()))
 
 
 def switch(ctx, code):
@@ -190,9 +200,9 @@ def show_menu(ctx, menu):
     terms = (
         ctx.say("terms.fixed_is", amount=fixed)
         if fixed
-        else ctx.say("terms.markup_is", markup=markup)
+        else ctx.say("terms.markup_is", markup=_factor(markup))
         if markup
-        else ctx.say("terms.as_all", markup=str(ctx.generation.markup()))
+        else ctx.say("terms.as_all", markup=_factor(ctx.generation.markup()))
     )
     title = ctx.say("terms.everything" if menu == "all" else f"menu.{menu}.title")
     ctx.edit(
@@ -252,7 +262,8 @@ def take_number(ctx):
     except InvalidOperation:
         value = None
     if value is None or not value.is_finite() or not least <= value <= most:
-        raise UserError("terms.wrong_number", buttons=[way_out("supply:show")], least=str(least), most=str(most))
+        bounds = {"least": _bound(ctx, field, least), "most": _bound(ctx, field, most)}
+        raise UserError("terms.wrong_number", buttons=[way_out("supply:show")], **bounds)
     ctx.done("terms")
     other = "fixed" if field == "markup" else "markup"
     _put(ctx, _scope(ctx, scope), **{other: None, field: str(value) if field == "markup" else int(value * 100)})

@@ -60,7 +60,9 @@ def take_proof(ctx):
     """Take the screenshot: the request waits for an admin from now on."""
     file = file_in(ctx.message)
     if file is None or file["kind"] not in PROOFS:
-        raise UserError("transfer.want_picture", buttons=[button("transfer.cancel", "transfer:cancel")])
+        raise UserError(
+            "transfer.want_picture", buttons=[button("transfer.cancel", "transfer:cancel"), *ctx.bot.home()]
+        )
     proof = {name: file[name] for name in ("file_id", "unique_id", "kind")}
     topup = ctx.payments.submit(ctx.draft.data.get("topup", 0), ctx.user.id, proof, ctx.now, sketch_of(ctx.bot, file))
     ctx.done("transfer")

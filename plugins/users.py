@@ -46,6 +46,9 @@ def take_words(ctx):
 
 def _found(ctx, words):
     found = ctx.users.find(words)
+    if len(found) == 1:
+        card(ctx, found[0].id)
+        return
     rows = [button("users.row", "users:card", u.id, name=u.first_name[:10], id=u.telegram_id or 0) for u in found]
     ctx.edit("users.found" if found else "users.none", [*rows, way_out("users:find")], words=words[:64])
 
@@ -125,7 +128,7 @@ def _newest(ctx, user):
 def _entry_lines(ctx, found):
     return [
         ctx.say(
-            "balance.line",
+            "users.entry",
             when=e.created_at,
             amount=e.amount,
             reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
@@ -175,7 +178,7 @@ def topups(ctx, user, before):
             number=t.id,
             when=t.created_at,
             amount=t.credited or t.amount,
-            method=t.method,
+            method=ctx.say(f"receipts.by_{t.method}") if ctx.texts.has(f"receipts.by_{t.method}") else t.method,
             state=ctx.say(f"receipts.state_{t.state}"),
             reason=t.reason or "",
         )

@@ -6,7 +6,7 @@ Texts: uses.* and do.* in data/texts/<lang>/uses.po.
 """
 
 from core import forms
-from core.buttons import button, way_out
+from core.buttons import button, pager, way_out
 from core.errors import UserError
 from kie.catalog import TYPES
 from kie.inputs import earlier_result
@@ -74,7 +74,7 @@ def _ask_which(ctx, job, route, *more):
     cells = [
         button("label", route, job, part, *more, label=str(part + 1)) for part in range(min(MANY, _count(ctx, job)))
     ]
-    ctx.reply("uses.which", [*(cells[i : i + 5] for i in range(0, len(cells), 5)), *ctx.bot.home()])
+    ctx.reply("uses.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
 
 
 # what and how
@@ -136,16 +136,21 @@ def show_models(ctx, job, part, work, page):
     pages = -(-len(models) // PAGE)
     page = min(max(page, 0), pages - 1)
     rows = [
-        button(OFFERS[not price], "uses:open", job, part, work, page, model.code, title=title, price=price)
+        button("label", "uses:open", job, part, work, page, model.code, label=_offer(ctx, title, price))
         for model, title, price in models[page * PAGE :][:PAGE]
     ]
-    data = ("uses:work", job, part, work)
-    numbers = [button("label", *data, n, label=f"· {n + 1} ·" if n == page else str(n + 1)) for n in range(pages)]
+    rows += pager(page, pages, "uses:work", job, part, work)
     ctx.edit(
         "uses.models",
-        [*rows, *([numbers] if pages > 1 else []), way_out(f"uses:works:{job}:{part}")],
+        [*rows, way_out(f"uses:works:{job}:{part}")],
         work=ctx.texts.plain(ctx.lang, f"do.{work}"),
     )
+
+
+def _offer(ctx, title, price):
+    """Return the label of a model, with its price where a phone shows both whole; the card says it anyway."""
+    label = ctx.texts.plain(ctx.lang, OFFERS[not price], title=title, price=price)
+    return label if len(label) <= forms.FITS[1] else title
 
 
 def _ranked(ctx, models):

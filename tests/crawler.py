@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 MARKUP_BYTES = 10_000  # of a whole keyboard: tginfo/Telegram-Limits
 DATA_BYTES = 64  # Bot API, InlineKeyboardButton
-ROWS, PER_ROW, LABEL, LONE_LABEL = 8, 3, 24, 56  # our own rules for a menu
+ROWS, PER_ROW, LABEL, LONE_LABEL = 8, 3, 24, 36  # our own rules for a menu
 PLACEHOLDER = re.compile(r"\{[a-z_]*(:[a-z]+)?\}")
 KEY = re.compile(r"\b[a-z_]+\.[a-z0-9_-]+\b")
 NOTHING = re.compile(r"\b(None|nan|NaN|Undefined)\b")
@@ -19,7 +19,10 @@ WAY_OUT = ("start:menu", "start:fresh")
 STATEFUL = (
     "generate",
     "inputs",
+    "modes",
     "orders",
+    "suggest",
+    "uses",
     "users",
     "transfer",
     "history",
@@ -93,17 +96,12 @@ def leads_out(screen, back):
     return any(label.data in WAY_OUT or label.text == back for label in last)
 
 
-def _are_pages(row):
-    """Tell whether a row is the numbers of pages: small buttons, so that any page is one tap away."""
-    return all(label.text.strip("· ").isdecimal() for label in row)
-
-
 def style(screen):
     """Return which rules of thumb for a menu the screen breaks."""
     found = []
     if len(screen.rows) > ROWS:
         found.append(f"{len(screen.rows)} rows")
-    if wide := [len(row) for row in screen.rows if len(row) > PER_ROW and not _are_pages(row)]:
+    if wide := [len(row) for row in screen.rows if len(row) > PER_ROW]:
         found.append(f"{max(wide)} buttons in a row")
     long = [
         label.text for row in screen.rows for label in row if len(label.text) > (LABEL if len(row) > 1 else LONE_LABEL)

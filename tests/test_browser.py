@@ -95,7 +95,7 @@ def fill_in_a_picture(chat):
     chat.tap("menu.picture")
     chat.sees("models.type")
     chat.tap_label("Z-Image")
-    chat.has_button("generate.write")
+    chat.has_button("generate.text_prompt")
     chat.send(PROMPTS[chat.words.lang])
     chat.sees_words("Z-Image", PROMPTS[chat.words.lang])
 
@@ -206,9 +206,9 @@ def test_models_are_paged_and_found_by_a_word(open_chat, lang):
     chat.send("/generate")
     chat.tap("menu.video")
     first = chat.labels
-    chat.tap_label("2", exactly=True)
+    chat.tap_label("›", exactly=True)
     assert len(chat.labels) == len(first) and not set(chat.labels[:3]) & set(first)
-    chat.tap_label("1", exactly=True)
+    chat.tap_label("‹", exactly=True)
     assert chat.labels == first
     chat.tap("models.search")
     chat.sees("models.ask")
@@ -270,7 +270,6 @@ def test_the_admin_finds_and_credits_a_person(open_chat, demo, lang):
     chat.sees("admin.text")
     chat.tap("users.menu")
     chat.send(f"Payer {lang}")
-    chat.tap_label(f"Payer {lang}")
     chat.sees_words(f"id {payer.id}", chat.words.money(100_000))
     chat.tap("users.credit")
     chat.sees("acts.ask_credit")

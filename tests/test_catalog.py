@@ -61,6 +61,32 @@ def test_every_promised_card_that_still_has_a_current_id_is_offered():
     assert kept <= titles
 
 
+def test_the_page_names_a_successor_for_each_promised_card_that_is_gone():
+    gone = {card for card, ids in PUBLISHED["promised"].items() if not set(ids) & set(CATALOG.models)}
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8").partition("## The 47 promised cards")[2]
+    rows = dict(re.findall(r"^\| (?!Promised|---)(.+?) \| (.+?) \|$", page, re.M))
+    assert set(rows) == gone and len(gone) == 8
+    titles = {card.title for card in CATALOG.cards.values()}
+    assert all(any(title in words for title in titles) or words.startswith("nothing: ") for words in rows.values())
+
+
+def test_the_page_counts_what_is_offered():
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    listed = [name for name, facts in FACTS.items() if facts["status"] == "listed"]
+    offered = [name for name in listed if name in CATALOG.models]
+    assert f"{len(offered)} of the {len(listed)} models on KIE's list are here" in page
+    assert f"{len(MODELS)} models, Russian and" in (ROOT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+
+
+def test_no_two_products_have_one_name_and_no_words_hold_an_id():
+    names = [name.lower() for card in CATALOG.cards.values() for name in (card.title, *card.aliases)]
+    assert len(set(names)) == len(names)
+    words = [text for card in CATALOG.cards.values() for text in (card.title, *card.aliases, *card.abouts.values())]
+    ids = [model.id for model in MODELS if re.search("[/_]|-.*-", model.id)]  # `z-image` is a name as well
+    assert [(one, text) for text in words for one in ids if one in text.lower()] == []
+    assert not [text for text in words if re.search(r"[a-z0-9]/[a-z0-9]|_", text)]
+
+
 def test_no_offered_model_is_delisted_or_renamed():
     assert {FACTS[model.id]["status"] for model in MODELS} <= {"listed", "listed-in-docs-only"}
 

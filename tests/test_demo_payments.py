@@ -170,3 +170,11 @@ def test_transactions_come_in_pages(bot, alice):
     page = bot("getStarTransactions", offset=1, limit=1)["transactions"]
     assert [row["id"] for row in page] == [charge_ids[1]]
     assert "LIMIT_INVALID" in refused(bot, "getStarTransactions", limit=101)
+
+
+@pytest.mark.parametrize(("language", "label"), [("ru", "Заплатить ⭐️160"), ("en", "Pay ⭐️160"), ("de", "Pay ⭐️160")])
+def test_the_pay_button_is_in_the_payers_language(bot, telegram, language, label):
+    payer = telegram.person("Payer", language_code=language)
+    payer.send("/start")
+    sent = bot("sendInvoice", chat_id=payer.id, **INVOICE)
+    assert sent["reply_markup"]["inline_keyboard"][0][0]["text"] == label

@@ -32,7 +32,9 @@ def test_another_amount_is_asked_about_once_and_credited(start_bot):
     boss.tap("Other amount")
     boss.send("no idea")
     assert "An amount above zero is wanted" in boss.last
-    boss.send("250,50")
+    boss.send("25050")
+    assert "credit 25,050 ₽ in place of 300 ₽?" in boss.last
+    boss.send("250,50")  # a slip is mended by typing again
     assert "credit 250.50 ₽ in place of 300 ₽?" in boss.last
     assert entries_of(bot, alice) == []
     boss.tap("✓ Approve 250.50 ₽")

@@ -6,6 +6,8 @@ Criteria 10 and 11 of the acceptance list.
 import pytest
 
 from kie.catalog import Catalog
+from kie.pricing import steps
+from tests.crawler import Screen, style
 from tests.kit import ROOT, png
 from tests.shop import entries_of, job_of, jobs_of
 from tests.walker import Form, money
@@ -147,7 +149,9 @@ def test_a_draft_survives_a_restart_and_a_top_up(start_bot):
     anna.photo(png("proof"))
     bot.restart()
     boss.tap("transfer:approve")
-    anna.tap("generate:card")
+    paid = anna.last_message
+    anna.tap("▶ To the waiting order")
+    assert paid in anna.received, "news of money stay"
     assert "a fox in the snow" in anna.last
     anna.tap("▶ Create")
     bot.forward(90)
@@ -226,6 +230,60 @@ def test_switching_the_mode_keeps_the_prompt(start_bot):
     card(anna, first.code)
     anna.forge(f"generate:open:{other.code}")
     assert "a fox in the snow" in anna.last and other.title.split()[0] in anna.last
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "settings", "words"),
+    [
+        ("kling26", "kling26-img", {"duration": "10", "sound": True}, ["10 s", "Sound: on"]),
+        ("wan27", "wan27-ref", {"ratio": "9:16", "duration": 8}, ["8 s", "9:16"]),  # `ratio` is `aspect_ratio` there
+        ("omni3", "omni3-img", {"duration": 8, "ratio": "9:16"}, ["8 s"]),  # a choice is a number there
+    ],
+)
+def test_switching_the_mode_keeps_every_choice_the_other_mode_has(start_bot, first, other, settings, words):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    before = CATALOG.by_code(first)
+    form = card(anna, first)
+    for name, value in settings.items():
+        spec = next(spec for spec in before.inputs if name in (spec.name, spec.label))
+        anna.forge(f"inputs:pick:{first}:{before.inputs.index(spec)}:{steps(spec).index(value)}")
+    anna.forge(f"generate:open:{other}")
+    assert "a fox in the snow" in anna.last and f"inputs:set:{other}:0" in anna.buttons.values()
+    assert [word for word in words if word not in form.screen.text] == [], form.screen
+
+
+def test_another_product_gets_the_text_but_keeps_its_own_settings(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form, before = card(anna, "kling26"), CATALOG.by_code("kling26")
+    place = before.inputs.index(before.by_name["duration"])
+    anna.forge(f"inputs:pick:kling26:{place}:{steps(before.by_name['duration']).index('10')}")
+    assert "10 s" in form.screen.text
+    anna.forge("generate:open:hailuo02")
+    assert "a fox in the snow" in anna.last and form.screen.text.endswith("\n6 s")
+
+
+def test_a_models_own_sentence_is_not_taken_along_as_the_persons(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("/start")
+    anna.forge("generate:open:infinitalk")
+    assert "speaks naturally" in anna.last
+    anna.forge("generate:open:nanobanana-edit")
+    assert "speaks naturally" not in anna.last and "Prompt" not in anna.last
+
+
+def test_a_sentence_sent_while_choices_are_shown_is_the_prompt(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form, model = card(anna, "kling26"), CATALOG.by_code("kling26")
+    anna.forge(f"inputs:set:kling26:{model.inputs.index(model.by_name['duration'])}")
+    anna.send("two foxes in the rain")
+    assert "two foxes in the rain" in form.screen.text and form.main.data.startswith("orders:go")
+    anna.forge(f"inputs:set:kling26:{model.inputs.index(model.by_name['duration'])}")
+    anna.send("7")
+    assert "no such choice" in anna.last
 
 
 def test_an_old_card_of_another_model_says_so(start_bot):
@@ -377,3 +435,33 @@ def test_again_and_change_bring_the_card_with_everything_in_it(start_bot):
     anna.tap("▶ Create")
     bot.forward(90)
     assert job_of(bot, anna).inputs["prompt"] == "a bear in the rain"
+
+
+def test_a_choice_that_moves_the_price_shows_what_a_second_costs_before_the_clip_is_there(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    model = CATALOG.by_code("infinitalk")
+    anna.send("/start")
+    anna.forge("generate:open:infinitalk")
+    anna.forge(f"inputs:set:infinitalk:{model.inputs.index(model.by_name['resolution'])}")
+    assert {"✓ 480p · 2.70 ₽/s", "720p · 10.80 ₽/s"} <= set(anna.buttons)
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_every_card_fits_a_phone(start_bot, lang):
+    """Eight rows, three buttons a row, short labels: on each card as it opens, and with every switch turned on."""
+    bot = start_bot(FLOOD_MESSAGES="100000", PUBLIC_URL="http://127.0.0.1:9", PORT="9")
+    anna = bot.rich("Anna", language_code=lang)
+    anna.send("/start")
+    rough = []
+    for model in CATALOG.models.values():
+        anna.forge(f"generate:open:{model.code}")
+        seen = [Screen.of(anna.last_message)]
+        for spec in model.main_inputs:
+            if spec.kind == "switch" and not spec.drives_price and spec.default is False:
+                anna.forge(f"inputs:set:{model.code}:{model.inputs.index(spec)}")
+                seen.append(Screen.of(anna.last_message))
+        anna.forge("modes:more")
+        seen.append(Screen.of(anna.last_message))
+        rough += [f"{model.code}: {style(screen)} {screen}" for screen in seen if style(screen)]
+    assert not rough, "\n".join(rough)

@@ -184,7 +184,7 @@ def test_one_busy_person_does_not_keep_the_others_waiting(start_bot):
     queue_up(bot, busy, *(f"busy number {number}" for number in range(45)))
     only_hear(bot)
     order(bot, quick, prompt="quick one")
-    assert "In the queue: №2" in quick.last
+    assert "Place in the queue: 2" in quick.last
     bot.telegram.pump = bot.pump
     bot.forward(10, step=10)
     queue_up(bot, bot.user("Late"), "late one")
@@ -202,10 +202,10 @@ def test_the_place_in_the_queue_is_shown_and_gets_smaller(start_bot):
     order(bot, alice)
     order(bot, bob)
     bot.forward(15)
-    assert "In the queue: №1" in alice.last and "In the queue: №2" in bob.last
+    assert "Place in the queue: 1" in alice.last and "Place in the queue: 2" in bob.last
     alice.tap("Cancel")
     bot.forward(15)
-    assert "In the queue: №1" in bob.last
+    assert "Place in the queue: 1" in bob.last
 
 
 def test_an_order_that_meets_a_busy_kie_keeps_its_money_on_hold_and_is_made_later(start_bot):

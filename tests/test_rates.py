@@ -46,9 +46,9 @@ def test_a_rate_that_makes_no_sense_changes_nothing(start_bot, words):
     bot = start_bot(USD_RATE="90")
     boss = bot.admin()
     boss.send(f"/rate {words}")
-    assert "does not fit: a number from 0.01 to 1000000" in boss.last
+    assert "does not fit: a number from 0.01 ₽ to 1,000,000 ₽" in boss.last
     boss.send("/rate")
-    assert "Dollar rate: 90" in boss.last
+    assert "Dollar rate: 90 ₽" in boss.last
 
 
 def test_without_a_rate_the_bot_says_so_and_sells_once_it_is_set(start_bot):
@@ -59,7 +59,7 @@ def test_without_a_rate_the_bot_says_so_and_sells_once_it_is_set(start_bot):
     boss.send("/rate")
     assert "the dollar rate is not set" in boss.last.lower()
     boss.send("/rate 92,5")
-    assert "Dollar rate: 92.5" in boss.last and len(prices(boss)) == 3
+    assert "Dollar rate: 92.50 ₽" in boss.last and len(prices(boss)) == 3
     boss.send("/admin")
     assert "Nothing is on sale" not in boss.last
 
@@ -97,8 +97,8 @@ def test_stars_and_transfers_are_switched_on_and_off_from_the_chat(start_bot):
     set_in_chat(boss, "STARS_RATE", "1.6")
     alice.send("/topup")
     alice.tap("300 ₽")
-    assert {"⭐ Telegram Stars", "🏦 Transfer"} <= set(alice.buttons)
-    stars = alice.buttons["⭐ Telegram Stars"]
+    assert {"⭐ Stars · 188", "🏦 Transfer"} <= set(alice.buttons)
+    stars = alice.buttons["⭐ Stars · 188"]
     set_in_chat(boss, "STARS_RATE", "0")
     alice.forge(stars)
     assert "closed for now" in alice.last
@@ -155,3 +155,28 @@ def test_an_invoice_made_before_a_change_is_still_good_for_what_it_says(start_bo
     set_in_chat(boss, "STARS_RATE", "10")
     assert alice.pay(message)["state"] == "paid"
     assert bot.balance(alice) == 30_000
+
+
+def test_money_has_its_sign_and_factors_no_needless_zeros(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    boss.send("/rate")
+    for line in ("Dollar rate: 90 ₽", "Markup: ×2", "Price of a Star: 1.60 ₽", "Least top-up: 10 ₽"):
+        assert line in boss.last.split("\n")
+    assert "Amounts offered: 100 ₽, 300 ₽, 500 ₽, 1,000 ₽" in boss.last and "Largest top-up: 50,000 ₽" in boss.last
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "shown"),
+    [
+        ("STARS_RATE", "1,7", "Price of a Star: 1.70 ₽"),
+        ("USD_RATE", "92,50 ₽", "Dollar rate: 92.50 ₽"),
+        ("MARKUP", "×2.5", "Markup: ×2.5"),
+        ("TOPUP_MAX", "60 000 ₽", "Largest top-up: 60,000 ₽"),
+    ],
+)
+def test_a_number_is_taken_as_people_write_it(start_bot, name, typed, shown):
+    bot = start_bot()
+    boss = bot.admin()
+    set_in_chat(boss, name, typed)
+    assert shown in boss.last

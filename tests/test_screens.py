@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from kie.catalog import Catalog
 from tests.crawler import Crawl, Screen, faults, leads_out, style
 from tests.house import plugins_with
 from tests.kit import BOSS, ROOT, png
@@ -16,6 +17,7 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # n
 UNLIMITED = {
     "FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "USER_JOBS": "1000", "SUPPORT_CONTACT": "@help_me", "WELCOME_GIFT": "",
 }  # fmt: skip
+CATALOG = Catalog.load(ROOT / "data/models.json")
 PLUGINS = sorted(path.stem for path in (ROOT / "plugins").glob("*.py") if path.stem != "__init__")
 CYRILLIC = re.compile("[а-яё]", re.I)
 
@@ -26,6 +28,14 @@ ELSEWHERE = {
     "inputs:nudge": "test_models_walk: a number without steps",
     "payments:lack": "test_forms: too little money",
     "users:ok": "test_admin: the reason is typed",
+    "users:unblock": "test_users: somebody who was blocked",
+    "users:resume": "test_refunds: somebody whose orders were paused",
+    "transfer:exact": "test_desk: the amount is typed",
+    "refunds:go": "test_refunds: the reason is typed",
+    **dict.fromkeys(("broadcast:pause", "broadcast:stop", "broadcast:resume"), "test_broadcast: while it goes out"),
+    "alerts:alone": "test_alerts: requests go to a group",
+    **dict.fromkeys(("supply:found", "supply:one", "supply:apply", "supply:all"), "test_supply: KIE has changed"),
+    **dict.fromkeys(("supply:dismiss", "supply:undo"), "test_supply: KIE has changed"),
 }
 
 
@@ -53,6 +63,10 @@ def _roots(bot, person):
         ("a result", lambda: make_picture(bot, person)),
         ("a failure", lambda: make_picture(bot, person, fail=True)),
         ("a queue", lambda: wait_in_the_queue(bot, person)),
+        ("a word", lambda: person.send("/models o")),
+        ("a changed setting", lambda: change_a_setting(person)),
+        ("a payment", lambda: pay_while_an_order_waits(person)),
+        ("several pictures", lambda: look_at_several_pictures(bot, person)),
     ]
 
 
@@ -68,6 +82,32 @@ def wait_in_the_queue(bot, person):
     """Order while KIE takes nothing."""
     bot.kie.trouble("create", "429")
     confirm(person)
+
+
+def change_a_setting(person):
+    """Change a setting that stands behind *More settings*, and look at it there."""
+    model = CATALOG.by_code("suno")
+    person.forge("generate:open:suno")
+    person.forge(f"inputs:pick:suno:{model.inputs.index(model.by_name['vocal_gender'])}:0")
+    person.forge("modes:more")
+
+
+def pay_while_an_order_waits(person):
+    """Top up with Stars while a card is open."""
+    person.forge("generate:open:z-image")
+    person.forge("payments:pay:stars:10000")
+    person.pay()
+
+
+def look_at_several_pictures(bot, person):
+    """Order several pictures at once, and open them from the history."""
+    person.send("a fox in the snow")
+    person.forge("generate:open:grok-img")
+    person.tap("orders:go")
+    bot.forward(120, step=15)
+    newest = bot.bot.jobs.of_user(bot.bot.users.by_telegram_id(person.id).id, limit=1)[0]
+    person.send("/history")
+    person.forge(f"history:job:{newest.id}")
 
 
 def confirm(person):
@@ -88,6 +128,31 @@ def pending_topups(bot):
         payer.photo(png("proof"))
 
     return act
+
+
+def admin_roots(bot, boss):
+    """Return what an admin's tools show once there is something to show."""
+
+    def broadcast():
+        boss.send("/broadcast", reply_to=boss.send("News"))
+
+    def change_a_rate():
+        boss.send("/rate 95")
+        boss.forge("rates:edit:USD_RATE")
+
+    def set_a_markup():
+        boss.forge("terms:ask:m.imagen4:markup")
+        boss.send("3")
+
+    me = bot.bot.users.by_telegram_id(boss.id).id
+    return [
+        ("a top-up", pending_topups(bot)),
+        ("a broadcast", broadcast),
+        ("a promo code", lambda: boss.send("/newpromo CRAWL 100 50")),
+        ("a rate", change_a_rate),
+        ("a markup", set_a_markup),
+        ("a refund", lambda: boss.forge(f"refunds:list:{me}")),
+    ]
 
 
 def report(walk, back):
@@ -122,7 +187,9 @@ def test_8_every_button_that_can_be_drawn_does_something(start_bot, caplog, role
     person = bot.rich("Anna", "500", language_code=lang, **({"id": BOSS} if role == "admin" else {}))
     for _ in range(8):
         make_picture(bot, person)
-    more = [("a top-up", pending_topups(bot))] if role == "admin" else []
+        person.forge("payments:pay:stars:1000")
+        person.pay()
+    more = admin_roots(bot, person) if role == "admin" else []
     whole = (role, lang) in (("user", "en"), ("admin", "ru"))
     walk = crawl(bot, person, lang, more, every_kind=whole)
     complaints = report(walk, bot.bot.texts.plain(lang, "common.back"))

@@ -21,6 +21,16 @@ def test_the_numbers_are_those_of_the_books(start_bot):
     text = boss.last
     assert "Stars 100 ₽" in text and "Spent 0.72 ₽" in text and "Orders 1 · done 100%" in text
     assert "cost 0.36 ₽" in text and "margin 0.36 ₽" in text and "Z-Image: 1 of 1" in text
+    assert "correction: +50 ₽ (1)" in text and "№" not in text, (
+        "money that is no income has its line, orders have theirs"
+    )
+
+
+def test_there_is_one_place_for_figures(start_bot):
+    boss = start_bot().admin()
+    boss.send("/admin")
+    ways = [label for label, data in boss.buttons.items() if data.startswith(("stats:", "admin:"))]
+    assert ways == ["Stats"]
 
 
 def test_an_empty_bot_has_figures_too(start_bot):

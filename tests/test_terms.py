@@ -62,7 +62,7 @@ def test_the_nearest_terms_count(start_bot):
     set_terms(boss, "terms:model:z-image", "Markup…", "2,5")
     assert price_of(alice) == "0.90 ₽"
     boss.tap("↺ As the rest")
-    assert price_of(alice) == "1.44 ₽" and "markup 4" in boss.last
+    assert price_of(alice) == "1.44 ₽" and "markup ×4" in boss.last
 
 
 @SQLITE
@@ -83,7 +83,7 @@ def test_a_wrong_number_changes_nothing(start_bot, wrong):
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich()
     set_terms(boss, "terms:model:z-image", "Markup…", wrong or "?")
-    assert "A number from 1 to 100" in boss.last
+    assert "A number from ×1 to ×100" in boss.last
     assert price_of(alice) == "0.72 ₽"
 
 

@@ -15,7 +15,10 @@ def test_a_person_is_found_by_id_name_and_username(start_bot, words):
     boss, alice = bot.admin(), bot.user("Alice", username="alice_k")
     alice.send("/start")
     boss.send("/user " + words.format(id=alice.id))
-    assert f"Alice · {alice.id}" in boss.buttons
+    assert boss.last.startswith("Alice @alice_k") and f"id {alice.id}" in boss.last, "the one found is opened"
+    bot.user("Alice").send("/start")
+    boss.send("/user alice")
+    assert f"Alice · {alice.id}" in boss.buttons and len(boss.buttons) == 4, "of several one is chosen"
 
 
 @pytest.mark.parametrize("words", ["99999999999999999999", "zzz", "%", "'; DROP TABLE user; --", "<b>", "0"])

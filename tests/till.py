@@ -76,7 +76,7 @@ def staff(bot, role, name="Sam"):
 def open_card(admin, person):
     """Open a person's card by their id."""
     admin.send(f"/user {person.id}")
-    admin.tap("users:card:")
+    assert str(person.id) in admin.last and "Balance" in admin.last
 
 
 def request(admin):

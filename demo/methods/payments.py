@@ -58,14 +58,23 @@ def read_price(params):
     return price["amount"]
 
 
+PAY = {"ru": "Заплатить"}  # Telegram writes the button in the language of the payer's app; others here read English
+
+
 def send_invoice(world, params):
     """Send an invoice message; without a keyboard of its own it gets the Pay button."""
     invoice = read_invoice(params)
     shown = {key: invoice[key] for key in ("title", "description", "start_parameter", "currency", "total_amount")}
-    pay = {"inline_keyboard": [[{"text": f"Pay ⭐️{invoice['total_amount']}", "pay": True}]]}
+    pay = {"inline_keyboard": [[{"text": f"{_pay_word(world, params)} ⭐️{invoice['total_amount']}", "pay": True}]]}
     message = post(world, params, {"invoice": shown} if params.markup() else {"invoice": shown, "reply_markup": pay})
     world.chat(message["chat"]["id"]).invoices[message["message_id"]] = invoice
     return message
+
+
+def _pay_word(world, params):
+    """Return the word on the Pay button for the person whose chat it is (English in a group)."""
+    person = world.people.get(params.number("chat_id"))
+    return PAY.get(person.language_code, "Pay") if person else "Pay"
 
 
 def create_invoice_link(world, params):
