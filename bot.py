@@ -29,12 +29,12 @@ ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
 VERSION = "0.1.0"
 COMMANDS = {
-    "verify": "proves the books",
-    "doctor": "says what is wrong and how to mend it",
-    "catalog": "refresh compares the models and prices with KIE's",
-    "backup": "[FILE] writes everything into one file",
-    "restore": "FILE fills an empty database from one (the bot must not run)",
-    "move": "--to URL copies everything into another database (the bot must not run)",
+    "verify": "proves the books (may run beside the bot)",
+    "doctor": "says what is wrong and how to mend it (beside the bot)",
+    "catalog": "refresh compares the models and prices with KIE's (beside the bot)",
+    "backup": "[FILE] writes everything into one file (beside the bot)",
+    "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
+    "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
 }
 logger = logging.getLogger("bot")
