@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from decimal import Decimal
@@ -29,12 +28,12 @@ ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
 VERSION = "0.1.0"
 COMMANDS = {
-    "verify": "proves the books",
-    "doctor": "says what is wrong and how to mend it",
-    "catalog": "refresh compares the models and prices with KIE's",
-    "backup": "[FILE] writes everything into one file",
-    "restore": "FILE fills an empty database from one (the bot must not run)",
-    "move": "--to URL copies everything into another database (the bot must not run)",
+    "verify": "proves the books (may run beside the bot)",
+    "doctor": "says what is wrong and how to mend it (beside the bot)",
+    "catalog": "refresh compares the models and prices with KIE's (beside the bot)",
+    "backup": "[FILE] writes everything into one file (beside the bot)",
+    "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
+    "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
 }
 logger = logging.getLogger("bot")
@@ -207,70 +206,18 @@ def demo_folder(environ):
 
 def open_demo(environ, reload):
     """Start the demo's local Telegram and the KIE stub; return the settings of a bot between them, and its stage."""
-    if environ.get("TELEGRAM_BOT_TOKEN"):
-        raise settings.SettingsError(
-            ["TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine"]
-        )
-    from demo import server
-    from demo.backstage import Backstage
+    from demo import opening
     from kie import stub
-
-    stage = Backstage()
-    folder = demo_folder(environ)
-    kie = stub.start(facts=MODELS)
-    telegram = server.start(
-        port=_demo_port(environ),
-        state_path=folder / "chat.json",
-        token=DEMO_TOKEN,
-        kie_url=kie.api_url,
-        admin_ids=(DEMO_ADMIN,),
-        people=("Anna", "Boris"),
-        backstage=stage,
-    )
-    if reload:
-        stage.reloader = _reloader(telegram)
-    print(f"\n  Open {telegram.url} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
-    defaults = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
-    port = environ.get("PORT") or _free_port()
-    fixed = {
-        "PORT": port,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its quick results come at once
-        "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
-        "TELEGRAM_API_URL": telegram.url,
-        "KIE_STUB": "1",
-        "KIE_API_URL": kie.api_url,
-        "KIE_UPLOAD_URL": kie.upload_url,
-        "ADMIN_IDS": str(DEMO_ADMIN),
-        "DATA_DIR": str(folder),
-        "DATABASE_URL": "",
-    }
-    return defaults | environ | fixed, stage
-
-
-def _reloader(telegram):
-    from demo.reload import Reloader
     from storage import schema
 
-    def told(loaded, problems):
-        """Tell the page what became of the saved files."""
-        telegram.announce("plugins", {"loaded": loaded, "problems": list(problems.values())})
-
-    return Reloader(loader.load_one, schema.adopt, told)
-
-
-def _demo_port(environ):
-    """Return the port of the demo's page; raise SettingsError when it is none, or is taken."""
-    text = environ.get("DEMO_PORT") or "8081"
+    parts = (loader.load_one, schema.adopt) if reload else None
     try:
-        with socket.create_server(("127.0.0.1", int(text))):
-            return int(text)
-    except (ValueError, OverflowError, OSError) as error:
-        raise settings.SettingsError([f"DEMO_PORT: found {text!r} ({error}); want a free port, such as 8082"]) from None
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+        found, stage = opening.begin(environ, demo_folder(environ), lambda: stub.start(facts=MODELS), parts)
+    except opening.CannotOpen as error:
+        raise settings.SettingsError([str(error)]) from None
+    page = found["TELEGRAM_API_URL"]
+    print(f"\n  Open {page} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
+    return found, stage
 
 
 def main(arguments=None):
@@ -330,8 +277,6 @@ def environment():
     return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None} | dict(os.environ)
 
 
-DEMO_TOKEN = "1:DEMO-token-of-no-use-anywhere"
-DEMO_ADMIN = 5000000002
 FIRST_STEPS = """
 To begin, put these four lines into a file named .env (or try `python bot.py --demo`, which needs none):
   TELEGRAM_BOT_TOKEN=   # from @BotFather

@@ -7,6 +7,7 @@ import pytest
 from storage import audit, db
 from storage.engines import open_engine
 from storage.tables import Entry, Job, Outbox, TopUp, User
+from tests.till import pay_stars
 
 PROMPT = "a very secret fox"
 
@@ -113,6 +114,32 @@ def test_while_something_is_open_nobody_is_forgotten(known, begin, word):
     alice.send("/deleteme")
     assert word in alice.last and "Yes, forget me" not in str(alice.buttons)
     assert user_of(bot, alice) is not None
+
+
+def refund(bot, person):
+    """Have Stars on their way back: booked, and not yet confirmed by Telegram."""
+    charge = pay_stars(person)
+    bot.telegram.fail_next("refundStarPayment", "500", times=50)
+    admin = user_of(bot, bot.admin())
+    bot.bot.returns.ask_refund(charge, admin.id, "by mistake", bot.clock.now())
+
+
+def chargeback(bot, person):
+    """Have Stars taken back from outside after they were spent: sales to the person pause."""
+    charge = pay_stars(person)
+    bot.bot.ledger.post(user_of(bot, person).id, -bot.balance(person), kind="admin", key="spent", now=bot.clock.now())
+    person.refund(charge)
+
+
+@pytest.mark.parametrize(("begin", "word"), [(refund, "refund to you is on its way"), (chargeback, "still open")])
+def test_while_stars_go_back_or_an_admin_has_to_decide_nobody_is_forgotten(known, begin, word):
+    bot, alice = known()
+    alice.send("/cancel")
+    begin(bot, alice)
+    bot.pump()
+    alice.send("/deleteme")
+    assert word in alice.last and "Yes, forget me" not in str(alice.buttons)
+    bot.telegram.no_trouble()
 
 
 def test_an_order_made_after_the_question_stops_the_answer(known):

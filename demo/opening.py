@@ -1,0 +1,78 @@
+"""`python bot.py --demo`: the local Telegram and the KIE stub, and the settings of a bot between them.
+
+Setting: DEMO_PORT, where the page is; 8081.
+"""
+
+import socket
+
+from demo import server
+from demo.backstage import Backstage
+
+TOKEN = "1:DEMO-token-of-no-use-anywhere"
+ADMIN = 5000000002
+DEFAULTS = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
+
+
+class CannotOpen(Exception):
+    """The demo cannot begin with this environment; the text says what was found and what is wanted."""
+
+
+def begin(environ, folder, start_kie, reload_with=None):
+    """Start both servers; return the environment of a bot between them, and its stage.
+
+    `folder` keeps the chat and the bot's rows; `start_kie()` starts the stub; `reload_with` is (load one plugin, adopt its
+    table) when plugins are to be loaded again as they are saved.
+    """
+    if environ.get("TELEGRAM_BOT_TOKEN"):
+        raise CannotOpen("TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine")
+    stage, port, kie = Backstage(), _page_port(environ), start_kie()
+    telegram = server.start(
+        port=port,
+        state_path=folder / "chat.json",
+        token=TOKEN,
+        kie_url=kie.api_url,
+        admin_ids=(ADMIN,),
+        people=("Anna", "Boris"),
+        backstage=stage,
+    )
+    if reload_with:
+        stage.reloader = _reloader(telegram, *reload_with)
+    port = environ.get("PORT") or _free_port()
+    fixed = {
+        "PORT": port,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its quick results come at once
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": telegram.url,
+        "KIE_STUB": "1",
+        "KIE_API_URL": kie.api_url,
+        "KIE_UPLOAD_URL": kie.upload_url,
+        "ADMIN_IDS": str(ADMIN),
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": "",
+    }
+    return DEFAULTS | environ | fixed, stage
+
+
+def _reloader(telegram, load_one, adopt):
+    from demo.reload import Reloader  # the contributors' tool: it knows the bot
+
+    def told(loaded, problems):
+        """Tell the page what became of the saved files."""
+        telegram.announce("plugins", {"loaded": loaded, "problems": list(problems.values())})
+
+    return Reloader(load_one, adopt, told)
+
+
+def _page_port(environ):
+    """Return the port of the demo's page; raise CannotOpen when it is none, or is taken."""
+    text = environ.get("DEMO_PORT") or "8081"
+    try:
+        with socket.create_server(("127.0.0.1", int(text))):
+            return int(text)
+    except (ValueError, OverflowError, OSError) as error:
+        raise CannotOpen(f"DEMO_PORT: found {text!r} ({error}); want a free port, such as 8082") from None
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
