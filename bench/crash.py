@@ -151,6 +151,7 @@ def main():
     """Read the command line and run; exit with 1 when something differs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed client is what this is about
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--kills", type=int, default=200)

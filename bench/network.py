@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     differences = 0
     with databases(options.database) as fresh:
         for number, make in enumerate(fresh):
