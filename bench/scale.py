@@ -74,21 +74,35 @@ def fill(url, users, entries, jobs):
     ), "id user_id model inputs price charged cost state quote secret task_id tries submit_at submitted_at finished_at"
        " usual_s delivery delivery_tries sent created_at")  # fmt: skip
     columns = "user_id amount kind key ref created_at"
-    _write("entry", people, lambda n: (n, 1000 + 100 * per_user, "bonus", f"in{n}", None, now - n), columns)
-    _write("entry", numbers, lambda n: (n % users + 2, -100, "hold", f"hold:{n}", f"job:{n}", now - n), columns)
-    _write("entry", numbers, lambda n: (n % users + 2, 0, "capture", f"settle:{n}", f"job:{n}", now - n), columns)
+    _write(
+        "entry",
+        people,
+        lambda n: (n, 1000 + 100 * per_user, "bonus", f"in{n}", None, now - n * 90 * day // users),
+        columns,
+    )
+    _write(
+        "entry",
+        numbers,
+        lambda n: (n % users + 2, -100, "hold", f"hold:{n}", f"job:{n}", now - n * 60 * day // jobs),
+        columns,
+    )
+    _write(
+        "entry",
+        numbers,
+        lambda n: (n % users + 2, 0, "capture", f"settle:{n}", f"job:{n}", now - n * 60 * day // jobs),
+        columns,
+    )
     more = range(users * others)
     _write(
         "entry", more, lambda n: (n % users + 2, 1, "bonus", f"more{n}", None, now - n * 90 * day // len(more)), columns
     )
     if db.is_postgres():
         with db.connection() as database:
+            database.execute_sql("ANALYZE")  # as its autovacuum does; SQLite has nothing of the kind
             for table in ("user", "job"):
                 database.execute_sql(
                     f"""SELECT setval(pg_get_serial_sequence('"{table}"', 'id'), (SELECT MAX(id) FROM "{table}"))"""
                 )
-    with db.connection() as database:
-        database.execute_sql("ANALYZE")
     db.disconnect()
 
 

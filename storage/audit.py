@@ -18,8 +18,9 @@ CHECKS = {
         SELECT j.id, j.price, e.amount FROM job j LEFT JOIN entry e ON e.key = 'hold:' || j.id
         WHERE e.id IS NULL OR e.amount <> -j.price OR e.user_id <> j.user_id OR e.kind <> 'hold'""",
     "a hold has its job": """
-        SELECT e.id, e.key FROM entry e LEFT JOIN job j ON e.key = 'hold:' || j.id
-        WHERE e.kind = 'hold' AND j.id IS NULL""",
+        SELECT e.id, e.key FROM entry e
+        LEFT JOIN job j ON j.id = CASE WHEN e.kind = 'hold' THEN CAST(SUBSTR(e.key, 6) AS BIGINT) END
+        WHERE e.kind = 'hold' AND (j.id IS NULL OR e.key <> 'hold:' || j.id)""",
     "an open job is not settled": f"""
         SELECT j.id, j.state, e.kind FROM job j JOIN entry e ON e.key = 'settle:' || j.id WHERE j.state IN {OPEN}""",
     "a succeeded job is captured": """
@@ -30,8 +31,9 @@ CHECKS = {
         SELECT j.id, j.state, e.kind, e.amount FROM job j LEFT JOIN entry e ON e.key = 'settle:' || j.id
         WHERE j.state IN ('failed', 'cancelled') AND (e.id IS NULL OR e.kind <> 'release' OR e.amount <> j.price)""",
     "a settlement has its job": """
-        SELECT e.id, e.key FROM entry e LEFT JOIN job j ON e.key = 'settle:' || j.id
-        WHERE e.kind IN ('capture', 'release') AND j.id IS NULL""",
+        SELECT e.id, e.key FROM entry e
+        LEFT JOIN job j ON j.id = CASE WHEN e.kind IN ('capture', 'release') THEN CAST(SUBSTR(e.key, 8) AS BIGINT) END
+        WHERE e.kind IN ('capture', 'release') AND (j.id IS NULL OR e.key <> 'settle:' || j.id)""",
     "a lost or running job has a deadline": """
         SELECT id, state FROM job WHERE state IN ('lost', 'running') AND deadline_at IS NULL""",
     "a finished job has its delivery": """
@@ -52,7 +54,7 @@ CHECKS = {
         LEFT JOIN entry e ON e.key = 'stars:' || c.charge_id
         WHERE e.id IS NULL OR e.amount <> t.amount OR e.user_id <> c.user_id""",
     "a Stars credit has its charge": """
-        SELECT e.id, e.key FROM entry e LEFT JOIN charge c ON e.key = 'stars:' || c.charge_id
+        SELECT e.id, e.key FROM entry e LEFT JOIN charge c ON c.charge_id = SUBSTR(e.key, 7)
         WHERE e.kind = 'stars' AND c.charge_id IS NULL""",
     "a refunded charge is taken back once": """
         SELECT c.charge_id, c.refund, r.amount, u.amount, b.amount FROM charge c JOIN top_up t ON t.id = c.topup_id

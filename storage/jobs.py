@@ -11,7 +11,7 @@ then somebody else moved it, and there is nothing to do.
 import secrets
 from datetime import timedelta
 
-from peewee import JOIN, Select, fn
+from peewee import JOIN, SQL, Select, fn
 
 from storage import free, ledger
 from storage.db import connection, transaction
@@ -393,9 +393,10 @@ def spent_credits(since):
 def figures(since):
     """Return {state: (jobs, charged sum, cost in millionths of a credit)} of jobs ordered since a time."""
     with connection():
+        state = Job.state.concat(SQL("''"))  # the bare column would have SQLite go through the index of all jobs
         query = (
-            Job.select(Job.state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
+            Job.select(state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
             .where(Job.created_at >= since)
-            .group_by(Job.state)
+            .group_by(state)
         )
         return {state: (n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples()}
