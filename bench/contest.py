@@ -62,12 +62,13 @@ class Server:
         """Return how many calls the bot has made so far."""
         return self._session.get(f"{self.url}/demo/pending", timeout=30).json()["calls"]
 
+    def log(self, method):
+        """Return the newest calls of a method, oldest first."""
+        return self._session.get(f"{self.url}/demo/calls", params={"method": method}, timeout=30).json()["calls"]
+
     def replies(self):
         """Return the times of the newest replies, oldest first, in seconds."""
-        calls = self._session.get(f"{self.url}/demo/calls", params={"method": "sendMessage"}, timeout=30).json()[
-            "calls"
-        ]
-        return [call["at"] for call in calls]
+        return [call["at"] for call in self.log("sendMessage")]
 
     def stop(self):
         """End the process."""
