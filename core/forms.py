@@ -17,10 +17,9 @@ from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
-PER_ROW = 3
+PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows
 FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
-FRONT_ROWS = 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows in all
 MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Message)
     "photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",
 )  # fmt: skip
@@ -228,18 +227,16 @@ class Card:
 
     def front(self):
         """Return the rows of the inputs that stand on the card itself, and the inputs left for *More settings*."""
-        main = [spec for spec in self.model.main_inputs if self.model.applies(spec.name, self.values)]
-        more = [spec for spec in self.model.more_inputs if self.model.applies(spec.name, self.values)]
+        all_of = (self.model.main_inputs, self.model.more_inputs)
+        main, more = ([spec for spec in some if self.model.applies(spec.name, self.values)] for some in all_of)
         rows = self.input_rows(main)[:FRONT_ROWS]
         return rows, main[sum(map(len, rows)) :] + more
 
     def input_rows(self, specs):
         """Return buttons that open the given inputs, as many a row as a phone shows whole."""
         rows = []
-        for spec in specs:
-            if self.model.applies(spec.name, self.values):
-                cell = self._input_button(spec)
-                rows = [*rows[:-1], [*rows[-1], cell]] if rows and self._fits([*rows[-1], cell]) else [*rows, [cell]]
+        for cell in map(self._input_button, specs):
+            rows = [*rows[:-1], [*rows[-1], cell]] if rows and self._fits([*rows[-1], cell]) else [*rows, [cell]]
         return rows
 
     def _fits(self, row):

@@ -75,8 +75,12 @@ def _carried(ctx, draft, model, values):
     kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
     for name, value in given.items():
         spec = _twin(source.by_name.get(name), model)
-        if spec is not None and spec.kind == "text" and value == source.by_name[name].default:
-            continue  # a sentence of the other model's own, not the person's
+        if (
+            spec is not None
+            and value == source.by_name[name].default
+            and (spec.kind == "text" or _is_tool(source, model))
+        ):
+            continue  # what the other model brought along, not the person
         if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
                 trial = values | {spec.name: spec.parse(str(value) if spec.kind in SETTINGS else value)}
@@ -84,6 +88,11 @@ def _carried(ctx, draft, model, values):
                 continue  # it does not fit this model: as if it had not been given
             values = trial if _is_sold(model, trial) else values
     return values
+
+
+def _is_tool(*models):
+    """Tell whether one of them works on an earlier result: its resolution, say, is what it turns that into."""
+    return any("tools" in model.menus for model in models)
 
 
 def _twin(spec, model):
