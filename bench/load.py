@@ -330,11 +330,11 @@ class Admin(Human):
         """Say how much to give to whom; return the confirm button and the reason, None if it did not come to that."""
         self._count += 1
         amount, reason = self.rng.randint(1, 300), f"gift {self.id}-{self._count}"
-        found = self.answer(self.say(f"/user {customer.id}"), "Found for")
-        card = self.find("users:card:", found["message_id"], "Found for")
-        if card is None:
+        card = self.answer(self.say(f"/user {customer.id}"), f"id {customer.id}")
+        credit = self.find("users:credit:", card["message_id"], f"id {customer.id}")
+        if credit is None:
             return None
-        self.tap(card[0], card[2].replace("card", "credit"))
+        self.tap(credit[0], credit[2])
         asked = self.answer(self.say(f"{amount / 100:.2f} {reason}"))
         confirm = self.find("users:ok:", asked["message_id"], reason)
         if confirm is None:
