@@ -24,7 +24,7 @@ run: $(VENV)/.runtime
 	$(BIN)/python bot.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
