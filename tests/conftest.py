@@ -75,7 +75,7 @@ def postgres(tmp_path_factory):
         number = next(_numbers)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE t{number}")
-            connection.execute(f"DROP DATABASE IF EXISTS t{number - KEPT} WITH (FORCE)")  # each takes 8 MB of memory
+            connection.execute(f'DROP DATABASE IF EXISTS "t{number - KEPT}" WITH (FORCE)')  # each takes 8 MB of memory
         return server.get_uri(f"t{number}")
 
     yield fresh
