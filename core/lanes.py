@@ -1,7 +1,7 @@
 """Lanes: things to handle, in order within a lane, at the same time across lanes.
 
-A lane is a chat. Threads are started while all others wait for the network; while they keep the processor busy, one more
-would only be in their way. They end after half a minute without work.
+A lane is a chat. Threads are started while the others wait for the network; while they compute, one more would only be in
+their way, for Python runs one at a time. They end after half a minute without work.
 """
 
 import collections
@@ -11,34 +11,18 @@ import time
 
 log = logging.getLogger(__name__)
 IDLE_S = 30
-STEADY = 8
-BUSY, SPAN_S = 0.7, 0.005  # share of a core, measured over at least this time
-
-
-class Load:
-    """Tells whether threads wait for the network, so that one more would help: Python runs one at a time."""
-
-    def __init__(self, clock=time.perf_counter, processor=time.process_time):
-        self._clock, self._processor = clock, processor
-        self._at, self._used = clock(), processor()
-
-    def is_light(self):
-        """Tell whether the process left the processor alone since the last question; False if that was just now."""
-        at, used = self._clock(), self._processor()
-        if at - self._at < SPAN_S:
-            return False
-        light = used - self._used < BUSY * (at - self._at)
-        self._at, self._used = at, used
-        return light
+STEADY = 4  # threads that are started without asking
+WAITING, WEIGHT = 0.85, 0.2  # share of the threads that wait, above which one more helps; weight of the newest sample
 
 
 class Lanes:
     """A pool of threads that calls `handle(item)`, one item a lane at a time.
 
-    With `threads=0` nothing runs by itself: `run_waiting()` handles what is there in the calling thread.
+    `waiting()` returns how many threads just wait for the network. With `threads=0` nothing runs by itself:
+    `run_waiting()` handles what is there in the calling thread.
     """
 
-    def __init__(self, handle, threads=128, monotonic=time.monotonic):
+    def __init__(self, handle, threads=128, monotonic=time.monotonic, waiting=lambda: 0):
         self._handle = handle
         self._monotonic = monotonic
         self._running = {}  # a mark for each item being handled → (lane, item, since when)
@@ -47,7 +31,8 @@ class Lanes:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
-        self._load = Load()
+        self._waiting, self._share = waiting, 0.0
+        self._moved = False  # whether a thread took an item since `grow` last looked
         self._closed = False
         lock = threading.Lock()
         self._work_came = threading.Condition(lock)
@@ -68,7 +53,7 @@ class Lanes:
         """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
         if len(self._ready) <= self._idle:
             self._work_came.notify()
-        elif self._count < min(STEADY, self._limit) or (self._count < self._limit and self._load.is_light()):
+        elif self._count < self._limit and (self._count < STEADY or self._share > WAITING):
             self._start()
 
     def _start(self):
@@ -76,9 +61,10 @@ class Lanes:
         threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
 
     def grow(self):
-        """Start threads for all that waits, if the others only wait for the network; to be called now and then."""
+        """Start a thread for each chat that waits if none of the others has moved since the last call."""
         with self._work_came:
-            if self._load.is_light():
+            stuck, self._moved = not self._moved, False
+            if stuck:
                 for _ in range(min(len(self._ready) - self._idle, self._limit - self._count)):
                     self._start()
 
@@ -146,7 +132,9 @@ class Lanes:
             lane = self._ready.popleft()
             mark, item = object(), self._lanes[lane].popleft()
             self._running[mark] = (lane, item, self._monotonic())
+            self._moved = True
             if self._ready:
+                self._share += WEIGHT * (self._waiting() / self._count - self._share)
                 self._employ()
             return mark, lane, item
 

@@ -39,8 +39,8 @@ class Web:
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
 
     def close(self):
-        """Stop serving."""
-        self._server.close()
+        """Stop serving: the server's own thread does it, which else would wait for a closed socket."""
+        self._server.trigger.pull_trigger(self._server.close)
 
     def _app(self):
         app = Flask("bot")

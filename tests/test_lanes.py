@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.lanes import SPAN_S, STEADY, Lanes, Load
+from core.lanes import STEADY, Lanes
 
 WAIT_S = 20  # for a noisy machine; nothing here takes that long
 
@@ -68,14 +68,19 @@ def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
     assert lanes.drain(WAIT_S) and len(inside) == wanted
 
 
-@pytest.mark.parametrize(("worked_s", "light"), [(0.0, True), (0.5, True), (0.9, False), (1.0, False)])
-def test_a_busy_processor_gets_no_more_threads(worked_s, light):
-    now, used = [0.0], [0.0]
-    load = Load(lambda: now[0], lambda: used[0])
-    now[0], used[0] = SPAN_S / 2, 0.0
-    assert not load.is_light(), "too soon to tell"
-    now[0], used[0] = 1.0, worked_s
-    assert load.is_light() is light
+@pytest.mark.parametrize(("share", "most"), [(0.0, STEADY), (1.0, 16)])
+def test_there_are_more_threads_only_while_the_others_wait_for_the_network(share, most):
+    threads, done = set(), []
+
+    def handle(item):
+        threads.add(threading.get_ident())
+        done.append(item)
+
+    lanes = Lanes(handle, threads=16, waiting=lambda: share * lanes.size())
+    for lane in range(2000):
+        lanes.put(lane, lane)
+    assert lanes.drain(WAIT_S) and len(done) == 2000
+    assert len(threads) <= most
 
 
 def test_an_item_that_hangs_gives_its_lane_to_the_next_one():

@@ -71,7 +71,7 @@ const STEPS = [
   { key: "tour_topup", press: ["transfer:show"], optional: true, onlyAfter: "tour_topups" },
   { key: "tour_approve", press: APPROVE, optional: true, onlyAfter: "tour_receipt" },
   { key: "tour_user", find: () => personRow((person) => person.id === customer), until: "choose", onlyAfter: "tour_admin" },
-  { key: "tour_create", press: ["generate:card"], optional: true, onlyAfter: "tour_user" },
+  { key: "tour_create", press: ["generate:waiting"], optional: true, onlyAfter: "tour_user" },
   { key: "tour_confirm", press: ["orders:go"], optional: true, onlyAfter: "tour_create" },
   { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
