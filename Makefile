@@ -1,9 +1,9 @@
-# make demo: try it in the browser   ·   make test: prove it   ·   make lint   ·   make run: the real bot
+# make demo: try it in the browser   ·   make test: prove it   ·   make bench: measure it   ·   make lint   ·   make run: the real bot
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test lint format browser
+.PHONY: demo run test bench lint format
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,20 @@ run: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3
+
+# Nothing else should run on the machine; about an hour
+bench: $(VENV)/.dev
+	$(BIN)/python bench/start.py || true
+	$(BIN)/python bench/updates.py
+	$(BIN)/python bench/updates.py --database postgresql
+	$(BIN)/python bench/updates.py --round-trip 50
+	$(BIN)/python bench/latency.py
+	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/scale.py --database postgresql
+	$(BIN)/python bench/broadcast.py
+	$(BIN)/python bench/failover.py
+	$(BIN)/python bench/network.py
+	$(BIN)/python bench/crash.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -99,19 +99,18 @@ def confirm(ctx, version):
 def _move_money(ctx, data, key):
     """Post the entry under the confirmation's own key."""
     try:
-        entry, created = ctx.staff.correct(data["user"], data["amount"], data["reason"], ctx.user.id, key, ctx.now)
+        entry, _created = ctx.staff.correct(data["user"], data["amount"], data["reason"], ctx.user.id, key, ctx.now)
     except NotEnoughMoney as error:
         raise UserError("acts.too_little", lacking=error.lacking) from None
-    if created:
-        ctx.notify(
-            data["user"],
-            "acts.told",
-            unique=key,
-            amount=entry.amount,
-            reason=entry.reason,
-            buttons=ctx.bot.trouble(),
-            balance=ctx.ledger.balance(data["user"]),
-        )
+    ctx.notify(  # once under its key; again when a crash came between the entry and this
+        data["user"],
+        "acts.told",
+        unique=key,
+        amount=entry.amount,
+        reason=entry.reason,
+        buttons=ctx.bot.trouble(),
+        balance=ctx.ledger.balance(data["user"]),
+    )
 
 
 def _do(ctx, found, act, reason, key):

@@ -241,20 +241,26 @@ def _words(ctx, topup, reason):
 
 def _refuse(ctx, topup, words):
     decided = ctx.payments.reject(topup, ctx.user.id, words, ctx.now)
+    found = decided or ctx.payments.get(topup)
+    if found is not None and found.state == "rejected":
+        _tell_refused(ctx, found)  # once under its key; again when a crash came between the decision and this
     if decided is None:
         _pending(ctx, topup)
         return
-    ctx.notify(
-        decided.user_id,
-        "desk.refused",
-        unique=f"topup:{topup}:refused",
-        buttons=ctx.bot.trouble(f"pay{topup}"),
-        number=topup,
-        amount=decided.amount,
-        reason=words,
-    )
     _update_copies(ctx, decided)
     ctx.toast("desk.refused_toast")
+
+
+def _tell_refused(ctx, found):
+    ctx.notify(
+        found.user_id,
+        "desk.refused",
+        unique=f"topup:{found.id}:refused",
+        buttons=ctx.bot.trouble(f"pay{found.id}"),
+        number=found.id,
+        amount=found.amount,
+        reason=found.reason,
+    )
 
 
 def _take_back(ctx, topup, words):

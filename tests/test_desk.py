@@ -245,3 +245,16 @@ def test_the_user_is_one_tap_away_from_a_request(start_bot):
     boss.tap("User")
     assert "Alice" in boss.last and "Balance 0 ₽" in boss.last
     open_card(boss, alice)
+
+
+def test_a_kill_between_a_refusal_and_its_news_does_not_leave_the_payer_without_them(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    transfer(alice)
+    bot.bot.payments.reject(1, user_of(bot, boss).id, "the payment was not found", bot.clock.now())
+    bot.restart()  # the decision is a row, and the admin's tap comes once more
+    for _ in range(2):
+        boss.forge("transfer:refuse:1:not_found", request(boss))
+    told = [message for message in alice.received if "was refused" in message.get("text", "")]
+    assert len(told) == 1 and "the payment was not found" in told[0]["text"]
+    assert entries_of(bot, alice) == []
