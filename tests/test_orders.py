@@ -419,3 +419,18 @@ def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
     assert "photo" in alice.last_message
     assert entries_of(bot, alice)[1:] == [HELD, RELEASED, HELD, CAPTURED]
     assert_books_are_right()
+
+
+def test_a_kill_right_after_the_order_leaves_a_screen_that_says_so(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    card(alice)
+    data, _message = confirm(alice)
+    draft, version = map(int, data.split(":")[2:])
+    bot.bot.generation.order(user_of(bot, alice), draft, version, 60, bot.clock.now())
+    alice.tap(data)  # the order was a row before the process ended; the tap comes once more
+    assert jobs_of(bot, alice)[0].progress_id and not any(label.startswith("▶") for label in alice.buttons)
+    assert len(jobs_of(bot, alice)) == 1
+    bot.forward(60)
+    assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
+    assert sum("photo" in received for received in alice.received) == 1
