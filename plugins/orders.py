@@ -33,10 +33,12 @@ def order(ctx, draft, version):
     except UserError as error:
         _explain(ctx, error, model)
         return
-    if not created and (job.progress_id or job.state not in ctx.jobs.OPEN):
+    model = ctx.generation.model(job)
+    if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
-    ctx.drafts.drop(ctx.user.id, "generate")  # the next card begins anew; this one lives on in the job
+    if found is not None and found.id == draft:
+        ctx.drafts.drop(ctx.user.id, "generate")  # the next card begins anew; this one lives on in the job
     values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
     shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
     ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
