@@ -28,7 +28,7 @@ test: $(VENV)/.dev
 
 # Nothing else should run on the machine; about an hour
 bench: $(VENV)/.dev
-	$(BIN)/python bench/start.py || true
+	-$(BIN)/python bench/start.py
 	$(BIN)/python bench/updates.py
 	$(BIN)/python bench/updates.py --database postgresql
 	$(BIN)/python bench/updates.py --round-trip 50

@@ -8,9 +8,8 @@ median of several. A query that has to read a whole table shows as `scan`.
 """
 
 import argparse
-import collections
-import contextlib
 import json
+import re
 import resource
 import statistics
 import sys
@@ -31,6 +30,7 @@ ROUNDS = 9
 CONSTANT, STATS_S, VERIFY_MB = 1.5, 3, 150  # the marks: times an empty database's time; seconds; memory
 MODEL = "z-image"
 BATCH = 20_000
+SCAN = re.compile(r'(?:SCAN|Seq Scan on) "?(\S+?)"?(?:\s|$)')  # as SQLite and PostgreSQL say it
 
 
 class Queries:
@@ -187,16 +187,14 @@ def scans(reads):
     """Return the tables that these statements read from end to end, as SQLite or PostgreSQL plans them."""
     from storage import db
 
-    found = collections.Counter()
+    prefix = "EXPLAIN " if db.is_postgres() else "EXPLAIN QUERY PLAN "
+    found = set()
     with db.connection() as database:
         for sql, params in reads:
-            prefix = "EXPLAIN " if db.is_postgres() else "EXPLAIN QUERY PLAN "
             for row in database.execute_sql(prefix + sql, params).fetchall():
-                line = str(row[-1]).strip()
-                for start in ("SCAN ", "-> Seq Scan on ", "Seq Scan on "):
-                    words = line.removeprefix("->").strip()
-                    if words.startswith(start.removeprefix("-> ")) and "USING" not in words:
-                        found[words.removeprefix(start.removeprefix("-> ")).split()[0].strip('"')] += 1
+                scanned = SCAN.search(str(row[-1]))
+                if scanned and "USING" not in str(row[-1]):
+                    found.add(scanned[1])
     return sorted(found)
 
 
@@ -233,16 +231,15 @@ def main():
     parser.add_argument("--times", type=float, default=1, help="how many times the usual size")
     options = parser.parse_args()
     users, entries, jobs = (int(n * options.times) for n in (USERS, ENTRIES, JOBS))
+    from storage import db
+
     found = []
     for full in (False, True):
         with databases(options.database, 0) as (addresses, folder):
             if full:
                 fill(addresses["ours"], users, entries, jobs)
             found.append(measure(addresses["ours"], folder, ROUNDS))
-            from storage import db
-
-            with contextlib.suppress(Exception):
-                db.disconnect()
+            db.disconnect()
     print(machine())
     print(f"{users:,} users, {entries:,} entries, {jobs:,} jobs, {options.database}")
     print(f"{'':14}{'queries':>8}{'empty ms':>10}{'full ms':>10}{'ratio':>7}  scans")

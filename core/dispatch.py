@@ -14,9 +14,9 @@ from core.transport import NotSent, UnknownOutcome
 from storage import drafts, users
 
 log = logging.getLogger(__name__)
-CONTENT = """
-    successful_payment refunded_payment photo document video animation audio voice video_note sticker text
-""".split()
+CONTENT = (
+    "successful_payment refunded_payment photo document video animation audio voice video_note sticker text".split()
+)
 
 
 class Dispatcher:

@@ -68,19 +68,26 @@ def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
     assert lanes.drain(WAIT_S) and len(inside) == wanted
 
 
-@pytest.mark.parametrize(("share", "most"), [(0.0, STEADY), (1.0, 16)])
-def test_there_are_more_threads_only_while_the_others_wait_for_the_network(share, most):
-    threads, done = set(), []
+QUICK, SLOW = 200, 40  # items that are done at once, and then items that are not
+
+
+@pytest.mark.parametrize(("share", "inside"), [(0.0, STEADY), (1.0, 2 * STEADY)])
+def test_there_are_more_threads_only_while_the_others_wait_for_the_network(share, inside):
+    threads, enough, release = set(), threading.Event(), threading.Event()
 
     def handle(item):
-        threads.add(threading.get_ident())
-        done.append(item)
+        if item >= QUICK:
+            threads.add(threading.get_ident())
+            if len(threads) >= inside:
+                enough.set()
+            assert release.wait(WAIT_S)
 
-    lanes = Lanes(handle, threads=16, waiting=lambda: share * lanes.size())
-    for lane in range(2000):
+    lanes = Lanes(handle, threads=2 * STEADY, waiting=lambda: share * 2 * STEADY)
+    for lane in range(QUICK + SLOW):
         lanes.put(lane, lane)
-    assert lanes.drain(WAIT_S) and len(done) == 2000
-    assert len(threads) <= most
+    assert enough.wait(WAIT_S)
+    release.set()
+    assert lanes.drain(WAIT_S) and len(threads) == inside
 
 
 def test_an_item_that_hangs_gives_its_lane_to_the_next_one():

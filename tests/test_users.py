@@ -42,6 +42,24 @@ def test_a_person_with_an_id_of_52_bits_is_found_and_credited(start_bot):
     assert bot.balance(alice) == 10_000
 
 
+def test_a_kill_between_a_correction_and_its_news_does_not_leave_the_person_without_them(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    alice.send("/start")
+    open_card(boss, alice)
+    boss.tap("+ Credit")
+    boss.send("100 welcome")
+    owner, confirm = user_of(bot, boss).id, boss.buttons["✓ Credit"]
+    draft = bot.bot.drafts.get(owner, "users", bot.clock.now())
+    key = f"admin:{draft.id}.{draft.version}"
+    bot.bot.staff.correct(user_of(bot, alice).id, 10_000, "welcome", owner, key, bot.clock.now())
+    bot.restart()  # the entry is a row, and the admin's tap comes once more
+    for _ in range(2):
+        boss.forge(confirm)
+    assert bot.balance(alice) == 10_000
+    assert len([text for text in texts(alice).splitlines() if "welcome" in text]) == 1
+
+
 def test_the_card_shows_what_is_known_of_a_person(start_bot):
     bot = start_bot()
     boss, inviter, alice = bot.admin(), bot.user("Ivan"), bot.user("Alice <3")
