@@ -79,7 +79,9 @@ def report(town, process, write):
     """Write what happened on the way, and what went wrong in the bot's own words."""
     done = ", ".join(f"{count} {name}" for name, count in sorted(town.notes.done.items()))
     write(f"{process.starts} starts; {done}")
-    for message, count in sorted(process.errors().items(), key=lambda item: -item[1])[:12]:
+    if process.falls:
+        write(f"  the bot ended by itself with the exit codes {process.falls}")
+    for message, count in sorted(process.complaints().items(), key=lambda item: -item[1])[:12]:
         write(f"  in the log {count} times: {message}")
 
 

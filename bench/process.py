@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
@@ -14,13 +16,16 @@ import requests
 
 ROOT = Path(__file__).parent.parent
 BOT, LAUNCHER = ROOT / "bot.py", ROOT / "bench" / "doomed.py"
+PORTS = (10_000, 32_000)  # Linux gives out those from 32768 on (ip_local_port_range)
 STOP_S = 30  # for a polite end; the bot itself gives its handlers 8 s
 
 
 def free_port():
-    """Return a TCP port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Return a TCP port nobody listens on, one the system does not hand out by itself while a bot is on its way to it."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Process:
@@ -30,6 +35,7 @@ class Process:
         self.environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")} | environ
         self.log_path, self.script = Path(log_path), script
         self.starts = self.deaths = 0
+        self.falls = []  # exit codes of bots that ended though nobody killed them
         self._process, self._keeper, self._kept = None, None, threading.Event()
         self._guard = threading.Lock()
 
@@ -75,6 +81,8 @@ class Process:
     def kill(self):
         """Kill the process as a power switch would: SIGKILL, nothing is cleaned up."""
         with self._guard:
+            if self._process.poll() is not None and self._process.returncode != -signal.SIGKILL:
+                self.falls.append(self._process.returncode)
             self._process.kill()
             self._process.wait()
 
@@ -107,12 +115,12 @@ class Process:
         )
         return done.returncode, (done.stdout or done.stderr).strip()
 
-    def errors(self):
-        """Return {message: count} of the error lines in the log, numbers taken out."""
+    def complaints(self):
+        """Return {message: count} of the warnings and errors in the log, numbers taken out."""
         found = {}
         for line in self.log_path.read_text(errors="replace").splitlines():
-            _before, mark, message = line.partition(" ERROR ")
-            if mark:
-                shape = "".join("#" if char.isdigit() else char for char in message)[:110]
+            complaint = re.search(r" (WARNING|ERROR) (.*)", line)
+            if complaint:
+                shape = re.sub(r"\d", "#", complaint[0].strip())[:140]
                 found[shape] = found.get(shape, 0) + 1
         return found

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from playwright.sync_api import expect
 
+from bench.process import free_port
 from core.texts import Texts
 from demo.kit import Telegram
 from kie.stub_control import Control
@@ -45,7 +45,7 @@ class Demo:
     """`python bot.py --demo` as a process of its own, with its files in `folder`, of the project in `root`."""
 
     def __init__(self, folder, root=ROOT, options=()):
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log.txt"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
@@ -112,11 +112,6 @@ class Demo:
                 pass  # it does not listen yet
             time.sleep(0.05)
         raise AssertionError(f"waited in vain until {what}:\n{self.log}")
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Words:

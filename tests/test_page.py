@@ -7,7 +7,6 @@ are in test_browser.py.
 
 import io
 import json
-import socket
 import statistics
 import time
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from bench.process import free_port
 from demo.kit import RawBot, Telegram
 from demo.server import PAGE, start
 from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, Chat
@@ -566,8 +566,7 @@ def test_a_screen_reader_hears_what_the_bot_says(open_page, bot, anna):
 
 
 def test_a_restart_keeps_the_chat(browser, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     first = start(port, tmp_path / "chat.json", people=["Anna"])
     telegram, bot = Telegram(first.url), RawBot(first.url, first.token)
     anna = person_called(telegram, "Anna")

@@ -6,12 +6,12 @@ Criteria 15 and 16 of the acceptance list.
 import contextlib
 import re
 import shutil
-import socket
 import sqlite3
 
 import pytest
 import requests
 
+from bench.process import free_port
 from tests.kit import TOKEN
 from tests.process import PATIENCE_S, Process
 
@@ -37,12 +37,6 @@ def telegram(servers):
     """The local Bot API server, on the real clock."""
     servers[0].call("POST", "/clock", json={"real": True})
     return servers[0]
-
-
-def free_port():
-    """Return a port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def health(port):
