@@ -9,7 +9,7 @@ Environment (all optional):
 
 A step is a write to the database (INSERT, UPDATE, DELETE), a COMMIT after writes, or an HTTP call. Killing before
 every step in turn covers every moment at which what the world knows differs.
-The hooks sit in the libraries (Peewee, `http.client`), not in the bot.
+The hooks sit in the libraries (Peewee, `http.client` for KIE, httptools for Telegram), not in the bot.
 """
 
 import http.client
@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import httptools  # noqa: E402
 import peewee  # noqa: E402
 
 import bot  # noqa: E402
@@ -67,7 +68,7 @@ class Doom:
     def install(self):
         """Put the hooks into the libraries."""
         execute, commit = peewee.Database.execute_sql, peewee.Database.commit
-        put = http.client.HTTPConnection.putrequest
+        put, parser = http.client.HTTPConnection.putrequest, httptools.HttpResponseParser
 
         def execute_sql(database, sql, params=None):
             if sql.startswith(WRITES):
@@ -86,7 +87,12 @@ class Doom:
             self.step()
             return put(connection, *args, **kwargs)
 
+        def begin_exchange(*args):  # our transport makes a parser for each call it is about to send
+            self.step()
+            return parser(*args)
+
         peewee.Database.execute_sql, peewee.Database.commit = execute_sql, commit_all
+        httptools.HttpResponseParser = begin_exchange
         http.client.HTTPConnection.putrequest = putrequest
 
     def _look_for_mark(self, sql, params):

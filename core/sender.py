@@ -10,7 +10,6 @@ import threading
 from contextlib import contextmanager
 
 import requests
-from telebot import apihelper
 
 from core.transport import NotSent, Transport, UnknownOutcome
 
@@ -24,6 +23,7 @@ REPEATABLE = frozenset(
 )
 MESSAGES = ("send", "copy", "forward")  # how the methods begin that Telegram counts (core.telegram.org/bots/faq)
 TRIES = 4
+CONNECT_S, READ_S = 15, 30
 LONGEST_HOLD_S = 60
 HELD_MOST = 1000  # chats; then those whose time is over are forgotten
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
@@ -108,19 +108,29 @@ class Sender:
         raise AssertionError("unreachable")
 
     def _once(self, method, params, files, timeout_s):
-        if timeout_s is not None:
-            params["long_polling_timeout" if method == "getUpdates" else "timeout"] = timeout_s
+        connect_s, read_s = (timeout_s, timeout_s) if timeout_s else (CONNECT_S, READ_S)
+        if method == "getUpdates":
+            params["timeout"] = timeout_s
+            connect_s, read_s = CONNECT_S, max(READ_S, timeout_s + 5)  # the server answers when its wait is over
         if files:
-            params = {k: v if isinstance(v, str) else json.dumps(v) for k, v in params.items() if k != "timeout"}
+            params = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+        url = f"{self._base}/bot{self._token}/{method}"
+        answer = self.transport.request("POST", url, params, files, (connect_s, read_s))
         try:
-            return apihelper._make_request(self._token, method, method="post", params=params, files=files)
-        except apihelper.ApiTelegramException as error:
-            extra = error.result_json.get("parameters") or {}
-            raise TelegramError(
-                method, error.error_code, error.description, extra.get("retry_after"), extra.get("migrate_to_chat_id")
-            ) from None
-        except (apihelper.ApiHTTPException, apihelper.ApiInvalidJSONException):
+            found = answer.json()
+            if found["ok"]:
+                return found["result"]
+            extra = found.get("parameters") or {}
+            error = TelegramError(
+                method,
+                found["error_code"],
+                found["description"],
+                extra.get("retry_after"),
+                extra.get("migrate_to_chat_id"),
+            )
+        except (ValueError, KeyError, TypeError):
             raise UnknownOutcome(f"{method}: not a Bot API answer") from None
+        raise error
 
     @contextmanager
     def _counted(self, method, chat, reserved):

@@ -167,6 +167,71 @@ def test_a_server_that_stays_away_is_an_error_without_the_token(clock):
     sender.transport.close()
 
 
+OK = b'{"ok":true,"result":7}'
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+SIZED = HEAD + b"Content-Length: 22\r\n"
+
+
+class Wire:
+    """A server on a bare socket: to each request it sends these pieces; `closes` ends the connection after each."""
+
+    def __init__(self, *pieces, closes=False):
+        self.connections, self.requests = 0, []
+        self._pieces, self._closes = pieces, closes
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            connection, _address = self._listener.accept()
+            self.connections += 1
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with connection:
+                while request := connection.recv(65536):
+                    self.requests.append(request)
+                    for piece in self._pieces:
+                        connection.sendall(piece)
+                    if self._closes:
+                        break
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (SIZED + b"\r\n" + OK,),
+        (SIZED[:9], SIZED[9:40], SIZED[40:] + b"\r\n" + OK[:5], OK[5:]),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nb\r\n" + OK[:11], b"\r\nb\r\n" + OK[11:] + b"\r\n0\r\n\r\n"),
+        (SIZED + b"Connection: keep-alive\r\n\r\n" + OK,),
+    ],
+    ids=["in one piece", "torn", "chunked", "kept alive"],
+)
+def test_an_answer_is_read_whole_and_its_connection_used_again(clock, pieces):
+    wire = Wire(*pieces)
+    sender = Sender(TOKEN, wire.url, clock)
+    assert [sender.call("getMe"), sender.call("sendMessage", text="ё")] == [7, 7]
+    assert wire.connections == 1 and len(wire.requests) == 2, "a request is one packet"
+    sender.transport.close()
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_connection_that_the_server_closes_is_made_anew(clock, closes):
+    head = SIZED if closes else SIZED + b"Connection: close\r\n"
+    wire = Wire(head + b"\r\n" + OK, closes=closes)
+    sender = Sender(TOKEN, wire.url, clock)
+    assert [sender.call("getMe"), sender.call("getMe")] == [7, 7] and wire.connections == 2
+    sender.transport.close()
+
+
+@pytest.mark.parametrize("piece", [SIZED + b"\r\n" + OK[:9], HEAD[:20], b"no HTTP\r\n\r\n", b""])
+def test_an_answer_cut_short_is_an_unknown_outcome(clock, piece):
+    wire = Wire(piece, closes=True)
+    sender = Sender(TOKEN, wire.url, clock)
+    with pytest.raises(UnknownOutcome) as caught:
+        sender.call("sendMessage", chat_id=1, text="hello")
+    assert TOKEN not in str(caught.value) and len(wire.requests) == 1
+
+
 def test_errors_tell_who_is_gone_and_what_is_unchanged(telegram, sender, alice):
     sent = sender.call("sendMessage", chat_id=alice.id, text="one")
     with pytest.raises(TelegramError) as caught:
