@@ -1,7 +1,7 @@
 """Lanes: things to handle, in order within a lane, at the same time across lanes.
 
-A lane is a chat. Threads are started while the others wait for the network; while they compute, one more would only be in
-their way, for Python runs one at a time. They end after half a minute without work.
+A lane is a chat. There are as many threads as can wait for the network at the same time: while one waits, so many others
+compute, one after the other; more would only be in their way. They end after half a minute without work.
 """
 
 import collections
@@ -12,17 +12,17 @@ import time
 log = logging.getLogger(__name__)
 IDLE_S = 30
 STEADY = 4  # threads that are started without asking
-WAITING, WEIGHT = 0.85, 0.2  # share of the threads that wait, above which one more helps; weight of the newest sample
+COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
 
 
 class Lanes:
     """A pool of threads that calls `handle(item)`, one item a lane at a time.
 
-    `waiting()` returns how many threads just wait for the network. With `threads=0` nothing runs by itself:
+    `pause()` returns the seconds the network takes at least for one call. With `threads=0` nothing runs by itself:
     `run_waiting()` handles what is there in the calling thread.
     """
 
-    def __init__(self, handle, threads=128, monotonic=time.monotonic, waiting=lambda: 0):
+    def __init__(self, handle, threads=128, monotonic=time.monotonic, pause=lambda: 0):
         self._handle = handle
         self._monotonic = monotonic
         self._running = {}  # a mark for each item being handled → (lane, item, since when)
@@ -31,7 +31,7 @@ class Lanes:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
-        self._waiting, self._share = waiting, 0.0
+        self._pause = pause
         self._moved = False  # whether a thread took an item since `grow` last looked
         self._closed = False
         lock = threading.Lock()
@@ -53,7 +53,7 @@ class Lanes:
         """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
         if len(self._ready) <= self._idle:
             self._work_came.notify()
-        elif self._count < self._limit and (self._count < STEADY or self._share > WAITING):
+        elif self._count < min(self._limit, STEADY + self._pause() / COMPUTE_S):
             self._start()
 
     def _start(self):
@@ -134,7 +134,6 @@ class Lanes:
             self._running[mark] = (lane, item, self._monotonic())
             self._moved = True
             if self._ready:
-                self._share += WEIGHT * (self._waiting() / self._count - self._share)
                 self._employ()
             return mark, lane, item
 

@@ -65,7 +65,6 @@ class Sender:
         self._held = {}  # chat id → monotonic second until which it is held back
         self._sent = collections.deque(maxlen=1000)  # when the messages of the last second were answered
         self._under_way = []
-        self._callers = collections.deque()  # one item a thread that waits for an answer
         self._guard = threading.Lock()
         self.transport = Transport(base)
         self.transport.install()
@@ -76,19 +75,6 @@ class Sender:
         Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at
         once instead of being waited for. A `reserved` message was counted before, by `reserve`: it is sent once.
         """
-        if method == "getUpdates":  # a long poll waits for people, and would count as a lane that waits
-            return self._call(method, files, timeout_s, wait, reserved, params)
-        self._callers.append(None)
-        try:
-            return self._call(method, files, timeout_s, wait, reserved, params)
-        finally:
-            self._callers.pop()
-
-    def callers(self):
-        """Return how many threads wait for Telegram's answer just now."""
-        return len(self._callers)
-
-    def _call(self, method, files, timeout_s, wait, reserved, params):
         params = {name: value for name, value in params.items() if value is not None}
         chat = params.get("chat_id")
         for attempt in range(1, TRIES + 1):

@@ -20,6 +20,7 @@ from telebot import apihelper
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536
+FADING = 1.001  # with each call the shortest one so far counts less
 
 
 class NotSent(Exception):
@@ -115,6 +116,7 @@ class Transport:
         self._local = threading.local()
         self._proxied = bool(_proxy_for(self._url))
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+        self.pause_s = 0.0  # what an answer takes at least, of late
         self._place = len(base) - len(self._url.path)  # where the path begins in an address of ours
 
     def install(self):
@@ -146,7 +148,10 @@ class Transport:
         connection = self._connection(connect_s, name)
         try:
             message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            asked_at = time.monotonic()
             answer, lasts = connection.exchange(message, read_s)
+            took = time.monotonic() - asked_at
+            self.pause_s = min(took, self.pause_s * FADING) if self.pause_s else took
         except (OSError, httptools.HttpParserError) as error:
             self._drop()
             raise UnknownOutcome(f"{name}: {type(error).__name__}") from None

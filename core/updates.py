@@ -36,7 +36,7 @@ class Updates:
         self._sender = sender
         self._handle = handle
         self.threaded = bool(threads)
-        self.lanes = Lanes(self.work, threads, clock.monotonic, sender.callers)
+        self.lanes = Lanes(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s)
         self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic)
         self._clock = clock
         self.kinds = kinds

@@ -68,22 +68,18 @@ def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
     assert lanes.drain(WAIT_S) and len(inside) == wanted
 
 
-QUICK, SLOW = 200, 40  # items that are done at once, and then items that are not
-
-
-@pytest.mark.parametrize(("share", "inside"), [(0.0, STEADY), (1.0, 2 * STEADY)])
-def test_there_are_more_threads_only_while_the_others_wait_for_the_network(share, inside):
+@pytest.mark.parametrize(("pause_s", "inside"), [(0.0, STEADY), (0.001, STEADY + 2), (0.05, 2 * STEADY)])
+def test_there_are_as_many_threads_as_can_wait_for_the_network_at_the_same_time(pause_s, inside):
     threads, enough, release = set(), threading.Event(), threading.Event()
 
     def handle(item):
-        if item >= QUICK:
-            threads.add(threading.get_ident())
-            if len(threads) >= inside:
-                enough.set()
-            assert release.wait(WAIT_S)
+        threads.add(threading.get_ident())
+        if len(threads) >= inside:
+            enough.set()
+        assert release.wait(WAIT_S)
 
-    lanes = Lanes(handle, threads=2 * STEADY, waiting=lambda: share * 2 * STEADY)
-    for lane in range(QUICK + SLOW):
+    lanes = Lanes(handle, threads=2 * STEADY, pause=lambda: pause_s)
+    for lane in range(10 * STEADY):
         lanes.put(lane, lane)
     assert enough.wait(WAIT_S)
     release.set()
