@@ -19,8 +19,10 @@ from kie.errors import KieError, NotSent, Refused
 
 log = logging.getLogger(__name__)
 CREATES, WINDOW = 20, timedelta(seconds=10)
-FIRST_POLL_SHARE = 0.6  # of the model's usual time: nothing is ready much earlier
-SHORTEST_S, LONGEST_S = 3, 15
+EARLY = 0.25  # share of the usual time at which a quick failure is looked for
+LEAD, LEAD_S = 0.11, 12  # a result is expected so much before the usual time (a share, but at least seconds) …
+OVERTIME = 1.25  # … until so long; from then on there is less and less hurry
+SHORTEST_S, LONGEST_S = 3.4, 15
 LATE_EVERY_S = 3600  # a result after the release is looked for hourly
 EMPTY_GRACE_S = 60  # a success without a result is read again for this long
 
@@ -28,7 +30,7 @@ EMPTY_GRACE_S = 60  # a success without a result is read again for this long
 class Watch:
     """A running task under observation."""
 
-    __slots__ = ("empty_since", "errors", "job_id", "late", "started", "task_id", "usual_s")
+    __slots__ = ("due", "empty_since", "errors", "job_id", "late", "started", "task_id", "usual_s")
 
     def __init__(self, job_id, task_id, usual_s, started, late=False):
         self.job_id = job_id
@@ -36,6 +38,7 @@ class Watch:
         self.usual_s = usual_s
         self.started = started
         self.late = late
+        self.due = None  # when it is looked at next: an older turn on the heap does not count
         self.errors = 0
         self.empty_since = None
 
@@ -64,12 +67,12 @@ class Poller:
         while (watch := self._next_due(now)) is not None:
             self._run(self._poll, watch, now)
 
-    def watch(self, job_id, task_id, usual_s, now, *, late=False, first_s=None):
-        """Observe a task from now on; the first look comes near the end of its usual time."""
-        watch = Watch(job_id, task_id, usual_s, now, late)
+    def watch(self, job_id, task_id, usual_s, now, *, since=None, late=False, first_s=None):
+        """Observe a task from now on; it was sent at `since`. Most looks come around its usual time."""
+        watch = Watch(job_id, task_id, usual_s, since or now, late)
         with self._guard:
             self._watches[task_id] = watch
-        self._schedule(watch, now, LATE_EVERY_S if late else first_s or self._first_pause(usual_s))
+        self._schedule(watch, now, first_s or self._pause(watch, now))
 
     def wake(self, task_id, now):
         """Look at a task at once (its callback came); tell whether it is being observed."""
@@ -151,8 +154,8 @@ class Poller:
     def _next_due(self, now):
         with self._guard:
             while self._heap and self._heap[0][0] <= now:
-                _at, _number, watch = heapq.heappop(self._heap)
-                if self._watches.get(watch.task_id) is watch:
+                at, _number, watch = heapq.heappop(self._heap)
+                if at == watch.due and self._watches.get(watch.task_id) is watch:
                     return watch
         return None
 
@@ -190,15 +193,16 @@ class Poller:
 
     def _schedule(self, watch, now, pause_s):
         with self._guard:
-            heapq.heappush(self._heap, (now + timedelta(seconds=pause_s), next(self._number), watch))
-
-    def _first_pause(self, usual_s):
-        return max(SHORTEST_S, FIRST_POLL_SHARE * usual_s) * self._rng.uniform(0.9, 1.1)
+            watch.due = now + timedelta(seconds=pause_s)
+            heapq.heappush(self._heap, (watch.due, next(self._number), watch))
 
     def _pause(self, watch, now):
-        """Return the seconds to the next look: short around the usual time, growing after it, jittered."""
+        """Return the seconds to the next look: close together around the usual time, few before and after, jittered."""
         if watch.late:
             return LATE_EVERY_S
-        elapsed = (now - watch.started).total_seconds()
-        pause = min(LONGEST_S, max(SHORTEST_S, 0.08 * elapsed))
-        return pause * self._rng.uniform(0.85, 1.15)
+        elapsed, usual = (now - watch.started).total_seconds(), watch.usual_s
+        likely = usual - min(0.4 * usual, max(LEAD_S, LEAD * usual))
+        ahead = [at - elapsed for at in (EARLY * usual, likely) if at - elapsed > SHORTEST_S]
+        over = 0.15 * (elapsed - OVERTIME * usual)
+        pause = min(ahead) if ahead else min(LONGEST_S, max(SHORTEST_S, over))
+        return pause + self._rng.uniform(-1, 1) * min(0.1 * pause, 2)

@@ -29,7 +29,7 @@ def order(ctx, draft, version):
     if found is not None and (found.id, found.version) == (draft, version) and _is_outdated(ctx, found, model):
         return
     try:
-        job, created = ctx.generation.order(ctx.user, draft, version, model.usual_s if model else 60, ctx.now)
+        job, created = ctx.generation.order(ctx.user, draft, version, model, ctx.now)
     except UserError as error:
         _explain(ctx, error, model)
         return

@@ -8,7 +8,9 @@ A function that moves a job returns the moved row, or None when the job was not 
 then somebody else moved it, and there is nothing to do.
 """
 
+import collections
 import secrets
+import statistics
 from datetime import timedelta
 
 from peewee import JOIN, SQL, Select, fn
@@ -382,6 +384,16 @@ def popularity(now, days=30):
     with connection():
         query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
         return dict(query.group_by(Job.model).tuples())
+
+
+def usual_seconds(newest=2000, least=5):
+    """Return {model: median seconds from its create to its result} of the newest jobs, where there are some."""
+    taken = collections.defaultdict(list)
+    with connection():
+        query = Job.select(Job.model, Job.submitted_at, Job.finished_at).order_by(Job.id.desc()).limit(newest)
+        for model, submitted_at, finished_at in query.where(Job.state == "succeeded").tuples():
+            taken[model].append((finished_at - submitted_at).total_seconds())
+    return {model: max(1, round(statistics.median(all))) for model, all in taken.items() if len(all) >= least}
 
 
 def spent_credits(since):

@@ -427,7 +427,8 @@ def test_a_kill_right_after_the_order_leaves_a_screen_that_says_so(start_bot):
     card(alice)
     data, _message = confirm(alice)
     draft, version = map(int, data.split(":")[2:])
-    bot.bot.generation.order(user_of(bot, alice), draft, version, 60, bot.clock.now())
+    generation = bot.bot.generation
+    generation.order(user_of(bot, alice), draft, version, generation.catalog.models["z-image"], bot.clock.now())
     drafts.drop(user_of(bot, alice).id, "generate")
     alice.tap(data)  # the order was a row before the process ended; the tap comes once more
     assert jobs_of(bot, alice)[0].progress_id and not any(label.startswith("▶") for label in alice.buttons)

@@ -72,7 +72,7 @@ class Generation:
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
         self._paused_on = None  # "credits" or "key" while KIE refuses everybody
         self._spent = None
-        self._popular = None
+        self._popular = self._usual = None
         self._left = None
 
     @property
@@ -120,6 +120,12 @@ class Generation:
             self._popular = (now, jobs.popularity(now))
         return self._popular[1]
 
+    def usual_s(self, model, now):
+        """Return how many seconds a model usually takes: as of late here, else as the catalogue says."""
+        if self._usual is None or now - self._usual[0] > POPULAR_FOR:
+            self._usual = (now, jobs.usual_seconds())
+        return self._usual[1].get(model.id, model.usual_s)
+
     def title(self, job):
         """Return the name of a job's model, also when it is not on offer any more."""
         model = self.model(job)
@@ -165,7 +171,7 @@ class Generation:
 
     # orders
 
-    def order(self, user, draft_id, version, usual_s, now):
+    def order(self, user, draft_id, version, model, now):
         """Turn a quote into a job; return (job, created). Raise UserError with what the person can do about it."""
         for gate in self._bot.gates:
             gate(self._bot, user, now)
@@ -173,6 +179,7 @@ class Generation:
             raise UserError("job.sales_paused")
         if user.sales_paused:
             raise UserError("job.account_paused", buttons=self._bot.trouble())
+        usual_s = self.usual_s(model, now) if model else 60
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
             job, created = jobs.order(user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit, starts=starts)
@@ -335,7 +342,8 @@ class Generation:
     def _adopt(self, job, task_id, now):
         running = jobs.start(job.id, task_id, now + self._patience(job), now) is not None
         if running or jobs.name_late(job.id, task_id):
-            self.poller.watch(job.id, task_id, job.usual_s, now, late=not running)
+            since = job.submitted_at if running else None
+            self.poller.watch(job.id, task_id, job.usual_s, now, since=since, late=not running)
 
     def poll_failed(self, watch, error, now):
         """A look at a task failed; that never fails the job."""
@@ -396,7 +404,8 @@ class Generation:
             self._lose(job_id, now)
         found = jobs.watched(now)
         for job, late in found:
-            self.poller.watch(job.id, job.task_id, job.usual_s, now, late=late, first_s=1)
+            since = None if late else job.submitted_at
+            self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=1)
         return len(found)
 
     def settle_overdue(self, now):
