@@ -26,6 +26,7 @@ from peewee import (
 )
 
 database = DatabaseProxy()
+_url = None  # of the database in use
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 POOL_SIZE = 20
@@ -113,7 +114,13 @@ def connect(url):
 
 
 def use(url):
-    """Have the process use `url` from now on, without asking whether it answers; return the database."""
+    """Have the process use `url` from now on, without asking whether it answers; return the database.
+
+    The one in use stays as it is: libpq does not survive that a connection is closed while another thread asks it.
+    """
+    global _url
+    if url == _url:
+        return database.obj
     kind = urlparse(url).scheme
     if kind == "sqlite":
         real = _sqlite(unquote(url.removeprefix("sqlite:///")))
@@ -123,11 +130,14 @@ def use(url):
         raise ValueError(f"unknown database kind {kind!r}; want sqlite or postgresql")
     disconnect()
     database.initialize(real)
+    _url = url
     return real
 
 
 def disconnect():
-    """Close what this thread and the pool hold open."""
+    """Close what this thread and the pool hold open; no other thread may be at work."""
+    global _url
+    _url = None
     if hasattr(database.obj, "close_all"):
         database.obj.close_all()
     elif database.obj is not None and not database.obj.is_closed():

@@ -206,6 +206,18 @@ def test_a_connection_that_breaks_keeps_nothing_and_the_next_one_works(url, alic
     assert ledger.balance(alice.id) == 1500
 
 
+def test_opening_the_database_in_use_again_takes_no_connection_from_another_thread(database_url):
+    """The port answers /health while the bot opens its storage; a connection closed under it ended the process."""
+    db.connect(database_url)
+    with db.connection() as database:
+        opening = threading.Thread(target=db.connect, args=(database_url,))
+        opening.start()
+        opening.join()
+        assert database is db.database.obj
+        assert database.execute_sql("SELECT 1").fetchone() == (1,)
+    db.disconnect()
+
+
 def test_an_unknown_kind_of_database_is_refused_without_a_fallback():
     with pytest.raises(ValueError, match="mysql"):
         db.connect("mysql://user@127.0.0.1/bot")
