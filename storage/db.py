@@ -31,6 +31,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 POOL_SIZE = 20
 STATEMENT_TIMEOUT_MS = 30_000
+DEAD_MS = 20_000  # a server that acknowledges nothing for so long is away
 
 
 class StorageDown(Exception):
@@ -172,7 +173,11 @@ def _sqlite(path):
 def _postgres(url):
     from playhouse.pool import PooledPostgresqlDatabase
 
-    return PooledPostgresqlDatabase(
+    class Pool(PooledPostgresqlDatabase):
+        def _is_closed(self, conn):
+            return conn.closed  # peewee's asks the server each time, in a lock that all threads wait for
+
+    return Pool(
         url.replace("postgres://", "postgresql://", 1),
         max_connections=POOL_SIZE,
         timeout=30,
@@ -181,6 +186,7 @@ def _postgres(url):
         prefer_psycopg3=True,
         options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
         connect_timeout=5,
+        tcp_user_timeout=DEAD_MS,
         application_name="bot",
     )
 
@@ -207,6 +213,7 @@ def connection():
     except (OperationalError, InterfaceError) as error:
         if pooled and not db.is_closed() and db.connection().closed:
             db.manual_close()  # a connection the server has closed must not go back to the pool
+            db.close_idle()  # and the others are most likely gone, too
             raise StorageDown(str(error)) from error
         raise
     finally:
