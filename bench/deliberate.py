@@ -76,7 +76,11 @@ class Stage:
 def order(stage, number, **card):
     """From the confirmed quote to the delivered result."""
     customer = stage.customer
-    message, _label, data = customer.open_card(**card)
+    shown = customer.open_card(**card)
+    if shown is None:  # the money is spent
+        customer.stars()
+        shown = customer.open_card(**card)
+    message, _label, data = shown
     prompt = next(reversed(customer.notes.prices))
     stage.arm(number, f'"{data}"')
     customer.tap(message, data)
