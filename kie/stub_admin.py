@@ -72,6 +72,7 @@ def _shown(task, now):
         "state": task.word(now),
         "created": task.created,
         "due": task.due,
+        "looks": task.looks,
         "credits": 0.0 if task.state == "failed" else float(task.credits),
         "inputs": task.inputs,
         "callback_url": task.callback_url,

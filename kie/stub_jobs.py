@@ -157,6 +157,8 @@ async def record_info(request):
     if not has_key(request):
         return unauthorized()
     task = world.tasks.get(request.query.get("taskId", ""))
+    if task:
+        task.looks += 1
     model, age = (task.model.id, world.clock.now() - task.created) if task else (None, None)
     order = world.troubles.take("poll", model=model, age_s=age)
     kind = order.kind if order else ""

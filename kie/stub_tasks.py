@@ -76,6 +76,7 @@ class Task:
     picture: bytes | None = None
     fetched: list = field(default_factory=list)
     unknown_inputs: list = field(default_factory=list)
+    looks: int = 0  # how often somebody asked how it stands
     callbacks: list = field(default_factory=list)
 
     def word(self, now) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import updates
+from bench import jobs, updates
 
 
 @pytest.mark.parametrize("name", ["ours", "telebot", "aiogram", "ptb"])
@@ -13,3 +13,9 @@ def test_every_contestant_answers_everybody(name, kind):
     rate, cpu, rss = found[name]
     assert rate > 0 and cpu > 0 and rss > 0
     assert name in "\n".join(updates.table(found, "a short contest"))
+
+
+def test_running_jobs_are_noticed_by_polling_and_by_callbacks_and_the_queue_moves():
+    said = "\n".join(jobs.measure("sqlite", jobs=5, usual_s=5, queue_s=1, idle_s=1))
+    for part in ("5 running jobs", "the bot ", "a thread each", "5 jobs with callbacks", "the queue: "):
+        assert part in said

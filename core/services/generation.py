@@ -36,6 +36,7 @@ UNFETCHED = 451  # KIE could not fetch a file: it is uploaded anew and tried onc
 CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 s
 PAUSING = ("credits", "key")  # refusals that concern every order
 LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fail again
+LOOKS_PER_S = 200  # after a start, at the tasks that ran on meanwhile
 SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
 
@@ -403,9 +404,9 @@ class Generation:
         for job_id in jobs.interrupted(now):
             self._lose(job_id, now)
         found = jobs.watched(now)
-        for job, late in found:
-            since = None if late else job.submitted_at
-            self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=1)
+        for number, (job, late) in enumerate(found):
+            since, first_s = None if late else job.submitted_at, 1 + number / LOOKS_PER_S
+            self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=first_s)
         return len(found)
 
     def settle_overdue(self, now):
