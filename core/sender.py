@@ -32,12 +32,12 @@ MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 
 class TelegramError(Exception):
     """Telegram answered no. `code` is its error code, `description` its words, without our token."""
 
-    def __init__(self, method, code, description, retry_after=None, migrate_to=None):
+    def __init__(self, method, code, description, parameters=None):
         super().__init__(f"{method}: {code} {description}")
         self.code = code
         self.description = description
-        self.retry_after = retry_after
-        self.migrate_to = migrate_to
+        self.retry_after = (parameters or {}).get("retry_after")
+        self.migrate_to = (parameters or {}).get("migrate_to_chat_id")
 
     @property
     def is_gone(self):
@@ -106,14 +106,7 @@ class Sender:
             found = answer.json()
             if found["ok"]:
                 return found["result"]
-            extra = found.get("parameters") or {}
-            error = TelegramError(
-                method,
-                found["error_code"],
-                found["description"],
-                extra.get("retry_after"),
-                extra.get("migrate_to_chat_id"),
-            )
+            error = TelegramError(method, found["error_code"], found["description"], found.get("parameters"))
         except (ValueError, KeyError, TypeError):
             raise UnknownOutcome(f"{method}: not a Bot API answer") from None
         raise error

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httptools
 import requests
+from requests_toolbelt import MultipartEncoder
 from telebot import apihelper
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
@@ -183,8 +184,10 @@ class Transport:
         session = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
+        form = _form(params, files) if files else None
+        body = {"data": form, "headers": {"Content-Type": form.content_type}} if form else {"data": params}
         try:
-            response = session.post(url, data=params, files=files, timeout=timeout, proxies=proxies)
+            response = session.post(url, timeout=timeout, proxies=proxies, **body)
         except requests.ConnectTimeout as error:
             raise NotSent(f"{name}: {type(error).__name__}") from None
         except requests.ConnectionError as error:
@@ -193,6 +196,16 @@ class Transport:
         except requests.RequestException as error:
             raise UnknownOutcome(f"{name}: {type(error).__name__}") from None
         return Answer(response.status_code, response.content, response.reason)
+
+
+def _form(params, files):
+    """Return a form that is read while it is sent: `files=` of requests would have a video in memory twice."""
+    fields = {name: str(value) for name, value in (params or {}).items()}
+    for name, (filename, content, *mime) in files.items():
+        if hasattr(content, "seek"):
+            content.seek(0)  # it may have been sent before
+        fields[name] = (filename, content, *mime)
+    return MultipartEncoder(fields)
 
 
 def _jsonable(value):

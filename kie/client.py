@@ -27,6 +27,7 @@ from typing import BinaryIO
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
@@ -126,7 +127,7 @@ class Client:
         return Decimal(str(data))
 
     def upload(self, stream: BinaryIO, *, filename: str, mime: str, folder: str = "bot") -> str:
-        """Upload the rest of a binary stream as one file and return its public URL (good for about 24 hours).
+        """Upload a binary stream as one file and return its public URL (good for about 24 hours).
 
         The file is streamed, never held in memory whole. KIE gets a random name with the
         ending of `filename`: equal names overwrite each other there, and people's file
@@ -136,8 +137,8 @@ class Client:
         if not re.fullmatch(r"\.\w{1,8}", ending):
             ending = mimetypes.guess_extension(mime) or ""
         name = uuid.uuid4().hex + ending
-        with _sized(stream) as (source, size):
-            form = _Form({"uploadPath": folder.strip("/"), "fileName": name}, source, size, name=name, mime=mime)
+        with _seekable(stream) as source:
+            form = MultipartEncoder({"uploadPath": folder.strip("/"), "fileName": name, "file": (name, source, mime)})
             url = f"{self._upload_url}/api/file-stream-upload"
             envelope = self._call("POST", url, data=form, headers={"Content-Type": form.content_type})
         data = envelope.get("data")
@@ -291,40 +292,12 @@ def _limited(response, max_bytes) -> Iterator[bytes]:
 
 
 @contextmanager
-def _sized(stream):
-    """Yield (stream, bytes left in it); a stream that cannot seek is first copied to a temporary file."""
+def _seekable(stream):
+    """Yield the stream, or a temporary copy of one that cannot seek: its length has to be known."""
     if stream.seekable():
-        start = stream.tell()
-        size = stream.seek(0, 2) - start
-        stream.seek(start)
-        yield stream, size
+        yield stream
         return
     with tempfile.SpooledTemporaryFile(max_size=UPLOAD_IN_MEMORY_BYTES) as copy:
         shutil.copyfileobj(stream, copy)
-        size = copy.tell()
         copy.seek(0)
-        yield copy, size
-
-
-class _Form:
-    """A multipart form with one file, read piece by piece.
-
-    `files=` of requests would read the file into memory. With `len` known, requests
-    sends a Content-Length in place of chunked encoding, which not every host takes.
-    """
-
-    def __init__(self, fields, stream, size, *, name, mime):
-        boundary = uuid.uuid4().hex
-        part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
-        head = "".join(f'{part}{field}"\r\n\r\n{value}\r\n' for field, value in fields.items())
-        head += f'{part}file"; filename="{name}"\r\nContent-Type: {mime}\r\n\r\n'
-        tail = f"\r\n--{boundary}--\r\n"
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.len = len(head.encode()) + size + len(tail.encode())
-        self._head, self._stream, self._tail = head.encode(), stream, tail.encode()
-
-    def __iter__(self):
-        yield self._head
-        while chunk := self._stream.read(CHUNK_BYTES):
-            yield chunk
-        yield self._tail
+        yield copy

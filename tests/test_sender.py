@@ -2,7 +2,9 @@
 
 import io
 import socket
+import tempfile
 import threading
+import tracemalloc
 
 import pytest
 
@@ -253,6 +255,38 @@ def test_a_file_comes_down_whole_and_a_large_one_not_at_all(telegram, sender, al
     large = alice.document(b"x" * (20 * 1024 * 1024 + 1))
     with pytest.raises(TooBig):
         sender.download(large["document"]["file_id"], io.BytesIO())
+
+
+def test_a_file_that_is_sent_again_is_sent_whole(telegram, sender, alice):
+    telegram.fail_next("sendDocument", "429", retry_after=3)
+    files = {"document": ("имя 1.txt", io.BytesIO(b"x" * 100_000), "text/plain")}
+    sent = sender.call(
+        "sendDocument", files=files, chat_id=str(alice.id), caption="ё", reply_markup={"inline_keyboard": []}
+    )
+    assert sent["document"]["file_size"] == 100_000 and sent["document"]["file_name"] == "имя 1.txt"
+    assert alice.last_message["caption"] == "ё"
+
+
+def test_a_large_file_is_never_held_in_memory(clock):
+    size, received = 40 * 1024 * 1024, []
+
+    def take(listener):
+        connection, _address = listener.accept()
+        with connection:
+            while sum(received) < size:
+                received.append(len(connection.recv(65536)))
+            connection.sendall(SIZED + b"\r\n" + OK)
+
+    with tempfile.TemporaryFile() as video, socket.create_server(("127.0.0.1", 0)) as listener:
+        video.truncate(size)
+        threading.Thread(target=take, args=(listener,), daemon=True).start()
+        sender = Sender(TOKEN, f"http://127.0.0.1:{listener.getsockname()[1]}", clock)
+        tracemalloc.start()
+        assert sender.call("sendVideo", files={"video": ("a.mp4", video, "video/mp4")}, chat_id="1", timeout_s=60) == 7
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 4 * 1024 * 1024
+    sender.transport.close()
 
 
 def test_markup_that_telegram_refuses_goes_out_plainly(start_bot):
