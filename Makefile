@@ -34,6 +34,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/updates.py --round-trip 50
 	$(BIN)/python bench/latency.py
 	$(BIN)/python bench/jobs.py
+	$(BIN)/python bench/endurance.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/scale.py --database postgresql
 	$(BIN)/python bench/broadcast.py

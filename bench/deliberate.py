@@ -105,7 +105,7 @@ def transfer(stage, number):
     """From the screenshot through the admin's decision to the receipt."""
     customer, admin = stage.newcomer(), stage.admin
     amount = customer.amount()
-    screen = customer.answer(customer.say("/topup"))
+    screen = customer.answer(customer.say("/topup"), "Top up")
     customer.tap(screen, f"payments:pay:transfer:{amount}")
     stage.arm(number, '"photo"')
     customer.send_proof()
@@ -118,7 +118,7 @@ def transfer(stage, number):
 def refusal(stage, number):
     """From an admin's refusal to the payer's news; another admin's approval comes too late."""
     customer, admin = stage.newcomer(), stage.admin
-    screen = customer.answer(customer.say("/topup"))
+    screen = customer.answer(customer.say("/topup"), "Top up")
     customer.tap(screen, f"payments:pay:transfer:{customer.amount()}")
     customer.send_proof()
     admin.until(lambda: admin.find("transfer:approve:", screen["message_id"]), "a request to decide on")

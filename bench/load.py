@@ -206,7 +206,7 @@ class Customer(Human):
 
     def invoice(self, amount):
         """Ask for an invoice in Stars and return its message."""
-        screen = self.answer(self.say("/topup"))
+        screen = self.answer(self.say("/topup"), "Top up")
         self.tap(screen, f"payments:pay:stars:{amount}")
 
         def look():
@@ -224,7 +224,7 @@ class Customer(Human):
 
     def transfer(self):
         """Ask to pay by transfer and send a screenshot."""
-        screen = self.answer(self.say("/topup"))
+        screen = self.answer(self.say("/topup"), "Top up")
         self.tap(screen, f"payments:pay:transfer:{self.amount()}")
         if any("send the screenshot" in words(one) for one in self.fresh(screen["message_id"])):
             self.send_proof()

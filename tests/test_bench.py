@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import jobs, updates
+from bench import endurance, jobs, updates
 
 
 @pytest.mark.parametrize("name", ["ours", "telebot", "aiogram", "ptb"])
@@ -18,4 +18,10 @@ def test_every_contestant_answers_everybody(name, kind):
 def test_running_jobs_are_noticed_by_polling_and_by_callbacks_and_the_queue_moves():
     said = "\n".join(jobs.measure("sqlite", jobs=5, usual_s=5, queue_s=1, idle_s=1))
     for part in ("5 running jobs", "the bot ", "a thread each", "5 jobs with callbacks", "the queue: "):
+        assert part in said
+
+
+def test_the_long_run_says_what_stays_behind():
+    said = "\n".join(endurance.live(updates=20, results=2, gigabytes=0.01, rest_s=1))
+    for part in ("after 20 updates", "after 20 more, 2 results", "1 × 45 MB", "grew by"):
         assert part in said
