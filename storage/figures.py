@@ -68,11 +68,12 @@ def median_seconds(since):
 def payers(since):
     """Return (users created since a time, those of them who brought money)."""
     with connection():
-        fresh = User.select(User.id).where(User.created_at >= since)
-        paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).where(
-            Entry.user.in_(fresh), Entry.kind.in_(("topup", "stars")), Entry.amount > 0
+        brought = (Entry.created_at >= since) & Entry.kind.in_(("topup", "stars")) & (Entry.amount > 0)
+        paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).join(User, on=Entry.user)
+        return (
+            User.select().where(User.created_at >= since).count(),
+            paid.where(brought, User.created_at >= since).scalar(),
         )
-        return fresh.count(), paid.scalar()
 
 
 def export(table, since):
