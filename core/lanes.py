@@ -18,11 +18,11 @@ COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
 class Lanes:
     """A pool of threads that calls `handle(item)`, one item a lane at a time.
 
-    `pause()` returns the seconds the network takes at least for one call. With `threads=0` nothing runs by itself:
+    `pause()` returns the seconds the network takes at least for one call; a thread that ends calls `leave()`. With `threads=0` nothing runs by itself:
     `run_waiting()` handles what is there in the calling thread.
     """
 
-    def __init__(self, handle, threads=128, monotonic=time.monotonic, pause=lambda: 0):
+    def __init__(self, handle, threads=128, monotonic=time.monotonic, pause=lambda: 0, leave=lambda: None):
         self._handle = handle
         self._monotonic = monotonic
         self._running = {}  # a mark for each item being handled → (lane, item, since when)
@@ -31,7 +31,7 @@ class Lanes:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
-        self._pause = pause
+        self._pause, self._leave = pause, leave
         self._moved = False  # whether a thread took an item since `grow` last looked
         self._closed = False
         lock = threading.Lock()
@@ -103,8 +103,9 @@ class Lanes:
             with self._work_came:
                 if self._running.pop(mark, None) is None:  # it was given up as hanging: the lane has another thread
                     self._count -= 1
-                    return
+                    break
                 self._give_back(lane)
+        self._leave()
 
     def give_up(self, after_s):
         """Free the lanes of items that have been handled for over `after_s` seconds, and return those items.

@@ -16,7 +16,7 @@ from core.lanes import Lanes
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from storage import inbox
-from storage.db import StorageDown
+from storage.db import StorageDown, leave
 
 log = logging.getLogger(__name__)
 LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
@@ -36,8 +36,8 @@ class Updates:
         self._sender = sender
         self._handle = handle
         self.threaded = bool(threads)
-        self.lanes = Lanes(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s)
-        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic)
+        self.lanes = Lanes(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
+        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
         self._clock = clock
         self.kinds = kinds
         self._set_aside = set_aside

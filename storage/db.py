@@ -145,6 +145,12 @@ def disconnect():
         database.obj.close()
 
 
+def leave():
+    """Close the calling thread's own connection before the thread ends: Python would keep it for long."""
+    if not is_postgres() and not database.obj.is_closed():
+        database.obj.close()
+
+
 def flatten():
     """Bring what SQLite keeps in its journal into the one file, for whoever copies or moves it after we have ended."""
     if not is_postgres():

@@ -109,6 +109,16 @@ def test_an_item_that_hangs_gives_its_lane_to_the_next_one():
     assert lanes.drain(WAIT_S)
 
 
+def test_a_thread_that_ends_says_goodbye():
+    left = threading.Semaphore(0)
+    lanes = Lanes(lambda _item: None, threads=4, leave=left.release)
+    for item in range(20):
+        lanes.put(item, item)
+    assert lanes.drain(WAIT_S)
+    lanes.close()
+    assert left.acquire(timeout=WAIT_S)
+
+
 def test_an_item_that_raises_does_not_cost_a_thread():
     seen = []
 

@@ -218,6 +218,14 @@ def test_opening_the_database_in_use_again_takes_no_connection_from_another_thre
     db.disconnect()
 
 
+def test_a_thread_that_leaves_has_no_connection_any_more(url):
+    db.leave()
+    with db.connection() as database:
+        db.leave()
+        assert database.is_closed() or db.is_postgres(), "PostgreSQL's goes back to the pool after each operation"
+    db.leave()
+
+
 def test_an_unknown_kind_of_database_is_refused_without_a_fallback():
     with pytest.raises(ValueError, match="mysql"):
         db.connect("mysql://user@127.0.0.1/bot")
