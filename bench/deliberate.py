@@ -27,7 +27,11 @@ class Stage:
     def __init__(self, servers, url, folder, plant):
         self.url, self.doom = url, Path(folder) / "doom"
         clock = {"CLOCK_SPEED": str(SPEED), "CLOCK_START": str(time.time())}
-        environ = servers.settings(url, folder, PORT=str(free_port()), DOOM_FILE=str(self.doom), PLANT=plant, **clock)
+        environ = servers.settings(
+            url, folder, PORT=str(free_port()), DOOM_FILE=str(self.doom), PLANT=plant,
+            USER_JOBS="1000",  # lost ones count for half an hour
+            **clock,
+        )  # fmt: skip
         self.servers, self.process = servers, Process(environ, Path(folder) / "bot.log", LAUNCHER)
         self.process.start_first()
         self.process.keep_alive()
