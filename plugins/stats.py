@@ -119,7 +119,9 @@ def chart(ctx, days, money, orders):
         )
         below.bar(labels, done, color="#6aa84f", label=word("stats.legend_orders"))
         below.yaxis.set_major_locator(MaxNLocator(integer=True))
-        for axes in (top, below):
+        for axes, heights in ((top, income + spent), (below, done)):
+            if not any(heights):
+                axes.set_ylim(0, 1)  # matplotlib's own for nothing would go below zero
             axes.legend(loc="upper left", frameon=False)
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(axis="y", alpha=0.3)
