@@ -234,17 +234,23 @@ def place(job):
 
 
 def watched(now):
-    """Return (job, late) pairs to poll after a start: what runs, and failed jobs whose result may still come."""
+    """Yield (job, late) to poll after a start: what runs, and failed jobs whose result may still come.
+
+    Of each only what a watch takes: ten thousand whole rows would stay in the process as holes in its memory.
+    """
     with connection():
-        running = Job.select().where(Job.state == "running")
-        late = Job.select().where(
-            Job.state == "failed",
-            Job.reason.in_(LATE),
-            Job.task_id.is_null(False),
-            Job.delivery.is_null(),
-            Job.finished_at > now - LATE_WATCH,
+        jobs = Job.select(Job.id, Job.task_id, Job.usual_s, Job.submitted_at)
+        late = (
+            (Job.state == "failed")
+            & Job.reason.in_(LATE)
+            & Job.task_id.is_null(False)
+            & Job.delivery.is_null()
+            & (Job.finished_at > now - LATE_WATCH)
         )
-        return [(job, False) for job in running] + [(job, True) for job in late]
+        for job in jobs.where(Job.state == "running").iterator():
+            yield job, False
+        for job in jobs.where(late).iterator():
+            yield job, True
 
 
 def interrupted(before):

@@ -403,11 +403,11 @@ class Generation:
         now = self._bot.clock.now()
         for job_id in jobs.interrupted(now):
             self._lose(job_id, now)
-        found = jobs.watched(now)
-        for number, (job, late) in enumerate(found):
-            since, first_s = None if late else job.submitted_at, 1 + number / LOOKS_PER_S
+        count = 0
+        for count, (job, late) in enumerate(jobs.watched(now), 1):
+            since, first_s = None if late else job.submitted_at, 1 + count / LOOKS_PER_S
             self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=first_s)
-        return len(found)
+        return count
 
     def settle_overdue(self, now):
         """Fail jobs past their deadline and give their money back; a result that comes later is delivered free."""
