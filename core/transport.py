@@ -6,7 +6,6 @@ names a proxy, go through `requests`. The hook is process-global, so addresses t
 """
 
 import json
-import select
 import socket
 import ssl
 import threading
@@ -18,6 +17,7 @@ import httptools
 import requests
 from requests_toolbelt import MultipartEncoder
 from telebot import apihelper
+from urllib3.util import wait_for_read
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536
@@ -85,7 +85,7 @@ class Connection:
 
     def is_stale(self):
         """Tell whether the server has closed it while idle: then it is readable, with nothing to read."""
-        return time.monotonic() - self.used_at > IDLE_S or bool(select.select([self.socket], [], [], 0)[0])
+        return time.monotonic() - self.used_at > IDLE_S or wait_for_read(self.socket, timeout=0)
 
     def exchange(self, message, timeout_s):
         """Send a request and return its Answer and whether the connection may be used again.
