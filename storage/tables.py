@@ -113,6 +113,8 @@ class Job(Table):
     deliver_at = UtcField(null=True)
     sent = JSONField(null=True)  # [{"kind", "file_id"}] as Telegram stored them
     created_at = UtcField()
+    claimed_by = TextField(null=True)  # the copy that asks KIE about it while it runs (`storage/claims.py`)
+    lease_until = UtcField(null=True)
 
     class Meta:
         indexes = (
@@ -198,6 +200,11 @@ class Inbox(Table):
     attempts = SmallIntegerField(default=0)
     aside = BooleanField(default=False)  # poison: kept for the admin, never handled again
     received_at = UtcField()
+    claimed_by = TextField(null=True)  # the copy that handles it (`storage/claims.py`); one copy alone claims nothing
+    lease_until = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("lane", "update_id"), False),)
 
 
 class Outbox(Table):
