@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/scale.py --database postgresql
 	$(BIN)/python bench/broadcast.py
 	$(BIN)/python bench/failover.py
+	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/network.py
 	$(BIN)/python bench/crash.py
 

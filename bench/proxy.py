@@ -1,9 +1,10 @@
-"""A bad network: a proxy that passes HTTP on to one server and spoils a share of the calls.
+"""Two proxies for HTTP: a bad network, which spoils a share of the calls to one server, and a load balancer.
 
 A call can be lost before it arrives or after it was carried out; to the bot both look the same.
 """
 
 import asyncio
+import itertools
 import random
 import threading
 from collections import Counter
@@ -113,3 +114,21 @@ class Proxy:
             return self._abort(request)
         await response.write_eof()
         return response
+
+
+class Balancer(Proxy):
+    """Passes each call on to the next of several servers, past those where nobody listens."""
+
+    def __init__(self, targets):
+        self._targets, self._count = itertools.cycle(targets), len(targets)
+        super().__init__("", share=0)
+
+    async def _pass_on(self, request, body):
+        for _ in range(self._count - 1):
+            self._target = next(self._targets)
+            try:
+                return await super()._pass_on(request, body)
+            except aiohttp.ClientConnectorError:
+                self.counts["skipped"] += 1
+        self._target = next(self._targets)
+        return await super()._pass_on(request, body)

@@ -10,7 +10,7 @@ import telebot
 from markupsafe import Markup
 
 from core import buttons as keyboards
-from core import library, mailbox, webhook
+from core import library, mailbox, share, webhook
 from core import staff as people
 from core.dispatch import Dispatcher
 from core.log import hide
@@ -20,7 +20,7 @@ from core.services import Services
 from core.texts import TAGS, Lang
 from core.transport import NotSent, UnknownOutcome
 from core.updates import Updates
-from storage import db, drafts, health, inbox, outbox, staff, users
+from storage import claims, db, drafts, health, inbox, outbox, staff, stored, users
 from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ class Bot(Services):
         self.loops = self._workers = ()
         self.leads_since = self.wrote_at = clock.now()
         self.stopping = threading.Event()
+        self.shares = settings["BOT_MODE"] == "webhook" and not settings["DATABASE_URL"].startswith("sqlite")
+        self.leads, self.works = True, False  # whether it does the leader's part; whether it does anything yet
 
     # what a plugin calls in `register`
 
@@ -317,7 +319,7 @@ class Bot(Services):
 
     def prepare(self, threads=128):
         """Make the parts that need every plugin registered."""
-        self.updates = Updates(
+        self.updates = (share.Shared if self.shares else Updates)(
             self.sender,
             self.handle,
             self.clock,
@@ -347,7 +349,7 @@ class Bot(Services):
         loops = [
             loop("webhook", lambda now: webhook.ensure(self, now), WEBHOOK_LOOK_S),
             loop("inbox", self.updates.tidy, 0.5, rest_s=0.05),
-            loop("adopt", self.updates.adopt, 2),
+            loop("adopt", (lambda now: share.look(self, now)) if self.shares else self.updates.adopt, 2),
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", lambda now: mailbox.send_due(self, now), 1),
@@ -358,6 +360,8 @@ class Bot(Services):
             loop("pause", self.generation.check_pause, 30),
             loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
         ]
+        if self.shares:
+            loops.append(loop("claims", lambda now: share.renew(self, now), share.RENEW_S))
         if self.settings["BOT_MODE"] == "polling":
             loops[0] = loop("fetch", self.updates.fetch, 0)
         return loops + [self.periodic_loop(*each) for each in self.periodic]
@@ -416,11 +420,13 @@ class Bot(Services):
         jobs = self.generation.recover()
         log.info("recovered %d updates and %d jobs", left, jobs)
 
-    def start(self):
-        """Start every thread."""
+    def start(self, leads=True):
+        """Start every thread, to lead; else those of a copy that works beside the leader (`core/share.py`)."""
+        self.leads, self.works, self.settings.stored = leads, True, stored.get
         self.leads_since = self.wrote_at = self.clock.now()
         for loop in self.loops:
-            loop.start()
+            if leads or loop.name in share.LOOPS:
+                loop.start()
 
     def stop(self, leads=True):
         """Stop fetching, let what was accepted finish, and end within the time a platform leaves.
@@ -441,6 +447,8 @@ class Bot(Services):
         self.generation.close(CLOSE_S)
         try:
             self.updates.forget_finished()
+            if self.shares:
+                claims.release(self.updates.name)
             left = inbox.oldest_wait()
         except StorageDown as error:
             log.warning("stopped without the database: %s", error)

@@ -78,10 +78,6 @@ class Lanes:
             done += 1
         return done
 
-    def size(self):
-        """Return the number of lanes with work waiting or going on."""
-        return len(self._lanes)
-
     def drain(self, timeout_s):
         """Wait until all work is done; return False if time ran out."""
         with self._emptied:

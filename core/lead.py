@@ -1,6 +1,7 @@
 """Leading in turns: wait for the lock, run the bot while it holds, stand by again when it is lost.
 
-With the database away every copy waits for it; nothing exits, for an exit brings no database back.
+Where the work can be shared (`core/share.py`), a copy that waits for the lock works beside the leader meanwhile. With
+the database away every copy waits for it; nothing exits, for an exit brings no database back.
 """
 
 import logging
@@ -10,6 +11,7 @@ from core.lock import LockLost
 from core.sender import TelegramError
 from core.settings import SettingsError
 from core.transport import NotSent, UnknownOutcome
+from storage import claims, db
 from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
@@ -27,50 +29,73 @@ def serve(bot, build, open_storage, leader, stop, web=None, ready=lambda bot: No
         if web:
             web.standby = bot
         _patiently(bot.introduce, stop)
-        if _wait_for_lead(leader, stop):
+        if _wait_for_lead(bot, leader, stop, web):
             _lead(bot, open_storage, leader, stop, web, ready)
             leader.release()
-            bot = bot if stop.is_set() else build()
+        elif bot.works:
+            _end(bot, stop, web, leads=False)
+        bot = bot if stop.is_set() else build()
 
 
 def _lead(bot, open_storage, leader, stop, web, ready):
     held = False
     try:
-        open_storage(bot.settings, bot.tables)
+        if not bot.works:
+            open_storage(bot.settings, bot.tables)
+        if db.is_postgres():
+            claims.invite(_terms(bot), bot.clock.now())
         _patiently(bot.introduce_staff, stop)
         _patiently(lambda: webhook.ensure(bot, bot.clock.now()), stop)
         if stop.is_set():
             return
         bot.recover()
         leader.check()
-        bot.start()
         if web:
             web.bot = bot
+        bot.start()
         ready(bot)
         held = _hold(leader, stop)
     except (StorageDown, LockLost) as error:
         log.error("the bot cannot lead now: %s", error)
     finally:
-        if web:
-            web.bot, web.stopping = None, stop.is_set()
-        bot.stop(leads=held)
+        _end(bot, stop, web, held)
 
 
-def _wait_for_lead(leader, stop):
-    """Stand by until the lock is ours; tell whether it is."""
+def _end(bot, stop, web, leads):
+    if web:
+        web.bot, web.stopping = None, stop.is_set()
+    bot.stop(leads=leads)
+
+
+def _wait_for_lead(bot, leader, stop, web):
+    """Stand by until the lock is ours, at work if the leader shares its work; tell whether the lock is ours.
+
+    A copy at work returns, too, when the leader does not share it any more: another mode, or a newer version.
+    """
     said = None
     while not stop.is_set():
         try:
             if leader.acquire():
                 return True
             state = "another copy of this bot is running; standing by to take over"
-        except LockLost as error:
+            if bot.shares and claims.is_invited(_terms(bot)):
+                state = "another copy of this bot leads; working beside it"
+                if not bot.works:
+                    bot.start(leads=False)
+                    web.bot = bot  # there is a web: updates come through it
+            elif bot.works:
+                return False
+        except (LockLost, StorageDown) as error:
             state = f"the database cannot be reached, waiting for it: {error}"
         if state != said:
             log.warning(state)
         said = state
         stop.wait(STANDBY_S)
     return False
+
+
+def _terms(bot):
+    return claims.terms(bot.settings["BOT_MODE"], bot.tables)
 
 
 def _hold(leader, stop):

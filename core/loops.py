@@ -63,8 +63,9 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self):
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it has been started."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def wake(self):
         """Have the next step done now."""

@@ -24,6 +24,7 @@ CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
 RETRY_WAITS_S = (0.3, 1.0)
 HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
 EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
+EXPRESS = 2**60  # added to a person's id (Bot API: at most 52 bits) it is the lane of their pre-checkouts
 REMEMBERED = 10_000  # handled updates; Telegram repeats one whose confirmation it did not get
 DATABASE_WAIT_S = 1
 GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
@@ -127,8 +128,10 @@ class Updates:
 
     def _enqueue(self, updates):
         for update in updates:
-            pool = self.express if "pre_checkout_query" in update else self.lanes
-            pool.put(lane_of(update), (update["update_id"], update))
+            self._put(lane_of(update), (update["update_id"], update))
+
+    def _put(self, lane, item):
+        (self.express if lane >= EXPRESS else self.lanes).put(lane, item)
 
     def adopt(self, _now=None):
         """Take up the rows that another process left in the inbox."""
@@ -159,10 +162,14 @@ class Updates:
                     return
                 self._clock.sleep(wait)
             else:
-                with self._guard:
-                    self._finished.append(update_id)
-                self._done()
+                self._finish(update_id)
                 return
+
+    def _finish(self, update_id):
+        """Have the row of a handled update deleted, soon and with others."""
+        with self._guard:
+            self._finished.append(update_id)
+        self._done()
 
     def _handle_when_stored(self, update):
         """Handle an update; while the database is away its chat waits, for that is no fault of the update."""
@@ -266,7 +273,9 @@ def keep(updates, now):
 
 
 def lane_of(update):
-    """Return the lane of an update: its chat, or its sender."""
+    """Return the lane of an update: its chat, or its sender; a pre-checkout has a lane beside its sender's."""
+    if "pre_checkout_query" in update:
+        return EXPRESS + update["pre_checkout_query"]["from"]["id"]
     for value in update.values():
         if isinstance(value, dict):
             if "chat" in value:

@@ -24,7 +24,7 @@ THREADS = 8
 
 
 class Web:
-    """Serves the port from its own threads. `bot` is there while it leads; `standby` is the bot that waits to lead."""
+    """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead."""
 
     def __init__(self, host, port, clock, version):
         self.bot = self.standby = None
@@ -54,7 +54,7 @@ class Web:
     def health(self):
         """Say how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
         now, bot = self._clock.now(), self.bot
-        report = {"leader": bot is not None, "version": self._version, "uptime": _age(now, self._started)}
+        report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)}
         try:
             with db.connection() as database:
                 database.execute_sql("SELECT 1")
@@ -66,9 +66,12 @@ class Web:
             report["status"] = "down"
         return jsonify(report), 200 if report["status"] in ("ok", "standby") else 503
 
+    def _leads(self):
+        return self.bot is not None and self.bot.leads
+
     def _figures(self, bot, now):
         figures, written, fetched = health.figures(), _age(now, bot.wrote_at), _age(now, bot.updates.fetched_at)
-        waiting = (_age(now, bot.leads_since) if fetched is None else fetched) > STALE_FETCH_S
+        waiting = bot.leads and (_age(now, bot.leads_since) if fetched is None else fetched) > STALE_FETCH_S
         return {
             "status": "degraded" if waiting or written > STALE_WRITE_S else "ok",
             "mode": bot.settings["BOT_MODE"],
@@ -84,7 +87,7 @@ class Web:
         """Show what a plugin has registered for this path."""
         bot = self.bot or self.standby
         view = bot.pages.get(f"/{path}") if bot else None
-        return view(bot, self.bot is not None) if view else ("", 404)
+        return view(bot, self._leads()) if view else ("", 404)
 
     def update(self):
         """Take an update from Telegram: 200 once its row is written, also while this copy stands by."""

@@ -86,6 +86,17 @@ class Poller:
         """Return the number of tasks under observation."""
         return len(self._watches)
 
+    def watching(self):
+        """Return {job id: task id} of the running jobs under observation, late ones apart."""
+        with self._guard:
+            return {watch.job_id: watch.task_id for watch in self._watches.values() if not watch.late}
+
+    def forget(self, task_ids):
+        """Observe these tasks no more."""
+        with self._guard:
+            for task_id in task_ids:
+                self._watches.pop(task_id, None)
+
     def close(self, wait_s):
         """Start no other calls, and give the running ones this many seconds to finish."""
         if self._pool is None:
@@ -146,8 +157,8 @@ class Poller:
         except KieError as error:
             self._board.lost(job, error, now)
         else:
-            self._board.started(job, task_id, now)
-            self.watch(job.id, task_id, job.usual_s, now)
+            if self._board.started(job, task_id, now):
+                self.watch(job.id, task_id, job.usual_s, now)
 
     # polling
 

@@ -1,6 +1,6 @@
 """GET /metrics on PORT: the few figures that should wake somebody, for Prometheus.
 
-No money and no names; a copy that stands by tells only that.
+No money and no names; a copy that does not lead tells only that.
 """
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,14 +27,14 @@ def show(bot, leads):
 def figures(bot, leads):
     """Return {name: (meaning, number)}; ages are seconds, 0 when nothing waits."""
     if not leads:
-        return {"bot_leader": ("1 when this copy works, 0 when it stands by", 0)}
+        return {"bot_leader": ("1 when this copy leads", 0)}
     now, found = bot.clock.now(), bot.health.figures()
 
     def age(since):
         return 0 if since is None else max(0, (now - since).total_seconds())
 
     return {
-        "bot_leader": ("1 when this copy works, 0 when it stands by", 1),
+        "bot_leader": ("1 when this copy leads", 1),
         "bot_fetch_age_seconds": ("Since Telegram last answered", age(bot.updates.fetched_at or bot.leads_since)),
         "bot_write_age_seconds": ("Since a row was last written", age(bot.wrote_at)),
         "bot_inbox": ("Updates not handled yet", found["inbox"][0]),

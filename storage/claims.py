@@ -6,9 +6,12 @@ anyone: its copy is dead, or cannot reach the database. Times are the copies' ow
 seconds.
 """
 
+import os
+import secrets
+import socket
 from typing import NamedTuple
 
-from storage import stored
+from storage import schema, stored
 from storage.db import UtcField, connection
 from storage.tables import Job, Stored
 
@@ -58,6 +61,11 @@ def _run(statement, **values):
         return cursor.fetchall() if cursor.description else cursor.rowcount
 
 
+def new_name():
+    """Return a name for a copy, of which there will be no second one."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 def waiting(now):
     """Return the lanes whose oldest update nobody has in hand, the longest waiting first, AT_ONCE at most."""
     return [lane for (lane,) in _run(WAITING, now=now)]
@@ -104,6 +112,15 @@ def release(who):
     """Give back everything of a copy that ends."""
     _run(RELEASE, who=who)
     _run(RELEASE_JOBS, who=who)
+
+
+def terms(mode, tables):
+    """Return what copies that work together must have in common: the mode, and the schema of every table.
+
+    `tables` are the plugins' own, as (model, migrations).
+    """
+    versions = [f"{model._meta.table_name}:{1 + len(changes)}" for model, changes in tables]
+    return " ".join([mode, max(schema.known()), *sorted(versions)])
 
 
 def invite(terms, now):

@@ -627,8 +627,9 @@ class Board:
         """Have none."""
 
     def started(self, job, _task_id, _now):
-        """Note when."""
+        """Note when, and have the task watched."""
         self.sent.append(self.time)
+        return True
 
     def poll_failed(self, watch, error, _now):
         """Note it."""

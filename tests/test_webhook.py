@@ -118,14 +118,26 @@ def test_the_answer_comes_within_a_second_however_long_the_work_takes(servers, c
     assert time.monotonic() - began < 1
 
 
-def test_a_copy_that_stands_by_takes_updates_for_the_one_that_works(servers, copies):
+def test_a_second_copy_takes_updates_too_and_works_where_the_rows_can_be_shared(servers, copies, database_url):
     leader = copies()
     leader.wait_for("ok")
-    standby = copies(share=leader)
-    standby.wait_for("standby")
+    second = copies(share=leader)
+    second.wait_for("standby" if database_url.startswith("sqlite") else "ok")
+    assert second.health()["leader"] is False
     alice = servers.telegram.person("Alice")
-    assert post(standby, message(alice, 12)).status_code == 200
+    assert post(second, message(alice, 12)).status_code == 200
     wait_for(lambda: alice.received)
+
+
+def test_beside_a_leader_that_polls_a_copy_for_webhooks_leaves_it_all_the_work(servers, copies):
+    leader = copies("polling")
+    leader.wait_for("ok")
+    second = copies(share=leader)
+    second.wait_for("standby")
+    alice = servers.telegram.person("Alice")
+    assert post(second, message(alice, 14)).status_code == 200
+    wait_for(lambda: alice.received)
+    assert second.health()["status"] == "standby" and " core.dispatch: " not in second.log_path.read_text()
 
 
 def test_updates_that_came_while_nobody_led_are_handled_at_the_next_start(servers, copies):

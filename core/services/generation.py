@@ -20,7 +20,7 @@ from kie.errors import KieError, Refused
 from kie.inputs import clean_mime
 from kie.poller import Poller
 from kie.pricing import credits, is_upper_bound, price
-from storage import drafts, facts, jobs
+from storage import claims, drafts, facts, jobs, stored
 from storage.db import transaction
 from storage.free import NoneLeft
 from storage.ledger import NotEnoughMoney
@@ -35,6 +35,7 @@ RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which n
 UNFETCHED = 451  # KIE could not fetch a file: it is uploaded anew and tried once more
 CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 s
 PAUSING = ("credits", "key")  # refusals that concern every order
+PAUSED = "KIE_REFUSES"  # the stored row: which of these it is while nothing is sold, or empty
 LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fail again
 LOOKS_PER_S = 200  # after a start, at the tasks that ran on meanwhile
 SPENT_FOR = timedelta(seconds=30)
@@ -71,7 +72,6 @@ class Generation:
         self.client = client
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
-        self._paused_on = None  # "credits" or "key" while KIE refuses everybody
         self._spent = None
         self._popular = self._usual = None
         self._left = None
@@ -203,7 +203,7 @@ class Generation:
 
     def is_paused(self, now):
         """Tell whether nothing is sold for now: KIE refuses everybody, or the day's ceiling is reached."""
-        return self._paused_on is not None or self._is_spent(now)
+        return bool(stored.get(PAUSED)) or self._is_spent(now)
 
     def _is_spent(self, now):
         """Tell whether the last 24 hours have cost DAILY_CREDITS (looked up at most every half minute)."""
@@ -218,21 +218,22 @@ class Generation:
 
     def _pause(self, error, now):
         """Stop selling: KIE would refuse every order. The admins hear of it once an hour."""
-        self._paused_on = error.reason
+        if stored.get(PAUSED) != error.reason:
+            stored.put(PAUSED, error.reason, now=now)
         self._bot.alert(f"job.alert_{error.reason}", cause=error.reason, detail=error.msg)
 
     def check_pause(self, now):
         """While sales are paused, ask KIE for the balance, and sell again once it answers with some."""
-        if self._paused_on is None:
+        if not stored.get(PAUSED):
             return
         try:
             left = self.client.credits()
         except KieError as error:
-            log.info("still paused (%s): %s", self._paused_on, error)
+            log.info("still paused (%s): %s", stored.get(PAUSED), error)
             return
         if left >= LEAST_CREDITS:
             log.info("selling again: KIE has %s credits", left)
-            self._paused_on = None
+            stored.put(PAUSED, "", now=now)
             self._bot.alert("job.alert_again", cause="again", left=str(left))
 
     # the poller's board
@@ -242,8 +243,8 @@ class Generation:
         return self._bot.clock.now()
 
     def queued(self, now, limit):
-        """Return jobs to send, unless sales are paused."""
-        return [] if self.is_paused(now) else jobs.queued(now, limit)
+        """Return jobs to send, unless sales are paused; only the leader sends, for KIE's limit is one for all copies."""
+        return [] if not self._bot.leads or self.is_paused(now) else jobs.queued(now, limit)
 
     def prepare(self, job, now):
         """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off."""
@@ -302,8 +303,9 @@ class Generation:
         return f"{public}/kie/{job.secret}" if public else None
 
     def started(self, job, task_id, now):
-        """KIE has taken the job."""
+        """KIE has taken the job; tell whether to watch its task here: where work is shared, whoever claims it does."""
         jobs.start(job.id, task_id, now + self._patience(job), now)
+        return not self._bot.shares
 
     def refused(self, job, error, now):
         """KIE said no, so no task exists: wait, pause all sales, or fail the job."""
@@ -337,8 +339,20 @@ class Generation:
         """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
         if job.task_id is None and task_id is not None:
             self._adopt(job, task_id, now)
-        self.poller.wake(job.task_id or task_id, now)
+        if not self.poller.wake(job.task_id or task_id, now) and self._bot.shares and job.task_id:
+            self._look_once(job, now)
         self._bot.wake()
+
+    def _look_once(self, job, now):
+        """Look at an order that another copy looks after; `keep` forgets it again."""
+        late = job.reason in jobs.LATE and job.delivery is None
+        if late or job.state == "running":
+            self._watch(job, now, late=late)
+            self.poller.wake(job.task_id, now)
+
+    def _watch(self, job, now, late, first_s=None):
+        since = None if late else job.submitted_at
+        self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=first_s)
 
     def _adopt(self, job, task_id, now):
         running = jobs.start(job.id, task_id, now + self._patience(job), now) is not None
@@ -378,6 +392,8 @@ class Generation:
         with transaction():
             if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now) is not None:
                 facts.emit("job.succeeded", now, job=job_id)
+            else:
+                jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline came while KIE was asked
 
     def _charge(self, job, cost):
         """Return what a finished job costs: its price, or for metered models what KIE took, never more than the hold."""
@@ -405,9 +421,26 @@ class Generation:
             self._lose(job_id, now)
         count = 0
         for count, (job, late) in enumerate(jobs.watched(now), 1):
-            since, first_s = None if late else job.submitted_at, 1 + count / LOOKS_PER_S
-            self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=first_s)
+            if late or not self._bot.shares:
+                self._watch(job, now, late, first_s=1 + count / LOOKS_PER_S)
         return count
+
+    def take_over(self, now, until):
+        """Look after running orders that no copy has claimed, or whose copy has died; only where work is shared."""
+        for job in claims.take_jobs(self._bot.updates.name, now, until):
+            self._watch(job, now, late=False)
+
+    def keep(self, until):
+        """Keep the claims of the orders looked after here, and forget those that have ended or are another's."""
+        watched = self.poller.watching()
+        if watched:
+            ours = claims.keep_jobs(self._bot.updates.name, watched, until)
+            self.poller.forget(task_id for job_id, task_id in watched.items() if job_id not in ours)
+
+    def look_again(self):
+        """Believe nothing that was read before: another copy may have changed it."""
+        self.shelf.forget()
+        self._spent = None
 
     def settle_overdue(self, now):
         """Fail jobs past their deadline and give their money back; a result that comes later is delivered free."""
@@ -417,7 +450,7 @@ class Generation:
             reason = "lost" if job.state == "lost" else "deadline"
             self._fail(job, reason, now, f"no result by {job.deadline_at:%H:%M:%S}", ("running", "lost"))
             if job.task_id:
-                self.poller.watch(job.id, job.task_id, job.usual_s, now, late=True)
+                self._watch(job, now, late=True)
 
     def _patience(self, job):
         model = self.model(job)
