@@ -112,11 +112,14 @@ class Shared(Updates):
 
 
 def look(bot, now):
-    """See what other copies have left or changed: updates, orders, and all that is kept in memory of the rows."""
+    """See what other copies have left or changed; return whether there may be more.
+
+    That is updates, orders, and all that is kept in memory of the rows.
+    """
     stored.forget()
     bot.generation.look_again()
     bot.updates.adopt(now)
-    bot.generation.take_over(now, now + LEASE)
+    return bot.generation.take_over(now, now + LEASE)
 
 
 def renew(bot, now):

@@ -16,13 +16,14 @@ from storage.db import UtcField, connection
 from storage.tables import Job, Stored
 
 TERMS = "LEADER"  # the stored row: on what terms the leader has others work beside it
-AT_ONCE = 100
+AT_ONCE = 100  # jobs a copy takes, so that the others get some, too
+SEEN = 1000  # chats that want somebody: who asks for one takes nothing yet
 # `mine` is the oldest update of its chat and in nobody's hand, nor is another one of that chat.
 HEAD = """
     NOT mine.aside AND (mine.claimed_by IS NULL OR mine.lease_until < %(now)s) AND NOT EXISTS (
         SELECT 1 FROM inbox AS other WHERE other.lane = mine.lane AND NOT other.aside
         AND (other.update_id < mine.update_id OR other.lease_until >= %(now)s))"""
-WAITING = f"SELECT lane FROM inbox AS mine WHERE {HEAD} ORDER BY update_id LIMIT {AT_ONCE}"
+WAITING = f"SELECT lane FROM inbox AS mine WHERE {HEAD} ORDER BY update_id LIMIT {SEEN}"
 CLAIM = f"""
     UPDATE inbox AS mine SET claimed_by = %(who)s, lease_until = %(until)s,
         attempts = attempts + CASE WHEN claimed_by IS NULL THEN 0 ELSE 1 END
@@ -67,7 +68,7 @@ def new_name():
 
 
 def waiting(now):
-    """Return the lanes whose oldest update nobody has in hand, the longest waiting first, AT_ONCE at most."""
+    """Return the lanes whose oldest update nobody has in hand, the longest waiting first, SEEN at most."""
     return [lane for (lane,) in _run(WAITING, now=now)]
 
 

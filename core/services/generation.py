@@ -426,9 +426,11 @@ class Generation:
         return count
 
     def take_over(self, now, until):
-        """Look after running orders that no copy has claimed, or whose copy has died; only where work is shared."""
-        for job in claims.take_jobs(self._bot.updates.name, now, until):
+        """Look after running orders that no copy has claimed, or whose copy has died; tell whether there may be more."""
+        taken = claims.take_jobs(self._bot.updates.name, now, until)
+        for job in taken:
             self._watch(job, now, late=False)
+        return len(taken) == claims.AT_ONCE
 
     def keep(self, until):
         """Keep the claims of the orders looked after here, and forget those that have ended or are another's."""
