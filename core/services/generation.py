@@ -429,7 +429,8 @@ class Generation:
         """Look after running orders that no copy has claimed, or whose copy has died; tell whether there may be more."""
         taken = claims.take_jobs(self._bot.updates.name, now, until)
         for job in taken:
-            self._watch(job, now, late=False)
+            ripe = (now - job.submitted_at).total_seconds() > job.usual_s
+            self._watch(job, now, late=False, first_s=1 + self.poller.watched() / LOOKS_PER_S if ripe else None)
         return len(taken) == claims.AT_ONCE
 
     def keep(self, until):
