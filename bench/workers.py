@@ -139,7 +139,11 @@ def share(url, folder, *, turns, users, people=4, talks=1, gap_s=GAP_S, pause_s=
         town.stop()
         handled = fleet.handled()
         title = f"{COPIES} copies, {turns} kills, {users} users, updates handled by each: {handled}"
-        return finish(servers, town, fleet.stop_but_one(), url, title, write), wrong, handled
+        differences = finish(servers, town, fleet.stop_but_one(), url, title, write)
+        for copy in fleet.copies[:-1]:
+            for message, count in copy.complaints().items():
+                write(f"  in another log {count} times: {message}")
+        return differences, wrong, handled
     finally:
         fleet.end()
         servers.stop()

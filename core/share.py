@@ -15,7 +15,7 @@ from storage import claims, inbox, stored
 from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
-LEASE, RENEW_S = timedelta(seconds=15), 4
+LEASE, RENEW_S = timedelta(seconds=10), 3  # then a tap can still be answered, which Telegram allows for some 15 s
 SHORT_LEASE = timedelta(seconds=5)  # of a pre-checkout: if its copy dies, there is time for another to answer (10 s)
 LOOPS = ("inbox", "adopt", "claims", "hanging", "poller", "write test")  # what a copy does that does not lead
 
