@@ -12,6 +12,7 @@ import time
 log = logging.getLogger(__name__)
 IDLE_S = 30
 STEADY = 4  # threads that are started without asking
+STUCK_S = 0.5  # without any of them taking something new
 COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
 
 
@@ -32,7 +33,7 @@ class Lanes:
         self._idle = 0
         self._count = 0
         self._pause, self._leave = pause, leave
-        self._moved = False  # whether a thread took an item since `grow` last looked
+        self._moved_at = monotonic()  # when a thread last took an item, or there was none
         self._closed = False
         lock = threading.Lock()
         self._work_came = threading.Condition(lock)
@@ -45,6 +46,8 @@ class Lanes:
             if waiting is not None:
                 waiting.append(item)
                 return
+            if not self._lanes:
+                self._moved_at = self._monotonic()  # there was nothing to take
             self._lanes[lane] = collections.deque([item])
             self._ready.append(lane)
             self._employ()
@@ -61,10 +64,9 @@ class Lanes:
         threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
 
     def grow(self):
-        """Start a thread for each chat that waits if none of the others has moved since the last call."""
+        """Start a thread for each chat that waits if the others are stuck, in something else than calls to Telegram."""
         with self._work_came:
-            stuck, self._moved = not self._moved, False
-            if stuck:
+            if self._monotonic() - self._moved_at > STUCK_S:
                 for _ in range(min(len(self._ready) - self._idle, self._limit - self._count)):
                     self._start()
 
@@ -128,8 +130,8 @@ class Lanes:
                     return None
             lane = self._ready.popleft()
             mark, item = object(), self._lanes[lane].popleft()
-            self._running[mark] = (lane, item, self._monotonic())
-            self._moved = True
+            self._moved_at = self._monotonic()
+            self._running[mark] = (lane, item, self._moved_at)
             if self._ready:
                 self._employ()
             return mark, lane, item
