@@ -50,6 +50,7 @@ class Demo:
         self._log = folder / "log.txt"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
         environ = kept | {"DATA_DIR": str(folder / "var"), "DEMO_PORT": str(self.port)}
+        environ["FLOOD_MESSAGES"] = "1000"  # a script writes faster than people do
         with self._log.open("w") as log:
             command = [sys.executable, str(root / "bot.py"), "--demo", *options]
             self._process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
