@@ -298,6 +298,7 @@ class Sending:
     def _one(self, bot, found, user_id, telegram_id):
         while True:
             self._turns.wait(telegram_id)
+            bot.sender.hold(telegram_id, 1)  # an answer to this very person waits, instead of being refused
             try:
                 bot.sender.call(
                     "copyMessage",
@@ -307,7 +308,7 @@ class Sending:
                     wait=False,
                     reserved=True,
                 )
-                bot.sender.hold(telegram_id, 1)  # an answer to this very person waits, instead of being refused
+                bot.sender.hold(telegram_id, 1)
                 return "sent"
             except TelegramError as error:
                 if error.retry_after is not None:
