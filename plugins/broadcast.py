@@ -243,9 +243,11 @@ class Turns:
         self._guard = threading.Lock()
 
     def wait(self, chat):
-        """Wait for one's turn, and until the chat has not been written to for a second."""
+        """Wait for one's turn, and until the chat has not been written to for a second; answers to it wait meanwhile."""
+        self._sender.hold(chat, 1)
         while chat in self._sender.lately():
             self._clock.sleep(0.1)
+            self._sender.hold(chat, 1)
         with self._guard:
             self._sleep_until(self._next)
             while len(self._sender.lately()) >= ROOM:
@@ -298,7 +300,6 @@ class Sending:
     def _one(self, bot, found, user_id, telegram_id):
         while True:
             self._turns.wait(telegram_id)
-            bot.sender.hold(telegram_id, 1)  # an answer to this very person waits, instead of being refused
             try:
                 bot.sender.call(
                     "copyMessage",
@@ -308,7 +309,7 @@ class Sending:
                     wait=False,
                     reserved=True,
                 )
-                bot.sender.hold(telegram_id, 1)
+                bot.sender.hold(telegram_id, 1)  # as before it, in `wait`
                 return "sent"
             except TelegramError as error:
                 if error.retry_after is not None:
