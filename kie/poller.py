@@ -38,7 +38,7 @@ class Watch:
         self.usual_s = usual_s
         self.started = started
         self.late = late
-        self.due = None  # when it is looked at next: an older turn on the heap does not count
+        self.due = None  # when it is looked at next: any other turn on the heap does not count
         self.errors = 0
         self.empty_since = None
 
@@ -167,6 +167,7 @@ class Poller:
             while self._heap and self._heap[0][0] <= now:
                 at, _number, watch = heapq.heappop(self._heap)
                 if at == watch.due and self._watches.get(watch.task_id) is watch:
+                    watch.due = None
                     return watch
         return None
 
@@ -203,9 +204,11 @@ class Poller:
         return (now - watch.empty_since).total_seconds() < EMPTY_GRACE_S
 
     def _schedule(self, watch, now, pause_s):
+        due = now + timedelta(seconds=pause_s)
         with self._guard:
-            watch.due = now + timedelta(seconds=pause_s)
-            heapq.heappush(self._heap, (watch.due, next(self._number), watch))
+            if watch.due is None or due < watch.due:  # a wake that came during a look is not put off by its end
+                watch.due = due
+                heapq.heappush(self._heap, (due, next(self._number), watch))
 
     def _pause(self, watch, now):
         """Return the seconds to the next look: close together around the usual time, few before and after, jittered."""

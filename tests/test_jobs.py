@@ -706,6 +706,22 @@ def test_most_polls_come_around_the_usual_time_and_later_ones_ever_more_rarely()
     assert len([when for when in at if when <= 300]) <= 12
 
 
+def test_a_callback_that_comes_during_a_look_is_not_put_off_by_its_end():
+    board, kie = Board(), Kie("running")
+    poller = Poller(kie, board, workers=0)
+    poller.watch(1, "t1", 3600, NOW, first_s=1)
+    read, callbacks = kie.record, iter(["the only one"])
+
+    def record(task_id):
+        if next(callbacks, None):
+            poller.wake(task_id, board.time)
+        return read(task_id)
+
+    kie.record = record
+    steps(poller, board, 1)
+    assert len(board.learnt) == 2, "the second look comes at once, and not in a quarter of an hour"
+
+
 def test_after_a_restart_the_time_that_has_passed_counts():
     board = Board()
     poller = Poller(Kie("running"), board, workers=0)
