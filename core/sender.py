@@ -150,12 +150,12 @@ class Sender:
             self._held[chat] = max(until, self._held.get(chat, 0))
 
     def _wait_for(self, chat):
-        left = self._held.get(chat, 0) - self._clock.monotonic()
-        if left > 0:
-            self._clock.sleep(left)
-        elif chat in self._held:
+        while (left := self._held.get(chat, 0) - self._clock.monotonic()) > 0:
+            self._clock.sleep(left)  # meanwhile it may have been held for longer
+        if chat in self._held:
             with self._guard:
-                self._held.pop(chat, None)
+                if self._held.get(chat, 0) <= self._clock.monotonic():
+                    self._held.pop(chat, None)
 
     def download(self, file_id, sink):
         """Copy a user's file into `sink` and return its bytes' number; raise TooBig over 20 MB.

@@ -104,6 +104,16 @@ def test_a_429_holds_back_its_own_chat_only(telegram, alice):
     assert sorted(texts(alice)) == ["one", "two"]
 
 
+def test_a_chat_that_is_held_for_longer_meanwhile_is_waited_for(telegram, alice):
+    holds = iter((5, 3))
+    clock = Stopwatch(lambda: sender.hold(alice.id, next(holds)) if len(clock.slept) < 3 else None)
+    sender = Sender(TOKEN, telegram.url, clock)
+    sender.hold(alice.id, 2)
+    sender.call("sendMessage", chat_id=alice.id, text="hello")
+    sender.transport.close()
+    assert clock.slept == [2, 5, 3] and texts(alice) == ["hello"]
+
+
 def test_a_429_that_does_not_end_is_an_error_at_last(telegram, sender, clock, alice):
     telegram.fail_next("sendMessage", "429", times=50, retry_after=3)
     with pytest.raises(TelegramError) as caught:
