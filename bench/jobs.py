@@ -61,7 +61,7 @@ class Ground:
         self.process.environ = self.environ | more
         self.process.start_first()
         try:
-            yield megabytes(self.process._process)
+            yield
         finally:
             self.process.stop()
 
@@ -144,39 +144,52 @@ def poll(ground, count, idle_s):
     """Return the lines of the first part: many jobs, followed by polling, and the usual way beside them."""
     with ground.bot():
         time.sleep(idle_s)
-        idle = megabytes(ground.process._process)
+        idle = megabytes(ground.process)
     first_end = time.time() + 3 * idle_s + count * 1.05 * SETUP_S
     made = ground.fill(count, first_end, ground.usual_s)
     theirs = ground.fill(max(1, count // 20), first_end, ground.usual_s)
-    with opened(ground.address):
-        from storage.tables import Job
-
-        Job.update(usual_s=ground.usual_s).where(Job.id.in_(list(made.values()))).execute()
-        Job.update(state="lost", deadline_at=datetime.now(UTC) + timedelta(hours=2)).where(
-            Job.id.in_(list(theirs.values()))
-        ).execute()  # not the bot's to follow
-    order = {"url": ground.servers.kie_url, "key": KEY, "tasks": list(theirs)}
-    peer = subprocess.Popen([sys.executable, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    peer.stdin.write(json.dumps(order))
-    peer.stdin.close()
+    share_out(ground, made, theirs)
     began = time.time()
-    with ground.bot():
+    with usual_way(ground, theirs) as peer, ground.bot():
         time.sleep(idle_s)
-        each_kb = (megabytes(ground.process._process) - idle) * 1024 / count
+        each_kb = (megabytes(ground.process) - idle) * 1024 / count
         end = first_end - time.time() + 2 * ground.usual_s + 60
         wait_until(lambda: len(ground.noticed(made)) == count, "the end of all jobs", end)
-    seen = json.loads(peer.stdout.read())
+        seen = json.loads(peer.stdout.read())
     tasks, noticed = ground.tasks(), ground.noticed(made)
     whole = [tasks[task]["looks"] for task in made if tasks[task]["due"] - ground.usual_s > began] or [0]
-    median, p95 = delays(noticed, tasks)
-    theirs_median, theirs_p95 = delays(seen["seen"], tasks)
-    per_job = ground.usual_s / 5 + 0.5
     return [
         f"{count} running jobs of about {ground.usual_s} s",
         f"{'':22}{'KB a job':>10}{'requests a job':>16}{'noticed after, s: median':>26}{'95 %':>8}",
-        f"{'the bot':22}{each_kb:10.2f}{statistics.mean(whole):16.1f}{median:26.2f}{p95:8.2f}",
-        f"{'a thread each, 5 s':22}{seen['kb']:10.2f}{per_job:16.1f}{theirs_median:26.2f}{theirs_p95:8.2f}",
+        _line("the bot", each_kb, statistics.mean(whole), delays(noticed, tasks)),
+        _line("a thread each, 5 s", seen["kb"], ground.usual_s / 5 + 0.5, delays(seen["seen"], tasks)),
     ]
+
+
+def _line(who, each_kb, requests, late):
+    return f"{who:22}{each_kb:10.2f}{requests:16.1f}{late[0]:26.2f}{late[1]:8.2f}"
+
+
+def share_out(ground, ours, theirs):
+    """Tell the bot how long its jobs usually take, and keep it from following those of the peer."""
+    from storage.tables import Job
+
+    with opened(ground.address) as now:
+        Job.update(usual_s=ground.usual_s).where(Job.id.in_(list(ours.values()))).execute()
+        away = {"state": "lost", "deadline_at": now + timedelta(hours=2)}
+        Job.update(away).where(Job.id.in_(list(theirs.values()))).execute()
+
+
+@contextlib.contextmanager
+def usual_way(ground, tasks):
+    """Follow these tasks with a thread each beside the block; it prints what it has seen when all have ended."""
+    order = {"url": ground.servers.kie_url, "key": KEY, "tasks": list(tasks)}
+    with subprocess.Popen(
+        [sys.executable, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as peer:
+        peer.stdin.write(json.dumps(order))
+        peer.stdin.close()
+        yield peer
 
 
 def call_back(ground, count):

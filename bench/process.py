@@ -39,6 +39,11 @@ class Process:
         self._process, self._keeper, self._kept = None, None, threading.Event()
         self._guard = threading.Lock()
 
+    @property
+    def pid(self):
+        """The process id of the bot that was started last."""
+        return self._process.pid
+
     def start(self, script=None, **more):
         """Start the bot, by default with the same script and settings as ever."""
         self.starts += 1

@@ -19,8 +19,8 @@ COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
 class Lanes:
     """A pool of threads that calls `handle(item)`, one item a lane at a time.
 
-    `pause()` returns the seconds the network takes at least for one call; a thread that ends calls `leave()`. With `threads=0` nothing runs by itself:
-    `run_waiting()` handles what is there in the calling thread.
+    `pause()` returns the seconds the network takes at least for one call; a thread that ends calls `leave()`. With
+    `threads=0` nothing runs by itself: `run_waiting()` handles what is there in the calling thread.
     """
 
     def __init__(self, handle, threads=128, monotonic=time.monotonic, pause=lambda: 0, leave=lambda: None):

@@ -1,7 +1,7 @@
 """HTTP to the Bot API: one kept-alive connection a thread, plugged in behind pyTelegramBotAPI's request hook.
 
 A call without files is one packet out and one answer parsed in C (httptools), which costs a fraction of the CPU of
-`requests` and half of `http.client`'s; TLS is verified as usual. Calls with files, and every call when the environment
+`requests` and two thirds of `http.client`'s; TLS is verified as usual. Calls with files, and every call when the environment
 names a proxy, go through `requests`. The hook is process-global, so addresses that are not ours go there too.
 """
 

@@ -104,7 +104,7 @@ class Updates:
             return
         try:
             keep(fresh, self._clock.now())
-        except BaseException:
+        except BaseException:  # whatever it was, it goes on up: Telegram sends them again
             self._let_go(fresh)
             raise
         if self._ending:
@@ -233,7 +233,7 @@ class Updates:
             return
         try:
             inbox.done(finished)
-        except BaseException:
+        except BaseException:  # whatever it was, it goes on up: the rows are there, and are deleted the next time
             with self._guard:
                 self._finished += finished
             raise

@@ -92,7 +92,7 @@ class Reloader:
         try:
             if path.exists():
                 self._register(path)
-        except BaseException:
+        except BaseException:  # also a bare exit in the file: what was there goes on
             take_out([place for place in places(self._bot) if mark(place) not in others])
             put_in(old)
             self._own[path.stem] = old

@@ -79,8 +79,7 @@ def in_threads(count, work):
         except Exception as error:  # the test judges it
             results[number] = error
         finally:
-            if not db.is_postgres():
-                db.disconnect()
+            db.leave()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
