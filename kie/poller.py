@@ -20,9 +20,9 @@ from kie.errors import KieError, NotSent, Refused
 log = logging.getLogger(__name__)
 CREATES, WINDOW = 20, timedelta(seconds=10)
 EARLY = 0.25  # share of the usual time at which a quick failure is looked for
-LEAD, LEAD_S = 0.11, 12  # a result is expected so much before the usual time (a share, but at least seconds) …
+LEAD, LEAD_S = 0.105, 12  # a result is expected so much before the usual time (a share, but at least seconds) …
 OVERTIME = 1.25  # … until so long; from then on there is less and less hurry
-SHORTEST_S, LONGEST_S = 3.4, 15
+SHORTEST_S, LONGEST_S = 3.5, 15
 LATE_EVERY_S = 3600  # a result after the release is looked for hourly
 EMPTY_GRACE_S = 60  # a success without a result is read again for this long
 

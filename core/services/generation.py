@@ -37,7 +37,7 @@ CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 
 PAUSING = ("credits", "key")  # refusals that concern every order
 PAUSED = "KIE_REFUSES"  # the stored row: which of these it is while nothing is sold, or empty
 LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fail again
-LOOKS_PER_S = 200  # after a start, at the tasks that ran on meanwhile
+LOOKS_PER_S = 200  # after a start, at the tasks that may have ended meanwhile
 SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
 
@@ -350,8 +350,11 @@ class Generation:
             self._watch(job, now, late=late)
             self.poller.wake(job.task_id, now)
 
-    def _watch(self, job, now, late, first_s=None):
+    def _watch(self, job, now, late):
+        """Look after an order from now on; at one that may have ended meanwhile soon, but not at all of them at once."""
         since = None if late else job.submitted_at
+        ripe = late or (now - since).total_seconds() > job.usual_s
+        first_s = 1 + self.poller.watched() / LOOKS_PER_S if ripe else None
         self.poller.watch(job.id, job.task_id, job.usual_s, now, since=since, late=late, first_s=first_s)
 
     def _adopt(self, job, task_id, now):
@@ -420,17 +423,17 @@ class Generation:
         for job_id in jobs.interrupted(now):
             self._lose(job_id, now)
         count = 0
-        for count, (job, late) in enumerate(jobs.watched(now), 1):
+        for job, late in jobs.watched(now):
             if late or not self._bot.shares:
-                self._watch(job, now, late, first_s=1 + count / LOOKS_PER_S)
+                self._watch(job, now, late)
+                count += 1
         return count
 
     def take_over(self, now, until):
         """Look after running orders that no copy has claimed, or whose copy has died; tell whether there may be more."""
         taken = claims.take_jobs(self._bot.updates.name, now, until)
         for job in taken:
-            ripe = (now - job.submitted_at).total_seconds() > job.usual_s
-            self._watch(job, now, late=False, first_s=1 + self.poller.watched() / LOOKS_PER_S if ripe else None)
+            self._watch(job, now, late=False)
         return len(taken) == claims.AT_ONCE
 
     def keep(self, until):
