@@ -159,7 +159,7 @@ class Dispatcher:
             return
         content = next((name for name in CONTENT if name in ctx.body), "other")
         if not _is_money(ctx):
-            ctx.draft = drafts.listening(ctx.user.id, ctx.now)
+            ctx.draft = self._listening(ctx)
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
             self._let_in(ctx, step)
             if step is not None:
@@ -208,9 +208,13 @@ class Dispatcher:
             return
         self._call(ctx, entry.handler)
 
+    @staticmethod
+    def _listening(ctx):
+        return drafts.listening(ctx.user.id, ctx.now) if ctx.user.in_dialogue else None
+
     def _close_dialogue(self, ctx, plugin):
         """Commands and other plugins' buttons win over an open dialogue and close it."""
-        draft = drafts.listening(ctx.user.id, ctx.now)
+        draft = self._listening(ctx)
         if draft is not None and draft.plugin != plugin:
             drafts.hush(ctx.user.id)
 

@@ -19,6 +19,8 @@ MARK = 7_346_521_000_000  # stands for the first parameter while the statement i
 class Prepared:
     """A SELECT of whole rows of one table, or of plain columns; parameters are numbers, texts and aware times.
 
+    Columns with an alias after those of the whole row become attributes of it.
+
     `build` takes the parameters by position and returns the query.
     """
 
@@ -70,13 +72,18 @@ def _plain(value):
 
 def _maker(query):
     """Return the function that makes an instance of a row, or None where plain columns were asked for."""
-    fields = [getattr(column, "python_value", None) and column for column in query._returning]
-    if fields != list(query.model._meta.sorted_fields):
+    model, asked, fields = query.model, list(query._returning), query.model._meta.sorted_fields
+    count = len(fields)
+    if len(asked) < count or any(column is not field for column, field in zip(asked, fields, strict=False)):
         return None
-    model, names, read = query.model, [field.name for field in fields], [field.python_value for field in fields]
+    names, read = [field.name for field in fields], [field.python_value for field in fields]
+    others = [column._alias for column in asked[count:]]
 
     def make(row):
-        values = {name: turn(value) for name, turn, value in zip(names, read, row, strict=True)}
-        return model(__no_default__=1, **values)
+        values = {name: turn(value) for name, turn, value in zip(names, read, row[:count], strict=True)}
+        made = model(__no_default__=1, **values)
+        for name, value in zip(others, row[count:], strict=True):
+            setattr(made, name, value)
+        return made
 
     return make

@@ -40,6 +40,8 @@ class User(Table):
     created_at = UtcField()
     seen_at = UtcField(index=True)
 
+    in_dialogue = True  # whether a draft listens for their input; `users.seen` reads it along
+
 
 class Account(Table):
     """A user's balance, kept equal to the sum of the entries by `ledger.post` alone."""

@@ -9,11 +9,17 @@ from peewee import fn
 from storage import facts
 from storage.db import connection, transaction
 from storage.prepared import Prepared
-from storage.tables import Account, User
+from storage.tables import Account, Draft, User
 
 _get = Prepared(lambda user_id: User.select().where(User.id == user_id))
 _by_telegram_id = Prepared(lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
 SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write an update
+
+
+@Prepared
+def _with_dialogue(telegram_id, now):
+    waiting = Draft.select(Draft.id).where(Draft.user == User.id, Draft.step.is_null(False), Draft.expires_at > now)
+    return User.select(User, fn.EXISTS(waiting).alias("in_dialogue")).where(User.telegram_id == telegram_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Sender:
 def seen(sender, now, update_id=None):
     """Return the user behind an update, made or brought up to date where needed (usually one read, no write)."""
     with connection():
-        user = _by_telegram_id.first(sender.telegram_id)
+        user = _with_dialogue.first(sender.telegram_id, now)
         if user is None:
             return _create(sender, now, update_id)
         changes = {

@@ -62,3 +62,9 @@ def test_a_parameter_that_does_not_reach_the_statement_is_a_bug(anna):
 def test_some_columns_are_no_instance(anna):
     some = Prepared(lambda user: User.select(User.id, User.lang).where(User.id == user))
     assert some.rows(anna.id) == [(anna.id, None)]
+
+
+def test_a_column_beside_the_whole_row_is_an_attribute_of_it(anna):
+    double = Prepared(lambda user: User.select(User, (User.telegram_id * 2).alias("double")).where(User.id == user))
+    found = double.first(anna.id)
+    assert (found, found.double, found.first_name) == (anna, 154, "Anna")
