@@ -36,10 +36,11 @@ class Backstage:
         user = self.bot.users.by_telegram_id(telegram_id) if self.bot else None
         if user is None:
             return {"currency": "", "balance": 0, "on_hold": 0, "entries": []}
+        balance, held = self.bot.jobs.balance_and_held(user.id)
         return {
             "currency": self.bot.settings["CURRENCY"],
-            "balance": self.bot.ledger.balance(user.id),
-            "on_hold": self.bot.jobs.on_hold(user.id),
+            "balance": balance,
+            "on_hold": held,
             "entries": [shown(entry) for entry in self.bot.ledger.entries(user.id, limit=ENTRIES)],
         }
 

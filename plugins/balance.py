@@ -24,11 +24,11 @@ def show(ctx):
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
     rows.append([button("balance.promo", "promo:ask"), *ctx.bot.home()])
-    held = ctx.jobs.on_hold(ctx.user.id)
+    balance, held = ctx.jobs.balance_and_held(ctx.user.id)
     ctx.edit(
         "balance.text",
         rows,
-        balance=ctx.ledger.balance(ctx.user.id),
+        balance=balance,
         held=ctx.say("balance.held", amount=held) if held else "",
         lines=_lines(ctx, found),
     )

@@ -67,6 +67,7 @@ def card(ctx, user):
     orders_made, failed, spent = ctx.signs.orders_of(user)
     paid, brought = ctx.payments.totals(user)
     inviter = ctx.staff.inviter_of(user)
+    balance, held = ctx.jobs.balance_and_held(user)
     ctx.edit(
         "users.card",
         [*_acts(found), way_out("users:find")],
@@ -77,8 +78,8 @@ def card(ctx, user):
         seen=found.seen_at,
         language=ctx.bot.lang_of(found),
         marks=_marks(ctx, found),
-        balance=ctx.ledger.balance(user),
-        held=ctx.jobs.on_hold(user),
+        balance=balance,
+        held=held,
         orders=orders_made,
         failed=failed,
         spent=spent,

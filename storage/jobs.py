@@ -18,14 +18,13 @@ from peewee import JOIN, SQL, Select, fn
 from storage import free, ledger
 from storage.db import connection, transaction
 from storage.prepared import Prepared
-from storage.tables import Draft, Job, User
+from storage.tables import Account, Draft, Job, User
 
 OPEN = ("queued", "submitting", "running", "lost")
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
-_on_hold = Prepared(lambda user: Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN)))
 
 
 class StaleQuote(Exception):
@@ -380,9 +379,16 @@ def last_of(user_id, model):
         return Job.select().where(Job.user == user_id, Job.model == model).order_by(Job.id.desc()).first()
 
 
-def on_hold(user_id):
-    """Return the sum the user's open jobs hold, in minor units."""
-    return int(_on_hold.scalar(user_id) or 0)
+def balance_and_held(user_id):
+    """Return the user's balance and the sum that their open jobs hold, which is out of it already, in minor units."""
+    balance, held = _balance_and_held.first(user_id) or (0, 0)
+    return balance, int(held or 0)
+
+
+@Prepared
+def _balance_and_held(user):
+    held = Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN))
+    return Account.select(Account.balance, held).where(Account.user == user)
 
 
 def popularity(now, days=30):
