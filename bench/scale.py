@@ -9,9 +9,10 @@ median of several. A query that has to read a whole table shows as `scan`.
 
 import argparse
 import json
+import os
 import re
-import resource
 import statistics
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import peewee  # noqa: E402
 
 from bench.contest import FIRST, Server, databases, machine, ours  # noqa: E402
+from bench.process import BOT, ROOT  # noqa: E402
 from demo.kit import Telegram  # noqa: E402
 
 USERS, ENTRIES, JOBS = 100_000, 1_000_000, 300_000
@@ -224,6 +226,21 @@ def measure(url, folder, rounds):
         server.stop()
 
 
+def verify(url, folder):
+    """Run `python bot.py verify` as an operator would; return its seconds and its peak memory in MB."""
+    environ = {"PATH": os.environ["PATH"], "DATABASE_URL": url, "DATA_DIR": str(folder)}
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, str(BOT), "verify"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
+    peak_kb = 0
+    while process.poll() is None:
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+        peak_kb = int(found[1]) if found else peak_kb  # a process that is ending has none
+        time.sleep(0.01)
+    if process.returncode:
+        raise RuntimeError(f"verify ended with {process.returncode}")
+    return time.perf_counter() - start, peak_kb / 1024
+
+
 def main():
     """Measure both and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -240,6 +257,7 @@ def main():
                 fill(addresses["ours"], users, entries, jobs)
             found.append(measure(addresses["ours"], folder, ROUNDS))
             db.disconnect()
+            took_s, peak_mb = verify(addresses["ours"], folder)
     print(machine())
     print(f"{users:,} users, {entries:,} entries, {jobs:,} jobs, {options.database}")
     print(f"{'':14}{'queries':>8}{'empty ms':>10}{'full ms':>10}{'ratio':>7}  scans")
@@ -248,7 +266,7 @@ def main():
         print(
             f"{name:14}{queries:8}{before * 1000:10.1f}{seconds * 1000:10.1f}{seconds / before:7.1f}  {', '.join(tables)}"
         )
-    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"python bot.py verify: {took_s:.1f} s, at most {peak_mb:.0f} MB (the aim is {VERIFY_MB})")
 
 
 if __name__ == "__main__":
