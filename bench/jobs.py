@@ -33,8 +33,8 @@ from kie.stub_control import Control  # noqa: E402
 
 KEY, MODEL, PRICE = "stub-key", "z-image", 72
 SPREAD = 0.1  # of the usual time: how far a task's own time may be from it
-BATCH = 50  # jobs that end at the same moment
-SETUP_S = 0.012  # to make one job and its task
+BATCH = 10  # jobs that end at the same moment
+SETUP_S = 0.016  # to make one job and its task
 PEER = Path(__file__).parent / "peers" / "thread_each.py"
 IDLE_S = 5
 

@@ -2,22 +2,29 @@
 
     python bench/latency.py [--rate 100] [--seconds 20] [--rounds 3] [--database postgresql] [--only ours,aiogram]
 
-People write one after the other, at even distances; every reply is matched with the update of its chat. The last line
-is ours alone: how soon a pre-checkout is answered while 1,000 people write at once (Telegram waits 10 s).
+People write one after the other, at even distances; every reply is matched with the update of its chat. The last lines
+are ours alone: the same while one person's results of 20 MB are fetched and uploaded, and while one person's chat takes
+2 s for each reply; then how soon a pre-checkout is answered while 1,000 people write at once (Telegram waits 10 s).
 """
 
 import argparse
+import collections
+import contextlib
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.contest import FIRST, PEERS, Server, contestant, databases, machine, wait_until  # noqa: E402
+from bench.endurance import deliver, web  # noqa: E402
 
 WARM_UP = 50
 CHECKOUTS = 60
+SIZE = 21 * 1024 * 1024  # bytes of a result: Telegram fetches 20 MB itself
+SLOW_S = 2
 
 
 def steady(server, rate, seconds, first):
@@ -44,14 +51,50 @@ def answered(server):
     return {int(call["params"]["chat_id"]): call["at"] for call in server.log("sendMessage")}
 
 
-def run(name, addresses, folder, rate, seconds):
+@contextlib.contextmanager
+def nothing(_server, _address):
+    """Have nothing else happen during the block."""
+    yield
+
+
+@contextlib.contextmanager
+def uploads(_server, address):
+    """Have one person's results fetched and uploaded during the block, one after the other."""
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            deliver(address, url, 1, SIZE)
+
+    with web() as url:
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+@contextlib.contextmanager
+def slow_chat(server, _address):
+    """Have one person write during the block whose chat takes long for each reply."""
+    server.post("trouble", method="sendMessage", chat_id=FIRST, kind="slow", times=10**9, delay_s=SLOW_S)
+    for _ in range(30):
+        server.everyone_says("/balance", 1)
+    yield
+
+
+def run(name, addresses, folder, rate, seconds, beside=nothing):
     """Measure one contestant once; return its waits."""
     server = Server()
     try:
         with contestant(name, server, addresses, folder):
             server.everyone_says("/balance", WARM_UP)
             wait_until(lambda: len(server.log("sendMessage")) >= WARM_UP, f"{name}'s first replies")
-            return waits(server, steady(server, rate, seconds, FIRST + WARM_UP))
+            with beside(server, addresses["ours"]):
+                asked = steady(server, rate, seconds, FIRST + WARM_UP)
+            return waits(server, asked)
     finally:
         server.stop()
 
@@ -97,10 +140,12 @@ def main():
     options = parser.parse_args()
     names, people = options.only.split(","), WARM_UP + int(options.rate * options.seconds)
     with databases(options.database, max(people, 1000)) as (addresses, folder):
-        found = {name: [] for name in names}
+        found = collections.defaultdict(list)
         for _round in range(options.rounds):
             for name in names:
                 found[name].append(run(name, addresses, folder, options.rate, options.seconds))
+            for name, beside in (("ours, beside uploads", uploads), ("ours, beside a slow chat", slow_chat)):
+                found[name].append(run("ours", addresses, folder, options.rate, options.seconds, beside))
         paid = checkouts(addresses, folder)
     print(machine())
     print(
