@@ -24,7 +24,7 @@ from bench.endurance import deliver, web  # noqa: E402
 WARM_UP = 50
 CHECKOUTS = 60
 SIZE = 21 * 1024 * 1024  # bytes of a result: Telegram fetches 20 MB itself
-SLOW_S = 2
+SLOW_S, SLOW_TIMES = 2, 8
 
 
 def steady(server, rate, seconds, first):
@@ -80,9 +80,14 @@ def uploads(_server, address):
 def slow_chat(server, _address):
     """Have one person write during the block whose chat takes long for each reply."""
     server.post("trouble", method="sendMessage", chat_id=FIRST, kind="slow", times=10**9, delay_s=SLOW_S)
-    for _ in range(30):
+    for _ in range(SLOW_TIMES):
         server.everyone_says("/balance", 1)
     yield
+
+    def replies():
+        return sum(int(call["params"]["chat_id"]) == FIRST for call in server.log("sendMessage"))
+
+    wait_until(lambda: replies() > SLOW_TIMES, "the slow replies")  # or they wait in the inbox of the next bot
 
 
 def run(name, addresses, folder, rate, seconds, beside=nothing):
