@@ -88,6 +88,13 @@ class File:
         return PREFIXES[self.kind] + self.unique_id + secrets.token_urlsafe(15)
 
 
+def digest_of(kind, data):
+    """Return the digest of a file's kind and content; of a large one it takes a while."""
+    digest = hashlib.sha256(kind.encode())
+    digest.update(data)
+    return digest.digest()
+
+
 class Files:
     """All files, in memory, or in `folder` when the state is kept."""
 
@@ -95,10 +102,9 @@ class Files:
         self.folder = Path(folder) if folder else None
         self.known, self._paths, self._bytes, self._sizes = {}, {}, {}, {}
 
-    def put(self, kind, data, mime, name, **more):
-        """Keep `data` and return its File; the same content of the same kind is the same file."""
-        digest = hashlib.sha256(kind.encode() + data).digest()
-        unique_id = urlsafe_b64encode(digest[:12]).decode()
+    def put(self, kind, data, mime, name, digest=None, **more):
+        """Keep `data` and return its File; the same content of the same kind, as `digest_of` says, is the same file."""
+        unique_id = urlsafe_b64encode((digest or digest_of(kind, data))[:12]).decode()
         if unique_id not in self.known:
             path = f"{FOLDERS.get(kind, kind + 's')}/file_{len(self.known)}{Path(name).suffix or DEFAULTS[kind][1]}"
             self._keep(unique_id, data)
@@ -271,14 +277,14 @@ async def fetch(url, kind):
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             if answer.status != 200:
                 raise bad("failed to get HTTP URL content")
-            data = b""
+            data = bytearray()
             while len(data) <= most and (more := await answer.content.read(most + 1 - len(data))):
                 data += more
     except (TimeoutError, aiohttp.ClientError, ValueError):
         raise bad("failed to get HTTP URL content") from None
     if len(data) > most:
         raise bad("failed to get HTTP URL content")
-    return Upload(data, _name(url, answer), _content_type(answer, data, kind))
+    return Upload(bytes(data), _name(url, answer), _content_type(answer, data, kind))
 
 
 def _name(url, answer):

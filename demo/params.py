@@ -110,11 +110,13 @@ async def read_multipart(request, params, lists):
     """Add the fields and files of a multipart body to `params`."""
     size = 0
     async for part in await request.multipart():
-        data = b""
+        chunks = []
         while chunk := await part.read_chunk(1 << 18):
-            data, size = data + chunk, size + len(chunk)
+            chunks.append(chunk)
+            size += len(chunk)
             if size > BODY_MAX:
                 raise ApiError(413, "Request Entity Too Large")
+        data = b"".join(chunks)
         if part.filename is None:
             params[part.name] = data.decode(errors="replace")
             continue

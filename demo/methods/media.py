@@ -1,9 +1,10 @@
 """Methods that send files: by upload, by URL or by file_id; albums; and getFile."""
 
+import asyncio
 import mimetypes
 import secrets
 
-from demo.files import DEFAULTS, Upload, check_upload, fetch, guess_s, sniff
+from demo.files import DEFAULTS, Upload, check_upload, digest_of, fetch, guess_s, sniff
 from demo.methods.sending import caption_content, post
 from demo.params import Params
 from demo.rules import ALBUM_MAX, ALBUM_MIN, DOWNLOAD_MAX, bad
@@ -26,14 +27,15 @@ async def content_of(world, kind, value, params, limited=True):
         return describe(world, kind, world.files.by_id(value, kind), params)
     if kind == "photo":
         return describe(world, kind, (await world.files.photo_sizes(value.data))[-1], params)
-    return describe(world, kind, keep(world, kind, value, params), params)
+    return describe(world, kind, await keep(world, kind, value, params), params)
 
 
-def keep(world, kind, upload, params):
+async def keep(world, kind, upload, params):
     """Keep an uploaded file that is no photo and return its File."""
     sizes = {name: params.number(name) for name in ("width", "height", "duration")}
     sizes["duration"] = sizes["duration"] or guess_s(upload.data)
-    return world.files.put(kind, upload.data, type_of(kind, upload), upload.name, **sizes)
+    digest = await asyncio.to_thread(digest_of, kind, upload.data)  # others go on meanwhile
+    return world.files.put(kind, upload.data, type_of(kind, upload), upload.name, digest, **sizes)
 
 
 def type_of(kind, upload):
