@@ -59,12 +59,7 @@ class Updates:
         self.forget_finished()
         try:
             updates = self._sender.call(
-                "getUpdates",
-                offset=self._offset,
-                limit=100,
-                timeout_s=wait_s,
-                allowed_updates=self.kinds,
-                wait=False,
+                "getUpdates", offset=self._offset, limit=100, timeout_s=wait_s, allowed_updates=self.kinds, wait=False
             )
         except (TelegramError, NotSent, UnknownOutcome) as error:
             self._trouble(error)
