@@ -214,8 +214,7 @@ class Dispatcher:
 
     def _close_dialogue(self, ctx, plugin):
         """Commands and other plugins' buttons win over an open dialogue and close it."""
-        draft = self._listening(ctx)
-        if draft is not None and draft.plugin != plugin:
+        if (draft := self._listening(ctx)) and draft.plugin != plugin:
             drafts.hush(ctx.user.id)
 
 

@@ -40,7 +40,10 @@ class Web:
 
     def close(self):
         """Stop serving: the server's own thread does it, which else would wait for a closed socket."""
-        self._server.trigger.pull_trigger(self._server.close)
+        self._server.task_dispatcher.shutdown()  # first its workers, who wake that thread, too
+        with self._server.trigger.lock:  # or a wake-up under way has it all closed before ours is written
+            self._server.trigger.thunks.append(self._server.close)
+            self._server.trigger.pull_trigger()
 
     def _app(self):
         app = Flask("bot")

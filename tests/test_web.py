@@ -1,6 +1,7 @@
 """The port: health and its 503, metrics, KIE's signed callbacks; and settings that contradict each other."""
 
 import socket
+import sys
 
 import pytest
 import requests
@@ -282,3 +283,21 @@ def test_webhook_mode_starts_with_a_public_https_address():
     main.declare(found)
     settings.check_together(found)
     assert not [line for line in found.problems if line.startswith(("BOT_MODE", "PUBLIC_URL", "PORT"))]
+
+
+def test_closing_while_answers_are_on_their_way_writes_into_no_closed_file(servers):
+    """Each answer wakes the server's thread as closing does, and whoever comes second must not find it gone."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(50):
+            port = Web("127.0.0.1", 0, FrozenClock(*servers, NOON), "1.2.3")
+            asking = [socket.create_connection(("127.0.0.1", port.port)) for _ in range(6)]
+            for one in asking:
+                one.sendall(b"GET /nothing HTTP/1.1\r\nHost: bot\r\n\r\n")
+            asking[0].recv(100)
+            port.close()
+            for one in asking:
+                one.close()
+    finally:
+        sys.setswitchinterval(interval)
