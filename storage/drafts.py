@@ -13,10 +13,13 @@ from storage.tables import Draft
 _get = Prepared(
     lambda user, plugin, now: Draft.select().where(Draft.user == user, Draft.plugin == plugin, Draft.expires_at > now)
 )
-_listening = Prepared(
-    lambda user, now: Draft.select().where(Draft.user == user, Draft.step.is_null(False), Draft.expires_at > now)
-)
+_listening = Prepared(lambda user, now: Draft.select().where(listens(user, now)))
 LIFETIME = timedelta(days=1)
+
+
+def listens(user, now):
+    """Return the condition that a draft waits for the next input of `user`, an id or a column."""
+    return (Draft.user == user) & Draft.step.is_null(False) & (Draft.expires_at > now)
 
 
 def get(user_id, plugin, now):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from peewee import fn
 
-from storage import facts
+from storage import drafts, facts
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Account, Draft, User
@@ -18,7 +18,7 @@ SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write a
 
 @Prepared
 def _with_dialogue(telegram_id, now):
-    waiting = Draft.select(Draft.id).where(Draft.user == User.id, Draft.step.is_null(False), Draft.expires_at > now)
+    waiting = Draft.select(Draft.id).where(drafts.listens(User.id, now))
     return User.select(User, fn.EXISTS(waiting).alias("in_dialogue")).where(User.telegram_id == telegram_id)
 
 
