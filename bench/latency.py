@@ -3,7 +3,7 @@
     python bench/latency.py [--rate 100] [--seconds 20] [--rounds 3] [--database postgresql] [--only ours,aiogram]
 
 People write one after the other, at even distances; every reply is matched with the update of its chat. The last lines
-are ours alone: the same while one person's results of 20 MB are fetched and uploaded, and while one person's chat takes
+are ours alone: the same while one person's results of 21 MB are fetched and uploaded, and while one person's chat takes
 2 s for each reply; then how soon a pre-checkout is answered while 1,000 people write at once (Telegram waits 10 s).
 """
 
@@ -14,6 +14,7 @@ import statistics
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -66,14 +67,13 @@ def uploads(_server, address):
         while not over.wait(1):  # a chat may get one a second
             deliver(address, url, 1, SIZE)
 
-    with web() as url:
-        thread = threading.Thread(target=work)
-        thread.start()
+    with web() as url, ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
         try:
             yield
         finally:
             over.set()
-            thread.join()
+        working.result()  # an upload that failed ends the measurement
 
 
 @contextlib.contextmanager
