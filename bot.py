@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
 VERSION = "0.1.0"
 COMMANDS = {
-    "verify": "proves the books (may run beside the bot)",
+    "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
     "doctor": "says what is wrong and how to mend it (beside the bot)",
     "catalog": "refresh compares the models and prices with KIE's (beside the bot)",
     "backup": "[FILE] writes everything into one file (beside the bot)",
@@ -225,7 +225,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
     about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
-    parser.add_argument("argument", nargs="?", help="the FILE or NAME of the command")
+    parser.add_argument("argument", nargs="?", help="the FILE, NAME or SEAL of the command")
+    parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
@@ -242,7 +243,8 @@ def main(arguments=None):
             return new_plugin(argument)
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
-            return command(options.command, argument, environ | own)
+            name = "head" if options.head and options.command == "verify" else options.command
+            return command(name, argument, environ | own)
         if options.demo:
             return run(*open_demo(environ, options.reload))
         if wants_stub(environ):

@@ -8,7 +8,7 @@ import requests
 
 from bench.load import TOKEN
 from storage import db, jobs
-from storage.tables import Account, Entry, Fact, Inbox, Job, Outbox, User
+from storage.tables import Account, Entry, Fact, Inbox, Job, Outbox, User, Words
 
 LATE = ("lost", "deadline")
 MICRO = 1_000_000
@@ -48,7 +48,8 @@ class Books:
         self.servers, self.notes, self.customers = servers, town.notes, town.customers
         with reading(url):
             self.telegram_ids = dict(User.select(User.id, User.telegram_id).tuples())
-            self.entries = list(Entry.select().dicts())
+            said = dict(Words.select(Words.digest, Words.text).tuples())
+            self.entries = [row | {"reason": said.get(row["digest"])} for row in Entry.select().dicts()]
             self.accounts = {
                 self.telegram_ids[user]: sum_ for user, sum_ in Account.select(Account.user, Account.balance).tuples()
             }

@@ -20,7 +20,7 @@ from core.services import Services
 from core.texts import TAGS, Lang
 from core.transport import NotSent, UnknownOutcome
 from core.updates import Updates
-from storage import claims, db, drafts, health, inbox, outbox, staff, stored, users
+from storage import claims, db, drafts, health, inbox, outbox, seals, staff, stored, users
 from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
@@ -358,6 +358,7 @@ class Bot(Services):
             loop("delivery", self.generation.delivery.step, 0.5),
             loop("watchdog", self.generation.settle_overdue, 10),
             loop("pause", self.generation.check_pause, 30),
+            loop("seals", Paced(seals.Sealer().step, 60), 60),
             loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
         ]
         if self.shares:

@@ -6,7 +6,7 @@ from pathlib import Path
 from core import lock
 from kie.changes import StrangeList
 from kie.errors import KieError
-from storage import audit, db, dump, schema
+from storage import audit, db, dump, engines, schema, seals
 
 STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
 
@@ -15,20 +15,36 @@ class Failed(Exception):
     """The command could not do its work, or found something wrong; the text is its last line."""
 
 
-FAILURES = (Failed, dump.DumpError, schema.NewerSchema, db.StorageDown, lock.LockLost, KieError, StrangeList)
+FAILURES = (
+    Failed, dump.DumpError, engines.UnknownDatabase, schema.NewerSchema, db.StorageDown, db.OperationalError,
+    lock.LockLost, KieError, StrangeList, OSError,
+)  # fmt: skip
 
 
-def verify(bot, _argument):
-    """Prove the books and tell what differs. Reads only; may run beside the bot."""
+def verify(bot, kept):
+    """Prove the books and tell what differs; `kept` is a seal of `verify --head`. Reads only; may run beside the bot."""
     _open(bot)
     problems = 0
     for promise, row in audit.verify():
         problems += 1
         yield f"broken: {promise}: {row}"
+    if kept:
+        held = seals.holds(kept)
+        problems += not held
+        yield f"the seal you kept is in its place: {kept}" if held else f"broken: the seal you kept is not there: {kept}"
     users, entries, held = audit.totals()
     yield f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences"
     if problems:
         raise Failed("the books do not balance")
+
+
+def head(bot, _argument):
+    """Say the newest seal, for an operator to keep elsewhere. Reads only; may run beside the bot."""
+    _open(bot)
+    seal = seals.newest()
+    if seal is None:
+        raise Failed("nothing has been sealed yet: the running bot does so once a minute")
+    yield f"{seals.name(seal)}  {seal.made_at:%Y-%m-%d %H:%M} UTC"
 
 
 def backup(bot, path):
@@ -50,6 +66,7 @@ def restore(bot, path):
 def move(bot, url):
     """Copy the installation into the empty database `url`. Takes both locks: the bot must not run."""
     here = bot.settings["DATABASE_URL"]
+    engines.check_address(url)
     _open(bot)
     copy = Path(bot.settings["DATA_DIR"]) / "backups" / f"move-{dump.name(bot.clock.now())}"
     with _alone(bot, here):

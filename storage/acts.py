@@ -1,5 +1,6 @@
 """The log of what the operator's people did: a row of every act, written in the transaction of what it tells of."""
 
+from storage import words as kept_words
 from storage.db import connection, transaction
 from storage.tables import Act, User
 
@@ -7,7 +8,8 @@ from storage.tables import Act, User
 def note(actor_id, what, now, *, user=None, ref=None, words=None, amount=None):
     """Write down an act: who, what (one word), to whom, about what, and why."""
     with transaction():
-        row = dict(actor=actor_id, what=what, user=user, ref=ref, words=words, amount=amount, created_at=now)
+        digest = kept_words.keep(words, user)
+        row = dict(actor=actor_id, what=what, user=user, ref=ref, digest=digest, amount=amount, created_at=now)
         Act.insert(**row).execute()
 
 

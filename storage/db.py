@@ -135,6 +135,11 @@ def use(url):
     return real
 
 
+def address():
+    """Return the address of the database in use."""
+    return _url
+
+
 def disconnect():
     """Close what this thread and the pool hold open; no other thread may be at work."""
     global _url

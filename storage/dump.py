@@ -2,8 +2,8 @@
 
 A dump is gzip over lines of JSON: a header with the schema, the rows of each table and the last id each table has
 given; then for every table its name with its columns, and a list of values a row; then a last line that proves the
-end. It reads one snapshot, so it may be made while the bot works. Restoring wants an empty database, is one
-transaction, and is proved by counting the rows and by `storage.audit`.
+end. It reads one snapshot, so it may be made while the bot works. Restoring wants an empty database, reads the file to
+its very end, and is one transaction, in which it is proved by counting the rows and by `storage.audit`.
 """
 
 import base64
@@ -11,16 +11,20 @@ import gzip
 import itertools
 import json
 import os
+import zlib
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import peewee
+
 from storage import audit, db, schema
-from storage.engines import open_engine
+from storage.engines import UnknownDatabase, check_address, open_engine, over
 
 FORMAT = 1
 HISTORY = "schema_migration"  # of migrations: the header has it
 BATCH = 500  # rows written at once
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, RecursionError, zlib.error)  # what a spoilt file raises
 
 
 def name(now):
@@ -33,21 +37,42 @@ class DumpError(Exception):
 
 
 def write(url, path, now):
-    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header."""
+    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
+
+    A file that cannot be finished is taken away again.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    with closing(open_engine(url)) as engine:
-        engine.begin_reading()
-        header = _header(engine, now)
-        with (
-            open(unfinished, "wb", opener=_private) as raw,
-            gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
-        ):
-            for line in _lines(engine, header):
-                lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
-    unfinished.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with closing(_opened(url)) as engine:
+            engine.begin_reading()
+            header = _header(engine, now)
+            with (
+                open(unfinished, "wb", opener=_private) as raw,
+                gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
+            ):
+                for line in _lines(engine, header):
+                    lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+        unfinished.replace(path)
+    except OSError as error:
+        raise DumpError(f"{path} cannot be written: {_reason(error)}") from None
+    finally:
+        with suppress(OSError):  # it is not there when all went well
+            unfinished.unlink()
     return header
+
+
+def _opened(url):
+    try:
+        return open_engine(url)
+    except UnknownDatabase as error:
+        raise DumpError(str(error)) from None
+
+
+def _reason(error):
+    """Return what the system or the database says, in one line without its own path."""
+    return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
 
 
 def _private(path, flags):
@@ -88,36 +113,67 @@ def read_header(path):
     try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             header = json.loads(lines.readline())
-    except (OSError, EOFError, ValueError) as error:
-        raise DumpError(f"{path} is not a backup of this bot: {error}") from None
+    except UNREADABLE as error:
+        raise DumpError(f"{path} is not a backup of this bot: {_reason(error)}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DumpError(f"{path} has another format; want {FORMAT}: use the bot version that wrote it")
+    shapes = {"made_at": str, "schema": list, "tables": dict, "last_ids": dict}
+    if any(not isinstance(header.get(name), kind) for name, kind in shapes.items()) or not header["schema"]:
+        raise DumpError(f"{path} is not a backup of this bot: its first line is incomplete")
     return header
 
 
 def restore(path, url, tables=()):
     """Fill the empty database `url` from a dump and prove it; return the header. `tables` are the plugins' own.
 
-    The database is left open for the process, brought to this version's schema. A dump of an older version is loaded
-    into the schema it comes from, and migrated then.
+    All of it is one transaction, the making of the tables and the proof of the books included: a file that is refused
+    leaves the database as it was. The database is left open for the process, brought to this version's schema; a dump
+    of an older version is loaded into the schema it comes from, and migrated then.
     """
     header = read_header(path)
-    db.connect(url)
-    with closing(open_engine(url)) as engine:
-        if any(engine.count(name) for name in engine.tables() if name != HISTORY):
-            raise DumpError("the database to restore into has rows already; want an empty one")
-        _make_tables(header, tables)
-        _refuse_strangers(engine, header)
-        engine.begin_writing()
-        _load(path, engine)
+    try:
+        check_address(url)
+        with closing(_no_references(db.connect(url))), db.transaction() as real:
+            _restore(path, over(real), header, tables)
+    except (UnknownDatabase, peewee.PeeweeException, *UNREADABLE) as error:
+        raise DumpError(f"{path} cannot be restored, and nothing was changed: {_reason(error)}") from None
+    return header
+
+
+class _no_references:
+    """Take SQLite's check of references away until it is closed; inside a transaction nobody can."""
+
+    def __init__(self, real):
+        self._real = real
+        self._switch(0)
+
+    def _switch(self, on):
+        if not db.is_postgres():
+            with db.connection():
+                self._real.execute_sql(f"PRAGMA foreign_keys = {on}")
+
+    def close(self):
+        self._switch(1)
+
+
+def _restore(path, engine, header, tables):
+    if any(engine.count(name) for name in engine.tables() if name != HISTORY):
+        raise DumpError("the database to restore into has rows already; want an empty one")
+    _make_tables(header, tables)
+    _refuse_strangers(engine, header)
+    try:
+        engine.loosen()
+        _load(path, engine, header)
         for table, last in header["last_ids"].items():
             engine.set_last_id(table, last)
         _prove_counts(engine, header)
-        engine.commit()
+        engine.check_references()
+    except engine.error as error:
+        raise DumpError(f"{path} does not fit, and nothing was changed: {_reason(error)}") from None
     schema.migrate()
-    for promise, row in itertools.islice(audit.verify(), 1):
-        raise DumpError(f"the rows are there, but the books do not balance: {promise}: {row}")
-    return header
+    engine.analyze()
+    for promise, row in itertools.islice(audit.verify(engine), 1):
+        raise DumpError(f"the books of {path} do not balance, and nothing was changed: {promise}: {row}")
 
 
 def _make_tables(header, tables):
@@ -136,11 +192,14 @@ def _refuse_strangers(engine, header):
         raise DumpError(f"the backup has a table {min(strangers)!r}; put the plugin back that it belongs to")
 
 
-def _load(path, engine):
+def _load(path, engine, header):
+    """Read the file to its very end, where the compression's own checksum stands, and insert every row."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         next(lines)
-        tables = _sections(map(json.loads, lines))
-        for table, columns, rows in tables:
+        sections = _sections(map(json.loads, lines))
+        for wanted, (table, columns, rows) in itertools.zip_longest(header["tables"], sections, fillvalue=(None,) * 3):
+            if table != wanted:
+                raise DumpError(f"the backup has the table {table!r} where {wanted!r} should be")
             missing = set(columns) - set(engine.columns(table))
             if missing:
                 raise DumpError(
@@ -149,11 +208,10 @@ def _load(path, engine):
             engine.clear(table)
             while batch := list(itertools.islice(rows, BATCH)):
                 engine.insert(table, columns, batch)
-    engine.check_references()
 
 
 def _sections(lines):
-    """Yield (table, columns, its rows); raise DumpError for a file that breaks off."""
+    """Yield (table, columns, its rows); raise DumpError for a file that breaks off or goes on."""
     line = next(lines, None)
     while isinstance(line, dict) and "table" in line:
         following = []
@@ -161,6 +219,8 @@ def _sections(lines):
         line = following[0] if following else None
     if not isinstance(line, dict) or "end" not in line:
         raise DumpError("the backup breaks off in the middle")
+    if next(lines, None) is not None:
+        raise DumpError("the backup goes on behind its end")
 
 
 def _rows(lines, following):

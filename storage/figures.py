@@ -3,7 +3,7 @@
 from peewee import JOIN, SQL, fn
 
 from storage.db import EPOCH, connection
-from storage.tables import Entry, Job, TopUp, User
+from storage.tables import Entry, Job, TopUp, User, Words
 
 DAY_US = SQL("86400000000")  # microseconds, as UtcField counts; no parameter: PostgreSQL groups by the very text
 
@@ -91,9 +91,10 @@ def export(table, since):
 
 def _entries(since):
     query = Entry.select(
-        Entry.id, Entry.created_at, User.telegram_id, Entry.amount, Entry.kind, Entry.key, Entry.actor, Entry.reason
+        Entry.id, Entry.created_at, User.telegram_id, Entry.amount, Entry.kind, Entry.key, Entry.actor, Words.text
     )
     query = query.join(User, JOIN.LEFT_OUTER, on=(Entry.user == User.id)).where(Entry.created_at >= since)
+    query = query.join_from(Entry, Words, JOIN.LEFT_OUTER, on=(Entry.digest == Words.digest))
     return ("id", "time", "telegram_id", "amount", "kind", "key", "actor", "reason"), query.order_by(Entry.id)
 
 

@@ -7,9 +7,10 @@ Amounts are whole minor units (kopecks). All functions join a transaction that i
 
 from peewee import fn
 
+from storage import words
 from storage.db import connection, transaction
 from storage.prepared import Prepared
-from storage.tables import Account, Entry
+from storage.tables import Account, Entry, Source
 
 _balance = Prepared(lambda user: Account.select(Account.balance).where(Account.user == user))
 _newest = Prepared(
@@ -37,6 +38,9 @@ KINDS = frozenset(
 )
 
 
+SOURCED = ("gift", "bonus", "admin", "topup")  # of these, what no member of the staff has posted has a `Source`
+
+
 class NotEnoughMoney(Exception):
     """The balance does not cover the amount; nothing was moved. `lacking` is what is missing, in minor units."""
 
@@ -58,11 +62,16 @@ def post(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
         raise ValueError(f"unknown kind of entry: {kind!r}")
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise TypeError(f"an amount is a whole number of minor units, not {amount!r}")
-    fields = dict(user=user_id, amount=amount, kind=kind, key=key, ref=ref, actor=actor, reason=reason, created_at=now)
+    fields = dict(user=user_id, amount=amount, kind=kind, key=key, created_at=now)
     with transaction():
-        rows = list(Entry.insert(**fields).on_conflict_ignore().returning(Entry).execute())
+        said = words.salted(reason)
+        row = Entry.insert(**fields, ref=ref, actor=actor, digest=said.digest)
+        rows = list(row.on_conflict_ignore().returning(Entry).execute())
         if not rows:
             return _known(user_id, kind, key), False
+        words.put(said, user_id)
+        if kind in SOURCED and actor is None:
+            Source.insert(**fields).execute()
         _move(user_id, amount)
         return rows[0], True
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from peewee import fn
 
-from storage import acts, facts, ledger
+from storage import acts, facts, ledger, words
 from storage.db import connection, transaction
 from storage.tables import Charge, Entry, Sketch, TopUp, User
 
@@ -121,16 +121,18 @@ def approve(topup_id, actor_id, now, amount=None):
 def reject(topup_id, actor_id, reason, now):
     """pending → rejected with a reason; return the row, or None if it was decided before."""
     with transaction():
-        topup = _decide(topup_id, "rejected", actor_id, now, reason=reason)
+        topup = _decide(topup_id, "rejected", actor_id, now)
         if topup is not None:
+            topup.digest = words.keep(reason, topup.user_id)
+            TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
             details = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
             acts.note(actor_id, "reject", now, user=topup.user_id, **details)
         return topup
 
 
-def _decide(topup_id, state, actor_id, now, **fields):
+def _decide(topup_id, state, actor_id, now):
     rows = (
-        TopUp.update(state=state, decided_by=actor_id, decided_at=now, **fields)
+        TopUp.update(state=state, decided_by=actor_id, decided_at=now)
         .where(TopUp.id == topup_id, TopUp.state == "pending")
         .returning(TopUp)
         .execute()

@@ -2,7 +2,7 @@
 
 import secrets
 
-from storage import facts
+from storage import facts, words
 from storage.db import connection, transaction
 from storage.jobs import OPEN
 from storage.tables import Account, Charge, Draft, Inbox, Job, Outbox, Sketch, TopUp, User
@@ -49,6 +49,7 @@ def erase(user_id, now):
         Job.update(progress_id=None, **NO_WORDS).where(Job.user == user_id).execute()
         _forget_topups(TopUp.user == user_id)
         TopUp.update(state="cancelled").where(TopUp.user == user_id, TopUp.state == "new").execute()
+        words.forget(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         Inbox.delete().where(Inbox.lane == telegram_id, Inbox.aside).execute()
         facts.emit("user.erased", now, user=user_id)

@@ -9,7 +9,7 @@ Telegram afterwards, so a crash between the two leaves `Charge.refund = asked`, 
     (nothing), refused ──from outside──▶ done                   (a chargeback)
 """
 
-from storage import acts, facts, ledger
+from storage import acts, facts, ledger, words
 from storage.db import connection, transaction
 from storage.tables import Charge, TopUp, User
 
@@ -17,10 +17,12 @@ from storage.tables import Charge, TopUp, User
 def undo(topup_id, actor_id, reason, now):
     """approved → undone: take an approved transfer back; return (row, write-off), or None if it is not approved."""
     with transaction():
-        rows = TopUp.update(state="undone", reason=reason).where(TopUp.id == topup_id, TopUp.state == "approved")
+        rows = TopUp.update(state="undone").where(TopUp.id == topup_id, TopUp.state == "approved")
         topup = next(iter(rows.returning(TopUp).execute()), None)
         if topup is None:
             return None
+        topup.digest = words.keep(reason, topup.user_id)
+        TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
         ref, details = f"topup:{topup.id}", {"actor": actor_id, "reason": reason}
         loss = ledger.force(
             topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", now=now, ref=ref, **details

@@ -1,8 +1,7 @@
 """Bringing a database to this version's schema.
 
 Migrations in `storage/migrations/` run in order at start, each in a transaction, and are remembered in
-`schema_migration`. Every run ends by making the triggers again that keep `entry` append-only: Peewee rebuilds
-SQLite tables to alter them, and a rebuilt table has lost its triggers.
+`schema_migration`. Every run ends by making the triggers again that keep the books append-only (`storage/guards.py`).
 """
 
 from datetime import UTC, datetime
@@ -12,24 +11,11 @@ from playhouse.migrate import SchemaMigrator
 from playhouse.migrate import migrate as migrate_operations
 from playhouse.migrations import Runner
 
-from storage.db import connection, is_postgres, transaction
+from storage import guards
+from storage.db import connection, transaction
 from storage.tables import Stored
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-SQLITE_TRIGGERS = [
-    f"CREATE TRIGGER entry_no_{action.lower()} BEFORE {action} ON entry"
-    " BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END"
-    for action in ("UPDATE", "DELETE")
-]
-POSTGRES_TRIGGERS = [
-    "CREATE OR REPLACE FUNCTION entry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS"
-    " $$ BEGIN RAISE EXCEPTION 'entry is append-only'; END $$",
-    "CREATE TRIGGER entry_no_update BEFORE UPDATE OR DELETE ON entry"
-    " FOR EACH ROW EXECUTE FUNCTION entry_is_append_only()",
-    "CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON entry"
-    " FOR EACH STATEMENT EXECUTE FUNCTION entry_is_append_only()",
-]
 
 
 class NewerSchema(Exception):
@@ -41,8 +27,10 @@ def migrate(target=None):
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
         _refuse_newer(runner)
+        if any(not row.applied for row in runner.status()):
+            guards.lower(db)  # a migration may have to rewrite what they guard
         applied = runner.up(target)
-        guard_entries(db)
+        guards.raise_up(db)
         return applied
 
 
@@ -93,13 +81,3 @@ def adopt(model, migrations=()):
 def _mark(name, version):
     row = Stored.insert(name=name, value=str(version), updated_at=datetime.now(UTC))
     row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
-
-
-def guard_entries(db):
-    """Make the triggers that refuse to change or delete ledger entries."""
-    suffix = " ON entry" if is_postgres() else ""
-    with transaction():
-        for name in ("entry_no_update", "entry_no_delete", "entry_no_truncate"):
-            db.execute_sql(f"DROP TRIGGER IF EXISTS {name}{suffix}")
-        for statement in POSTGRES_TRIGGERS if is_postgres() else SQLITE_TRIGGERS:
-            db.execute_sql(statement)

@@ -18,7 +18,7 @@ from peewee import (
     TextField,
 )
 
-from storage.db import IdField, Table, UtcField
+from storage.db import IdField, Table, UtcField, connection
 
 
 class User(Table):
@@ -50,6 +50,32 @@ class Account(Table):
     balance = BigIntegerField(default=0, constraints=[Check("balance >= 0")])
 
 
+class Words(Table):
+    """What somebody wrote beside a row: apart from it, so that it can be erased. The row keeps the salted digest."""
+
+    digest = TextField(primary_key=True)
+    user = ForeignKeyField(User, null=True)  # whom they are about: with that person they go
+    text = TextField()
+    salt = TextField()
+
+
+class Said:
+    """The words of a row, found by its `digest`; None where there are none, or where they were erased."""
+
+    def __get__(self, row, model=None):
+        """Return the text."""
+        if row is None:
+            return self
+        if row.digest is None:
+            return None
+        with connection():
+            return Words.select(Words.text).where(Words.digest == row.digest).tuples().scalar()
+
+    def __set__(self, row, text):
+        """Refuse: words are kept by `storage.words.keep` alone."""
+        raise AttributeError("words are kept by storage.words.keep; the row holds their digest")
+
+
 class Entry(Table):
     """One movement of money. Append-only: triggers refuse UPDATE and DELETE."""
 
@@ -60,11 +86,40 @@ class Entry(Table):
     key = TextField(unique=True)
     ref = TextField(null=True)
     actor = ForeignKeyField(User, null=True, backref="acts")
-    reason = TextField(null=True)
+    digest = TextField(null=True)  # of the reason
     created_at = UtcField(index=True)
+
+    reason = Said()
 
     class Meta:
         indexes = ((("user", "id"), False),)
+
+
+class Source(Table):
+    """Where an entry's money comes from when no other row says so; append-only like the entry it was written with.
+
+    Gifts, bonuses, payments by other ways than Stars and transfers, and corrections that nobody of the staff made.
+    """
+
+    key = TextField(primary_key=True)  # the entry's
+    user = ForeignKeyField(User)
+    kind = TextField()
+    amount = BigIntegerField()
+    created_at = UtcField()
+
+
+class Seal(Table):
+    """A minute of the books, closed for ever: a hash over its entries and acts and the seal before; append-only.
+
+    The predecessor is unique, so two leaders cannot go on from the same seal.
+    """
+
+    id = IdField()  # 1, 2, 3 … without a gap
+    entry = BigIntegerField()  # the last entry and the last act it covers
+    act = BigIntegerField()
+    previous = TextField(unique=True)  # the hash of the seal before; empty for the first
+    hash = TextField()
+    made_at = UtcField()
 
 
 class Draft(Table):
@@ -143,11 +198,13 @@ class TopUp(Table):
     proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
     credited = BigIntegerField(null=True)
     decided_by = ForeignKeyField(User, null=True, backref="decisions")
-    reason = TextField(null=True)
+    digest = TextField(null=True)  # of the reason
     submitted_at = UtcField(null=True)
     reminded = BooleanField(default=False)  # the admins were reminded of it, once
     created_at = UtcField()
     decided_at = UtcField(null=True)
+
+    reason = Said()
 
     class Meta:
         indexes = ((("user", "id"), False), (("state", "id"), False))
@@ -267,9 +324,11 @@ class Act(Table):
     what = TextField()  # one word of ours: approve, credit, block, setting …
     user = ForeignKeyField(User, null=True, backref="suffered", index=True)
     ref = TextField(null=True)  # topup:12, a setting's name …
-    words = TextField(null=True)  # the reason, or the value
+    digest = TextField(null=True)  # of the reason, or of the value
     amount = BigIntegerField(null=True)
     created_at = UtcField()
+
+    words = Said()
 
 
 class Alarm(Table):
@@ -387,6 +446,6 @@ class Trouble(Table):
 
 
 TABLES = [
-    User, Account, Entry, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
+    User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
     Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
 ]  # fmt: skip

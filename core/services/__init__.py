@@ -20,6 +20,7 @@ from storage import (
     referrals,
     returns,
     schema,
+    seals,
     signs,
     staff,
     stored,
@@ -50,6 +51,7 @@ class Services:
     referrals = referrals
     returns = returns
     schema = schema
+    seals = seals
     signs = signs
     staff = staff
     stored = stored
