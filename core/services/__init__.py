@@ -15,6 +15,7 @@ from storage import (
     outbox,
     overlay,
     payments,
+    persons,
     privacy,
     promo,
     referrals,
@@ -45,6 +46,7 @@ class Services:
     outbox = outbox
     overlay = overlay
     payments = payments
+    persons = persons
     privacy = privacy
     promo = promo
     referrals = referrals
