@@ -12,6 +12,7 @@ from storage import (
     health,
     jobs,
     ledger,
+    mydata,
     outbox,
     overlay,
     payments,
@@ -43,6 +44,7 @@ class Services:
     health = health
     jobs = jobs
     ledger = ledger
+    mydata = mydata
     outbox = outbox
     overlay = overlay
     payments = payments
