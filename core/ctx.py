@@ -202,10 +202,11 @@ class Ctx(Services):
         self.bot.sender.call(method, chat_id=self.chat_id, **{kind: file_id})
         self.answered = True
 
-    def send_document(self, name, data, mime):
-        """Send bytes as a file."""
+    def send_document(self, name, data, mime, caption=None):
+        """Send bytes as a file; `caption` is a text key."""
         files = {"document": (name, data, mime)}
-        self.bot.sender.call("sendDocument", files=files, chat_id=str(self.chat_id), timeout_s=120)
+        words = caption and self.texts.plain(self.lang, caption)
+        self.bot.sender.call("sendDocument", files=files, chat_id=str(self.chat_id), caption=words, timeout_s=120)
         self.answered = True
 
     def send_photo(self, data):

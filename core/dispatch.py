@@ -30,7 +30,7 @@ class Dispatcher:
         """Handle one raw update; raise only what the inbox should try again."""
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
-        user = self._user(body, update["update_id"]) if isinstance(body, dict) else None
+        user = self._user(kind, body, update["update_id"]) if isinstance(body, dict) else None
         if user is None:
             return
         started, mark = time.perf_counter(), trace.set(f"u{update['update_id']}")
@@ -54,15 +54,24 @@ class Dispatcher:
         ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
         handler(ctx, **args)
 
-    def _user(self, body, update_id):
-        """Return the user an update is about, or None for other bots' and nobody's."""
+    def _user(self, kind, body, update_id):
+        """Return the user an update is about, or None for other bots' and nobody's.
+
+        Only what is written or tapped in the private chat makes somebody a user; elsewhere they stay a stranger, of whom
+        nothing is kept. Nor does money that went back, told by the payer or by the bot itself: who paid may be erased.
+        """
+        if "refunded_payment" in body:
+            payer = users.Sender(body["chat"]["id"])
+            return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
         person = body.get("from")
-        if person is None or person.get("is_bot"):  # a refund may come from the bot itself, into the payer's chat
-            return users.by_telegram_id(body["chat"]["id"]) if "refunded_payment" in body else None
+        if person is None or person.get("is_bot"):
+            return None
         sender = users.Sender(
             person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
         )
-        return users.seen(sender, self.bot.clock.now(), update_id)
+        chat = (body if kind == "message" else body.get("message") or {}).get("chat", {})
+        create = kind in ("message", "callback_query") and chat.get("type") == "private"
+        return users.seen(sender, self.bot.clock.now(), update_id, create)
 
     def _run(self, ctx):
         outcome = "done"
@@ -125,7 +134,7 @@ class Dispatcher:
         """Tell whether a message is to be handled: money always, a flood not."""
         if _is_money(ctx):
             return True
-        verdict = self._flood.check(ctx.user.id, self.bot.clock.monotonic())
+        verdict = self._flood.check(ctx.user.id or -ctx.user.telegram_id, self.bot.clock.monotonic())
         if verdict == "warn":
             raise UserError("common.flood", buttons=[[]])
         ctx.answered = ctx.answered or verdict == "silent"
@@ -138,6 +147,8 @@ class Dispatcher:
             if self._library_takes(ctx):
                 return
             raise UserError("common.old_button")
+        if ctx.user.id is None:
+            raise UserError("common.private_only")
         self._let_in(ctx, entry)
         if not ctx.private and not entry.groups:
             raise UserError("common.private_only")
@@ -203,7 +214,7 @@ class Dispatcher:
                 return
             raise UserError("common.unknown_command", buttons=self.bot.home())
         self._let_in(ctx, entry)
-        if not ctx.private and not entry.groups:
+        if not ctx.private and (not entry.groups or ctx.user.id is None):
             ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
             return
         self._call(ctx, entry.handler)

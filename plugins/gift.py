@@ -1,4 +1,4 @@
-"""Welcome gift: a new person finds a little money on the balance, once.
+"""Welcome gift: a new person finds a little money on the balance, once, however often they erase themselves and return.
 
 Setting: WELCOME_GIFT, whole units of the currency; 0, the default, turns it off.
 Texts: gift.* in data/texts/<lang>/gift.po.
@@ -12,8 +12,8 @@ def register(bot):
 
 
 def give(bot, fact, now):
-    """Post the gift under the person's own key, and tell them."""
+    """Post the gift, unless the person has had it, and tell them."""
     user, amount = fact.data["user"], bot.settings["WELCOME_GIFT"] * 100
-    _entry, created = bot.ledger.post(user, amount, kind="gift", key=f"gift:{user}", now=now)
-    if created:
+    if bot.persons.once(user, "gift"):
+        bot.ledger.post(user, amount, kind="gift", key=f"gift:{user}", now=now)
         bot.notify(user, "gift.welcome", unique=f"gift:{user}", now=now, amount=amount)

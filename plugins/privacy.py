@@ -1,6 +1,9 @@
 """/privacy says what is kept; /deleteme forgets a person: names, texts and files go, money rows stay under a number.
 
-Refused while an order, a top-up or a refund is open. The balance that would be lost is shown first.
+Refused only while a transfer waits for a decision. What would be lost, and what stays for how long, is shown first: the
+balance, orders under way, the Telegram id with payments in Stars of the last 21 days. What the person is known by
+afterwards (`storage/persons.py`) keeps bans and limits, and goes after three years. People whose access is closed reach
+all of this, and stay closed.
 Setting: KEEP_DAYS, after which texts and files of orders and screenshots are forgotten; 0, the default, keeps them.
 Texts: privacy.* in data/texts/<lang>/privacy.po.
 """
@@ -10,47 +13,86 @@ from datetime import timedelta
 from core.buttons import button
 from core.errors import UserError
 
+PERSON_KEPT_YEARS = 3  # as long as claims from a payment can be brought
+
 
 def register(bot):
-    """Declare the commands and, with KEEP_DAYS, the daily forgetting."""
+    """Declare the commands and the forgetting that time brings."""
     bot.command("privacy", show, about="privacy.about", order=80, blocked=True)
-    bot.command("deleteme", ask, about="privacy.about_delete", order=81)
-    bot.button("privacy:ask", ask)
-    bot.button("privacy:erase", erase, balance=int)
+    bot.command("deleteme", ask, about="privacy.about_delete", order=81, blocked=True)
+    bot.button("privacy:ask", ask, blocked=True)
+    bot.button("privacy:erase", erase, blocked=True, balance=int, orders=int)
+    bot.every(60, "journal", clear_journal)
+    bot.every(3600, "erased", forget_kept)
     if bot.setting("KEEP_DAYS", int, default=0, minimum=0):
         bot.every(24 * 3600, "retention", forget_old)
 
 
 def show(ctx):
-    """Say what is kept, for how long, and who gets it."""
-    days = ctx.settings["KEEP_DAYS"]
-    kept = ctx.say("privacy.days", n=days) if days else ctx.say("privacy.until_deleted")
-    ctx.reply("privacy.text", [button("privacy.delete", "privacy:ask"), *ctx.bot.home()], kept=kept)
+    """Say what is kept, for how long, who gets it, and what copies of the database keep."""
+    days, copies = ctx.settings["KEEP_DAYS"], _copies(ctx)
+    rows = [button("privacy.mine", "mydata:send"), button("privacy.delete", "privacy:ask")]
+    ctx.reply(
+        "privacy.text",
+        [*rows, *ctx.bot.home()],
+        kept=ctx.say("privacy.days", n=days) if days else ctx.say("privacy.until_deleted"),
+        payments=ctx.say("privacy.payments", n=ctx.privacy.PAYER_KEPT.days),
+        person=ctx.say("privacy.person", n=PERSON_KEPT_YEARS),
+        copies=ctx.say("privacy.copies", n=copies) if copies else ctx.say("privacy.no_copies"),
+    )
+
+
+def _copies(ctx):
+    """Return how many nightly copies there are: 0 also without the plugin that makes them."""
+    return ctx.settings["BACKUP_KEEP"] if "BACKUP_KEEP" in ctx.settings.declared else 0
 
 
 def ask(ctx):
-    """Say what would be lost, and ask."""
+    """Say what would be lost and what stays, and ask."""
     _refuse_unfinished(ctx)
     balance = ctx.ledger.balance(ctx.user.id)
-    key = "privacy.ask_balance" if balance else "privacy.ask"
-    ctx.edit(key, [button("privacy.yes", "privacy:erase", balance), *ctx.bot.home()], balance=balance)
+    orders, until = ctx.privacy.left_by(ctx.user.id, ctx.now)
+    rows = [button("privacy.yes", "privacy:erase", balance, orders), *ctx.bot.home()]
+    lost = [ctx.say("privacy.balance", balance=balance)] if balance else []
+    lost += [ctx.say("privacy.orders", n=orders)] if orders else []
+    ctx.edit("privacy.ask", rows, lines=ctx.lines(lost + _stays(ctx, orders, until)))
+
+
+def _stays(ctx, orders, until):
+    """Return the line that says how long the Telegram id stays with the payments."""
+    if until:
+        return [ctx.say("privacy.payer", until=until)]
+    return [ctx.say("privacy.payer_orders")] if orders and ctx.payments.charges(user_id=ctx.user.id, limit=1) else []
 
 
 def _refuse_unfinished(ctx):
-    unfinished = "account" if ctx.user.sales_paused else ctx.privacy.open_of(ctx.user.id)
+    unfinished = ctx.privacy.open_of(ctx.user.id)
     if unfinished:
         raise UserError(f"privacy.open_{unfinished}", buttons=ctx.bot.home())
 
 
-def erase(ctx, balance):
+def erase(ctx, balance, orders):
     """Forget the person, if what was shown still holds."""
-    if ctx.ledger.balance(ctx.user.id) != balance:
+    under_way, until = ctx.privacy.left_by(ctx.user.id, ctx.now)
+    if (ctx.ledger.balance(ctx.user.id), under_way) != (balance, orders):
         ask(ctx)
         return
     _refuse_unfinished(ctx)
+    stays = _stays(ctx, under_way, until)
     if not ctx.privacy.erase(ctx.user.id, ctx.now):
         raise UserError("common.old_button")
-    ctx.edit("privacy.done", number=ctx.user.id)
+    ctx.edit("privacy.done", number=ctx.user.id, lines=ctx.lines(stays))
+
+
+def clear_journal(bot, _now):
+    """Have nothing of what was erased stay in the database's journal."""
+    bot.privacy.clear_journal()
+
+
+def forget_kept(bot, now):
+    """Forget what erasures had to leave, once its time has passed."""
+    bot.privacy.forget_kept(now)
+    bot.persons.forget_idle(now - timedelta(days=365 * PERSON_KEPT_YEARS))
 
 
 def forget_old(bot, now):

@@ -23,7 +23,9 @@ def show_progress(bot, now):
     """Edit the progress messages that are due; remove those of finished jobs."""
     for job in bot.jobs.to_show_progress(now, now + EVERY):
         lang, chat = bot.lang_of(job.user), job.user.telegram_id
-        if job.state in ("queued", "submitting", "running", "lost"):
+        if chat is None:  # erased meanwhile
+            bot.jobs.note_progress(job.id, None, None)
+        elif job.state in ("queued", "submitting", "running", "lost"):
             bot.edit_quietly(chat, job.progress_id, lang, *_screen(bot, job, now))
         else:
             bot.delete_quietly(chat, job.progress_id)

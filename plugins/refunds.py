@@ -2,7 +2,7 @@
 
 A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
 answer, it is asked again every minute, and when it refuses, the money returns to the balance. What the balance does not
-cover is the operator's loss and is confirmed as such.
+cover is the operator's loss and is confirmed as such. Who paid and was forgotten since is found in Telegram's list.
 Texts: refunds.* in data/texts/<lang>/refunds.po.
 """
 
@@ -15,6 +15,7 @@ from core.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 SHOWN = 6
+PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
 MAX_REASON = 200
 
 
@@ -104,6 +105,7 @@ def refund(ctx, version):
     if charge.topup.amount - ctx.ledger.balance(charge.user_id) > data["loss"]:
         _check(ctx, data, ctx.edit)
         return
+    payer = _known_payer(ctx, charge.charge_id)
     try:
         booked = ctx.returns.ask_refund(
             data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0
@@ -114,10 +116,40 @@ def refund(ctx, version):
     ctx.done("refunds")
     if booked is None:
         raise UserError("refunds.done_before")
-    state = _ask_telegram(ctx.bot, charge, ctx.users.get(charge.user_id).telegram_id, ctx.now)
+    state = _ask_telegram(ctx.bot, charge, payer, ctx.now)
     ctx.edit(
         f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars
     )
+
+
+def _known_payer(ctx, charge_id):
+    """Return the Telegram id of who paid, before anything is booked; raise when it can't be had."""
+    try:
+        payer = _payer(ctx.bot, charge_id)
+    except (TelegramError, NotSent, UnknownOutcome) as error:
+        log.warning("who paid %s could not be looked up: %s", charge_id, error)
+        raise UserError("refunds.later") from None
+    if payer is None:
+        raise UserError("refunds.no_payer")
+    return payer
+
+
+def _payer(bot, charge_id):
+    """Return the Telegram id of who paid: known, or found in Telegram's own list and kept with the charge; else None."""
+    payer = bot.returns.payer(charge_id)
+    offset = 0
+    while payer is None:
+        page = bot.sender.call("getStarTransactions", offset=offset, limit=PAGE)["transactions"]
+        sources = [
+            one["source"] for one in page if one["id"] == charge_id and one.get("source", {}).get("type") == "user"
+        ]
+        if sources:
+            payer = sources[0]["user"]["id"]
+            bot.returns.keep_payer(charge_id, payer)
+        elif len(page) < PAGE:
+            break
+        offset += PAGE
+    return payer
 
 
 def _ask_telegram(bot, charge, payer, now):
@@ -146,4 +178,10 @@ def _ask_telegram(bot, charge, payer, now):
 def ask_again(bot, now):
     """Ask for the refunds that Telegram has not answered."""
     for charge in bot.returns.refunds_asked():
-        _ask_telegram(bot, charge, charge.user.telegram_id, now)
+        try:
+            payer = _payer(bot, charge.charge_id)
+        except (TelegramError, NotSent, UnknownOutcome) as error:
+            log.warning("who paid %s could not be looked up: %s", charge.charge_id, error)
+            continue
+        if payer is not None:
+            _ask_telegram(bot, charge, payer, now)

@@ -30,6 +30,8 @@ _url = None  # of the database in use
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 POOL_SIZE = 20
+BUSY_S = 15  # for other processes with SQLite
+SCRUB_WAIT_MS = 200  # all writers wait for it
 STATEMENT_TIMEOUT_MS = 30_000
 DEAD_MS = 20_000  # a server that acknowledges nothing for so long is away
 
@@ -164,6 +166,18 @@ def flatten():
         disconnect()
 
 
+def scrub():
+    """Empty SQLite's journal: it has what was overwritten in the file. Return False while a reader is in the way."""
+    with connection() as db:
+        if is_postgres() or db.in_transaction():
+            return is_postgres()
+        with _write_lock:
+            db.execute_sql(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+            busy, *_pages = db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            db.execute_sql(f"PRAGMA busy_timeout = {1000 * BUSY_S}")
+            return not busy
+
+
 def is_postgres():
     """Tell which of the two databases is open."""
     return not isinstance(database.obj, SqliteDatabase)
@@ -176,9 +190,10 @@ def _sqlite(path):
         "synchronous": "full",
         "foreign_keys": 1,
         "recursive_triggers": 1,
+        "secure_delete": 1,  # what is deleted is overwritten
         "cache_size": -1024,  # KiB a connection; there is one connection a thread
     }
-    return SqliteDatabase(path, pragmas=pragmas, timeout=15, lock_type="IMMEDIATE", autoconnect=False)
+    return SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_S, lock_type="IMMEDIATE", autoconnect=False)
 
 
 def _postgres(url):

@@ -1,5 +1,6 @@
-"""Free orders: so many a day and user. The row is the count; a failed order gives its row back."""
+"""Free orders: so many a day and person. The row is the count; a failed order gives its row back."""
 
+from storage import persons
 from storage.db import connection, transaction
 from storage.tables import FreeRun
 
@@ -9,9 +10,9 @@ class NoneLeft(Exception):
 
 
 def used(user_id, day):
-    """Return how many free orders a user has had on a day."""
+    """Return how many free orders the person behind a user has had on a day."""
     with connection():
-        return FreeRun.select().where(FreeRun.user == user_id, FreeRun.day == day).count()
+        return FreeRun.select().where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day).count()
 
 
 def take(user_id, day, limit, job_id):
@@ -20,7 +21,7 @@ def take(user_id, day, limit, job_id):
     The lowest number that is free is taken; the unique key refuses a second one, whoever asks at the same time.
     """
     with transaction():
-        query = FreeRun.select(FreeRun.number).where(FreeRun.user == user_id, FreeRun.day == day)
+        query = FreeRun.select(FreeRun.number).where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day)
         taken = {number for (number,) in query.tuples()}
         number = next((n for n in range(1, limit + 1) if n not in taken), None)
         row = FreeRun.insert(user=user_id, day=day, number=number, job=job_id) if number else None

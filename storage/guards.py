@@ -126,7 +126,10 @@ def wrong_values(postgres):
         meta = model._meta
         tests = [test for field in meta.sorted_fields for test in _tests(field, postgres)]
         first = meta.sorted_fields[0].column_name
-        yield "every value has its type", f'SELECT \'{meta.table_name}\', {first} FROM "{meta.table_name}" WHERE {" OR ".join(tests)}'
+        yield (
+            "every value has its type",
+            f"SELECT '{meta.table_name}', {first} FROM \"{meta.table_name}\" WHERE {' OR '.join(tests)}",
+        )
 
 
 AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value")

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from peewee import fn
 
-from storage import acts, facts, ledger, words
+from storage import acts, facts, ledger, persons, words
 from storage.db import connection, transaction
 from storage.tables import Charge, Entry, Sketch, TopUp, User
 
@@ -178,8 +178,9 @@ def _credit(topup, payer_id, kind, key, now):
 
 
 def _credited(topup, user_id, amount, key, now):
-    """Record the fact; `first` says that this is the first money the user brought."""
-    count = Entry.select().where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
+    """Record the fact; `first` says that this is the first money the person brought, with whatever account."""
+    own = Entry.user.in_(persons.accounts(user_id))
+    count = Entry.select().where(own, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
     facts.emit("payment.credited", now, user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
 
 

@@ -5,7 +5,7 @@ An `amount` code credits at once; a `percent` code waits for the user's next top
 
 from peewee import fn
 
-from storage import ledger
+from storage import ledger, persons
 from storage.db import connection, transaction
 from storage.tables import Promo, PromoUse
 
@@ -15,7 +15,7 @@ class NoSuchCode(Exception):
 
 
 class UsedBefore(Exception):
-    """The user has redeemed this code as often as allowed."""
+    """The person has redeemed this code as often as allowed."""
 
 
 class OneWaits(Exception):
@@ -31,10 +31,11 @@ def create(code, kind, value, *, total_limit, author, now, user_limit=1, expires
 
 
 def redeem(code, user_id, now):
-    """Redeem a code for a user once more; return (promo, use), the use `done` or `waiting` for the next top-up."""
+    """Redeem a code for a person once more; return (promo, use), the use `done` or `waiting` for the next top-up."""
     with transaction():
         promo = _count_use(code.upper(), now)
-        number = PromoUse.select().where(PromoUse.promo == promo.code, PromoUse.user == user_id).count() + 1
+        own = PromoUse.user.in_(persons.accounts(user_id))
+        number = PromoUse.select().where(PromoUse.promo == promo.code, own).count() + 1
         if number > promo.user_limit:
             raise UsedBefore(code)
         if promo.kind == "percent" and waiting(user_id) is not None:

@@ -1,14 +1,18 @@
-"""Who invited whom. One row an invited person; the database refuses inviting oneself."""
+"""Who invited whom. One row an invited person; the database refuses inviting oneself.
+
+Somebody who has erased themselves and comes back is not invited again: their invitation went with the rest.
+"""
 
 from peewee import fn
 
+from storage import persons
 from storage.db import connection, transaction
 from storage.tables import Referral
 
 
 def invite(invited_id, inviter_id, now):
-    """Record an invitation; return False if the person was invited before or is the inviter."""
-    if invited_id == inviter_id:
+    """Record an invitation; return False if the person was here or was invited before, or is the inviter."""
+    if invited_id == inviter_id or persons.been_here(invited_id):
         return False
     with transaction():
         row = Referral.insert(invited=invited_id, inviter=inviter_id, created_at=now)

@@ -9,7 +9,9 @@ Telegram afterwards, so a crash between the two leaves `Charge.refund = asked`, 
     (nothing), refused ──from outside──▶ done                   (a chargeback)
 """
 
-from storage import acts, facts, ledger, words
+from peewee import fn
+
+from storage import acts, facts, ledger, persons, words
 from storage.db import connection, transaction
 from storage.tables import Charge, TopUp, User
 
@@ -36,7 +38,7 @@ def _returned(topup, user_id, amount, loss, now, by=None):
     """Pause sales to somebody who has spent what was taken back, or who took it back themselves; record the fact."""
     paused = bool(loss) or by is None
     if paused:
-        User.update(sales_paused=True).where(User.id == user_id).execute()
+        persons.mark(user_id, sales_paused=True)
     facts.emit("payment.returned", now, user=user_id, topup=topup.id, amount=amount, loss=loss, by=by, paused=paused)
 
 
@@ -116,6 +118,19 @@ def taken_back(charge_id, now):
         loss = ledger.force(found.user_id, amount, kind="chargeback", key=f"chargeback:{charge_id}", now=now, ref=ref)
         _returned(found.topup, found.user_id, amount, loss, now)
         return "chargeback"
+
+
+def payer(charge_id):
+    """Return the Telegram id of who paid, which is kept for a while after an erasure; None once it is forgotten."""
+    with connection():
+        query = Charge.select(fn.COALESCE(User.telegram_id, Charge.payer)).join(User)
+        return query.where(Charge.charge_id == charge_id).scalar()
+
+
+def keep_payer(charge_id, telegram_id):
+    """Note who paid, as Telegram's list has it, for a refund that may have to be asked for again."""
+    with transaction():
+        Charge.update(payer=telegram_id).where(Charge.charge_id == charge_id).execute()
 
 
 def mark_listed(charge_ids):

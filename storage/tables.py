@@ -21,8 +21,27 @@ from peewee import (
 from storage.db import IdField, Table, UtcField, connection
 
 
+class Person(Table):
+    """Who a limit, a ban or a debt belongs to, also after an erasure: no name, only a keyed hash of the Telegram id."""
+
+    hash = TextField(primary_key=True)
+    banned = BooleanField(default=False)
+    sales_paused = BooleanField(default=False)
+    debt = BigIntegerField(default=0, constraints=[Check("debt >= 0")])  # unpaid write-offs, minor units
+
+
+class Once(Table):
+    """Something a person has had and gets no second time, such as the welcome gift."""
+
+    person = ForeignKeyField(Person)
+    what = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("person", "what")
+
+
 class User(Table):
-    """A person. `lang` is what they chose; until then `language_code`, Telegram's hint, decides."""
+    """An account of a person. `lang` is what they chose; until then `language_code`, Telegram's hint, decides."""
 
     id = IdField()
     telegram_id = BigIntegerField(null=True, unique=True)
@@ -39,8 +58,12 @@ class User(Table):
     born_of = BigIntegerField(null=True)  # update_id of the update that created the row
     created_at = UtcField()
     seen_at = UtcField(index=True)
+    person = TextField(null=True, index=True, constraints=[SQL('REFERENCES "person" ("hash")')])  # stays when erased
 
     in_dialogue = True  # whether a draft listens for their input; `users.seen` reads it along
+
+    class Meta:
+        depends_on = (Person,)
 
 
 class Account(Table):
@@ -233,6 +256,7 @@ class Charge(Table):
     refund = TextField(null=True, index=True)
     listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()
+    payer = BigIntegerField(null=True)  # the Telegram id, for a while after its erasure (`storage/privacy.py`)
 
     class Meta:
         indexes = ((("user", "created_at"), False),)
@@ -446,6 +470,6 @@ class Trouble(Table):
 
 
 TABLES = [
-    User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
-    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
+    Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox,
+    Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
 ]  # fmt: skip

@@ -1,12 +1,12 @@
 """People: who they are, their language, whether they may use the bot."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from peewee import fn
 
-from storage import drafts, facts
+from storage import drafts, facts, persons
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Account, Draft, User
@@ -32,12 +32,15 @@ class Sender:
     language_code: str | None = None
 
 
-def seen(sender, now, update_id=None):
-    """Return the user behind an update, made or brought up to date where needed (usually one read, no write)."""
+def seen(sender, now, update_id=None, create=True):
+    """Return the user behind an update, made or brought up to date where needed (usually one read, no write).
+
+    Without `create` somebody unknown is a stranger, of whom nothing is kept.
+    """
     with connection():
         user = _with_dialogue.first(sender.telegram_id, now)
         if user is None:
-            return _create(sender, now, update_id)
+            return _create(sender, now, update_id) if create else stranger(sender)
         changes = {
             name: value
             for name in ("first_name", "username", "language_code")
@@ -50,17 +53,25 @@ def seen(sender, now, update_id=None):
         return change(user, **changes) if changes else user
 
 
+def stranger(sender):
+    """Return somebody who is no row: their `id` is None."""
+    user = User(**asdict(sender))
+    user.in_dialogue = False
+    return user
+
+
 def _create(sender, now, update_id):
     with transaction():
+        person = persons.known_as(sender.telegram_id)
         row = dict(
-            telegram_id=sender.telegram_id,
-            first_name=sender.first_name,
-            username=sender.username,
-            language_code=sender.language_code,
+            **asdict(sender),
             code=secrets.token_urlsafe(9),
             born_of=update_id,
             created_at=now,
             seen_at=now,
+            person=person.hash,
+            banned=person.banned,
+            sales_paused=person.sales_paused,
         )
         made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
         if made:
@@ -71,9 +82,11 @@ def _create(sender, now, update_id):
 
 
 def change(user, **fields):
-    """Write the given fields of a user and return the row as it now is."""
+    """Write the given fields of a user and return the row as it now is; a ban and paused sales are the person's."""
     with transaction():
         User.update(**fields).where(User.id == user.id).execute()
+        if flags := {name: fields[name] for name in persons.FLAGS if name in fields}:
+            persons.mark(user.id, **flags)
         return User.get_by_id(user.id)
 
 
@@ -94,12 +107,15 @@ def by_code(code):
 
 
 def find(words, limit=8):
-    """Return users by Telegram id, @username or the beginning of the first name, the last seen first."""
+    """Return users by Telegram id, @username or the beginning of the first name, the last seen first.
+
+    A number that is nobody's Telegram id is the one that somebody was told when they were forgotten.
+    """
     words = words.strip().removeprefix("@")
     with connection():
         query = User.select().order_by(User.seen_at.desc()).limit(limit)
         if words.isdecimal() and len(words) < 19:
-            return list(query.where(User.telegram_id == int(words)))
+            return list(query.where(User.telegram_id == int(words))) or list(query.where(User.id == int(words)))
         name = fn.LOWER(User.first_name)
         low = words.lower()
         return list(query.where((fn.LOWER(User.username) == low) | name.startswith(low) | (User.first_name == words)))

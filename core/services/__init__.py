@@ -12,9 +12,11 @@ from storage import (
     health,
     jobs,
     ledger,
+    mydata,
     outbox,
     overlay,
     payments,
+    persons,
     privacy,
     promo,
     referrals,
@@ -43,9 +45,11 @@ class Services:
     health = health
     jobs = jobs
     ledger = ledger
+    mydata = mydata
     outbox = outbox
     overlay = overlay
     payments = payments
+    persons = persons
     privacy = privacy
     promo = promo
     referrals = referrals

@@ -69,6 +69,9 @@ class Delivery:
             wait(list(self._going.values()), wait_s)
 
     def _deliver(self, job, now):
+        if job.user.telegram_id is None:  # erased meanwhile
+            jobs.undeliverable(job.id)
+            return
         try:
             jobs.delivered(job.id, self._send_all(job))
         except TelegramError as error:

@@ -44,6 +44,7 @@ def register(bot):
     bot.command("note", keep, about="notes.about_keep")
     bot.command("notes", show, about="notes.about")
     bot.button("notes:tick", tick, note=int)
+    bot.on("user.erased", forget)
 
 
 def keep(ctx):
@@ -71,3 +72,9 @@ def tick(ctx, note):
     if not ticked:
         raise UserError("common.old_button")
     show(ctx)
+
+
+def forget(_bot, fact, _now):
+    """Forget the notes of somebody who asked to be forgotten."""
+    with transaction():
+        Note.delete().where(Note.user == fact.data["user"]).execute()

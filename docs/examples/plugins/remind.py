@@ -30,6 +30,7 @@ def register(bot):
     bot.table(Reminder)
     bot.command("remind", remember, about="remind.about")
     bot.every(EVERY_S, "reminders", send_due)
+    bot.on("user.erased", forget)
 
 
 def remember(ctx):
@@ -51,3 +52,9 @@ def send_due(bot, now):
     with transaction():
         for due in Reminder.delete().where(Reminder.due_at <= now).returning(Reminder).execute():
             bot.notify(due.user_id, "remind.now", unique=f"remind:{due.id}", now=now, text=due.text, buttons=bot.home())
+
+
+def forget(_bot, fact, _now):
+    """Forget the reminders of somebody who asked to be forgotten."""
+    with transaction():
+        Reminder.delete().where(Reminder.user == fact.data["user"]).execute()
