@@ -83,6 +83,7 @@ class Bot(Services):
         self.updates = None
         self.loops = self._workers = ()
         self.leads_since = self.wrote_at = clock.now()
+        self.unwritable = False  # the last try to write a row has failed
         self.stopping = threading.Event()
         self.shares = settings["BOT_MODE"] == "webhook" and not settings["DATABASE_URL"].startswith("sqlite")
         self.leads, self.works = True, False  # whether it does the leader's part; whether it does anything yet
@@ -327,6 +328,8 @@ class Bot(Services):
             kinds=self.kinds(),
             set_aside=self._apologise,
             done=lambda: self._inbox.wake(),
+            refused=lambda: self.outcomes.update(["unreadable"]),
+            can_write=self.can_write,
         )
         self.loops = self._make_loops()
         self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
@@ -366,9 +369,20 @@ class Bot(Services):
             loops[0] = loop("fetch", self.updates.fetch, 0)
         return loops + [self.periodic_loop(*each) for each in self.periodic]
 
+    def can_write(self, now=None):
+        """Tell whether a row can be written now, and remember it for /health."""
+        now = now or self.clock.now()
+        try:
+            health.try_write(now)
+        except StorageDown as error:
+            log.error("the database cannot be written: %s", error)
+            self.unwritable = True
+            return False
+        self.wrote_at, self.unwritable = now, False
+        return True
+
     def _test_write(self, now):
-        health.try_write(now)
-        self.wrote_at = now
+        self.can_write(now)
 
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""
@@ -381,11 +395,10 @@ class Bot(Services):
         """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
         code = self.troubles.keep(hide(reason, self.settings.secrets()), self.clock.now())
         log.error("update %s was set aside; /error %s shows why", update["update_id"], code)
-        body = next((value for key, value in update.items() if key != "update_id"), {})
-        person = body.get("from") or {}
-        user = users.by_telegram_id(person.get("id", 0))
+        body = next((value for value in update.values() if isinstance(value, dict)), {})
+        user = users.by_telegram_id(body["from"]["id"]) if "from" in body else None
         unique = f"aside:{update['update_id']}"
-        if "callback_query" in update:
+        if "callback_query" in update and "id" in body:
             self._quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
             self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.trouble(), code=code)

@@ -13,12 +13,10 @@ from peewee import (
     CompositeKey,
     ForeignKeyField,
     IntegerField,
-    JSONField,
     SmallIntegerField,
-    TextField,
 )
 
-from storage.db import IdField, Table, UtcField
+from storage.db import IdField, JSONField, Table, TextField, UtcField
 
 
 class User(Table):
