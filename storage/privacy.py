@@ -2,10 +2,10 @@
 
 import secrets
 
-from storage import facts
+from storage import facts, letters
 from storage.db import connection, transaction
 from storage.jobs import OPEN
-from storage.tables import Account, Charge, Draft, Inbox, Job, Outbox, Sketch, TopUp, User
+from storage.tables import Account, Charge, Draft, Inbox, Job, Letter, Outbox, Sketch, TopUp, User
 
 NOBODY = {
     "telegram_id": None,
@@ -49,10 +49,19 @@ def erase(user_id, now):
         Job.update(progress_id=None, **NO_WORDS).where(Job.user == user_id).execute()
         _forget_topups(TopUp.user == user_id)
         TopUp.update(state="cancelled").where(TopUp.user == user_id, TopUp.state == "new").execute()
+        _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         Inbox.delete().where(Inbox.lane == telegram_id, Inbox.aside).execute()
         facts.emit("user.erased", now, user=user_id)
         return True
+
+
+def _forget_letters(user_id):
+    """Forget what somebody wrote to the staff, and the copies of it, in which the name stands."""
+    ids = [letter_id for (letter_id,) in Letter.select(Letter.id).where(Letter.user == user_id).tuples()]
+    for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
+        Outbox.delete().where(Outbox.ref.in_([letters.ref(one) for one in some])).execute()
+    Letter.delete().where(Letter.user == user_id).execute()
 
 
 def _forget_topups(which):

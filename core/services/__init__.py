@@ -12,6 +12,7 @@ from storage import (
     health,
     jobs,
     ledger,
+    letters,
     outbox,
     overlay,
     payments,
@@ -42,6 +43,7 @@ class Services:
     health = health
     jobs = jobs
     ledger = ledger
+    letters = letters
     outbox = outbox
     overlay = overlay
     payments = payments
