@@ -53,7 +53,7 @@ def declare(found):
     found.declare("CURRENCY", default="RUB", advanced=False)
     found.declare("TIME_ZONE", settings.zone, default=ZoneInfo("Europe/Moscow"))
     declare_storage(found)
-    found.declare("PORT", int, default=0, minimum=1, advanced=False)
+    found.declare("PORT", int, default=0, minimum=0, maximum=65535, advanced=False)
     found.declare("PUBLIC_URL", settings.url, default="")
     found.declare("BOT_MODE", default="polling", choices=("polling", "webhook"))
     found.declare("KIE_WEBHOOK_KEY", default="", secret=True)

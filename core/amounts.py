@@ -1,16 +1,16 @@
 """Amounts of money as people type them."""
 
-from decimal import Decimal, InvalidOperation
+import re
 
 MOST = 10**11  # minor units
+AMOUNT = re.compile(r"0*(\d{1,12})(?:[.,](\d{1,2})0*)?")  # no signs, no exponents: 1e-9999999 is no amount of anything
+SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 
 def read(text):
     """Return the minor units of a typed amount (`100`, `1 000,50`), or None if it is no amount above zero."""
-    try:  # compared before it is multiplied: 1e999999 is a number, and a hundred times that is none
-        amount = Decimal(text.replace(" ", "").replace("\u00a0", "").replace(",", "."))
-    except InvalidOperation:
+    found = AMOUNT.fullmatch(text.strip().translate(SPACES))
+    if found is None:
         return None
-    if not amount.is_finite() or not 0 < amount <= MOST or amount * 100 % 1:
-        return None
-    return int(amount * 100)
+    amount = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+    return amount if 0 < amount <= MOST else None

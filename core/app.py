@@ -2,12 +2,12 @@
 
 import logging
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 
 import telebot
-from markupsafe import Markup
 
 from core import buttons as keyboards
 from core import library, mailbox, share, webhook
@@ -17,7 +17,7 @@ from core.log import hide
 from core.loops import Loop, Paced
 from core.sender import TelegramError
 from core.services import Services
-from core.texts import TAGS, Lang
+from core.texts import Lang, untagged
 from core.transport import NotSent, UnknownOutcome
 from core.updates import Updates
 from storage import claims, db, drafts, health, inbox, outbox, seals, staff, stored, users
@@ -83,6 +83,7 @@ class Bot(Services):
         self.updates = None
         self.loops = self._workers = ()
         self.leads_since = self.wrote_at = clock.now()
+        self.unwritable = False  # the last try to write a row has failed
         self.stopping = threading.Event()
         self.shares = settings["BOT_MODE"] == "webhook" and not settings["DATABASE_URL"].startswith("sqlite")
         self.leads, self.works = True, False  # whether it does the leader's part; whether it does anything yet
@@ -248,12 +249,15 @@ class Bot(Services):
             return shown | {"copy_text": {"text": cell.copy}}
         return shown | {"callback_data": cell.data}
 
-    def send_html(self, chat_id, text, **params):
-        """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last."""
+    def send_html(self, chat_id, text, wait=True, **params):
+        """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last.
+
+        With `wait=False` a 429 is raised at once instead of being waited for.
+        """
         *first, last = _pieces(text)
         for piece in first:
-            self._send_piece(chat_id, piece)
-        return self._send_piece(chat_id, last, **params)
+            self._send_piece(chat_id, piece, wait=wait)
+        return self._send_piece(chat_id, last, wait=wait, **params)
 
     def _send_piece(self, chat_id, piece, **params):
         try:
@@ -262,7 +266,7 @@ class Bot(Services):
             if "can't parse entities" not in error.description:
                 raise
             log.error("markup was refused, sent plainly: %s", error)
-            return self.sender.call("sendMessage", chat_id=chat_id, text=_untagged(piece), **params)
+            return self.sender.call("sendMessage", chat_id=chat_id, text=untagged(piece), **params)
 
     def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, chat_id=None, **values):
         """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later.
@@ -327,6 +331,8 @@ class Bot(Services):
             kinds=self.kinds(),
             set_aside=self._apologise,
             done=lambda: self._inbox.wake(),
+            refused=lambda: self.outcomes.update(["unreadable"]),
+            can_write=self.can_write,
         )
         self.loops = self._make_loops()
         self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
@@ -352,7 +358,7 @@ class Bot(Services):
             loop("adopt", (lambda now: share.look(self, now)) if self.shares else self.updates.adopt, 2),
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
-            loop("outbox", lambda now: mailbox.send_due(self, now), 1),
+            loop("outbox", mailbox.Mailbox(self).step, 1),
             loop("facts", lambda now: mailbox.run_facts(self, now), 1),
             loop("poller", self.generation.poller.step, 0.25),
             loop("delivery", self.generation.delivery.step, 0.5),
@@ -367,9 +373,20 @@ class Bot(Services):
             loops[0] = loop("fetch", self.updates.fetch, 0)
         return loops + [self.periodic_loop(*each) for each in self.periodic]
 
+    def can_write(self, now=None):
+        """Tell whether a row can be written now, and remember it for /health."""
+        now = now or self.clock.now()
+        try:
+            health.try_write(now)
+        except StorageDown as error:
+            log.error("the database cannot be written: %s", error)
+            self.unwritable = True
+            return False
+        self.wrote_at, self.unwritable = now, False
+        return True
+
     def _test_write(self, now):
-        health.try_write(now)
-        self.wrote_at = now
+        self.can_write(now)
 
     def handle(self, update):
         """Handle one update through the wrapper, then let the loops see what it left to do."""
@@ -382,11 +399,10 @@ class Bot(Services):
         """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
         code = self.troubles.keep(hide(reason, self.settings.secrets()), self.clock.now())
         log.error("update %s was set aside; /error %s shows why", update["update_id"], code)
-        body = next((value for key, value in update.items() if key != "update_id"), {})
-        person = body.get("from") or {}
-        user = users.by_telegram_id(person.get("id", 0))
+        body = next((value for value in update.values() if isinstance(value, dict)), {})
+        user = users.by_telegram_id(body["from"]["id"]) if "from" in body else None
         unique = f"aside:{update['update_id']}"
-        if "callback_query" in update:
+        if "callback_query" in update and "id" in body:
             self._quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
             self.notify(user.id, "common.sorry", unique=unique, now=self.clock.now(), buttons=self.trouble(), code=code)
@@ -418,6 +434,7 @@ class Bot(Services):
     def recover(self):
         """Pick up what a former run left: updates, then jobs."""
         left = self.updates.recover()
+        outbox.again(self.clock.now())
         jobs = self.generation.recover()
         log.info("recovered %d updates and %d jobs", left, jobs)
 
@@ -442,7 +459,11 @@ class Bot(Services):
             self.updates.say_goodbye()
             self.loops[0].join(GOODBYE_S)
             self.updates.say_goodbye()
+        end = time.monotonic() + DRAIN_S
         self.updates.lanes.drain(DRAIN_S)
+        cut = [loop.name for loop in self.loops if not loop.join(max(0, end - time.monotonic()))]
+        if cut:
+            log.warning("ended in the middle of: %s", ", ".join(cut))
         self.updates.lanes.close()
         self.updates.express.close()
         self.generation.close(CLOSE_S)
@@ -460,7 +481,7 @@ class Bot(Services):
 def _pieces(text):
     """Cut a text into parts Telegram accepts, at the ends of lines where there are any (tags never span our lines)."""
     pieces, rest = [], text
-    while 2 * len(rest) > MAX_TEXT and len(_untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
+    while 2 * len(rest) > MAX_TEXT and len(untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
         cut = _cut(rest)
         pieces.append(rest[:cut])
         rest = rest[cut:].lstrip("\n")
@@ -473,9 +494,3 @@ def _cut(text):
     cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)
     entity = head.rfind("&", cut - 8, cut)  # &quot; and its like are one character
     return entity if entity > 0 and ";" not in head[entity:cut] else cut
-
-
-def _untagged(text):
-    for tag in TAGS:
-        text = text.replace(tag, "")
-    return str(Markup(text).unescape())

@@ -215,9 +215,10 @@ class Ctx(Services):
         self.bot.sender.call("sendPhoto", files=files, chat_id=str(self.chat_id), timeout_s=120)
         self.answered = True
 
-    def copy(self, chat_id, message_id):
-        """Send a copy of a message of another chat, as it is."""
-        self.bot.sender.call("copyMessage", chat_id=self.chat_id, from_chat_id=chat_id, message_id=message_id)
+    def copy(self, chat_id, message_id, markup=None):
+        """Send a copy of a message of another chat; Telegram leaves its buttons out, so they are given (Bot API's form)."""
+        place = {"from_chat_id": chat_id, "message_id": message_id}
+        self.bot.sender.call("copyMessage", chat_id=self.chat_id, reply_markup=markup, **place)
         self.answered = True
 
     def show_file(self, kind, file_id, key, buttons, **values):

@@ -8,6 +8,7 @@ import collections
 import logging
 import threading
 import time
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 IDLE_S = 30
@@ -32,6 +33,7 @@ class Lanes:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
+        self._aside = 0  # threads that wait for something else than Telegram
         self._pause, self._leave = pause, leave
         self._moved_at = monotonic()  # when a thread last took an item, or there was none
         self._closed = False
@@ -56,12 +58,25 @@ class Lanes:
         """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
         if len(self._ready) <= self._idle:
             self._work_came.notify()
-        elif self._count < min(self._limit, STEADY + self._pause() / COMPUTE_S):
+        elif self._count < min(self._limit, STEADY + self._aside + self._pause() / COMPUTE_S):
             self._start()
 
     def _start(self):
         self._count += 1
         threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
+
+    @contextmanager
+    def aside(self):
+        """Have another thread in place of the calling one for the block, in which it only waits."""
+        with self._work_came:
+            self._aside += 1
+            if self._ready and self._limit:
+                self._employ()
+        try:
+            yield
+        finally:
+            with self._work_came:
+                self._aside -= 1
 
     def grow(self):
         """Start a thread for each chat that waits if the others are stuck, in something else than calls to Telegram."""

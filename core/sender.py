@@ -149,6 +149,10 @@ class Sender:
                 self._held = {held: end for held, end in self._held.items() if end > now}
             self._held[chat] = max(until, self._held.get(chat, 0))
 
+    def held_s(self, chat):
+        """Return for how many seconds a chat is held back yet, 0 when it is not."""
+        return max(0, self._held.get(chat, 0) - self._clock.monotonic())
+
     def _wait_for(self, chat):
         while (left := self._held.get(chat, 0) - self._clock.monotonic()) > 0:
             self._clock.sleep(left)  # meanwhile it may have been held for longer

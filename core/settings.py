@@ -188,7 +188,8 @@ def _wanted(setting):
     if setting.choices:
         return " or ".join(setting.choices)
     text = _WANTED.get(setting.kind, "a text")
-    return text if setting.minimum is None else f"{text}, at least {setting.minimum}"
+    text += "" if setting.minimum is None else f", at least {setting.minimum}"
+    return text if setting.maximum is None else f"{text}, at most {setting.maximum}"
 
 
 def _parse(setting, found):

@@ -6,11 +6,11 @@ another. A handler that outlives its claim is not stopped: what it does is keyed
 a message may be sent twice. It learns at its end that the update was not its own any more, and leaves the chat alone.
 """
 
-import json
 import logging
 from datetime import timedelta
 
-from core.updates import EXPRESS, HANGING_S, Updates, keep, lane_of
+from core import door
+from core.updates import EXPRESS, HANGING_S, Updates, store
 from storage import claims, inbox, stored
 from storage.db import StorageDown
 
@@ -32,10 +32,9 @@ class Shared(Updates):
 
     def accept(self, updates):
         """Write raw updates to the inbox, and have this copy ask for their chats."""
-        fresh = [update for update in updates if update["update_id"] not in self._handled]
-        if fresh:
-            keep(fresh, self._clock.now())
-        for lane in {lane_of(update) for update in fresh}:
+        fresh = [one for one in door.admit(updates, self._refused) if one[0]["update_id"] not in self._handled]
+        store(fresh, self._clock.now())
+        for lane in {lane for _update, lane, _body in fresh}:
             self._call(lane)
 
     def _call(self, lane):
@@ -45,6 +44,7 @@ class Shared(Updates):
 
     def adopt(self, now):
         """Ask for the chats whose oldest update nobody has in hand: it is new, or its copy has died."""
+        self._give_back()
         for lane in claims.waiting(now):
             self._call(lane)
 
@@ -54,12 +54,18 @@ class Shared(Updates):
 
     def renew(self, until):
         """Keep what is in hand (a pre-checkout is not worth waiting for), and give back what had to wait for the database."""
-        held = [*(held for lane, held in self._held.copy().items() if lane < EXPRESS), *self._finished]
-        if left := self._left.difference(held):
-            claims.give_back(self.name, left)
-            self._left -= left
+        self._give_back()
+        held = self._in_work()
         if held:
             claims.keep(self.name, held, until)
+
+    def _in_work(self):
+        return [*(held for lane, held in self._held.copy().items() if lane < EXPRESS), *self._finished]
+
+    def _give_back(self):
+        if left := self._left.difference(self._in_work()):
+            claims.give_back(self.name, left)
+            self._left -= left
 
     def work(self, lane):
         """Claim the oldest update of a lane and handle it; then the lane is asked for again, until it is empty."""
@@ -81,7 +87,9 @@ class Shared(Updates):
                 self._held.pop(lane, None)
 
     def _handle_claimed(self, found):
-        update = json.loads(found.body)
+        update = self._opened(found.update_id, found.body)
+        if update is None:
+            return
         if found.update_id in self._handled:  # Telegram sent it again, having missed our first answer
             claims.done(found.update_id, self.name)
         elif found.attempts >= inbox.MAX_ATTEMPTS:

@@ -27,10 +27,10 @@ def may(settings, user, right):
 
 
 def with_right(bot, right):
-    """Return the users with a right who have started the bot: owners first."""
+    """Return the users with a right who have started the bot and can be written to: owners first."""
     owners = [user for i in bot.settings["ADMIN_IDS"] if (user := users.by_telegram_id(i)) is not None]
     others = [user for user in staff.members() if user not in owners and not user.banned]
-    return [user for user in owners + others if may(bot.settings, user, right)]
+    return [user for user in owners + others if not user.blocked_bot and may(bot.settings, user, right)]
 
 
 def desk(bot, right):

@@ -160,6 +160,11 @@ def _load(folder, _stamps):
     return _Catalog(stream, plurals, {i[0] if isinstance(i, tuple) else i for i in ids})
 
 
+def untagged(html):
+    """Return HTML of ours as the text that people see."""
+    return _bare(Markup(html))
+
+
 def _bare(text):
     """Return a text of ours without its tags; what a person wrote keeps its angle brackets."""
     for tag in TAGS:

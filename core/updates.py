@@ -7,11 +7,14 @@ that another process wrote (a copy that stands by and got a webhook's post, or o
 """
 
 import collections
+import itertools
 import json
 import logging
 import threading
 import traceback
 
+from core import door
+from core.door import EXPRESS, lane_of
 from core.lanes import Lanes
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
@@ -24,16 +27,15 @@ CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
 RETRY_WAITS_S = (0.3, 1.0)
 HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
 EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
-EXPRESS = 2**60  # added to a person's id (Bot API: at most 52 bits) it is the lane of their pre-checkouts
 REMEMBERED = 10_000  # handled updates; Telegram repeats one whose confirmation it did not get
-DATABASE_WAIT_S = 1
+DATABASE_WAITS_S = (1, 2, 5, 10, 20)  # at least so long, and until a row can be written
 GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
 
 
 class Updates:
     """The one door for updates, polled or by webhook."""
 
-    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside, done=lambda: None):
+    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside, **told):
         self._sender = sender
         self._handle = handle
         self.threaded = bool(threads)
@@ -45,7 +47,9 @@ class Updates:
         self._threads = threads
         self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
         self._finished = []
-        self._done = done  # called after each update: its row can go
+        self._done = told.get("done", lambda: None)  # called after each update: its row can go
+        self._refused = told.get("refused", lambda: None)  # called for each update that cannot be read
+        self._can_write = told.get("can_write", lambda: True)  # tells whether a row can be written now
         self._in_hand = set()  # ids of updates in the lanes
         self._handled = collections.OrderedDict()  # the last ids that were
         self._guard = threading.Lock()
@@ -67,8 +71,11 @@ class Updates:
         self._troubles = 0
         self.fetched_at = self._clock.now()
         self.accept(updates)
-        if updates:
-            self._offset = updates[-1]["update_id"] + 1
+        ids = [each["update_id"] for each in updates if isinstance(each, dict) and type(each.get("update_id")) is int]
+        if ids:
+            self._offset = ids[-1] + 1
+        elif updates:
+            self._trouble(UnknownOutcome("updates without a number"))
         return bool(updates)
 
     def _trouble(self, error):
@@ -94,11 +101,12 @@ class Updates:
 
     def accept(self, updates):
         """Write raw updates to the inbox, then hand them to their lanes; those we had before are let go."""
-        fresh = self._take(updates)
+        admitted = door.admit(updates, self._refused)
+        fresh = self._take([update for update, _lane, _body in admitted])
         if not fresh:
             return
         try:
-            keep(fresh, self._clock.now())
+            store(admitted, self._clock.now())
         except BaseException:  # whatever it was, it goes on up: Telegram sends them again
             self._let_go(fresh)
             raise
@@ -113,6 +121,14 @@ class Updates:
             fresh = [update for update in updates if not self._is_known(update["update_id"])]
             self._in_hand.update(update["update_id"] for update in fresh)
             return fresh
+
+    def _opened(self, update_id, body):
+        """Return the update of a row, or set the row aside and return None: nothing unreadable stops a start."""
+        try:
+            return door.read(json.loads(body))[0]
+        except (ValueError, RecursionError) as error:
+            self._put_aside(update_id, {"update_id": update_id}, f"It cannot be read: {error}")
+            return None
 
     def _is_known(self, update_id):
         return update_id in self._in_hand or update_id in self._handled
@@ -134,7 +150,8 @@ class Updates:
         with self._guard:
             foreign = [update_id for update_id in waiting if not self._is_known(update_id)]
         if foreign and not self._ending:
-            self._enqueue(self._take([json.loads(row.body) for row in inbox.get(foreign[:100])]))
+            found = [self._opened(row.update_id, row.body) for row in inbox.get(foreign[:100])]
+            self._enqueue(self._take([update for update in found if update is not None]))
 
     def work(self, item):
         """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
@@ -155,7 +172,8 @@ class Updates:
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
                     self._put_aside(update_id, update, traceback.format_exc())
                     return
-                self._clock.sleep(wait)
+                with self.lanes.aside():
+                    self._clock.sleep(wait)
             else:
                 self._finish(update_id)
                 return
@@ -168,14 +186,23 @@ class Updates:
 
     def _handle_when_stored(self, update):
         """Handle an update; while the database is away its chat waits, for that is no fault of the update."""
-        while True:
+        for wait_s in itertools.chain(DATABASE_WAITS_S, itertools.repeat(DATABASE_WAITS_S[-1])):
             try:
                 return self._handle(update)
             except StorageDown as error:
                 if self._ending:
                     raise
                 log.warning("update %s waits for the database: %s", update["update_id"], error)
-            self._clock.sleep(DATABASE_WAIT_S)
+            self._wait_for_storage(wait_s)
+        raise AssertionError("unreachable")
+
+    def _wait_for_storage(self, at_least_s):
+        """Wait until a row can be written: what was said before the write that failed is not said every second."""
+        waited_s = 0
+        with self.lanes.aside():
+            while not self._ending and (waited_s < at_least_s or not self._can_write()):
+                self._clock.sleep(1)
+                waited_s += 1
 
     def unstick(self, _now=None):
         """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
@@ -193,7 +220,8 @@ class Updates:
         What was cut for the first time goes to the lanes, so that a new leader soon works. If the process dies of one
         of them, the next start begins with those that are left, one at a time, and so finds the one it is.
         """
-        left = [(row, json.loads(row.body)) for row in inbox.left()]
+        found = [(row, self._opened(row.update_id, row.body)) for row in inbox.left()]
+        left = [(row, update) for row, update in found if update is not None]
         self._take([update for _row, update in left])  # Telegram may send it again: it did not hear that we have it
         for row, update in left:
             if row.attempts == 0:
@@ -211,9 +239,15 @@ class Updates:
         return len(left)
 
     def _put_aside(self, update_id, update, reason):
+        """Have the people concerned told, then take a row out of the way; told last, a crash would keep it a secret."""
+        try:
+            self._set_aside(update, reason)
+        except StorageDown:
+            raise
+        except Exception:  # nothing about an update this odd keeps its row in the way
+            log.exception("nobody could be told that update %s is set aside", update_id)
         inbox.set_aside(update_id)
         self._note_handled([update_id])
-        self._set_aside(update, reason)
 
     def tidy(self, _now=None):
         """Delete the rows of handled updates, and see that the lanes have the threads they need."""
@@ -264,19 +298,11 @@ class Updates:
 
 def keep(updates, now):
     """Write raw updates to the inbox; also what a copy that stands by does with a webhook's posts."""
-    inbox.store([(each["update_id"], lane_of(each), json.dumps(each, ensure_ascii=False)) for each in updates], now)
+    store(door.admit(updates), now)
 
 
-def lane_of(update):
-    """Return the lane of an update: its chat, or its sender; a pre-checkout has a lane beside its sender's."""
-    if "pre_checkout_query" in update:
-        return EXPRESS + update["pre_checkout_query"]["from"]["id"]
-    for value in update.values():
-        if isinstance(value, dict):
-            if "chat" in value:
-                return value["chat"]["id"]
-            if "message" in value and "chat" in value["message"]:
-                return value["message"]["chat"]["id"]
-            if "from" in value:
-                return value["from"]["id"]
-    return 0
+def store(admitted, now):
+    """Write updates from `door.admit` to the inbox, in one transaction."""
+    rows = [(update["update_id"], lane, body) for update, lane, body in admitted]
+    if rows:
+        inbox.store(rows, now)

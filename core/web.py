@@ -76,7 +76,7 @@ class Web:
         figures, written, fetched = health.figures(), _age(now, bot.wrote_at), _age(now, bot.updates.fetched_at)
         waiting = bot.leads and (_age(now, bot.leads_since) if fetched is None else fetched) > STALE_FETCH_S
         return {
-            "status": "degraded" if waiting or written > STALE_WRITE_S else "ok",
+            "status": "degraded" if waiting or bot.unwritable or written > STALE_WRITE_S else "ok",
             "mode": bot.settings["BOT_MODE"],
             "kie_mode": "stub" if bot.settings["KIE_STUB"] else "real",
             "storage": {"kind": "postgresql" if db.is_postgres() else "sqlite", "written_s_ago": written},

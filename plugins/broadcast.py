@@ -1,7 +1,8 @@
-"""/broadcast: one message to many. Reply to any message with it: text, photo, video, buttons are copied as they are.
+"""/broadcast: one message to many. Reply to any message with it: text, photo, video and link buttons go out as they are.
 
 Preview to oneself, an audience, a confirmation with the count and the honest time; then progress, pause and stop.
-Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
+Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice. Copies that
+may or may not have arrived are in doubt: counted, listed, and sent once more only by hand.
 Texts: broadcast.* in data/texts/<lang>/broadcast.po.
 """
 
@@ -9,7 +10,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from core.buttons import button
+from core.buttons import button, pager
 from core.errors import UserError
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
@@ -19,6 +20,9 @@ PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; what people a
 ROOM = 29  # messages of the last second, answers among them, after which the broadcast waits
 BATCH = 14  # half a second's worth: what a crash leaves in doubt at the most
 THREADS = 6
+OPEN_ENDS = ("doubt", "failed")  # what can be listed, and sent once more by hand
+PAGE = 20
+STEP_S = 0.5  # the longest wait without a look whether the bot is about to end
 AUDIENCES = ("all", "active:7", "active:30", "paid", "unpaid", "lang:ru", "lang:en")
 
 
@@ -34,6 +38,8 @@ def register(bot):
     bot.button("broadcast:check", check, right="broadcast", number=int)
     for act in ("start", "pause", "resume", "stop"):
         bot.button(f"broadcast:{act}", ACTS[act], right="broadcast", number=int)
+    bot.button("broadcast:who", show_who, right="broadcast", number=int, state=str, page=int)
+    bot.button("broadcast:again", again, right="broadcast", number=int, state=str)
     bot.admin_menu("broadcast.menu", "broadcast:list", row=3)
     bot.every(1, "broadcast", Sending().step)
 
@@ -43,8 +49,20 @@ def begin(ctx):
     replied = ctx.message.get("reply_to_message")
     if replied is None:
         raise UserError("broadcast.how", buttons=[button("common.back", "broadcast:list")])
-    found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, replied["message_id"], ctx.now)
+    links = links_in(replied)
+    found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, replied["message_id"], ctx.now, links)
     show_draft(ctx, found.id)
+
+
+def links_in(message):
+    """Return the rows of a message's buttons that open an address; others would do nothing in our name."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    links = [[{"text": cell["text"], "url": cell["url"]} for cell in row if cell.get("url")] for row in rows]
+    return [row for row in links if row]
+
+
+def _markup(found):
+    return {"inline_keyboard": found.links} if found.links else None
 
 
 def show_list(ctx):
@@ -150,7 +168,7 @@ def preview(ctx, number):
     """Send a copy to oneself, exactly as everybody will get it."""
     found = _get(ctx, number)
     try:
-        ctx.copy(found.chat_id, found.message_id)
+        ctx.copy(found.chat_id, found.message_id, _markup(found))
     except TelegramError as error:
         log.info("a preview was refused: %s", error)
         raise UserError("broadcast.gone") from None
@@ -210,55 +228,74 @@ def _move(ctx, number, states, state):
 def _progress(bot, found):
     """Return (key, rows, values) of a broadcast's progress screen."""
     counts = bot.broadcasts.progress(found.id)
-    values = {name: counts.get(name, 0) for name in ("sent", "blocked", "failed")}
-    values |= {
-        "number": found.id,
-        "left": counts.get("pending", 0) + counts.get("sending", 0),
-        "total": sum(counts.values()),
-    }
-    rows = {
-        "running": [
-            [
-                button("broadcast.pause", "broadcast:pause", found.id),
-                button("broadcast.stop", "broadcast:stop", found.id),
-            ]
-        ],
-        "paused": [
-            [
-                button("broadcast.resume", "broadcast:resume", found.id),
-                button("broadcast.stop", "broadcast:stop", found.id),
-            ]
-        ],
-    }.get(found.state, [])
+    values = {name: counts.get(name, 0) for name in ("sent", "blocked", *OPEN_ENDS)}
+    left, total = counts.get("pending", 0) + counts.get("sending", 0), sum(counts.values())
+    values |= {"number": found.id, "left": left, "total": total}
+    hold = {"running": "pause", "paused": "resume"}.get(found.state)
+    acts = [button(f"broadcast.{act}", f"broadcast:{act}", found.id) for act in (hold, "stop") if hold]
+    open_ends = [
+        button(f"broadcast.who_{state}", "broadcast:who", found.id, state, 0, n=counts[state])
+        for state in OPEN_ENDS
+        if counts.get(state) and not found.totals
+    ]
     end = [button("common.back", "broadcast:list"), button("common.menu", "start:menu")]
-    return f"broadcast.is_{found.state}", [*rows, end], values
+    return f"broadcast.is_{found.state}", [acts, *open_ends, end], values
+
+
+def show_who(ctx, number, state, page):
+    """List whose copy is in doubt or was not sent, with the way to send it once more."""
+    found, count = _get(ctx, number), ctx.broadcasts.progress(number).get(state, 0)
+    if state not in OPEN_ENDS or found.totals or not count or not 0 <= page <= count // PAGE:
+        raise UserError("common.old_button")
+    people = ctx.broadcasts.recipients(number, state, PAGE, page * PAGE)
+    lines = [ctx.say("broadcast.person", name=user.first_name, id=user.telegram_id or 0) for user in people]
+    ended = found.state in ("done", "stopped")
+    rows = [button("broadcast.again", "broadcast:again", number, state, n=count)] if ended else []
+    pages = pager(page, -(-count // PAGE), "broadcast:who", number, state)
+    back = [button("common.back", "broadcast:draft", number), button("common.menu", "start:menu")]
+    ctx.edit(f"broadcast.list_{state}", [*rows, *pages, back], number=number, n=count, lines=ctx.lines(lines))
+
+
+def again(ctx, number, state):
+    """Send once more to those whose copy is in doubt or was not sent."""
+    if state not in OPEN_ENDS or not ctx.broadcasts.again(number, [state]):
+        raise UserError("common.old_button")
+    show_draft(ctx, number)
 
 
 class Turns:
     """Lets copies go one at a time, evenly, behind the answers to people, and none while Telegram wants a pause."""
 
     def __init__(self, bot):
-        self._sender, self._clock = bot.sender, bot.clock
+        self._sender, self._clock, self._stopping = bot.sender, bot.clock, bot.stopping
         self._next = bot.clock.monotonic() + 1  # a former run may have sent as much as it could just now
         self._guard = threading.Lock()
 
     def wait(self, chat):
-        """Wait for one's turn, and until the chat has not been written to for a second; answers to it wait meanwhile."""
+        """Wait for one's turn, and until the chat has not been written to for a second; answers to it wait meanwhile.
+
+        Return False when the bot is about to end: then it is nobody's turn any more.
+        """
         self._sender.hold(chat, 1)
         while chat in self._sender.lately():
-            self._clock.sleep(0.1)
+            if not self._sleep(0.1):
+                return False
             self._sender.hold(chat, 1)
         with self._guard:
-            self._sleep_until(self._next)
-            while len(self._sender.lately()) >= ROOM:
-                self._clock.sleep(0.03)
+            while (pause := self._next - self._clock.monotonic()) > 0 or len(self._sender.lately()) >= ROOM:
+                if not self._sleep(min(STEP_S, pause) if pause > 0 else 0.03):
+                    return False
+            if self._stopping.is_set():
+                return False
             self._sender.reserve(chat)
             self._next = max(self._next, self._clock.monotonic() - 1) + 1 / PER_SECOND
+            return True
 
-    def _sleep_until(self, turn):
-        pause = turn - self._clock.monotonic()
-        if pause > 0:
-            self._clock.sleep(pause)
+    def _sleep(self, seconds):
+        """Wait a moment; tell whether the bot goes on."""
+        if not self._stopping.is_set():
+            self._clock.sleep(seconds)
+        return not self._stopping.is_set()
 
     def hold(self, seconds):
         """Let nobody go for this long."""
@@ -273,42 +310,53 @@ class Sending:
         self._turns = None
         self._pool = None
         self._shown = None
+        self._unmarked = []  # (broadcast, outcomes) that no row could say yet
 
     def step(self, bot, now):
         """Send the next copies of the running broadcast; return whether there may be more."""
+        self._mark(bot)
+        if self._turns is None:
+            if count := bot.broadcasts.doubt():
+                log.warning("%s copies were on their way when the last run ended: they are in doubt", count)
+            self._turns = Turns(bot)
         found = bot.broadcasts.running()
-        if found is None:
+        if found is None or bot.stopping.is_set():
             return False
-        self._turns = self._turns or Turns(bot)
         people = bot.broadcasts.claim(found.id, BATCH)
         if people:
-            bot.broadcasts.mark(found.id, self._send(bot, found, people))
+            self._send(bot, found, people)
+            self._mark(bot)
         elif bot.broadcasts.move(found.id, ["running"], "done", now):
             log.info("broadcast %s is done", found.id)
         self._show(bot, found.id, now, last=not people)
         return bool(people)
 
+    def _mark(self, bot):
+        """Write down what became of copies; while no row can be written, nothing more is sent."""
+        while self._unmarked:
+            bot.broadcasts.mark(*self._unmarked[0])
+            self._unmarked.pop(0)
+
     def _send(self, bot, found, people):
-        """Copy the message to some people; return {user id: outcome}."""
+        """Copy the message to some people, and note the outcomes; whatever stops this leaves the others in doubt."""
+        outcomes = {user_id: "doubt" for user_id, _telegram_id in people}
+        self._unmarked.append((found.id, outcomes))
+
+        def send(person):
+            outcomes[person[0]] = self._one(bot, found, *person)
+
         if bot.updates.threaded:
             self._pool = self._pool or ThreadPoolExecutor(THREADS, thread_name_prefix="broadcast")
-            outcomes = self._pool.map(lambda person: self._one(bot, found, *person), people)
+            list(self._pool.map(send, people))
         else:
-            outcomes = [self._one(bot, found, *person) for person in people]
-        return dict(zip((user for user, _telegram_id in people), outcomes, strict=True))
+            for person in people:
+                send(person)
 
     def _one(self, bot, found, user_id, telegram_id):
-        while True:
-            self._turns.wait(telegram_id)
+        place = {"chat_id": telegram_id, "from_chat_id": found.chat_id, "message_id": found.message_id}
+        while self._turns.wait(telegram_id):
             try:
-                bot.sender.call(
-                    "copyMessage",
-                    chat_id=telegram_id,
-                    from_chat_id=found.chat_id,
-                    message_id=found.message_id,
-                    wait=False,
-                    reserved=True,
-                )
+                bot.sender.call("copyMessage", reply_markup=_markup(found), wait=False, reserved=True, **place)
                 bot.sender.hold(telegram_id, 1)  # as before it, in `wait`
                 return "sent"
             except TelegramError as error:
@@ -316,14 +364,14 @@ class Sending:
                     self._turns.hold(error.retry_after)
                     continue
                 if error.is_gone:
-                    bot.users.mark_blocked(telegram_id, True)
                     return "blocked"
                 log.warning("broadcast %s to user %s: %s", found.id, user_id, error)
                 return "failed"
             except NotSent:
                 self._turns.hold(1)
             except UnknownOutcome:
-                return "failed"  # it may have arrived: at most once
+                return "doubt"  # it may have arrived: at most once
+        return "pending"
 
     def _show(self, bot, number, now, last):
         """Edit the author's progress message every few seconds."""

@@ -30,6 +30,7 @@ def register(bot):
     bot.step("desk:words", take_words, right="topups")
     bot.admin_menu("desk.menu", "transfer:list", row=1, values=count)
     bot.on("payment.submitted", tell_desk)
+    bot.every(10, "requests", tell_unheard)
     bot.every(60, "reminders", remind)
 
 
@@ -43,9 +44,23 @@ def count(bot):
 
 def tell_desk(bot, fact, now):
     """Bring a new request to everybody who may decide on it."""
-    topup = bot.payments.get(fact.data["topup"])
-    for reader, chat_id in bot.desk("topups"):
-        _send_copy(bot, topup, reader, chat_id, f"topup:{topup.id}:{chat_id or reader.id}", now)
+    _tell(bot, bot.payments.get(fact.data["topup"]), now)
+
+
+def tell_unheard(bot, now):
+    """Bring the requests nobody has heard of to those who can be reached by now."""
+    for topup in bot.payments.unheard():
+        _tell(bot, topup, now)
+
+
+def _tell(bot, topup, now):
+    """Send everybody a copy; when nobody can be reached, say so to the payer, once."""
+    readers, ref = bot.desk("topups"), bot.payments.ref(topup.id)
+    lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones have keys of their own
+    for reader, chat_id in readers:
+        _send_copy(bot, topup, reader, chat_id, f"{ref}:{chat_id or reader.id}{f':r{lost}' if lost else ''}", now)
+    if not readers:
+        bot.notify(topup.user_id, "desk.nobody", unique=f"{ref}:nobody", now=now, buttons=bot.home(), number=topup.id)
 
 
 def _send_copy(bot, topup, reader, chat_id, unique, now):
@@ -57,7 +72,7 @@ def _send_copy(bot, topup, reader, chat_id, unique, now):
         now=now,
         chat_id=chat_id,
         media=media,
-        ref=f"topup:{topup.id}",
+        ref=bot.payments.ref(topup.id),
         buttons=_decision(bot, topup, chat_id),
         **_facts(bot, topup, bot.lang_of(reader), now),
     )

@@ -1,6 +1,7 @@
 """/support: write to a person from anywhere; /paysupport: the same about a payment; /terms: what is sold, and how.
 
-What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there.
+What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there. It is
+"passed on" once Telegram has taken a copy; when nobody can be reached it waits, and its writer is told so.
 Settings, all of which can be changed from the chat: SUPPORT_CONTACT, a @name or a link to write to besides; TERMS_TEXT,
 SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each with a _RU for readers of Russian.
 Texts: support.* in data/texts/<lang>/support.po.
@@ -14,7 +15,6 @@ from core.forms import file_in
 from core.settings import contact
 
 ABOUT = {"job": "support.about_job", "pay": "support.about_pay"}
-MAX_WORDS = 1000
 BLOCKED_PAUSE = timedelta(hours=1)
 TEXTS = ("TERMS_TEXT", "SUPPORT_TEXT", "PAYSUPPORT_TEXT")
 
@@ -30,6 +30,10 @@ def register(bot):
     bot.command("terms", terms, about="support.about_terms", blocked=True)
     bot.button("support:open", ask, about=str, blocked=True)
     bot.step("support:words", take_words, blocked=True)
+    bot.on("letter.written", tell_staff)
+    bot.on("message.sent", note_passed)
+    bot.on("message.lost", note_lost)
+    bot.every(10, "letters", tell_unheard)
 
 
 def support(ctx):
@@ -85,31 +89,72 @@ def take_words(ctx):
     data, now_s = ctx.draft.data, ctx.now.timestamp()
     if ctx.user.banned and now_s - data["sent_at"] < BLOCKED_PAUSE.total_seconds():
         raise UserError("support.later", buttons=[[]])
-    _tell(ctx, data["about"], words[:MAX_WORDS], file)
-    ctx.drafts.put(ctx.user.id, "support", ctx.now, step=None, data=data | {"sent_at": now_s})
-    ctx.reply("support.sent", ctx.bot.home())
-
-
-def _tell(ctx, about, words, file):
     media = {"kind": file["kind"], "file_id": file["file_id"]} if file else None
-    for reader, chat_id in ctx.bot.desk("message"):
-        card = link("common.user", f"https://t.me/{ctx.bot.username}?start=u{ctx.user.id}")
-        rows = [
-            [
-                button("support.answer", "users:message", ctx.user.id),
-                card if chat_id else button("common.user", "users:card", ctx.user.id),
-            ]
-        ]
-        ctx.notify(
-            reader.id,
-            "support.request",
-            unique=f"support:{ctx.update_id}:{chat_id or reader.id}",
-            chat_id=chat_id,
-            buttons=rows,
-            media=media,
-            name=ctx.user.first_name,
-            id=ctx.user.telegram_id,
-            words=words,
-            username=f" @{ctx.user.username}" if ctx.user.username else "",
-            about=_topic(ctx.bot, ctx.bot.lang_of(reader), about),
-        )
+    ctx.letters.write(ctx.user.id, data["about"], words, media, ctx.now)
+    ctx.drafts.put(ctx.user.id, "support", ctx.now, step=None, data=data | {"sent_at": now_s})
+    ctx.answered = True  # what became of it is said when it is known
+
+
+def tell_staff(bot, fact, now):
+    """Bring a letter to the people who answer."""
+    if (letter := bot.letters.get(fact.data["letter"])) is not None:
+        _tell(bot, letter, now)
+
+
+def tell_unheard(bot, now):
+    """Bring the letters nobody has seen to those who can be reached by now."""
+    for letter in bot.letters.unheard():
+        _tell(bot, letter, now)
+
+
+def note_passed(bot, fact, now):
+    """Tell the writer that somebody has the letter; the first copy counts."""
+    number = bot.letters.number_in(fact.data["ref"])
+    if number is not None and bot.letters.passed(number):
+        writer = bot.letters.get(number).user_id
+        bot.notify(writer, "support.sent", unique=f"letter:{number}:passed", now=now, buttons=bot.home())
+
+
+def note_lost(bot, fact, now):
+    """Tell the writer that the letter waits, when its last copy is lost."""
+    number, ref = bot.letters.number_in(fact.data["ref"]), fact.data["ref"]
+    letter = None if number is None else bot.letters.get(number)
+    if letter is not None and not bot.outbox.states(ref) & {"pending", "sent"}:
+        _say_it_waits(bot, letter, now)
+
+
+def _say_it_waits(bot, letter, now):
+    unique = f"letter:{letter.id}:waits"
+    bot.notify(letter.user_id, "support.waits", unique=unique, now=now, buttons=bot.home())
+
+
+def _tell(bot, letter, now):
+    """Send everybody who answers a copy; when nobody can be reached, say so to the writer, once."""
+    readers, ref = bot.desk("message"), bot.letters.ref(letter.id)
+    lost = bot.outbox.rounds(ref)
+    for reader, chat_id in readers:
+        unique = f"{ref}:{chat_id or reader.id}{f':r{lost}' if lost else ''}"
+        _send_copy(bot, letter, reader, chat_id, unique, now)
+    if not readers:
+        _say_it_waits(bot, letter, now)
+
+
+def _send_copy(bot, letter, reader, chat_id, unique, now):
+    writer = letter.user
+    card = link("common.user", f"https://t.me/{bot.username}?start=u{writer.id}")
+    person = card if chat_id else button("common.user", "users:card", writer.id)
+    bot.notify(
+        reader.id,
+        "support.request",
+        unique=unique,
+        now=now,
+        chat_id=chat_id,
+        buttons=[[button("support.answer", "users:message", writer.id), person]],
+        media=letter.media,
+        ref=bot.letters.ref(letter.id),
+        name=writer.first_name,
+        id=writer.telegram_id,
+        words=letter.words,
+        username=f" @{writer.username}" if writer.username else "",
+        about=_topic(bot, bot.lang_of(reader), letter.about),
+    )

@@ -1,4 +1,9 @@
-"""Broadcasts: one row a recipient, `sending` before Telegram is asked. A crash resumes and sends nothing twice."""
+"""Broadcasts: one row a recipient, `sending` before Telegram is asked. A crash resumes and sends nothing twice.
+
+pending ──▶ sending ──▶ sent, blocked, failed, doubt (it may have arrived: a kill, or an answer that did not come)
+   ▲                              └──────┴── by hand, once more ──┐
+   └───────────────────────────────────────────────────────────────┘
+"""
 
 from datetime import timedelta
 
@@ -11,12 +16,11 @@ from storage.tables import Broadcast, Entry, Recipient, User
 PAID = ("topup", "stars")
 
 
-def create(author_id, chat_id, message_id, now):
-    """Keep the message to be copied, as a draft for everybody."""
+def create(author_id, chat_id, message_id, now, links=None):
+    """Keep the message to be copied, as a draft for everybody; `links` are its rows of buttons, {"text", "url"} each."""
+    place = {"author": author_id, "chat_id": chat_id, "message_id": message_id}
     with transaction():
-        return Broadcast.create(
-            author=author_id, chat_id=chat_id, message_id=message_id, audience="all", created_at=now
-        )
+        return Broadcast.create(**place, audience="all", created_at=now, links=links or None)
 
 
 def get(broadcast_id):
@@ -104,20 +108,66 @@ def claim(broadcast_id, limit):
 
 
 def mark(broadcast_id, outcomes):
-    """Write down what became of copies: {user id: sent, blocked, failed or pending (not sent, try again)}."""
+    """Write down what became of copies: {user id: sent, blocked, failed, doubt or pending (not sent, try again)}."""
     with transaction():
         for state in set(outcomes.values()):
             ids = [user_id for user_id, outcome in outcomes.items() if outcome == state]
             Recipient.update(state=state).where(
                 Recipient.broadcast == broadcast_id, Recipient.user.in_(ids), Recipient.state == "sending"
             ).execute()
+            if state == "blocked":
+                User.update(blocked_bot=True).where(User.id.in_(ids)).execute()
+
+
+def doubt():
+    """sending → doubt, for what a former run has left: nobody knows whether it arrived; return how many there are."""
+    with transaction():
+        return Recipient.update(state="doubt").where(Recipient.state == "sending").execute()
+
+
+def again(broadcast_id, states):
+    """Send once more to the recipients in some of `states` (doubt, failed), of a broadcast that has ended; return how many."""
+    with transaction():
+        chosen = Recipient.broadcast == broadcast_id, Recipient.state.in_(states)
+        ended = Broadcast.id == broadcast_id, Broadcast.state.in_(("done", "stopped"))
+        some = fn.EXISTS(Recipient.select(Recipient.user).where(*chosen))
+        if not Broadcast.update(state="running", ended_at=None).where(*ended, some).execute():
+            return 0
+        return Recipient.update(state="pending").where(*chosen).execute()
+
+
+def recipients(broadcast_id, state, limit, skip=0):
+    """Return users whose copy is in a state, by their numbers."""
+    with connection():
+        query = User.select().join(Recipient, on=Recipient.user)
+        query = query.where(Recipient.broadcast == broadcast_id, Recipient.state == state)
+        return list(query.order_by(User.id).offset(skip).limit(limit))
 
 
 def progress(broadcast_id):
     """Return {state: recipients}."""
     with connection():
-        query = Recipient.select(Recipient.state, fn.COUNT(Recipient.user)).where(Recipient.broadcast == broadcast_id)
-        return dict(query.group_by(Recipient.state).tuples())
+        kept = Broadcast.select(Broadcast.totals).where(Broadcast.id == broadcast_id).scalar()
+        return kept or _counts(broadcast_id)
+
+
+def _counts(broadcast_id):
+    query = Recipient.select(Recipient.state, fn.COUNT(Recipient.user)).where(Recipient.broadcast == broadcast_id)
+    return dict(query.group_by(Recipient.state).tuples())
+
+
+def sum_up(before):
+    """Keep only the sums of broadcasts that ended before a time; return how many recipients' rows went."""
+    with connection():
+        old = Broadcast.state.in_(("done", "stopped")), Broadcast.ended_at < before, Broadcast.totals.is_null()
+        found = [broadcast_id for (broadcast_id,) in Broadcast.select(Broadcast.id).where(*old).tuples()]
+    gone = 0
+    for broadcast_id in found:
+        with transaction():
+            ended = Broadcast.id == broadcast_id, Broadcast.state.in_(("done", "stopped"))
+            if Broadcast.update(totals=_counts(broadcast_id)).where(*ended).execute():
+                gone += Recipient.delete().where(Recipient.broadcast == broadcast_id).execute()
+    return gone
 
 
 def newest(limit=6):

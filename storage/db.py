@@ -7,23 +7,28 @@ never while a handler waits for the network.
 """
 
 import collections
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import peewee
 from peewee import (
     SQL,
     BigAutoField,
     BigIntegerField,
+    DatabaseError,
     DatabaseProxy,
     InterfaceError,
     Model,
     NodeList,
-    OperationalError,
     SqliteDatabase,
 )
+from playhouse.pool import MaxConnectionsExceeded
+
+from storage.clean import clean
 
 database = DatabaseProxy()
 _url = None  # of the database in use
@@ -36,8 +41,22 @@ STATEMENT_TIMEOUT_MS = 30_000
 DEAD_MS = 20_000  # a server that acknowledges nothing for so long is away
 
 
+# What no operation is to blame for: https://sqlite.org/rescode.html …
+SQLITE_TROUBLE = frozenset({
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+})  # fmt: skip
+# … and https://www.postgresql.org/docs/current/errcodes-appendix.html: the connection, a rollback by the server
+# (a deadlock, say), resources such as the disk, an intervention of the operator's, the system.
+POSTGRES_TROUBLE = ("08", "40", "53", "57", "58")
+READ_ONLY = "25006"  # the server has become a replica: another connection may lead to the new one
+
+
 class StorageDown(Exception):
-    """The database could not be reached or dropped the connection; nothing of this operation was kept."""
+    """The database cannot be reached, or cannot read or write now; nothing of this operation was kept.
+
+    Nobody's fault: what meets it is put back, without counting a try.
+    """
 
 
 class FairLock:
@@ -98,6 +117,22 @@ class UtcField(BigIntegerField):
     def python_value(self, value):
         """Return the aware datetime of stored microseconds."""
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class TextField(peewee.TextField):
+    """A text, cleaned of what one of the two databases does not take."""
+
+    def adapt(self, value):
+        """Return the text as it can be kept."""
+        return clean(super().adapt(value))
+
+
+class JSONField(peewee.JSONField):
+    """Plain data; its texts are cleaned like a `TextField`'s."""
+
+    def db_value(self, value):
+        """Return the data as it can be kept."""
+        return super().db_value(clean(value))
 
 
 class Table(Model):
@@ -221,30 +256,53 @@ def _postgres(url):
 def connection():
     """Have a connection for the block. Nested blocks share it; PostgreSQL's goes back to the pool at the end.
 
-    Raise StorageDown when the server is away or went away; SQLite's errors come as they are.
+    Raise StorageDown when the database is away, or cannot read or write now.
     """
     db = database.obj
-    if not db.is_closed():
+    if getattr(_thread, "inside", None) is db:
         yield db
         return
     pooled = is_postgres()
     try:
-        db.connect()
-    except (OperationalError, InterfaceError) as error:
-        if pooled:
-            raise StorageDown(str(error)) from error
-        raise
-    try:
+        if db.is_closed():
+            db.connect()
+        _thread.inside = db
         yield db
-    except (OperationalError, InterfaceError) as error:
-        if pooled and not db.is_closed() and db.connection().closed:
-            db.manual_close()  # a connection the server has closed must not go back to the pool
-            db.close_idle()  # and the others are most likely gone, too
-            raise StorageDown(str(error)) from error
+    except (DatabaseError, InterfaceError, MaxConnectionsExceeded) as error:
+        lost, trouble = pooled and (db.is_closed() or db.connection().closed), _trouble(error)
+        if lost or getattr(trouble, "sqlstate", None) == READ_ONLY:
+            _leave_server(db)
+        if lost or trouble:
+            raise StorageDown(str(trouble or error)) from error
         raise
     finally:
+        _thread.inside = None
         if pooled and not db.is_closed():
             db.close()
+
+
+def _trouble(error):
+    """Return the error that speaks of the database's own state, and not of what it was asked; None when none does.
+
+    It may be one that a failed rollback came of: where SQLite's disk is full there is nothing left to roll back.
+    """
+    while error is not None and not _is_trouble(error):
+        error = error.__context__
+    return error
+
+
+def _is_trouble(error):
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in SQLITE_TROUBLE
+    return (getattr(error, "sqlstate", None) or "").startswith((*POSTGRES_TROUBLE, READ_ONLY))
+
+
+def _leave_server(db):
+    """Give up all connections to a server that is not the one to write to any more."""
+    if not db.is_closed():
+        db.manual_close()  # it must not go back to the pool
+    db.close_idle()  # and the others are most likely the same
 
 
 def writes():
@@ -260,9 +318,22 @@ def transaction():
     """
     _thread.writes = writes() + 1
     with connection() as db:
-        if db.in_transaction() or is_postgres():
+        if db.in_transaction():
             with db.atomic():
                 yield db
-        else:
-            with _write_lock, db.atomic():
+            return
+        try:
+            with nullcontext() if is_postgres() else _write_lock, db.atomic():
                 yield db
+        finally:
+            waiting, _thread.afterwards = getattr(_thread, "afterwards", ()), ()
+            for call in waiting:
+                call()
+
+
+def afterwards(call):
+    """Call something once this thread's transaction has ended, either way; outside of one at once."""
+    if database.obj.is_closed() or not database.obj.in_transaction():
+        call()
+    else:
+        _thread.afterwards = (*getattr(_thread, "afterwards", ()), call)

@@ -1,5 +1,7 @@
 """How the rows are: can they be written, how much waits and since when."""
 
+import secrets
+
 from peewee import fn
 
 from storage.db import connection, transaction
@@ -7,13 +9,15 @@ from storage.jobs import OPEN
 from storage.tables import Inbox, Job, Outbox, Stored
 
 WRITE_TEST = "write_test"
+ROOM = 16_384  # bytes: more than a page of either database, and random, so that it is not made smaller
 
 
 def try_write(now):
-    """Write a row, as proof that rows can be written; raise when they can't."""
-    row = Stored.insert(name=WRITE_TEST, value=now.isoformat(), updated_at=now)
+    """Write a row that takes new room, as proof that there is some, and make it small again; raise when it can't be done."""
     with transaction():
-        row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
+        for value in (secrets.token_hex(ROOM // 2), now.isoformat()):
+            row = Stored.insert(name=WRITE_TEST, value=value, updated_at=now)
+            row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
 
 
 def figures():

@@ -5,6 +5,7 @@ Delivery is at least once: a send whose outcome is unknown is made again.
 
 from datetime import timedelta
 
+from storage import facts
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Outbox
@@ -33,28 +34,76 @@ def _due(now, limit):
     return query.order_by(Outbox.send_at, Outbox.id).limit(limit)
 
 
-def sent(row, message_id):
-    """Close a message Telegram has taken; without a `ref` nobody needs the row any more."""
-    with transaction():
-        if row.ref is None:
-            Outbox.update(state="sent", message_id=message_id, values={}, buttons=[]).where(
-                Outbox.id == row.id
-            ).execute()
-        else:
-            Outbox.update(state="sent", message_id=message_id).where(Outbox.id == row.id).execute()
+def sent(row, message_id, now, as_text=False):
+    """Close a message Telegram has taken; without a `ref` nobody needs its words any more.
+
+    `as_text`: the words are a message of their own, below the picture or without it.
+    """
+    gone = {"values": {}, "buttons": []} if row.ref is None else {}
+    alone = {"media": None} if as_text else {}
+    _close(row, now, "sent", message_id=message_id, **gone, **alone)
 
 
-def dropped(row):
+def dropped(row, now):
     """Close a message that can never arrive (blocked, no such chat)."""
+    _close(row, now, "dropped")
+
+
+def set_aside(row, now):
+    """Take a message that cannot be sent as it is out of the others' way, until the next start."""
+    _close(row, now, "aside")
+
+
+def _close(row, now, state, **fields):
+    """End a pending message; with a `ref`, others hear of it: `message.sent` or `message.lost`."""
     with transaction():
-        Outbox.update(state="dropped").where(Outbox.id == row.id).execute()
+        query = Outbox.update(state=state, **fields).where(Outbox.id == row.id, Outbox.state == "pending")
+        if query.execute() and row.ref is not None:
+            facts.emit("message.sent" if state == "sent" else "message.lost", now, ref=row.ref, user=row.user_id)
 
 
-def postponed(row, now):
+def postponed(row, now, at_least_s=0):
     """Try a message again later, each time after a longer wait."""
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries)
+    wait = max(timedelta(seconds=at_least_s), min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries))
     with transaction():
         Outbox.update(tries=Outbox.tries + 1, send_at=now + wait).where(Outbox.id == row.id).execute()
+
+
+def held(row, until):
+    """Have a message wait for its chat; that is no try."""
+    with transaction():
+        Outbox.update(send_at=until).where(Outbox.id == row.id).execute()
+
+
+def again(now):
+    """Try once more what was set aside, e.g. before an upgrade; return how many there are."""
+    with transaction():
+        return Outbox.update(state="pending", send_at=now, tries=0).where(Outbox.state == "aside").execute()
+
+
+def alive(refs):
+    """Return those of the `refs` that have a message on its way, sent or set aside: one that was not just dropped."""
+    with connection():
+        found = Outbox.select(Outbox.ref).where(Outbox.ref.in_(refs), Outbox.state != "dropped") if refs else []
+        return {row.ref for row in found}
+
+
+def states(ref):
+    """Return the states of the messages under a `ref`."""
+    with connection():
+        return {row.state for row in Outbox.select(Outbox.state).where(Outbox.ref == ref).distinct()}
+
+
+def rounds(ref):
+    """Return how many messages under a `ref` were dropped: the next copies have other keys than those."""
+    with connection():
+        return Outbox.select().where(Outbox.ref == ref, Outbox.state == "dropped").count()
+
+
+def to_person(row):
+    """Send what a group does not take to the user it would be in the language of."""
+    with transaction():
+        Outbox.update(chat_id=None).where(Outbox.id == row.id).execute()
 
 
 def readdress(old, new):
@@ -73,9 +122,3 @@ def sent_for(ref):
     """Return the messages sent under a `ref`, e.g. every admin's copy of a request."""
     with connection():
         return list(Outbox.select().where(Outbox.ref == ref, Outbox.state == "sent"))
-
-
-def forget_sent(before):
-    """Remove closed rows older than a time."""
-    with transaction():
-        return Outbox.delete().where(Outbox.state != "pending", Outbox.send_at < before).execute()

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from peewee import fn
 
-from storage import acts, facts, ledger, persons, words
+from storage import acts, facts, ledger, outbox, persons, words
 from storage.db import connection, transaction
 from storage.tables import Charge, Entry, Sketch, TopUp, User
 
@@ -196,6 +196,18 @@ def waiting(limit=10):
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.state == "pending")
         return list(query.order_by(TopUp.id).limit(limit))
+
+
+def ref(topup_id):
+    """Return the `ref` under which the staff's copies of a request stand in the outbox."""
+    return f"topup:{topup_id}"
+
+
+def unheard(limit=200):
+    """Return requests that wait for an admin and of which no copy is under way: nobody has heard of them yet."""
+    found = waiting(limit)
+    copied = outbox.alive([ref(topup.id) for topup in found])
+    return [topup for topup in found if ref(topup.id) not in copied]
 
 
 def count_waiting():

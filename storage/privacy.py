@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from peewee import fn
 
-from storage import db, facts, jobs, words
+from storage import db, facts, jobs, letters, words
 from storage.db import connection, transaction
 from storage.jobs import OPEN
-from storage.tables import Account, Alarm, Broadcast, Charge, Draft, Inbox, Job, Outbox, Sketch, TopUp, User
+from storage.tables import Account, Alarm, Broadcast, Charge, Draft, Inbox, Job, Letter, Outbox, Sketch, TopUp, User
 
 NOBODY = {
     "telegram_id": None,
@@ -67,6 +67,7 @@ def erase(user_id, now):
         _forget_topups(TopUp.user == user_id)
         TopUp.update(state="cancelled").where(TopUp.user == user_id, TopUp.state == "new").execute()
         words.forget(user_id)
+        _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         _forget_id(telegram_id)
         facts.emit("user.erased", now, user=user_id)
@@ -100,6 +101,14 @@ def _forget_id(telegram_id):
     for sent in Broadcast.select().where(Broadcast.audience.startswith("ids:"), Broadcast.audience.contains(word)):
         others = [one for one in sent.audience.removeprefix("ids:").split(",") if one.strip() != word]
         Broadcast.update(audience=f"ids:{','.join(others) or 0}").where(Broadcast.id == sent.id).execute()
+
+
+def _forget_letters(user_id):
+    """Forget what somebody wrote to the staff, and the copies of it, in which the name stands."""
+    ids = [letter_id for (letter_id,) in Letter.select(Letter.id).where(Letter.user == user_id).tuples()]
+    for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
+        Outbox.delete().where(Outbox.ref.in_([letters.ref(one) for one in some])).execute()
+    Letter.delete().where(Letter.user == user_id).execute()
 
 
 def _forget_topups(which):

@@ -1,25 +1,28 @@
 """Settings changed from the chat: they win over the environment and take effect at once.
 
-Reads are cached for at most 300 s; a change in this process drops the cache.
+Reads are cached (`storage/cached.py`); a change in this process drops the cache when it is committed.
 """
 
-import time
-
 from storage import acts
-from storage.db import connection, transaction
+from storage.cached import Cached
+from storage.db import afterwards, connection, transaction
 from storage.tables import Stored
 
-CACHE_S = 300
 SHOWN = 200  # characters of a value in the log of acts
-_cache = {"at": None, "values": {}}
+
+
+def _read():
+    with connection():
+        return dict(Stored.select(Stored.name, Stored.value).tuples())
+
+
+_cache = Cached(_read)
+forget = _cache.forget
 
 
 def get(name, default=None):
     """Return the stored text of a setting, or `default`."""
-    if _cache["at"] is None or time.monotonic() - _cache["at"] > CACHE_S:
-        with connection():
-            _cache.update(values=dict(Stored.select(Stored.name, Stored.value).tuples()), at=time.monotonic())
-    return _cache["values"].get(name, default)
+    return _cache.get().get(name, default)
 
 
 def put(name, value, *, now, actor=None):
@@ -32,9 +35,5 @@ def put(name, value, *, now, actor=None):
         ).execute()
         if actor is not None:
             acts.note(actor, "setting", now, ref=name, words=str(value)[:SHOWN])
-    forget()
-
-
-def forget():
-    """Drop the cache."""
-    _cache["at"] = None
+        forget()
+        afterwards(forget)  # whoever read in between has read what was there before

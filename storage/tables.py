@@ -13,12 +13,10 @@ from peewee import (
     CompositeKey,
     ForeignKeyField,
     IntegerField,
-    JSONField,
     SmallIntegerField,
-    TextField,
 )
 
-from storage.db import IdField, Table, UtcField, connection
+from storage.db import IdField, JSONField, Table, TextField, UtcField, connection
 
 
 class Person(Table):
@@ -302,7 +300,7 @@ class Outbox(Table):
     buttons = JSONField(default=list)
     media = JSONField(null=True)  # {"kind", "file_id"}
     ref = TextField(null=True, index=True)
-    state = TextField(default="pending")  # pending, sent, dropped
+    state = TextField(default="pending")  # pending, sent, dropped (it can never arrive), aside (until the next start)
     message_id = BigIntegerField(null=True)
     tries = SmallIntegerField(default=0)
     send_at = UtcField()
@@ -447,6 +445,8 @@ class Broadcast(Table):
     created_at = UtcField()
     started_at = UtcField(null=True)
     ended_at = UtcField(null=True)
+    links = JSONField(null=True)  # the message's buttons that open an address, as rows of {"text", "url"}
+    totals = JSONField(null=True)  # {state: recipients}, once their rows have gone
 
 
 class Recipient(Table):
@@ -454,11 +454,26 @@ class Recipient(Table):
 
     broadcast = ForeignKeyField(Broadcast)
     user = ForeignKeyField(User)
-    state = TextField(default="pending")  # pending, sending, sent, blocked, failed
+    state = TextField(default="pending")  # pending, sending, sent, blocked, failed, doubt (it may have arrived)
 
     class Meta:
         primary_key = CompositeKey("broadcast", "user")
         indexes = ((("broadcast", "state"), False),)
+
+
+class Letter(Table):
+    """What somebody wrote to the operator's people (`storage/letters.py`)."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    about = TextField()  # job12, pay7, or 0
+    words = TextField()
+    media = JSONField(null=True)  # {"kind", "file_id"}
+    state = TextField(default="waiting")  # waiting, passed
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("state", "created_at"), False),)
 
 
 class Trouble(Table):
@@ -471,5 +486,5 @@ class Trouble(Table):
 
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox,
-    Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
+    Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Letter, Trouble,
 ]  # fmt: skip

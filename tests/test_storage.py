@@ -348,7 +348,7 @@ def test_a_message_that_went_out_is_not_due_again_and_one_with_a_ref_can_be_foun
     outbox.put("one", alice.id, "t", now=NOW, values={"name": "x"})
     outbox.put("two", alice.id, "t", now=NOW, values={"name": "y"}, ref="topup:1")
     for row in outbox.due(NOW):
-        outbox.sent(row, 7)
+        outbox.sent(row, 7, NOW)
     assert outbox.due(NOW) == []
     assert [(row.key, row.message_id, row.values) for row in outbox.sent_for("topup:1")] == [("two", 7, {"name": "y"})]
 

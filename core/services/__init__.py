@@ -12,6 +12,7 @@ from storage import (
     health,
     jobs,
     ledger,
+    letters,
     mydata,
     outbox,
     overlay,
@@ -46,6 +47,7 @@ class Services:
     jobs = jobs
     ledger = ledger
     mydata = mydata
+    letters = letters
     outbox = outbox
     overlay = overlay
     payments = payments

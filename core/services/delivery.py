@@ -19,6 +19,7 @@ from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 from kie.errors import Expired, KieError, TooLarge
 from storage import jobs, ledger, users
+from storage.db import StorageDown
 
 log = logging.getLogger(__name__)
 MAX_UPLOAD = 50 * 1024 * 1024  # Bot API: files a bot uploads
@@ -49,6 +50,7 @@ class Delivery:
         self._client = client
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="delivery") if threads else None
         self._going = {}  # job id → its delivery
+        self._unnoted = {}  # job id → what Telegram has taken, and no row could say so: not to be sent again
 
     def step(self, now):
         """Start the deliveries that are due."""
@@ -73,7 +75,12 @@ class Delivery:
             jobs.undeliverable(job.id)
             return
         try:
-            jobs.delivered(job.id, self._send_all(job))
+            if job.id not in self._unnoted:
+                self._unnoted[job.id] = self._send_all(job)
+            jobs.delivered(job.id, self._unnoted[job.id])
+            del self._unnoted[job.id]
+        except StorageDown as error:  # nobody's fault: the result stays due, and this is no try
+            log.warning("the delivery of job %s could not be noted: %s", job.id, error)
         except TelegramError as error:
             self._refused(job, error, now)
         except (NotSent, UnknownOutcome, KieError) as error:

@@ -5,14 +5,12 @@ It is read anew when a change has been made: at once in this process, within 300
 
 import json
 import threading
-import time
 
 from kie import changes, discovery
 from kie import overlay as layers
 from kie.catalog import Catalog, CatalogError
 from storage import overlay
-
-CACHE_S = 300
+from storage.cached import Cached
 
 
 class Shelf:
@@ -25,36 +23,35 @@ class Shelf:
             self._file = json.load(file)
         self._callbacks = callbacks
         self._guard = threading.Lock()
-        self._version = self._at = self._changes = self._catalog = None
+        self._version = self._made = None
+        self._kept = Cached(self._look)
+        self.forget = self._kept.forget  # look for changes at the next question
 
     def catalog(self):
         """Return the catalogue in use."""
-        with self._guard:
-            if self._at is None or time.monotonic() - self._at > CACHE_S:
-                self._look()
-            return self._catalog
+        return self._kept.get()[1]
+
+    def _changes(self):
+        return self._kept.get()[0]
 
     def _look(self):
+        """Return (changes in force, the catalogue made of them), made anew only when there are others."""
         version = overlay.version()
-        if version != self._version:
-            self._changes = overlay.in_force()
-            self._catalog = self._read(self._changes)
-            self._version = version
-        self._at = time.monotonic()
+        with self._guard:
+            if version != self._version:
+                changes = overlay.in_force()
+                self._made = changes, self._read(changes)
+                self._version = version
+            return self._made
 
     def _read(self, changes):
         full = Catalog.from_data(layers.merged(self._file, changes)) if changes else self._plain
         deaf = {name for name, model in full.models.items() if model.needs_callback and not self._callbacks}
         return full.without(layers.switched_off(changes) | deaf)
 
-    def forget(self):
-        """Look for changes at the next question."""
-        self._at = None
-
     def data(self):
         """Return the parsed file with the changes in force."""
-        self.catalog()
-        return layers.merged(self._file, self._changes)
+        return layers.merged(self._file, self._changes())
 
     def check(self, client, clock, tell=lambda done, total: None):
         """Compare with what KIE offers today and keep the differences; return (all of them, ids of those not told yet).
@@ -68,19 +65,16 @@ class Shelf:
 
     def trial(self, scope, field, value):
         """Return why the model of a change could not be sold with it, or None."""
-        self.catalog()
         try:
-            found = Catalog.from_data(layers.merged(self._file, self._changes | {(scope, field): value}))
+            found = Catalog.from_data(layers.merged(self._file, self._changes() | {(scope, field): value}))
         except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
             return f"malformed: {error!r}"
         return dict(found.rejected).get(scope.partition(":")[2])
 
     def terms(self, model):
         """Return (markup or None, fixed price or None) that admins have set for a model."""
-        self.catalog()
-        return layers.terms(self._changes, model)
+        return layers.terms(self._changes(), model)
 
     def value(self, scope, field):
         """Return the value of a change in force, or None."""
-        self.catalog()
-        return self._changes.get((scope, field))
+        return self._changes().get((scope, field))
