@@ -99,14 +99,17 @@ def catalog(bot, argument):
         raise Failed("say: catalog refresh")
     _open(bot)
     yield "asking KIE, one request a second: this takes about four minutes"
-    differences, _fresh = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    found = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    differences = found.differences
+    yield from (f"skipped {name}: {why}" for name, why in found.skipped.items())
     for change in differences:
         yield f"{change.kind:7}{change.model}"
         yield from (
             f"       {key}: " + ", ".join(f"{name} {value}" for name, value in values.items() if value)
             for key, values in change.lines
         )
-    yield f"{len(differences)} differences" + (": apply them in the chat, /catalog" if differences else "")
+    skipped = f", {found.skipped.count} entries could not be read" if found.skipped else ""
+    yield f"{len(differences)} differences{skipped}" + (": apply them in the chat, /catalog" if differences else "")
 
 
 def _restored(header):

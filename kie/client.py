@@ -52,7 +52,9 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 64 * 1024
 MOST_BYTES = 1 << 40  # of a result whose address is only looked at
 UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # an upload of unknown length waits in memory up to here, then on disk
-DOWNLOAD_LIMIT_S = 600  # whole download; the read timeout alone would let a dripping server hold a thread for ever
+MOST_ANSWER = 16 * 1024 * 1024  # bytes of an answer of the API; the largest known one has half a megabyte
+# The whole of it: the read timeout alone would let a dripping server hold a thread for ever.
+ANSWER_LIMIT_S, DOWNLOAD_LIMIT_S = 60, 600
 # The CDN of KIE's results answers 403 to Python's default client header.
 USER_AGENT = "Mozilla/5.0 (compatible; kie-client)"
 # HTTP statuses that say no even without KIE's envelope (a gateway in front of it); others leave the outcome open.
@@ -107,13 +109,13 @@ class Client:
     def record(self, task_id: str) -> Record:
         """Return how a task stands; raise Refused ("missing" when there is no record), NotSent or Unknown."""
         url = f"{self._api_url}/api/v1/jobs/recordInfo"
-        response = self._send("GET", url, params={"taskId": task_id})
-        _raise_for_status(response)
-        return parse_record(response.text)
+        response, text = self._send("GET", url, params={"taskId": task_id})
+        _raise_for_status(response.status_code, text)
+        return parse_record(text)
 
     def server_time(self) -> datetime:
         """Return the aware time KIE's server names in its answers; raise NotSent or Unknown."""
-        response = self._send("HEAD", self._api_url)
+        response, _text = self._send("HEAD", self._api_url)
         try:
             return parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError) as error:
@@ -187,20 +189,25 @@ class Client:
 
     def _call(self, method, url, **kwargs) -> dict:
         """Send a request and return the envelope of a reply that says 200."""
-        response = self._send(method, url, **kwargs)
-        _raise_for_status(response)
-        envelope = read_envelope(response.text)
+        response, text = self._send(method, url, **kwargs)
+        _raise_for_status(response.status_code, text)
+        envelope = read_envelope(text)
         if envelope["code"] != 200:
             raise Refused(message_of(envelope), envelope["code"])
         return envelope
 
-    def _send(self, method, url, *, session=None, **kwargs) -> requests.Response:
+    def _send(self, method, url, *, session=None, **kwargs) -> tuple[requests.Response, str]:
+        """Send a request; return the reply and its text, which is UTF-8 whatever a gateway says or leaves out."""
         with _named_errors():
             response = (session or self._session).request(
-                method, url, auth=self._auth, timeout=self._timeout, allow_redirects=False, **kwargs
+                method, url, auth=self._auth, timeout=self._timeout, allow_redirects=False, stream=True, **kwargs
             )
-        response.encoding = "utf-8"  # else requests guesses when a gateway leaves the charset out
-        return response
+        with response:
+            try:
+                body = b"".join(_limited(response, MOST_ANSWER, ANSWER_LIMIT_S))
+            except TooLarge as error:
+                raise Unknown(f"no usable reply ({error})", response.status_code) from None
+        return response, body.decode("utf-8", "replace")
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -251,15 +258,14 @@ def _never_sent(error) -> bool:
     return isinstance(inner, ssl.SSLCertVerificationError)
 
 
-def _raise_for_status(response):
+def _raise_for_status(status, text):
     """Raise for a reply whose HTTP status alone decides; a 4xx that carries KIE's envelope passes."""
-    status = response.status_code
     if status == 200:
         return
     if status == 429:
         raise Refused("too many requests", 429)
     if status in _REFUSING_STATUSES:
-        if not _has_code(response.text):
+        if not _has_code(text):
             raise Refused(f"HTTP {status} without KIE's envelope", status, _REFUSING_STATUSES[status])
     else:
         raise Unknown(f"HTTP {status}", status)
@@ -268,7 +274,7 @@ def _raise_for_status(response):
 def _has_code(text) -> bool:
     try:
         envelope = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(envelope, dict) and "code" in envelope
 
@@ -278,16 +284,16 @@ def _announced_size(response) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-def _limited(response, max_bytes) -> Iterator[bytes]:
-    """Yield the body in chunks; raise TooLarge beyond `max_bytes`, Unknown when it breaks off or takes too long."""
-    deadline, total = time.monotonic() + DOWNLOAD_LIMIT_S, 0
+def _limited(response, max_bytes, limit_s=DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
+    """Yield the body as it comes; raise TooLarge beyond `max_bytes`, Unknown when it breaks off or takes too long."""
+    deadline, total = time.monotonic() + limit_s, 0
     with _named_errors():
-        for chunk in response.iter_content(CHUNK_BYTES):
+        while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
             total += len(chunk)
             if total > max_bytes:
                 raise TooLarge(f"more than {max_bytes} bytes")
             if time.monotonic() > deadline:
-                raise Unknown(f"the download took over {DOWNLOAD_LIMIT_S} s")
+                raise Unknown(f"the transfer took over {limit_s} s")
             yield chunk
 
 

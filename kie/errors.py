@@ -45,7 +45,8 @@ class KieError(Exception):
 
     def __init__(self, msg, code=None):
         self.code = code
-        self.msg = " ".join(str(msg).split())[:MSG_LIMIT]
+        words = " ".join(str(msg).split())[:MSG_LIMIT]
+        self.msg = "".join(filter(str.isprintable, words))  # no NUL and no half surrogate: it may go into a row
         super().__init__(f"{code}: {self.msg}" if code is not None else self.msg)
 
 

@@ -7,6 +7,7 @@ seconds. All else is NotPriceable, or NotAskable, and wants an entry written by 
 import hashlib
 import re
 from collections import Counter
+from decimal import Decimal
 
 from kie.catalog import CODE, TYPES
 
@@ -144,10 +145,13 @@ def _type(name, schema):
 
 def _price(offer, inputs, rows):
     """Return the price rows and the billing: one row of the feed, and what it is multiplied by."""
-    mine = [(name, row) for name, row in rows.items() if row.slug in (offer.id, offer.id.replace("/", "-"))]
+    slugs = (offer.id, offer.id.replace("/", "-"))
+    mine = [(name, row) for name, row in rows.items() if row is not None and row.slug in slugs]
     if len(mine) != 1:
         raise NotPriceable(f"{len(mine)} price rows")
     ((feed, row),) = mine
+    if not Decimal(row.credits):
+        raise NotPriceable("0")
     names = {spec["name"]: spec for spec in inputs}
     per = row.unit.lower().removeprefix("per ").strip() or "task"
     counted = [name for name in ("n", "num_images", "max_images") if name in names]

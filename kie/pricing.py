@@ -124,8 +124,8 @@ def steps(spec):
     if spec.kind == "switch":
         return [False, True]
     if spec.type == "integer" and spec.min is not None and spec.max is not None:
-        numbers = range(int(spec.min), int(spec.max) + 1, int(spec.step or 1))
-        return list(numbers) if len(numbers) <= 60 else []
+        least, most, step = int(spec.min), int(spec.max), int(spec.step or 1)
+        return list(range(least, most + 1, step)) if most - least < 60 * step else []  # a seed's range has no `len`
     return []
 
 

@@ -80,7 +80,7 @@ def read_envelope(body_text: str) -> dict:
         raise Unknown("the reply is not a JSON object")
     try:
         return envelope | {"code": int(envelope["code"])}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Unknown("the reply has no code") from None
 
 
@@ -100,7 +100,7 @@ def message_of(envelope: dict) -> str:
 def _loads(text):
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # broken, or nested beyond reason
         return None
 
 

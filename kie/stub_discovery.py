@@ -5,6 +5,7 @@ one behind the price page and needs none.
 """
 
 import math
+from urllib.parse import quote
 
 from kie.stub_facts import UNKNOWN_MODEL
 from kie.stub_http import WORLD, has_key, json_object, refused, reply, unauthorized
@@ -193,5 +194,5 @@ def _feed_row(model, row):
         "falPrice": "",
         "discountRate": 0.0,
         "discountPrice": False,
-        "anchor": f"https://kie.ai/market?model={model.id}",
+        "anchor": f"https://kie.ai/market?model={quote(model.id, safe='')}",
     }

@@ -1,10 +1,13 @@
 """/catalog: what is sold, for the operator: models on and off, prices, and what KIE has changed.
 
 Once a week it compares with KIE by itself and writes only when something differs. Nothing changes until somebody
-applies it, and every change can be undone. `terms.py` has markups, fixed prices and /price.
+applies it, and every change can be undone. "Apply all" leaves out what looks like a slip of KIE's: a price that falls by
+more than half, a list that loses more than a fifth. `terms.py` has markups, fixed prices and /price.
 Texts: supply.* in data/texts/<lang>/supply.po.
 """
 
+import logging
+import traceback
 from datetime import datetime, timedelta
 
 from core.buttons import button, pager, way_out
@@ -12,11 +15,16 @@ from core.errors import UserError
 from kie.changes import StrangeList
 from kie.errors import KieError
 
+log = logging.getLogger(__name__)
 PAGE = 6
 LABEL = 34  # characters of what a button undoes: a phone shows them whole
 WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
-# When the last comparison began, and when one succeeded; who asked for the next one.
+# When the next one is due a week later, and when one succeeded; who asked for the next one; how often it was begun
+# without coming to an end; what was skipped last time.
 CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
+BEGUN, SKIPPED = "CATALOG_BEGUN", "CATALOG_SKIPPED"
+TRIES = 3  # of a comparison during which the bot ends: it may be the comparison that ends it
+NAMED = 10  # skipped entries in a message
 MARKS = {"gone": "➖", "new": "➕", "inputs": "✏", "price": "💰"}
 WORDS_STEP = "supply:words"
 
@@ -90,37 +98,51 @@ def work(bot, now):
 
 
 def _compare(bot, asked, now):
-    bot.stored.put(CHECKED, now.isoformat(), now=now)  # first: a comparison that breaks the bot is not made for ever
-    bot.stored.put(ASKED, "", now=now)
+    begun = int(bot.stored.get(BEGUN) or 0) + 1
+    bot.stored.put(BEGUN, begun, now=now)  # first: whoever asked hears the end of it also after a kill
     try:
-        differences, fresh = bot.generation.shelf.check(bot.generation.client, bot.clock)
+        if begun > TRIES:
+            raise KieError(f"given up after {TRIES} tries")
+        found = bot.generation.shelf.check(bot.generation.client, bot.clock)
     except (KieError, StrangeList) as error:
-        bot.stored.put(CHECKED, (now - WEEK + AGAIN_AFTER).isoformat(), now=now)
-        if asked:
-            bot.notify(asked, "supply.failed", unique=f"supply:{now.timestamp():.0f}", now=now, reason=str(error))
-        return
-    bot.stored.put(COMPARED, bot.clock.now().isoformat(), now=now)
+        _tell(bot, asked, "supply.failed", now, since=bot.stored.get(COMPARED), reason=str(error))
+        again = now - WEEK + AGAIN_AFTER
+    except Exception:  # whatever KIE answered: the admin hears of it, and the next comparison is made
+        log.exception("the comparison with KIE broke off")
+        code = bot.troubles.keep(traceback.format_exc(), now)
+        _tell(bot, asked, "supply.broken", now, since=bot.stored.get(COMPARED), code=code)
+        again = now - WEEK + AGAIN_AFTER
+    else:
+        _tell_outcome(bot, asked, found, now)
+        bot.stored.put(COMPARED, bot.clock.now().isoformat(), now=now)
+        again = now
+    bot.stored.put(CHECKED, again.isoformat(), now=now)
+    bot.stored.put(ASKED, "", now=now)
+    bot.stored.put(BEGUN, "", now=now)
+
+
+def _tell_outcome(bot, asked, found, now):
+    """Tell what was skipped and what differs: whoever asked all of it, else the staff what is new."""
+    names = ", ".join(list(found.skipped)[:NAMED])
+    if found.skipped and (asked or names != bot.stored.get(SKIPPED)):
+        _tell(bot, asked, "supply.skipped", now, since=f"{now:%Y-%m-%d}", n=found.skipped.count, names=names)
+    bot.stored.put(SKIPPED, names, now=now)
+    buttons = _to_differences(found.differences)
     if asked:
-        key = "supply.differs" if differences else "supply.same"
-        bot.notify(
-            asked,
-            key,
-            unique=f"supply:{now.timestamp():.0f}",
-            now=now,
-            buttons=_to_differences(differences),
-            n=len(differences),
-        )
-    elif fresh:
-        for user, chat_id in bot.desk("settings"):
-            bot.notify(
-                user.id,
-                "supply.differs",
-                unique=f"supply:{fresh[-1]}:{chat_id or user.id}",
-                now=now,
-                chat_id=chat_id,
-                buttons=_to_differences(differences),
-                n=len(fresh),
-            )
+        key = "supply.differs" if found.differences else "supply.same"
+        _tell(bot, asked, key, now, buttons=buttons, n=len(found.differences))
+    elif found.fresh:
+        _tell(bot, asked, "supply.differs", now, since=found.fresh[-1], buttons=buttons, n=len(found.fresh))
+
+
+def _tell(bot, asked, key, now, since=None, **more):
+    """Write to whoever asked, or to the staff, once about the same thing (`since`)."""
+    if asked:
+        bot.notify(asked, key, unique=f"{key}:{now.timestamp():.0f}", now=now, **more)
+        return
+    for user, chat_id in bot.desk("settings"):
+        unique = f"{key}:{since}:{chat_id or user.id}"
+        bot.notify(user.id, key, unique=unique, now=now, chat_id=chat_id, **more)
 
 
 def _to_differences(differences):
@@ -132,14 +154,15 @@ def show_differences(ctx, page):
     found = ctx.overlay.differences()
     pages = max(1, -(-len(found) // PAGE))
     page = min(max(page, 0), pages - 1)
-    rows = [
-        button("label", "supply:one", one.id, label=f"{MARKS[one.kind]} {_title(ctx, one.model)}")
-        for one in found[page * PAGE :][:PAGE]
-    ]
+    rows = [button("label", "supply:one", one.id, label=_label(ctx, one)) for one in found[page * PAGE :][:PAGE]]
     rows += pager(page, pages, "supply:found")
-    if any(_can_follow(one) for one in found):
+    if any(_is_common(one) for one in found):
         rows.append(button("supply.apply_all", "supply:all"))
     ctx.edit("supply.differences" if found else "supply.no_differences", [*rows, way_out("supply:show")], n=len(found))
+
+
+def _label(ctx, difference):
+    return f"{MARKS[difference.kind]} {_title(ctx, difference.model)}" + " ⚠" * _is_alone(difference)
 
 
 def _title(ctx, model_id):
@@ -147,9 +170,14 @@ def _title(ctx, model_id):
     return f"{model.title}, {ctx.texts.plain(ctx.lang, model.mode_title)}" if model else model_id
 
 
-def _can_follow(difference):
-    """Tell whether a difference can be applied as it stands: a new model wants words first."""
-    return difference.about["change"] is not None and difference.kind != "new"
+def _is_alone(difference):
+    """Tell whether a difference wants a decision of its own; also one found before that was told apart."""
+    return difference.about["change"] is not None and difference.kind != "new" and difference.about.get("alone", True)
+
+
+def _is_common(difference):
+    """Tell whether a difference can be applied together with others: a new model wants words first."""
+    return difference.about["change"] is not None and difference.kind != "new" and not _is_alone(difference)
 
 
 def show_difference(ctx, difference):
@@ -160,6 +188,8 @@ def show_difference(ctx, difference):
         lines.append(ctx.say("supply.change_by_hand"))
     elif found.about["change"][0] == "off" and found.kind != "gone":
         lines.append(ctx.say("supply.change_off"))
+    if _is_alone(found):
+        lines.append(ctx.say("supply.change_alone"))
     rows = [button("supply.apply", "supply:apply", difference)] if found.about["change"] else []
     rows.append(button("supply.dismiss", "supply:dismiss", difference))
     ctx.edit(
@@ -224,10 +254,12 @@ def _joined(field, former, value):
 
 
 def apply_all(ctx):
-    """Apply everything that needs no words and can still be sold afterwards."""
-    found = [one for one in ctx.overlay.differences() if _can_follow(one)]
+    """Apply everything that needs no words and no look of its own, and can still be sold afterwards."""
+    waiting = ctx.overlay.differences()
+    found = [one for one in waiting if _is_common(one)]
     left = [one.model for one in found if _apply(ctx, one, *one.about["change"])]
-    ctx.toast("supply.applied_all", alert=True, done=len(found) - len(left), left=len(left))
+    alone = sum(map(_is_alone, waiting))
+    ctx.toast("supply.applied_all", alert=True, done=len(found) - len(left), left=len(left), alone=alone)
     show_differences(ctx, 0)
 
 

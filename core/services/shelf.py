@@ -5,12 +5,23 @@ It is read anew when a change has been made: at once in this process, within 300
 
 import json
 import threading
+from typing import NamedTuple
 
 from kie import changes, discovery
 from kie import overlay as layers
 from kie.catalog import Catalog, CatalogError
 from storage import overlay
 from storage.cached import Cached
+
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, CatalogError)
+
+
+class Comparison(NamedTuple):
+    """What a comparison with KIE found: all Changes, the ids of those not told yet, and {what was skipped: why}."""
+
+    differences: list
+    fresh: list
+    skipped: dict
 
 
 class Shelf:
@@ -54,20 +65,21 @@ class Shelf:
         return layers.merged(self._file, self._changes())
 
     def check(self, client, clock, tell=lambda done, total: None):
-        """Compare with what KIE offers today and keep the differences; return (all of them, ids of those not told yet).
+        """Compare with what KIE offers today, keep the differences and return the Comparison.
 
         Takes about four minutes, and raises KieError or StrangeList.
         """
         found = discovery.look(client, clock.sleep, tell)
-        differences = changes.compare(self.data(), found, f"{clock.now():%Y-%m-%d}")
+        data, off = self.data(), layers.switched_off(self._changes)
+        differences = changes.compare(data, found, f"{clock.now():%Y-%m-%d}", off)
         rows = [(change.model, change.kind, change.about) for change in differences]
-        return differences, overlay.record(rows, clock.now())
+        return Comparison(differences, overlay.record(rows, clock.now()), found.skipped)
 
     def trial(self, scope, field, value):
         """Return why the model of a change could not be sold with it, or None."""
         try:
             found = Catalog.from_data(layers.merged(self._file, self._changes() | {(scope, field): value}))
-        except (ValueError, KeyError, TypeError, AttributeError, CatalogError) as error:
+        except MALFORMED as error:
             return f"malformed: {error!r}"
         return dict(found.rejected).get(scope.partition(":")[2])
 
