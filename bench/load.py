@@ -48,7 +48,7 @@ class Servers:
 
     def __init__(self, seconds=(0.2, 1.0)):
         self.telegram_server = telegram_server.start(token=TOKEN, admin_ids=ADMINS)
-        self.kie_server = stub.start(seconds=seconds)
+        self.kie_server = stub.start(seconds=seconds, side=320)  # the machine's time is for the bot, not for painting
         self.telegram, self.kie = kit.Telegram(self.telegram_server.url), Control(self.kie_server.api_url)
 
     def settings(self, database_url, data_dir, **more):

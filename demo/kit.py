@@ -15,13 +15,38 @@ import time
 from concurrent.futures import Future
 
 import requests
+import urllib3
 
 WAIT_S = 10  # for a bot that works by itself
 STEP_S = 0.01  # between two looks
+TIMEOUT_S = 60
 
 
 class NoSuchButton(AssertionError):
     """No message has the button that was to be tapped; the text lists those that are there."""
+
+
+class Http:
+    """JSON over kept-alive connections, for any number of threads.
+
+    urllib3 alone takes half the CPU of `requests`, which is left for the forms with files: a test asks all the time.
+    """
+
+    def __init__(self):
+        self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between this machine and itself
+
+    def ask(self, method, url, *, params=None, json=None, files=None, data=None):
+        """Return (status, parsed body); raise OSError when there is no answer."""
+        if files:
+            answer = self._session.request(method, url, data=data, files=files, timeout=TIMEOUT_S)
+            return answer.status_code, answer.json()
+        try:
+            answer = self._pool.request(method, url, fields=params, json=json)
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"{method} {url}: {error}") from error
+        return answer.status, answer.json()
 
 
 class Telegram:
@@ -29,15 +54,13 @@ class Telegram:
 
     def __init__(self, url, pump=None):
         self.url, self.pump = url.rstrip("/"), pump or (lambda: None)
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy stands between this machine and itself
+        self._http = Http()
 
     def call(self, method, path, **options):
         """Call the control plane and return its JSON; raise AssertionError with its words for an error."""
-        answer = self._session.request(method, f"{self.url}/demo{path}", timeout=60, **options)
-        body = answer.json()
-        if answer.status_code >= 400:
-            raise AssertionError(f"{method} {path}: {answer.status_code} {body['error']}")
+        status, body = self._http.ask(method, f"{self.url}/demo{path}", **options)
+        if status >= 400:
+            raise AssertionError(f"{method} {path}: {status} {body['error']}")
         return body
 
     def act(self, method, path, **options):
@@ -54,7 +77,7 @@ class Telegram:
             """Make the call, beside the bot."""
             try:
                 future.set_result(self.call("POST", path, json=json))
-            except (AssertionError, requests.RequestException) as error:
+            except (AssertionError, OSError) as error:
                 future.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
@@ -153,14 +176,13 @@ class RawBot:
 
     def __init__(self, url, token):
         self.url, self.token = url, token
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._http = Http()
         self._offset = 0
 
     def __call__(self, method, files=None, **params):
         """Make one call, as JSON or, with `files`, as multipart."""
         options = {"data": params, "files": files} if files else {"json": params}
-        body = self._session.post(f"{self.url}/bot{self.token}/{method}", timeout=60, **options).json()
+        _status, body = self._http.ask("POST", f"{self.url}/bot{self.token}/{method}", **options)
         if not body["ok"]:
             raise BotCallFailed(method, body)
         return body["result"]

@@ -1,6 +1,6 @@
 """A small kit for tests: order the stub about in plain words, over its control plane."""
 
-import requests
+import urllib3
 
 TIMEOUT_S = 10
 
@@ -10,6 +10,7 @@ class Control:
 
     def __init__(self, url):
         self.url, self._stub = url.rstrip("/"), f"{url.rstrip('/')}/stub"
+        self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
 
     def tasks(self) -> list:
         """Return all tasks, oldest first, as dicts with task_id, model, state, credits, inputs, fetched, callbacks …"""
@@ -102,8 +103,8 @@ class Control:
     def _post(self, path, **body):
         return self._send("POST", path, json=body)
 
-    def _send(self, method, path, **kwargs):
-        answer = requests.request(method, f"{self._stub}/{path}", timeout=TIMEOUT_S, **kwargs)
-        if not answer.ok:
-            raise ValueError(f"{method} {path}: {answer.text}")
+    def _send(self, method, path, **options):
+        answer = self._pool.request(method, f"{self._stub}/{path}", **options)
+        if answer.status >= 400:
+            raise ValueError(f"{method} {path}: {answer.data.decode()}")
         return answer.json()

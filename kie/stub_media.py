@@ -40,18 +40,21 @@ class Made:
     content: Callable[[], bytes]
 
 
-def results(task) -> list:
-    """Return the files a finished task gives, in KIE's order; none for a model that answers in text."""
+def results(task, side=LONG_SIDE) -> list:
+    """Return the files a finished task gives, in KIE's order; none for a model that answers in text.
+
+    The longer side of a picture has `side` pixels.
+    """
     count = task.model.result_count(task.inputs)
     values = task.model.values(task.inputs)
     if task.model.output == "video":
         clip = _sample(f"clip-{_clip_shape(values)}.mp4", "video/mp4")
-        frame = [_picture(task, values, 0)] * 2 if values.get("return_last_frame") else []
+        frame = [_picture(task, values, 0, side)] * 2 if values.get("return_last_frame") else []
         return [clip, *frame]
     if task.model.output == "audio":
         return [_sample(f"melody-{number % 2 + 1}.mp3", "audio/mpeg") for number in range(count)]
     if task.model.output == "image":
-        return [_picture(task, values, number) for number in range(count)]
+        return [_picture(task, values, number, side) for number in range(count)]
     return []
 
 
@@ -60,7 +63,7 @@ def words(values) -> str:
     return next((" ".join(values[name].split()) for name in WORD_FIELDS if isinstance(values.get(name), str)), "")
 
 
-def size_of(values) -> tuple:
+def size_of(values, side=LONG_SIDE) -> tuple:
     """Return (width, height) in pixels for the shape asked for; square when nothing names one."""
     for name in SHAPE_FIELDS:
         value = str(values.get(name) or "").lower()
@@ -71,9 +74,9 @@ def size_of(values) -> tuple:
         if value.startswith(("landscape", "portrait")) and found and value.startswith("portrait") == (wide > high):
             wide, high = high, wide
         if wide and high:
-            scale = LONG_SIDE / max(wide, high)
+            scale = side / max(wide, high)
             return max(64, round(wide * scale)), max(64, round(high * scale))
-    return LONG_SIDE, LONG_SIDE
+    return side, side
 
 
 def _clip_shape(values) -> str:
@@ -90,7 +93,7 @@ def _read_sample(name) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def _picture(task, values, number) -> Made:
+def _picture(task, values, number, side) -> Made:
     cut_out = task.model.kind == "background-removal"
     ending = "png" if cut_out else str(values.get("output_format") or "png").lower()
     ending = ending if ending in FORMATS else "png"
@@ -99,7 +102,7 @@ def _picture(task, values, number) -> Made:
     paint = partial(
         _paint,
         seed=f"{task.model.id} {caption} {number}",
-        size=size_of(values),
+        size=size_of(values, side),
         caption=caption,
         name=title,
         source=task.picture,
@@ -117,7 +120,7 @@ def _paint(*, seed, size, caption, name, source, cut_out, ending) -> bytes:
     if picture is None:
         image = _landscape(size, dice)
     else:
-        picture.thumbnail((LONG_SIDE, LONG_SIDE))
+        picture.thumbnail((max(size), max(size)))
         tint = ImageOps.colorize(ImageOps.grayscale(picture), *_tints(dice))
         image = Image.blend(picture, tint, 0.35)
     if cut_out:

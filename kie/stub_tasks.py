@@ -101,8 +101,8 @@ class Task:
 class World:
     """All that the stub remembers. Used from its one event loop only, so nothing here is locked."""
 
-    def __init__(self, facts, *, clock=None, key="stub-key", seconds=(3, 8), callback_key=None):
-        self.facts, self.clock, self.key = facts, Clock(clock), key
+    def __init__(self, facts, *, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024):
+        self.facts, self.clock, self.key, self.side = facts, Clock(clock), key, side
         self._defaults = {"seconds": tuple(seconds), "callback_key": callback_key}
         self.random = random.Random(0)
         self.reset()
@@ -221,7 +221,7 @@ class World:
         from kie import stub_media
 
         paths = []
-        for number, made in enumerate(stub_media.results(task)):
+        for number, made in enumerate(stub_media.results(task, self.side)):
             digest = hashlib.sha256(f"{task.id}{number}".encode()).hexdigest()[:32]
             path = f"r/{digest}_{int(task.ended)}_{number}.{made.ending}"
             self.add_file(path, made.content, made.mime)

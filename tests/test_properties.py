@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from storage import audit, db, drafts, jobs, ledger, payments, returns, schema, users
+from storage import audit, db, drafts, jobs, ledger, payments, returns, users
 from tests.shop import in_threads
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -323,9 +323,8 @@ class Books(RuleBasedStateMachine):
         }
 
 
-def test_money_and_jobs_follow_the_model_whatever_happens(database_url):
-    db.connect(database_url)
-    schema.migrate()
+def test_money_and_jobs_follow_the_model_whatever_happens(ready_url):
+    db.connect(ready_url)
     try:
         run_state_machine_as_test(Books, settings=SETTINGS)
     finally:

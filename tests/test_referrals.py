@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage import db, referrals, schema, users
+from storage import db, referrals, users
 from storage.tables import Referral
 from tests.kit import png
 from tests.shop import assert_books_are_right, entries_of, in_threads, texts
@@ -174,10 +174,9 @@ def test_a_second_start_by_the_same_link_invites_no_second_time(start_bot):
 
 
 @pytest.fixture
-def people(database_url):
+def people(ready_url):
     """The ids of two users on an open database of each kind."""
-    db.connect(database_url)
-    schema.migrate()
+    db.connect(ready_url)
     yield [users.seen(users.Sender(number, "P"), NOW).id for number in (1, 2, 3)]
     db.disconnect()
 

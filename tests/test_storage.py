@@ -14,12 +14,11 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def url(database_url):
+def url(ready_url):
     """The address of a migrated, open database of each kind."""
-    db.connect(database_url)
-    schema.migrate()
+    db.connect(ready_url)
     stored.forget()
-    yield database_url
+    yield ready_url
     db.disconnect()
 
 

@@ -27,11 +27,10 @@ ALICE, BORIS = 100, 200  # lanes
 
 
 @pytest.fixture
-def rows(postgres):
+def rows(postgres, postgres_template):
     """An open, empty PostgreSQL database."""
-    db.connect(postgres())
+    db.connect(postgres(postgres_template))
     stored.forget()
-    schema.migrate()
     yield
     db.disconnect()
 
