@@ -16,7 +16,7 @@ class Failed(Exception):
 
 
 FAILURES = (
-    Failed, dump.DumpError, engines.UnknownDatabase, schema.NewerSchema, db.StorageDown, db.OperationalError,
+    Failed, dump.DumpError, engines.UnknownDatabase, schema.NewerSchema, db.StorageDown, db.DatabaseError,
     lock.LockLost, KieError, StrangeList, OSError,
 )  # fmt: skip
 
