@@ -215,9 +215,10 @@ class Ctx(Services):
         self.answered = True
 
     def copy(self, chat_id, message_id):
-        """Send a copy of a message of another chat, as it is."""
-        self.bot.sender.call("copyMessage", chat_id=self.chat_id, from_chat_id=chat_id, message_id=message_id)
+        """Send a copy of a message of another chat, as it is, and return its id."""
+        sent = self.bot.sender.call("copyMessage", chat_id=self.chat_id, from_chat_id=chat_id, message_id=message_id)
         self.answered = True
+        return sent["message_id"]
 
     def show_file(self, kind, file_id, key, buttons, **values):
         """Turn the tapped screen into a file Telegram has, with a caption; where that can't be done, send it below."""

@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from storage import audit, db, schema
+from storage import acts, audit, db, schema
 from storage.engines import open_engine
 
 FORMAT = 1
@@ -32,8 +32,13 @@ class DumpError(Exception):
     """A dump cannot be used here; the text says why and what to do."""
 
 
-def write(url, path, now):
-    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header."""
+def write(url, path, now, actor=None):
+    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
+
+    An `actor` stands in the log of acts, before anything is written.
+    """
+    if actor is not None:
+        acts.note(actor, "backup", now)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")

@@ -266,10 +266,11 @@ class Act(Table):
     actor = ForeignKeyField(User, backref="done")
     what = TextField()  # one word of ours: approve, credit, block, setting …
     user = ForeignKeyField(User, null=True, backref="suffered", index=True)
-    ref = TextField(null=True)  # topup:12, a setting's name …
+    ref = TextField(null=True)  # topup:12, promo:SUMMER, model:z-image, a setting's name …
     words = TextField(null=True)  # the reason, or the value
     amount = BigIntegerField(null=True)
     created_at = UtcField()
+    own = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # it paid who did it: an owner, alone
 
 
 class Alarm(Table):
@@ -321,6 +322,7 @@ class Promo(Table):
     author = ForeignKeyField(User)
     expires_at = UtcField(null=True)
     created_at = UtcField()
+    waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # for a second person to confirm it
 
 
 class PromoUse(Table):
@@ -364,6 +366,7 @@ class Broadcast(Table):
     created_at = UtcField()
     started_at = UtcField(null=True)
     ended_at = UtcField(null=True)
+    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of the audience
 
 
 class Recipient(Table):
