@@ -4,6 +4,7 @@ Data is `plugin:action:arg:arg`, ids and short words, never text, at most 64 byt
 Anyone can forge it, so every handler that takes an id loads it together with its owner.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 
 MAX_BYTES = 64
@@ -52,6 +53,11 @@ def build(route, *args):
     if len(data.encode()) > MAX_BYTES:
         raise BadData(f"callback data over {MAX_BYTES} bytes: {data}")
     return data
+
+
+def mark(*values):
+    """Return a short word for what a button confirms: another one when what is confirmed has changed."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
 def split(data):

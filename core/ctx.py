@@ -216,10 +216,14 @@ class Ctx(Services):
         self.answered = True
 
     def copy(self, chat_id, message_id, markup=None):
-        """Send a copy of a message of another chat; Telegram leaves its buttons out, so they are given (Bot API's form)."""
+        """Send a copy of a message of another chat and return its id.
+
+        Telegram leaves its buttons out, so they are given (Bot API's form).
+        """
         place = {"from_chat_id": chat_id, "message_id": message_id}
-        self.bot.sender.call("copyMessage", chat_id=self.chat_id, reply_markup=markup, **place)
+        sent = self.bot.sender.call("copyMessage", chat_id=self.chat_id, reply_markup=markup, **place)
         self.answered = True
+        return sent["message_id"]
 
     def show_file(self, kind, file_id, key, buttons, **values):
         """Turn the tapped screen into a file Telegram has, with a caption; where that can't be done, send it below."""

@@ -1,8 +1,9 @@
 """What goes wrong for a person, by name."""
 
+from storage.acts import OwnCheque
 from storage.ledger import NotEnoughMoney
 
-__all__ = ["NotEnoughMoney", "UserError"]
+__all__ = ["NotEnoughMoney", "OwnCheque", "UserError"]
 
 
 class UserError(Exception):

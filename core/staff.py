@@ -5,11 +5,16 @@ wants (`bot.command("rate", …, right="settings")`), and the wrapper checks it 
 An admin has every right but the owners' own, so a plugin may name a right of its own; a cashier and a support have
 only the ones listed here. `staff` is the right of everybody who has a role at all.
 
+Nobody signs their own cheque: an act that would pay who does it is somebody else's to do. An owner who is alone in the
+shop may, after typing the sum.
+
 Requests and alarms go to each person with the right, or, once an owner has said /here in a group, to that group.
 """
 
 import logging
 
+from core import amounts
+from core.errors import UserError
 from core.sender import TelegramError
 from storage import alarms, outbox, staff, stored, users
 
@@ -24,6 +29,34 @@ def may(settings, user, right):
     if right is None or user.telegram_id in settings["ADMIN_IDS"]:
         return True
     return right not in OWNERS_ONLY if user.role == "admin" else right in ROLES.get(user.role, ())
+
+
+def is_alone(bot, user, right):
+    """Tell whether a user is an owner, and neither another owner nor anybody with a role has the right."""
+    ids, others = set(bot.settings["ADMIN_IDS"]), [one for one in staff.members() if one.id != user.id]
+    return ids == {user.telegram_id} and not any(may(bot.settings, one, right) for one in others if not one.banned)
+
+
+def ask_sum(ctx, right, step, amount, data, back, shown=None):
+    """Have an owner who is alone type the sum of an act that pays themselves; refuse it to everybody else."""
+    _refuse_company(ctx, right)
+    ctx.in_private()
+    data = data | {"sum": amount, "shown": shown or ctx.texts.money(ctx.lang, amount)}
+    ctx.ask(step, "common.own_sum", [back], data=data, sum=data["shown"])
+
+
+def read_sum(ctx, right, back):
+    """Return the draft's data once the sum it asks for was typed by somebody who is still alone; else say what lacks."""
+    _refuse_company(ctx, right)
+    data = ctx.draft.data
+    if amounts.read(ctx.text) != data["sum"]:
+        raise UserError("common.own_sum", buttons=[back], sum=data["shown"])
+    return data
+
+
+def _refuse_company(ctx, right):
+    if not is_alone(ctx.bot, ctx.user, right):
+        raise UserError("common.own_cheque")
 
 
 def with_right(bot, right):

@@ -1,13 +1,14 @@
 """What can be done to a person from their card: money, access, sales, a message, a note.
 
 Every act asks for its reason (or its words), then once more, and is written with who did it and why: in the log of
-acts, and where it is money in the person's own history.
+acts, and where it is money in the person's own history. One's own balance is for somebody else to correct; an owner who
+is alone types the sum.
 Texts: acts.* in data/texts/<lang>/acts.po.
 """
 
-from core import amounts
-from core.buttons import button, way_out
-from core.errors import NotEnoughMoney, UserError
+from core import amounts, staff
+from core.buttons import button, stored, way_out
+from core.errors import NotEnoughMoney, OwnCheque, UserError
 
 RIGHTS = {
     "credit": "money",
@@ -28,7 +29,8 @@ def register(bot):
     for act, right in RIGHTS.items():
         bot.button(f"users:{act}", _asks(act), right=right, groups=act == "message", user=int)
     bot.step("users:reason", take_words, right="staff")
-    bot.button("users:ok", confirm, right="staff", version=int)
+    bot.step("users:sum", take_sum, right="money")
+    bot.button("users:ok", confirm, right="staff", draft=int, version=int)
 
 
 def _asks(act):
@@ -67,7 +69,7 @@ def take_words(ctx):
     else:
         data |= {"reason": words[: LONGEST.get(data["act"], REASON)]}
     draft = ctx.drafts.put(ctx.user.id, "users", ctx.now, data=data, step=None)
-    rows = [button(f"acts.do_{data['act']}", "users:ok", draft.version), way_out("users:card", found.id)]
+    rows = [button(f"acts.do_{data['act']}", "users:ok", draft.id, draft.version), way_out("users:card", found.id)]
     ctx.reply(
         f"acts.check_{data['act']}", rows, name=found.first_name, amount=data.get("amount", 0), reason=data["reason"]
     )
@@ -81,25 +83,39 @@ def _money(ctx, data, words):
     return {"amount": amount if data["act"] == "credit" else -amount, "reason": reason.strip()[:REASON]}
 
 
-def confirm(ctx, version):
+def confirm(ctx, draft, version):
     """Do what was confirmed; a second tap finds it done."""
-    draft = ctx.drafts.get(ctx.user.id, "users", ctx.now)
-    if draft is None or draft.version != version or "reason" not in draft.data:
+    found = ctx.drafts.get(ctx.user.id, "users", ctx.now)
+    if found is None or (found.id, found.version) != (draft, version) or "reason" not in found.data:
         raise UserError("acts.done_before")
-    data, key = draft.data, f"admin:{draft.id}.{version}"
-    found = _person(ctx, data["user"], data["act"])
+    data, key = found.data, f"admin:{draft}.{version}"
+    person = _person(ctx, data["user"], data["act"])
     if data["act"] in ("credit", "debit"):
-        _move_money(ctx, data, key)
+        try:
+            _move_money(ctx, data, key)
+        except OwnCheque:
+            worth = abs(data["amount"])
+            staff.ask_sum(ctx, "money", "users:sum", worth, data, way_out("users:card", person.id))
+            return
     else:
-        _do(ctx, found, data["act"], data["reason"], key)
+        _do(ctx, person, data["act"], data["reason"], key)
         ctx.done("users")
-    ctx.go("users:card", user=found.id)
+    ctx.go("users:card", user=person.id)
 
 
-def _move_money(ctx, data, key):
+def take_sum(ctx):
+    """Correct one's own balance, alone in the shop, once the sum was typed."""
+    data = staff.read_sum(ctx, "money", way_out("users:card", ctx.draft.data["user"]))
+    _move_money(ctx, data, f"admin:{ctx.draft.id}.{ctx.draft.version}", alone=True)
+    ctx.done("users")
+    ctx.go("users:card", user=data["user"])
+
+
+def _move_money(ctx, data, key, alone=False):
     """Post the entry under the confirmation's own key."""
+    about = (data["user"], data["amount"], data["reason"], ctx.user.id, key, ctx.now)
     try:
-        entry, _created = ctx.staff.correct(data["user"], data["amount"], data["reason"], ctx.user.id, key, ctx.now)
+        entry, _created = ctx.staff.correct(*about, alone=alone)
     except NotEnoughMoney as error:
         raise UserError("acts.too_little", lacking=error.lacking) from None
     ctx.notify(  # once under its key; again when a crash came between the entry and this
@@ -115,10 +131,10 @@ def _move_money(ctx, data, key):
 
 def _do(ctx, found, act, reason, key):
     if act == "message":
-        ctx.acts.note(ctx.user.id, "message", ctx.now, user=found.id, words=reason)
-        ctx.notify(found.id, "acts.letter", unique=key, words=reason, buttons=ctx.bot.trouble())
+        rows = stored(ctx.bot.trouble())
+        ctx.staff.write(found.id, "acts.letter", reason, ctx.user.id, key, ctx.now, buttons=rows)
     elif act == "note":
-        ctx.acts.note(ctx.user.id, "note", ctx.now, user=found.id, words=reason)
+        ctx.staff.remark(found.id, reason, ctx.user.id, ctx.now)
     elif act == "resume":
         ctx.staff.resume_sales(found.id, reason, ctx.user.id, ctx.now)
         ctx.notify(found.id, "acts.sales_again", unique=key, buttons=ctx.bot.home())

@@ -32,7 +32,7 @@ def register(bot):
     errors = ErrorCount.install(bot.clock)
     bot.every(60, "alerts", lambda bot, now: look(bot, errors, now))
     bot.button("alerts:show", show, right="alerts")
-    bot.button("alerts:alone", leave_group, right="roles")
+    bot.button("alerts:alone", leave_group, right="roles", seen=int)
     bot.command("quiet", quiet, about="alerts.about_quiet", right="settings")
     bot.command("here", here, about="alerts.about_here", right="roles", groups=True)
     bot.admin_menu("alerts.menu", "alerts:show", row=4)
@@ -111,7 +111,7 @@ def show(ctx):
         for alarm in ctx.alarms.recent(ctx.now - timedelta(days=1))
     ]
     in_group = bool(ctx.stored.get(staff.GROUP))
-    rows = [button("alerts.alone", "alerts:alone")] if in_group else []
+    rows = [button("alerts.alone", "alerts:alone", ctx.stored.version(staff.GROUP))] if in_group else []
     ctx.edit(
         "alerts.list",
         [*rows, way_out("admin:show")],
@@ -139,9 +139,11 @@ def quiet(ctx):
     found = HOURS.fullmatch(ctx.args.strip())
     if found and int(found[1]) < 24 and int(found[2]) < 24:
         offset = ctx.now.astimezone(ctx.bot.zone_of(ctx.user)).utcoffset() // timedelta(minutes=1)
-        ctx.stored.put(ctx.alarms.HOURS, f"{int(found[1])} {int(found[2])} {offset}", now=ctx.now, actor=ctx.user.id)
+        said = f"{int(found[1])}–{int(found[2])}"
+        hours = f"{int(found[1])} {int(found[2])} {offset}"
+        ctx.stored.put(ctx.alarms.HOURS, hours, now=ctx.now, actor=ctx.user.id, act="quiet", words=said)
     elif ctx.args.lower() in ("off", "0"):
-        ctx.stored.put(ctx.alarms.HOURS, "", now=ctx.now, actor=ctx.user.id)
+        ctx.stored.put(ctx.alarms.HOURS, "", now=ctx.now, actor=ctx.user.id, act="quiet_off", words="")
     elif ctx.args:
         raise UserError("alerts.want_hours", buttons=[way_out("alerts:show")])
     show(ctx)
@@ -152,11 +154,13 @@ def here(ctx):
     if ctx.private:
         ctx.reply("alerts.how_here", [way_out("alerts:show")])
         return
-    ctx.stored.put(staff.GROUP, f"{ctx.chat_id} {ctx.user.id}", now=ctx.now, actor=ctx.user.id)
+    title, place = ctx.message["chat"].get("title", ""), f"{ctx.chat_id} {ctx.user.id}"
+    ctx.stored.put(staff.GROUP, place, now=ctx.now, actor=ctx.user.id, act="here", words=title)
     ctx.reply("alerts.here")
 
 
-def leave_group(ctx):
-    """Bring requests and alarms to each person again."""
-    ctx.stored.put(staff.GROUP, "", now=ctx.now, actor=ctx.user.id)
+def leave_group(ctx, seen):
+    """Bring requests and alarms to each person again, if the group is still the one that was shown."""
+    if not ctx.stored.clear(staff.GROUP, seen, now=ctx.now, actor=ctx.user.id, act="here_off"):
+        ctx.toast("common.changed_meanwhile", alert=True)
     show(ctx)

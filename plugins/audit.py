@@ -41,8 +41,33 @@ def _draw(ctx, found, route, args, last_row):
 
 
 def _line(ctx, act):
-    whom = ctx.users.get(act.user_id).first_name if act.user_id else act.ref or ""
+    whom = ctx.users.get(act.user_id).first_name if act.user_id else _about(ctx, act.ref or "")
     amount = ctx.texts.money(ctx.lang, act.amount) if act.amount else ""
     what = ctx.say(f"act.{act.what}") if ctx.texts.has(f"act.{act.what}") else act.what
-    details = " · ".join(part for part in (whom, amount, (act.words or "")[:SHOWN]) if part)
+    own = ctx.texts.plain(ctx.lang, "audit.own") if act.own else ""
+    details = "".join(f" · {part}" for part in (whom, amount, _words(ctx, act)[:SHOWN], own) if part)
     return ctx.say("audit.line", when=act.created_at, name=act.actor.first_name, what=what, details=details)
+
+
+def _about(ctx, ref):
+    """Return what an act is about as people call it: a setting, a model, a row of the menu, a code, a broadcast."""
+    kind, _, name = ref.partition(":")
+    if kind == "model":
+        model = ctx.generation.catalog.known.get(name)
+        return model.title if model else name
+    if kind in ("promo", "broadcast"):
+        return name if kind == "promo" else f"№{name}"
+    key = {"menu": f"menu.{name}", "all": "terms.everything"}.get(kind, f"setting.{kind.lower()}")
+    return ctx.texts.plain(ctx.lang, key) if ctx.texts.has(key) else ""
+
+
+def _words(ctx, act):
+    """Return the words of an act: a reason or a value as it stands, a role or an audience as people call it."""
+    words = act.words or ""
+    key, values = f"team.role_{words or 'none'}" if act.what == "role" else "", {}
+    if act.what == "broadcast":
+        kind, _, rest = words.partition(":")
+        counted = kind in ("active", "ids")
+        key = f"broadcast.to_{kind if counted else words.replace(':', '_')}"
+        values = {"n": int(rest)} if counted else {}
+    return ctx.texts.plain(ctx.lang, key, **values) if key and ctx.texts.has(key) else words

@@ -28,7 +28,7 @@ def send(ctx):
     """Write a backup and send it; one that is too big for Telegram stays where it is, and its path is told."""
     ctx.reply("backup.begun")
     path = folder(ctx.bot) / f"sent-{ctx.dump.name(ctx.now)}"
-    header = ctx.dump.write(ctx.settings["DATABASE_URL"], path, ctx.now)
+    header = ctx.dump.write(ctx.settings["DATABASE_URL"], path, ctx.now, actor=ctx.user.id)
     values = {"rows": sum(header["tables"].values()), "size": f"{path.stat().st_size / 1024**2:.1f}"}
     if path.stat().st_size > MAX_BYTES:
         ctx.reply("backup.too_big", ctx.bot.home(), path=str(path), **values)

@@ -36,7 +36,8 @@ def register(bot):
     bot.step("broadcast:typed", take_ids, right="broadcast")
     bot.button("broadcast:preview", preview, right="broadcast", number=int)
     bot.button("broadcast:check", check, right="broadcast", number=int)
-    for act in ("start", "pause", "resume", "stop"):
+    bot.button("broadcast:start", start, right="broadcast", number=int, version=int)
+    for act in ("pause", "resume", "stop"):
         bot.button(f"broadcast:{act}", ACTS[act], right="broadcast", number=int)
     bot.button("broadcast:who", show_who, right="broadcast", number=int, state=str, page=int)
     bot.button("broadcast:again", again, right="broadcast", number=int, state=str)
@@ -45,12 +46,13 @@ def register(bot):
 
 
 def begin(ctx):
-    """Take the message replied to as the one to send."""
+    """Take the message replied to as the one to send, as a copy of ours: what was confirmed can't be edited any more."""
     replied = ctx.message.get("reply_to_message")
     if replied is None:
         raise UserError("broadcast.how", buttons=[button("common.back", "broadcast:list")])
     links = links_in(replied)
-    found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, replied["message_id"], ctx.now, links)
+    copied = _copy(ctx, ctx.chat_id, replied["message_id"], _markup(links))
+    found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, copied, ctx.now, links)
     show_draft(ctx, found.id)
 
 
@@ -61,8 +63,17 @@ def links_in(message):
     return [row for row in links if row]
 
 
-def _markup(found):
-    return {"inline_keyboard": found.links} if found.links else None
+def _markup(links):
+    return {"inline_keyboard": links} if links else None
+
+
+def _copy(ctx, chat_id, message_id, markup):
+    """Send a copy to oneself and return its message id."""
+    try:
+        return ctx.copy(chat_id, message_id, markup)
+    except TelegramError as error:
+        log.info("a copy was refused: %s", error)
+        raise UserError("broadcast.gone") from None
 
 
 def show_list(ctx):
@@ -167,11 +178,7 @@ def take_ids(ctx):
 def preview(ctx, number):
     """Send a copy to oneself, exactly as everybody will get it."""
     found = _get(ctx, number)
-    try:
-        ctx.copy(found.chat_id, found.message_id, _markup(found))
-    except TelegramError as error:
-        log.info("a preview was refused: %s", error)
-        raise UserError("broadcast.gone") from None
+    _copy(ctx, found.chat_id, found.message_id, _markup(found.links))
 
 
 def check(ctx, number):
@@ -181,7 +188,7 @@ def check(ctx, number):
     if not people:
         raise UserError("broadcast.nobody")
     rows = [
-        button("broadcast.go", "broadcast:start", number, n=people),
+        button("broadcast.go", "broadcast:start", number, found.version, n=people),
         button("common.back", "broadcast:draft", number),
     ]
     ctx.edit(
@@ -193,11 +200,12 @@ def check(ctx, number):
     )
 
 
-def start(ctx, number):
-    """Start sending; the screen becomes the progress message."""
+def start(ctx, number, version):
+    """Start sending what was confirmed, to whom it was confirmed; the screen becomes the progress message."""
     screen = ctx.message["message_id"] if ctx.message else None
-    if ctx.broadcasts.start(number, screen, ctx.now) is None:
-        raise UserError("common.old_button")
+    if ctx.broadcasts.start(number, version, screen, ctx.now, ctx.user.id) is None:
+        _get(ctx, number)
+        ctx.toast("common.changed_meanwhile", alert=True)
     show_draft(ctx, number)
 
 
@@ -216,11 +224,11 @@ def stop(ctx, number):
     _move(ctx, number, ["running", "paused"], "stopped")
 
 
-ACTS = {"start": start, "pause": pause, "resume": resume, "stop": stop}
+ACTS = {"pause": pause, "resume": resume, "stop": stop}
 
 
 def _move(ctx, number, states, state):
-    if not ctx.broadcasts.move(number, states, state, ctx.now):
+    if not ctx.broadcasts.move(number, states, state, ctx.now, ctx.user.id):
         raise UserError("common.old_button")
     show_draft(ctx, number)
 

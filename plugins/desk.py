@@ -2,14 +2,15 @@
 
 A request goes to everybody with the right `topups`, or to the staff's group, with what should be known before: the
 payer's earlier payments, the same picture or amount seen before. All copies are updated when one of them is decided.
-Requests older than an hour are reminded of once. Texts: desk.* in data/texts/<lang>/desk.po.
+Requests older than an hour are reminded of once. One's own request is decided by somebody else; an owner who is alone
+types the sum. Another amount than was asked for is at most TOPUP_MAX. Texts: desk.* in data/texts/<lang>/desk.po.
 """
 
 from datetime import timedelta
 
-from core import amounts
+from core import amounts, staff
 from core.buttons import button, link, way_out
-from core.errors import UserError
+from core.errors import OwnCheque, UserError
 
 REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
 SAME_PICTURE = 36  # of 255, in the place where two pictures differ most: see `transfer.py`
@@ -28,6 +29,7 @@ def register(bot):
     bot.button("transfer:show", show_request, right="topups", topup=int)
     bot.button("transfer:list", waiting, right="topups")
     bot.step("desk:words", take_words, right="topups")
+    bot.step("desk:sum", take_sum, right="topups")
     bot.admin_menu("desk.menu", "transfer:list", row=1, values=count)
     bot.on("payment.submitted", tell_desk)
     bot.every(10, "requests", tell_unheard)
@@ -187,22 +189,37 @@ def approve(ctx, topup):
 
 def approve_exact(ctx, topup, amount):
     """Approve another amount than was asked for, as it was confirmed."""
-    if not 0 < amount <= amounts.MOST:
-        raise UserError("common.old_button")
+    if not 0 < amount <= _most(ctx):
+        raise UserError("desk.too_much", most=_most(ctx))
     if _approve(ctx, topup, amount):
         ctx.done("desk")
         ctx.edit("desk.approved_other", [way_out("transfer:list")], amount=amount, number=topup)
 
 
-def _approve(ctx, topup, amount):
+def _approve(ctx, topup, amount, alone=False):
     """Approve: the first decision wins, and the money moves once; tell whether it was this one."""
-    decided = ctx.payments.approve(topup, ctx.user.id, ctx.now, amount)
+    try:
+        decided = ctx.payments.approve(topup, ctx.user.id, ctx.now, amount, alone=alone)
+    except OwnCheque:
+        worth = amount or ctx.payments.get(topup).amount
+        data = {"topup": topup, "amount": worth}
+        if not ctx.private and staff.is_alone(ctx.bot, ctx.user, "topups"):
+            ctx.toast("desk.in_private")
+        staff.ask_sum(ctx, "topups", "desk:sum", worth, data, way_out("transfer:list"))
+        return False
     if decided is None:
         _pending(ctx, topup)
         return False
     _update_copies(ctx, decided)
     ctx.toast("desk.approved_toast", amount=decided.credited)
     return True
+
+
+def take_sum(ctx):
+    """Approve a request of one's own, alone in the shop, once its sum was typed."""
+    data = staff.read_sum(ctx, "topups", way_out("transfer:list"))
+    if _approve(ctx, data["topup"], data["amount"], alone=True):
+        ctx.done("desk")
 
 
 def ask_reason(ctx, topup):
@@ -319,8 +336,17 @@ def _check_amount(ctx, topup):
     amount, found = amounts.read(ctx.text), ctx.payments.get(topup)
     if amount is None:
         raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
+    if amount > _most(ctx):
+        raise UserError("desk.too_much", buttons=[way_out("transfer:list")], most=_most(ctx))
     yes = button("desk.approve", "transfer:exact", topup, amount, amount=amount)
     ctx.reply("desk.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
+
+
+def _most(ctx):
+    """Return the most that may be credited in place of what was asked for, in minor units: without a limit, nothing."""
+    if "TOPUP_MAX" not in ctx.settings.declared:
+        raise UserError("common.old_button")
+    return ctx.settings["TOPUP_MAX"] * 100
 
 
 def _update_copies(ctx, topup):

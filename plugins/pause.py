@@ -15,7 +15,7 @@ def register(bot):
     """Declare the commands, what refuses orders meanwhile, and the line in the main menu."""
     bot.command("pause", pause, about="pause.about", right="settings")
     bot.command("resume", resume, about="pause.about_resume", right="settings")
-    bot.button("pause:end", resume, right="settings")
+    bot.button("pause:end", end, right="settings", seen=int)
     bot.gate(refuse)
     bot.headline(lambda ctx: words(ctx.bot, ctx.lang) or "")
 
@@ -37,13 +37,19 @@ def refuse(bot, user, _now):
 
 def pause(ctx):
     """Stop selling."""
-    ctx.stored.put(NAME, ctx.args[:MOST] or USUAL, now=ctx.now, actor=ctx.user.id)
-    ctx.reply("pause.paused", [button("pause.end", "pause:end"), way_out("admin:show")], words=words(ctx.bot, ctx.lang))
+    said = ctx.args[:MOST]
+    ctx.stored.put(NAME, said or USUAL, now=ctx.now, actor=ctx.user.id, act="pause", words=said)
+    again = button("pause.end", "pause:end", ctx.stored.version(NAME))
+    ctx.reply("pause.paused", [again, way_out("admin:show")], words=words(ctx.bot, ctx.lang))
 
 
 def resume(ctx):
     """Sell again."""
-    was = ctx.stored.get(NAME)
-    if was:
-        ctx.stored.put(NAME, "", now=ctx.now, actor=ctx.user.id)
-    ctx.edit("pause.resumed" if was else "pause.not_paused", [way_out("admin:show")])
+    end(ctx, ctx.stored.version(NAME))
+
+
+def end(ctx, seen):
+    """End the pause that the button stands under, and no later one."""
+    ended = ctx.stored.clear(NAME, seen, now=ctx.now, actor=ctx.user.id, act="unpause")
+    key = "pause.resumed" if ended else "pause.another" if ctx.stored.get(NAME) else "pause.not_paused"
+    ctx.edit(key, [way_out("admin:show")])

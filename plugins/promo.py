@@ -3,6 +3,8 @@
     /newpromo SUMMER 100 50          100 units of the currency, 50 uses
     /newpromo SPRING 20% 500 2 14    20 % of the next top-up, 500 uses, 2 a person, for 14 days
 
+A code that may give one person more than PROMO_MAX waits until somebody else has confirmed it, and nobody redeems a code
+of their own making; an owner who is alone types the sum. Setting: PROMO_MAX, whole units of the currency.
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
@@ -11,15 +13,18 @@ import io
 import re
 from datetime import timedelta
 
-from core.buttons import button
-from core.errors import UserError
+from core import staff
+from core.buttons import button, way_out
+from core.errors import OwnCheque, UserError
 
+RIGHT = "admin"  # of who makes codes
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
 SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d{1,4}))?")
 
 
 def register(bot):
     """Declare the commands, the dialogue and the bonus on a top-up."""
+    bot.setting("PROMO_MAX", int, default=1000, minimum=0)
     bot.command("promo", command, about="promo.about", order=11)
     bot.button("promo:ask", ask)
     bot.step("promo:code", take)
@@ -27,6 +32,9 @@ def register(bot):
     bot.button("promo:list", show_list, admin=True)
     bot.button("promo:show", show_one, admin=True, code=str)
     bot.button("promo:stop", stop, admin=True, code=str)
+    bot.button("promo:confirm", confirm, admin=True, code=str)
+    bot.step("promo:large", make_large, admin=True)
+    bot.step("promo:own", take_own)
     bot.button("promo:export", export, admin=True)
     bot.admin_menu("promo.menu", "promo:list", row=4)
     bot.on("payment.credited", add_percentage)
@@ -53,12 +61,24 @@ def take(ctx):
     _redeem(ctx, ctx.text)
 
 
-def _redeem(ctx, code):
+def take_own(ctx):
+    """Redeem a code of one's own, alone in the shop, once its worth was typed."""
+    data = staff.read_sum(ctx, RIGHT, way_out("balance:show"))
+    ctx.done("promo")
+    _redeem(ctx, data["code"], alone=True)
+
+
+def _redeem(ctx, code, alone=False):
     code = code.strip()
     if not CODE.fullmatch(code):
         raise UserError("promo.unknown", buttons=_again())
     try:
-        promo, _use = ctx.promo.redeem(code, ctx.user.id, ctx.now)
+        promo, _use = ctx.promo.redeem(code, ctx.user.id, ctx.now, alone=alone)
+    except OwnCheque:
+        own = ctx.promo.get(code)
+        worth, shown = (own.value, None) if own.kind == "amount" else (own.value * 100, f"{own.value} %")
+        staff.ask_sum(ctx, RIGHT, "promo:own", worth, {"code": code}, way_out("balance:show"), shown)
+        return
     except ctx.promo.NoSuchCode:
         raise UserError("promo.unknown", buttons=_again()) from None
     except ctx.promo.UsedBefore:
@@ -90,20 +110,53 @@ def create(ctx):
     if found is None or not CODE.fullmatch(found[1]) or not int(found[2]) or not int(found[4]) or found[5] == "0":
         raise UserError("promo.shape")
     kind, value = ("percent", int(found[2])) if found[3] else ("amount", int(found[2]) * 100)
-    expires = ctx.now + timedelta(days=int(found[6])) if found[6] else None
-    made = ctx.promo.create(
-        found[1],
-        kind,
-        value,
-        total_limit=int(found[4]),
-        user_limit=int(found[5] or 1),
-        author=ctx.user.id,
-        now=ctx.now,
-        expires_at=expires,
-    )
-    if not made:
-        raise UserError("promo.taken")
+    code = {"code": found[1], "kind": kind, "value": value, "total_limit": int(found[4])}
+    code |= {"user_limit": int(found[5] or 1), "days": int(found[6] or 0)}
+    large = kind == "amount" and value * code["user_limit"] > ctx.settings["PROMO_MAX"] * 100
+    if large and staff.is_alone(ctx.bot, ctx.user, RIGHT):
+        staff.ask_sum(ctx, RIGHT, "promo:large", value, code, way_out("promo:list"))
+        return
+    _make(ctx, code, waits=large)
+    if large:
+        _ask_others(ctx, code)
+    else:
+        show_list(ctx)
+
+
+def make_large(ctx):
+    """Make a code above the limit, alone in the shop, once its amount was typed."""
+    data = staff.read_sum(ctx, RIGHT, way_out("promo:list"))
+    code = {name: value for name, value in data.items() if name not in ("sum", "shown")}
+    ctx.done("promo")
+    _make(ctx, code, own=True)
     show_list(ctx)
+
+
+def _make(ctx, code, **more):
+    days = code["days"]
+    fields = {name: value for name, value in code.items() if name != "days"}
+    expires = ctx.now + timedelta(days=days) if days else None
+    if not ctx.promo.create(**fields, author=ctx.user.id, now=ctx.now, expires_at=expires, **more):
+        raise UserError("promo.taken")
+
+
+def _ask_others(ctx, code):
+    """Tell those who may confirm a large code that it waits for one of them."""
+    name = code["code"].upper()
+    for reader, chat_id in ctx.bot.desk(RIGHT):
+        if chat_id or reader.id != ctx.user.id:
+            ctx.notify(
+                reader.id,
+                "promo.wants_another",
+                unique=f"promo:{name}:{chat_id or reader.id}",
+                chat_id=chat_id,
+                buttons=[] if chat_id else [button("promo.look", "promo:show", name), *ctx.bot.home()],
+                name=ctx.user.first_name,
+                code=name,
+                amount=code["value"],
+                n=code["total_limit"],
+            )
+    ctx.reply("promo.waits_for_another", [way_out("promo:list")])
 
 
 def show_list(ctx):
@@ -116,12 +169,14 @@ def show_list(ctx):
 
 def show_one(ctx, code):
     """Show a code, with the button that stops it."""
-    promo = next((p for p in ctx.promo.every(limit=1000) if p.code == code), None)
+    promo = ctx.promo.get(code)
     if promo is None:
         raise UserError("common.old_button")
     key = "promo.worth_amount" if promo.kind == "amount" else "promo.worth_percent"
     until = ctx.say("promo.until", when=promo.expires_at) if promo.expires_at else ""
     rows = [] if promo.stopped else [button("promo.stop", "promo:stop", code)]
+    if promo.waits and not promo.stopped and promo.author_id != ctx.user.id:
+        rows.insert(0, button("promo.confirm", "promo:confirm", code))
     rows.append([button("common.back", "promo:list"), button("common.menu", "start:menu")])
     ctx.edit(
         "promo.card",
@@ -133,13 +188,23 @@ def show_one(ctx, code):
         each=promo.user_limit,
         until=until,
         given=ctx.promo.given(code),
-        stopped=ctx.say("promo.is_stopped") if promo.stopped else "",
+        stopped=ctx.say("promo.is_stopped") if promo.stopped else ctx.say("promo.is_waiting") if promo.waits else "",
     )
 
 
 def stop(ctx, code):
     """Stop a code."""
-    ctx.promo.stop(code)
+    ctx.promo.stop(code, ctx.user.id, ctx.now)
+    show_one(ctx, code)
+
+
+def confirm(ctx, code):
+    """Let a large code of somebody else be redeemed."""
+    try:
+        if not ctx.promo.confirm(code, ctx.user.id, ctx.now):
+            raise UserError("common.old_button")
+    except OwnCheque:
+        raise UserError("common.own_cheque") from None
     show_one(ctx, code)
 
 
@@ -148,5 +213,5 @@ def export(ctx):
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(("code", "user", "number", "state", "amount", "time"))
-    writer.writerows(ctx.promo.uses())
+    writer.writerows(ctx.promo.uses(ctx.user.id, ctx.now))
     ctx.send_document("promo.csv", stream.getvalue().encode(), "text/csv")

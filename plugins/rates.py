@@ -25,7 +25,7 @@ def register(bot):
     bot.button("rates:show", show, right="settings")
     bot.button("rates:texts", show_texts, right="settings")
     bot.button("rates:edit", edit, right="settings", name=str)
-    bot.button("rates:reset", reset, right="settings", name=str)
+    bot.button("rates:reset", reset, right="settings", name=str, seen=int)
     bot.step("rates:value", take_value, right="settings")
     bot.admin_menu("rates.menu", "rates:show", row=3)
 
@@ -93,7 +93,7 @@ def edit(ctx, name):
     kind = dict(_fields(ctx)).get(name)
     if kind is None:
         raise UserError("common.old_button")
-    rows = [button("rates.reset", "rates:reset", name)] if ctx.stored.get(name) else []
+    rows = [button("rates.reset", "rates:reset", name, ctx.stored.version(name))] if ctx.stored.get(name) else []
     ctx.ask(
         "rates:value",
         "rates.ask",
@@ -108,11 +108,12 @@ def _back(kind):
     return way_out("rates:texts" if kind is str else "rates:show")
 
 
-def reset(ctx, name):
-    """Forget what was set here: the environment counts again."""
+def reset(ctx, name, seen):
+    """Forget what was set here, if it is still what was shown: the environment counts again."""
     if name not in dict(_fields(ctx)):
         raise UserError("common.old_button")
-    ctx.stored.put(name, "", now=ctx.now, actor=ctx.user.id)
+    if not ctx.stored.clear(name, seen, now=ctx.now, actor=ctx.user.id):
+        ctx.toast("common.changed_meanwhile", alert=True)
     _after(ctx, name)
 
 

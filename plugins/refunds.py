@@ -2,14 +2,16 @@
 
 A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
 answer, it is asked again every minute, and when it refuses, the money returns to the balance. What the balance does not
-cover is the operator's loss and is confirmed as such. Who paid and was forgotten since is found in Telegram's list.
+cover is the operator's loss and is confirmed as such. Who paid and was forgotten since is found in Telegram's list. A
+payment of one's own is given back by somebody else; an owner who is alone types the sum.
 Texts: refunds.* in data/texts/<lang>/refunds.po.
 """
 
 import logging
 
-from core.buttons import button, way_out
-from core.errors import NotEnoughMoney, UserError
+from core import staff
+from core.buttons import button, mark, way_out
+from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.sender import TelegramError
 from core.transport import NotSent, UnknownOutcome
 
@@ -22,9 +24,10 @@ MAX_REASON = 200
 def register(bot):
     """Declare the list of a user's Stars payments and the steps of a refund."""
     bot.button("refunds:list", show, right="money", user=int)
-    bot.button("refunds:ask", ask, right="money", user=int, place=int)
+    bot.button("refunds:ask", ask, right="money", user=int, charge=str)
     bot.step("refunds:reason", take_reason, right="money")
-    bot.button("refunds:go", refund, right="money", version=int)
+    bot.step("refunds:sum", take_sum, right="money")
+    bot.button("refunds:go", refund, right="money", draft=int, version=int)
     bot.every(60, "refunds", ask_again)
 
 
@@ -36,23 +39,23 @@ def show(ctx, user):
             "refunds.row",
             "refunds:ask",
             user,
-            place,
+            mark(charge.charge_id),
             number=charge.topup.id,
             amount=charge.topup.amount,
             stars=charge.stars,
             mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}"),
         )
-        for place, charge in enumerate(found)
+        for charge in found
     ]
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out("users:card", user)])
 
 
-def ask(ctx, user, place):
+def ask(ctx, user, charge):
     """Ask why this payment goes back."""
     found = ctx.payments.charges(user_id=user, limit=SHOWN)
-    if not 0 <= place < len(found):
+    charge = next((one for one in found if mark(one.charge_id) == charge), None)
+    if charge is None:
         raise UserError("common.old_button")
-    charge = found[place]
     if charge.refund:
         raise UserError(f"refunds.was_{charge.refund}")
     data = {"charge": charge.charge_id, "user": user}
@@ -81,7 +84,7 @@ def _check(ctx, data, draw):
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [
-        button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.version),
+        button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.id, draft.version),
         way_out("refunds:list", person.id),
     ]
     draw(
@@ -95,12 +98,21 @@ def _check(ctx, data, draw):
     )
 
 
-def refund(ctx, version):
-    """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
-    draft = ctx.drafts.get(ctx.user.id, "refunds", ctx.now)
-    if draft is None or draft.version != version or "loss" not in draft.data:
+def refund(ctx, draft, version):
+    """Give back what was confirmed."""
+    found = ctx.drafts.get(ctx.user.id, "refunds", ctx.now)
+    if found is None or (found.id, found.version) != (draft, version) or "loss" not in found.data:
         raise UserError("refunds.done_before")
-    data = draft.data
+    _refund(ctx, found.data)
+
+
+def take_sum(ctx):
+    """Give oneself a payment back, alone in the shop, once its sum was typed."""
+    _refund(ctx, staff.read_sum(ctx, "money", way_out("refunds:list", ctx.user.id)), alone=True)
+
+
+def _refund(ctx, data, alone=False):
+    """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
     charge = ctx.returns.charge(data["charge"])
     if charge.topup.amount - ctx.ledger.balance(charge.user_id) > data["loss"]:
         _check(ctx, data, ctx.edit)
@@ -108,8 +120,12 @@ def refund(ctx, version):
     payer = _known_payer(ctx, charge.charge_id)
     try:
         booked = ctx.returns.ask_refund(
-            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0
+            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0, alone=alone
         )
+    except OwnCheque:
+        back = way_out("refunds:list", charge.user_id)
+        staff.ask_sum(ctx, "money", "refunds:sum", charge.topup.amount, data, back)
+        return
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
         return

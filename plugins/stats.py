@@ -138,5 +138,5 @@ def export(ctx, table, days):
     if table not in TABLES or not 1 <= days <= LONGEST:
         raise UserError("common.old_button")
     stream = io.StringIO()
-    csv.writer(stream).writerows(ctx.figures.export(table, ctx.now - timedelta(days=days)))
+    csv.writer(stream).writerows(ctx.figures.export(table, ctx.now - timedelta(days=days), ctx.user.id, ctx.now))
     ctx.send_document(f"{table}-{ctx.now:%Y-%m-%d}.csv", stream.getvalue().encode("utf-8-sig"), "text/csv")

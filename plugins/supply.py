@@ -10,7 +10,7 @@ import logging
 import traceback
 from datetime import datetime, timedelta
 
-from core.buttons import button, pager, way_out
+from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
 from kie.changes import StrangeList
 from kie.errors import KieError
@@ -38,7 +38,7 @@ def register(bot):
     bot.button("supply:found", show_differences, right="settings", page=int)
     bot.button("supply:one", show_difference, right="settings", difference=int)
     bot.button("supply:apply", apply_one, right="settings", difference=int)
-    bot.button("supply:all", apply_all, right="settings")
+    bot.button("supply:all", apply_all, right="settings", seen=str)
     bot.button("supply:dismiss", dismiss, right="settings", difference=int)
     bot.button("supply:done", show_changes, right="settings", before=int)
     bot.button("supply:undo", undo, right="settings", change=int)
@@ -84,7 +84,7 @@ def examine(bot):
 
 def ask_check(ctx):
     """Have the comparison made; it takes minutes, so its outcome comes as a message."""
-    ctx.stored.put(ASKED, ctx.user.id, now=ctx.now)
+    ctx.stored.put(ASKED, ctx.user.id, now=ctx.now, actor=ctx.user.id, act="compare", words="")
     ctx.toast("supply.started", alert=True)
 
 
@@ -157,7 +157,7 @@ def show_differences(ctx, page):
     rows = [button("label", "supply:one", one.id, label=_label(ctx, one)) for one in found[page * PAGE :][:PAGE]]
     rows += pager(page, pages, "supply:found")
     if any(_is_common(one) for one in found):
-        rows.append(button("supply.apply_all", "supply:all"))
+        rows.append(button("supply.apply_all", "supply:all", _shown(found)))
     ctx.edit("supply.differences" if found else "supply.no_differences", [*rows, way_out("supply:show")], n=len(found))
 
 
@@ -253,9 +253,18 @@ def _joined(field, former, value):
     }
 
 
-def apply_all(ctx):
-    """Apply everything that needs no words and no look of its own, and can still be sold afterwards."""
+def _shown(found):
+    """Return the mark of a list of differences: the button under it applies this list and no other."""
+    return mark(*(one.id for one in found))
+
+
+def apply_all(ctx, seen):
+    """Apply everything that needs no words and no look of its own, if it is still what was shown."""
     waiting = ctx.overlay.differences()
+    if _shown(waiting) != seen:
+        ctx.toast("common.changed_meanwhile", alert=True)
+        show_differences(ctx, 0)
+        return
     found = [one for one in waiting if _is_common(one)]
     left = [one.model for one in found if _apply(ctx, one, *one.about["change"])]
     alone = sum(map(_is_alone, waiting))
@@ -265,7 +274,7 @@ def apply_all(ctx):
 
 def dismiss(ctx, difference):
     """Let a difference be, until it becomes another one."""
-    if not ctx.overlay.dismiss(difference):
+    if not ctx.overlay.dismiss(difference, ctx.user.id, ctx.now):
         raise UserError("supply.decided")
     ctx.toast("supply.dismissed")
     show_differences(ctx, 0)
@@ -316,7 +325,7 @@ def _what(ctx, row):
 
 def undo(ctx, change):
     """Take a change back."""
-    if ctx.overlay.undo(change, ctx.now) is None:
+    if ctx.overlay.undo(change, ctx.now, ctx.user.id) is None:
         raise UserError("supply.decided")
     ctx.generation.shelf.forget()
     ctx.toast("supply.undone")

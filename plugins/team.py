@@ -17,7 +17,7 @@ def register(bot):
     bot.button("team:show", show, right="roles")
     bot.button("team:role", choose, right="roles", user=int)
     bot.button("team:ask", check, right="roles", user=int, role=str)
-    bot.button("team:grant", grant, right="roles", user=int, role=str)
+    bot.button("team:grant", grant, right="roles", user=int, role=str, former=str)
     bot.admin_menu("team.menu", "team:show", row=5)
 
 
@@ -71,16 +71,20 @@ def check(ctx, user, role):
         raise UserError("common.old_button")
     ctx.edit(
         f"team.check_{role}",
-        [button("team.confirm", "team:grant", user, role), way_out("team:role", user)],
+        [button("team.confirm", "team:grant", user, role, found.role or NONE), way_out("team:role", user)],
         name=found.first_name,
     )
 
 
-def grant(ctx, user, role):
-    """Give the role, and give the person the commands that come with it."""
+def grant(ctx, user, role, former):
+    """Give the role, and give the person the commands that come with it; not if another one was given meanwhile."""
     found = _somebody(ctx, user)
     if role not in (*ctx.staff.ROLES, NONE):
         raise UserError("common.old_button")
+    if (found.role or NONE) not in (former, role):
+        ctx.toast("common.changed_meanwhile", alert=True)
+        choose(ctx, user)
+        return
     role = None if role == NONE else role
     if found.role != role:
         found = ctx.staff.grant(user, role, ctx.user.id, ctx.now)

@@ -8,7 +8,7 @@ Texts: terms.* in data/texts/<lang>/terms.po.
 from decimal import Decimal, InvalidOperation
 
 from core import forms
-from core.buttons import button, pager, way_out
+from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
 from kie import pricing
 from kie.catalog import MENU
@@ -27,9 +27,9 @@ def register(bot):
     bot.button("terms:menu", show_menu, right="settings", menu=str)
     bot.button("terms:model", show_model, right="settings", code=str)
     bot.button("terms:prices", show_prices, right="settings", code=str, page=int)
-    bot.button("terms:switch", switch, right="settings", code=str)
+    bot.button("terms:switch", switch, right="settings", code=str, on=int)
     bot.button("terms:ask", ask_number, right="settings", scope=str, field=str)
-    bot.button("terms:clear", clear, right="settings", scope=str)
+    bot.button("terms:clear", clear, right="settings", scope=str, seen=str)
     bot.step("terms:word", take_word, right="settings")
     bot.step(STEP, take_number, right="settings")
 
@@ -89,7 +89,7 @@ def show_model(ctx, code):
     model = _model(ctx, code)
     on = model.id in ctx.generation.catalog.models
     rows = [
-        button("terms.off" if on else "terms.on", "terms:switch", code),
+        button("terms.off" if on else "terms.on", "terms:switch", code, 0 if on else 1),
         button("terms.prices", "terms:prices", code, 0),
     ]
     ctx.edit(
@@ -119,13 +119,13 @@ def _terms(ctx, model):
     return ctx.say("terms.markup_is", markup=_factor(markup or ctx.generation.markup()))
 
 
-def switch(ctx, code):
-    """Take a model off sale, or back."""
+def switch(ctx, code, on):
+    """Take a model off sale, or back, as the button said; what is so already stays so."""
     model = _model(ctx, code)
-    off = not ctx.generation.shelf.value(f"model:{model.id}", "off")
-    if off and model.id not in ctx.generation.catalog.models:
+    off = bool(ctx.generation.shelf.value(f"model:{model.id}", "off"))
+    if on and not off and model.id not in ctx.generation.catalog.models:
         raise UserError("terms.wants_address")
-    _put(ctx, f"model:{model.id}", off=True if off else None)
+    _put(ctx, f"model:{model.id}", off=None if on else True)
     show_model(ctx, code)
 
 
@@ -219,8 +219,8 @@ def show_menu(ctx, menu):
 def _terms_rows(ctx, scope):
     rows = [[button("terms.markup", "terms:ask", scope, "markup"), button("terms.fixed", "terms:ask", scope, "fixed")]]
     where = _scope(ctx, scope)
-    if any(ctx.generation.shelf.value(where, field) is not None for field in BOUNDS):
-        rows.append(button("terms.clear", "terms:clear", scope))
+    if any(value is not None for value in _set_here(ctx, where)):
+        rows.append(button("terms.clear", "terms:clear", scope, mark(*_set_here(ctx, where))))
     return rows
 
 
@@ -270,9 +270,17 @@ def take_number(ctx):
     _show(ctx, scope)
 
 
-def clear(ctx, scope):
-    """Go back to what holds one step further out."""
-    _put(ctx, _scope(ctx, scope), markup=None, fixed=None)
+def _set_here(ctx, where):
+    return [ctx.generation.shelf.value(where, field) for field in BOUNDS]
+
+
+def clear(ctx, scope, seen):
+    """Go back to what holds one step further out, if what is set is still what was shown."""
+    where = _scope(ctx, scope)
+    if mark(*_set_here(ctx, where)) == seen:
+        _put(ctx, where, markup=None, fixed=None)
+    else:
+        ctx.toast("common.changed_meanwhile", alert=True)
     _show(ctx, scope)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from peewee import Value, fn
 
+from storage import acts
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Broadcast, Entry, Recipient, User
@@ -30,9 +31,9 @@ def get(broadcast_id):
 
 
 def set_audience(broadcast_id, audience):
-    """Change a draft's audience; return whether it was still a draft."""
+    """Change a draft's audience, and with it its version; return whether it was still a draft."""
     with transaction():
-        query = Broadcast.update(audience=audience)
+        query = Broadcast.update(audience=audience, version=Broadcast.version + 1)
         return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state == "draft").execute())
 
 
@@ -62,24 +63,38 @@ def count(audience, now):
         return people(audience, now).count()
 
 
-def start(broadcast_id, screen_id, now):
-    """draft → running, with a row for each recipient; return how many there are, None if it was no draft."""
+def start(broadcast_id, version, screen_id, now, actor):
+    """draft → running, with a row for each recipient; return how many there are.
+
+    None if it was no draft, or not in the `version` that was confirmed any more.
+    """
     with transaction():
         query = Broadcast.update(state="running", started_at=now, screen_id=screen_id)
-        if not query.where(Broadcast.id == broadcast_id, Broadcast.state == "draft").execute():
+        seen = (Broadcast.id == broadcast_id) & (Broadcast.version == version)
+        if not query.where(seen, Broadcast.state == "draft").execute():
             return None
         found = get(broadcast_id)
+        acts.note(actor, "broadcast", now, ref=f"broadcast:{broadcast_id}", words=_told(found.audience))
         chosen = people(found.audience, now).select(Value(broadcast_id), User.id, Value("pending"))
         Recipient.insert_from(chosen, [Recipient.broadcast, Recipient.user, Recipient.state]).execute()
         return Recipient.select().where(Recipient.broadcast == broadcast_id).count()
 
 
-def move(broadcast_id, states, state, now):
-    """Change a broadcast's state if it is in one of `states`; return whether it was."""
+def _told(audience):
+    """Return an audience for the log: people chosen by their ids are counted, not named."""
+    kind, _colon, rest = audience.partition(":")
+    return f"ids:{len(rest.split(','))}" if kind == "ids" else audience
+
+
+def move(broadcast_id, states, state, now, actor=None):
+    """Change a broadcast's state if it is in one of `states`; return whether it was. An `actor` stands in the log."""
     ended = {"ended_at": now} if state in ("done", "stopped") else {}
     with transaction():
         query = Broadcast.update(state=state, **ended)
-        return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state.in_(states)).execute())
+        moved = bool(query.where(Broadcast.id == broadcast_id, Broadcast.state.in_(states)).execute())
+        if moved and actor is not None:
+            acts.note(actor, f"broadcast_{state}", now, ref=f"broadcast:{broadcast_id}")
+        return moved
 
 
 def running():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import peewee
 
-from storage import audit, db, schema
+from storage import acts, audit, db, schema
 from storage.engines import UnknownDatabase, check_address, open_engine, over
 
 FORMAT = 1
@@ -44,11 +44,13 @@ class DumpError(Exception):
     """A dump cannot be used here; the text says why and what to do."""
 
 
-def write(url, path, now):
+def write(url, path, now, actor=None):
     """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
 
-    A file that cannot be finished is taken away again.
+    A file that cannot be finished is taken away again. An `actor` stands in the log of acts, before anything is written.
     """
+    if actor is not None:
+        acts.note(actor, "backup", now)
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
     try:

@@ -2,6 +2,7 @@
 
 from peewee import JOIN, SQL, fn
 
+from storage import acts
 from storage.db import EPOCH, connection
 from storage.tables import Entry, Job, TopUp, User, Words
 
@@ -76,14 +77,15 @@ def payers(since):
         )
 
 
-def export(table, since):
-    """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, for a CSV file."""
+def export(table, since, actor, now):
+    """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, for a CSV file of somebody's."""
     columns, query = {
         "entries": _entries,
         "jobs": _jobs,
         "users": _users,
         "topups": _topups,
     }[table](since)
+    acts.note(actor, f"export_{table}", now)
     yield columns
     with connection():
         yield from query.tuples().iterator()

@@ -7,7 +7,7 @@ Amounts are whole minor units (kopecks). All functions join a transaction that i
 
 from peewee import fn
 
-from storage import words
+from storage import acts, words
 from storage.db import connection, transaction
 from storage.prepared import Prepared
 from storage.tables import Account, Entry, Source
@@ -53,15 +53,18 @@ class KeyReused(Exception):
     """A key stands for another user or kind already: a bug in the caller, never a repeat."""
 
 
-def post(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
+def post(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None, alone=False):
     """Add one entry and move the balance by `amount` (signed), or raise NotEnoughMoney and move nothing.
 
-    Return (entry, created). With a known key nothing moves and the first entry comes back as it stands.
+    Return (entry, created). With a known key nothing moves and the first entry comes back as it stands. Raise
+    OwnCheque when the `actor` would be given the money, unless proven to be `alone` in the shop.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of entry: {kind!r}")
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise TypeError(f"an amount is a whole number of minor units, not {amount!r}")
+    if amount > 0:
+        acts.refuse_own(actor, user_id, alone)
     fields = dict(user=user_id, amount=amount, kind=kind, key=key, created_at=now)
     with transaction():
         said = words.salted(reason)
@@ -104,7 +107,8 @@ def force(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None)
         if Entry.select().where(Entry.key == key).exists():
             return 0
         if lacking:
-            post(user_id, lacking, kind="writeoff", key=f"writeoff:{key}", now=now, ref=ref, actor=actor, reason=reason)
+            more = dict(now=now, ref=ref, actor=actor, reason=reason, alone=True)  # it only covers what is taken below
+            post(user_id, lacking, kind="writeoff", key=f"writeoff:{key}", **more)
         post(user_id, -amount, kind=kind, key=key, now=now, ref=ref, actor=actor, reason=reason)
         return lacking
 

@@ -14,13 +14,14 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 
 
 def put(key, user_id, text, *, now, values=None, buttons=None, media=None, ref=None, chat_id=None):
-    """Queue a message under a unique key (a repeat changes nothing); `ref` keeps the row to edit it later.
+    """Queue a message under a unique key; `ref` keeps the row to edit it later. Return False for a repeat.
 
     With `chat_id` it goes to that group, in the user's language.
     """
     row = dict(key=key, user=user_id, chat_id=chat_id, text=text, values=values or {}, buttons=buttons or [])
     with transaction():
-        Outbox.insert(**row, media=media, ref=ref, send_at=now).on_conflict_ignore().execute()
+        made = Outbox.insert(**row, media=media, ref=ref, send_at=now).on_conflict_ignore()
+        return bool(list(made.returning(Outbox.id).tuples().execute()))
 
 
 def due(now, limit=20):

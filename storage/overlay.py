@@ -9,6 +9,7 @@ import json
 
 from peewee import fn
 
+from storage import acts
 from storage.db import connection, transaction
 from storage.tables import Difference, Overlay
 
@@ -28,18 +29,34 @@ def in_force():
 
 
 def put(scope, field, value, *, now, actor=None):
-    """Add a change and return its row; a value of None means as in the file."""
+    """Add a change and return its row; a value of None means as in the file. An `actor` stands in the log of acts."""
     with transaction():
+        if actor is not None:
+            acts.note(actor, _act(field, value), now, ref=scope, **_worth(field, value))
         return Overlay.create(scope=scope, field=field, value=value, actor=actor, created_at=now)
 
 
-def undo(overlay_id, now):
+def _act(field, value):
+    """Return the act's word: model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
+    if field == "off":
+        return "model_off" if value else "model_on"
+    return f"{field}_gone" if value is None and field in ("fixed", "markup") else field
+
+
+def _worth(field, value):
+    if field == "fixed" and value is not None:
+        return {"amount": value}
+    return {"words": f"×{value}"} if field == "markup" and value is not None else {}
+
+
+def undo(overlay_id, now, actor):
     """Take a change back and open the difference it came from again; return the row, or None when it was undone."""
     with transaction():
         query = Overlay.update(undone_at=now).where(Overlay.id == overlay_id, Overlay.undone_at.is_null())
         row = next(iter(query.returning(Overlay).execute()), None)
         if row is not None:
             Difference.update(state="open", overlay=None).where(Difference.overlay == overlay_id).execute()
+            acts.note(actor, "undone", now, ref=row.scope)
         return row
 
 
@@ -96,8 +113,11 @@ def apply(difference_id, scope, field, value, *, now, actor):
         return row
 
 
-def dismiss(difference_id):
+def dismiss(difference_id, actor, now):
     """open → dismissed; tell whether it was open."""
     with transaction():
         query = Difference.update(state="dismissed").where(Difference.id == difference_id, Difference.state == "open")
-        return bool(query.execute())
+        row = next(iter(query.returning(Difference).execute()), None)
+        if row is not None:
+            acts.note(actor, "dismiss", now, ref=f"model:{row.model}")
+        return row is not None

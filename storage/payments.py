@@ -98,10 +98,11 @@ def same_amount(topup):
         return query.where(near | own).order_by(TopUp.id.desc()).first()
 
 
-def approve(topup_id, actor_id, now, amount=None):
+def approve(topup_id, actor_id, now, amount=None, *, alone=False):
     """pending → approved, credited once; return the row, or None if it was decided before.
 
-    `amount` (minor units, > 0) is what really came, when it differs from what was asked for.
+    `amount` (minor units, > 0) is what really came, when it differs from what was asked for. Raise OwnCheque for a
+    request of one's own, unless proven to be `alone` in the shop.
     """
     if amount is not None and amount <= 0:
         raise ValueError(f"a credit is more than nothing, not {amount}")
@@ -110,9 +111,9 @@ def approve(topup_id, actor_id, now, amount=None):
         if topup is not None:
             amount = topup.amount if amount is None else amount
             TopUp.update(credited=amount).where(TopUp.id == topup.id).execute()
-            ref = f"topup:{topup.id}"
-            ledger.post(topup.user_id, amount, kind="topup", key=ref, now=now, ref=ref, actor=actor_id)
-            acts.note(actor_id, "approve", now, user=topup.user_id, ref=ref, amount=amount)
+            ref, own = f"topup:{topup.id}", acts.refuse_own(actor_id, topup.user_id, alone)
+            ledger.post(topup.user_id, amount, kind="topup", key=ref, now=now, ref=ref, actor=actor_id, alone=alone)
+            acts.note(actor_id, "approve", now, user=topup.user_id, ref=ref, amount=amount, own=own)
             _credited(topup, topup.user_id, amount, ref, now)
             topup.credited = amount
         return topup
@@ -157,19 +158,25 @@ def credit_stars(charge_id, topup_id, payer_id, stars, now, listed=False):
         return topup, _credit(topup, payer_id, "stars", f"stars:{charge_id}", now)
 
 
-def credit(topup_id, key, now):
+def credit(topup_id, key, now, *, actor=None, alone=False):
     """Credit the row's user the row's amount under the payment's own `key` (`way:id`); return (row, created).
 
-    For ways to pay besides Stars and transfers: another key is another payment of the same row.
+    For ways to pay besides Stars and transfers: another key is another payment of the same row. An `actor` is who of
+    the staff took the money; raise OwnCheque for one's own, unless proven to be `alone` in the shop.
     """
     with transaction():
         topup = TopUp.get_by_id(topup_id)
-        return topup, _credit(topup, topup.user_id, "topup", key, now)
+        own = acts.refuse_own(actor, topup.user_id, alone)
+        created = _credit(topup, topup.user_id, "topup", key, now, actor=actor, alone=alone)
+        if created and actor is not None:
+            ref = f"topup:{topup.id}"
+            acts.note(actor, "paid", now, user=topup.user_id, ref=ref, amount=topup.amount, own=own)
+        return topup, created
 
 
-def _credit(topup, payer_id, kind, key, now):
+def _credit(topup, payer_id, kind, key, now, **by):
     """Post the row's amount and mark it paid; tell whether the key was new."""
-    _entry, created = ledger.post(payer_id, topup.amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}")
+    _entry, created = ledger.post(payer_id, topup.amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}", **by)
     if created:
         done = TopUp.update(state="paid", credited=topup.amount, decided_at=now)
         done.where(TopUp.id == topup.id, TopUp.state == "new").execute()

@@ -49,16 +49,18 @@ def charge(charge_id):
         return query.where(Charge.charge_id == charge_id).first()
 
 
-def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False):
+def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False, alone=False):
     """Book a refund that Telegram is then asked for; return (charge, write-off), or None if there was one before.
 
-    Raise NotEnoughMoney, with nothing done, when the balance does not cover it and no loss is allowed.
+    Raise NotEnoughMoney, with nothing done, when the balance does not cover it and no loss is allowed, and OwnCheque
+    for a payment of one's own, unless proven to be `alone` in the shop.
     """
     with transaction():
         asked = Charge.update(refund="asked").where(Charge.charge_id == charge_id, Charge.refund.is_null())
         if not asked.execute():
             return None
         found = charge(charge_id)
+        own = acts.refuse_own(actor_id, found.user_id, alone)
         amount, ref = found.topup.amount, f"topup:{found.topup_id}"
         details = dict(kind="refund", key=f"refund:{charge_id}", now=now, ref=ref, actor=actor_id, reason=reason)
         loss = 0
@@ -66,7 +68,7 @@ def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False):
             loss = ledger.force(found.user_id, amount, **details)
         else:
             ledger.post(found.user_id, -amount, **details)
-        acts.note(actor_id, "refund", now, user=found.user_id, ref=ref, words=reason, amount=amount)
+        acts.note(actor_id, "refund", now, user=found.user_id, ref=ref, words=reason, amount=amount, own=own)
         _returned(found.topup, found.user_id, amount, loss, now, by=actor_id)
         return found, loss
 

@@ -16,7 +16,13 @@ from storage.tables import Seal
 COLUMNS = {  # of what is sealed, for ever in this order; the last words stand for their type
     "entry": "id:number user_id:number amount:number kind:text key:text ref:text actor_id:number digest:text"
     " created_at:number",
-    "act": "id:number actor_id:number what:text user_id:number ref:text digest:text amount:number created_at:number",
+    "act": "id:number actor_id:number what:text user_id:number ref:text digest:text amount:number created_at:number"
+    " own:flag",
+}
+AS_TEXT = {
+    "number": "CAST({0} AS TEXT)",
+    "text": "LENGTH({0}) || ':' || {0}",
+    "flag": "CASE WHEN {0} THEN '1' ELSE '0' END",  # a cast would say 1 in one database and true in the other
 }
 PAGE = 5000  # rows read at once for a seal
 
@@ -25,8 +31,7 @@ def _line(table):
     """Return the SQL of a row as one text, the same in both databases; texts carry their length, so none can hide."""
     parts = []
     for name, kind in (column.split(":") for column in COLUMNS[table].split()):
-        text = f"LENGTH({name}) || ':' || {name}" if kind == "text" else f"CAST({name} AS TEXT)"
-        parts.append(f"COALESCE({text}, '-')")
+        parts.append(f"COALESCE({AS_TEXT[kind].format(name)}, '-')")
     return " || ' ' || ".join(parts)
 
 

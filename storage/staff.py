@@ -1,6 +1,6 @@
 """What the operator's people may do to others' accounts; every act with its row in the log, in one transaction."""
 
-from storage import acts, ledger, users
+from storage import acts, ledger, outbox, users
 from storage.db import connection, transaction
 from storage.tables import Referral, TopUp, User
 
@@ -24,15 +24,31 @@ def grant(user_id, role, actor_id, now):
         return users.change(users.get(user_id), role=role)
 
 
-def correct(user_id, amount, reason, actor_id, key, now):
-    """Credit (> 0) or debit (< 0) with a reason, once under its key; return (entry, created). Raise NotEnoughMoney."""
+def correct(user_id, amount, reason, actor_id, key, now, *, alone=False):
+    """Credit (> 0) or debit (< 0) with a reason, once under its key; return (entry, created).
+
+    Raise NotEnoughMoney, or OwnCheque for one's own balance unless proven to be `alone` in the shop.
+    """
+    own = acts.refuse_own(actor_id, user_id, alone)
     with transaction():
-        details = {"actor": actor_id, "reason": reason}
+        details = {"actor": actor_id, "reason": reason, "alone": alone}
         entry, created = ledger.post(user_id, amount, kind="admin", key=key, now=now, **details)
         if created:
             what = "credit" if amount > 0 else "debit"
-            acts.note(actor_id, what, now, user=user_id, words=reason, amount=abs(amount))
+            acts.note(actor_id, what, now, user=user_id, words=reason, amount=abs(amount), own=own)
         return entry, created
+
+
+def write(user_id, text, words, actor_id, key, now, *, buttons=None):
+    """Write to somebody once under its key: the text key `text` with these words."""
+    with transaction():
+        if outbox.put(key, user_id, text, now=now, values={"words": words}, buttons=buttons):
+            acts.note(actor_id, "message", now, user=user_id, words=words)
+
+
+def remark(user_id, words, actor_id, now):
+    """Keep a note about somebody for the staff."""
+    acts.note(actor_id, "note", now, user=user_id, words=words)
 
 
 def block(user_id, banned, reason, actor_id, now):

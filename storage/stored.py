@@ -5,7 +5,7 @@ Reads are cached (`storage/cached.py`); a change in this process drops the cache
 
 from storage import acts
 from storage.cached import Cached
-from storage.db import afterwards, connection, transaction
+from storage.db import EPOCH, MICROSECOND, afterwards, connection, transaction
 from storage.tables import Stored
 
 SHOWN = 200  # characters of a value in the log of acts
@@ -25,8 +25,11 @@ def get(name, default=None):
     return _cache.get().get(name, default)
 
 
-def put(name, value, *, now, actor=None):
-    """Store a setting as text; an `actor` stands in the log of acts."""
+def put(name, value, *, now, actor=None, act="setting", words=None):
+    """Store a setting as text; an `actor` stands in the log of acts.
+
+    The `act` is its word there, with `words` in place of the value; what is no setting of people's has one of its own.
+    """
     row = dict(name=name, value=str(value), actor=actor, updated_at=now)
     with transaction():
         Stored.insert(**row).on_conflict(
@@ -34,6 +37,37 @@ def put(name, value, *, now, actor=None):
             preserve=[Stored.value, Stored.actor, Stored.updated_at],
         ).execute()
         if actor is not None:
-            acts.note(actor, "setting", now, ref=name, words=str(value)[:SHOWN])
-        forget()
-        afterwards(forget)  # whoever read in between has read what was there before
+            _note(actor, name, act, str(value) if words is None else words, now)
+        _changed()
+
+
+def _changed():
+    """Drop the cache now and once more after the commit: whoever read in between has read what was there before."""
+    forget()
+    afterwards(forget)
+
+
+def version(name):
+    """Return a number that is another one after every change of a setting; 0 while it was never stored."""
+    with connection():
+        row = Stored.get_or_none(Stored.name == name)
+        return 0 if row is None else (row.updated_at - EPOCH) // MICROSECOND
+
+
+def clear(name, seen, *, now, actor, act="reset"):
+    """Empty a setting that has not changed since the `seen` version; tell whether it was so."""
+    with transaction():
+        emptied = Stored.update(value="", actor=actor, updated_at=now).where(
+            Stored.name == name, Stored.updated_at == seen, Stored.value != ""
+        )
+        cleared = bool(emptied.execute())
+        if cleared:
+            _note(actor, name, act, None, now)
+        _changed()
+    return cleared
+
+
+def _note(actor, name, act, words, now):
+    """Write down the act; only what people call a setting goes by its name."""
+    ref = name if act in ("setting", "reset") else None
+    acts.note(actor, act, now, ref=ref, words=words and words[:SHOWN])

@@ -345,10 +345,11 @@ class Act(Table):
     actor = ForeignKeyField(User, backref="done")
     what = TextField()  # one word of ours: approve, credit, block, setting …
     user = ForeignKeyField(User, null=True, backref="suffered", index=True)
-    ref = TextField(null=True)  # topup:12, a setting's name …
+    ref = TextField(null=True)  # topup:12, promo:SUMMER, model:z-image, a setting's name …
     digest = TextField(null=True)  # of the reason, or of the value
     amount = BigIntegerField(null=True)
     created_at = UtcField()
+    own = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # it paid who did it: an owner, alone
 
     words = Said()
 
@@ -402,6 +403,7 @@ class Promo(Table):
     author = ForeignKeyField(User)
     expires_at = UtcField(null=True)
     created_at = UtcField()
+    waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # for a second person to confirm it
 
 
 class PromoUse(Table):
@@ -447,6 +449,7 @@ class Broadcast(Table):
     ended_at = UtcField(null=True)
     links = JSONField(null=True)  # the message's buttons that open an address, as rows of {"text", "url"}
     totals = JSONField(null=True)  # {state: recipients}, once their rows have gone
+    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of the audience
 
 
 class Recipient(Table):

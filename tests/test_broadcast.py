@@ -46,7 +46,7 @@ def test_a_crash_in_the_middle_resumes_and_sends_nothing_twice(start_bot):
     boss.tap("Send to")
     bot.telegram.pump = lambda: None  # the bot is about to die: nothing more is handled
     number = broadcasts.newest()[0].id
-    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.start(number, broadcasts.get(number).version, None, bot.clock.now(), users.by_telegram_id(boss.id).id)
     claimed = broadcasts.claim(number, 3)
     for _user, telegram_id in claimed[:2]:
         bot.bot.sender.call(
@@ -83,7 +83,7 @@ def test_pause_resume_and_stop(start_bot):
     boss.tap("never paid")
     number = broadcasts.newest()[0].id
     boss.tap("Send to")
-    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.start(number, broadcasts.get(number).version, None, bot.clock.now(), users.by_telegram_id(boss.id).id)
     broadcasts.move(number, ["running"], "paused", bot.clock.now())
     bot.forward(10)
     assert all("News" not in person.last for person in people)
@@ -119,7 +119,7 @@ def test_a_stranger_sends_nothing(start_bot):
     bot = start_bot()
     boss, people = prepare(bot, 2)
     number = broadcasts.newest()[0].id
-    people[0].forge(f"broadcast:start:{number}")
+    people[0].forge(f"broadcast:start:{number}:1")
     people[0].send("/broadcast")
     bot.forward(10)
     assert "News" not in people[1].last and broadcasts.get(number).state == "draft"

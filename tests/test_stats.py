@@ -1,6 +1,6 @@
 """/stats: the picture, the numbers under it, and the files."""
 
-from storage import figures
+from storage import figures, users
 
 
 def test_the_numbers_are_those_of_the_books(start_bot):
@@ -57,9 +57,10 @@ def test_csv_files_hold_every_row(start_bot):
         boss.tap(label)
         assert boss.last_message["document"]["file_name"].endswith(".csv")
     since = bot.clock.now().replace(hour=0)
-    rows = list(figures.export("users", since))
+    who = (users.by_telegram_id(boss.id).id, bot.clock.now())
+    rows = list(figures.export("users", since, *who))
     assert rows[0][0] == "id" and any("Алиса" in row for row in rows[1:])
-    assert len(list(figures.export("entries", since))) == 2
+    assert len(list(figures.export("entries", since, *who))) == 2
 
 
 def test_a_user_sees_no_figures(start_bot):

@@ -30,6 +30,12 @@ def alice(url):
     return user
 
 
+@pytest.fixture
+def boss(url):
+    """Somebody who decides."""
+    return users.seen(users.Sender(5_000_000_002, "Boss"), NOW)
+
+
 # transactions
 
 
@@ -483,18 +489,18 @@ def pending(user, amount=5000):
     return topup.id
 
 
-def test_eight_threads_approve_a_payment_once(alice):
+def test_eight_threads_approve_a_payment_once(alice, boss):
     topup = pending(alice)
-    decided = in_threads(8, lambda _number: [payments.approve(topup, alice.id, NOW) for _ in range(5)])
+    decided = in_threads(8, lambda _number: [payments.approve(topup, boss.id, NOW) for _ in range(5)])
     assert sum(row is not None for part in decided for row in part) == 1
     assert ledger.balance(alice.id) == 6000
     assert [fact.kind for fact in facts.due(NOW)].count("payment.credited") == 1
 
 
-def test_approving_and_refusing_at_once_has_one_outcome(alice):
+def test_approving_and_refusing_at_once_has_one_outcome(alice, boss):
     topup = pending(alice)
     acts = [payments.approve, lambda i, a, now: payments.reject(i, a, "no", now)]
-    decided = in_threads(8, lambda number: acts[number % 2](topup, alice.id, NOW))
+    decided = in_threads(8, lambda number: acts[number % 2](topup, boss.id, NOW))
     winners = [row.state for row in decided if row is not None]
     assert len(winners) == 1
     assert ledger.balance(alice.id) == (6000 if winners == ["approved"] else 1000)

@@ -62,14 +62,14 @@ def test_nobody_raises_themselves_or_others(start_bot, role):
     eve.send("/start")
     for target in (sam, eve):
         number = user_of(bot, target).id
-        for data in (f"team:role:{number}", f"team:ask:{number}:admin", f"team:grant:{number}:admin"):
+        for data in (f"team:role:{number}", f"team:ask:{number}:admin", f"team:grant:{number}:admin:none"):
             sam.forge(data)
             assert "not for you" in sam.toast
     assert user_of(bot, sam).role == role and user_of(bot, eve).role is None
     boss = bot.admin()
-    boss.forge(f"team:grant:{user_of(bot, boss).id}:admin")
+    boss.forge(f"team:grant:{user_of(bot, boss).id}:admin:none")
     assert "can’t be changed" in boss.toast
-    boss.forge(f"team:grant:{user_of(bot, eve).id}:king")
+    boss.forge(f"team:grant:{user_of(bot, eve).id}:king:none")
     assert "out of date" in boss.toast
     assert user_of(bot, boss).role is None and user_of(bot, eve).role is None
 
@@ -174,9 +174,9 @@ def test_every_act_stands_in_the_log_with_who_and_whom(start_bot):
     sam.send("/resume")
     boss.send("/audit")
     whats = [
-        "setting · SALES_PAUSED",
-        "setting · SALES_PAUSED · lunch",
-        "setting · USD_RATE · 95",
+        "sales resumed",
+        "sales paused · lunch",
+        "setting · Dollar rate · 95",
         "top-up refused · Alice · 300 ₽",
         "top-up taken back · Alice · 300 ₽",
         "top-up approved · Alice · 300 ₽",
@@ -194,6 +194,6 @@ def test_the_log_has_pages(start_bot):
     for number in range(12):
         boss.send(f"/rate {90 + number}")
     boss.send("/audit")
-    assert "USD_RATE · 101" in boss.last and "USD_RATE · 93" not in boss.last
+    assert "Dollar rate · 101" in boss.last and "Dollar rate · 93" not in boss.last
     boss.tap("Older")
-    assert "USD_RATE · 93" in boss.last and "USD_RATE · 90" in boss.last
+    assert "Dollar rate · 93" in boss.last and "Dollar rate · 90" in boss.last

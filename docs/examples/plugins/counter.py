@@ -4,7 +4,7 @@ Setting: COUNTER_ADDRESS, where the counter is; empty, the default, turns this w
 Texts: counter.* in data/texts/<lang>/counter.po.
 """
 
-from core.errors import UserError
+from core.errors import OwnCheque, UserError
 
 
 def register(bot):
@@ -28,5 +28,8 @@ def take_cash(ctx):
     topup = ctx.payments.get(int(ctx.args)) if ctx.args.isdecimal() and len(ctx.args) < 16 else None
     if topup is None or topup.method != "counter":
         raise UserError("counter.unknown", number=ctx.args)
-    topup, created = ctx.payments.credit(topup.id, f"counter:{topup.id}", ctx.now)
+    try:
+        topup, created = ctx.payments.credit(topup.id, f"counter:{topup.id}", ctx.now, actor=ctx.user.id)
+    except OwnCheque:
+        raise UserError("common.own_cheque") from None
     ctx.reply("counter.credited" if created else "counter.already", number=topup.id, amount=topup.amount)
