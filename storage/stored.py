@@ -7,9 +7,10 @@ import time
 
 from storage import acts
 from storage.db import connection, transaction
-from storage.tables import Stored
+from storage.tables import Entry, Stored
 
 CACHE_S = 300
+CURRENCY = "BOOKS_CURRENCY"
 SHOWN = 200  # characters of a value in the log of acts
 _cache = {"at": None, "values": {}}
 
@@ -33,6 +34,16 @@ def put(name, value, *, now, actor=None):
         if actor is not None:
             acts.note(actor, "setting", now, ref=name, words=str(value)[:SHOWN])
     forget()
+
+
+def currency(wanted, now):
+    """Return the currency the books are kept in: what was written down before the first entry, else `wanted` from now on."""
+    with transaction():
+        row = Stored.get_or_none(Stored.name == CURRENCY)
+        if row is not None and (row.value == wanted or Entry.select().exists()):
+            return row.value
+        put(CURRENCY, wanted, now=now)
+        return wanted
 
 
 def forget():
