@@ -10,7 +10,6 @@ import base64
 import gzip
 import itertools
 import json
-import os
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -35,23 +34,23 @@ class DumpError(Exception):
 def write(url, path, now):
     """Write everything in the database `url` into the file `path`, readable by its owner only; return the header."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    db.private_folder(path.parent)
     unfinished = path.with_name(path.name + ".part")
-    with closing(open_engine(url)) as engine:
-        engine.begin_reading()
-        header = _header(engine, now)
-        with (
-            open(unfinished, "wb", opener=_private) as raw,
-            gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
-        ):
-            for line in _lines(engine, header):
-                lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
-    unfinished.replace(path)
+    try:
+        with closing(open_engine(url)) as engine:
+            engine.begin_reading()
+            header = _header(engine, now)
+            with (
+                open(unfinished, "wb", opener=db.private_file) as raw,
+                gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
+            ):
+                for line in _lines(engine, header):
+                    lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
     return header
-
-
-def _private(path, flags):
-    return os.open(path, flags, 0o600)
 
 
 def _header(engine, now):
