@@ -36,6 +36,7 @@ COMMANDS = {
     "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
 }
+KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
 logger = logging.getLogger("bot")
 
 
@@ -118,6 +119,9 @@ def open_storage(found, tables=()):
         logger.info("migrated the database: %s", ", ".join(applied))
     for model, migrations in tables:
         schema.adopt(model, migrations)
+    kept = stored.currency(found["CURRENCY"], Clock().now())
+    if kept != found["CURRENCY"]:
+        raise settings.SettingsError([KEPT_IN.format(found=found["CURRENCY"], kept=kept)])
 
 
 def run(environ, stage=None):
@@ -241,6 +245,7 @@ def main(arguments=None):
         environ = environment()
         if options.command == "new-plugin":
             return new_plugin(argument)
+        os.umask(0o077)  # whatever is written from here on is for its owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
             name = "head" if options.head and options.command == "verify" else options.command

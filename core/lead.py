@@ -95,7 +95,7 @@ def _wait_for_lead(bot, leader, stop, web):
 
 
 def _terms(bot):
-    return claims.terms(bot.settings["BOT_MODE"], bot.tables)
+    return claims.terms(f"{bot.settings['BOT_MODE']} {bot.settings['CURRENCY']}", bot.tables)
 
 
 def _hold(leader, stop):

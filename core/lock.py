@@ -14,6 +14,7 @@ from pathlib import Path
 import portalocker
 
 from core.settings import SettingsError
+from storage.db import private_file, private_folder
 
 ANSWER_S = 3  # for the server to say that the lock's connection lives
 POOLERS = re.compile(r"-pooler\.|:6543/|[?&]pgbouncer=true")  # Neon, Supabase, Prisma's mark
@@ -35,8 +36,8 @@ class FileLock:
 
     def __init__(self, folder):
         try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self._stream = (Path(folder) / "bot.lock").open("a")
+            private_folder(folder)
+            self._stream = open(Path(folder) / "bot.lock", "a", opener=private_file)  # noqa: SIM115, open as long as we live
         except OSError as error:
             raise SettingsError([f"DATA_DIR: found {folder!r} ({error}); want a folder the bot may write to"]) from None
 

@@ -7,6 +7,7 @@ the kind, because a file cannot be sent again as another kind (Bot API, Sending 
 import asyncio
 import hashlib
 import io
+import os
 import re
 import secrets
 import struct
@@ -53,6 +54,18 @@ BY_URL = {
 }
 FETCH_S = 20  # for a whole download by URL
 _FILE_ID = re.compile(r"([A-Za-z0-9]{4})([A-Za-z0-9_-]{16})([A-Za-z0-9_-]{20})")
+
+
+def private(path, flags):
+    """Open a file as `open(…, opener=private)` wants it: a new one is for its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
+def private_folder(path):
+    """Make a folder, and those above it that are missing, for its owner alone."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @dataclass
@@ -122,9 +135,10 @@ class Files:
         if self.folder is None:
             self._bytes[unique_id] = data
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         partial = self.folder / f"{unique_id}.part"
-        partial.write_bytes(data)
+        with open(partial, "wb", opener=private) as file:
+            file.write(data)
         partial.replace(self.folder / unique_id)
 
     def _add(self, file):

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from demo.chats import Chat, Group, Person
+from demo.files import private, private_folder
 
 PAUSE_S = 1.0  # between a change and its writing, and ten times as long as the last writing took
 
@@ -46,9 +47,10 @@ class StateFile:
             self._due.cancel()
             self._due = None
         started = time.monotonic()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         partial = self.path.with_name(self.path.name + ".part")
-        partial.write_text(json.dumps(dump(self.world)), encoding="utf-8")
+        with open(partial, "w", encoding="utf-8", opener=private) as file:
+            file.write(json.dumps(dump(self.world)))
         partial.replace(self.path)
         self._took_s = time.monotonic() - started
 

@@ -25,9 +25,20 @@ def folder(bot):
 
 
 def send(ctx):
-    """Write a backup and send it; one that is too big for Telegram stays where it is, and its path is told."""
+    """Write a backup and send it; one that is too big for Telegram stays where it is, and its path is told.
+
+    Where anything fails nothing stays: everything in one file, of which nobody knows, does not lie about.
+    """
     ctx.reply("backup.begun")
     path = folder(ctx.bot) / f"sent-{ctx.dump.name(ctx.now)}"
+    try:
+        _write_and_send(ctx, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_and_send(ctx, path):
     header = ctx.dump.write(ctx.settings["DATABASE_URL"], path, ctx.now, actor=ctx.user.id)
     values = {"rows": sum(header["tables"].values()), "size": f"{path.stat().st_size / 1024**2:.1f}"}
     if path.stat().st_size > MAX_BYTES:

@@ -66,7 +66,7 @@ def disk(bot):
 
 def _data_dir(bot):
     folder = Path(bot.settings["DATA_DIR"])
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -117,7 +117,7 @@ def release(who):
 
 
 def terms(mode, tables):
-    """Return what copies that work together must have in common: the mode, and the schema of every table.
+    """Return what copies that work together must have in common: the mode (with the currency), and every table's schema.
 
     `tables` are the plugins' own, as (model, migrations).
     """

@@ -7,6 +7,7 @@ never while a handler waits for the network.
 """
 
 import collections
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager, nullcontext
@@ -218,8 +219,22 @@ def is_postgres():
     return not isinstance(database.obj, SqliteDatabase)
 
 
+def private_folder(path):
+    """Make a folder, and those above it that are missing, for its owner alone."""
+    missing = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path, flags):
+    """Open a file as `open(…, opener=private_file)` wants it: a new one is for its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 def _sqlite(path):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    private_folder(Path(path).parent)
+    if path != ":memory:":
+        open(path, "ab", opener=private_file).close()  # SQLite makes its journals as private as the file is
     pragmas = {
         "journal_mode": "wal",
         "synchronous": "full",

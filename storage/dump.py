@@ -10,7 +10,6 @@ import base64
 import gzip
 import itertools
 import json
-import os
 import zlib
 from collections import Counter
 from contextlib import closing, suppress
@@ -54,12 +53,12 @@ def write(url, path, now, actor=None):
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        db.private_folder(path.parent)
         with closing(_opened(url)) as engine:
             engine.begin_reading()
             header = _header(engine, now)
             with (
-                open(unfinished, "wb", opener=_private) as raw,
+                open(unfinished, "wb", opener=db.private_file) as raw,
                 gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
             ):
                 for line in _lines(engine, header):
@@ -83,10 +82,6 @@ def _opened(url):
 def _reason(error):
     """Return what the system or the database says, in one line without its own path."""
     return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-
-
-def _private(path, flags):
-    return os.open(path, flags, 0o600)
 
 
 def _header(engine, now):

@@ -6,8 +6,9 @@ Reads are cached (`storage/cached.py`); a change in this process drops the cache
 from storage import acts
 from storage.cached import Cached
 from storage.db import EPOCH, MICROSECOND, afterwards, connection, transaction
-from storage.tables import Stored
+from storage.tables import Entry, Stored
 
+CURRENCY = "BOOKS_CURRENCY"
 SHOWN = 200  # characters of a value in the log of acts
 
 
@@ -71,3 +72,13 @@ def _note(actor, name, act, words, now):
     """Write down the act; only what people call a setting goes by its name."""
     ref = name if act in ("setting", "reset") else None
     acts.note(actor, act, now, ref=ref, words=words and words[:SHOWN])
+
+
+def currency(wanted, now):
+    """Return the currency the books are kept in: what was written down before the first entry, else `wanted` from now on."""
+    with transaction():
+        row = Stored.get_or_none(Stored.name == CURRENCY)
+        if row is not None and (row.value == wanted or Entry.select().exists()):
+            return row.value
+        put(CURRENCY, wanted, now=now)
+        return wanted

@@ -94,3 +94,24 @@ def test_without_the_setting_none_is_written(begin, tmp_path):
     bot = begin()
     bot.forward(2 * DAY_S, step=3600)
     assert kept(tmp_path) == [] and "backup" not in bot.bot.checks
+
+
+@pytest.mark.parametrize("kind", ["403", "500", "drop"])
+def test_a_backup_that_cannot_be_sent_leaves_no_file(begin, tmp_path, kind):
+    bot = begin()
+    boss = bot.admin()
+    bot.telegram.fail_next("sendDocument", kind, times=9)
+    boss.send("/backup")
+    assert kept(tmp_path) == []
+    bot.telegram.no_trouble()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_that_cannot_be_written_leaves_no_file(begin, tmp_path):
+    bot = begin()
+    boss = bot.admin()
+    with db.connection() as database:  # a row that cannot be read, after others that were written
+        database.execute_sql("UPDATE \"user\" SET first_name = CAST(x'ff' AS TEXT) WHERE telegram_id <> ?", (boss.id,))
+    boss.send("/backup")
+    assert not [message for message in boss.received if "document" in message]
+    assert kept(tmp_path) == []
