@@ -3,6 +3,7 @@
     /newpromo SUMMER 100 50          100 units of the currency, 50 uses
     /newpromo SPRING 20% 500 2 14    20 % of the next top-up, 500 uses, 2 a person, for 14 days
 
+A percentage over 200 is an owner's to confirm. One that is stopped or expires pays nothing more, also to those who wait.
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
@@ -11,7 +12,7 @@ import io
 import re
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import button, way_out
 from core.errors import UserError
 
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
@@ -24,6 +25,7 @@ def register(bot):
     bot.button("promo:ask", ask)
     bot.step("promo:code", take)
     bot.command("newpromo", create, about="promo.about_new", admin=True)
+    bot.button("promo:sure", confirm, right="owner", version=int)
     bot.button("promo:list", show_list, admin=True)
     bot.button("promo:show", show_one, admin=True, code=str)
     bot.button("promo:stop", stop, admin=True, code=str)
@@ -68,7 +70,9 @@ def _redeem(ctx, code):
     if promo.kind == "amount":
         ctx.reply("promo.credited", ctx.bot.home(), amount=promo.value, balance=ctx.ledger.balance(ctx.user.id))
     else:
-        ctx.reply("promo.waits", [button("balance.top_up", "payments:show"), *ctx.bot.home()], percent=promo.value)
+        until = ctx.say("promo.waits_until", when=promo.expires_at) if promo.expires_at else ""
+        rows = [button("balance.top_up", "payments:show"), *ctx.bot.home()]
+        ctx.reply("promo.waits", rows, percent=promo.value, until=until)
 
 
 def _again():
@@ -76,32 +80,55 @@ def _again():
 
 
 def add_percentage(bot, fact, now):
-    """Credit the percentage that waited for this top-up."""
-    user = fact.data["user"]
-    amount = bot.promo.apply(user, fact.data["amount"], now)
-    if amount:
-        values = {"amount": amount, "balance": bot.ledger.balance(user)}
-        bot.notify(user, "promo.added", unique=f"promo:{fact.data['key']}", now=now, **values)
+    """Give the percentage that waited for this top-up, or say that its code has ended."""
+    user, key = fact.data["user"], fact.data["key"]
+    bonus, lapsed = bot.promo.apply(user, fact.data["amount"], topup=fact.data["topup"], origin=key, now=now)
+    if bonus is not None and bonus.state == "posted":
+        values = {"amount": bonus.amount, "balance": bot.ledger.balance(user)}
+        bot.notify(user, "promo.added", unique=f"promo:{key}", now=now, **values)
+    elif lapsed:
+        bot.notify(user, "promo.lapsed", unique=f"promo:{key}", now=now, code=lapsed, buttons=bot.home())
 
 
 def create(ctx):
-    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`."""
+    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`; a high percentage waits for an owner's word."""
     found = SHAPE.fullmatch(ctx.args.strip())
     if found is None or not CODE.fullmatch(found[1]) or not int(found[2]) or not int(found[4]) or found[5] == "0":
         raise UserError("promo.shape")
-    kind, value = ("percent", int(found[2])) if found[3] else ("amount", int(found[2]) * 100)
-    expires = ctx.now + timedelta(days=int(found[6])) if found[6] else None
-    made = ctx.promo.create(
-        found[1],
-        kind,
-        value,
-        total_limit=int(found[4]),
-        user_limit=int(found[5] or 1),
-        author=ctx.user.id,
-        now=ctx.now,
-        expires_at=expires,
-    )
-    if not made:
+    percent, value = bool(found[3]), int(found[2])
+    data = {
+        "code": found[1],
+        "kind": "percent" if percent else "amount",
+        "value": value if percent else value * 100,
+        "total_limit": int(found[4]),
+        "user_limit": int(found[5] or 1),
+        "days": int(found[6] or 0),
+    }
+    if not percent or value <= ctx.promo.MOST_PERCENT:
+        _make(ctx, data)
+    elif ctx.may("owner"):
+        draft = ctx.drafts.put(ctx.user.id, "promo", ctx.now, data=data, step=None)
+        rows = [button("promo.sure", "promo:sure", draft.version, percent=value), way_out("promo:list")]
+        example = {"paid": 100_00, "given": value * 100}
+        ctx.reply("promo.check", rows, code=found[1].upper(), percent=value, **example)
+    else:
+        raise UserError("promo.too_much", buttons=[way_out("promo:list")], most=ctx.promo.MOST_PERCENT)
+
+
+def confirm(ctx, version):
+    """Make the code that an owner has confirmed."""
+    draft = ctx.drafts.get(ctx.user.id, "promo", ctx.now)
+    if draft is None or draft.version != version or "code" not in draft.data:
+        raise UserError("common.old_button")
+    ctx.done("promo")
+    _make(ctx, draft.data, confirmed=True)
+
+
+def _make(ctx, data, confirmed=False):
+    days = data["days"]
+    row = {name: value for name, value in data.items() if name != "days"}
+    expires = ctx.now + timedelta(days=days) if days else None
+    if not ctx.promo.create(**row, author=ctx.user.id, now=ctx.now, expires_at=expires, confirmed=confirmed):
         raise UserError("promo.taken")
     show_list(ctx)
 
@@ -138,8 +165,9 @@ def show_one(ctx, code):
 
 
 def stop(ctx, code):
-    """Stop a code."""
-    ctx.promo.stop(code)
+    """Stop a code, and tell those for whose next top-up it waited."""
+    for user in ctx.promo.stop(code) or ():
+        ctx.notify(user, "promo.stopped", unique=f"promo:{code}:stopped:{user}", code=code, buttons=ctx.bot.home())
     show_one(ctx, code)
 
 

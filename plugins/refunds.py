@@ -1,8 +1,8 @@
 """Stars given back from the user card: chosen, explained, confirmed once.
 
 A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
-answer, it is asked again every minute, and when it refuses, the money returns to the balance. What the balance does not
-cover is the operator's loss and is confirmed as such.
+answer, it is asked again every minute, and when it refuses, the money returns to the balance. The bonuses of the payment
+go and return with it. What the balances do not cover is the operator's loss and is confirmed as such.
 Texts: refunds.* in data/texts/<lang>/refunds.po.
 """
 
@@ -37,7 +37,7 @@ def show(ctx, user):
             user,
             place,
             number=charge.topup.id,
-            amount=charge.topup.amount,
+            amount=charge.credit.amount,
             stars=charge.stars,
             mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}"),
         )
@@ -61,7 +61,7 @@ def ask(ctx, user, place):
         [way_out("refunds:list", user)],
         data=data,
         number=charge.topup_id,
-        amount=charge.topup.amount,
+        amount=charge.credit.amount,
         stars=charge.stars,
         when=charge.created_at,
     )
@@ -76,7 +76,7 @@ def take_reason(ctx):
 
 def _check(ctx, data, draw):
     charge = ctx.returns.charge(data["charge"])
-    loss = max(0, charge.topup.amount - ctx.ledger.balance(charge.user_id))
+    loss, held = ctx.returns.would_lose(charge.charge_id), ctx.jobs.balance_and_held(charge.user_id)[1]
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [
@@ -87,9 +87,10 @@ def _check(ctx, data, draw):
         "refunds.check_loss" if loss else "refunds.check",
         rows,
         name=person.first_name,
-        amount=charge.topup.amount,
+        amount=charge.credit.amount,
         stars=charge.stars,
         loss=loss,
+        held=ctx.say("refunds.held", amount=held) if loss and held else "",
         reason=data["reason"],
     )
 
@@ -101,12 +102,9 @@ def refund(ctx, version):
         raise UserError("refunds.done_before")
     data = draft.data
     charge = ctx.returns.charge(data["charge"])
-    if charge.topup.amount - ctx.ledger.balance(charge.user_id) > data["loss"]:
-        _check(ctx, data, ctx.edit)
-        return
     try:
         booked = ctx.returns.ask_refund(
-            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0
+            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"]
         )
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
@@ -116,7 +114,7 @@ def refund(ctx, version):
         raise UserError("refunds.done_before")
     state = _ask_telegram(ctx.bot, charge, ctx.users.get(charge.user_id).telegram_id, ctx.now)
     ctx.edit(
-        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars
+        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.credit.amount, stars=charge.stars
     )
 
 

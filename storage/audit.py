@@ -50,25 +50,71 @@ CHECKS = {
            AND t.state IN ('approved', 'undone', 'paid')
         WHERE e.kind = 'topup' AND t.id IS NULL""",
     "a Stars charge is credited once": """
-        SELECT c.charge_id, t.amount, e.amount FROM charge c JOIN top_up t ON t.id = c.topup_id
-        LEFT JOIN entry e ON e.key = 'stars:' || c.charge_id
-        WHERE e.id IS NULL OR e.amount <> t.amount OR e.user_id <> c.user_id""",
+        SELECT c.charge_id, k.amount, e.amount FROM charge c LEFT JOIN checkout k ON k.charge_id = c.charge_id
+        LEFT JOIN entry e ON e.key = 'stars:' || c.charge_id AND e.kind = 'stars'
+        WHERE e.id IS NULL OR e.amount <= 0 OR e.amount <> COALESCE(k.amount, e.amount) OR e.user_id <> c.user_id
+              OR e.ref IS NULL OR e.ref <> 'topup:' || c.topup_id""",
+    "an accepted pre-checkout says what its invoice says": """
+        SELECT k.query_id, k.amount, t.amount FROM checkout k JOIN top_up t ON t.id = k.topup_id
+        LEFT JOIN charge c ON c.charge_id = k.charge_id
+        WHERE k.amount <> t.amount OR t.stars IS NULL OR k.stars <> t.stars OR k.user_id <> t.user_id
+              OR (k.charge_id IS NOT NULL AND (c.charge_id IS NULL OR c.topup_id <> k.topup_id))""",
     "a Stars credit has its charge": """
         SELECT e.id, e.key FROM entry e LEFT JOIN charge c ON c.charge_id = SUBSTR(e.key, 7)
         WHERE e.kind = 'stars' AND c.charge_id IS NULL""",
     "a refunded charge is taken back once": """
-        SELECT c.charge_id, c.refund, r.amount, u.amount, b.amount FROM charge c JOIN top_up t ON t.id = c.topup_id
+        SELECT c.charge_id, c.refund, r.amount, u.amount, b.amount FROM charge c
+        LEFT JOIN entry e ON e.key = 'stars:' || c.charge_id
         LEFT JOIN entry r ON r.key = 'refund:' || c.charge_id
         LEFT JOIN entry u ON u.key = 'unrefund:' || c.charge_id
         LEFT JOIN entry b ON b.key = 'chargeback:' || c.charge_id
         WHERE COALESCE(r.amount, 0) + COALESCE(u.amount, 0) + COALESCE(b.amount, 0)
-              <> CASE WHEN c.refund IN ('asked', 'done') THEN -t.amount ELSE 0 END""",
+              <> CASE WHEN c.refund IN ('asked', 'done') THEN -e.amount ELSE 0 END""",
+    "a bonus stands as its row says": """
+        SELECT b.id, b.state, b.amount, p.amount, u.amount, r.amount, n.amount, c.amount FROM bonus b
+        LEFT JOIN entry p ON p.key = b.key
+        LEFT JOIN entry u ON u.key = 'bonus:' || b.id || ':undo'
+        LEFT JOIN entry r ON r.key = 'bonus:' || b.id || ':refund'
+        LEFT JOIN entry n ON n.key = 'bonus:' || b.id || ':unrefund'
+        LEFT JOIN entry c ON c.key = 'bonus:' || b.id || ':chargeback'
+        WHERE (p.id IS NOT NULL AND (p.user_id <> b.user_id OR p.amount <> b.amount OR p.kind <> b.kind))
+              OR (p.id IS NULL) <> (b.state IN ('waiting', 'void'))
+              OR COALESCE(p.amount, 0) + COALESCE(u.amount, 0) + COALESCE(r.amount, 0) + COALESCE(n.amount, 0)
+                 + COALESCE(c.amount, 0) <> CASE WHEN b.state = 'posted' THEN b.amount ELSE 0 END""",
+    "a bonus goes with its payment": """
+        SELECT b.id, b.state, b.origin, c.refund, t.state FROM bonus b JOIN top_up t ON t.id = b.topup_id
+        LEFT JOIN entry e ON e.key = b.origin AND e.kind IN ('topup', 'stars') AND e.ref = 'topup:' || b.topup_id
+        LEFT JOIN charge c ON 'stars:' || c.charge_id = b.origin
+        WHERE e.id IS NULL OR (b.state IN ('taken', 'void'))
+              <> (COALESCE(c.refund, '') IN ('asked', 'done') OR (c.charge_id IS NULL AND t.state = 'undone'))""",
+    "a bonus of a payment has its row": """
+        SELECT e.id, e.kind, e.key FROM entry e LEFT JOIN bonus b ON b.key = e.key
+        WHERE e.kind IN ('bonus', 'promo', 'referral') AND SUBSTR(e.ref, 1, 6) = 'topup:'
+              AND (b.id IS NULL OR e.ref <> 'topup:' || b.topup_id)""",
+    "a bonus taken back has its row": """
+        SELECT e.id, e.key FROM entry e LEFT JOIN bonus b ON e.user_id = b.user_id AND e.ref = 'topup:' || b.topup_id
+        AND e.key IN ('bonus:' || b.id || ':undo', 'bonus:' || b.id || ':refund', 'bonus:' || b.id || ':unrefund',
+                      'bonus:' || b.id || ':chargeback')
+        WHERE e.kind = 'takeback' AND b.id IS NULL""",
     "a write-off covers a forced debit": """
         SELECT w.id, w.key FROM entry w LEFT JOIN entry e ON e.key = SUBSTR(w.key, 10) AND e.user_id = w.user_id
         WHERE w.kind = 'writeoff' AND (e.id IS NULL OR SUBSTR(w.key, 1, 9) <> 'writeoff:')""",
+    "a debt is what was written off and not recovered": """
+        SELECT a.user_id, a.debt, COALESCE(e.total, 0) FROM account a LEFT JOIN (
+            SELECT user_id, SUM(amount) AS total FROM entry WHERE kind IN ('writeoff', 'recovery') GROUP BY user_id
+        ) e ON e.user_id = a.user_id
+        WHERE a.debt <> COALESCE(e.total, 0)""",
+    "what is recovered comes from an order's money": """
+        SELECT r.id, r.key, r.amount, s.amount FROM entry r
+        LEFT JOIN entry s ON s.key = 'settle:' || SUBSTR(r.key, 10) AND s.user_id = r.user_id AND s.ref = r.ref
+        WHERE r.kind = 'recovery' AND (
+            s.id IS NULL OR SUBSTR(r.key, 1, 9) <> 'recovery:' OR r.amount >= 0 OR s.amount < -r.amount)""",
     "a referral is paid once": """
-        SELECT r.invited_id, r.paid, e.amount FROM referral r LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id
-        WHERE COALESCE(r.paid, 0) <> COALESCE(e.amount, 0) OR (e.id IS NOT NULL AND e.user_id <> r.inviter_id)""",
+        SELECT r.invited_id, r.paid, e.amount, b.amount FROM referral r
+        LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id
+        LEFT JOIN bonus b ON b.key = 'referral:' || r.invited_id
+        WHERE COALESCE(r.paid, 0) <> COALESCE(b.amount, e.amount, 0)
+              OR (e.id IS NOT NULL AND e.user_id <> r.inviter_id)""",
     "no balance is below zero": "SELECT user_id, balance FROM account WHERE balance < 0",
 }
 

@@ -87,6 +87,9 @@ def test_money_moves_on_in_a_kept_database(upgraded):
 
 @pytest.mark.parametrize("kept", KEPT[-1:], indirect=True, ids=lambda path: path.stem)
 def test_what_a_command_says_reaches_a_pipe_and_a_file_too(kept):
+    db.connect(kept)
+    schema.migrate()
+    db.disconnect()
     assert run("verify", DATABASE_URL=kept) == (0, "4 accounts, 12 entries, 1348.56 in balances: 0 differences\n")
 
 

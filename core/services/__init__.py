@@ -4,6 +4,7 @@ from storage import (
     acts,
     alarms,
     audit,
+    bonuses,
     broadcasts,
     drafts,
     dump,
@@ -34,6 +35,7 @@ class Services:
     acts = acts
     alarms = alarms
     audit = audit
+    bonuses = bonuses
     broadcasts = broadcasts
     drafts = drafts
     dump = dump
