@@ -19,7 +19,7 @@ from core.sender import TelegramError
 from storage import alarms, outbox, staff, stored, users
 
 log = logging.getLogger(__name__)
-OWNERS_ONLY = frozenset({"roles", "backup"})
+OWNERS_ONLY = frozenset({"roles", "backup", "owner"})
 ROLES = {"cashier": frozenset({"staff", "topups"}), "support": frozenset({"staff", "read", "message"})}
 GROUP = "STAFF_CHAT"  # the stored setting: chat id and the owner's internal id
 

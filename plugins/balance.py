@@ -1,4 +1,4 @@
-"""/balance: the balance, what is on hold, and every entry behind it.
+"""/balance: the balance, what is on hold, what is on its way, and every entry behind it.
 
 Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 """
@@ -6,7 +6,7 @@ Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 from core.buttons import button, way_out
 
 PAGE = 8
-OF_ORDERS = ("hold", "capture", "release")
+OF_ORDERS = ("hold", "capture", "release", "recovery")
 
 
 def register(bot):
@@ -25,11 +25,13 @@ def show(ctx):
         rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
     rows.append([button("balance.promo", "promo:ask"), *ctx.bot.home()])
     balance, held = ctx.jobs.balance_and_held(ctx.user.id)
+    coming, when = ctx.bonuses.on_the_way(ctx.user.id)
     ctx.edit(
         "balance.text",
         rows,
         balance=balance,
         held=ctx.say("balance.held", amount=held) if held else "",
+        coming=ctx.say("balance.coming", amount=coming, when=when) if coming else "",
         lines=_lines(ctx, found),
     )
 

@@ -74,7 +74,14 @@ def cancel_job(ctx, job):
     cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
     if cancelled is not None:
         rows = [[button("job.change", "orders:change", job), button("common.menu", "start:menu")]]
-        ctx.edit("orders.cancelled", rows, amount=cancelled.price, balance=ctx.ledger.balance(ctx.user.id))
+        owed = ctx.ledger.recovered(cancelled.id)
+        ctx.edit(
+            "orders.cancelled",
+            rows,
+            amount=cancelled.price,
+            balance=ctx.ledger.balance(ctx.user.id),
+            owed=ctx.say("job.owed", amount=owed) if owed else "",
+        )
         ctx.jobs.note_progress(job, None, None)
         return
     known = ctx.jobs.get(job, ctx.user.id)

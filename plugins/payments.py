@@ -26,6 +26,8 @@ def register(bot):
     bot.on("payment.credited", tell_credited)
     bot.on("payment.returned", tell_returned)
     bot.on("payment.restored", tell_restored)
+    bot.on("bonus.returned", tell_bonus_returned)
+    bot.on("bonus.restored", tell_bonus_restored)
 
 
 def _limits(ctx):
@@ -142,19 +144,48 @@ def tell_returned(bot, fact, now):
         **values,
     )
     if data["paused"]:
-        values |= {"name": user.first_name, "id": user.telegram_id or 0, "loss": data["loss"]}
-        for reader, chat_id in bot.desk("people"):
-            rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
-            key = "payments.desk_returned" if data["by"] else "payments.desk_chargeback"
-            bot.notify(
-                reader.id,
-                key,
-                unique=f"returned:{fact.id}:{chat_id or reader.id}",
-                now=now,
-                chat_id=chat_id,
-                buttons=rows,
-                **values,
-            )
+        key = "payments.desk_returned" if data["by"] else "payments.desk_chargeback"
+        _tell_desk(bot, user, key, f"returned:{fact.id}", now, loss=data["loss"], **values)
+
+
+def _tell_desk(bot, user, key, unique, now, **values):
+    """Tell the staff of a loss somebody has left, with their card at hand."""
+    for reader, chat_id in bot.desk("people"):
+        rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
+        bot.notify(
+            reader.id,
+            key,
+            unique=f"{unique}:{chat_id or reader.id}",
+            now=now,
+            chat_id=chat_id,
+            buttons=rows,
+            name=user.first_name,
+            id=user.telegram_id or 0,
+            **values,
+        )
+
+
+def tell_bonus_returned(bot, fact, now):
+    """Tell somebody that a bonus went back with its payment; and the desk, when it was spent already."""
+    data, user = fact.data, bot.users.get(fact.data["user"])
+    key = "payments.bonus_void"
+    if data["posted"]:
+        key = "payments.bonus_paused" if data["loss"] else "payments.bonus_returned"
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
+    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
+    bot.notify(user.id, key, unique=f"returned:{fact.id}", buttons=bot.trouble(), now=now, **values)
+    if data["loss"]:
+        values = {"number": data["topup"], "amount": data["amount"], "loss": data["loss"]}
+        _tell_desk(bot, user, "payments.desk_bonus", f"returned:{fact.id}", now, **values)
+
+
+def tell_bonus_restored(bot, fact, now):
+    """Tell somebody that a bonus counts again, since its payment stays."""
+    data, user = fact.data, bot.users.get(fact.data["user"])
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
+    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
+    key = "payments.bonus_restored" if bot.bonuses.get(data["bonus"]).state == "posted" else "payments.bonus_waits"
+    bot.notify(user.id, key, unique=f"restored:{fact.id}", buttons=bot.home(), now=now, **values)
 
 
 def tell_restored(bot, fact, now):

@@ -55,6 +55,7 @@ def tell_failed(bot, fact, now):
     user = bot.users.get(job.user_id)
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
+    owed = bot.ledger.recovered(job.id)
     rows = [
         [button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
         [button("common.support", "support:open", f"job{job.id}"), button("common.menu", "start:fresh")],
@@ -69,6 +70,7 @@ def tell_failed(bot, fact, now):
         model=bot.generation.title(job),
         amount=job.price,
         balance=bot.ledger.balance(user.id),
+        owed=bot.texts.plain(bot.lang_of(user), "job.owed", amount=owed) if owed else "",
     )
 
 

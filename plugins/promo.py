@@ -4,7 +4,8 @@
     /newpromo SPRING 20% 500 2 14    20 % of the next top-up, 500 uses, 2 a person, for 14 days
 
 A code that may give one person more than PROMO_MAX waits until somebody else has confirmed it, and nobody redeems a code
-of their own making; an owner who is alone types the sum. Setting: PROMO_MAX, whole units of the currency.
+of their own making; an owner who is alone types the sum. A percentage over 200 is an owner's to confirm. One that is
+stopped or expires pays nothing more, also to those who wait. Setting: PROMO_MAX, whole units of the currency.
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
@@ -29,6 +30,7 @@ def register(bot):
     bot.button("promo:ask", ask)
     bot.step("promo:code", take)
     bot.command("newpromo", create, about="promo.about_new", admin=True)
+    bot.button("promo:sure", make_generous, right="owner", draft=int, version=int)
     bot.button("promo:list", show_list, admin=True)
     bot.button("promo:show", show_one, admin=True, code=str)
     bot.button("promo:stop", stop, admin=True, code=str)
@@ -88,7 +90,9 @@ def _redeem(ctx, code, alone=False):
     if promo.kind == "amount":
         ctx.reply("promo.credited", ctx.bot.home(), amount=promo.value, balance=ctx.ledger.balance(ctx.user.id))
     else:
-        ctx.reply("promo.waits", [button("balance.top_up", "payments:show"), *ctx.bot.home()], percent=promo.value)
+        until = ctx.say("promo.waits_until", when=promo.expires_at) if promo.expires_at else ""
+        rows = [button("balance.top_up", "payments:show"), *ctx.bot.home()]
+        ctx.reply("promo.waits", rows, percent=promo.value, until=until)
 
 
 def _again():
@@ -96,23 +100,28 @@ def _again():
 
 
 def add_percentage(bot, fact, now):
-    """Credit the percentage that waited for this top-up."""
-    user = fact.data["user"]
-    amount = bot.promo.apply(user, fact.data["amount"], now)
-    if amount:
-        values = {"amount": amount, "balance": bot.ledger.balance(user)}
-        bot.notify(user, "promo.added", unique=f"promo:{fact.data['key']}", now=now, **values)
+    """Give the percentage that waited for this top-up, or say that its code has ended."""
+    user, key = fact.data["user"], fact.data["key"]
+    bonus, lapsed = bot.promo.apply(user, fact.data["amount"], topup=fact.data["topup"], origin=key, now=now)
+    if bonus is not None and bonus.state == "posted":
+        values = {"amount": bonus.amount, "balance": bot.ledger.balance(user)}
+        bot.notify(user, "promo.added", unique=f"promo:{key}", now=now, **values)
+    elif lapsed:
+        bot.notify(user, "promo.lapsed", unique=f"promo:{key}", now=now, code=lapsed, buttons=bot.home())
 
 
 def create(ctx):
-    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`."""
+    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`; a high percentage waits for an owner's word."""
     found = SHAPE.fullmatch(ctx.args.strip())
     if found is None or not CODE.fullmatch(found[1]) or not int(found[2]) or not int(found[4]) or found[5] == "0":
         raise UserError("promo.shape")
     kind, value = ("percent", int(found[2])) if found[3] else ("amount", int(found[2]) * 100)
     code = {"code": found[1], "kind": kind, "value": value, "total_limit": int(found[4])}
     code |= {"user_limit": int(found[5] or 1), "days": int(found[6] or 0)}
-    large = kind == "amount" and value * code["user_limit"] > ctx.settings["PROMO_MAX"] * 100
+    if kind == "percent":
+        _create_percent(ctx, code)
+        return
+    large = value * code["user_limit"] > ctx.settings["PROMO_MAX"] * 100
     if large and staff.is_alone(ctx.bot, ctx.user, RIGHT):
         staff.ask_sum(ctx, RIGHT, "promo:large", value, code, way_out("promo:list"))
         return
@@ -121,6 +130,31 @@ def create(ctx):
         _ask_others(ctx, code)
     else:
         show_list(ctx)
+
+
+def _create_percent(ctx, code):
+    """Make a code of a percentage; one over the limit once an owner has confirmed it."""
+    percent = code["value"]
+    if percent <= ctx.promo.MOST_PERCENT:
+        _make(ctx, code)
+        show_list(ctx)
+    elif ctx.may("owner"):
+        draft = ctx.drafts.put(ctx.user.id, "promo", ctx.now, data=code, step=None)
+        rows = [button("promo.sure", "promo:sure", draft.id, draft.version, percent=percent), way_out("promo:list")]
+        example = {"paid": 100_00, "given": percent * 100}
+        ctx.reply("promo.check", rows, code=code["code"].upper(), percent=percent, **example)
+    else:
+        raise UserError("promo.too_much", buttons=[way_out("promo:list")], most=ctx.promo.MOST_PERCENT)
+
+
+def make_generous(ctx, draft, version):
+    """Make the code of a high percentage that an owner has confirmed."""
+    found = ctx.drafts.get(ctx.user.id, "promo", ctx.now)
+    if found is None or (found.id, found.version) != (draft, version) or "code" not in found.data:
+        raise UserError("common.old_button")
+    ctx.done("promo")
+    _make(ctx, found.data, confirmed=True)
+    show_list(ctx)
 
 
 def make_large(ctx):
@@ -193,8 +227,9 @@ def show_one(ctx, code):
 
 
 def stop(ctx, code):
-    """Stop a code."""
-    ctx.promo.stop(code, ctx.user.id, ctx.now)
+    """Stop a code, and tell those for whose next top-up it waited."""
+    for user in ctx.promo.stop(code, ctx.user.id, ctx.now) or ():
+        ctx.notify(user, "promo.stopped", unique=f"promo:{code}:stopped:{user}", code=code, buttons=ctx.bot.home())
     show_one(ctx, code)
 
 

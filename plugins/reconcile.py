@@ -61,7 +61,7 @@ def _book(bot, transaction, now, missed):
         age = now - datetime.fromtimestamp(transaction["date"], UTC)
         if age < FRESH:
             return False
-        if _credit(bot, charge, transaction["amount"], source, now):
+        if _credit(bot, transaction, source, now):
             missed.append(charge)
         elif age < STALE:
             bot.alert(
@@ -70,14 +70,24 @@ def _book(bot, transaction, now, missed):
     return True
 
 
-def _credit(bot, charge, stars, source, now):
-    """Credit the payer what the invoice of the payload says; tell whether there is such an invoice."""
+def _credit(bot, transaction, source, now):
+    """Credit the payer for the invoice of the payload; tell whether there is such an invoice."""
     payload = source["invoice_payload"]
     payer = bot.users.by_telegram_id(source["user"]["id"])
     if payer is None or not payload.isdecimal() or len(payload) > 18:
         return False
     try:
-        bot.payments.credit_stars(charge, int(payload), payer.id, stars, now, listed=True)
+        bot.payments.credit_stars(
+            transaction["id"],
+            int(payload),
+            payer.id,
+            transaction["amount"],
+            now,
+            paid_at=datetime.fromtimestamp(transaction["date"], UTC),
+            rate=bot.settings["STARS_RATE"],
+            agreed="subscription_period" in source,  # Bot API, TransactionPartnerUser
+            listed=True,
+        )
     except bot.payments.WrongPayment as error:
         log.error("%s", error)
         return False

@@ -1,16 +1,24 @@
 """Invite friends: a link with an opaque code; the invited person's first top-up pays the inviter, once.
 
-Only a person created by that very /start counts; the database refuses inviting oneself.
-Setting: REFERRAL_PERCENT of the first top-up; 0 turns it off.
+Only a person created by that very /start counts; the database refuses inviting oneself. The share stands and falls with
+the payment it comes from; that of a payment in Stars is on its way until those can hardly be taken back any more.
+Settings: REFERRAL_PERCENT of the first top-up; 0 turns it off. REFERRAL_HOLD_DAYS, how long a share of Stars is on its way.
 Texts: referrals.* in data/texts/<lang>/referrals.po.
 """
 
+from datetime import timedelta
+
 from core.buttons import copy, link
+
+EVERY_S = 300
 
 
 def register(bot):
-    """Declare the setting, the link and its reward."""
-    if bot.setting("REFERRAL_PERCENT", int, default=10, minimum=0):
+    """Declare the settings, the link, its reward, and what brings a share that was on its way."""
+    bot.setting("REFERRAL_HOLD_DAYS", int, default=21, minimum=0, maximum=365)
+    bot.every(EVERY_S, "bonuses", lambda bot, now: bot.bonuses.post_due(now) and None)
+    bot.on("bonus.posted", tell_arrived)
+    if bot.setting("REFERRAL_PERCENT", int, default=10, minimum=0, maximum=100):
         bot.command("invite", show, about="referrals.about", order=7)
         bot.button("referrals:show", show)
         bot.menu("referrals.menu", "referrals:show", row=1)
@@ -21,16 +29,21 @@ def register(bot):
 def show(ctx):
     """Show the link, the rule and what it has brought."""
     address = f"https://t.me/{ctx.bot.username}?start=r{ctx.user.code}"
-    invited, paid, total = ctx.referrals.summary(ctx.user.id)
+    invited, _promised, _total = ctx.referrals.summary(ctx.user.id)
+    paid, total = ctx.bonuses.earned(ctx.user.id, "referral")
+    coming, when = ctx.bonuses.on_the_way(ctx.user.id, "referral")
+    days = ctx.settings["REFERRAL_HOLD_DAYS"]
     share = f"https://t.me/share/url?url={address}"
     ctx.edit(
         "referrals.text",
         [copy("referrals.copy", address), link("referrals.share", share), *ctx.bot.home()],
         link=address,
         percent=ctx.settings["REFERRAL_PERCENT"],
+        hold=ctx.say("referrals.hold", n=days) if days else "",
         invited=invited,
         paid=paid,
         total=total,
+        coming=ctx.say("referrals.coming", amount=coming, when=when) if coming else "",
     )
 
 
@@ -42,23 +55,28 @@ def arrive(ctx, code):
 
 
 def reward(bot, fact, now):
-    """Pay the inviter a share of the first top-up."""
-    invited_id = fact.data["user"]
+    """Promise the inviter a share of the first top-up: at once, or when a payment in Stars has stood its time."""
+    invited_id, data = fact.data["user"], fact.data
     inviter_id = bot.referrals.inviter_of(invited_id)
-    amount = fact.data["amount"] * bot.settings["REFERRAL_PERCENT"] // 100
-    if not fact.data["first"] or inviter_id is None or not amount:
+    amount = data["amount"] * bot.settings["REFERRAL_PERCENT"] // 100
+    if not data["first"] or inviter_id is None or not amount or not bot.referrals.mark_paid(invited_id, amount):
         return
-    invited = bot.users.get(invited_id)
-    bot.ledger.post(
-        inviter_id, amount, kind="referral", key=f"referral:{invited_id}", ref=f"user:{invited_id}", now=now
-    )
-    if bot.referrals.mark_paid(invited_id, amount):
-        bot.notify(
-            inviter_id,
-            "referrals.paid",
-            unique=f"referral:{invited_id}",
-            now=now,
-            name=invited.first_name,
-            amount=amount,
-            balance=bot.ledger.balance(inviter_id),
-        )
+    in_stars = bot.payments.get(data["topup"]).method == "stars"
+    due_at = now + timedelta(days=bot.settings["REFERRAL_HOLD_DAYS"] if in_stars else 0)
+    place = {"kind": "referral", "key": f"referral:{invited_id}", "origin": data["key"], "topup": data["topup"]}
+    bonus = bot.bonuses.promise(inviter_id, amount, **place, now=now, due_at=due_at)
+    if bonus.state in ("posted", "waiting"):
+        lang = bot.lang_of(bot.users.get(inviter_id))
+        values = {"name": bot.users.get(invited_id).first_name, "amount": amount}
+        values |= {"balance": bot.ledger.balance(inviter_id)}
+        values |= {"when": bot.texts.plain(lang, "referrals.day", when=bonus.due_at)}
+        key = "referrals.paid" if bonus.state == "posted" else "referrals.promised"
+        bot.notify(inviter_id, key, unique=f"referral:{invited_id}", now=now, **values)
+
+
+def tell_arrived(bot, fact, now):
+    """Tell somebody that a share which was on its way has come."""
+    user, data = fact.data["user"], fact.data
+    if data["what"] == "referral":
+        values = {"amount": data["amount"], "balance": bot.ledger.balance(user)}
+        bot.notify(user, "referrals.arrived", unique=f"bonus:{data['bonus']}:arrived", now=now, **values)

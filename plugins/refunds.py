@@ -1,9 +1,10 @@
 """Stars given back from the user card: chosen, explained, confirmed once.
 
 A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
-answer, it is asked again every minute, and when it refuses, the money returns to the balance. What the balance does not
-cover is the operator's loss and is confirmed as such. Who paid and was forgotten since is found in Telegram's list. A
-payment of one's own is given back by somebody else; an owner who is alone types the sum.
+answer, it is asked again every minute, and when it refuses, the money returns to the balance. The bonuses of the payment
+go and return with it. What the balances do not cover is the operator's loss and is confirmed as such. Who paid and was
+forgotten since is found in Telegram's list. A payment of one's own is given back by somebody else; an owner who is alone
+types the sum.
 Texts: refunds.* in data/texts/<lang>/refunds.po.
 """
 
@@ -41,7 +42,7 @@ def show(ctx, user):
             user,
             mark(charge.charge_id),
             number=charge.topup.id,
-            amount=charge.topup.amount,
+            amount=charge.credit.amount,
             stars=charge.stars,
             mark=ctx.texts.plain(ctx.lang, f"refunds.mark_{charge.refund or 'none'}"),
         )
@@ -65,7 +66,7 @@ def ask(ctx, user, charge):
         [way_out("refunds:list", user)],
         data=data,
         number=charge.topup_id,
-        amount=charge.topup.amount,
+        amount=charge.credit.amount,
         stars=charge.stars,
         when=charge.created_at,
     )
@@ -80,7 +81,7 @@ def take_reason(ctx):
 
 def _check(ctx, data, draw):
     charge = ctx.returns.charge(data["charge"])
-    loss = max(0, charge.topup.amount - ctx.ledger.balance(charge.user_id))
+    loss, held = ctx.returns.would_lose(charge.charge_id), ctx.jobs.balance_and_held(charge.user_id)[1]
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [
@@ -91,9 +92,10 @@ def _check(ctx, data, draw):
         "refunds.check_loss" if loss else "refunds.check",
         rows,
         name=person.first_name,
-        amount=charge.topup.amount,
+        amount=charge.credit.amount,
         stars=charge.stars,
         loss=loss,
+        held=ctx.say("refunds.held", amount=held) if loss and held else "",
         reason=data["reason"],
     )
 
@@ -114,17 +116,14 @@ def take_sum(ctx):
 def _refund(ctx, data, alone=False):
     """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
     charge = ctx.returns.charge(data["charge"])
-    if charge.topup.amount - ctx.ledger.balance(charge.user_id) > data["loss"]:
-        _check(ctx, data, ctx.edit)
-        return
     payer = _known_payer(ctx, charge.charge_id)
     try:
         booked = ctx.returns.ask_refund(
-            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"] > 0, alone=alone
+            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"], alone=alone
         )
     except OwnCheque:
         back = way_out("refunds:list", charge.user_id)
-        staff.ask_sum(ctx, "money", "refunds:sum", charge.topup.amount, data, back)
+        staff.ask_sum(ctx, "money", "refunds:sum", charge.credit.amount, data, back)
         return
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
@@ -134,7 +133,7 @@ def _refund(ctx, data, alone=False):
         raise UserError("refunds.done_before")
     state = _ask_telegram(ctx.bot, charge, payer, ctx.now)
     ctx.edit(
-        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.topup.amount, stars=charge.stars
+        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.credit.amount, stars=charge.stars
     )
 
 

@@ -3,6 +3,10 @@
 Entries are append-only and carry a unique key that says what they are (`hold:{job}`, `settle:{job}`,
 `stars:{charge}`); a key that is there already means the work is done, so every operation may be repeated.
 Amounts are whole minor units (kopecks). All functions join a transaction that is already open.
+
+A forced debit that the balance does not cover writes the rest off, and remembers it as the user's debt. What an order
+holds at that moment answers for it: when it comes back, the debt is taken from it first (`recovery`). Money that comes
+later is the user's own: neither a top-up nor an order paid from it pays the debt.
 """
 
 from peewee import fn
@@ -13,6 +17,7 @@ from storage.prepared import Prepared
 from storage.tables import Account, Entry, Source
 
 _balance = Prepared(lambda user: Account.select(Account.balance).where(Account.user == user))
+_debt = Prepared(lambda user: Account.select(Account.debt).where(Account.user == user))
 _newest = Prepared(
     lambda user, limit: (
         Entry.select().where(Entry.user == user, Entry.amount != 0).order_by(Entry.id.desc()).limit(limit)
@@ -33,9 +38,12 @@ KINDS = frozenset(
         "release",
         "refund",
         "chargeback",
+        "takeback",
         "writeoff",
+        "recovery",
     ]
 )
+OF_DEBT = ("writeoff", "recovery")  # the kinds whose sum is a user's debt
 
 
 SOURCED = ("gift", "bonus", "admin", "topup")  # of these, what no member of the staff has posted has a `Source`
@@ -75,7 +83,7 @@ def post(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None, 
         words.put(said, user_id)
         if kind in SOURCED and actor is None:
             Source.insert(**fields).execute()
-        _move(user_id, amount)
+        _move(user_id, amount, amount if kind in OF_DEBT else 0)
         return rows[0], True
 
 
@@ -86,18 +94,14 @@ def _known(user_id, kind, key):
     return entry
 
 
-def _move(user_id, amount):
-    moved = (
-        Account.update(balance=Account.balance + amount)
-        .where(Account.user == user_id, Account.balance + amount >= 0)
-        .execute()
-    )
-    if not moved:
+def _move(user_id, amount, debt):
+    fields = {Account.balance: Account.balance + amount} | ({Account.debt: Account.debt + debt} if debt else {})
+    if not Account.update(fields).where(Account.user == user_id, Account.balance + amount >= 0).execute():
         raise NotEnoughMoney(-amount - balance(user_id))
 
 
 def force(user_id, amount, *, kind, key, now, ref=None, actor=None, reason=None):
-    """Take `amount` (> 0) whatever the balance is; a `writeoff` entry covers what is lacking.
+    """Take `amount` (> 0) whatever the balance is; a `writeoff` entry covers what is lacking, and becomes debt.
 
     Return the write-off in minor units: the operator's loss, 0 when the balance covered all of it (or on a repeat).
     """
@@ -117,6 +121,41 @@ def written_off(key):
     """Return the write-off that the forced debit of this key needed, in minor units; 0 for none."""
     with connection():
         return Entry.select(Entry.amount).where(Entry.key == f"writeoff:{key}").scalar() or 0
+
+
+def give_again(user_id, amount, debit_key, *, kind, key, now, ref=None):
+    """Reverse a forced debit under a key of its own; what was written off for it, and is debt still, goes as well."""
+    _refuse_negative(amount)
+    with transaction():
+        if not post(user_id, amount, kind=kind, key=key, now=now, ref=ref)[1]:
+            return
+        loss = min(written_off(debit_key), debt(user_id))
+        if loss:
+            post(user_id, -loss, kind="writeoff", key=f"writeoff:{key}", now=now, ref=ref)
+
+
+def debt(user_id):
+    """Return what was written off for a user and not recovered, in minor units."""
+    return _debt.scalar(user_id) or 0
+
+
+def recovered(job_id):
+    """Return how much of what an order gave back went to its user's debt, in minor units."""
+    with connection():
+        return -(Entry.select(Entry.amount).where(Entry.key == f"recovery:{job_id}").scalar() or 0)
+
+
+def _recover(user_id, back, job_id, now):
+    """Take what was written off while this order held the money, from what it gives back."""
+    owed = debt(user_id) if back else 0  # the settlement has locked the account
+    if owed:
+        held = Entry.select(Entry.id).where(Entry.key == f"hold:{job_id}")
+        since = Entry.select(fn.SUM(Entry.amount)).where(
+            Entry.user == user_id, Entry.kind.in_(OF_DEBT), Entry.id > held
+        )
+        amount = min(back, owed, int(since.scalar() or 0))
+        if amount > 0:
+            post(user_id, -amount, kind="recovery", key=f"recovery:{job_id}", now=now, ref=f"job:{job_id}")
 
 
 def balance(user_id, lock=False):
@@ -143,17 +182,22 @@ def hold(user_id, amount, *, job_id, now):
 def capture(user_id, held, charged, *, job_id, now):
     """Charge `charged` of the `held` amount and give the rest back; return False if the hold was settled before."""
     _refuse_negative(charged, held - charged)
-    _entry, created = post(
-        user_id, held - charged, kind="capture", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}"
-    )
-    return created
+    return _settle(user_id, held - charged, "capture", job_id, now)
 
 
 def release(user_id, held, *, job_id, now):
     """Give a whole hold back; return False if it was settled before."""
     _refuse_negative(held)
-    _entry, created = post(user_id, held, kind="release", key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
-    return created
+    return _settle(user_id, held, "release", job_id, now)
+
+
+def _settle(user_id, back, kind, job_id, now):
+    """Give back what an order does not cost, the debt first; the key allows it once."""
+    with transaction():
+        _entry, created = post(user_id, back, kind=kind, key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
+        if created:
+            _recover(user_id, back, job_id, now)
+        return created
 
 
 def entries(user_id, limit=10, before=None, moving=False):

@@ -9,15 +9,17 @@ How a credit is taken back stands in `storage/returns.py`.
 """
 
 from datetime import timedelta
+from decimal import ROUND_CEILING, Decimal
 
-from peewee import fn
+from peewee import Value, fn
 
 from storage import acts, facts, ledger, outbox, persons, words
 from storage.db import connection, transaction
-from storage.tables import Charge, Entry, Sketch, TopUp, User
+from storage.tables import Charge, Checkout, Entry, Sketch, TopUp, User
 
 CREDITS = ("topup", "stars")  # kinds of entries that are money from outside
 ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # how near in time the same amount is worth a hint
+CHECKOUT_VALID = timedelta(days=1)  # between a pre-checkout and its charge, by two clocks; Telegram charges at once
 SKETCHES = 2_000  # the newest pictures a new one is held against
 
 
@@ -141,21 +143,85 @@ def _decide(topup_id, state, actor_id, now):
     return next(iter(rows), None)
 
 
-def credit_stars(charge_id, topup_id, payer_id, stars, now, listed=False):
-    """Credit the payer what the invoice row says, once a charge id; return (row, created).
+def accept(query_id, topup_id, user_id, now, oldest):
+    """Accept a pre-checkout, which fixes what its charge is worth; tell whether it is accepted (again).
 
-    `listed`: Telegram's own list has the charge. Raise WrongPayment when there is no such invoice, or it asked for
-    another number of Stars.
+    One statement decides: the invoice is this user's, unpaid, not made before `oldest`, and no other pre-checkout of it
+    was accepted and answered.
+    """
+    fields = (Checkout.query_id, Checkout.topup, Checkout.user, Checkout.amount, Checkout.stars)
+    fields += (Checkout.answered, Checkout.accepted_at)
+    used = Checkout.select(Checkout.query_id).where(Checkout.topup == TopUp.id, Checkout.answered)
+    values = (Value(query_id), TopUp.id, TopUp.user, TopUp.amount, TopUp.stars)
+    row = TopUp.select(*values, Value(False), Value(Checkout.accepted_at.db_value(now))).where(
+        TopUp.id == topup_id,
+        TopUp.user == user_id,
+        TopUp.method == "stars",
+        TopUp.state == "new",
+        TopUp.created_at >= oldest,
+        ~fn.EXISTS(used),
+    )
+    with transaction():
+        Checkout.insert_from(row, fields).on_conflict_ignore().execute()
+        return Checkout.select().where(Checkout.query_id == query_id, Checkout.user == user_id).exists()
+
+
+def accepted(query_id):
+    """Note that Telegram has our yes to a pre-checkout."""
+    with transaction():
+        Checkout.update(answered=True).where(Checkout.query_id == query_id).execute()
+
+
+def forget_checkouts(before):
+    """Forget the pre-checkouts accepted before a time whose payment never came; return how many."""
+    with transaction():
+        return Checkout.delete().where(Checkout.charge_id.is_null(), Checkout.accepted_at < before).execute()
+
+
+def credit_stars(charge_id, topup_id, payer_id, stars, now, *, paid_at=None, rate=None, agreed=False, listed=False):
+    """Credit the payer for a charge, once a charge id; return (charge with its credit, created).
+
+    An accepted pre-checkout fixes the sum, and so does what was `agreed` (a renewal of a subscription). A charge without
+    either is worth what it is today, at `rate` (units of the currency for a Star; None: Stars are off, so as the invoice
+    says), and the fact `payment.unchecked` tells the staff. `listed`: Telegram's own list has the charge. Raise
+    WrongPayment when there is no such invoice, or it asked for another number of Stars.
     """
     with transaction():
         topup = TopUp.get_or_none(TopUp.id == topup_id, TopUp.method == "stars")
         if topup is None or topup.stars != stars:
             raise WrongPayment(f"charge {charge_id}: {stars} Stars for invoice {topup_id}")
         row = dict(charge_id=charge_id, topup=topup.id, user=payer_id, stars=stars, listed=listed, created_at=now)
-        charge = Charge.insert(**row)
-        if not list(charge.on_conflict_ignore().returning(Charge.charge_id).tuples().execute()):
-            return topup, False
-        return topup, _credit(topup, payer_id, "stars", f"stars:{charge_id}", now)
+        made = Charge.insert(**row).on_conflict_ignore().returning(Charge.charge_id)
+        if not list(made.tuples().execute()):
+            return _charge(charge_id), False
+        checked = _take_checkout(charge_id, topup.id, payer_id, paid_at or now) or agreed
+        amount = topup.amount if checked else worth_today(topup, rate)
+        _credit(topup, payer_id, amount, "stars", f"stars:{charge_id}", now)
+        if not checked:
+            data = {"user": payer_id, "topup": topup.id, "amount": amount, "stars": stars, "charge": charge_id}
+            facts.emit("payment.unchecked", now, invoiced=topup.amount, **data)
+        return _charge(charge_id), True
+
+
+def _take_checkout(charge_id, topup_id, user_id, paid_at):
+    """Give a charge the accepted pre-checkout that led to it; tell whether there was one."""
+    near = Checkout.accepted_at.between(paid_at - CHECKOUT_VALID, paid_at + CHECKOUT_VALID)
+    open_ = (Checkout.topup == topup_id, Checkout.user == user_id, Checkout.charge_id.is_null(), near)
+    oldest = Checkout.select(Checkout.query_id).where(*open_).order_by(Checkout.accepted_at).limit(1)
+    taken = Checkout.update(charge_id=charge_id).where(Checkout.query_id.in_(oldest), Checkout.charge_id.is_null())
+    return bool(taken.execute())
+
+
+def stars_for(amount, rate):
+    """Return how many Stars pay for an amount at a rate, rounded up."""
+    return int((Decimal(amount) / 100 / rate).to_integral_value(ROUND_CEILING))
+
+
+def worth_today(topup, rate):
+    """Return what the Stars of an invoice are worth at today's rate, in minor units: as it says while that holds."""
+    if not rate or stars_for(topup.amount, rate) == topup.stars:
+        return topup.amount
+    return max(1, int(topup.stars * rate * 100))
 
 
 def credit(topup_id, key, now, *, actor=None, alone=False):
@@ -167,20 +233,20 @@ def credit(topup_id, key, now, *, actor=None, alone=False):
     with transaction():
         topup = TopUp.get_by_id(topup_id)
         own = acts.refuse_own(actor, topup.user_id, alone)
-        created = _credit(topup, topup.user_id, "topup", key, now, actor=actor, alone=alone)
+        created = _credit(topup, topup.user_id, topup.amount, "topup", key, now, actor=actor, alone=alone)
         if created and actor is not None:
             ref = f"topup:{topup.id}"
             acts.note(actor, "paid", now, user=topup.user_id, ref=ref, amount=topup.amount, own=own)
         return topup, created
 
 
-def _credit(topup, payer_id, kind, key, now, **by):
-    """Post the row's amount and mark it paid; tell whether the key was new."""
-    _entry, created = ledger.post(payer_id, topup.amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}", **by)
+def _credit(topup, payer_id, amount, kind, key, now, **by):
+    """Post an amount and mark the row paid; tell whether the key was new."""
+    _entry, created = ledger.post(payer_id, amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}", **by)
     if created:
-        done = TopUp.update(state="paid", credited=topup.amount, decided_at=now)
+        done = TopUp.update(state="paid", credited=amount, decided_at=now)
         done.where(TopUp.id == topup.id, TopUp.state == "new").execute()
-        _credited(topup, payer_id, topup.amount, key, now)
+        _credited(topup, payer_id, amount, key, now)
     return created
 
 
@@ -242,13 +308,22 @@ def of_user(user_id, limit=8, before=None):
 
 
 def charges(topup_id=None, user_id=None, limit=20):
-    """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice."""
+    """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice and its credit."""
     with connection():
-        query = (
-            Charge.select(Charge, TopUp).join(TopUp).order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
-        )
+        query = charges_with_credit().order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
         query = query if topup_id is None else query.where(Charge.topup == topup_id)
         return list(query if user_id is None else query.where(Charge.user == user_id))
+
+
+def charges_with_credit():
+    """Return the query of Stars payments with users (`user`), invoices (`topup`) and credits (`credit`, the entry)."""
+    query = Charge.select(Charge, TopUp, User, Entry).join(TopUp, on=Charge.topup).switch(Charge)
+    query = query.join(User, on=Charge.user).switch(Charge)
+    return query.join(Entry, on=(Entry.key == Value("stars:").concat(Charge.charge_id)), attr="credit")
+
+
+def _charge(charge_id):
+    return charges_with_credit().where(Charge.charge_id == charge_id).get()
 
 
 def entries(topup):

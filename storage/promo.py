@@ -1,13 +1,16 @@
 """Promo codes: created and stopped by admins, redeemed under keys and counted by conditional updates.
 
-An `amount` code credits at once; a `percent` code waits for the user's next top-up. Codes are compared in capitals.
+An `amount` code credits at once; a `percent` code waits for the user's next top-up, whose bonus it becomes. One that is
+stopped or expires meanwhile pays nothing more, also to those who wait (`lapsed`). Codes are compared in capitals.
 """
 
-from peewee import fn
+from peewee import Value, fn
 
-from storage import acts, ledger, persons
+from storage import acts, bonuses, ledger, persons
 from storage.db import connection, transaction
-from storage.tables import Promo, PromoUse
+from storage.tables import Bonus, Promo, PromoUse
+
+MOST_PERCENT = 200  # that a code may give without an owner's word
 
 
 class NoSuchCode(Exception):
@@ -22,12 +25,27 @@ class OneWaits(Exception):
     """A percentage is waiting for the user's next top-up already."""
 
 
-def create(code, kind, value, *, total_limit, author, now, user_limit=1, expires_at=None, waits=False, own=False):
+def create(
+    code,
+    kind,
+    value,
+    *,
+    total_limit,
+    author,
+    now,
+    user_limit=1,
+    expires_at=None,
+    confirmed=False,
+    waits=False,
+    own=False,
+):
     """Make a code; return False if it is there already.
 
-    One that `waits` is redeemed by nobody until somebody else confirms it; `own` marks a large one that an owner, alone
-    in the shop, did not have to have confirmed.
+    `confirmed`: an owner has said that it may give more than MOST_PERCENT. One that `waits` is redeemed by nobody until
+    somebody else confirms it; `own` marks a large one that an owner, alone in the shop, did not have to have confirmed.
     """
+    if kind == "percent" and value > MOST_PERCENT and not confirmed:
+        raise ValueError(f"{value}% is more than {MOST_PERCENT}% and not confirmed by an owner")
     row = dict(code=code.upper(), kind=kind, value=value, total_limit=total_limit, user_limit=user_limit, waits=waits)
     with transaction():
         made = Promo.insert(**row, author=author, expires_at=expires_at, created_at=now).on_conflict_ignore()
@@ -67,28 +85,41 @@ def redeem(code, user_id, now, *, alone=False):
         number = PromoUse.select().where(PromoUse.promo == promo.code, theirs).count() + 1
         if number > promo.user_limit:
             raise UsedBefore(code)
-        if promo.kind == "percent" and waiting(user_id) is not None:
+        percent = promo.kind == "percent"
+        if percent:
+            _lapse(PromoUse.user == user_id, PromoUse.promo.not_in(_paying(now)))
+        row = dict(promo=promo.code, user=user_id, number=number, created_at=now)
+        row |= {"state": "waiting", "amount": None} if percent else {"state": "done", "amount": promo.value}
+        use = next(iter(PromoUse.insert(**row).on_conflict_ignore().returning(PromoUse).execute()), None)
+        if use is None:  # the database keeps one waiting code a person
             raise OneWaits(code)
-        state = "waiting" if promo.kind == "percent" else "done"
-        amount = promo.value if promo.kind == "amount" else None
-        use = PromoUse.create(promo=promo.code, user=user_id, number=number, state=state, amount=amount, created_at=now)
-        if promo.kind == "amount":
-            _credit(use, promo.value, now)
+        if not percent:
+            details = dict(kind="promo", key=f"promo:{use.id}", ref=f"promo:{promo.code}")
+            ledger.post(user_id, promo.value, now=now, **details)
         if own:
             _note(user_id, "promo_own", promo, now, user=user_id, own=True)
         return promo, use
 
 
+def _pays(now):
+    """Return the condition of a code that is neither stopped nor expired."""
+    return ~Promo.stopped & (Promo.expires_at.is_null() | (Promo.expires_at > now))
+
+
+def _paying(now):
+    return Promo.select(Promo.code).where(_pays(now))
+
+
+def _lapse(*which):
+    """waiting → lapsed; return whom it concerned."""
+    lapsed = PromoUse.update(state="lapsed").where(PromoUse.state == "waiting", *which)
+    return [user for (user,) in lapsed.returning(PromoUse.user).tuples().execute()]
+
+
 def _count_use(code, now):
     rows = (
         Promo.update(uses=Promo.uses + 1)
-        .where(
-            Promo.code == code,
-            ~Promo.stopped,
-            ~Promo.waits,
-            Promo.uses < Promo.total_limit,
-            Promo.expires_at.is_null() | (Promo.expires_at > now),
-        )
+        .where(Promo.code == code, ~Promo.waits, Promo.uses < Promo.total_limit, _pays(now))
         .returning(Promo)
         .execute()
     )
@@ -98,37 +129,39 @@ def _count_use(code, now):
     return promo
 
 
-def _credit(use, amount, now):
-    ledger.post(use.user_id, amount, kind="promo", key=f"promo:{use.id}", now=now, ref=f"promo:{use.promo_id}")
-
-
 def waiting(user_id):
     """Return the user's redeemed percentage that waits for a top-up, or None."""
     with connection():
         return PromoUse.get_or_none(PromoUse.user == user_id, PromoUse.state == "waiting")
 
 
-def apply(user_id, topup, now):
-    """Credit the waiting percentage of a top-up (minor units); return the amount, 0 when none waits."""
+def apply(user_id, amount, *, topup, origin, now):
+    """Give the waiting percentage of a top-up (minor units); return (bonus or None, the code that lapsed or None).
+
+    `origin` is the key of the payment's entry, with which the bonus stands and falls. A code that does not pay any more
+    lapses here.
+    """
     with transaction():
         use = waiting(user_id)
         if use is None:
-            return 0
-        amount = topup * Promo.get_by_id(use.promo_id).value // 100
-        done = PromoUse.update(state="done", amount=amount).where(PromoUse.id == use.id, PromoUse.state == "waiting")
-        if not done.execute() or not amount:
-            return 0
-        _credit(use, amount, now)
-        return amount
+            return None, None
+        bonus = amount * Promo.get_by_id(use.promo_id).value // 100
+        done = PromoUse.update(state="done", amount=bonus).where(PromoUse.id == use.id, PromoUse.state == "waiting")
+        if not done.where(PromoUse.promo.in_(_paying(now))).execute():
+            return None, use.promo_id if _lapse(PromoUse.id == use.id) else None
+        if not bonus:
+            return None, None
+        key = f"promo:{use.id}"
+        return bonuses.promise(user_id, bonus, kind="promo", key=key, origin=origin, topup=topup, now=now), None
 
 
 def stop(code, actor, now):
-    """Stop a code; return False if it was stopped or never was."""
+    """Stop a code; return the users for whose next top-up it waited, or None if it was stopped or never was."""
     with transaction():
-        stopped = bool(Promo.update(stopped=True).where(Promo.code == code.upper(), ~Promo.stopped).execute())
-        if stopped:
-            acts.note(actor, "promo_stop", now, ref=f"promo:{code.upper()}")
-        return stopped
+        if not Promo.update(stopped=True).where(Promo.code == code.upper(), ~Promo.stopped).execute():
+            return None
+        acts.note(actor, "promo_stop", now, ref=f"promo:{code.upper()}")
+        return _lapse(PromoUse.promo == code.upper())
 
 
 def get(code):
@@ -153,6 +186,8 @@ def uses(actor, now):
 
 
 def given(code):
-    """Return what a code has given away, in minor units."""
+    """Return what a code has given away, in minor units; what went back with its payment not."""
     with connection():
-        return int(PromoUse.select(fn.SUM(PromoUse.amount)).where(PromoUse.promo == code).scalar() or 0)
+        uses = PromoUse.select(fn.SUM(PromoUse.amount)).where(PromoUse.promo == code)
+        back = Bonus.select(Bonus.key).where(Bonus.state.in_(("taken", "void")))
+        return int(uses.where(Value("promo:").concat(PromoUse.id.cast("TEXT")).not_in(back)).scalar() or 0)

@@ -1,18 +1,22 @@
 """Money taken back: an approval undone, Stars refunded by an admin, Stars taken back from outside.
 
 Every one is a forced debit (or, for a refund the balance covers, a plain one) under its own key; what the balance
-lacks becomes a write-off, and sales to that user pause until an admin decides. A refund is booked first and asked of
-Telegram afterwards, so a crash between the two leaves `Charge.refund = asked`, which is asked again:
+lacks becomes a write-off, and sales to that user pause until an admin decides. Every bonus the payment earned goes with
+it, in the same transaction (`storage/bonuses.py`). A refund is booked first and asked of Telegram afterwards, so a crash
+between the two leaves `Charge.refund = asked`, which is asked again:
 
     (nothing) ──admin──▶ asked ──Telegram says yes──▶ done
                            └─────Telegram says no───▶ refused   (booked back)
     (nothing), refused ──from outside──▶ done                   (a chargeback)
 """
 
+from collections import Counter
+
 from peewee import fn
 
-from storage import acts, facts, ledger, persons, words
+from storage import acts, bonuses, facts, ledger, persons, words
 from storage.db import connection, transaction
+from storage.payments import charges_with_credit
 from storage.tables import Charge, TopUp, User
 
 
@@ -25,34 +29,41 @@ def undo(topup_id, actor_id, reason, now):
             return None
         topup.digest = words.keep(reason, topup.user_id)
         TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
-        ref, details = f"topup:{topup.id}", {"actor": actor_id, "reason": reason}
-        loss = ledger.force(
-            topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", now=now, ref=ref, **details
-        )
-        acts.note(actor_id, "undo", now, user=topup.user_id, ref=ref, words=reason, amount=topup.credited)
-        _returned(topup, topup.user_id, topup.credited, loss, now, by=actor_id)
-        return topup, loss
+        details = {"ref": f"topup:{topup.id}", "actor": actor_id, "reason": reason, "now": now}
+        loss = ledger.force(topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", **details)
+        acts.note(actor_id, "undo", now, user=topup.user_id, ref=details["ref"], words=reason, amount=topup.credited)
+        _returned(topup.id, topup.user_id, topup.credited, loss, now, by=actor_id)
+        return topup, loss + bonuses.take_back(f"topup:{topup.id}", "undo", now, actor=actor_id, reason=reason)
 
 
-def _returned(topup, user_id, amount, loss, now, by=None):
+def _returned(topup_id, user_id, amount, loss, now, by=None):
     """Pause sales to somebody who has spent what was taken back, or who took it back themselves; record the fact."""
     paused = bool(loss) or by is None
     if paused:
         persons.mark(user_id, sales_paused=True)
-    facts.emit("payment.returned", now, user=user_id, topup=topup.id, amount=amount, loss=loss, by=by, paused=paused)
+    facts.emit("payment.returned", now, user=user_id, topup=topup_id, amount=amount, loss=loss, by=by, paused=paused)
 
 
 def charge(charge_id):
-    """Return a Stars payment with its invoice, or None."""
+    """Return a Stars payment with its invoice and its credit, or None."""
     with connection():
-        query = Charge.select(Charge, TopUp).join(TopUp)
-        return query.where(Charge.charge_id == charge_id).first()
+        return charges_with_credit().where(Charge.charge_id == charge_id).first()
 
 
-def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False, alone=False):
+def would_lose(charge_id):
+    """Return what the balances lack today to give a payment and its bonuses back, in minor units."""
+    with connection():
+        found, owed = charge(charge_id), Counter()
+        owed[found.user_id] = found.credit.amount
+        for bonus in bonuses.of_payment(f"stars:{charge_id}"):
+            owed[bonus.user_id] += bonus.amount if bonus.state == "posted" else 0
+        return sum(max(0, amount - ledger.balance(user)) for user, amount in owed.items())
+
+
+def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=0, alone=False):
     """Book a refund that Telegram is then asked for; return (charge, write-off), or None if there was one before.
 
-    Raise NotEnoughMoney, with nothing done, when the balance does not cover it and no loss is allowed, and OwnCheque
+    Raise NotEnoughMoney, with nothing done, when more would be written off than is allowed (minor units), and OwnCheque
     for a payment of one's own, unless proven to be `alone` in the shop.
     """
     with transaction():
@@ -61,15 +72,13 @@ def ask_refund(charge_id, actor_id, reason, now, *, loss_allowed=False, alone=Fa
             return None
         found = charge(charge_id)
         own = acts.refuse_own(actor_id, found.user_id, alone)
-        amount, ref = found.topup.amount, f"topup:{found.topup_id}"
-        details = dict(kind="refund", key=f"refund:{charge_id}", now=now, ref=ref, actor=actor_id, reason=reason)
-        loss = 0
-        if loss_allowed:
-            loss = ledger.force(found.user_id, amount, **details)
-        else:
-            ledger.post(found.user_id, -amount, **details)
-        acts.note(actor_id, "refund", now, user=found.user_id, ref=ref, words=reason, amount=amount, own=own)
-        _returned(found.topup, found.user_id, amount, loss, now, by=actor_id)
+        amount, details = found.credit.amount, {"ref": f"topup:{found.topup_id}", "actor": actor_id, "reason": reason}
+        loss = ledger.force(found.user_id, amount, kind="refund", key=f"refund:{charge_id}", now=now, **details)
+        acts.note(actor_id, "refund", now, user=found.user_id, ref=details["ref"], words=reason, amount=amount, own=own)
+        _returned(found.topup_id, found.user_id, amount, loss, now, by=actor_id)
+        loss += bonuses.take_back(f"stars:{charge_id}", "refund", now, actor=actor_id, reason=reason)
+        if loss > loss_allowed:
+            raise ledger.NotEnoughMoney(loss - loss_allowed)
         return found, loss
 
 
@@ -87,21 +96,18 @@ def refund_refused(charge_id, now):
         if not refused.execute():
             return None
         found = charge(charge_id)
-        details = dict(now=now, ref=f"topup:{found.topup_id}")
-        ledger.post(found.user_id, found.topup.amount, kind="refund", key=f"unrefund:{charge_id}", **details)
-        loss = ledger.written_off(f"refund:{charge_id}")
-        if loss:
-            ledger.post(found.user_id, -loss, kind="writeoff", key=f"writeoff:unrefund:{charge_id}", **details)
-        data = {"user": found.user_id, "topup": found.topup_id, "amount": found.topup.amount}
-        facts.emit("payment.restored", now, **data)
+        amount, ref = found.credit.amount, f"topup:{found.topup_id}"
+        keys = {"debit_key": f"refund:{charge_id}", "key": f"unrefund:{charge_id}"}
+        ledger.give_again(found.user_id, amount, kind="refund", now=now, ref=ref, **keys)
+        bonuses.give_again(f"stars:{charge_id}", now)
+        facts.emit("payment.restored", now, user=found.user_id, topup=found.topup_id, amount=amount)
         return found
 
 
 def refunds_asked():
-    """Return the charges whose refund is booked and not answered by Telegram yet, with their users and invoices."""
+    """Return the charges whose refund is booked and not answered by Telegram yet, with users, invoices and credits."""
     with connection():
-        query = Charge.select(Charge, User, TopUp).join(User).switch(Charge).join(TopUp, on=Charge.topup)
-        return list(query.where(Charge.refund == "asked"))
+        return list(charges_with_credit().where(Charge.refund == "asked"))
 
 
 def taken_back(charge_id, now):
@@ -116,9 +122,10 @@ def taken_back(charge_id, now):
         if not Charge.update(refund="done").where(Charge.charge_id == charge_id, new).execute():
             return None
         found = charge(charge_id)
-        amount, ref = found.topup.amount, f"topup:{found.topup_id}"
+        amount, ref = found.credit.amount, f"topup:{found.topup_id}"
         loss = ledger.force(found.user_id, amount, kind="chargeback", key=f"chargeback:{charge_id}", now=now, ref=ref)
-        _returned(found.topup, found.user_id, amount, loss, now)
+        _returned(found.topup_id, found.user_id, amount, loss, now)
+        bonuses.take_back(f"stars:{charge_id}", "chargeback", now)
         return "chargeback"
 
 

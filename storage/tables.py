@@ -65,10 +65,14 @@ class User(Table):
 
 
 class Account(Table):
-    """A user's balance, kept equal to the sum of the entries by `ledger.post` alone."""
+    """A user's balance, kept equal to the sum of the entries by `ledger.post` alone.
+
+    `debt` is what was written off for them and not recovered: the sum of `writeoff` and `recovery` entries.
+    """
 
     user = ForeignKeyField(User, primary_key=True)
     balance = BigIntegerField(default=0, constraints=[Check("balance >= 0")])
+    debt = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0"), Check("debt >= 0")])
 
 
 class Words(Table):
@@ -260,8 +264,39 @@ class Charge(Table):
         indexes = ((("user", "created_at"), False),)
 
 
+class Checkout(Table):
+    """A pre-checkout that was accepted: the charge it leads to is credited `amount`, whatever the rate is by then."""
+
+    query_id = TextField(primary_key=True)  # Telegram's pre_checkout_query
+    topup = ForeignKeyField(TopUp)
+    user = ForeignKeyField(User)
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    stars = BigIntegerField()
+    answered = BooleanField(default=False)  # Telegram has our yes: the invoice is used up, whatever comes of it
+    charge_id = TextField(null=True, unique=True)  # what came of it; null while it has not come
+    accepted_at = UtcField(index=True)
+
+
+class Bonus(Table):
+    """A bonus that a payment earned for somebody; it goes back with that payment (`storage/bonuses.py`)."""
+
+    id = IdField()
+    user = ForeignKeyField(User)  # who gets it
+    kind = TextField()  # of its entry: referral, promo, bonus
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    key = TextField(unique=True)  # of its entry
+    origin = TextField(index=True)  # the key of the payment's entry
+    topup = ForeignKeyField(TopUp)
+    state = TextField()  # waiting, posted, taken, void
+    due_at = UtcField()  # when it may be spent
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("user", "kind"), False), (("state", "due_at"), False))
+
+
 class Referral(Table):
-    """Who invited whom; one row an invited person, for ever."""
+    """Who invited whom; one row an invited person, for ever. `paid` is the share that was promised, once."""
 
     invited = ForeignKeyField(User, primary_key=True, backref="invitation")
     inviter = ForeignKeyField(User, backref="invitations")
@@ -413,12 +448,15 @@ class PromoUse(Table):
     promo = ForeignKeyField(Promo)
     user = ForeignKeyField(User)
     number = IntegerField()
-    state = TextField()  # done, waiting
+    state = TextField()  # done, waiting, lapsed (the code was stopped or expired first)
     amount = BigIntegerField(null=True)
     created_at = UtcField()
 
     class Meta:
         indexes = ((("promo", "user", "number"), True), (("user", "state"), False))
+
+
+PromoUse.add_index(SQL("CREATE UNIQUE INDEX promo_use_one_waiting ON promo_use (user_id) WHERE state = 'waiting'"))
 
 
 class FreeRun(Table):
@@ -488,6 +526,7 @@ class Trouble(Table):
 
 
 TABLES = [
-    Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox,
-    Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Letter, Trouble,
+    Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
+    Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Letter, Trouble,
 ]  # fmt: skip

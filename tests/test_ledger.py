@@ -212,6 +212,7 @@ def test_a_seeded_walk_of_every_operation_keeps_the_books_after_every_step(alice
     """A model in plain Python moves along; the balance and the sum of the entries must agree with it each time."""
     walk, people = random.Random(20), (alice, bob)
     expected, holds, number = {alice: 1000, bob: 0}, {}, 0
+    owed = {alice: {}, bob: {}}  # step → what became debt, or was paid of it, at that step
     for step in range(300):
         user = walk.choice(people)
         act = walk.choice(["post", "post", "hold", "capture", "release", "force", "repeat"])
@@ -225,23 +226,27 @@ def test_a_seeded_walk_of_every_operation_keeps_the_books_after_every_step(alice
             moved = _tried(-amount, expected[user], partial(ledger.hold, user, amount, job_id=number, now=NOW))
             expected[user] += moved
             if moved:
-                holds[number] = (user, amount)
+                holds[number] = (user, amount, step)
         elif act == "force":
+            owed[user][step] = max(0, amount - expected[user])
             expected[user] = max(0, expected[user] - amount)
             ledger.force(user, amount, kind="chargeback", key=f"f{number}", now=NOW)
         elif act in ("capture", "release") and holds:
             job = walk.choice(list(holds))
-            owner, held = holds.pop(job)
+            owner, held, since = holds.pop(job)
             back = held if act == "release" else walk.randrange(held + 1)
             settle = ledger.release if act == "release" else ledger.capture
             args = (owner, held) if act == "release" else (owner, held, held - back)
             assert settle(*args, job_id=job, now=NOW)
             assert not settle(*args, job_id=job, now=NOW)
-            expected[owner] += back
+            while_held = sum(part for at, part in owed[owner].items() if at > since)
+            owed[owner][step] = -max(0, min(back, while_held, sum(owed[owner].values())))
+            expected[owner] += back + owed[owner][step]
         elif act == "repeat":
             ledger.post(alice, 999, kind="admin", key="start", now=NOW)
         for person in people:
             assert ledger.balance(person) == expected[person] == _sum(person) >= 0, step
+            assert ledger.debt(person) == sum(owed[person].values()), step
 
 
 def _tried(amount, balance, post):

@@ -25,7 +25,7 @@ def top_up(person, amount="300 ₽"):
 
 def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_first_top_up(start_bot):
     """Criterion 6: link round trip, message states the bonus."""
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     assert "10%" in alice.last
@@ -43,7 +43,7 @@ def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_
 
 def test_only_the_first_top_up_pays_and_only_once(start_bot):
     """Lessons M19, M20."""
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     bob = bot.user("Bob")
@@ -57,7 +57,7 @@ def test_only_the_first_top_up_pays_and_only_once(start_bot):
 
 
 def test_one_invoice_paid_twice_at_once_pays_one_share(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     bob = bot.user("Bob")
@@ -70,7 +70,7 @@ def test_one_invoice_paid_twice_at_once_pays_one_share(start_bot):
 
 
 def test_nobody_invites_oneself(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     alice.send(f"/start {link}")
@@ -80,7 +80,7 @@ def test_nobody_invites_oneself(start_bot):
 
 
 def test_who_was_here_before_is_not_invited_any_more(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice, bob = bot.user(), bot.user("Bob")
     link = link_of(alice)
     bob.send("hello")
@@ -90,7 +90,7 @@ def test_who_was_here_before_is_not_invited_any_more(start_bot):
 
 
 def test_the_first_inviter_stays_whatever_link_comes_later(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice, eve = bot.user(), bot.user("Eve")
     first, second = link_of(alice), link_of(eve)
     bob = bot.user("Bob")
@@ -103,7 +103,7 @@ def test_the_first_inviter_stays_whatever_link_comes_later(start_bot):
 
 @pytest.mark.parametrize("payload", ["r", "rnobody", "r" + "x" * 60, "r1", "rrr"])
 def test_a_link_that_leads_to_nobody_is_a_plain_start(start_bot, payload):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice, bob = bot.user(), bot.user("Bob")
     alice.send("/start")
     bob.send(f"/start {payload}")
@@ -113,7 +113,7 @@ def test_a_link_that_leads_to_nobody_is_a_plain_start(start_bot, payload):
 
 
 def test_money_an_admin_gives_is_no_top_up_of_the_invited_person(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     bob = bot.user("Bob")
@@ -127,7 +127,7 @@ def test_money_an_admin_gives_is_no_top_up_of_the_invited_person(start_bot):
 
 
 def test_a_transfer_counts_like_stars(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice, boss = bot.user(), bot.admin()
     link = link_of(alice)
     bob = bot.user("Bob")
@@ -143,7 +143,7 @@ def test_a_transfer_counts_like_stars(start_bot):
 
 @pytest.mark.parametrize(("percent", "share"), [("1", 300), ("33", 9_900), ("100", 30_000)])
 def test_the_share_is_the_operators_to_set(start_bot, percent, share):
-    bot = start_bot(REFERRAL_PERCENT=percent)
+    bot = start_bot(REFERRAL_PERCENT=percent, REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     assert f"{percent}%" in alice.last
@@ -163,7 +163,7 @@ def test_without_a_share_nothing_is_promised(start_bot):
 
 
 def test_a_second_start_by_the_same_link_invites_no_second_time(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
     bob = bot.user("Bob")

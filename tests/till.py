@@ -29,8 +29,8 @@ def transfer(person, amount="300 ₽", picture=None):
     person.photo(picture or png(f"screenshot of {person.id}"))
 
 
-def pay_unheard(bot, person, message=None):
-    """Pay while the bot hears nothing of it: what Telegram tells is lost on the way. Return the charge id."""
+def pay_unheard(bot, person, message=None, times=1):
+    """Pay while the bot hears nothing of it: what Telegram tells is lost on the way. Return the (first) charge id."""
     raw = RawBot(bot.telegram.url, TOKEN)
 
     def swallow():
@@ -40,10 +40,25 @@ def pay_unheard(bot, person, message=None):
                 raw("answerPreCheckoutQuery", pre_checkout_query_id=update["pre_checkout_query"]["id"], ok=True)
 
     own, bot.telegram.pump = bot.telegram.pump, swallow
-    charge = person.pay(message)["charge_ids"][0]
+    charge = person.pay(message, times=times)["charge_ids"][0]
     swallow()
     bot.telegram.pump = own
     return charge
+
+
+def pay_with_charge(bot, person, charge, amount="300 ₽", stars=188, **more):
+    """Have the bot told of a payment for a new invoice, under a charge that Telegram's own list does not have."""
+    invoice(person, amount)
+    payment = {
+        "currency": "XTR",
+        "total_amount": stars,
+        "invoice_payload": bot.telegram.calls("sendInvoice")[-1]["params"]["payload"],
+        "telegram_payment_charge_id": charge,
+        "provider_payment_charge_id": "",
+    } | more
+    sender, chat = {"id": person.id, "is_bot": False, "first_name": "P"}, {"id": person.id, "type": "private"}
+    message = {"message_id": 900_000, "from": sender, "chat": chat, "date": int(bot.clock.now().timestamp())}
+    bot.telegram.update(message=message | {"successful_payment": payment})
 
 
 def charge_back_unheard(bot, person, charge):

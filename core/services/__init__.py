@@ -4,6 +4,7 @@ from storage import (
     acts,
     alarms,
     audit,
+    bonuses,
     broadcasts,
     drafts,
     dump,
@@ -38,6 +39,7 @@ class Services:
     acts = acts
     alarms = alarms
     audit = audit
+    bonuses = bonuses
     broadcasts = broadcasts
     drafts = drafts
     dump = dump
