@@ -1,0 +1,143 @@
+"""A database with everything money can be in it, sealed in part, for the tests that try to cook its books."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from storage import acts, drafts, jobs, ledger, payments, promo, referrals, returns, seals, staff, stored, users
+
+START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Town:
+    """People who live through every kind of entry and act, once for each call of `live`; `rows` names what came of it."""
+
+    def __init__(self):
+        self.now, self.numbers, self.sealer = START, itertools.count(1), seals.Sealer()
+        self.boss, self.cashier = self.person("Boss"), self.person("Cashier")
+        self.rows = {}
+
+    def person(self, name):
+        """Return the id of somebody new."""
+        return users.seen(users.Sender(7_000_000_000 + next(self.numbers), name), self.now).id
+
+    def later(self, minutes=1):
+        """Let time pass, the leader sealing."""
+        for _ in range(minutes):
+            self.now += timedelta(minutes=1)
+            self.sealer.step(self.now)
+
+    def live(self):
+        """Have everything happen once, to new people."""
+        self.now += timedelta(seconds=1)
+        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga")}
+        for happen in (self._corrections, self._jobs, self._stars, self._transfers, self._given, self._acts):
+            happen()
+            self.now += timedelta(seconds=1)
+        self.rows |= self.people | {"boss": self.boss, "cashier": self.cashier}
+
+    def _corrections(self):
+        key = f"admin:{next(self.numbers)}.1"
+        entry, _created = staff.correct(self.people["alice"], 100_000, "a thank you", self.boss, key, self.now)
+        self.rows["credit"] = entry.id
+        debit = f"admin:{next(self.numbers)}.1"
+        self.rows["debit"] = staff.correct(self.people["alice"], -500, "too much", self.boss, debit, self.now)[0].id
+        self.rows["own"] = ledger.post(
+            self.people["alice"], 77, kind="admin", key=f"own:{next(self.numbers)}", now=self.now
+        )[0].id
+
+    def order(self, price=300):
+        """Return the id of a new job of Alice."""
+        user = self.people["alice"]
+        draft = drafts.put(user, "generate", self.now, model="m", data={"values": {}}, price=price)
+        limits = {"usual_s": 10, "limit": 50, "starts": 1000}
+        return jobs.order(user, draft.id, draft.version, now=self.now, **limits)[0].id
+
+    def run(self, job):
+        """Have a job at KIE."""
+        jobs.begin(job, self.now)
+        jobs.start(job, f"task{job}", self.now + timedelta(hours=1), self.now)
+
+    def _jobs(self):
+        names = ("captured", "failed", "cancelled", "running", "queued")
+        found = {name: self.order() for name in names}
+        for name in ("captured", "failed", "running"):
+            self.run(found[name])
+        jobs.succeed(found["captured"], {"urls": ["u"]}, charged=200, cost=1, now=self.now)
+        jobs.fail(found["failed"], "moderation", now=self.now)
+        jobs.cancel(found["cancelled"], self.people["alice"], self.now)
+        self.rows |= found
+
+    def pay(self, name, amount=5_000):
+        """Have somebody pay in Stars; return the charge id."""
+        user, charge = self.people[name], f"charge{next(self.numbers)}"
+        topup = payments.create(user, "stars", amount, now=self.now, stars=30)
+        payments.credit_stars(charge, topup.id, user, 30, self.now)
+        self.rows["stars_topup"] = topup.id
+        return charge
+
+    def spend(self, name):
+        """Have a member of the staff take everything somebody has."""
+        left = ledger.balance(self.people[name])
+        staff.correct(self.people[name], -left, "spent", self.boss, f"admin:{next(self.numbers)}.2", self.now)
+
+    def _stars(self):
+        for end in ("refunded", "refused", "back"):
+            self.rows[end] = self.pay("vera")
+            self.now += timedelta(seconds=1)
+        returns.ask_refund(self.rows["refunded"], self.boss, "asked for it", self.now)
+        returns.refund_done(self.rows["refunded"])
+        self.now += timedelta(seconds=1)
+        self.spend("vera")
+        self.now += timedelta(seconds=1)
+        returns.ask_refund(self.rows["refused"], self.boss, "again", self.now, loss_allowed=True)
+        returns.refund_refused(self.rows["refused"], self.now)
+        returns.taken_back(self.rows["back"], self.now)
+        self.rows["paid"] = self.pay("bob")
+
+    def transfer(self, name, amount=30_000):
+        """Have somebody send a screenshot; return the request's id."""
+        topup = payments.create(self.people[name], "transfer", amount, now=self.now)
+        proof = {"file_id": "f", "unique_id": f"u{topup.id}", "kind": "photo"}
+        payments.submit(topup.id, self.people[name], proof, self.now)
+        return topup.id
+
+    def _transfers(self):
+        for name in ("approved", "undone", "rejected"):
+            self.rows[name] = self.transfer("ivan")
+            self.now += timedelta(seconds=1)
+            if name == "rejected":
+                payments.reject(self.rows[name], self.cashier, "not found", self.now)
+            else:
+                payments.approve(self.rows[name], self.cashier, self.now)
+        self.now += timedelta(seconds=1)
+        self.spend("ivan")
+        self.now += timedelta(seconds=1)
+        returns.undo(self.rows["undone"], self.cashier, "a wrong picture", self.now)
+        self.rows["pending"] = self.transfer("ivan")
+        topup = payments.create(self.people["ivan"], "counter", 900, now=self.now)
+        payments.credit(topup.id, f"provider:{topup.id}", self.now)
+        self.rows["counter"] = topup.id
+
+    def _given(self):
+        number, olga, bob = next(self.numbers), self.people["olga"], self.people["bob"]
+        self.rows |= {"code": f"CODE{number}", "percent": f"PERCENT{number}"}
+        promo.create(self.rows["code"], "amount", 1_000, total_limit=3, author=self.boss, now=self.now)
+        promo.create(self.rows["percent"], "percent", 20, total_limit=3, author=self.boss, now=self.now)
+        self.rows["use"] = promo.redeem(self.rows["code"], olga, self.now)[1].id
+        self.rows["percent_use"] = promo.redeem(self.rows["percent"], olga, self.now)[1].id
+        self.pay("olga", 3_000)
+        promo.apply(olga, 3_000, self.now)
+        self.rows["waiting"] = promo.redeem(self.rows["percent"], bob, self.now)[1].id
+        referrals.invite(bob, self.people["alice"], self.now)
+        ledger.post(
+            self.people["alice"], 500, kind="referral", key=f"referral:{bob}", ref=f"user:{bob}", now=self.now
+        )
+        referrals.mark_paid(bob, 500)
+        ledger.post(olga, 250, kind="gift", key=f"gift:{olga}", now=self.now)
+        ledger.post(olga, 10, kind="bonus", key=f"daily:{olga}:2026-11-22", now=self.now)
+
+    def _acts(self):
+        staff.block(self.people["bob"], True, "a bad word", self.boss, self.now)
+        staff.grant(self.people["olga"], "support", self.boss, self.now)
+        stored.put("USD_RATE", "91.5", now=self.now, actor=self.boss)
+        acts.note(self.boss, "note", self.now, user=self.people["ivan"], words="pays late")
