@@ -24,6 +24,7 @@ from storage import (
     signs,
     staff,
     stored,
+    tidy,
     troubles,
     users,
 )
@@ -55,5 +56,6 @@ class Services:
     signs = signs
     staff = staff
     stored = stored
+    tidy = tidy
     troubles = troubles
     users = users
