@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from demo.rules import ApiError, too_many
 
 KEPT_CALLS = 5_000
-KINDS = ("429", "500", "502", "401", "403", "409", "drop", "drop_before", "slow", "garbage")
+KINDS = ("400", "429", "500", "502", "401", "403", "409", "drop", "drop_before", "slow", "garbage")
 SENDS = ("send", "copy", "forward")  # how the methods begin that the flood limits count
 
 
@@ -66,6 +66,7 @@ class Trouble:
 ERRORS = {
     "500": ApiError(500, "Internal Server Error"),
     "401": ApiError(401, "Unauthorized"),
+    "400": ApiError(400, "Bad Request: not enough rights to send it to the chat"),
     "403": ApiError(403, "Forbidden: bot was blocked by the user"),
     "409": ApiError(
         409,

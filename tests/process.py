@@ -53,6 +53,11 @@ class Process:
         return "".join(self._lines)
 
     @property
+    def pid(self):
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def is_running(self):
         """Tell whether it still runs."""
         return self._process.poll() is None

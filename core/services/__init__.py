@@ -28,6 +28,7 @@ from storage import (
     signs,
     staff,
     stored,
+    tidy,
     troubles,
     users,
 )
@@ -63,5 +64,6 @@ class Services:
     signs = signs
     staff = staff
     stored = stored
+    tidy = tidy
     troubles = troubles
     users = users

@@ -25,10 +25,13 @@ class Comparison(NamedTuple):
 
 
 class Shelf:
-    """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand."""
+    """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand.
 
-    def __init__(self, path, callbacks):
-        self.path = path
+    `rows` is where the admins' changes are read.
+    """
+
+    def __init__(self, path, callbacks, rows=overlay):
+        self.path, self._rows = path, rows
         self._plain = Catalog.load(path)  # a file that can't be read stops the start
         with open(path, encoding="utf-8") as file:
             self._file = json.load(file)
@@ -47,10 +50,10 @@ class Shelf:
 
     def _look(self):
         """Return (changes in force, the catalogue made of them), made anew only when there are others."""
-        version = overlay.version()
+        version = self._rows.version()
         with self._guard:
             if version != self._version:
-                changes = overlay.in_force()
+                changes = self._rows.in_force()
                 self._made = changes, self._read(changes)
                 self._version = version
             return self._made
