@@ -30,10 +30,10 @@ IN_DOUBT = 14  # copies that may be going out at the moment of a kill
 class Watch(threading.Thread):
     """Reads the server's log of calls as it grows: it keeps the newest 5,000 only."""
 
-    def __init__(self, telegram):
+    def __init__(self, telegram, after=0):
         super().__init__(daemon=True)
         self.copies, self.times, self.refused, self.asked, self.waits = Counter(), [], Counter(), {}, []
-        self._telegram, self._seen, self._ended = telegram, 0, threading.Event()
+        self._telegram, self._seen, self._ended = telegram, after, threading.Event()
 
     def run(self):
         """Read until the end."""
@@ -90,9 +90,9 @@ def send_to_all(kind, people):
             boss = telegram.person("Boss", id=ADMIN, language_code="en")
             boss.send("/start")
             boss.wait_for("Boss", 30)
-            order(boss)
+            last = order(boss)
             telegram.flood_limits()
-            watch = Watch(telegram)
+            watch = Watch(telegram, after=last)
             watch.start()
             writers = Writers(telegram, watch, people)
             writers.start()
@@ -114,14 +114,16 @@ def send_to_all(kind, people):
 
 
 def order(boss):
-    """Send a message to everybody, as an admin does it."""
+    """Send a message to everybody, as an admin does it; return the number of the call that copied it for the admin."""
     message = boss.send("<b>News</b>")
     boss.send("/broadcast", reply_to=message["message_id"])
     boss.wait_for("Broadcast", 30)
     boss.tap("Send to")
     boss.wait_for("Send to", 30)
     boss.telegram.wait(lambda: any(label.startswith("✓") for label in boss.buttons), 30, "the question")
+    own = boss.telegram.calls("copyMessage")[-1]["n"]
     boss.tap("✓ Send to")
+    return own
 
 
 def report(watch, down, people):

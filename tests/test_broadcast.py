@@ -57,7 +57,7 @@ def test_a_crash_in_the_middle_resumes_and_sends_nothing_twice(start_bot):
     counts = broadcasts.progress(number)
     assert counts == {"sending": 3, "sent": 6}  # three in doubt are not asked again: at most once
     copies = {}
-    for call in bot.telegram.calls("copyMessage"):
+    for call in bot.telegram.calls("copyMessage")[1:]:  # the first is the copy that the owner has confirmed
         chat = int(call["params"]["chat_id"])
         copies[chat] = copies.get(chat, 0) + 1
     assert max(copies.values()) == 1

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from core.buttons import mark
 from core.texts import LANGS, Texts
 from tests.kit import BOSS, ROOT, TOKEN, png
 from tests.shop import user_of
@@ -114,7 +115,7 @@ def pay(bot, boss, alice):
     bot.forward(900, step=100)
     user = user_of(bot, alice).id
     for steps in (
-        (f"refunds:ask:{user}:0", "not wanted"),
+        (f"refunds:ask:{user}:{mark(bot.bot.payments.charges(user_id=user)[0].charge_id)}", "not wanted"),
         (f"users:resume:{user}", "clear"),
         (f"users:credit:{user}", "50 sorry"),
         (f"users:debit:{user}", "10 wrong"),

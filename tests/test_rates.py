@@ -144,7 +144,7 @@ def test_a_setting_that_is_not_for_the_chat_can_not_be_forged(start_bot):
     for name in ("KIE_API_KEY", "ADMIN_IDS", "TELEGRAM_BOT_TOKEN", "NOTHING"):
         boss.forge(f"rates:edit:{name}")
         assert "out of date" in boss.toast
-        boss.forge(f"rates:reset:{name}")
+        boss.forge(f"rates:reset:{name}:0")
         assert "out of date" in boss.toast
 
 

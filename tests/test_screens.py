@@ -33,6 +33,7 @@ ELSEWHERE = {
     "transfer:exact": "test_desk: the amount is typed",
     "refunds:go": "test_refunds: the reason is typed",
     **dict.fromkeys(("broadcast:pause", "broadcast:stop", "broadcast:resume"), "test_broadcast: while it goes out"),
+    "promo:confirm": "test_own_cheques: somebody else has made a large code",
     "alerts:alone": "test_alerts: requests go to a group",
     **dict.fromkeys(("supply:found", "supply:one", "supply:apply", "supply:all"), "test_supply: KIE has changed"),
     **dict.fromkeys(("supply:dismiss", "supply:undo"), "test_supply: KIE has changed"),

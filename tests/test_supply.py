@@ -314,10 +314,10 @@ def test_a_user_reaches_none_of_it(start_with):
     for data in (
         "supply:show",
         "supply:check",
-        "supply:all",
+        "supply:all:0",
         "supply:apply:1",
         "supply:undo:1",
-        "terms:switch:z-image",
+        "terms:switch:z-image:0",
         "terms:ask:all:markup",
         "terms:prices:z-image:0",
     ):
