@@ -24,7 +24,7 @@ run: $(VENV)/.runtime
 	$(BIN)/python bot.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # Nothing else should run on the machine; about an hour
 bench: $(VENV)/.dev

@@ -10,12 +10,16 @@ Every act goes through the control plane over HTTP. `pump` is called after each 
 waits for the bot: give it the function that lets a bot in this process work off its updates.
 """
 
+import collections
 import threading
 import time
 from concurrent.futures import Future
+from http.client import HTTPConnection, HTTPException
+from json import dumps, loads
+from urllib.parse import urlencode, urlsplit
 
 import requests
-import urllib3
+from urllib3.util import wait_for_read
 
 WAIT_S = 10  # for a bot that works by itself
 STEP_S = 0.01  # between two looks
@@ -27,26 +31,43 @@ class NoSuchButton(AssertionError):
 
 
 class Http:
-    """JSON over kept-alive connections, for any number of threads.
+    """JSON over kept-alive connections to one server, for any number of threads.
 
-    urllib3 alone takes half the CPU of `requests`, which is left for the forms with files: a test asks all the time.
+    A test asks all the time, and `requests` takes four times the CPU of `http.client`; it is left for forms with files.
     """
 
-    def __init__(self):
-        self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
+    def __init__(self, url):
+        self.url, self._place, self._idle = url, urlsplit(url), collections.deque()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between this machine and itself
 
-    def ask(self, method, url, *, params=None, json=None, files=None, data=None):
+    def ask(self, method, path, *, params=None, json=None, files=None, data=None):
         """Return (status, parsed body); raise OSError when there is no answer."""
         if files:
-            answer = self._session.request(method, url, data=data, files=files, timeout=TIMEOUT_S)
+            answer = self._session.request(method, self.url + path, data=data, files=files, timeout=TIMEOUT_S)
             return answer.status_code, answer.json()
+        body = None if json is None else dumps(json)
+        path = f"{path}?{urlencode(params)}" if params else path
+        connection = self._connection()
         try:
-            answer = self._pool.request(method, url, fields=params, json=json)
-        except urllib3.exceptions.HTTPError as error:
-            raise ConnectionError(f"{method} {url}: {error}") from error
-        return answer.status, answer.json()
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            answer = connection.getresponse()
+            status, content = answer.status, answer.read()
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise ConnectionError(f"{method} {path}: {error!r}") from error
+        self._idle.append(connection)
+        return status, loads(content)
+
+    def _connection(self):
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return HTTPConnection(self._place.hostname, self._place.port, timeout=TIMEOUT_S)
+            if connection.sock and not wait_for_read(connection.sock, timeout=0):
+                return connection
+            connection.close()  # by the server, too
 
 
 class Telegram:
@@ -54,11 +75,11 @@ class Telegram:
 
     def __init__(self, url, pump=None):
         self.url, self.pump = url.rstrip("/"), pump or (lambda: None)
-        self._http = Http()
+        self._http = Http(self.url)
 
     def call(self, method, path, **options):
         """Call the control plane and return its JSON; raise AssertionError with its words for an error."""
-        status, body = self._http.ask(method, f"{self.url}/demo{path}", **options)
+        status, body = self._http.ask(method, f"/demo{path}", **options)
         if status >= 400:
             raise AssertionError(f"{method} {path}: {status} {body['error']}")
         return body
@@ -176,13 +197,13 @@ class RawBot:
 
     def __init__(self, url, token):
         self.url, self.token = url, token
-        self._http = Http()
+        self._http = Http(url)
         self._offset = 0
 
     def __call__(self, method, files=None, **params):
         """Make one call, as JSON or, with `files`, as multipart."""
         options = {"data": params, "files": files} if files else {"json": params}
-        _status, body = self._http.ask("POST", f"{self.url}/bot{self.token}/{method}", **options)
+        _status, body = self._http.ask("POST", f"/bot{self.token}/{method}", **options)
         if not body["ok"]:
             raise BotCallFailed(method, body)
         return body["result"]
