@@ -281,6 +281,10 @@ class Bot(Services):
         params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
         self._quietly("editMessageText", chat_id=chat_id, message_id=message_id, parse_mode="HTML", **params)
 
+    def show_typing(self, chat_id):
+        """Show in a chat that something is being done there."""
+        self._quietly("sendChatAction", chat_id=chat_id, action="typing")
+
     def delete_quietly(self, chat_id, message_id):
         """Delete a message of ours if that still works (Bot API: within 48 h)."""
         self._quietly("deleteMessage", chat_id=chat_id, message_id=message_id)
@@ -299,9 +303,9 @@ class Bot(Services):
         """Return whom of the staff to tell, as (user, chat id) pairs for `notify`: the group, or each with the right."""
         return people.desk(self, right)
 
-    def alert(self, key, *, cause, **values):
+    def alert(self, key, *, cause, buttons=None, **values):
         """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""
-        people.alert(self, key, cause, values)
+        people.alert(self, key, cause, values, buttons)
 
     def examine(self):
         """Yield (name, text key, its values) for every check; the key is None where all is well."""

@@ -17,6 +17,7 @@ from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")
+DECODED = (*HEIC, "image/webp", "image/png")  # made a JPEG where KIE does not take them; no other picture is opened
 PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows
 FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
@@ -69,24 +70,33 @@ def media_kind(file):
 
 def fitted(spec, file):
     """Return the file as this input takes it: a picture in a format KIE does not read is to be sent as JPEG."""
-    if spec.kind == "image" and media_kind(file) == "image":
-        mime = clean_mime(file)
-        accepted = {MIME_TWINS.get(known, known) for known in spec.accept}
-        if mime in HEIC or (accepted and mime not in accepted and "image/jpeg" in accepted):
+    if spec.kind == "image" and clean_mime(file) in DECODED:
+        mime, accepted = clean_mime(file), {MIME_TWINS.get(known, known) for known in spec.accept}
+        if mime in HEIC if not accepted else mime not in accepted:
             return file | {"mime": "image/jpeg", "convert": True}
     return file
 
 
-def add_file(spec, values, file):
-    """Return `values` with one more file; where only one fits it takes the place of the former."""
+def add_file(spec, values, file, measure=lambda file: file):
+    """Return `values` with one more file; where only one fits it takes the place of the former.
+
+    `measure(file)` returns it with its length counted; before that, what its message says of the rest is checked.
+    """
     file = fitted(spec, file)
+    _read_alone(spec, file | {"seconds": None})
+    file = measure(file)
+    _read_alone(spec, file)
     if not spec.many:
-        return values | {spec.name: read(spec, file)}
-    read(spec, [file] * max(1, spec.min_items))  # the file by itself, whatever their number
+        return values | {spec.name: file}
     files = [file] if spec.max_items == 1 else [*files_of(values.get(spec.name)), file]
     if spec.max_items and len(files) > spec.max_items:
         raise user_error(spec.error("too_many_files", limit=spec.max_items, found=len(files)))
     return values | {spec.name: files}
+
+
+def _read_alone(spec, file):
+    """Check a file by itself, whatever number of them is wanted."""
+    read(spec, [file] * max(1, spec.min_items) if spec.many else file)
 
 
 def read(spec, value):

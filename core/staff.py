@@ -75,13 +75,14 @@ def desk(bot, right):
     return [(user, None) for user in with_right(bot, right)]
 
 
-def alert(bot, key, cause, values):
+def alert(bot, key, cause, values, buttons=None):
     """Tell the staff of a cause of alarm, once a cause and not once an event, outside the quiet hours."""
     now = bot.clock.now()
     if alarms.ring(cause, key, values, now):
         for user, chat_id in desk(bot, "alerts"):
             unique = f"alert:{cause}:{now.timestamp():.0f}:{chat_id or user.id}"
-            bot.notify(user.id, key, unique=unique, now=alarms.audible_at(now), chat_id=chat_id, **values)
+            at = alarms.audible_at(now)
+            bot.notify(user.id, key, unique=unique, now=at, chat_id=chat_id, buttons=buttons, **values)
 
 
 def move_group(bot, old, new=None):

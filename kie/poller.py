@@ -56,7 +56,10 @@ class Poller:
         self._heap = []
         self._number = itertools.count()
         self._watches = {}  # task id → Watch
-        self._creating = set()
+        self._creating = {}  # job id → whose it is
+        self._of_one = (
+            max(1, workers // 4) if workers else CREATES
+        )  # of a person's orders at once: others have room too
         self._created_at = collections.deque(maxlen=CREATES)
         self._guard = threading.Lock()
 
@@ -129,10 +132,15 @@ class Poller:
         room = CREATES - len(self._created_at) - len(self._creating)
         if room <= 0:
             return []
-        jobs = [job for job in self._board.queued(now, room + len(self._creating)) if job.id not in self._creating]
+        waiting = self._board.queued(now, room + len(self._creating))
         with self._guard:
-            self._creating.update(job.id for job in jobs[:room])
-        return jobs[:room]
+            busy, chosen = collections.Counter(self._creating.values()), []
+            for job in waiting:
+                if len(chosen) < room and job.id not in self._creating and busy[job.user_id] < self._of_one:
+                    busy[job.user_id] += 1
+                    chosen.append(job)
+            self._creating.update((job.id, job.user_id) for job in chosen)
+        return chosen
 
     def _create(self, job, now):
         try:
@@ -145,7 +153,7 @@ class Poller:
                 self._created_at.append(self._board.now())
         finally:
             with self._guard:
-                self._creating.discard(job.id)
+                self._creating.pop(job.id, None)
 
     def _send(self, job, inputs, now):
         try:

@@ -151,6 +151,16 @@ def is_upper_bound(model, values=None):
     return unknown or (bool(metered) and holds(metered, full))
 
 
+@lru_cache(maxsize=1024)
+def timed(model):
+    """Return the names of the inputs whose lengths move the price, or decide what is sold at all."""
+    rules = [row.when for row in model.prices] + list(model.constraints.get("excluded", ()))
+    asked = {
+        name for rule in rules for name, wanted in rule.items() if isinstance(wanted, dict) and "seconds_over" in wanted
+    }
+    return tuple(sorted(_timed(model.billing) | asked))
+
+
 def _timed(billing):
     """Return the names of the inputs whose seconds are charged."""
     words = (billing.quantity, *billing.at_least, *billing.instead.values())

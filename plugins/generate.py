@@ -37,7 +37,7 @@ def open_model(ctx, code, back=None, below=False):
     values, trouble = model.defaults() | _remembered(ctx, model), None
     if draft is not None and draft.data.get("loose"):
         try:
-            values = _with_loose(model, values, draft.data["loose"])
+            values = _with_loose(ctx, model, values, draft.data["loose"])
         except UserError as error:
             trouble = error
     elif draft is not None:
@@ -83,8 +83,10 @@ def _carried(ctx, draft, model, values):
             continue  # what the other model brought along, not the person
         if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
-                trial = values | {spec.name: spec.parse(str(value) if spec.kind in SETTINGS else value)}
-            except forms.InputError:
+                value = str(value) if spec.kind in SETTINGS else value
+                value = ctx.generation.measured(model, {spec.name: value}, ctx.user)[spec.name]
+                trial = values | {spec.name: spec.parse(value)}
+            except (forms.InputError, UserError):
                 continue  # it does not fit this model: as if it had not been given
             values = trial if _is_sold(model, trial) else values
     return values
@@ -112,7 +114,7 @@ def _is_sold(model, values):
     return True
 
 
-def _with_loose(model, values, loose):
+def _with_loose(ctx, model, values, loose):
     """Put what came before the model was chosen where this model takes it: a text, a file, or a whole result."""
     task = loose.get("task")
     fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
@@ -124,7 +126,7 @@ def _with_loose(model, values, loose):
     spec, text = model.input_for(forms.media_kind(loose["file"])), model.main_text
     if loose.get("caption") and text:
         values = values | {text.name: forms.read(text, loose["caption"])}
-    return forms.add_file(spec, values, loose["file"]) if spec else values
+    return forms.add_file(spec, values, loose["file"], ctx.generation.meter(model, spec, ctx.user)) if spec else values
 
 
 def back_to_card(ctx, below=False, note=None):

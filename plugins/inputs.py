@@ -228,7 +228,7 @@ def _take_file(ctx, model, file):
     spec = asked if asked is not None and asked.kind == kind else model.input_for(kind)
     if spec is None:
         raise UserError("error.not_a_file_for_this", kind=forms.Ref(f"kind.{kind}"))
-    values = forms.add_file(spec, data["values"], file)
+    values = forms.add_file(spec, data["values"], file, ctx.generation.meter(model, spec, ctx.user))
     caption, text = ctx.message.get("caption"), model.main_text
     if caption and text and not present(values.get(text.name)):
         values[text.name] = forms.read(text, caption)

@@ -130,6 +130,12 @@ def _reopen(ctx, job, note):
     model = ctx.generation.catalog.models.get(found.model)
     if model is None:
         raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
-    values = {name: value for name, value in found.inputs.items() if name in model.by_name}
+    values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
+    try:
+        values = ctx.generation.measured(model, values, ctx.user)
+    except UserError as error:  # its file is gone, say: the card asks for another one
+        trouble = error
     ctx.generation.fill(ctx.user.id, model, values, ctx.now)
     ctx.go("generate:card", below=True, note=note)
+    if trouble is not None:
+        ctx.toast(trouble.key, alert=True, **trouble.values)

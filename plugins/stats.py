@@ -74,9 +74,10 @@ def _numbers(ctx, since, money, orders):
 
 
 def _others(ctx, since):
-    """Return a line about each kind of money that neither came from people nor was spent by them."""
-    sums = ctx.ledger.sums_by_kind(since)
-    return [
+    """Return a line about each kind of money that neither came from people nor was spent by them, losses first."""
+    sums, (count, total) = ctx.ledger.sums_by_kind(since), ctx.jobs.overruns(since)
+    lost = [ctx.say("stats.overrun", total=total, n=count)] if count else []
+    return lost + [
         ctx.say("stats.other", what=ctx.say(f"entry.{kind}"), amount=total, n=count)
         for kind, (total, count) in sorted(sums.items())
         if kind not in (*INCOME, *OF_ORDERS)

@@ -8,19 +8,18 @@ Setting: TRANSFER_DETAILS, what to pay to; empty, the default, turns this way of
 Texts: transfer.* in data/texts/<lang>/transfer.po.
 """
 
-import io
 import logging
 
 from core.buttons import button, copy
 from core.errors import UserError
 from core.forms import file_in
 from core.sender import TelegramError, TooBig
+from core.services.media import Busy, TooManyPixels, Unreadable
 from core.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"
 PROOFS = ("photo", "document")
-SIDE = 80
 COPY_MAX = 256  # Bot API, CopyTextButton
 
 
@@ -64,28 +63,20 @@ def take_proof(ctx):
             "transfer.want_picture", buttons=[button("transfer.cancel", "transfer:cancel"), *ctx.bot.home()]
         )
     proof = {name: file[name] for name in ("file_id", "unique_id", "kind")}
-    topup = ctx.payments.submit(ctx.draft.data.get("topup", 0), ctx.user.id, proof, ctx.now, sketch_of(ctx.bot, file))
+    topup = ctx.payments.submit(ctx.draft.data.get("topup", 0), ctx.user.id, proof, ctx.now, _sketch(ctx, file))
     ctx.done("transfer")
     if topup is None:
         raise UserError("transfer.not_open", buttons=_home())
     ctx.reply("transfer.received", _home(), amount=topup.amount, number=topup.id)
 
 
-def sketch_of(bot, file):
+def _sketch(ctx, file):
     """Return a picture as 80 × 80 levels of grey, or None when it can't be had or is no picture."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    copy_of = io.BytesIO()
+    ctx.bot.show_typing(ctx.chat_id)
     try:
-        bot.sender.download(file["file_id"], copy_of)
-        with Image.open(copy_of) as picture:
-            return (
-                ImageOps.grayscale(ImageOps.exif_transpose(picture))
-                .resize((SIDE, SIDE), Image.Resampling.BOX)
-                .tobytes()
-            )
-    except (TelegramError, NotSent, UnknownOutcome, TooBig) as error:
+        return ctx.generation.media.sketch(file, ctx.user.id)
+    except (TelegramError, NotSent, UnknownOutcome, TooBig, Busy) as error:
         log.warning("a screenshot could not be looked at: %s", error)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except (Unreadable, TooManyPixels) as error:
         log.info("a proof is no picture: %s", error)
     return None

@@ -23,6 +23,9 @@ from storage.tables import Account, Draft, Job, User
 OPEN = ("queued", "submitting", "running", "lost")
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
+QUEUE_PATIENCE = timedelta(hours=2)  # how long an order waits to be sent, the times when nothing is sold among it
+MOST_TRIES = 5  # at getting an order ready
+TRY_AGAIN = timedelta(seconds=12)  # after the first one that failed; each further one waits that much longer
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
 
@@ -56,7 +59,8 @@ def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
             return job, False
         fields = dict(user=user_id, model=draft.model, inputs=draft.data["values"], price=draft.price, quote=quote)
         secret = secrets.token_urlsafe(24)
-        job = Job.create(secret=secret, submit_at=now, created_at=now, usual_s=usual_s, **fields)
+        times = dict(submit_at=now, created_at=now, deadline_at=now + QUEUE_PATIENCE, usual_s=usual_s)
+        job = Job.create(secret=secret, expected=draft.data.get("expected"), **times, **fields)
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
         if offer := draft.data.get("free"):
             free.take(user_id, offer["day"], offer["limit"], job.id)
@@ -84,16 +88,31 @@ def _move(job_id, states, **fields):
     return next(iter(rows), None)
 
 
-def begin(job_id, now):
-    """queued → submitting, written down before KIE is called."""
+def attempt(job, now):
+    """Count a try at getting a queued job ready, before it is made; return the job, or None when it is not to be tried.
+
+    Until this try ends, and after one that killed the process, the job waits for its next turn behind the others.
+    """
     with transaction():
-        return _move(job_id, ["queued"], state="submitting", submitted_at=now)
+        rows = (
+            Job.update(tries=Job.tries + 1, submit_at=now + TRY_AGAIN * (job.tries + 1))
+            .where(Job.id == job.id, Job.state == "queued", Job.tries == job.tries, Job.tries < MOST_TRIES)
+            .returning(Job)
+            .execute()
+        )
+        return next(iter(rows), None)
 
 
-def requeue(job_id, submit_at, states=("submitting",)):
+def begin(job_id, now):
+    """queued → submitting, written down before KIE is called: the job was got ready, which ends that count."""
+    with transaction():
+        return _move(job_id, ["queued"], state="submitting", submitted_at=now, tries=0)
+
+
+def requeue(job_id, submit_at):
     """submitting → queued, to be sent later: KIE said no, or nothing reached it."""
     with transaction():
-        return _move(job_id, states, state="queued", submit_at=submit_at, tries=Job.tries + 1)
+        return _move(job_id, ["submitting"], state="queued", submit_at=submit_at, refusals=Job.refusals + 1)
 
 
 def start(job_id, task_id, deadline_at, now):
@@ -119,8 +138,11 @@ def name_late(job_id, task_id):
         )
 
 
-def succeed(job_id, result, *, charged, cost, now):
-    """running → succeeded: capture what is charged (at most the price) and make the result due for delivery."""
+def succeed(job_id, result, *, charged, cost, now, overrun=None):
+    """running → succeeded: capture what is charged (at most the price) and make the result due for delivery.
+
+    `overrun` is what KIE took beyond what covers it, in minor units.
+    """
     with transaction():
         job = _move(
             job_id,
@@ -129,6 +151,7 @@ def succeed(job_id, result, *, charged, cost, now):
             result=result,
             charged=charged,
             cost=cost,
+            overrun=overrun,
             finished_at=now,
             progress_at=now,
             delivery="pending",
@@ -204,12 +227,15 @@ def count_open(user_id=None):
 
 
 def _line():
-    """Return (query, order) of the queue: round-robin between users, the one who has waited longest for a turn first."""
+    """Return (query, order) of the queue: those that were not ready at the last try go behind all others.
+
+    Else round-robin between users, the one who has waited longest for a turn first.
+    """
     earlier = Job.alias()
     served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
-    turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.id])
-    line = Job.select(Job.id, turn.alias("turn"), served.alias("served")).where(Job.state == "queued")
-    return line, (line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
+    turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.tries, Job.id])
+    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served")).where(Job.state == "queued")
+    return line, (line.c.tries, line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
 
 
 def queued(now, limit):
@@ -263,13 +289,13 @@ def _interrupted(before):
 
 
 def overdue(now):
-    """Return running and lost jobs past their deadline."""
+    """Return queued, running and lost jobs past their deadline."""
     return _overdue.rows(now)
 
 
 @Prepared
 def _overdue(now):
-    return Job.select().where(Job.state.in_(("running", "lost")), Job.deadline_at <= now)
+    return Job.select().where(Job.state.in_(("queued", "running", "lost")), Job.deadline_at <= now)
 
 
 def to_show_progress(now, again_at, limit=10):
@@ -412,6 +438,14 @@ def spent_credits(since):
     """Return what KIE took, or will take for open jobs at least, since a time, in millionths of a credit."""
     with connection():
         return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
+
+
+def overruns(since):
+    """Return (orders, sum in minor units) of what KIE took beyond what covers it, of orders that ended since a time."""
+    with connection():
+        query = Job.select(fn.COUNT(Job.id), fn.SUM(Job.overrun)).where(Job.finished_at >= since, Job.overrun > 0)
+        count, total = query.tuples().get()
+        return count, int(total or 0)
 
 
 def figures(since):

@@ -182,7 +182,7 @@ class Job(Table):
     reason = TextField(null=True)  # why it failed: one word of ours
     detail = TextField(null=True)  # KIE's own words, for admins and logs
     result = JSONField(null=True)  # {"urls": [...], "text": ...}
-    tries = SmallIntegerField(default=0)
+    tries = SmallIntegerField(default=0)  # at getting it ready, counted before each; 0 again once it was ready
     submit_at = UtcField()
     submitted_at = UtcField(null=True)
     deadline_at = UtcField(null=True)
@@ -197,6 +197,11 @@ class Job(Table):
     created_at = UtcField()
     claimed_by = TextField(null=True)  # the copy that asks KIE about it while it runs (`storage/claims.py`)
     lease_until = UtcField(null=True)
+    refusals = SmallIntegerField(
+        default=0, constraints=[SQL("DEFAULT 0")]
+    )  # creates that came back: KIE was busy, or could not be reached
+    expected = BigIntegerField(null=True)  # what KIE takes by the catalogue, as ordered, in millionths of a credit
+    overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
 
     class Meta:
         indexes = (

@@ -9,7 +9,7 @@ from tests.kit import ROOT, TOKEN
 from tests.process import environment
 
 HEAVY = {
-    "aiohttp", "demo", "flask", "hypothesis", "jinja2", "matplotlib", "numpy", "pillow_heif", "playwright",
+    "aiohttp", "demo", "flask", "hypothesis", "jinja2", "matplotlib", "numpy", "pi_heif", "pymediainfo", "playwright",
     "prometheus_client", "pytest", "waitress", "werkzeug",
 }  # fmt: skip
 BUILD = """

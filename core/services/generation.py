@@ -7,19 +7,22 @@ import logging
 import tempfile
 import time
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from functools import partial
 
 from core import forms
 from core.errors import UserError
 from core.sender import TelegramError, TooBig
 from core.services.delivery import Delivery
+from core.services.media import Busy, Media, TooManyPixels, Unreadable
 from core.transport import NotSent as TelegramAway
 from core.transport import UnknownOutcome
 from kie.catalog import InputError, NoPrice
 from kie.errors import KieError, Refused
-from kie.inputs import clean_mime
+from kie.inputs import clean_mime, files_of
 from kie.poller import Poller
-from kie.pricing import credits, is_upper_bound, price
+from kie.pricing import cost as worth_of
+from kie.pricing import credits, is_upper_bound, price, timed
 from storage import claims, drafts, facts, jobs, stored
 from storage.db import transaction
 from storage.free import NoneLeft
@@ -40,27 +43,12 @@ LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fa
 LOOKS_PER_S = 200  # after a start, at the tasks that may have ended meanwhile
 SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
+ENDS = {"queued": "waited", "running": "deadline", "lost": "lost"}  # what is said of an order past its deadline
 
 
-class Unreadable(Exception):
-    """A file that cannot be opened."""
-
-
-def to_jpeg(stream):
-    """Replace the picture in a file (HEIC, WebP, …) by the same one as JPEG, or raise Unreadable."""
-    import pillow_heif
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    pillow_heif.register_heif_opener()
-    stream.seek(0)
-    try:
-        with Image.open(stream) as found:
-            picture = ImageOps.exif_transpose(found).convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise Unreadable(str(error)) from error
-    stream.seek(0)
-    stream.truncate()
-    picture.save(stream, "JPEG", quality=92)
+def _has_length(file):
+    """Tell whether a file's length was counted here, and not only told by whoever sent it."""
+    return bool(file.get("measured") and file.get("seconds"))
 
 
 class Generation:
@@ -72,6 +60,7 @@ class Generation:
         self.client = client
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
+        self.media = Media(bot.sender, client)
         self._spent = None
         self._popular = self._usual = None
         self._left = None
@@ -157,18 +146,72 @@ class Generation:
 
         The card listens for `asking`: what is missing first, else its main text.
         """
+        values = self._without_unmeasured(model, values)
         old = drafts.get(user_id, CARD, now)
         kept = {name: old.data.get(name) for name in KEPT} if old and old.model == model.id else {}
         data = kept | {"values": values, "asking": model.asks_for(values)} | data
         price, free = (None, None) if forms.problem(model, values) else self.quote(user_id, model, values, now)
-        return drafts.put(user_id, CARD, now, model=model.id, data=data | {"free": free}, price=price, step=CARD_STEP)
+        data |= {"free": free, "expected": self._expected(model, values)}
+        return drafts.put(user_id, CARD, now, model=model.id, data=data, price=price, step=CARD_STEP)
 
     def quote(self, user_id, model, values, now):
-        """Return (price in minor units or None, the offer that makes it free or None) of exact inputs for a user."""
-        price = self.price(model, values)
+        """Return (price in minor units or None, the offer that makes it free or None) of exact inputs for a user.
+
+        A length that nobody has measured has no price.
+        """
+        price = self.price(model, values) if self._is_measured(model, values) else None
         offers = (offer(self._bot, user_id, model, now) for offer in self._bot.free_offers) if price else ()
         free = next((found for found in offers if found), None)
         return (0, free) if free else (price, None)
+
+    @staticmethod
+    def _expected(model, values):
+        """Return what KIE takes for exact inputs by the catalogue, in millionths of a credit, or None."""
+        try:
+            return int((credits(model, values) * MICRO).to_integral_value(ROUND_CEILING))
+        except NoPrice:
+            return None
+
+    # lengths, which are measured before a price is shown
+
+    def measured(self, model, values, user):
+        """Return `values` with the length of each file that moves the price counted from the file itself.
+
+        It takes a download and a moment, and says so in the chat. Raise UserError when it can't be done.
+        """
+        for name in timed(model):
+            files = files_of(values.get(name))
+            if not all(map(_has_length, files)):
+                files = list(map(self.meter(model, model.input(name), user), files))
+                values = values | {name: files if isinstance(values[name], list) else files[0]}
+        return values
+
+    def meter(self, model, spec, user):
+        """Return a function that counts the length of a file given for an input, if it moves the price there."""
+        needed = spec.name in timed(model)
+        return lambda file: self._measure(file, spec, user) if needed and not _has_length(file) else file
+
+    def _measure(self, file, spec, user):
+        self._bot.show_typing(user.telegram_id)
+        try:
+            return file | {"seconds": self.media.seconds(file, user.id), "measured": True}
+        except (Unreadable, TooManyPixels) as error:
+            log.info("a length could not be measured: %s", error)
+            raise UserError(f"error.no_length_{spec.kind}") from None
+        except TooBig:
+            raise UserError("error.too_big_to_measure") from None
+        except (KieError, TelegramAway, UnknownOutcome, Busy) as error:
+            log.warning("a file could not be measured now: %s", error)
+            raise UserError("error.measure_later") from None
+
+    @staticmethod
+    def _is_measured(model, values):
+        return all(_has_length(file) for name in timed(model) for file in files_of(values.get(name)))
+
+    def _without_unmeasured(self, model, values):
+        """Leave out files whose length moves the price and was never counted, as in a card of an older version."""
+        odd = [name for name in timed(model) if not all(map(_has_length, files_of(values.get(name))))]
+        return {name: value for name, value in values.items() if name not in odd} if odd else values
 
     # orders
 
@@ -247,34 +290,45 @@ class Generation:
         return [] if not self._bot.leads or self.is_paused(now) else jobs.queued(now, limit)
 
     def prepare(self, job, now):
-        """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off."""
+        """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off.
+
+        The try is counted first, so that not even what kills this process is tried for ever.
+        """
+        tried = jobs.attempt(job, now)
+        if tried is None:
+            if job.tries >= jobs.MOST_TRIES:
+                self._fail(job, "server", now, f"{job.tries} tries came to no end", ("queued",))
+            return None
         model = self.model(job)
         if model is None:
             self._fail(job, "model", now, "not in the catalogue any more", ("queued",))
             return None
         try:
-            return model.build(job.inputs, self._upload)
+            return model.build(job.inputs, partial(self._upload, job.user_id))
         except InputError as error:
             self._fail(job, "validation", now, str(error), ("queued",))
         except TooBig:
             self._fail(job, "file_too_big", now, None, ("queued",))
+        except TooManyPixels:
+            self._fail(job, "picture_too_large", now, None, ("queued",))
         except (TelegramError, Unreadable) as error:
             self._fail(job, "file", now, str(error), ("queued",))
-        except (KieError, TelegramAway, UnknownOutcome) as error:
-            self._put_off(job, error, now)
+        except (KieError, TelegramAway, UnknownOutcome, Busy) as error:
+            self._put_off(tried, error, now)
+        except Exception as error:  # whatever it is: the order has an end all the same
+            log.exception("job %s could not be got ready", job.id)
+            self._put_off(tried, error, now)
         return None
 
     def _put_off(self, job, error, now):
-        """An upload failed: nothing is started and nothing charged, so try again a few times."""
+        """It could not be got ready: nothing is started and nothing charged, so it is tried a few times."""
         log.warning("files of job %s could not be uploaded: %s", job.id, error)
         if isinstance(error, Refused) and error.reason in PAUSING:
             self._pause(error, now)
-        if job.tries + 1 >= 5:
+        if job.tries >= jobs.MOST_TRIES:
             self._fail(job, "server", now, str(error), ("queued",))
-        else:
-            jobs.requeue(job.id, now + BUSY_WAIT * (job.tries + 1), states=("queued",))
 
-    def _upload(self, file):
+    def _upload(self, owner, file):
         """Bring a file from Telegram to KIE and return its public address; the Telegram address goes nowhere.
 
         A result of KIE's own is not moved while its address works.
@@ -288,7 +342,7 @@ class Generation:
         with tempfile.TemporaryFile() as copy:
             self._bot.sender.download(file["file_id"], copy)
             if file.get("convert"):
-                to_jpeg(copy)
+                self.media.to_jpeg(copy, owner)
             copy.seek(0)
             mime = clean_mime(file) or "application/octet-stream"
             return self.client.upload(copy, filename=file.get("name") or "file", mime=mime)
@@ -310,7 +364,7 @@ class Generation:
     def refused(self, job, error, now):
         """KIE said no, so no task exists: wait, pause all sales, or fail the job."""
         log.warning("KIE refused job %s (%s): %s", job.id, error.reason, error)
-        if job.tries < RETRIES.get(error.reason, 1 if error.code == UNFETCHED else 0):
+        if job.refusals < RETRIES.get(error.reason, 1 if error.code == UNFETCHED else 0):
             wait = MAINTENANCE_WAIT if error.reason == "maintenance" else BUSY_WAIT
             jobs.requeue(job.id, now + wait)
             return
@@ -392,9 +446,12 @@ class Generation:
     def _succeed(self, job_id, result, cost, now):
         job = jobs.get(job_id)
         charged = self._charge(job, cost)
+        overrun = self._overrun(job, charged, cost)
         with transaction():
-            if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now) is not None:
+            if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now, overrun=overrun) is not None:
                 facts.emit("job.succeeded", now, job=job_id)
+                if overrun:
+                    facts.emit("job.overrun", now, job=job_id)
             else:
                 jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline came while KIE was asked
 
@@ -405,6 +462,26 @@ class Generation:
             return job.price
         metered = self.price_of_credits(Decimal(cost) / MICRO, model)
         return job.price if metered is None else min(job.price, metered)
+
+    def _overrun(self, job, charged, cost):
+        """Return what KIE took beyond what was charged for a paid order, or beyond the catalogue, in minor units."""
+        if cost is None:
+            return None
+        model, expected = self.model(job), job.expected
+        if expected is None and model is not None:
+            expected = self._expected(model, job.inputs)
+        beyond = [
+            self.worth(cost) - charged if charged else 0,
+            self.worth(cost - expected) if expected is not None else 0,
+        ]
+        return max(0, *beyond)
+
+    def worth(self, micro_credits):
+        """Return millionths of a credit in minor units, rounded up; 0 without a rate."""
+        rate = self.usd_rate()
+        amount = Decimal(micro_credits) / MICRO
+        exact = worth_of(amount, usd_rate=rate, credit_usd=self.catalog.credit_usd) if rate else Decimal(0)
+        return int(exact.to_integral_value(ROUND_CEILING))
 
     def _fail(self, job, reason, now, detail, states):
         self._fail_id(job.id, reason, now, detail, None, states)
@@ -453,8 +530,9 @@ class Generation:
         for job_id in jobs.interrupted(now - CREATE_PATIENCE):  # its answer could not be written down, say
             self._lose(job_id, now)
         for job in jobs.overdue(now):
-            reason = "lost" if job.state == "lost" else "deadline"
-            self._fail(job, reason, now, f"no result by {job.deadline_at:%H:%M:%S}", ("running", "lost"))
+            reason = ENDS[job.state]
+            states = ("queued",) if job.state == "queued" else ("running", "lost")
+            self._fail(job, reason, now, f"{job.state} until {job.deadline_at:%H:%M:%S}", states)
             if job.task_id:
                 self._watch(job, now, late=True)
 
