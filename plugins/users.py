@@ -98,7 +98,7 @@ def _marks(ctx, found):
         "users.has_left": found.blocked_bot,
     }
     said = [ctx.say(key) for key, holds in marks.items() if holds]
-    if owed := ctx.ledger.debt(found.id):
+    if owed := ctx.persons.debt(found.id):
         said.append(ctx.say("users.owes", amount=owed))
     if found.role or found.telegram_id in ctx.settings["ADMIN_IDS"]:
         said.append(ctx.say(f"team.role_{found.role or 'owner'}"))

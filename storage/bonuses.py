@@ -9,9 +9,9 @@ payment's row first, so a bonus never outlives its payment, however late it is p
 
 from peewee import fn
 
-from storage import facts, ledger
+from storage import facts, ledger, persons
 from storage.db import connection, transaction
-from storage.tables import Bonus, Charge, TopUp, User
+from storage.tables import Bonus, Charge, TopUp
 
 KINDS = ("bonus", "promo", "referral")  # of entries
 STARS = "stars:"
@@ -92,7 +92,7 @@ def take_back(origin, cause, now, *, actor=None, reason=None):
             details = dict(kind="takeback", key=f"bonus:{bonus.id}:{cause}", ref=f"topup:{bonus.topup_id}")
             loss = ledger.force(bonus.user_id, bonus.amount, now=now, actor=actor, reason=reason, **details)
             if loss:
-                User.update(sales_paused=True).where(User.id == bonus.user_id).execute()
+                persons.mark(bonus.user_id, sales_paused=True)
             _tell("bonus.returned", bonus, now, loss=loss, posted=True)
             total += loss
     return total

@@ -10,10 +10,15 @@ from typing import NamedTuple
 NULL = "NULL"  # must be empty
 SOMEBODY = "somebody"  # of the staff: their act is among MONEY_ACTS
 
+BONUS_ID = "SUBSTR(e.key, 7)"  # of the key bonus:{id}:{cause}
+for _cause in (":unrefund", ":refund", ":undo", ":chargeback"):
+    BONUS_ID = f"REPLACE({BONUS_ID}, '{_cause}', '')"
+BONUS_GIVEN_AGAIN = "SUBSTR(e.key, 1, 15) = 'writeoff:bonus:' AND SUBSTR(e.key, LENGTH(e.key) - 8) = ':unrefund'"
+
 # The rows entries come from, joined at most once each: alias → (table, its column, {kind: what that column must be}).
 # `{number:…}` is a text as a whole number, NULL where it is none.
 ORIGINS = {
-    "j": ("job", "id", dict.fromkeys(("hold", "capture", "release"), "{number:SUBSTR(e.ref, 5)}")),
+    "j": ("job", "id", dict.fromkeys(("hold", "capture", "release", "recovery"), "{number:SUBSTR(e.ref, 5)}")),
     "t": ("top_up", "id", dict.fromkeys(("topup", "stars", "refund", "chargeback"), "{number:SUBSTR(e.ref, 7)}")),
     "c": ("charge", "charge_id", {
         "stars": "SUBSTR(e.key, 7)",
@@ -22,7 +27,10 @@ ORIGINS = {
     }),
     "d": ("entry", "key", {"writeoff": "SUBSTR(e.key, 10)"}),  # the debit that is written off
     "l": ("entry", "key", {"writeoff": "CASE WHEN SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:'"
-                                       " THEN 'writeoff:refund:' || SUBSTR(e.key, 19) END"}),  # the loss it takes back
+                                       " THEN 'writeoff:refund:' || SUBSTR(e.key, 19) WHEN " + BONUS_GIVEN_AGAIN +
+                                       " THEN SUBSTR(e.key, 1, LENGTH(e.key) - 8) || 'refund' END"}),  # the loss it ends
+    "b": ("bonus", "id", {"takeback": "{number:" + BONUS_ID + "}"}),
+    "w": ("bonus", "key", dict.fromkeys(("promo", "referral", "bonus"), "e.key")),
     "p": ("promo_use", "id", {"promo": "{number:SUBSTR(e.key, 7)}"}),
     "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
     "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
@@ -47,6 +55,19 @@ CREDITS = "('topup', 'stars')"
 PAID_FOR = (  # the top-up a bonus belongs to: money that came in before it
     "EXISTS (SELECT 1 FROM entry m WHERE m.user_id = {user} AND m.kind IN " + CREDITS + " AND m.id < e.id AND {rule})"
 )
+OF_PAYMENT = "SUBSTR(e.ref, 1, 6) = 'topup:'"
+EARNED = {  # a bonus that a payment earned: its row says all of it
+    "user": "w.user_id",
+    "amount": "w.amount",
+    "ref": "'topup:' || w.topup_id",
+    "when": OF_PAYMENT,
+}
+EARNED_BY = (
+    "w.kind = e.kind AND w.state IN ('posted', 'taken')"
+    " AND EXISTS (SELECT 1 FROM entry m WHERE m.key = w.origin AND m.kind IN " + CREDITS + " AND {rule})"
+)
+TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup_id"}
+BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # who made the entry it belongs to
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
 
 SHAPES = (
@@ -60,20 +81,41 @@ SHAPES = (
                 " AND e.created_at = t.decided_at"),
     Shape("topup", "'undo:' || t.id", "t.user_id", "-t.credited", ref="'topup:' || t.id", actor=SOMEBODY,
           state="t.state = 'undone'"),
+    Shape("topup", "e.key", "t.user_id", "t.amount", ref="'topup:' || t.id", actor=SOMEBODY,  # taken by the staff
+          state="t.state IN ('paid', 'cancelled')", when="e.actor_id IS NOT NULL"),
     Shape("topup", "s.key", "t.user_id", "t.amount", ref="'topup:' || t.id",  # another way to pay
           state="s.user_id = e.user_id AND s.amount = e.amount AND t.state IN ('paid', 'cancelled')"),
-    Shape("stars", "'stars:' || c.charge_id", "c.user_id", "t.amount", ref="'topup:' || c.topup_id",
-          state="t.method = 'stars' AND t.stars = c.stars AND t.state IN ('paid', 'cancelled')"),
-    Shape("refund", "'refund:' || c.charge_id", "c.user_id", "-t.amount", ref="'topup:' || c.topup_id",
+    Shape("stars", "'stars:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
+          state="t.method = 'stars' AND t.stars = c.stars AND t.state IN ('paid', 'cancelled')"
+                " AND c.credited > 0 AND c.credited = COALESCE("
+                "(SELECT agreed.amount FROM checkout agreed WHERE agreed.charge_id = c.charge_id), c.credited)"),
+    Shape("refund", "'refund:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           actor=SOMEBODY, state="c.refund IN ('asked', 'done', 'refused')"),
-    Shape("refund", "'unrefund:' || c.charge_id", "c.user_id", "t.amount", ref="'topup:' || c.topup_id",
+    Shape("refund", "'unrefund:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
           state="c.refund IN ('refused', 'done')"),
-    Shape("chargeback", "'chargeback:' || c.charge_id", "c.user_id", "-t.amount", ref="'topup:' || c.topup_id",
+    Shape("chargeback", "'chargeback:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           state="c.refund = 'done'"),
-    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "-l.amount", ref="d.ref",
-          state="l.amount > 0 AND d.kind = 'refund'", when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:'"),
+    Shape("takeback", "'bonus:' || b.id || ':undo'", **TAKEN, state="b.state = 'taken'",
+          actor=BY.format(key="'undo:' || b.topup_id")),
+    Shape("takeback", "'bonus:' || b.id || ':refund'", **TAKEN, state="b.state IN ('taken', 'posted')",
+          actor=BY.format(key="'refund:' || SUBSTR(b.origin, 7)")),
+    Shape("takeback", "'bonus:' || b.id || ':chargeback'", **TAKEN, state="b.state = 'taken'"),
+    Shape("takeback", "'bonus:' || b.id || ':unrefund'", **TAKEN | {"amount": "b.amount"},
+          state="b.state IN ('taken', 'posted')"),
+    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref",
+          state="e.amount BETWEEN -l.amount AND -1 AND d.kind IN ('refund', 'takeback')",
+          when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:' OR " + BONUS_GIVEN_AGAIN),
     Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
-          state="d.kind IN ('topup', 'refund', 'chargeback') AND e.amount BETWEEN 1 AND -d.amount"),
+          state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"),
+    Shape("recovery", "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
+          state="j.state IN ('succeeded', 'failed', 'cancelled')"
+                " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
+    Shape("promo", "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
+          " AND " + EARNED_BY.format(rule="m.user_id = p.user_id AND EXISTS (SELECT 1 FROM promo q WHERE"
+          " q.code = p.promo_id AND q.kind = 'percent' AND m.amount * q.value / 100 = p.amount)")),
+    Shape("referral", "'referral:' || r.invited_id", **EARNED, state="r.inviter_id = w.user_id AND r.paid = w.amount AND "
+          + EARNED_BY.format(rule="m.user_id = r.invited_id AND m.amount >= w.amount")),
+    Shape("bonus", "w.key", **EARNED, state=EARNED_BY.format(rule="m.user_id IS NOT NULL")),
     Shape("promo", "'promo:' || p.id", "p.user_id", "p.amount", ref="'promo:' || p.promo_id",
           state="p.state = 'done' AND p.amount > 0 AND (o.kind = 'amount' AND p.amount = o.value OR o.kind = 'percent' AND "
                 + PAID_FOR.format(user="p.user_id", rule="m.amount * o.value / 100 = p.amount") + ")"),
@@ -87,17 +129,25 @@ SHAPES = (
 
 # Acts whose amount is an entry's, made by the same actor at the same moment: (act, which entries)
 MONEY_ACTS = (
-    ("approve", "e.kind = 'topup' AND e.amount >= 0"),
-    ("undo", "e.kind = 'topup' AND e.amount < 0"),
+    ("approve", "e.kind = 'topup' AND SUBSTR(e.key, 1, 6) = 'topup:'"),
+    ("undo", "e.kind = 'topup' AND SUBSTR(e.key, 1, 5) = 'undo:'"),
+    ("paid", "e.kind = 'topup'"),
     ("refund", "e.kind = 'refund'"),
     ("credit", "e.kind = 'admin' AND e.amount > 0"),
     ("debit", "e.kind = 'admin' AND e.amount <= 0"),
 )
-FOLLOWERS = ("writeoff",)  # kinds that name the actor of the entry they belong to, and need no act of their own
+FOLLOWERS = (
+    "writeoff",
+    "takeback",
+)  # kinds that name the actor of the entry they belong to, and need no act of their own
 # Acts whose amount stands in another row: act → what must be there. Of any other act an amount is refused.
 OTHER_ACTS = {
     "reject": "EXISTS (SELECT 1 FROM top_up t WHERE 'topup:' || t.id = a.ref AND t.id = {number:SUBSTR(a.ref, 7)}"
     " AND t.state = 'rejected' AND t.amount = a.amount AND t.user_id = a.user_id AND t.decided_by_id = a.actor_id)",
+    **dict.fromkeys(
+        ("promo", "promo_confirm", "promo_own"),
+        "EXISTS (SELECT 1 FROM promo o WHERE 'promo:' || o.code = a.ref AND o.kind = 'amount' AND o.value = a.amount)",
+    ),
 }
 
 # The states rows can be in; another one was set by hand.
@@ -106,7 +156,8 @@ STATES = {
     ("top_up", "state"): ("new", "pending", "approved", "rejected", "undone", "paid", "cancelled"),
     ("charge", "refund"): ("asked", "done", "refused", None),
     ("promo", "kind"): ("amount", "percent"),
-    ("promo_use", "state"): ("waiting", "done"),
+    ("promo_use", "state"): ("waiting", "done", "lapsed"),
+    ("bonus", "state"): ("waiting", "posted", "taken", "void"),
 }
 
 # What the other rows owe: every one of them has its entries. Promise → the query that finds what breaks it.
@@ -144,7 +195,7 @@ OTHERS = {
     "a top-up says what was credited and by whom": """
         SELECT id, state, credited, decided_by_id FROM top_up WHERE CASE
             WHEN state IN ('approved', 'undone') THEN credited > 0 AND decided_by_id IS NOT NULL
-            WHEN state = 'paid' THEN credited = amount AND decided_by_id IS NULL
+            WHEN state = 'paid' THEN credited > 0 AND decided_by_id IS NULL
             WHEN state = 'rejected' THEN credited IS NULL AND decided_by_id IS NOT NULL
             ELSE credited IS NULL AND decided_by_id IS NULL END IS NOT TRUE""",
     "a rejected top-up has its act": """
@@ -163,25 +214,67 @@ OTHERS = {
             WHEN c.refund = 'refused' THEN r.id IS NOT NULL AND u.id IS NOT NULL AND b.id IS NULL
             WHEN b.id IS NULL THEN r.id IS NOT NULL AND u.id IS NULL
             ELSE (r.id IS NULL) = (u.id IS NULL) END IS NOT TRUE""",
-    "a refusal takes its write-off back": """
-        SELECT w.id, w.key FROM entry w JOIN entry u ON u.key = 'unrefund:' || SUBSTR(w.key, 17)
-        LEFT JOIN entry b ON b.key = 'writeoff:unrefund:' || SUBSTR(w.key, 17)
-        WHERE w.kind = 'writeoff' AND SUBSTR(w.key, 1, 16) = 'writeoff:refund:' AND b.id IS NULL""",
+    "a refusal takes back what its write-off has not been paid of": """
+        SELECT w.id, w.key FROM entry w
+        JOIN entry u ON u.key = CASE WHEN SUBSTR(w.key, 1, 16) = 'writeoff:refund:'
+            THEN 'unrefund:' || SUBSTR(w.key, 17) ELSE SUBSTR(w.key, 10, LENGTH(w.key) - 15) || 'unrefund' END
+        LEFT JOIN entry b ON b.key = 'writeoff:' || u.key
+        WHERE w.kind = 'writeoff' AND w.amount > 0 AND w.amount > COALESCE(-b.amount, 0) + COALESCE((
+            SELECT -SUM(r.amount) FROM entry r WHERE r.user_id = w.user_id AND r.kind = 'recovery' AND r.id < u.id), 0)""",
+    "an accepted pre-checkout says what its invoice says": """
+        SELECT k.query_id, k.amount, t.amount FROM checkout k LEFT JOIN top_up t ON t.id = k.topup_id
+        LEFT JOIN charge c ON c.charge_id = k.charge_id
+        WHERE (k.amount = t.amount AND k.stars = t.stars AND k.user_id = t.user_id
+               AND (k.charge_id IS NULL OR c.topup_id = k.topup_id)) IS NOT TRUE""",
+    "a bonus stands as its row says": """
+        SELECT b.id, b.state, b.amount, p.amount, u.amount, r.amount, n.amount, c.amount FROM bonus b
+        LEFT JOIN entry p ON p.key = b.key
+        LEFT JOIN entry u ON u.key = 'bonus:' || b.id || ':undo'
+        LEFT JOIN entry r ON r.key = 'bonus:' || b.id || ':refund'
+        LEFT JOIN entry n ON n.key = 'bonus:' || b.id || ':unrefund'
+        LEFT JOIN entry c ON c.key = 'bonus:' || b.id || ':chargeback'
+        WHERE ((p.id IS NULL) = (b.state IN ('waiting', 'void'))
+               AND (p.id IS NULL OR p.user_id = b.user_id AND p.amount = b.amount AND p.kind = b.kind)
+               AND COALESCE(p.amount, 0) + COALESCE(u.amount, 0) + COALESCE(r.amount, 0) + COALESCE(n.amount, 0)
+                   + COALESCE(c.amount, 0) = CASE WHEN b.state = 'posted' THEN b.amount ELSE 0 END) IS NOT TRUE""",
+    "a bonus goes with its payment": """
+        SELECT b.id, b.state, b.origin, c.refund, t.state FROM bonus b LEFT JOIN top_up t ON t.id = b.topup_id
+        LEFT JOIN entry e ON e.key = b.origin AND e.kind IN ('topup', 'stars') AND e.ref = 'topup:' || b.topup_id
+        LEFT JOIN charge c ON 'stars:' || c.charge_id = b.origin
+        WHERE (e.id IS NOT NULL AND (b.state IN ('taken', 'void'))
+               = (COALESCE(c.refund, '') IN ('asked', 'done') OR (c.charge_id IS NULL AND t.state = 'undone'))) IS NOT TRUE""",
+    "a debt is what was written off and not recovered": """
+        SELECT user_id, SUM(debt), SUM(total) FROM (
+            SELECT user_id, debt, 0 AS total FROM account
+            UNION ALL SELECT user_id, 0, amount FROM entry WHERE kind IN ('writeoff', 'recovery')
+        ) x GROUP BY user_id HAVING SUM(debt) <> SUM(total)""",
+    "who pays themselves was alone": """
+        SELECT e.id, e.key, e.amount FROM entry e WHERE e.actor_id = e.user_id AND e.amount > 0 AND e.kind <> 'writeoff'
+        AND NOT EXISTS (SELECT 1 FROM act a WHERE a.actor_id = e.actor_id AND a.user_id = e.user_id
+                        AND a.created_at = e.created_at AND a.own)""",
     "a referral is paid once": """
-        SELECT r.invited_id, r.paid, e.amount FROM referral r LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id
-        WHERE (r.paid IS NOT NULL) <> (e.id IS NOT NULL)""",
+        SELECT r.invited_id, r.paid, e.amount, b.amount FROM referral r
+        LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id LEFT JOIN bonus b ON b.key = 'referral:' || r.invited_id
+        WHERE (COALESCE(r.paid, 0) = COALESCE(b.amount, e.amount, 0)) IS NOT TRUE""",
     "a redeemed code is credited once": """
         SELECT p.id, p.promo_id, p.state, p.amount, o.kind FROM promo_use p
         LEFT JOIN promo o ON o.code = p.promo_id LEFT JOIN entry e ON e.key = 'promo:' || p.id
         WHERE CASE WHEN p.state = 'waiting' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
-            WHEN o.kind = 'percent' AND p.amount = 0 THEN e.id IS NULL ELSE e.id IS NOT NULL END IS NOT TRUE""",
+            WHEN p.state = 'lapsed' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
+            WHEN o.kind = 'percent' AND p.amount = 0 THEN e.id IS NULL
+            ELSE e.id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM bonus b WHERE b.key = 'promo:' || p.id AND b.state IN ('waiting', 'void')) END IS NOT TRUE""",
+    "a welcome gift is given once": """
+        SELECT u.person, COUNT(*) FROM entry e JOIN "user" u ON u.id = e.user_id
+        WHERE e.kind = 'gift' AND u.person IS NOT NULL GROUP BY u.person HAVING COUNT(*) > 1""",
     "a code is used as often as it was redeemed, and as allowed": """
         SELECT o.code, o.uses, o.total_limit, COUNT(p.id) FROM promo o LEFT JOIN promo_use p ON p.promo_id = o.code
         GROUP BY o.code, o.uses, o.total_limit HAVING o.uses <> COUNT(p.id) OR o.uses > o.total_limit""",
     "nobody redeems a code more often than allowed": """
-        SELECT p.promo_id, p.user_id, COUNT(*) FROM promo_use p JOIN promo o ON o.code = p.promo_id
-        GROUP BY p.promo_id, p.user_id, o.user_limit
-        HAVING COUNT(*) > o.user_limit OR MAX(p.number) <> COUNT(*) OR MIN(p.number) < 1""",
+        SELECT p.promo_id, COALESCE(u.person, CAST(u.id AS TEXT)) AS who, COUNT(*) FROM promo_use p
+        JOIN promo o ON o.code = p.promo_id JOIN "user" u ON u.id = p.user_id
+        GROUP BY p.promo_id, COALESCE(u.person, CAST(u.id AS TEXT)), o.user_limit
+        HAVING COUNT(*) > o.user_limit OR MAX(p.number) > o.user_limit OR MAX(p.number) < COUNT(*) OR MIN(p.number) < 1""",
     "a role was given by somebody": """
         SELECT u.id, u.role FROM "user" u WHERE u.role IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM act a JOIN words w ON w.digest = a.digest WHERE w.text = u.role

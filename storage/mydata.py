@@ -8,6 +8,7 @@ from datetime import datetime
 
 from peewee import ForeignKeyField
 
+from storage import persons
 from storage.db import connection
 from storage.tables import (
     Account,
@@ -57,7 +58,7 @@ def collect(user_id, tables=()):
         user = User.get_by_id(user_id)
         found = {
             "profile": _values(user, PROFILE),
-            "code_that_stays": _person(user.person),
+            "code_that_stays": _person(user),
             "balance": _money(Account.get_by_id(user_id).balance),
         }
         for section, (table, names) in COLUMNS.items():
@@ -69,13 +70,14 @@ def collect(user_id, tables=()):
         return found | {table._meta.table_name: rows for table in tables if (rows := _plugin_rows(table, user_id))}
 
 
-def _person(person):
-    """Return the row that outlives an erasure."""
-    row = Person.get_or_none(Person.hash == person)
+def _person(user):
+    """Return the row that outlives an erasure, and what it counts."""
+    row = Person.get_or_none(Person.hash == user.person)
     if row is None:
         return None
-    had = Once.select(Once.what).where(Once.person == person).tuples()
-    return _values(row, ("hash", "banned", "sales_paused", "debt")) | {"had_once": [what for (what,) in had]}
+    had = Once.select(Once.what).where(Once.person == user.person).tuples()
+    counted = {"debt": _money(persons.debt(user.id)), "had_once": [what for (what,) in had]}
+    return _values(row, ("hash", "banned", "sales_paused")) | counted
 
 
 def _payments(user_id):

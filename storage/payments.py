@@ -196,6 +196,7 @@ def credit_stars(charge_id, topup_id, payer_id, stars, now, *, paid_at=None, rat
             return _charge(charge_id), False
         checked = _take_checkout(charge_id, topup.id, payer_id, paid_at or now) or agreed
         amount = topup.amount if checked else worth_today(topup, rate)
+        Charge.update(credited=amount).where(Charge.charge_id == charge_id).execute()
         _credit(topup, payer_id, amount, "stars", f"stars:{charge_id}", now)
         if not checked:
             data = {"user": payer_id, "topup": topup.id, "amount": amount, "stars": stars, "charge": charge_id}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from peewee import fn
 
 from storage.db import connection, transaction
-from storage.tables import Once, Person, Stored, User
+from storage.tables import Account, Once, Person, Stored, User
 
 KEY = "PERSON_KEY"  # the stored value
 FLAGS = ("banned", "sales_paused")  # both stand in the accounts, too, where every update reads them
@@ -81,26 +81,11 @@ def once(user_id, what):
         return bool(list(row.returning(Once.what).tuples().execute()))
 
 
-def debt(person):
-    """Return what a person owes, in minor units: write-offs that were not paid."""
+def debt(user_id):
+    """Return what the person behind an account owes over all their accounts, in minor units: unpaid write-offs."""
     with connection():
-        return Person.select(Person.debt).where(Person.hash == person).scalar() or 0
-
-
-def add_debt(person, amount):
-    """Write down that a person owes `amount` (>= 0) more."""
-    with transaction():
-        Person.update(debt=Person.debt + amount).where(Person.hash == person).execute()
-
-
-def pay_debt(person, most):
-    """Take at most `most` (>= 0) off what a person owes; return how much that was."""
-    with transaction() as db:
-        query = Person.select(Person.debt).where(Person.hash == person)
-        paid = min(most, (query.for_update() if db.for_update else query).scalar() or 0)
-        if paid:
-            Person.update(debt=Person.debt - paid).where(Person.hash == person).execute()
-        return paid
+        owed = Account.select(fn.SUM(Account.debt)).where(Account.user.in_(accounts(user_id)))
+        return int(owed.scalar() or 0)
 
 
 def forget_idle(before):
@@ -112,9 +97,11 @@ def forget_idle(before):
     lasting = here.select(here.id).where(
         here.person == Person.hash, here.telegram_id.is_null(False) | (here.seen_at >= before)
     )
+    owing = here.select(here.id).join(Account, on=(Account.user == here.id))
+    owing = owing.where(here.person == Person.hash, Account.debt > 0)
     with transaction():
         idle = Person.select(Person.hash).where(
-            ~Person.banned, ~Person.sales_paused, Person.debt == 0, ~fn.EXISTS(lasting)
+            ~Person.banned, ~Person.sales_paused, ~fn.EXISTS(owing), ~fn.EXISTS(lasting)
         )
         hashes = [one for (one,) in idle.limit(500).tuples()]
         User.update(person=None).where(User.person.in_(hashes), User.telegram_id.is_null()).execute()

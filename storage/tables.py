@@ -25,7 +25,6 @@ class Person(Table):
     hash = TextField(primary_key=True)
     banned = BooleanField(default=False)
     sales_paused = BooleanField(default=False)
-    debt = BigIntegerField(default=0, constraints=[Check("debt >= 0")])  # unpaid write-offs, minor units
 
 
 class Once(Table):
@@ -260,6 +259,7 @@ class Charge(Table):
     topup = ForeignKeyField(TopUp)
     user = ForeignKeyField(User)
     stars = BigIntegerField()
+    credited = BigIntegerField(null=True)  # what its entry says, minor units
     refund = TextField(null=True, index=True)
     listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()

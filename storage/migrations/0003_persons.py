@@ -12,8 +12,7 @@ STATEMENTS = """
 CREATE TABLE person (
     hash TEXT NOT NULL PRIMARY KEY,
     banned BOOLEAN NOT NULL,
-    sales_paused BOOLEAN NOT NULL,
-    debt BIGINT NOT NULL CHECK (debt >= 0)
+    sales_paused BOOLEAN NOT NULL
 );
 CREATE TABLE once (
     person_id TEXT NOT NULL,
@@ -54,7 +53,7 @@ def _know(db, people):
     )
     hashes = {number: hmac.new(key, str(theirs).encode(), hashlib.sha256).hexdigest() for number, theirs, *_ in people}
     cursor.executemany(
-        f"INSERT INTO person (hash, banned, sales_paused, debt) VALUES ({mark}, {mark}, {mark}, 0)",
+        f"INSERT INTO person (hash, banned, sales_paused) VALUES ({mark}, {mark}, {mark})",
         [(hashes[number], banned, paused) for number, _theirs, banned, paused in people],
     )
     cursor.executemany(

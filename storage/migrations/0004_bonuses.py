@@ -20,6 +20,8 @@ ROW = """e.user_id, e.kind, e.amount, e.key, p.key, CAST(SUBSTR(p.ref, 7) AS BIG
     e.created_at"""
 SCHEMA = f"""
 ALTER TABLE account ADD COLUMN debt BIGINT NOT NULL DEFAULT 0 CHECK (debt >= 0);
+ALTER TABLE charge ADD COLUMN credited BIGINT;
+UPDATE charge SET credited = (SELECT amount FROM entry WHERE entry.key = 'stars:' || charge.charge_id);
 UPDATE account SET debt = (
     SELECT COALESCE(SUM(amount), 0) FROM entry WHERE entry.user_id = account.user_id AND kind = 'writeoff'
 );
