@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from storage import db, persons, schema, stored, users
+from storage import db, ledger, persons, schema, stored, users
 from storage.tables import Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
 from tests.shop import assert_books_are_right, card, entries_of, in_threads, order, texts, user_of
 from tests.test_storage import NOW
