@@ -46,6 +46,11 @@ class TelegramError(Exception):
         return self.code == 403 or "chat not found" in low or "user is deactivated" in low
 
     @property
+    def is_server(self):
+        """Tell whether it is Telegram's own trouble, which passes."""
+        return self.code >= 500 or self.code == 429
+
+    @property
     def is_unchanged(self):
         """Tell whether an edit was refused because nothing would change."""
         return "message is not modified" in self.description

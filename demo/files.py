@@ -267,6 +267,7 @@ SIGNATURES = (
     (b"GIF8", 0, "image/gif"),
     (b"WEBP", 8, "image/webp"),
     (b"WAVE", 8, "audio/wav"),
+    (b"ftypM4A", 4, "audio/mp4"),
     (b"ftyp", 4, "video/mp4"),
     (b"%PDF", 0, "application/pdf"),
     (b"PK\x03\x04", 0, "application/zip"),

@@ -48,6 +48,7 @@ MIME_TWINS = {
     "audio/vnd.wave": "audio/wav",
     "audio/m4a": "audio/mp4",
     "audio/x-m4a": "audio/mp4",
+    "audio/mp4a-latm": "audio/mp4",
     "audio/x-aac": "audio/aac",
     "audio/opus": "audio/ogg",
     "audio/x-flac": "audio/flac",

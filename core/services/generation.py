@@ -200,7 +200,7 @@ class Generation:
             raise UserError(f"error.no_length_{spec.kind}") from None
         except TooBig:
             raise UserError("error.too_big_to_measure") from None
-        except (KieError, TelegramAway, UnknownOutcome, Busy) as error:
+        except (KieError, TelegramError, TelegramAway, UnknownOutcome, Busy) as error:
             log.warning("a file could not be measured now: %s", error)
             raise UserError("error.measure_later") from None
 
@@ -312,7 +312,10 @@ class Generation:
         except TooManyPixels:
             self._fail(job, "picture_too_large", now, None, ("queued",))
         except (TelegramError, Unreadable) as error:
-            self._fail(job, "file", now, str(error), ("queued",))
+            if isinstance(error, TelegramError) and error.is_server:
+                self._put_off(tried, error, now)
+            else:
+                self._fail(job, "file", now, str(error), ("queued",))
         except (KieError, TelegramAway, UnknownOutcome, Busy) as error:
             self._put_off(tried, error, now)
         except Exception as error:  # whatever it is: the order has an end all the same

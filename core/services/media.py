@@ -108,6 +108,8 @@ class Media:
         try:
             self._sender.download(file["file_id"], sink)
         except TelegramError as error:
+            if error.is_server:
+                raise
             raise Unreadable(str(error)) from None
 
     def _run(self, owner, work, source, result=None):

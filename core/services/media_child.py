@@ -277,6 +277,8 @@ def opus_seconds(data):
                     ms += _opus_ms(open_packet)
                 open_packet = b""
         at = max(place, at + 27)
+    if not ms:
+        raise Unreadable("Ogg without sound")
     return max(unpadded(ms / 1000), 8 * len(data) / OPUS_BPS)
 
 
