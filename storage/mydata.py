@@ -115,17 +115,15 @@ def _acts(user_id):
 
 
 def _plugin_rows(table, user_id):
-    owners = [field for field in table._meta.sorted_fields if isinstance(field, ForeignKeyField) and _is_user(field)]
-    names = [field.name for field in table._meta.sorted_fields if field not in owners]
+    """Return the rows of a plugin's table that refer to the person, without the columns that do."""
+    columns = table._meta.sorted_fields
+    owners = [column for column in columns if isinstance(column, ForeignKeyField) and column.rel_model is User]
+    names = [column.name for column in columns if column.name not in {owner.name for owner in owners}]
     return [
         _values(row, names)
         for owner in owners
         for row in table.select().where(owner == user_id).order_by(*table._meta.get_primary_keys())
     ]
-
-
-def _is_user(field):
-    return field.rel_model is User
 
 
 def _values(row, names):

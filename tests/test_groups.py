@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.shop import entries_of, jobs_of, order
+from storage import db
+from storage.tables import Account, Entry, Person, User
+from tests.shop import entries_of, jobs_of, order, user_of
+from tests.till import pay_stars
 
 
 def group_texts(group):
@@ -97,3 +100,93 @@ def test_what_is_said_in_a_group_is_no_prompt(party):
     alice.send(f"@{bot.bot.username} the secret plan", group=group)
     alice.forge("generate:card")
     assert "secret plan" not in alice.last
+
+
+# people who have never opened the bot
+
+
+def everybody():
+    """Return how many rows of people there are."""
+    with db.connection():
+        return [table.select().count() for table in (User, Account, Person, Entry)]
+
+
+@pytest.fixture
+def crowd(start_bot):
+    """Return (bot, group, boss, zoe): the boss is known, Zoe is not; a gift and free orders are to be had."""
+    bot = start_bot(WELCOME_GIFT="30", FREE_MODELS="z-image")
+    boss, zoe = bot.admin(), bot.user("Zoe")
+    return bot, bot.telegram.group("Friends", boss, zoe), boss, zoe
+
+
+@pytest.mark.parametrize("command", ["/start", "/start rX", "/generate", "/balance", "/id", "/privacy"])
+def test_a_stranger_gets_one_answer_with_the_link_and_is_no_row(crowd, command):
+    bot, group, _boss, zoe = crowd
+    before = everybody()
+    zoe.send(command, group=group)
+    said = group_texts(group)
+    assert len(said) == 1 and "private" in said[0]
+    assert f"https://t.me/{bot.bot.username}" in str(group.messages[-1]["reply_markup"])
+    assert everybody() == before and zoe.received == []
+
+
+def test_talk_and_taps_of_strangers_make_no_rows_and_no_noise(crowd):
+    bot, group, boss, zoe = crowd
+    boss.send("/generate", group=group)
+    before, said = everybody(), group_texts(group)
+    zoe.send(f"@{bot.bot.username} hello", group=group)
+    zoe.send("/nonsense", group=group)
+    zoe.send("/stats", group=group)
+    zoe.forge("balance:show", group=group)
+    assert "private" in zoe.toast
+    zoe.forge("transfer:approve:1", group=group)
+    assert "private" in zoe.toast
+    assert everybody() == before and group_texts(group) == said
+
+
+def test_a_flood_of_one_stranger_silences_no_other(crowd):
+    _bot, group, boss, zoe = crowd
+    for _ in range(40):
+        zoe.send("/id", group=group)
+    mia = crowd[0].user("Mia")
+    other = crowd[0].telegram.group("Others", boss, mia)
+    mia.send("/id", group=other)
+    assert len(group_texts(other)) == 1
+
+
+def test_an_owner_who_has_not_opened_the_bot_is_a_stranger_too(start_bot):
+    bot = start_bot(ADMIN_IDS="5000000900,5000000899")
+    oleg = bot.telegram.person("Oleg", id=5000000899, language_code="en")
+    group = bot.telegram.group("Staff", bot.admin(), oleg)
+    oleg.send("/here", group=group)
+    assert "private" in group_texts(group)[-1] and user_of(bot, oleg) is None
+
+
+def test_group_talk_spends_no_first_visit(crowd):
+    bot, group, _boss, zoe = crowd
+    alice = bot.user("Alice")
+    alice.send("/invite")
+    link = alice.buttons["Copy the link"]["text"].partition("?start=")[2]
+    zoe.send("/start", group=group)
+    zoe.send(f"/start {link}")
+    assert "English" in str(zoe.buttons) and bot.balance(zoe) == 3000
+    pay_stars(zoe)
+    assert ("referral", 3_000) in entries_of(bot, alice)
+
+
+def test_an_update_without_a_chat_makes_nobody_known(crowd):
+    bot, _group, _boss, zoe = crowd
+    before = everybody()
+    person = {"id": zoe.id, "is_bot": False, "first_name": "Zoe", "language_code": "en"}
+    bot.telegram.update(
+        my_chat_member={
+            "chat": {"id": zoe.id, "type": "private", "first_name": "Zoe"},
+            "from": person,
+            "date": 1,
+            "old_chat_member": {"user": person, "status": "member"},
+            "new_chat_member": {"user": person, "status": "kicked"},
+        }
+    )
+    query = {"id": "7", "from": person, "currency": "XTR", "total_amount": 5, "invoice_payload": "1"}
+    bot.telegram.update(pre_checkout_query=query)
+    assert everybody() == before

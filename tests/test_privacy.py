@@ -1,14 +1,18 @@
 """/privacy and /deleteme: who somebody is goes, the books stay; and old texts and files go by themselves."""
 
 import json
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from storage import audit, db
+from storage import audit, db, inbox
 from storage.engines import open_engine
-from storage.tables import Entry, Job, Outbox, TopUp, User
-from tests.till import pay_stars
+from storage.tables import Alarm, Broadcast, Charge, Entry, Job, Outbox, TopUp, User
+from tests.shop import texts
+from tests.till import invoice, pay_stars
 
+DAY = 24 * 3600
 PROMPT = "a very secret fox"
 
 
@@ -101,48 +105,61 @@ def test_a_person_who_comes_back_is_a_new_one(known):
     assert "fox" not in alice.last
 
 
-@pytest.mark.parametrize(
-    ("begin", "word"),
-    [(order, "still being made"), (request, "still being checked")],
-)
-def test_while_something_is_open_nobody_is_forgotten(known, begin, word):
+def test_while_a_transfer_is_checked_nobody_is_forgotten(known):
     bot, alice = known()
-    bot.kie.settings(hold=True)
-    alice.send("/cancel")
-    begin(bot, alice)
-    bot.pump()
+    request(bot, alice)
     alice.send("/deleteme")
-    assert word in alice.last and "Yes, forget me" not in str(alice.buttons)
+    assert "still being checked" in alice.last and "Yes, forget me" not in str(alice.buttons)
     assert user_of(bot, alice) is not None
 
 
-def refund(bot, person):
-    """Have Stars on their way back: booked, and not yet confirmed by Telegram."""
-    charge = pay_stars(person)
-    bot.telegram.fail_next("refundStarPayment", "500", times=50)
-    admin = user_of(bot, bot.admin())
-    bot.bot.returns.ask_refund(charge, admin.id, "by mistake", bot.clock.now())
+@pytest.mark.parametrize("end", ["finish", "fail"])
+def test_orders_under_way_are_told_of_and_leave_no_word_when_they_have_ended(known, end):
+    bot, alice = known()
+    bot.kie.settings(hold=True)
+    alice.send("/cancel")
+    order(bot, alice)
+    bot.forward(10)
+    order(bot, alice)  # waits its turn, or is with KIE already: either way it is not to be delivered
+    user = user_of(bot, alice)
+    alice.send("/deleteme")
+    assert "orders are still being made" in alice.last and "You will not get them" in alice.last
+    alice.tap("Yes, forget me")
+    pictures = len([message for message in alice.received if "photo" in message])
+    getattr(bot.kie, end)()
+    bot.kie.settings(hold=False)
+    bot.forward(300, step=30)
+    bot.forward(2 * 3600, step=3600)
+    assert len([message for message in alice.received if "photo" in message]) == pictures
+    with db.connection():
+        jobs = list(Job.select().where(Job.user == user.id))
+        assert {job.state for job in jobs[1:]} <= {"succeeded", "failed", "cancelled"}
+    left = everything(bot.url)
+    for word in (PROMPT, str(alice.id), "Alice Secret"):
+        assert word not in left, word
+    assert not list(audit.verify())
+    assert "⚠" not in str([message.get("text") for message in bot.admin().received])
 
 
-def chargeback(bot, person):
-    """Have Stars taken back from outside after they were spent: sales to the person pause."""
-    charge = pay_stars(person)
-    bot.bot.ledger.post(user_of(bot, person).id, -bot.balance(person), kind="admin", key="spent", now=bot.clock.now())
-    person.refund(charge)
-
-
-@pytest.mark.parametrize(("begin", "word"), [(refund, "refund to you is on its way"), (chargeback, "still open")])
-def test_while_stars_go_back_or_an_admin_has_to_decide_nobody_is_forgotten(known, begin, word):
+def test_an_order_that_waits_is_cancelled_and_its_money_is_in_the_books(known):
     bot, alice = known()
     alice.send("/cancel")
-    begin(bot, alice)
-    bot.pump()
+    user, before = user_of(bot, alice), bot.balance(alice)
+    with db.transaction():
+        Job.insert(
+            user=user.id, model="z-image", inputs={"prompt": PROMPT}, price=0, quote="q", secret="s",
+            submit_at=bot.clock.now() + timedelta(days=1), created_at=bot.clock.now(),
+        ).execute()  # fmt: skip
+        job = Job.get(Job.quote == "q")
+        bot.bot.ledger.hold(user.id, 0, job_id=job.id, now=bot.clock.now())
     alice.send("/deleteme")
-    assert word in alice.last and "Yes, forget me" not in str(alice.buttons)
-    bot.telegram.no_trouble()
+    alice.tap("Yes, forget me")
+    with db.connection():
+        assert (Job.get_by_id(job.id).state, Job.get_by_id(job.id).inputs) == ("cancelled", {})
+    assert bot.bot.ledger.balance(user.id) == before and not list(audit.verify())
 
 
-def test_an_order_made_after_the_question_stops_the_answer(known):
+def test_an_order_made_after_the_question_is_told_of_before_the_answer_counts(known):
     bot, alice = known()
     bot.kie.settings(hold=True)
     alice.send("/deleteme")
@@ -151,7 +168,154 @@ def test_an_order_made_after_the_question_stops_the_answer(known):
     alice.send("/cancel")
     order(bot, alice)
     alice.forge(data, asked)
-    assert user_of(bot, alice) is not None
+    assert user_of(bot, alice) is not None and "1 order is still being made" in texts(alice)
+
+
+# who paid of late
+
+
+def payers():
+    """Return the Telegram ids that are kept with payments."""
+    with db.connection():
+        return [payer for (payer,) in Charge.select(Charge.payer).where(Charge.payer.is_null(False)).tuples()]
+
+
+def test_the_telegram_id_stays_with_the_payments_for_21_days_and_the_person_is_told(known):
+    bot, alice = known()
+    alice.send("/cancel")
+    pay_stars(alice)
+    bot.forward(DAY, step=DAY)
+    alice.send("/privacy")
+    assert "stays with payments in Stars for 21 days" in alice.last
+    alice.send("/deleteme")
+    assert "stays with your payments until 13 Dec" in alice.last
+    alice.tap("Yes, forget me")
+    assert "stays with your payments until 13 Dec" in alice.last
+    bot.forward(19 * DAY, step=19 * DAY / 2)
+    assert payers() == [alice.id]
+    bot.forward(2 * DAY, step=DAY)
+    assert payers() == [] and str(alice.id) not in everything(bot.url)
+
+
+def test_nothing_stays_when_the_last_payment_is_long_ago(known):
+    bot, alice = known()
+    alice.send("/cancel")
+    pay_stars(alice)
+    bot.forward(22 * DAY, step=11 * DAY)
+    alice.send("/deleteme")
+    assert "stays" not in alice.last.replace("Records of payments stay", "")
+    alice.tap("Yes, forget me")
+    assert payers() == []
+
+
+def test_with_an_order_under_way_it_stays_until_that_has_ended_however_old_the_payment(known):
+    bot, alice = known()
+    alice.send("/cancel")
+    pay_stars(alice)
+    bot.forward(22 * DAY, step=11 * DAY)
+    bot.kie.settings(hold=True)
+    order(bot, alice)
+    bot.forward(10)
+    alice.send("/deleteme")
+    assert "until the orders have ended" in alice.last
+    alice.tap("Yes, forget me")
+    assert payers() == [alice.id]
+    bot.kie.fail()
+    bot.forward(300, step=30)
+    bot.forward(2 * 3600, step=3600)
+    assert payers() == []
+
+
+def test_a_refund_on_its_way_reaches_who_was_forgotten_meanwhile(known):
+    bot, alice = known()
+    alice.send("/cancel")
+    charge = pay_stars(alice)
+    bot.telegram.fail_next("refundStarPayment", "500", times=3)
+    bot.bot.returns.ask_refund(charge, user_of(bot, bot.admin()).id, "by mistake", bot.clock.now())
+    bot.pump()
+    alice.send("/deleteme")
+    alice.tap("Yes, forget me")
+    bot.forward(240, step=60)
+    done = [call["params"]["user_id"] for call in bot.telegram.calls("refundStarPayment") if call["ok"]]
+    assert done == [alice.id]
+
+
+# what was there is not in the files either
+
+
+def test_nothing_of_a_forgotten_person_is_left_in_the_files_of_sqlite(known):
+    bot, alice = known()
+    if not bot.url.startswith("sqlite"):
+        pytest.skip("PostgreSQL's files are its own")
+    files = [Path(bot.url.removeprefix("sqlite:///") + end) for end in ("", "-wal")]
+    words = [PROMPT, "another secret fox", "alice_secret", "Alice Secret", "secret-file"]
+
+    def found():
+        """Return the words that stand anywhere in the files."""
+        data = b"".join(path.read_bytes() for path in files if path.exists())
+        return [word for word in words if word.encode() in data]
+
+    assert found()
+    alice.send("/deleteme")
+    alice.tap("Yes, forget me")
+    assert PROMPT not in found() and "secret-file" not in found()
+    bot.forward(120, step=60)
+    assert found() == []
+
+
+def test_a_long_reader_puts_the_journal_off_and_holds_up_nobody(known):
+    bot, alice = known()
+    if not bot.url.startswith("sqlite"):
+        pytest.skip("PostgreSQL has no such journal")
+    reader = open_engine(bot.url)
+    reader.begin_reading()
+    reader.count("user")
+    alice.send("/deleteme")
+    alice.tap("Yes, forget me")
+    assert "I do not know you any more" in alice.last
+    reader.close()
+    bot.forward(120, step=60)
+    journal = Path(bot.url.removeprefix("sqlite:///") + "-wal")
+    assert PROMPT.encode() not in journal.read_bytes()
+
+
+def test_what_stands_outside_the_account_goes_too(known):
+    bot, alice = known()
+    now, user = bot.clock.now(), user_of(bot, alice)
+    with db.transaction():
+        inbox.store([(10**9, -100, f'{{"from": {{"id": {alice.id}}}}}')], now)
+        inbox.set_aside(10**9)
+        values = {"id": alice.id, "stars": 5}
+        Alarm.insert(cause="c", text="stars.alert_strange", values=values, since=now, last_at=now).execute()
+        sent = Broadcast.create(author=user.id, chat_id=1, message_id=1, audience=f"ids:{alice.id},77", created_at=now)
+    alice.send("/deleteme")
+    alice.tap("Yes, forget me")
+    assert str(alice.id) not in everything(bot.url)
+    with db.connection():
+        assert Broadcast.get_by_id(sent.id).audience == "ids:77"
+        assert Alarm.get_by_id("c").values == {"id": 0, "stars": 5}
+
+
+def test_blocking_the_bot_or_paying_an_old_invoice_makes_nobody_known_again(known):
+    bot, alice = known()
+    alice.send("/cancel")
+    message = invoice(alice)
+    alice.send("/deleteme")
+    alice.tap("Yes, forget me")
+    alice.block()
+    alice.unblock()
+    assert alice.pay(message)["state"] != "paid"
+    assert user_of(bot, alice) is None
+
+
+@pytest.mark.parametrize(("keep", "words"), [("14", "deleted after 14 days"), ("0", "none is made by itself")])
+def test_privacy_says_what_copies_and_the_code_keep(start_bot, keep, words, tmp_path):
+    bot = start_bot(BACKUP_KEEP=keep, DATA_DIR=str(tmp_path))
+    alice, anna = bot.user(), bot.user("Анна", language_code="ru")
+    alice.send("/privacy")
+    assert words in alice.last and "A code made from your Telegram number" in alice.last and "3 years" in alice.last
+    anna.send("/privacy")
+    assert "через 3 года" in anna.last
 
 
 def test_a_balance_that_grew_since_is_shown_anew(known):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from storage import db
+from storage.tables import Charge, Entry
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import TWO_OWNERS, charge_back_unheard, invoice, open_card, owner, pay_stars
 
@@ -180,6 +182,66 @@ def give_money(bot, boss, person):
     boss.tap("+ Credit")
     boss.send("100 for a try")
     boss.tap("✓ Credit")
+
+
+# who paid, and was forgotten
+
+
+def forgotten(bot, person):
+    """Have a person be forgotten; return the number they are told."""
+    person.send("/deleteme")
+    person.tap("Yes, forget me")
+    return int(person.last.partition("name this number: ")[2].split(".")[0])
+
+
+def refund_by_number(boss, number):
+    """Find a forgotten person by the number they name and give their payment back; return the last answer."""
+    boss.send(f"/user {number}")
+    boss.tap("⭐ Refund")
+    boss.tap("refunds:ask:")
+    boss.send("they asked for it")
+    boss.tap("✓ Give back")
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_a_refund_reaches_who_was_forgotten_within_21_days_and_later(start_bot, days):
+    """Within: the id is kept with the charge. Later: it is found in Telegram's list."""
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    charge = pay_stars(alice)
+    for _ in range(3):
+        pay_stars(bot.user("Bob"))  # the list is not only of this one
+    number = forgotten(bot, alice)
+    bot.forward(days * 24 * 3600, step=5 * 24 * 3600)
+    refund_by_number(boss, number)
+    assert "✓ 188 ⭐ given back" in texts(boss)
+    (call,) = bot.telegram.calls("refundStarPayment")
+    assert call["ok"] and call["params"] == {"user_id": alice.id, "telegram_payment_charge_id": charge}
+    with db.connection():
+        assert [(e.kind, e.amount) for e in Entry.select().where(Entry.user == number)] == [
+            ("stars", 30_000),
+            ("refund", -30_000),
+        ]
+    bot.forward(2 * 3600, step=3600)
+    if days > 21:
+        with db.connection():
+            assert not Charge.select().where(Charge.payer.is_null(False)).exists()
+    assert_books_are_right()
+
+
+def test_with_the_list_out_of_reach_nothing_is_booked_and_it_can_be_tried_again(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    pay_stars(alice)
+    number = forgotten(bot, alice)
+    bot.forward(30 * 24 * 3600, step=10 * 24 * 3600)
+    bot.telegram.fail_next("getStarTransactions", "500", times=50)
+    refund_by_number(boss, number)
+    assert "can’t be reached just now" in boss.toast or "can’t be reached just now" in texts(boss)
+    assert bot.telegram.calls("refundStarPayment") == [] and bot.bot.ledger.balance(number) == 30_000
+    bot.telegram.no_trouble()
+    boss.tap("✓ Give back")
+    assert "✓ 188 ⭐ given back" in texts(boss) and bot.bot.ledger.balance(number) == 0
 
 
 def test_a_refund_message_from_the_bot_itself_is_understood(start_bot):

@@ -7,6 +7,7 @@ Texts: daily.* in data/texts/<lang>/daily.po.
 from datetime import timedelta
 
 from core.buttons import button
+from core.tables import transaction
 
 
 def register(bot):
@@ -23,15 +24,18 @@ def offer(ctx):
 
 
 def claim(ctx):
-    """Post today's bonus to the ledger.
+    """Post today's bonus to the ledger, unless the person has had it.
 
-    The key names the person and the UTC date, so a double tap, or an update that Telegram sends again, finds the
-    entry already there and adds nothing.
+    What they have had is counted by person and UTC date, so a double tap, an update that Telegram sends again, or a new
+    account after /deleteme adds nothing. It is noted in the transaction of the entry: neither happens without the other.
     """
-    bonus, key = ctx.settings["DAILY_BONUS"], f"daily:{ctx.user.id}:{ctx.now:%Y-%m-%d}"
-    entry, created = ctx.ledger.post(ctx.user.id, bonus, kind="bonus", key=key)
-    if created:
-        ctx.reply("daily.claimed", ctx.bot.home(), amount=entry.amount, balance=ctx.ledger.balance(ctx.user.id))
+    bonus, today = ctx.settings["DAILY_BONUS"], f"daily:{ctx.now:%Y-%m-%d}"
+    with transaction():
+        due = ctx.persons.once(ctx.user.id, today)
+        if due:
+            ctx.ledger.post(ctx.user.id, bonus, kind="bonus", key=f"{today}:{ctx.user.id}")
+    if due:
+        ctx.reply("daily.claimed", ctx.bot.home(), amount=bonus, balance=ctx.ledger.balance(ctx.user.id))
     else:
         ctx.toast("daily.already", n=hours_left(ctx.now))
 
