@@ -103,9 +103,7 @@ def refund(ctx, version):
     data = draft.data
     charge = ctx.returns.charge(data["charge"])
     try:
-        booked = ctx.returns.ask_refund(
-            data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"]
-        )
+        booked = ctx.returns.ask_refund(data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"])
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
         return

@@ -10,7 +10,6 @@ from storage import bonuses, ledger
 from storage.db import connection, transaction
 from storage.tables import Bonus, Promo, PromoUse
 
-
 MOST_PERCENT = 200  # that a code may give without an owner's word
 
 

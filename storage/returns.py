@@ -27,9 +27,7 @@ def undo(topup_id, actor_id, reason, now):
             return None
         details = {"ref": f"topup:{topup.id}", "actor": actor_id, "reason": reason, "now": now}
         loss = ledger.force(topup.user_id, topup.credited, kind="topup", key=f"undo:{topup.id}", **details)
-        acts.note(
-            actor_id, "undo", now, user=topup.user_id, ref=details["ref"], words=reason, amount=topup.credited
-        )
+        acts.note(actor_id, "undo", now, user=topup.user_id, ref=details["ref"], words=reason, amount=topup.credited)
         _returned(topup.id, topup.user_id, topup.credited, loss, now, by=actor_id)
         return topup, loss + bonuses.take_back(f"topup:{topup.id}", "undo", now, actor=actor_id, reason=reason)
 
