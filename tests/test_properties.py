@@ -1,12 +1,15 @@
 """The ledger and the jobs under any sequence of events, against a model in plain Python.
 
-Hypothesis makes the sequences: top-ups, orders, every arrow of a job, repeats, transactions that die in the middle,
-late results, and two workers at the same moment in real threads. After every step the books are proven as
-`python bot.py verify` proves them, and every balance is what the model says.
+Hypothesis makes the sequences: top-ups, orders, every arrow of a job, refunds, chargebacks, codes, invitations, people
+who are forgotten and come back, repeats, transactions that die in the middle, late results, and two workers or two of
+the staff at the same moment in real threads. After every step the books are proven as `python bot.py verify` proves
+them, every balance is what the model says, and nobody has got money for nothing: balances, holds and captures are at
+most what came in less what went back, what was given on purpose, and the write-offs that stand in the books.
 """
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,15 +21,32 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from peewee import fn
 
-from storage import audit, db, drafts, jobs, ledger, payments, returns, users
+from storage import (
+    audit,
+    bonuses,
+    db,
+    drafts,
+    jobs,
+    ledger,
+    payments,
+    privacy,
+    promo,
+    referrals,
+    returns,
+    staff,
+    users,
+)
+from storage.tables import Account, Entry, Job
 from tests.shop import in_threads
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PEOPLE, LIMIT, STARTS = 2, 3, 1000
 OPEN = ("queued", "submitting", "running", "lost")
+STANDS = ("stands", "refused")  # states of a payment that has not gone back
 SETTINGS = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+    max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _ids = itertools.count(6_000_000_001)
@@ -47,7 +67,7 @@ def race(*works):
 
 
 class Books(RuleBasedStateMachine):
-    """Two people, their money and their jobs; `balances` and `jobs` are the model."""
+    """Two people, their money and their jobs. `balances`, `owed`, `payments` and `jobs` are the model."""
 
     def __init__(self):
         super().__init__()
@@ -57,16 +77,63 @@ class Books(RuleBasedStateMachine):
     @initialize()
     def people_arrive(self):
         """Make the people anew in each run: the database goes on growing."""
-        made = [users.seen(users.Sender(next(_ids), f"User {n}"), START) for n in range(PEOPLE + 1)]
-        *self.people, self.staff = [user.id for user in made]
+        self.senders = [users.Sender(next(_ids), f"User {n}") for n in range(PEOPLE + 1)]
+        *self.people, self.staff = [users.seen(sender, START).id for sender in self.senders]
         self.balances = dict.fromkeys(self.people, 0)
-        self.jobs, self.quotes, self.credits = {}, [], []
+        self.owed = {user: [] for user in self.people}  # user → (moment, what became debt or was paid of it)
+        self.jobs, self.payments, self.unheard = {}, [], []
+        self.code = self.fresh_code()
+        self.waiting, self.paid_first = set(), set()  # users with a code that waits; those who have paid before
+        self.given = 0  # on purpose, without a payment
+        assert referrals.invite(self.people[1], self.people[0], START)
 
     def fresh_key(self):
         """Return a key nobody has used."""
         return f"k{self.people[0]}-{next(self.numbers)}"
 
+    def fresh_code(self):
+        """Make a code of half of the next top-up; return it."""
+        code = self.fresh_key().upper()
+        promo.create(code, "percent", 50, total_limit=99, user_limit=99, author=self.people[0], now=self.now)
+        return code
+
+    # the ledger's rules, in plain Python
+
+    def force(self, user, amount):
+        """Take an amount whatever the balance is; return what is written off and owed from now on."""
+        loss = max(0, amount - self.balances[user])
+        self.balances[user] -= amount - loss
+        self.owed[user].append((next(self.numbers), loss))
+        return loss
+
+    def unforce(self, user, amount, loss):
+        """Give again what was taken; what was written off for it, and is owed still, goes as well."""
+        back = min(loss, self.debt(user))
+        self.balances[user] += amount - back
+        self.owed[user].append((next(self.numbers), -back))
+
+    def settle(self, job, back):
+        """Give back a part of a hold: what was written off while it was held is taken from it first."""
+        user, since = job["user"], job["held_at"]
+        while_held = sum(amount for at, amount in self.owed[user] if at > since)
+        taken = max(0, min(back, self.debt(user), while_held))
+        self.owed[user].append((next(self.numbers), -taken))
+        self.balances[user] += back - taken
+
+    def debt(self, user):
+        """Return what somebody owes."""
+        return sum(amount for _at, amount in self.owed[user])
+
     # money comes in
+
+    def paid(self, user, topup, origin, amount):
+        """Follow a payment, whose bonuses come when its listeners have heard of it."""
+        payment = {"topup": topup, "origin": origin, "user": user, "amount": amount, "state": "stands", "bonuses": []}
+        payment["first"] = user not in self.paid_first
+        self.paid_first.add(user)
+        self.balances[user] += amount
+        self.payments.append(payment)
+        self.unheard.append(payment)
 
     @rule(who=person, amount=st.sampled_from([1, 100, 10_000, 10**9]))
     def transfer(self, who, amount):
@@ -75,8 +142,7 @@ class Books(RuleBasedStateMachine):
         assert payments.approve(topup.id, self.staff, self.now).credited == amount
         assert payments.approve(topup.id, self.staff, self.now) is None
         assert payments.reject(topup.id, self.staff, "no", self.now) is None
-        self.balances[user] += amount
-        self.credits.append((topup.id, user, amount))
+        self.paid(user, topup.id, f"topup:{topup.id}", amount)
 
     def _request(self, who, amount):
         user = self.people[who]
@@ -94,40 +160,239 @@ class Books(RuleBasedStateMachine):
         )
         assert (approved is None) != (rejected is None)
         if approved is not None:
-            self.balances[user] += amount
-            self.credits.append((topup.id, user, amount))
+            self.paid(user, topup.id, f"topup:{topup.id}", amount)
 
-    @rule(who=person, amount=st.sampled_from([100, 12_345]), at_once=st.booleans())
-    def stars(self, who, amount, at_once):
+    @rule(who=person, amount=st.sampled_from([100, 12_345]), at_once=st.booleans(), accepted=st.booleans())
+    def stars(self, who, amount, at_once, accepted):
         """A charge that is told of twice, one after the other or at once, is credited once."""
         user, charge = self.people[who], self.fresh_key()
         topup = payments.create(user, "stars", amount, now=self.now, stars=7)
+        if accepted:
+            assert payments.accept(charge, topup.id, user, self.now, self.now)
+            payments.accepted(charge)
 
         def tell():
-            return payments.credit_stars(charge, topup.id, user, 7, self.now)[1]
+            return payments.credit_stars(charge, topup.id, user, 7, self.now, rate=Decimal(2))
 
         told = race(tell, tell) if at_once else [tell(), tell()]
-        assert sorted(told) == [False, True]
-        self.balances[user] += amount
+        assert sorted(created for _charge, created in told) == [False, True]
+        worth = amount if accepted else 1_400
+        assert {found.credit.amount for found, _created in told} == {worth}
+        assert not payments.accept(self.fresh_key(), topup.id, user, self.now, self.now)
+        self.paid(user, topup.id, f"stars:{charge}", worth)
 
-    @rule(which=which)
-    def undo(self, which):
-        """An approval is taken back; what has been spent is the operator's loss."""
-        if not self.credits:
+    # what a payment earns
+
+    @rule(which=which, hold=st.booleans())
+    def hear(self, which, hold):
+        """The listeners of a payment run, perhaps after it has gone back: the code's percentage, the inviter's share."""
+        if not self.unheard:
             return
-        topup, user, amount = self.credits.pop(which % len(self.credits))
-        _row, loss = returns.undo(topup, user, "wrong", self.now)
-        assert returns.undo(topup, user, "wrong", self.now) is None
-        assert loss == max(0, amount - self.balances[user])
-        self.balances[user] -= amount - loss
+        payment = self.unheard.pop(which % len(self.unheard))
+        user, place = payment["user"], {"origin": payment["origin"], "topup": payment["topup"], "now": self.now}
+        bonus, lapsed = promo.apply(user, payment["amount"], **place)
+        assert lapsed is None
+        expected = payment["amount"] // 2 if user in self.waiting else 0
+        assert (bonus.amount if bonus else 0) == expected
+        self.waiting.discard(user)
+        if bonus:
+            self.earned(payment, bonus)
+        inviter, share = referrals.inviter_of(user), payment["amount"] // 10
+        if payment["first"] and inviter and share and referrals.mark_paid(user, share):
+            due = self.now + timedelta(hours=1) if hold else None
+            key = f"referral:{user}"
+            self.earned(payment, bonuses.promise(inviter, share, kind="referral", key=key, due_at=due, **place))
+
+    def earned(self, payment, bonus):
+        """Follow a bonus: void when its payment has gone back, else posted now or waiting."""
+        stands = payment["state"] in STANDS
+        state = "void" if not stands else "waiting" if bonus.due_at > self.now else "posted"
+        assert bonus.state == state
+        if state == "posted":
+            self.balances[bonus.user_id] += bonus.amount
+        model = {"id": bonus.id, "user": bonus.user_id, "amount": bonus.amount, "state": state, "loss": 0}
+        payment["bonuses"].append(model | {"due_at": bonus.due_at})
+
+    @rule()
+    def an_hour_passes(self):
+        """What was on its way comes, once."""
+        self.now += timedelta(hours=1)
+        race(lambda: bonuses.post_due(self.now), lambda: bonuses.post_due(self.now))
+        for payment in self.payments:
+            for bonus in payment["bonuses"]:
+                if bonus["state"] == "waiting" and bonus["due_at"] <= self.now:
+                    bonus["state"] = "posted"
+                    self.balances[bonus["user"]] += bonus["amount"]
+
+    @rule(who=person)
+    def redeem(self, who):
+        """A code waits for the next top-up, one a person."""
+        user = self.people[who]
+        if user in self.waiting:
+            with pytest.raises(promo.OneWaits):
+                promo.redeem(self.code, user, self.now)
+        else:
+            assert promo.redeem(self.code, user, self.now)[1].state == "waiting"
+            self.waiting.add(user)
+
+    @rule()
+    def stop_the_code(self):
+        """A code that is stopped pays nothing more, also to those who wait."""
+        assert set(promo.stop(self.code)) == self.waiting
+        assert promo.stop(self.code) is None
+        self.waiting.clear()
+        self.code = self.fresh_code()
+
+    @rule(who=person)
+    def gift_code(self, who):
+        """A code that gives an amount at once is money given on purpose."""
+        code = self.fresh_key().upper()
+        promo.create(code, "amount", 700, total_limit=1, author=self.people[0], now=self.now)
+        redeem = lambda: promo.redeem(code, self.people[who], self.now)  # noqa: E731
+        told = race(redeem, redeem)
+        assert sum(isinstance(one, promo.NoSuchCode) for one in told) == 1
+        self.balances[self.people[who]] += 700
+        self.given += 700
+
+    # payments go back, with what they have earned
+
+    def _payment(self, which, of):
+        """Return a payment whose key begins so, or None."""
+        found = [one for one in self.payments if one["origin"].startswith(of)]
+        return found[which % len(found)] if found else None
+
+    def goes_back(self, payment, state):
+        """Follow a payment that goes back; return what is written off for it and its bonuses."""
+        payment["state"], payment["loss"] = state, self.force(payment["user"], payment["amount"])
+        for bonus in payment["bonuses"]:
+            if bonus["state"] == "posted":
+                bonus["loss"] = self.force(bonus["user"], bonus["amount"])
+            bonus["state"] = {"posted": "taken", "waiting": "void"}[bonus["state"]]
+        return payment["loss"] + sum(bonus["loss"] for bonus in payment["bonuses"])
+
+    @rule(which=which, at_once=st.booleans())
+    def undo(self, which, at_once):
+        """An approval is taken back, by one or two of the staff; what has been spent is the operator's loss."""
+        payment = self._payment(which, "topup:")
+        if payment is None:
+            return
+
+        def take():
+            return returns.undo(payment["topup"], payment["user"], "wrong", self.now)
+
+        told = race(take, take) if at_once else [take(), take()]
+        losses = [found[1] for found in told if found is not None]
+        assert losses == ([self.goes_back(payment, "done")] if payment["state"] == "stands" else [])
+
+    @rule(which=which, at_once=st.booleans(), generous=st.booleans())
+    def refund(self, which, at_once, generous):
+        """Stars are given back, by one or two of the staff: booked once, and not at all at a loss nobody has confirmed."""
+        payment = self._payment(which, "stars:")
+        if payment is None:
+            return
+        charge = payment["origin"].removeprefix("stars:")
+
+        def ask():
+            allowed = 10**12 if generous else 0
+            return returns.ask_refund(charge, payment["user"], "asked for it", self.now, loss_allowed=allowed)
+
+        open_, lacking = payment["state"] == "stands", returns.would_lose(charge)
+        if open_ and lacking and not generous:
+            with pytest.raises(ledger.NotEnoughMoney):
+                ask()
+            return
+        told = [found for found in (race(ask, ask) if at_once else [ask(), ask()]) if found is not None]
+        assert len(told) == open_
+        if open_:
+            loss = self.goes_back(payment, "asked")
+            assert told[0][1] == loss
+
+    @rule(which=which, yes=st.booleans())
+    def telegram_answers(self, which, yes):
+        """A refund is done, or refused: then everything is as it was, what it had earned as well."""
+        payment = self._payment(which, "stars:")
+        if payment is None:
+            return
+        charge = payment["origin"].removeprefix("stars:")
+        asked = payment["state"] == "asked"
+        if yes:
+            assert returns.refund_done(charge) == asked
+            payment["state"] = "done" if asked else payment["state"]
+            return
+        assert (returns.refund_refused(charge, self.now) is not None) == asked
+        if asked:
+            payment["state"] = "refused"
+            self.unforce(payment["user"], payment["amount"], payment["loss"])
+            for bonus in payment["bonuses"]:
+                if bonus["state"] == "taken":
+                    self.unforce(bonus["user"], bonus["amount"], bonus["loss"])
+                bonus |= {"state": {"taken": "posted", "void": "waiting"}[bonus["state"]], "loss": 0}
+
+    @rule(which=which, at_once=st.booleans())
+    def chargeback(self, which, at_once):
+        """Stars are taken back from outside; told twice, they go once."""
+        payment = self._payment(which, "stars:")
+        if payment is None:
+            return
+        charge = payment["origin"].removeprefix("stars:")
+
+        def tell():
+            return returns.taken_back(charge, self.now)
+
+        told = [one for one in (race(tell, tell) if at_once else [tell(), tell()]) if one]
+        before = payment["state"]
+        assert told == {"asked": ["refund"], "done": []}.get(before, ["chargeback"])
+        if before == "asked":
+            payment["state"] = "done"
+        elif before in STANDS:
+            self.goes_back(payment, "done")
+
+    @rule(which=which, other=which)
+    def chargeback_meets_failure(self, which, other):
+        """An order fails at the very moment at which the money goes back: whoever is first, the sums are the same."""
+        payment, job = self._payment(which, "stars:"), self._some(other)
+        if payment is None or job is None:
+            return
+        charge, model = payment["origin"].removeprefix("stars:"), self.jobs[job]
+        told, failed = race(
+            lambda: returns.taken_back(charge, self.now), lambda: jobs.fail(job, "moderation", now=self.now)
+        )
+        assert (told == "chargeback") == (payment["state"] in STANDS)
+        if told == "chargeback":
+            self.goes_back(payment, "done")
+        elif told:
+            payment["state"] = "done"
+        if self._moved(job, failed, OPEN, "failed"):
+            self.settle(model, model["price"])
+
+    # people go and come back
+
+    @rule(who=person)
+    def forget_and_return(self, who):
+        """Somebody is forgotten, and comes back as a new person by the other's link; money and payments stay where they are."""
+        user, other = self.people[who], self.people[1 - who]
+        for job, model in self.jobs.items():
+            if model["user"] == user:
+                jobs.delivered(job, [])
+        unfinished = any(job["user"] == user and job["state"] in OPEN for job in self.jobs.values())
+        unfinished |= any(one["user"] == user and one["state"] == "asked" for one in self.payments)
+        erased = privacy.erase(user, self.now)
+        if unfinished:
+            assert not erased
+        if not erased:  # a result that came late, for one, is still to be delivered
+            return
+        back = self.people[who] = users.seen(self.senders[who], self.now).id
+        assert back != user
+        self.balances[back], self.owed[back] = 0, []
+        referrals.invite(back, other, self.now)
 
     @rule(who=person, amount=st.integers(-20_000, 20_000), at_once=st.booleans())
     def correction(self, who, amount, at_once):
-        """An entry under one key happens once, or not at all when the balance does not cover it."""
+        """Two of the staff confirm one correction: it happens once, or not at all when the balance does not cover it."""
         user, key = self.people[who], self.fresh_key()
 
         def post():
-            return ledger.post(user, amount, kind="admin", key=key, now=self.now, reason="r")[1]
+            return staff.correct(user, amount, "r", self.people[1 - who], key, self.now)[1]
 
         if self.balances[user] + amount < 0:
             with pytest.raises(ledger.NotEnoughMoney):
@@ -135,6 +400,7 @@ class Books(RuleBasedStateMachine):
             return
         assert sorted(race(post, post) if at_once else [post(), post()]) == [False, True]
         self.balances[user] += amount
+        self.given += amount
 
     # orders
 
@@ -153,7 +419,8 @@ class Books(RuleBasedStateMachine):
 
     def _ordered(self, user, job):
         self.balances[user] -= job.price
-        self.jobs[job.id] = {"user": user, "state": "queued", "price": job.price, "late": False}
+        moment = next(self.numbers)
+        self.jobs[job.id] = {"user": user, "state": "queued", "price": job.price, "late": False, "held_at": moment}
 
     @rule(who=person, cost=price)
     def order(self, who, cost):
@@ -241,7 +508,7 @@ class Books(RuleBasedStateMachine):
             return
         succeed, charged = self._succeed(job, part)
         if self._moved(job, succeed(), ("running",), "succeeded"):
-            self.balances[self.jobs[job]["user"]] += self.jobs[job]["price"] - charged
+            self.settle(self.jobs[job], self.jobs[job]["price"] - charged)
             assert succeed() is None
 
     @rule(which=which, reason=st.sampled_from(["deadline", "lost", "moderation"]))
@@ -251,7 +518,7 @@ class Books(RuleBasedStateMachine):
             return
         if self._moved(job, jobs.fail(job, reason, now=self.now), OPEN, "failed"):
             self.jobs[job]["late"] = reason in jobs.LATE
-            self.balances[self.jobs[job]["user"]] += self.jobs[job]["price"]
+            self.settle(self.jobs[job], self.jobs[job]["price"])
 
     @rule(which=which, stranger=st.booleans())
     def cancel(self, which, stranger):
@@ -259,9 +526,9 @@ class Books(RuleBasedStateMachine):
         if (job := self._some(which)) is None:
             return
         owner = self.jobs[job]["user"]
-        by = next(user for user in self.people if (user == owner) != stranger)
+        by = next(user for user in self.people if user != owner) if stranger else owner
         if self._moved(job, jobs.cancel(job, by, self.now), () if stranger else ("queued",), "cancelled"):
-            self.balances[owner] += self.jobs[job]["price"]
+            self.settle(self.jobs[job], self.jobs[job]["price"])
 
     @rule(which=which)
     def late_result(self, which):
@@ -289,7 +556,7 @@ class Books(RuleBasedStateMachine):
         for row, to, back in zip(won, ("succeeded", "failed", "cancelled"), (charged, 0, 0), strict=True):
             if row is not None:
                 model["state"] = to
-                self.balances[model["user"]] += model["price"] - back
+                self.settle(model, model["price"] - back)
 
     # crashes
 
@@ -316,9 +583,29 @@ class Books(RuleBasedStateMachine):
         assert list(audit.verify()) == []
 
     @invariant()
+    def nobody_has_got_money_for_nothing(self):
+        """What people have, hold and have used up is covered by what came in and stayed, and by what was meant to go."""
+        mine = list(self.balances)
+        with db.connection():
+            accounts = Account.select(fn.SUM(Account.balance)).where(Account.user.in_(mine)).scalar() or 0
+            held = Job.select(fn.SUM(Job.price)).where(Job.user.in_(mine), Job.state.in_(OPEN)).scalar() or 0
+            captured = Job.select(fn.SUM(Job.charged)).where(Job.user.in_(mine)).scalar() or 0
+            lost = Entry.select(fn.SUM(Entry.amount)).where(Entry.user.in_(mine), Entry.kind.in_(ledger.OF_DEBT))
+            lost = lost.scalar() or 0
+        standing = [one for one in self.payments if one["state"] in STANDS]
+        paid = sum(one["amount"] for one in standing)
+        earned = sum(bonus["amount"] for one in standing for bonus in one["bonuses"] if bonus["state"] == "posted")
+        assert accounts + held + captured <= paid + earned + self.given + lost
+
+    @invariant()
+    def debts_are_the_models(self):
+        """Every debt is what the model says."""
+        assert {user: ledger.debt(user) for user in self.owed} == {user: self.debt(user) for user in self.owed}
+
+    @invariant()
     def balances_are_the_models(self):
         """Every balance and every job's state is what the model says."""
-        assert {user: ledger.balance(user) for user in self.people} == self.balances
+        assert {user: ledger.balance(user) for user in self.balances} == self.balances
         assert {job: jobs.get(job).state for job in self.jobs} == {
             job: model["state"] for job, model in self.jobs.items()
         }
