@@ -291,7 +291,7 @@ class Turns:
             self._sender.hold(chat, 1)
         with self._guard:
             while (pause := self._next - self._clock.monotonic()) > 0 or len(self._sender.lately()) >= ROOM:
-                if not self._sleep(min(STEP_S, pause) if pause > 0 else 0.03):
+                if not self._sleep(min(STEP_S, max(0.01, pause))):
                     return False
             if self._stopping.is_set():
                 return False

@@ -1,6 +1,13 @@
 """Broadcasts (lessons: criterion 19): copied as sent, to whom it was meant, at Telegram's pace, to nobody twice."""
 
-from storage import broadcasts, users
+import threading
+
+import pytest
+
+from storage import broadcasts, db, users
+from tests.house import Live
+from tests.kit import BOSS
+from tests.test_storage_down import ReadOnly
 
 
 def prepare(bot, count=5, text="<b>News</b>"):
@@ -55,7 +62,7 @@ def test_a_crash_in_the_middle_resumes_and_sends_nothing_twice(start_bot):
     bot.restart()
     bot.forward(30)
     counts = broadcasts.progress(number)
-    assert counts == {"sending": 3, "sent": 6}  # three in doubt are not asked again: at most once
+    assert counts == {"doubt": 3, "sent": 6}  # three in doubt are not asked again: at most once
     copies = {}
     for call in bot.telegram.calls("copyMessage")[1:]:  # the first is the copy that the owner has confirmed
         chat = int(call["params"]["chat_id"])
@@ -123,3 +130,132 @@ def test_a_stranger_sends_nothing(start_bot):
     people[0].send("/broadcast")
     bot.forward(10)
     assert "News" not in people[1].last and broadcasts.get(number).state == "draft"
+
+
+def progress_of(boss):
+    """Return what the newest progress screen says."""
+    return [m["text"] for m in boss.messages if "Broadcast №" in m.get("text", "") and "Sent" in m["text"]][-1]
+
+
+def kill_in_the_middle(bot, number, count):
+    """Have `count` copies be on their way, one of them with Telegram already, when the bot dies."""
+    claimed = broadcasts.claim(number, count)
+    found = broadcasts.get(number)
+    for _user, telegram_id in claimed[:1]:
+        place = {"from_chat_id": found.chat_id, "message_id": found.message_id}
+        bot.bot.sender.call("copyMessage", chat_id=telegram_id, **place)
+    bot.restart()
+
+
+def test_a_report_adds_up_after_kills_and_what_is_in_doubt_is_listed_and_sent_again_by_hand(start_bot):
+    bot = start_bot()
+    boss, people = prepare(bot, 9)
+    boss.tap("Send to")
+    bot.telegram.pump = lambda: None  # nothing is handled: the kills come first
+    number = broadcasts.newest()[0].id
+    broadcasts.start(number, None, bot.clock.now())
+    kill_in_the_middle(bot, number, 3)
+    kill_in_the_middle(bot, number, 2)
+    bot.forward(60)
+    counts = broadcasts.progress(number)
+    assert counts == {"doubt": 5, "sent": 5} and sum(counts.values()) == len(people) + 1
+    boss.forge(f"broadcast:draft:{number}")
+    assert "in doubt: 5" in boss.last and "Sent 5 of 10" in boss.last
+    boss.tap("In doubt (5)")
+    assert "it may have arrived or not" in boss.last
+    listed = [person for person in people if f"id {person.id}" in boss.last]
+    assert len(listed) >= 4
+    got = {person.id: sum(m.get("text") == "<b>News</b>" for m in person.received) for person in people}
+    boss.tap("Send again (5)")
+    bot.forward(60)
+    assert broadcasts.progress(number) == {"sent": 10}
+    for person in people:
+        now = sum(m.get("text") == "<b>News</b>" for m in person.received)
+        assert now == got[person.id] + (person in listed)
+
+
+def test_an_answer_that_did_not_come_leaves_a_copy_in_doubt(start_bot):
+    bot = start_bot()
+    boss, people = prepare(bot, 2)
+    bot.telegram.fail_next("copyMessage", "drop", chat_id=people[0].id)
+    boss.tap("Send to")
+    boss.tap("✓ Send to")
+    bot.forward(30)
+    assert broadcasts.progress(broadcasts.newest()[0].id) == {"doubt": 1, "sent": 2}
+
+
+def test_a_polite_stop_leaves_nothing_in_doubt(servers, database_url):
+    telegram, _kie = servers
+    live = Live(*servers, database_url)
+    try:
+        people = [telegram.person(f"P{number}", language_code="en") for number in range(40)]
+        boss = telegram.person("Boss", id=BOSS, language_code="en")
+        for person in (*people, boss):
+            person.send("/start")
+        telegram.wait(lambda: all(person.received for person in (*people, boss)), 90, "the greetings")
+        message = boss.send("<b>News</b>")
+        boss.send("/broadcast", reply_to=message["message_id"])
+        boss.wait_for("Broadcast", 30)
+        number = broadcasts.newest()[0].id
+        boss.forge(f"broadcast:start:{number}")
+        telegram.wait(lambda: telegram.calls("copyMessage"), 60, "the first copies")
+    finally:
+        live.bot.stop()
+    counts = broadcasts.progress(number)
+    sent = [call for call in telegram.calls("copyMessage") if call["ok"]]
+    db.disconnect()
+    assert counts.keys() <= {"sent", "pending"} and counts["sent"] == len(sent) and sum(counts.values()) == 41
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "broadcast"], "it was joined"
+
+
+def test_link_buttons_go_out_with_the_message_and_others_do_not(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    alice.send("/start")
+    message = boss.send("Look here")
+    rows = [
+        [{"text": "Shop", "url": "https://example.org/"}, {"text": "Tap", "callback_data": "x"}],
+        [{"text": "No", "callback_data": "y"}],
+    ]
+    reply = {**message, "reply_markup": {"inline_keyboard": rows}}
+    sender = {"id": boss.id, "is_bot": False, "first_name": "Boss", "language_code": "en"}
+    chat = {"id": boss.id, "type": "private"}
+    entity = {"type": "bot_command", "offset": 0, "length": 10}
+    bot.telegram.update(
+        message={"message_id": 990, "date": 1, "from": sender, "chat": chat, "text": "/broadcast", "entities": [entity],
+                 "reply_to_message": reply}
+    )  # fmt: skip
+    boss.tap("👁 Show me")
+    assert boss.buttons == {"Shop": "https://example.org/"}
+    boss.tap("Send to")
+    boss.tap("✓ Send to")
+    bot.forward(30)
+    assert alice.last == "Look here" and alice.buttons == {"Shop": "https://example.org/"}
+
+
+def test_outcomes_no_row_could_say_are_said_later_and_nobody_gets_it_twice(start_bot):
+    bot = start_bot()
+    boss, people = prepare(bot, 3)
+    number = broadcasts.newest()[0].id
+    bot.telegram.pump = lambda: None
+    broadcasts.start(number, None, bot.clock.now())
+    step = next(loop for loop in bot.bot.loops if loop.name == "broadcast").step
+    trouble, sleep = ReadOnly(bot.url), bot.clock.sleep
+
+    def away(seconds):
+        """Have the database go away while the first copy waits for its turn: all are claimed by then."""
+        bot.clock.sleep = sleep
+        trouble.__enter__()
+        sleep(seconds)
+
+    bot.clock.sleep = away
+    with pytest.raises(db.StorageDown):
+        step(bot.clock.now())
+    for _ in range(3):
+        with pytest.raises(db.StorageDown):
+            step(bot.clock.now())
+    trouble.end()
+    assert len(bot.telegram.calls("copyMessage")) == 4
+    while step(bot.clock.now()):
+        pass
+    assert broadcasts.progress(number) == {"sent": 4} and len(bot.telegram.calls("copyMessage")) == 4
