@@ -55,6 +55,8 @@ def declare(found):
     found.declare("TIME_ZONE", settings.zone, default=ZoneInfo("Europe/Moscow"))
     declare_storage(found)
     found.declare("PORT", int, default=0, minimum=0, maximum=65535, advanced=False)
+    found.declare("BIND", settings.address, default="0.0.0.0")
+    found.declare("TRUSTED_PROXIES", settings.networks, default=())
     found.declare("PUBLIC_URL", settings.url, default="")
     found.declare("BOT_MODE", default="polling", choices=("polling", "webhook"))
     found.declare("KIE_WEBHOOK_KEY", default="", secret=True)
@@ -139,7 +141,7 @@ def run(environ, stage=None):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     db.use(found["DATABASE_URL"])
-    web = _serve_web(found, clock, "127.0.0.1" if stage else "0.0.0.0")
+    web = _serve_web(found, clock)
     leader = lock.make(found["DATABASE_URL"], found["DATA_DIR"])
 
     def ready(bot):
@@ -157,15 +159,16 @@ def run(environ, stage=None):
     return 0
 
 
-def _serve_web(found, clock, host):
+def _serve_web(found, clock):
     if not found["PORT"]:
         return None
     from core.web import Web
 
     try:
-        return Web(host, found["PORT"], clock, VERSION)
+        return Web(found["BIND"], found["PORT"], clock, VERSION, found["TRUSTED_PROXIES"])
     except (OSError, OverflowError) as error:
-        raise settings.SettingsError([f"PORT: found {found['PORT']} ({error}); want a free port"]) from None
+        place = f"{found['PORT']} on {found['BIND']}"
+        raise settings.SettingsError([f"PORT: found {place} ({error}); want a free port of this machine"]) from None
 
 
 def command(name, argument, environ):

@@ -170,7 +170,10 @@ class Bot(Services):
         self.checks[name] = work
 
     def page(self, path, view):
-        """Serve GET `path` on PORT: `view(bot, leads)` returns what Flask answers, also while standing by."""
+        """Serve GET `path` on PORT: `view(bot, leads, visit)` returns what Flask answers, also while standing by.
+
+        `visit` is a `core.web.Visit`: who asks.
+        """
         self.pages[path] = view
 
     def on(self, kind, listener):

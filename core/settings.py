@@ -7,6 +7,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -130,6 +131,16 @@ def url(text):
     return text.rstrip("/")
 
 
+def address(text):
+    """Parse an address of this machine to listen on, such as 127.0.0.1 or ::."""
+    return str(ip_address(text))
+
+
+def networks(text):
+    """Parse comma separated networks or addresses, such as 10.0.0.0/8,192.0.2.1."""
+    return tuple(ip_network(part, strict=False) for part in names(text))
+
+
 def contact(text):
     """Parse a @name or a link people can write to, and return the link."""
     if re.fullmatch(r"@?[A-Za-z]\w{3,31}", text):
@@ -178,6 +189,8 @@ _WANTED = {
     ids: "Telegram ids separated by commas",
     url: "an address such as https://example.org",
     names: "words separated by commas",
+    address: "an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+    networks: "networks separated by commas, such as 10.0.0.0/8",
     contact: "a @name or a link such as https://t.me/name",
     zone: "a time zone such as Europe/Moscow",
     telegram_token: "a bot token from @BotFather, such as 123456:ABC-DEF",

@@ -1,17 +1,21 @@
 """The web side: /health for platforms and monitors, /telegram for updates, /kie/<secret> for KIE's callbacks, and what
 plugins add. Flask on waitress.
 
-The port is open before the bot leads. A callback is only a hint: it wakes the job's poll, and what the poll reads
-counts.
+The port is open before the bot leads, and what may come through it is bounded (`core/port.py`). A callback is only a
+hint: it wakes the job's poll, and what the poll reads counts.
 """
 
+import ipaddress
 import logging
+import re
 import threading
+from dataclasses import dataclass
 
 from flask import Flask, jsonify, request
-from waitress.server import create_server
+from werkzeug.exceptions import BadRequest
 
 from core import updates, webhook
+from core.port import Server
 from kie.callbacks import is_genuine
 from kie.record import task_of
 from storage import db, health, jobs
@@ -19,22 +23,36 @@ from storage import db, health, jobs
 log = logging.getLogger(__name__)
 STALE_FETCH_S = 180  # a long poll lasts 50 s; after three of them without an answer something is wrong
 STALE_WRITE_S = 90  # a row is written every 15 s
-MAX_BODY = 1024 * 1024  # bytes; updates and callbacks have a few kilobytes
 THREADS = 8
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# Any of these says that a request has come through somebody else, whatever the connection's own address is.
+FORWARDING = """Forwarded X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Forwarded-By
+    X-Real-Ip X-Client-Ip X-Cluster-Client-Ip True-Client-Ip Cf-Connecting-Ip Fly-Client-Ip Via""".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a page may know of who asks: the headers, and whether it is a program on this machine itself."""
+
+    headers: object
+    is_local: bool
 
 
 class Web:
-    """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead."""
+    """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead.
 
-    def __init__(self, host, port, clock, version):
+    `trusted` are the networks of our own proxies.
+    """
+
+    def __init__(self, host, port, clock, version, trusted=()):
         self.bot = self.standby = None
         self.stopping = False
         self._clock = clock
         self._version = version
         self._started = clock.now()
-        self._server = create_server(
-            self._app(), host=host, port=port, threads=THREADS, max_request_body_size=MAX_BODY, ident=None
-        )
+        self._trusted = trusted
+        more = {"host": host, "port": port, "threads": THREADS, "ident": None, "monotonic": clock.monotonic}
+        self._server = Server(self._app(), trusted=trusted, exempt=(webhook.PATH,), **more)
         self.port = self._server.effective_port
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
 
@@ -90,7 +108,12 @@ class Web:
         """Show what a plugin has registered for this path."""
         bot = self.bot or self.standby
         view = bot.pages.get(f"/{path}") if bot else None
-        return view(bot, self._leads()) if view else ("", 404)
+        return view(bot, self._leads(), Visit(request.headers, self._is_local())) if view else ("", 404)
+
+    def _is_local(self):
+        """Tell whether a program on this machine asks, and nobody through it."""
+        peer = ipaddress.ip_address(request.remote_addr)
+        return peer.is_loopback and not self._trusted and not any(name in request.headers for name in FORWARDING)
 
     def update(self):
         """Take an update from Telegram: 200 once its row is written, also while this copy stands by."""
@@ -99,8 +122,9 @@ class Web:
             return "", 404
         if not webhook.is_telegram(bot.settings["TELEGRAM_BOT_TOKEN"], request.headers.get(webhook.HEADER, "")):
             return "not Telegram", 401
-        update = request.get_json(force=True, silent=True)
-        if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+        update = _json()
+        number = update.get("update_id") if isinstance(update, dict) else None
+        if not isinstance(number, int) or not 0 <= number < 1 << 63:
             return "not an update", 400
         if bot is self.bot:
             bot.updates.accept([update])
@@ -109,18 +133,27 @@ class Web:
         return "", 200
 
     def callback(self, secret):
-        """Wake the job whose address this is; nearly always 200, so that KIE does not come again for nothing."""
-        bot, now, named = self.bot, self._clock.now(), task_of(request.get_json(force=True, silent=True))
+        """Wake the job whose address this is: 200 whatever it says, so that KIE does not come again for nothing."""
+        bot, now = self.bot, self._clock.now()
         if bot is None:
             return jsonify({"code": 503, "msg": "standby"}), 503  # KIE tries again, and finds the copy that works
+        named = task_of(_json())
         key = bot.settings["KIE_WEBHOOK_KEY"]
         if key and not is_genuine(key, named, request.headers, now):
             log.warning("a callback without KIE's fresh signature was let go")
             return jsonify({"code": 401, "msg": "signature"}), 401
-        job = jobs.by_secret(secret)
+        job = jobs.by_secret(secret) if SECRET.fullmatch(secret) else None
         if job is not None:
             bot.generation.called_back(job, named, now)
         return jsonify({"code": 200, "msg": "success"})
+
+
+def _json():
+    """Return the body's JSON; what is none, or is nested beyond reason, is answered with 400."""
+    try:
+        return request.get_json(force=True)
+    except RecursionError:
+        raise BadRequest("nested too deeply") from None
 
 
 def _age(now, since):

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _SUCCEEDED = {"success", "succeeded", "completed"}
 _FAILED = {"fail", "failed", "error"}
 _RUNNING = {"waiting", "wait", "queuing", "queueing", "generating"}
+_PLAIN_ID = re.compile(r"[!-~]{1,200}")  # anybody may call back, with anything
 _TERMINAL_CODES = {408, 501}  # as the envelope of a poll they end the task; every other code only delays it
 
 # A live body of September 2026 had `param` and `paramJson` one backslash short, so that JSON stops in the middle.
@@ -89,7 +90,7 @@ def task_of(callback) -> str | None:
     data = callback.get("data") if isinstance(callback, dict) else None
     places = ((data, "taskId"), (data, "task_id"), (callback, "taskId"))
     found = (place.get(name) for place, name in places if isinstance(place, dict))
-    return next((value for value in found if isinstance(value, str) and value), None)
+    return next((value for value in found if isinstance(value, str) and _PLAIN_ID.fullmatch(value)), None)
 
 
 def message_of(envelope: dict) -> str:

@@ -1,18 +1,28 @@
 """GET /metrics on PORT: the few figures that should wake somebody, for Prometheus.
 
-No money and no names; a copy that does not lead tells only that.
+No money and no names; a copy that does not lead tells only that. They are for who has the token, and for programs on
+this machine, unless anything passes requests on to it.
+
+Setting: METRICS_TOKEN, which a collector sends as `Authorization: Bearer …`; empty, the default, lets nobody else in.
 """
+
+import hmac
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def register(bot):
-    """Declare the page."""
+    """Declare the setting and the page."""
+    bot.setting("METRICS_TOKEN", default="", secret=True)
     bot.page("/metrics", show)
 
 
-def show(bot, leads):
-    """Return the figures of this moment."""
+def show(bot, leads, visit):
+    """Return the figures of this moment to who may see them."""
+    token, given = bot.settings["METRICS_TOKEN"], visit.headers.get("Authorization", "")
+    knows = token and hmac.compare_digest(f"Bearer {token}".encode(), given.encode())
+    if not knows and not visit.is_local:
+        return "", 401, {"WWW-Authenticate": "Bearer"}
     from prometheus_client import CollectorRegistry, Gauge, generate_latest  # only who looks pays for it
 
     registry = CollectorRegistry()

@@ -94,7 +94,7 @@ class Books(RuleBasedStateMachine):
     def fresh_code(self):
         """Make a code of half of the next top-up; return it."""
         code = self.fresh_key().upper()
-        promo.create(code, "percent", 50, total_limit=99, user_limit=99, author=self.people[0], now=self.now)
+        promo.create(code, "percent", 50, total_limit=99, user_limit=99, author=self.staff, now=self.now)
         return code
 
     # the ledger's rules, in plain Python
@@ -247,7 +247,7 @@ class Books(RuleBasedStateMachine):
     def gift_code(self, who):
         """A code that gives an amount at once is money given on purpose."""
         code = self.fresh_key().upper()
-        promo.create(code, "amount", 700, total_limit=1, author=self.people[0], now=self.now)
+        promo.create(code, "amount", 700, total_limit=1, author=self.staff, now=self.now)
         redeem = lambda: promo.redeem(code, self.people[who], self.now)  # noqa: E731
         told = race(redeem, redeem)
         assert sum(isinstance(one, promo.NoSuchCode) for one in told) == 1

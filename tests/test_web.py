@@ -8,7 +8,8 @@ import requests
 
 from core import settings
 from core.loops import Clock
-from core.web import MAX_BODY, STALE_FETCH_S, STALE_WRITE_S, Web
+from core.port import MAX_BODY
+from core.web import STALE_FETCH_S, STALE_WRITE_S, Web
 from kie.callbacks import WINDOW_S, is_genuine, signature
 from storage import db
 from tests.kit import NOON, FrozenClock, main

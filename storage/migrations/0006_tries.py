@@ -14,4 +14,8 @@ STATEMENTS = (
 def up(migrator, db):
     """Add the columns; an order that waits has two hours from now on, or from when it may be sent."""
     for statement in STATEMENTS:
-        db.execute_sql(statement.replace("BIGINT", "INTEGER") if isinstance(db, SqliteDatabase) else statement)
+        db.execute_sql(
+            statement.replace("BIGINT", "INTEGER").replace("SMALLINT", "INTEGER")
+            if isinstance(db, SqliteDatabase)
+            else statement
+        )
