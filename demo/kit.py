@@ -41,6 +41,10 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between this machine and itself
 
+    def __del__(self):
+        while self._idle:
+            self._idle.pop().close()
+
     def ask(self, method, path, *, params=None, json=None, files=None, data=None):
         """Return (status, parsed body); raise OSError when there is no answer."""
         if files:

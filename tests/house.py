@@ -28,6 +28,7 @@ class Live:
     """A bot whose threads run by themselves; end it with `stop`."""
 
     def __init__(self, telegram, kie, url, *, threads=8, **more):
+        self.telegram, self.kie = telegram, kie
         telegram.call("POST", "/clock", json={"real": True})
         environ = {
             "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "KIE_STUB": "1", "KIE_API_KEY": "stub-key",
