@@ -251,7 +251,7 @@ class Postgres(Engine):
     def set_last_id(self, table, last):
         """Have a table go on after this id."""
         sequence = dict(self._sequences()).get(table)
-        if sequence:
+        if sequence and last:  # a table that has given none begins at 1 by itself
             self.execute("SELECT setval(%s::regclass, %s)", (sequence, last))
 
     def analyze(self):
