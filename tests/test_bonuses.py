@@ -291,7 +291,7 @@ def test_a_bonus_never_outlives_its_payment_whoever_comes_first(people):
     for number in range(12):
         topup = payments.create(payer, "stars", 30_000, now=NOW, stars=188)
         payments.credit_stars(f"c{number}", topup.id, payer, 188, NOW)
-        place = {"kind": "referral", "key": f"referral:{number}", "origin": f"stars:c{number}", "topup": topup.id}
+        place = {"kind": "bonus", "key": f"pack:{number}", "origin": f"stars:c{number}", "topup": topup.id}
 
         def work(which, place=place, number=number):
             if (which + number) % 2:

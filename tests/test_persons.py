@@ -85,7 +85,7 @@ def test_a_code_is_used_once_in_three_lives(start_bot):
 
 
 def test_an_inviter_is_paid_once_for_three_lives(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     alice.send("/invite")
     link = alice.buttons["Copy the link"]["text"].partition("?start=")[2]
@@ -101,7 +101,7 @@ def test_an_inviter_is_paid_once_for_three_lives(start_bot):
 
 
 def test_the_first_top_up_is_the_first_of_the_person(start_bot):
-    bot = start_bot()
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice, bob = bot.user(), bot.user("Bob")
     alice.send("/invite")
     link = alice.buttons["Copy the link"]["text"].partition("?start=")[2]
