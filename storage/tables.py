@@ -259,11 +259,11 @@ class Charge(Table):
     topup = ForeignKeyField(TopUp)
     user = ForeignKeyField(User)
     stars = BigIntegerField()
-    credited = BigIntegerField(null=True)  # what its entry says, minor units
     refund = TextField(null=True, index=True)
     listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()
     payer = BigIntegerField(null=True)  # the Telegram id, for a while after its erasure (`storage/privacy.py`)
+    credited = BigIntegerField(null=True)  # what its entry says, minor units
 
     class Meta:
         indexes = ((("user", "created_at"), False),)
