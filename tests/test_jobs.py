@@ -601,7 +601,7 @@ class Board:
 
     def __init__(self, count=0, upload_s=0):
         self.time, self.upload_s = NOW, upload_s
-        self.waiting = [SimpleNamespace(id=number, model="m", usual_s=20) for number in range(count)]
+        self.waiting = [SimpleNamespace(id=number, user_id=number, model="m", usual_s=20) for number in range(count)]
         self.sent, self.learnt, self.trouble = [], [], []
 
     def now(self):

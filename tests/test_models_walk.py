@@ -13,6 +13,7 @@ from kie.catalog import Catalog
 from kie.inputs import files_of, present
 from kie.pricing import is_upper_bound, steps
 from tests.kit import Running, png
+from tests.media import clip, wav
 
 CATALOG = Catalog.load(ROOT / "data/models.json")
 MODELS = list(CATALOG.models.values())
@@ -26,9 +27,7 @@ SETTINGS = {
     "PORT": "9",
     "PUBLIC_URL": "http://127.0.0.1:9",
 }
-SECONDS = 5  # of the samples: the clip lasts so long, and the stub takes so much for a tune it cannot measure
-CLIP = (ROOT / "data/samples/clip-wide.mp4").read_bytes()
-TUNE = (ROOT / "data/samples/melody-1.mp3").read_bytes()
+SECONDS = 5  # of what is sent, unless a model wants more
 ON_POSTGRESQL = 25  # every so many models will do there: walks do not depend on the database
 PATIENCE_S = 7200  # of the frozen clock
 
@@ -128,9 +127,9 @@ class Walk:
             if spec.kind == "image":
                 self.person.photo(png(spec.name))
             elif spec.kind == "video":
-                self.person.video(CLIP + bytes([duration]), duration=duration)  # each length is a file of its own
+                self.person.video(clip(duration), duration=duration)
             else:
-                self.person.audio(TUNE + bytes([duration]), duration=duration)
+                self.person.audio(("tune.wav", wav(duration)), duration=duration)
         if spec.many and len(files_of(value)) < (spec.max_items or 99):
             self.tap("generate:card")  # Done
 

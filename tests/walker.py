@@ -3,10 +3,9 @@
 import re
 
 from tests.crawler import Screen
-from tests.kit import ROOT, png
+from tests.kit import png
+from tests.media import clip, wav
 
-CLIP = (ROOT / "data" / "samples" / "clip-wide.mp4").read_bytes()
-MELODY = (ROOT / "data" / "samples" / "melody-1.mp3").read_bytes()
 PRICE = re.compile(r"(\d[\d,]*(?:\.\d\d)?) ₽")
 STEPS = 15  # more questions than any card has
 
@@ -75,9 +74,9 @@ class Form:
         if kind == "image":
             self.person.photo(png(size=(1024, 768)))
         elif kind == "video":
-            self.person.video(CLIP, duration=int(seconds), width=1280, height=720)
+            self.person.video(clip(seconds), duration=int(seconds), width=1280, height=720)
         else:
-            self.person.audio(("melody.mp3", MELODY), duration=int(seconds))
+            self.person.audio(("tune.wav", wav(seconds)), duration=int(seconds))
 
     def create(self):
         """Tap the main button, which must offer to create; return the price it shows."""
