@@ -39,13 +39,14 @@ def known_as(telegram_id):
 
 
 def _key():
+    """Return the key; the first person has it made."""
     found = Stored.get_or_none(Stored.name == KEY)
-    if found is None:
-        if Person.select().exists():
-            raise KeyIsGone(f"{KEY} is missing; take the database of a backup")
+    if found is None and not Person.select().exists():
         made = Stored.insert(name=KEY, value=secrets.token_hex(32), updated_at=datetime.now(UTC))
         made.on_conflict_ignore().execute()
-        found = Stored.get_by_id(KEY)
+    found = found or Stored.get_or_none(Stored.name == KEY)  # another may have made it, and its person, meanwhile
+    if found is None:
+        raise KeyIsGone(f"{KEY} is missing; take the database of a backup")
     return found.value
 
 

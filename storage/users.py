@@ -84,9 +84,9 @@ def _create(sender, now, update_id):
 def change(user, **fields):
     """Write the given fields of a user and return the row as it now is; a ban and paused sales are the person's."""
     with transaction():
-        User.update(**fields).where(User.id == user.id).execute()
         if flags := {name: fields[name] for name in persons.FLAGS if name in fields}:
-            persons.mark(user.id, **flags)
+            persons.mark(user.id, **flags)  # first: who marks a person locks the person before the accounts
+        User.update(**fields).where(User.id == user.id).execute()
         return User.get_by_id(user.id)
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import peewee
 import pytest
 
-from storage import audit, db, dump, ledger, schema, stored, users
-from storage.tables import TABLES, Account, Entry, User
+from storage import audit, db, dump, ledger, persons, schema, stored, users
+from storage.tables import TABLES, Account, Entry, Person, Stored, User
 from tests.kit import ROOT
 from tests.process import PATIENCE_S, Process, run
 
@@ -53,6 +53,31 @@ def test_a_kept_database_comes_forward_with_its_balances(upgraded):
     assert found == BALANCES
     assert kinds >= {"admin", "hold", "capture", "release", "stars", "refund", "topup", "promo"}
     assert schema.pending() == [] and list(audit.verify()) == []
+
+
+def test_everybody_in_a_kept_database_is_known_by_a_hash(upgraded):
+    with db.connection():
+        key = Stored.get_by_id(persons.KEY).value
+        people = list(User.select().where(User.telegram_id.is_null(False)))
+        assert {user.person for user in people} == {row.hash for row in Person.select()} and len(people) == 4
+    for user in people:
+        assert user.person == persons.hashed(key, user.telegram_id) and persons.debt(user.person) == 0
+
+
+def test_what_people_had_and_were_before_an_upgrade_holds_after_it(kept):
+    db.connect(kept)
+    with db.transaction() as real:
+        real.execute_sql("UPDATE \"user\" SET banned = 1 WHERE first_name = 'Boris'")
+        real.execute_sql(
+            "INSERT INTO entry (user_id, amount, kind, key, created_at)"
+            " SELECT id, 0, 'gift', 'gift:' || id, 0 FROM \"user\" WHERE first_name = 'Alice'"
+        )
+    schema.migrate()
+    with db.connection():
+        alice, boris = (User.get(User.first_name == name) for name in ("Alice", "Boris"))
+        assert Person.get_by_id(boris.person).banned and not Person.get_by_id(alice.person).banned
+    assert not persons.once(alice.id, "gift") and persons.once(boris.id, "gift")
+    db.disconnect()
 
 
 ROW = "(id, user_id, amount, kind, key, created_at) VALUES (1, 1, 9, 'bonus', 'mine', 0)"
