@@ -38,7 +38,7 @@ from storage import (
     staff,
     users,
 )
-from storage.tables import Account, Entry, Job
+from storage.tables import Account, Bonus, Entry, Job
 from tests.shop import in_threads
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ PEOPLE, LIMIT, STARTS = 2, 3, 1000
 OPEN = ("queued", "submitting", "running", "lost")
 STANDS = ("stands", "refused")  # states of a payment that has not gone back
 SETTINGS = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _ids = itertools.count(6_000_000_001)
@@ -55,6 +55,8 @@ person = st.integers(0, PEOPLE - 1)
 price = st.sampled_from([0, 1, 72, 5_000, 10**7])
 which = st.integers(0, 11)
 share = st.sampled_from([0, 0.5, 1])
+flag = st.booleans()
+hearing = st.sampled_from([None, "now", "hold"])
 
 
 class Cut(Exception):
@@ -126,23 +128,25 @@ class Books(RuleBasedStateMachine):
 
     # money comes in
 
-    def paid(self, user, topup, origin, amount):
-        """Follow a payment, whose bonuses come when its listeners have heard of it."""
+    def paid(self, user, topup, origin, amount, heard=None):
+        """Follow a payment, whose bonuses come when its listeners have heard of it: at once, or some time."""
         payment = {"topup": topup, "origin": origin, "user": user, "amount": amount, "state": "stands", "bonuses": []}
         payment["first"] = user not in self.paid_first
         self.paid_first.add(user)
         self.balances[user] += amount
         self.payments.append(payment)
         self.unheard.append(payment)
+        if heard is not None:
+            self.hear(len(self.unheard) - 1, hold=heard == "hold")
 
-    @rule(who=person, amount=st.sampled_from([1, 100, 10_000, 10**9]))
-    def transfer(self, who, amount):
+    @rule(who=person, amount=st.sampled_from([1, 100, 10_000, 10**9]), heard=hearing)
+    def transfer(self, who, amount, heard):
         """A request with a proof is approved; whoever comes second does nothing."""
         user, topup = self._request(who, amount)
         assert payments.approve(topup.id, self.staff, self.now).credited == amount
         assert payments.approve(topup.id, self.staff, self.now) is None
         assert payments.reject(topup.id, self.staff, "no", self.now) is None
-        self.paid(user, topup.id, f"topup:{topup.id}", amount)
+        self.paid(user, topup.id, f"topup:{topup.id}", amount, heard)
 
     def _request(self, who, amount):
         user = self.people[who]
@@ -162,8 +166,8 @@ class Books(RuleBasedStateMachine):
         if approved is not None:
             self.paid(user, topup.id, f"topup:{topup.id}", amount)
 
-    @rule(who=person, amount=st.sampled_from([100, 12_345]), at_once=st.booleans(), accepted=st.booleans())
-    def stars(self, who, amount, at_once, accepted):
+    @rule(who=person, amount=st.sampled_from([100, 12_345]), at_once=flag, accepted=flag, heard=hearing)
+    def stars(self, who, amount, at_once, accepted, heard):
         """A charge that is told of twice, one after the other or at once, is credited once."""
         user, charge = self.people[who], self.fresh_key()
         topup = payments.create(user, "stars", amount, now=self.now, stars=7)
@@ -179,11 +183,11 @@ class Books(RuleBasedStateMachine):
         worth = amount if accepted else 1_400
         assert {found.credit.amount for found, _created in told} == {worth}
         assert not payments.accept(self.fresh_key(), topup.id, user, self.now, self.now)
-        self.paid(user, topup.id, f"stars:{charge}", worth)
+        self.paid(user, topup.id, f"stars:{charge}", worth, heard)
 
     # what a payment earns
 
-    @rule(which=which, hold=st.booleans())
+    @rule(which=which, hold=flag)
     def hear(self, which, hold):
         """The listeners of a payment run, perhaps after it has gone back: the code's percentage, the inviter's share."""
         if not self.unheard:
@@ -270,7 +274,7 @@ class Books(RuleBasedStateMachine):
             bonus["state"] = {"posted": "taken", "waiting": "void"}[bonus["state"]]
         return payment["loss"] + sum(bonus["loss"] for bonus in payment["bonuses"])
 
-    @rule(which=which, at_once=st.booleans())
+    @rule(which=which, at_once=flag)
     def undo(self, which, at_once):
         """An approval is taken back, by one or two of the staff; what has been spent is the operator's loss."""
         payment = self._payment(which, "topup:")
@@ -284,7 +288,7 @@ class Books(RuleBasedStateMachine):
         losses = [found[1] for found in told if found is not None]
         assert losses == ([self.goes_back(payment, "done")] if payment["state"] == "stands" else [])
 
-    @rule(which=which, at_once=st.booleans(), generous=st.booleans())
+    @rule(which=which, at_once=flag, generous=flag)
     def refund(self, which, at_once, generous):
         """Stars are given back, by one or two of the staff: booked once, and not at all at a loss nobody has confirmed."""
         payment = self._payment(which, "stars:")
@@ -307,7 +311,7 @@ class Books(RuleBasedStateMachine):
             loss = self.goes_back(payment, "asked")
             assert told[0][1] == loss
 
-    @rule(which=which, yes=st.booleans())
+    @rule(which=which, yes=flag)
     def telegram_answers(self, which, yes):
         """A refund is done, or refused: then everything is as it was, what it had earned as well."""
         payment = self._payment(which, "stars:")
@@ -328,7 +332,7 @@ class Books(RuleBasedStateMachine):
                     self.unforce(bonus["user"], bonus["amount"], bonus["loss"])
                 bonus |= {"state": {"taken": "posted", "void": "waiting"}[bonus["state"]], "loss": 0}
 
-    @rule(which=which, at_once=st.booleans())
+    @rule(which=which, at_once=flag)
     def chargeback(self, which, at_once):
         """Stars are taken back from outside; told twice, they go once."""
         payment = self._payment(which, "stars:")
@@ -365,6 +369,29 @@ class Books(RuleBasedStateMachine):
         if self._moved(job, failed, OPEN, "failed"):
             self.settle(model, model["price"])
 
+    @rule(who=person, cost=st.sampled_from([72, 5_000]), fails=flag, again=flag)
+    def charged_back_while_on_hold(self, who, cost, fails, again):
+        """Somebody pays, orders, takes the money back, and pays again: the order answers for the first payment alone."""
+        self.stars(who, 12_345, False, True, "hold")
+        payment = self.payments[-1]
+        user, draft = self._quote(who, cost)
+        if self._open(user) >= LIMIT:
+            return
+        first, _created = self._order(user, draft)
+        self._ordered(user, first)
+        assert returns.taken_back(payment["origin"].removeprefix("stars:"), self.now) == "chargeback"
+        self.goes_back(payment, "done")
+        if again and self._open(user) < LIMIT:
+            self.stars(who, 12_345, False, True, "hold")
+            user, draft = self._quote(who, cost)
+            second, _created = self._order(user, draft)
+            self._ordered(user, second)
+            assert jobs.cancel(second.id, user, self.now).state == "cancelled"
+            self.jobs[second.id]["state"] = "cancelled"
+            self.settle(self.jobs[second.id], cost)
+        if fails:
+            self.fail(sorted(self.jobs).index(first.id), "moderation")
+
     # people go and come back
 
     @rule(who=person)
@@ -386,7 +413,7 @@ class Books(RuleBasedStateMachine):
         self.balances[back], self.owed[back] = 0, []
         referrals.invite(back, other, self.now)
 
-    @rule(who=person, amount=st.integers(-20_000, 20_000), at_once=st.booleans())
+    @rule(who=person, amount=st.integers(-20_000, 20_000), at_once=flag)
     def correction(self, who, amount, at_once):
         """Two of the staff confirm one correction: it happens once, or not at all when the balance does not cover it."""
         user, key = self.people[who], self.fresh_key()
@@ -511,6 +538,18 @@ class Books(RuleBasedStateMachine):
             self.settle(self.jobs[job], self.jobs[job]["price"] - charged)
             assert succeed() is None
 
+    @rule(who=person, cost=price, part=share)
+    def whole_order(self, who, cost, part):
+        """An order goes all its way."""
+        user, draft = self._quote(who, cost)
+        if self.balances[user] >= cost and self._open(user) < LIMIT:
+            job, _created = self._order(user, draft)
+            self._ordered(user, job)
+            place = sorted(self.jobs).index(job.id)
+            self.begin(place)
+            self.start(place)
+            self.succeed(place, part)
+
     @rule(which=which, reason=st.sampled_from(["deadline", "lost", "moderation"]))
     def fail(self, which, reason):
         """Any open state → failed, with the money back."""
@@ -520,7 +559,7 @@ class Books(RuleBasedStateMachine):
             self.jobs[job]["late"] = reason in jobs.LATE
             self.settle(self.jobs[job], self.jobs[job]["price"])
 
-    @rule(which=which, stranger=st.booleans())
+    @rule(which=which, stranger=flag)
     def cancel(self, which, stranger):
         """queued → cancelled, by its owner alone."""
         if (job := self._some(which)) is None:
@@ -615,5 +654,9 @@ def test_money_and_jobs_follow_the_model_whatever_happens(ready_url):
     db.connect(ready_url)
     try:
         run_state_machine_as_test(Books, settings=SETTINGS)
+        with db.connection():
+            met = {kind for (kind,) in Entry.select(Entry.kind).distinct().tuples()}
+            states = {state for (state,) in Bonus.select(Bonus.state).distinct().tuples()}
+        assert met >= ledger.KINDS - {"gift", "bonus"} and states >= {"posted", "taken", "void"}
     finally:
         db.disconnect()
