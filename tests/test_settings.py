@@ -127,6 +127,16 @@ def test_a_wrong_port_of_the_demo_is_one_line(tmp_path, port):
     assert code == 2 and "DEMO_PORT: found" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("port", ["70000", "65536", "-1"])
+def test_a_port_there_is_not_ends_the_start_with_what_is_wanted(tmp_path, port):
+    code, said = run(folder=tmp_path, DATA_DIR=str(tmp_path), PORT=port, **LEAST | AT_HOME)
+    assert code == 2 and f"PORT: found '{port}'; want a whole number, at least 0, at most 65535" in said
+
+
+def test_port_0_is_off(tmp_path):
+    assert build(tmp_path, PORT="0")["PORT"] == 0
+
+
 @pytest.mark.parametrize("name", ["DEMO_PORT", "PORT"])
 def test_a_port_that_is_taken_is_one_line(tmp_path, name):
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -96,6 +96,7 @@ def test_a_forged_topic_says_nothing_of_others(start_bot):
 
 def test_what_is_written_to_the_support_is_never_taken_as_a_prompt(start_bot):
     bot = start_bot()
+    bot.admin()
     alice = bot.user()
     alice.send("/support")
     alice.send("a fox in the snow")

@@ -1,0 +1,110 @@
+"""Rows that have done their work go after a week, so that a year's traffic leaves these tables as small as a month's."""
+
+from datetime import timedelta
+
+from storage import broadcasts, db, tidy
+from storage.tables import (
+    Alarm,
+    Broadcast,
+    Draft,
+    Fact,
+    FactDone,
+    Inbox,
+    Letter,
+    Outbox,
+    Recipient,
+    Trouble,
+)
+from tests.house import plugins_with
+from tests.kit import BOSS
+from tests.shop import assert_books_are_right, order
+from tests.test_updates import BOOM
+from tests.till import pay_stars, request, transfer
+
+BOUNDED = (Outbox, Fact, FactDone, Inbox, Trouble, Alarm, Letter, Recipient, Draft)
+DAY_S = 24 * 3600
+
+
+def sizes():
+    """Return {table: rows} of the tables that must not grow for ever."""
+    with db.connection():
+        return {table.__name__: table.select().count() for table in BOUNDED}
+
+
+def week(bot, boss, people):
+    """Have people do what leaves rows behind."""
+    alice, bob = people
+    order(bot, alice)
+    bot.forward(60, step=20)
+    pay_stars(bob)
+    transfer(alice)
+    boss.tap("✓ Approve", request(boss))
+    alice.send("/support")
+    alice.send("thank you")
+    bob.send("/boom")
+    message = boss.send("News")
+    boss.send("/broadcast", reply_to=message["message_id"])
+    boss.forge(f"broadcast:start:{broadcasts.newest()[0].id}")
+    bot.forward(20, step=10)
+
+
+def test_a_years_traffic_leaves_the_tables_bounded(start_bot, monkeypatch, tmp_path):
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, boom=BOOM), FLOOD_MESSAGES="1000000")
+    boss, people = bot.admin(), (bot.rich("Alice", "100000"), bot.rich("Bob"))
+    seen = []
+    for _ in range(26):
+        week(bot, boss, people)
+        bot.clock.forward(14 * DAY_S)
+        bot.pump()
+        seen.append(sizes())
+    assert seen[-1] == seen[1], "after a year as after a month"
+    assert sum(seen[-1].values()) <= 5, seen[-1]
+    with db.connection():
+        assert Broadcast.select().count() == 26
+    assert broadcasts.progress(1) == {"sent": 3} and "Sent 3 of 3" in shown(bot, boss, 1)
+    assert_books_are_right()
+
+
+def shown(bot, boss, number):
+    """Return what the screen of a broadcast says."""
+    boss.forge(f"broadcast:draft:{number}")
+    return boss.last
+
+
+def test_what_is_open_stays_however_old_it_is(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    transfer(alice)
+    bot.clock.forward(30 * DAY_S)
+    bot.pump()
+    assert len(bot.bot.outbox.sent_for("topup:1")) == 1, "the copy that will be edited"
+    boss.tap("✓ Approve", request(boss))
+    assert "+300 ₽" in alice.last
+    bot.clock.forward(30 * DAY_S)
+    bot.pump()
+    assert bot.bot.outbox.sent_for("topup:1") == []
+
+
+def test_a_letter_nobody_has_read_yet_stays(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("/support")
+    alice.send("is anybody there?")
+    bot.clock.forward(60 * DAY_S)
+    bot.pump()
+    boss = bot.admin()
+    assert boss.id == BOSS and any("is anybody there?" in m.get("text", "") for m in boss.received)
+
+
+def test_many_rows_go_in_small_steps(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    user, now = bot.bot.users.by_telegram_id(boss.id), bot.clock.now()
+    with db.transaction():
+        rows = [
+            {"key": f"old:{number}", "user": user.id, "text": "x", "state": "sent", "send_at": now - timedelta(days=9)}
+            for number in range(2 * tidy.SOME + 1)
+        ]
+        Outbox.insert_many(rows).execute()
+    assert tidy.sweep(now - timedelta(days=7))["outbox"] == 2 * tidy.SOME + 1
+    assert tidy.sweep(now - timedelta(days=7)) == {}
