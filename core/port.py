@@ -100,9 +100,10 @@ class Channel(HTTPChannel):
             self.server.make_room(self)
 
     def service(self):
-        """Answer a request, and note when the pause after it begins."""
-        super().service()
+        """Answer a request, and note when the pause after it begins: before it too, for the loop may look in between."""
         self.since, self._served = self.server.monotonic(), True
+        super().service()
+        self.since = self.server.monotonic()
 
     def is_overdue(self, now):
         """Tell whether it has waited too long; what is being answered has not."""

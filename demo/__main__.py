@@ -1,9 +1,10 @@
 """`python -m demo`: run the local Bot API server until Ctrl-C."""
 
 import argparse
+import os
 import signal
 
-from demo.server import TOKEN, start
+from demo.server import start
 
 
 def main():
@@ -11,10 +12,11 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m demo", description="A local Bot API server with a chat page.")
     parser.add_argument("--port", type=int, default=8081, help="port on 127.0.0.1 (default: 8081)")
     parser.add_argument("--state", metavar="FILE", help="keep chats in this file (default: in memory)")
-    parser.add_argument("--token", default=TOKEN, help=f"the bot's token (default: {TOKEN})")
+    parser.add_argument("--token", help="the bot's token (default: a new one at each start)")
     parser.add_argument("--kie", metavar="URL", help="where the KIE stub listens, for the page")
     parser.add_argument("--admin", metavar="ID", type=int, action="append", default=[], help="id of an admin")
     options = parser.parse_args()
+    os.umask(0o077)  # the chats are for their owner alone
     try:
         server = start(options.port, options.state, options.token, options.kie, options.admin, people=["Anna"])
     except (OSError, ValueError) as error:  # a taken port, an unreadable state file

@@ -8,7 +8,6 @@ import socket
 from demo import server
 from demo.backstage import Backstage
 
-TOKEN = "1:DEMO-token-of-no-use-anywhere"
 ADMIN = 5000000002
 DEFAULTS = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
 
@@ -29,19 +28,20 @@ def begin(environ, folder, start_kie, reload_with=None):
     telegram = server.start(
         port=port,
         state_path=folder / "chat.json",
-        token=TOKEN,
         kie_url=kie.api_url,
         admin_ids=(ADMIN,),
         people=("Anna", "Boris"),
         backstage=stage,
     )
+    kie.pages.update(telegram.origins)
     if reload_with:
         stage.reloader = _reloader(telegram, *reload_with)
     port = environ.get("PORT") or _free_port()
     fixed = {
         "PORT": port,
+        "BIND": "127.0.0.1",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its quick results come at once
-        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_BOT_TOKEN": telegram.token,
         "TELEGRAM_API_URL": telegram.url,
         "KIE_STUB": "1",
         "KIE_API_URL": kie.api_url,

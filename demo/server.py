@@ -4,6 +4,7 @@ It has its own event loop in a thread of its own, so that a test, a demo or a be
 """
 
 import asyncio
+import secrets
 import threading
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +17,6 @@ from demo.params import BODY_MAX
 from demo.rules import ApiError, split_url
 from demo.state import StateFile
 
-TOKEN = "1:TEST"
 CLOSE_S = 0.2  # for open connections when the server stops
 PAGE = Path(__file__).parent / "page"
 PAGE_TYPES = {
@@ -24,20 +24,26 @@ PAGE_TYPES = {
     ".ogg": "audio/ogg", ".ico": "image/x-icon", ".woff2": "font/woff2",
 }  # fmt: skip
 LOCAL = ("127.0.0.1", "localhost")
+OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of who types an address
 
 
 def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None):
-    """Start a server on 127.0.0.1 and return it as a Server.
+    """Start a server on 127.0.0.1 and return it as a Server; without a `token` it makes one that nobody can guess.
 
     `port` 0 takes a free one. `state_path` names the state file (files go into a folder beside it); without it
     everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to
     begin with when there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page.
     """
-    return Server(port, state_path, token or TOKEN, kie_url, admin_ids, people, backstage)
+    return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage)
+
+
+def new_token():
+    """Return a bot's token that is good for this run alone."""
+    return f"1:DEMO-{secrets.token_urlsafe(24)}"
 
 
 class Server:
-    """A running server: `.url`, `.token`, `.stop()`."""
+    """A running server: `.url`, `.origins` (of its page), `.token`, `.stop()`."""
 
     def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None):
         self.token, self.kie_url, self._people, self.backstage = token, kie_url, people, backstage
@@ -99,6 +105,7 @@ class Server:
         await site.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         self.port = runner.addresses[0][1]
+        self.origins = tuple(f"http://{host}:{self.port}" for host in LOCAL)
         if self.state:
             self.state.load()
         self._populate()
@@ -124,18 +131,17 @@ class Server:
         self.world.updates.answered = lambda name, params: api.call_from_webhook(self.world, name, params)
 
     async def _handle(self, request):
-        """Answer one request."""
+        """Answer one request; one that another site's page has made is refused, whatever it is for."""
         path = request.path
+        is_page = not path.startswith(("/bot", "/file/bot", "/demo/"))
+        if not self._is_local(request) or not (is_page or request.headers.get("Sec-Fetch-Site") in OWN):
+            return control.problem(403, "this server is for programs on this machine and for its own page only")
         if path.startswith("/bot"):
             return await self._bot(request, path)
         if path.startswith("/file/bot"):
             token, _, rest = path.removeprefix("/file/bot").partition("/")
             return api.serve_file(self.world, rest) if token == self.token else _unauthorized()
-        if not self._is_local(request):
-            return control.problem(403, "the control plane and the page are for this machine only")
-        if path.startswith("/demo/"):
-            return await control.answer(self, request)
-        return serve_page(path)
+        return serve_page(path) if is_page else await control.answer(self, request)
 
     async def _bot(self, request, path):
         """Answer a call of the Bot API: `/bot<token>/<method>`."""
@@ -147,8 +153,7 @@ class Server:
     def _is_local(self, request):
         """Say whether a request comes from this server's own page or from no page at all (DNS rebinding, CSRF)."""
         origin = request.headers.get("Origin")
-        hosts = [request.headers.get("Host", "")] + ([origin.partition("://")[2]] if origin else [])
-        return all(_is_here(host, self.port) for host in hosts)
+        return _is_here(request.headers.get("Host", ""), self.port) and origin in (None, *self.origins)
 
 
 def _is_here(host, port):

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from kie import stub_admin, stub_discovery, stub_facts, stub_files, stub_jobs
 from kie.stub_callbacks import Courier
-from kie.stub_http import COURIER, ORIGIN, OUTGOING, WORLD, not_found
+from kie.stub_http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, not_found
 from kie.stub_tasks import World
 
 FACTS = Path(__file__).resolve().parent.parent / "data" / "models.json"
@@ -34,30 +34,32 @@ LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model takes is
 
 
 class Stub:
-    """A running stub: its addresses, and `stop()`."""
+    """A running stub: its addresses, and `stop()`. Pages of the origins in `pages` may call it, no others."""
 
-    def __init__(self, origin, key, stop):
+    def __init__(self, origin, key, pages, stop):
         self.api_url, self.upload_url, self.files_url = origin, f"{origin}/upload", f"{origin}/files"
-        self.key, self._stop = key, stop
+        self.key, self.pages, self._stop = key, pages, stop
 
     def stop(self):
         """Close the server and wait for its thread."""
         self._stop()
 
 
-def start(port=0, *, facts=None, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024) -> Stub:
+def start(
+    port=0, *, facts=None, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024, pages=()
+) -> Stub:
     """Start a stub in a daemon thread of its own and return it, ready to be called.
 
     `port` 0 picks a free one. `facts` is a models file (default: data/models.json).
     `clock` returns the time, as epoch seconds or an aware datetime. A task takes a
     time from the range `seconds`. `callback_key` signs callbacks. The pictures' longer side has `side` pixels: small
-    ones are painted in a tenth of the time.
+    ones are painted in a tenth of the time. `pages` are the origins of pages that may call it.
     """
     known = stub_facts.load(facts or FACTS)
     world = World(known, clock=clock, key=key, seconds=seconds, callback_key=callback_key, side=side)
     listener = socket.create_server(("127.0.0.1", port))
-    ready = Future()
-    thread = threading.Thread(target=_run, args=(world, listener, ready), name="kie-stub", daemon=True)
+    ready, pages = Future(), set(pages)
+    thread = threading.Thread(target=_run, args=(world, listener, pages, ready), name="kie-stub", daemon=True)
     thread.start()
     loop, stopping = ready.result()
 
@@ -66,26 +68,26 @@ def start(port=0, *, facts=None, clock=None, key="stub-key", seconds=(3, 8), cal
             loop.call_soon_threadsafe(stopping.set)
         thread.join()
 
-    return Stub(_origin(listener), key, stop)
+    return Stub(_origin(listener), key, pages, stop)
 
 
 def _origin(listener):
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _run(world, listener, ready):
+def _run(world, listener, pages, ready):
     try:
-        asyncio.run(_serve(world, listener, ready))
+        asyncio.run(_serve(world, listener, pages, ready))
     except Exception as error:  # whatever it is, the thread that waits in start() has to hear of it
         if ready.done():
             raise
         ready.set_exception(error)
 
 
-async def _serve(world, listener, ready):
+async def _serve(world, listener, pages, ready):
     stopping = asyncio.Event()
     async with aiohttp.ClientSession() as outgoing:
-        app = _app(world, outgoing, _origin(listener))
+        app = _app(world, outgoing, _origin(listener), pages)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await runner.setup()
         await web.SockSite(runner, listener).start()
@@ -96,9 +98,9 @@ async def _serve(world, listener, ready):
         await runner.cleanup()
 
 
-def _app(world, outgoing, origin):
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_spring_404, stub_admin.cors, _log, _settled])
-    app[WORLD], app[OUTGOING], app[ORIGIN] = world, outgoing, origin
+def _app(world, outgoing, origin, pages):
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[stub_admin.guard, _spring_404, _log, _settled])
+    app[WORLD], app[OUTGOING], app[ORIGIN], app[PAGES] = world, outgoing, origin, pages
     app[COURIER] = Courier(world, outgoing, lambda task: stub_jobs.result_json(app, task))
     for part in (stub_jobs, stub_files, stub_discovery, stub_admin):
         part.add_routes(app)
@@ -157,12 +159,12 @@ def main():
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--facts", help="a models file; default: data/models.json")
     parser.add_argument("--key", default="stub-key")
+    parser.add_argument("--page", action="append", default=[], metavar="ORIGIN", help="of a page that may call it")
     parser.add_argument("--callback-key", help="sign callbacks with this key")
     parser.add_argument("--seconds", nargs=2, type=float, default=(3, 8), metavar=("MIN", "MAX"), help="of a task")
     options = parser.parse_args()
-    stub = start(
-        options.port, facts=options.facts, key=options.key, seconds=options.seconds, callback_key=options.callback_key
-    )
+    more = {"seconds": options.seconds, "callback_key": options.callback_key, "pages": options.page}
+    stub = start(options.port, facts=options.facts, key=options.key, **more)
     sys.stdout.write(f"KIE_API_URL={stub.api_url}\nKIE_UPLOAD_URL={stub.upload_url}\nKIE_API_KEY={stub.key}\n")
     sys.stdout.flush()
     with suppress(KeyboardInterrupt):

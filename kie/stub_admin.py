@@ -5,18 +5,16 @@ POST tasks/{id}/finish · /fail {code, msg} · /stall · /break (it succeeds, it
      trouble {at, kind, times, delay_s?, model?, for_s?} · clock {forward_s | now | speed | real} · settings {…} ·
      reset.   DELETE trouble
 
-Pages served from this machine may call it (CORS for http://127.0.0.1:* and http://localhost:*).
+Whatever the address: a request for another host than this machine is refused, and one from a page too, but for the pages
+that the stub was told of (`Stub.pages`).
 """
 
-import re
 from decimal import Decimal
 
 from aiohttp import web
 
-from kie.stub_http import COURIER, WORLD, json_object
+from kie.stub_http import COURIER, ORIGIN, PAGES, WORLD, json_object
 from kie.stub_trouble import FATES, BadTrouble
-
-LOCAL_PAGE = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
 
 
 def add_routes(app):
@@ -37,13 +35,18 @@ def add_routes(app):
 
 
 @web.middleware
-async def cors(request, handler):
-    """Let pages from this machine use the control plane."""
-    if not request.path.startswith("/stub/"):
+async def guard(request, handler):
+    """Refuse what a page of another site has made (CSRF, DNS rebinding); let the pages we know use the control plane."""
+    port, origin = request.app[ORIGIN].rpartition(":")[2], request.headers.get("Origin")
+    if request.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        return web.Response(status=403, text="this server is for this machine only")
+    if origin is None:
         return await handler(request)
-    answer = web.Response(status=204) if request.method == "OPTIONS" else await handler(request)
-    origin = request.headers.get("Origin", "")
-    if LOCAL_PAGE.fullmatch(origin):
+    if origin not in request.app[PAGES]:
+        return web.Response(status=403, text="this page may not call the stub")
+    is_asking = request.method == "OPTIONS" and request.path.startswith("/stub/")
+    answer = web.Response(status=204) if is_asking else await handler(request)
+    if request.path.startswith("/stub/"):
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
         answer.headers["Access-Control-Allow-Headers"] = "Content-Type"

@@ -15,6 +15,7 @@ WORLD = web.AppKey("world", World)
 COURIER = web.AppKey("courier", object)
 OUTGOING = web.AppKey("outgoing", aiohttp.ClientSession)
 ORIGIN = web.AppKey("origin", str)
+PAGES = web.AppKey("pages", set)
 HANG_S = 3600  # a reply that never comes; the client gives up long before
 SLOW_S = 1
 FETCH_TIMEOUT_S = 10

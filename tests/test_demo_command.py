@@ -15,11 +15,13 @@ from demo.kit import Telegram
 from demo.server import start
 
 ROOT = Path(__file__).parent.parent
+TOKEN = "1:TEST"
 
 
 @pytest.fixture
 def demo(tmp_path):
     command = [sys.executable, "-m", "demo", "--port", "0", "--state", str(tmp_path / "demo.json"), "--admin", "7"]
+    command += ["--token", TOKEN]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
@@ -57,7 +59,7 @@ async def send_many(url, chat_id, number, connections):
 
     async def send(session):
         for _ in range(number // connections):
-            async with session.post(f"{url}/bot1:TEST/sendMessage", json=body) as answer:
+            async with session.post(f"{url}/bot{TOKEN}/sendMessage", json=body) as answer:
                 assert answer.status == 200
                 await answer.read()
 

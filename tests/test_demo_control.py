@@ -34,7 +34,9 @@ def alice(telegram):
 
 def send(server, alice, **params):
     """Send a message as the bot; return the HTTP answer."""
-    return requests.post(f"{server.url}/bot1:TEST/sendMessage", json={"chat_id": alice.id, "text": "x"} | params)
+    return requests.post(
+        f"{server.url}/bot{server.token}/sendMessage", json={"chat_id": alice.id, "text": "x"} | params
+    )
 
 
 # Trouble
@@ -283,19 +285,50 @@ def test_an_unreadable_state_file_stops_the_start(tmp_path):
 # Who may use it
 
 
+FOREIGN = [
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1"},
+]
+SENT = [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]  # with a form, a picture or a link
+
+
 @pytest.mark.parametrize("path", ["/demo/state", "/", "/page/js/main.js"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "evil.example"},
-        {"Host": "127.0.0.1"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1:1"},
-    ],
-)
+@pytest.mark.parametrize("headers", FOREIGN)
 def test_other_sites_cannot_use_the_page_or_the_control_plane(server, path, headers):
     assert requests.get(server.url + path, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("headers", FOREIGN + SENT)
+def test_other_sites_cannot_be_the_bot_even_with_its_token(server, bot, alice, headers):
+    sent, api = bot("sendMessage", chat_id=alice.id, text="x"), f"{server.url}/bot{server.token}"
+    for method, path in (
+        ("GET", "getUpdates"),
+        ("POST", "setWebhook?url=http://127.0.0.1:9/"),
+        ("GET", f"sendMessage?chat_id={alice.id}&text=y"),
+    ):
+        assert requests.request(method, f"{api}/{path}", headers=headers).status_code == 403, path
+    assert requests.get(f"{server.url}/file/bot{server.token}/x", headers=headers).status_code == 403
+    assert bot("getWebhookInfo")["url"] == "" and [message["message_id"] for message in alice.messages] == [
+        sent["message_id"]
+    ]
+
+
+@pytest.mark.parametrize("headers", SENT)
+def test_a_link_on_another_site_opens_the_page_and_nothing_else(server, headers):
+    assert requests.get(f"{server.url}/", headers=headers | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert requests.get(f"{server.url}/demo/state", headers=headers).status_code == 403
+
+
+def test_the_token_is_a_new_one_at_each_start(server):
+    other = start()
+    try:
+        assert len({server.token, other.token}) == 2 and min(map(len, (server.token, other.token))) > 30
+        assert requests.get(f"{other.url}/bot{server.token}/getMe").status_code == 401
+    finally:
+        other.stop()
 
 
 def test_the_own_page_can(server):

@@ -50,7 +50,7 @@ def keyboard(*rows):
 
 
 def test_parameters_come_in_every_form_that_telegram_takes(server, bot, alice):
-    url, text = f"{server.url}/bot1:TEST/sendMessage", "a & b = c + ä"
+    url, text = f"{server.url}/bot{server.token}/sendMessage", "a & b = c + ä"
     fields = {"chat_id": str(alice.id), "text": text}
     answers = [
         requests.post(url, json={"chat_id": alice.id, "text": text}),
@@ -58,7 +58,7 @@ def test_parameters_come_in_every_form_that_telegram_takes(server, bot, alice):
         requests.post(url, params=fields),
         requests.get(url, params=fields),
         requests.post(url, files={name: (None, value) for name, value in fields.items()}),
-        requests.post(f"{server.url}/bot1:TEST/SENDmessage", json=fields),
+        requests.post(f"{server.url}/bot{server.token}/SENDmessage", json=fields),
     ]
     assert [answer.json()["result"]["text"] for answer in answers] == [text] * len(answers)
 
@@ -69,12 +69,14 @@ def test_a_wrong_token_a_wrong_method_and_a_broken_body_are_told_apart(server, b
         "error_code": 401,
         "description": "Unauthorized",
     }
-    answer = requests.get(f"{server.url}/bot1:TEST/makeCoffee")
+    answer = requests.get(f"{server.url}/bot{server.token}/makeCoffee")
     assert (answer.status_code, answer.json()["description"]) == (
         404,
         "Not Found: method not known to the local server: makeCoffee",
     )
-    answer = requests.post(f"{server.url}/bot1:TEST/getMe", data="{", headers={"Content-Type": "application/json"})
+    answer = requests.post(
+        f"{server.url}/bot{server.token}/getMe", data="{", headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 400
 
 

@@ -721,19 +721,38 @@ def test_reset_forgets_tasks_troubles_and_settings(client, control):
     assert (len(control.tasks()), control.bill()["credits"], control.settings()["hold"]) == (1, 99_992.0, False)
 
 
+PAGE = "http://127.0.0.1:8081"
+ADDRESSES = ("/stub/tasks", "/api/v1/chat/credit", "/files/x.png", "/client/v1/model-pricing/count", "/nothing")
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 @pytest.mark.parametrize(
-    ("origin", "allowed"),
+    "headers",
     [
-        ("http://127.0.0.1:8080", True),
-        ("http://localhost:3", True),
-        ("http://localhost.evil.test", False),
-        ("https://evil.test", False),
+        {"Origin": "https://evil.test"},
+        {"Origin": "http://localhost.evil.test"},
+        {"Origin": "http://127.0.0.1:3"},
+        {"Origin": "null"},
+        {"Host": "evil.test"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
     ],
 )
-def test_only_pages_of_this_machine_may_use_the_control_plane(service, origin, allowed):
+def test_no_page_but_the_one_it_was_told_of_reaches_any_address(service, control, path, method, headers):
+    control.reset()
+    headers = headers | {"Authorization": f"Bearer {service.key}"}
+    answer = requests.request(method, service.api_url + path, headers=headers, timeout=5)
+    assert answer.status_code == 403 and "Access-Control-Allow-Origin" not in answer.headers
+    assert control.requests() == []
+
+
+def test_the_page_it_was_told_of_may_use_the_control_plane(service):
+    service.pages.add(PAGE)
     for method in ("GET", "OPTIONS"):
-        answer = requests.request(method, f"{service.api_url}/stub/tasks", headers={"Origin": origin}, timeout=5)
-        assert ("Access-Control-Allow-Origin" in answer.headers) == allowed
+        answer = requests.request(method, f"{service.api_url}/stub/tasks", headers={"Origin": PAGE}, timeout=5)
+        assert answer.ok and answer.headers["Access-Control-Allow-Origin"] == PAGE
+    service.pages.clear()
 
 
 def test_the_key_is_not_kept_in_the_list_of_requests(client, control, service):

@@ -40,6 +40,7 @@ def browser():
 def server(kie_server):
     """The local Telegram, with the KIE stub beside it."""
     running = start(admin_ids=[ADMIN], people=["Anna", "Boris"], kie_url=kie_server.api_url)
+    kie_server.pages.update(running.origins)
     yield running
     running.stop()
 
