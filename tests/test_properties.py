@@ -20,13 +20,14 @@ from hypothesis.stateful import (
 )
 
 from storage import audit, db, drafts, jobs, ledger, payments, returns, users
+from tests import proof
 from tests.shop import in_threads
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PEOPLE, LIMIT, STARTS = 2, 3, 1000
 OPEN = ("queued", "submitting", "running", "lost")
 SETTINGS = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+    max_examples=proof.share(300), stateful_step_count=30, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _ids = itertools.count(6_000_000_001)
@@ -323,6 +324,7 @@ class Books(RuleBasedStateMachine):
         }
 
 
+@pytest.mark.proof
 def test_money_and_jobs_follow_the_model_whatever_happens(ready_url):
     db.connect(ready_url)
     try:
