@@ -1,9 +1,10 @@
-# make demo: try it in the browser   ·   make test: prove it   ·   make bench: measure it   ·   make lint   ·   make run: the real bot
+# make demo: try it in the browser   ·   make run: the real bot   ·   make lint   ·   make bench: measure it
+# make check: before a commit   ·   make test: everything   ·   make prove: before a release
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run test bench lint format
+.PHONY: demo run check test prove bench lint format
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +26,14 @@ run: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# What a change most likely breaks, on SQLite, in less than a minute
+check: lint
+	$(BIN)/python -m pytest -n auto -k "not postgresql" -m "not proof" $$($(BIN)/python -m tests.near)
+
+# The long forms: hours
+prove: $(VENV)/.dev
+	$(BIN)/python bench/prove.py
 
 # Nothing else should run on the machine; about an hour
 bench: $(VENV)/.dev

@@ -1,9 +1,12 @@
 """What the tests of orders and money share: ordering as a person does, and looking at the books afterwards."""
 
+import sys
 import threading
 
 from storage import audit, db
 from storage.tables import Entry
+
+SWITCH_S = 1e-6
 
 
 def card(person, prompt="a fox in the snow", model="z-image"):
@@ -69,7 +72,10 @@ def assert_books_are_right():
 
 
 def in_threads(count, work):
-    """Call `work(number)` in so many threads at the same moment; return what they returned, or raised."""
+    """Call `work(number)` in so many threads at the same moment; return what they returned, or raised.
+
+    Python is told to switch between them as often as it can.
+    """
     start, results = threading.Barrier(count), [None] * count
 
     def run(number):
@@ -82,9 +88,14 @@ def in_threads(count, work):
             db.leave()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(usual)
     assert not any(thread.is_alive() for thread in threads)
     return results

@@ -1,8 +1,12 @@
 """The measurements run, in a short form and without limits on time, so that they cannot rot."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from bench import endurance, jobs, updates
+from bench import endurance, jobs, prove, updates
+from tests.kit import ROOT
 
 
 @pytest.mark.parametrize("name", ["ours", "telebot", "aiogram", "ptb"])
@@ -25,3 +29,12 @@ def test_the_long_run_says_what_stays_behind():
     said = "\n".join(endurance.live(updates=20, results=2, gigabytes=0.01, rest_s=1))
     for part in ("after 20 updates", "after 20 more, 2 results", "1 × 45 MB", "grew by"):
         assert part in said
+
+
+@pytest.mark.parametrize("command", [line for line in prove.PROOFS.values() if not line.startswith("-m")])
+def test_a_long_proof_is_there_and_has_a_short_form_among_the_tests(command):
+    script, *options = command.split()
+    source = (ROOT / script).read_text()
+    assert [option for option in options if option.startswith("--") and f'"{option}"' not in source] == []
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    assert re.search(rf"^from bench(\.{Path(script).stem} import|.* import .*\b{Path(script).stem}\b)", tests, re.M)

@@ -1,5 +1,6 @@
 """Nothing that a bot sends breaks the local Bot API server: every call is answered, with a result or Telegram's 4xx."""
 
+import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from demo import methods
 from demo.kit import RawBot, Telegram
 from demo.server import start
+from tests import proof
 
 NAMES = (
     "chat_id", "from_chat_id", "user_id", "message_id", "message_ids", "text", "caption", "parse_mode", "entities",
@@ -26,6 +28,7 @@ LEAVES = st.one_of(
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
 
 
+@pytest.mark.proof
 def test_every_method_answers_every_nonsense():
     server = start()
     alice = Telegram(server.url).person("Alice")
@@ -35,7 +38,7 @@ def test_every_method_answers_every_nonsense():
     fitting |= {"text": "x", "title": "x", "description": "x", "payload": "x", "currency": "XTR"}
     polls = ("getupdates", "setwebhook")  # tested by hand: they wait, or send
 
-    @settings(max_examples=600, deadline=None, database=None)
+    @settings(max_examples=proof.share(6_000), deadline=None, database=None, derandomize=not proof.IS_WHOLE)
     @given(
         st.sampled_from([name for name in methods.BY_NAME if name not in polls]),
         st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6),

@@ -12,10 +12,11 @@ from peewee import fn
 
 from storage import db
 from storage.tables import User
+from tests import proof
 from tests.kit import png
 from tests.shop import assert_books_are_right, order, user_of
 
-ACTS = 60
+ACTS = proof.share(600)
 DOUBLES = 0.15  # of the acts are done twice before the bot can look
 OWN = ("user_id", "invited_id", "actor_id")  # columns that say whose row it is
 NOBODYS = {"inbox", "fact", "fact_done", "sketch", "schema_migration", "sqlite_sequence"}  # written for everybody
@@ -197,6 +198,7 @@ def check(town, foe, caplog):
     return own
 
 
+@pytest.mark.proof
 def test_a_stranger_harms_nobody_and_gets_no_money(town, caplog, seed=1):
     stranger = town.user("Mallory")
     stranger.send("hello")
@@ -204,6 +206,7 @@ def test_a_stranger_harms_nobody_and_gets_no_money(town, caplog, seed=1):
     assert town.bot.ledger.balance(own.id) == 0
 
 
+@pytest.mark.proof
 def test_a_user_harms_nobody_and_only_spends(town, caplog, seed=2):
     mallory = town.rich("Mallory", amount="50")
     mallory.forge("generate:open:z-image")
@@ -217,6 +220,7 @@ def test_a_user_harms_nobody_and_only_spends(town, caplog, seed=2):
     assert town.bot.ledger.balance(own.id) <= 5000
 
 
+@pytest.mark.proof
 def test_a_banned_user_changes_nothing_at_all(town, caplog, seed=3):
     mallory = town.rich("Mallory", amount="50")
     own = user_of(town, mallory)

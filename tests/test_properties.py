@@ -39,6 +39,7 @@ from storage import (
     users,
 )
 from storage.tables import Account, Bonus, Entry, Job
+from tests import proof
 from tests.shop import in_threads
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -46,7 +47,7 @@ PEOPLE, LIMIT, STARTS = 2, 3, 1000
 OPEN = ("queued", "submitting", "running", "lost")
 STANDS = ("stands", "refused")  # states of a payment that has not gone back
 SETTINGS = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+    max_examples=proof.share(600), stateful_step_count=40, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _ids = itertools.count(6_000_000_001)
@@ -650,6 +651,7 @@ class Books(RuleBasedStateMachine):
         }
 
 
+@pytest.mark.proof
 def test_money_and_jobs_follow_the_model_whatever_happens(ready_url):
     db.connect(ready_url)
     try:

@@ -14,11 +14,10 @@ from storage import db
 from storage.tables import Entry, Job, Promo
 from tests.house import Live
 from tests.kit import BOSS, png
-from tests.shop import assert_books_are_right, in_threads
+from tests.shop import SWITCH_S, assert_books_are_right, in_threads
 from tests.till import OLEG, TWO_OWNERS
 
 PEOPLE, CODES, TAPS = 8, 3, 4
-SWITCH_S = 1e-6
 PATIENCE_S = 60
 LIMITS = {"FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "TRANSFER_DETAILS": "Test Bank 0000 1111"}
 
