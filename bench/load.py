@@ -372,17 +372,21 @@ class Admin(Human):
         self._at_card("refunds:list:", self._give_back)
 
     def _give_back(self, shown):
-        self.tap(shown[0], shown[2])
-        payment = self.find("refunds:ask:", shown[0]["message_id"])
-        if payment is None:
-            return
-        self.tap(payment[0], payment[2])
-        asked = self.answer(self.say("by mistake"))
-        confirm = self.find("refunds:go:", asked["message_id"])
+        confirm = self.prepare_refund(shown)
         if confirm is not None:
             for _ in range(2):
                 self.tap(confirm[0], confirm[2])
             self.notes.done["refunds confirmed"] += 1
+
+    def prepare_refund(self, shown):
+        """Go from a card's button to the question of a refund; return its confirm button, or None."""
+        self.tap(shown[0], shown[2])
+        payment = self.find("refunds:ask:", shown[0]["message_id"])
+        if payment is None:
+            return None
+        self.tap(payment[0], payment[2])
+        asked = self.answer(self.say("by mistake"))
+        return self.find("refunds:go:", asked["message_id"])
 
     def pardon(self):
         """Sell again to some customer who has taken money back."""

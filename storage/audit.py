@@ -104,11 +104,12 @@ CHECKS = {
             SELECT user_id, SUM(amount) AS total FROM entry WHERE kind IN ('writeoff', 'recovery') GROUP BY user_id
         ) e ON e.user_id = a.user_id
         WHERE a.debt <> COALESCE(e.total, 0)""",
-    "what is recovered comes from an order's money": """
+    "what is recovered comes from an order's money, or an admin took it": """
         SELECT r.id, r.key, r.amount, s.amount FROM entry r
         LEFT JOIN entry s ON s.key = 'settle:' || SUBSTR(r.key, 10) AND s.user_id = r.user_id AND s.ref = r.ref
-        WHERE r.kind = 'recovery' AND (
-            s.id IS NULL OR SUBSTR(r.key, 1, 9) <> 'recovery:' OR r.amount >= 0 OR s.amount < -r.amount)""",
+        WHERE r.kind = 'recovery' AND (r.amount >= 0 OR NOT COALESCE(
+            (SUBSTR(r.key, 1, 9) = 'recovery:' AND s.amount >= -r.amount)
+            OR (SUBSTR(r.key, 1, 8) = 'collect:' AND r.actor_id IS NOT NULL), FALSE))""",
     "a referral is paid once": """
         SELECT r.invited_id, r.paid, e.amount, b.amount FROM referral r
         LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id
