@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import requests
 
-from bench.load import TOKEN
+from bench.load import PERCENT, TOKEN
 from storage import db, jobs
-from storage.tables import Account, Entry, Fact, Inbox, Job, Outbox, User, Words
+from storage.tables import Account, Bonus, Charge, Entry, Fact, Inbox, Job, Outbox, PromoUse, TopUp, User, Words
 
 LATE = ("lost", "deadline")
 MICRO = 1_000_000
@@ -48,11 +48,16 @@ class Books:
         self.servers, self.notes, self.customers = servers, town.notes, town.customers
         with reading(url):
             self.telegram_ids = dict(User.select(User.id, User.telegram_id).tuples())
+            self.forgotten = {user for user, person in self.telegram_ids.items() if person is None}
+            self._name_the_forgotten()
             said = dict(Words.select(Words.digest, Words.text).tuples())
             self.entries = [row | {"reason": said.get(row["digest"])} for row in Entry.select().dicts()]
-            self.accounts = {
-                self.telegram_ids[user]: sum_ for user, sum_ in Account.select(Account.user, Account.balance).tuples()
-            }
+            self.accounts, self.shown_accounts = Counter(), {}
+            for user, balance in Account.select(Account.user, Account.balance).tuples():
+                self.accounts[self.telegram_ids[user]] += balance
+                if user not in self.forgotten:
+                    self.shown_accounts[self.telegram_ids[user]] = balance
+            self.bonuses, self.uses = list(Bonus.select().dicts()), list(PromoUse.select().dicts())
             self.jobs = list(Job.select().dicts())
             self.left = {
                 "updates in the inbox": Inbox.select().where(~Inbox.aside).count(),
@@ -60,18 +65,31 @@ class Books:
                 "facts": Fact.select().count(),
                 "open jobs": jobs.count_open(),
                 "deliveries": Job.select().where(Job.delivery == "pending").count(),
+                "refunds": Charge.select().where(Charge.refund == "asked").count(),
             }
             self.aside = [body for (body,) in Inbox.select(Inbox.body).where(Inbox.aside).tuples()]
         self.tasks = servers.kie.tasks()
         self.lost = [job for job in self.jobs if job["reason"] in LATE]
+        self.prompts = {task["task_id"]: task["inputs"]["prompt"] for task in self.tasks}
+        self.taken, self.returned = _telegram("getStarTransactions", servers)
         self.seen = {one.id: [m for m in one.fresh(0) if m["_from_bot"]] for one in self.customers}
 
     def rows(self):
         """Return the table."""
         return [
-            self.stars(), self.transfers(), self.corrections(), *self.generation(), self.credits(), *self.results(),
+            self.stars(), self.gone_back(), self.transfers(), self.corrections(), self.codes(), self.written_off(),
+            *self.generation(), self.credits(), *self.results(),
             self.balances(), self.answers(), self.leftovers(),
         ]  # fmt: skip
+
+    def _name_the_forgotten(self):
+        """Say who a forgotten row was, by what the world knows of its payments."""
+        for charge, user in Charge.select(Charge.charge_id, Charge.user).tuples():
+            if user in self.forgotten and charge in self.notes.paid:
+                self.telegram_ids[user] = self.notes.paid[charge][0]
+        for number, user in TopUp.select(TopUp.id, TopUp.user).tuples():
+            if user in self.forgotten and number in self.notes.requests:
+                self.telegram_ids[user] = self.notes.requests[number]["person"]
 
     def _of_kind(self, kind, name):
         """Return {entry's `name`: [(person's Telegram id, amount)]} of one kind."""
@@ -91,9 +109,50 @@ class Books:
 
     def stars(self):
         """Every payment Telegram took is credited once, to its payer, with what the payer chose."""
-        taken = _telegram("getStarTransactions", self.servers)
-        world = {f"stars:{charge}": self.notes.paid.get(charge, ("unknown", 0)) for charge in taken}
+        world = {f"stars:{charge}": self.notes.paid.get(charge, ("unknown", 0)) for charge in self.taken}
         return self._matched("paid in Stars: payments, roubles", world, self._of_kind("stars", "key"))
+
+    def gone_back(self):
+        """Every payment that went back at Telegram is taken back once, by a refund or as a chargeback, and no other is."""
+        books = defaultdict(list)
+        for kind in ("refund", "chargeback"):
+            for key, found in self._of_kind(kind, "key").items():
+                books[key.partition(":")[2]] += found
+        world = {charge: self.notes.paid.get(charge, ("unknown", 0)) for charge in self.returned}
+        world = {charge: (person, -amount) for charge, (person, amount) in world.items()}
+        return self._matched("given and taken back: payments, roubles", world, books)
+
+    def codes(self):
+        """Every code that was redeemed is there, and what one gave is its part of a payment that stands, or is gone."""
+        found = Counter(self.telegram_ids[use["user"]] for use in self.uses)
+        wrong = [one for one, told in self.notes.codes_taken.items() if not told <= found[one]]
+        wrong += [one for one, count in found.items() if count > self.notes.codes_tried[one]]
+        credits = {entry["key"]: entry for entry in self.entries}
+        for bonus in self.bonuses:
+            payment, back = credits[bonus["origin"]], bonus["origin"].partition(":")[2] in self.returned
+            fair = bonus["amount"] == payment["amount"] * PERCENT // 100 and bonus["user"] == payment["user"]
+            if not fair or bonus["state"] != ("taken" if back else "posted"):
+                wrong.append(bonus)
+        given = sum(bonus["amount"] for bonus in self.bonuses if bonus["state"] == "posted")
+        return Row(
+            "codes redeemed · their bonuses, roubles",
+            f"{self.notes.codes_taken.total()} told",
+            f"{found.total()} · {len(self.bonuses)}, {roubles(given)} kept",
+            wrong,
+        )
+
+    def written_off(self):
+        """Nothing is written off but what people had spent of money that went back, with its bonus."""
+        most, lost = Counter(), Counter()
+        for entry in self.entries:
+            person = self.telegram_ids[entry["user"]]
+            if entry["kind"] in ("writeoff", "recovery"):
+                lost[person] += entry["amount"]
+            elif entry["kind"] in ("refund", "chargeback", "takeback"):
+                most[person] -= entry["amount"]
+        wrong = [(person, amount, most[person]) for person, amount in lost.items() if not 0 <= amount <= most[person]]
+        returned = sum(self.notes.paid.get(charge, ("unknown", 0))[1] for charge in self.returned)
+        return Row("of it spent before, roubles", f"at most {roubles(returned)}", roubles(lost.total()), wrong)
 
     def transfers(self):
         """Every approved transfer is credited once, no refused one is; of two admins who disagree the first wins."""
@@ -101,9 +160,14 @@ class Books:
         for number, note in self.notes.requests.items():
             refusal = f"№{number} "
             told = any(refusal in _words(one) and "was refused" in _words(one) for one in self.seen[note["person"]])
+            if note["person"] in self._people_forgotten() and len(note["taps"]) > 1:
+                told = f"topup:{number}" not in books  # the news of a refusal goes with the person
             if note["taps"] == {"approve"} or ("approve" in note["taps"] and not told):
                 world[f"topup:{number}"] = (note["person"], note["amount"])
         return self._matched("transfers approved: payments, roubles", world, books)
+
+    def _people_forgotten(self):
+        return {self.telegram_ids[user] for user in self.forgotten}
 
     def corrections(self):
         """Every correction an admin confirmed is made once."""
@@ -117,7 +181,7 @@ class Books:
         billed = {task["task_id"]: task for task in self.tasks if task["state"] != "fail"}
         named_late = {job["task_id"] for job in self.lost if job["task_id"]}
         loose = [task for key, task in billed.items() if key not in captured and key not in named_late]
-        nameless = Counter(job["inputs"]["prompt"] for job in self.lost if not job["task_id"])
+        nameless = Counter(job["inputs"].get("prompt") for job in self.lost if not job["task_id"])
         unexplained = Counter(task["inputs"]["prompt"] for task in loose) - nameless
         wrong = [*unexplained.elements(), *(captured[key]["id"] for key in set(captured) - set(billed))]
         overcharged = [job["id"] for job in captured.values() if job["charged"] != self._shown(job)]
@@ -141,8 +205,9 @@ class Books:
         ]
 
     def _shown(self, order):
-        """Return the price on the button that was tapped, of a job or a task."""
-        return self.notes.prices.get(order["inputs"]["prompt"], 0)
+        """Return the price on the button that was tapped, of a job or a task; a forgotten job's words are KIE's alone."""
+        prompt = order["inputs"].get("prompt") or self.prompts.get(order["task_id"])
+        return self.notes.prices.get(prompt, 0)
 
     def credits(self):
         """What KIE billed is what the jobs say it took, cut creates apart."""
@@ -160,14 +225,15 @@ class Books:
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
         twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
         missing = [job for job in good if not shown[f"orders:again:{job}"]]
-        untold = [job for job in bad if not shown[f"orders:change:{job}"]]
+        left = {job["id"] for job in self.jobs if job["user"] in self.forgotten}  # whose messages went with them
+        untold = [job for job in bad if not shown[f"orders:change:{job}"] and job not in left]
         return [
             Row("results", f"{len(good) - len(missing)} delivered ({twice} twice)", f"{len(good)}", missing),
             Row("orders that failed", f"{len(bad) - len(untold)} told", f"{len(bad)}", untold),
         ]
 
     def balances(self):
-        """What came in less what was captured is what everybody is shown, and what the account says."""
+        """What came in and stayed, less what was captured, is what people have; and what they have is what they are shown."""
         expected = Counter()
         for person, amount in self._money_in():
             expected[person] += amount
@@ -175,14 +241,15 @@ class Books:
             if job["state"] == "succeeded":
                 expected[self.telegram_ids[job["user"]]] -= self._shown(job)
         people = [one.id for one in self.customers]
-        three = [(one, expected[one], self.accounts.get(one), self.notes.balances.get(one)) for one in people]
-        wrong = [line for line in three if len(set(line[1:])) > 1]
-        world, books = sum(expected[one] for one in people), sum(self.accounts.get(one, 0) for one in people)
+        wrong = [(one, expected[one], self.accounts[one]) for one in people if expected[one] != self.accounts[one]]
+        told = [(one, self.shown_accounts.get(one), self.notes.balances.get(one)) for one in people]
+        wrong += [line for line in told if line[1] != line[2]]
+        world, books = sum(expected[one] for one in people), sum(self.accounts[one] for one in people)
         return Row("balances: expected and shown · in the ledger", roubles(world), roubles(books), wrong)
 
     def _money_in(self):
-        """Yield (person, amount) of what the world saw come in."""
-        for charge in _telegram("getStarTransactions", self.servers):
+        """Yield (person, amount) of what the world saw come in and stay, and of what the rows above have checked."""
+        for charge in set(self.taken) - set(self.returned):
             yield self.notes.paid.get(charge, ("unknown", 0))
         credited = self._of_kind("topup", "key")  # who won a race is checked above
         for number, note in self.notes.requests.items():
@@ -190,6 +257,10 @@ class Books:
                 yield note["person"], note["amount"]
         made = self._of_kind("admin", "reason")
         yield from (note for reason, note in self.notes.corrections.items() if reason in made)
+        yield from ((self.telegram_ids[b["user"]], b["amount"]) for b in self.bonuses if b["state"] == "posted")
+        for entry in self.entries:
+            if entry["kind"] in ("writeoff", "recovery"):
+                yield self.telegram_ids[entry["user"]], entry["amount"]
 
     def answers(self):
         """Nothing anybody did stayed without an answer."""
@@ -217,15 +288,16 @@ def _buttons(message):
 
 
 def _telegram(method, servers):
-    """Return {charge id: Stars} of the payments Telegram lists, a page at a time."""
-    found, offset = {}, 0
+    """Return ({charge id: Stars} taken, the same of what went back) as Telegram lists it, a page at a time."""
+    taken, returned, offset = {}, {}, 0
     while True:
         url = f"{servers.telegram_server.url}/bot{TOKEN}/{method}"
         page = requests.post(url, json={"offset": offset, "limit": 100}, timeout=10).json()["result"]["transactions"]
-        found |= {row["id"]: row["amount"] for row in page if "source" in row}
+        taken |= {row["id"]: row["amount"] for row in page if "source" in row}
+        returned |= {row["id"]: row["amount"] for row in page if "receiver" in row}
         offset += len(page)
         if len(page) < 100:
-            return found
+            return taken, returned
 
 
 def verdict(rows, code, said):

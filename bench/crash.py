@@ -36,7 +36,7 @@ QUIET_S = 1.5  # nothing may come up again for so long
 def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
     """Wait until the bot has nothing left to do (`lost`: but wait for KIE); return whether that came."""
     from storage import jobs
-    from storage.tables import Fact, Inbox, Job, Outbox
+    from storage.tables import Charge, Fact, Inbox, Job, Outbox
 
     end, quiet_since = time.monotonic() + patience_s, None
     while time.monotonic() < end:
@@ -47,6 +47,7 @@ def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
                 + Outbox.select().where(Outbox.state == "pending").count()
                 + Job.select().where((Job.state.in_(open_states)) | (Job.delivery == "pending")).count()
                 + Fact.select().count()
+                + Charge.select().where(Charge.refund == "asked").count()
                 + servers.telegram.pending
             )
         quiet_since = None if busy else quiet_since or time.monotonic()

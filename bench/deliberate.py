@@ -143,7 +143,35 @@ def correction(stage, number):
     stage.customer.answer(confirm[0]["message_id"], reason)
 
 
-SCENARIOS = (order, edit, stars, transfer, refusal, correction)
+def _with_a_bonus(stage):
+    """Return a newcomer who has paid in Stars and got the code's bonus for it."""
+    customer = stage.newcomer()
+    stage.admin.make_code()  # or hear that it is there
+    customer.code()
+    customer.stars()
+    customer.answer(1, "By your promo code")
+    return customer
+
+
+def refund(stage, number):
+    """From an admin's confirmation to the Stars that are given back; the bonus goes with the payment."""
+    customer, admin = _with_a_bonus(stage), stage.admin
+    card = admin.answer(admin.say(f"/user {customer.id}"), f"id {customer.id}")
+    confirm = admin.prepare_refund(admin.find("refunds:list:", card["message_id"], f"id {customer.id}"))
+    stage.arm(number, f'"{confirm[2]}"')
+    admin.tap(confirm[0], confirm[2])
+    customer.answer(1, "was taken back")
+
+
+def chargeback(stage, number):
+    """From Telegram's news that the Stars are gone to the payer's; the bonus goes with the payment."""
+    customer = _with_a_bonus(stage)
+    stage.arm(number, '"refunded_payment"')
+    customer.charge_back()
+    customer.answer(1, "was taken back")
+
+
+SCENARIOS = (order, edit, stars, transfer, refusal, correction, refund, chargeback)
 
 
 def kill_everywhere(url, folder, *, plant="", scenarios=SCENARIOS, numbers=None, write=print):

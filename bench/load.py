@@ -1,4 +1,5 @@
-"""A town that uses the bot: customers who pay and order, admins who decide, and what each of them knows afterwards.
+"""A town that uses the bot: customers who pay, order, take money back and want to be forgotten, admins who decide and give
+back, and what each of them knows afterwards.
 
 Everybody acts through the control plane of the local Telegram, waits for the bot's answer, and notes what the outside
 world saw: payments Telegram took, decisions that were tapped, prices that were shown. `bench/books.py` holds these
@@ -25,7 +26,9 @@ ADMINS = (5000000900, 5000000901)
 PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some
 LOOK_S = 0.15  # between two looks of one person
 ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
-GOALS = {ORDER: 4, EDIT: 1, BALANCE: 2, STARS: 2, TRANSFER: 1}
+CODE, CHARGE_BACK, FORGET = "code", "charge_back", "forget"
+GOALS = {ORDER: 8, EDIT: 2, BALANCE: 4, STARS: 4, TRANSFER: 2, CODE: 2, CHARGE_BACK: 2, FORGET: 2}
+PROMO, PERCENT = "TOWN", 10  # the code everybody knows, and what it adds to a top-up
 FROM_WORDS, FROM_PICTURE = "z-image", "nanobanana-edit"  # codes of the models that are ordered
 FAILING_TASKS = 0.1  # a second, with 50 customers: how often KIE lets a task fail
 
@@ -83,6 +86,7 @@ class Notes:
         self.doubtful = set()  # reasons of corrections that the bot said were "done or replaced before"
         self.prices = {}  # prompt → kopecks shown on the button that was tapped
         self.balances = {}  # person id → kopecks in the last answer to /balance
+        self.codes_tried, self.codes_taken = Counter(), Counter()  # person id → how often; the bot's yes may be lost
         self.unanswered = []  # what somebody did without an answer
         self.done = Counter()
 
@@ -184,6 +188,8 @@ class Customer(Human):
         super().__init__(*args, **fields)
         self._count = 0
         self.known = False  # to the bot
+        self.here = threading.RLock()  # nobody is forgotten while an admin is at their card
+        self._charges = []
 
     def arrive(self):
         """Open the bot."""
@@ -220,6 +226,7 @@ class Customer(Human):
         paid = self.telegram.call("POST", f"/people/{self.id}/pay", json=body)  # waits for the pre-checkout's answer
         for charge in paid["charge_ids"]:
             self.notes.paid[charge] = (self.id, amount)
+            self._charges.append(charge)
         self.notes.done[f"{STARS} {paid['state']}"] += 1
 
     def transfer(self):
@@ -234,6 +241,35 @@ class Customer(Human):
         sent = self.person.photo(picture(self.rng.randrange(2**24)))
         self.answer(sent["message_id"])
         self.notes.done[TRANSFER] += 1
+
+    def code(self):
+        """Redeem the code that adds to the next top-up."""
+        self.notes.codes_tried[self.id] += 1
+        if "With your next top-up" in words(self.answer(self.say(f"/promo {PROMO}"))):
+            self.notes.codes_taken[self.id] += 1
+        self.notes.done["codes"] += 1
+
+    def charge_back(self):
+        """Take one of the own payments back, past the bot; one that the bot gives back at that moment is let be."""
+        if self._charges:
+            charge = self._charges.pop(self.rng.randrange(len(self._charges)))
+            try:
+                self.person.refund(charge)
+            except AssertionError as refused:
+                if "404" not in str(refused):
+                    raise
+            else:
+                self.notes.done["chargebacks"] += 1
+
+    def forget(self):
+        """Ask to be forgotten, where nothing is open, and come back."""
+        with self.here:
+            screen = self.answer(self.say("/deleteme"))
+            sure = self.find("privacy:erase:", screen["message_id"])
+            if sure is not None:
+                self.tap(sure[0], sure[2])
+                self.notes.done["forgotten"] += 1
+            self.answer(self.say("/start"))
 
     def order(self):
         """Order a picture from words."""
@@ -319,12 +355,60 @@ class Admin(Human):
             self.tap(message, f"transfer:refuse:{number}:not_found")
         self.notes.done["decisions"] += 1
 
+    def make_code(self):
+        """Make the code that everybody knows."""
+        self.answer(self.say(f"/newpromo {PROMO} {PERCENT}% 100000 999"))
+
     def correct(self):
         """Give some customer a few roubles."""
         customer = self.rng.choice(self._customers)
-        found = self.prepare_correction(customer) if customer.known else None
-        if found is not None:
-            self.confirm_correction(*found)
+        with customer.here:
+            found = self.prepare_correction(customer) if customer.known else None
+            if found is not None:
+                self.confirm_correction(*found)
+
+    def refund(self):
+        """Give some customer's newest payment in Stars back that has not gone back."""
+        self._at_card("refunds:list:", self._give_back)
+
+    def _give_back(self, shown):
+        confirm = self.prepare_refund(shown)
+        if confirm is not None:
+            for _ in range(2):
+                self.tap(confirm[0], confirm[2])
+            self.notes.done["refunds confirmed"] += 1
+
+    def prepare_refund(self, shown):
+        """Go from a card's button to the question of a refund; return its confirm button, or None."""
+        self.tap(shown[0], shown[2])
+        payment = self.find("refunds:ask:", shown[0]["message_id"])
+        if payment is None:
+            return None
+        self.tap(payment[0], payment[2])
+        asked = self.answer(self.say("by mistake"))
+        return self.find("refunds:go:", asked["message_id"])
+
+    def pardon(self):
+        """Sell again to some customer who has taken money back."""
+        self._at_card("users:resume:", self._resume)
+
+    def _resume(self, shown):
+        self.tap(shown[0], shown[2])
+        asked = self.answer(self.say("pardoned"))
+        confirm = self.find("users:ok:", asked["message_id"], "pardoned")
+        if confirm is not None:
+            self.tap(confirm[0], confirm[2])
+            self.notes.done["pardons"] += 1
+
+    def _at_card(self, start, act):
+        """Open some customer's card, and act on its button whose data begins so, if there is one."""
+        customer = self.rng.choice(self._customers)
+        with customer.here:
+            if customer.known:
+                card = self.answer(self.say(f"/user {customer.id}"), f"id {customer.id}")
+                shown = self.find(start, card["message_id"], f"id {customer.id}")
+                if shown is not None:
+                    act(shown)
 
     def prepare_correction(self, customer):
         """Say how much to give to whom; return the confirm button and the reason, None if it did not come to that."""
@@ -377,6 +461,7 @@ class Town:
         """Let everybody arrive and act."""
         for admin in self.admins:
             self._guarded(admin.arrive)
+        self._guarded(self.admins[0].make_code)
         works = [(self._live, one) for one in self.customers] + [(self._administer, one) for one in self.admins]
         self._threads = [threading.Thread(target=work, args=(one,), daemon=True) for work, one in works]
         for thread in [*self._threads, threading.Thread(target=self._weather, daemon=True)]:
@@ -402,8 +487,9 @@ class Town:
     def _administer(self, admin):
         while not self._stopping.is_set():
             self._guarded(admin.decide)
-            if admin.rng.random() < 0.2:
-                self._guarded(admin.correct)
+            for act, share in ((admin.correct, 0.2), (admin.refund, 0.1), (admin.pardon, 0.2)):
+                if admin.rng.random() < share:
+                    self._guarded(act)
             self._pause(admin, 0.7)
         self._guarded(admin.decide)
 

@@ -13,6 +13,7 @@ from core.errors import NotEnoughMoney, OwnCheque, UserError
 RIGHTS = {
     "credit": "money",
     "debit": "money",
+    "collect": "money",
     "block": "people",
     "unblock": "people",
     "resume": "people",
@@ -129,8 +130,18 @@ def _move_money(ctx, data, key, alone=False):
     )
 
 
+def _collect(ctx, found, reason, key):
+    """Take what somebody owes; it may be less by now than what the card said."""
+    entry, _created = ctx.staff.collect(found.id, reason, ctx.user.id, f"collect:{key.partition(':')[2]}", ctx.now)
+    if entry is not None:
+        values = {"amount": entry.amount, "reason": reason, "balance": ctx.ledger.balance(found.id)}
+        ctx.notify(found.id, "acts.told", unique=key, buttons=ctx.bot.trouble(), **values)
+
+
 def _do(ctx, found, act, reason, key):
-    if act == "message":
+    if act == "collect":
+        _collect(ctx, found, reason, key)
+    elif act == "message":
         rows = stored(ctx.bot.trouble())
         ctx.staff.write(found.id, "acts.letter", reason, ctx.user.id, key, ctx.now, buttons=rows)
     elif act == "note":

@@ -70,7 +70,7 @@ def card(ctx, user):
     balance, held = ctx.jobs.balance_and_held(user)
     ctx.edit(
         "users.card",
-        [*_acts(found), way_out("users:find")],
+        [*_acts(found, ctx.ledger.debt(user) and balance), way_out("users:find")],
         name=found.first_name,
         username=f" @{found.username}" if found.username else "",
         id=found.telegram_id or 0,
@@ -105,13 +105,14 @@ def _marks(ctx, found):
     return ctx.say("users.marks", lines=ctx.lines(said)) if said else ""
 
 
-def _acts(found):
+def _acts(found, owes):
     """Return the buttons of a card; those the reader has no right to are not drawn."""
     access = ("users.unblock", "users:unblock") if found.banned else ("users.block", "users:block")
     sales = [button("users.resume", "users:resume", found.id)] if found.sales_paused else []
     lists = [button(f"users.{name}", f"users:{name}", found.id, 0) for name in ("entries", "orders", "topups")]
+    collect = [button("users.collect", "users:collect", found.id)] if owes else []
     return [
-        [button("users.credit", "users:credit", found.id), button("users.debit", "users:debit", found.id)],
+        [button("users.credit", "users:credit", found.id), button("users.debit", "users:debit", found.id), *collect],
         [button("users.message", "users:message", found.id), button("users.note", "users:note", found.id)],
         lists,
         [button("users.refunds", "refunds:list", found.id), button(*access, found.id), *sales],

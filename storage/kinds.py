@@ -110,6 +110,8 @@ SHAPES = (
     Shape("recovery", "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
           state="j.state IN ('succeeded', 'failed', 'cancelled')"
                 " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
+    Shape("recovery", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, state="e.amount < 0",  # taken by the staff
+          when="SUBSTR(e.key, 1, 8) = 'collect:'"),
     Shape("promo", "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
           " AND " + EARNED_BY.format(rule="m.user_id = p.user_id AND EXISTS (SELECT 1 FROM promo q WHERE"
           " q.code = p.promo_id AND q.kind = 'percent' AND m.amount * q.value / 100 = p.amount)")),
@@ -135,6 +137,7 @@ MONEY_ACTS = (
     ("refund", "e.kind = 'refund'"),
     ("credit", "e.kind = 'admin' AND e.amount > 0"),
     ("debit", "e.kind = 'admin' AND e.amount <= 0"),
+    ("collect", "e.kind = 'recovery'"),
 )
 FOLLOWERS = (
     "writeoff",

@@ -158,6 +158,15 @@ def _recover(user_id, back, job_id, now):
             post(user_id, -amount, kind="recovery", key=f"recovery:{job_id}", now=now, ref=f"job:{job_id}")
 
 
+def collect(user_id, *, key, now, actor=None, reason=None):
+    """Take a user's debt from their balance, as far as it goes; return (entry or None, created)."""
+    with transaction():
+        amount = min(balance(user_id, lock=True), debt(user_id))
+        if (entry := Entry.get_or_none(Entry.key == key)) is not None or amount <= 0:
+            return entry, False
+        return post(user_id, -amount, kind="recovery", key=key, now=now, actor=actor, reason=reason)
+
+
 def balance(user_id, lock=False):
     """Return the user's balance in minor units (money on hold is already out of it)."""
     with connection() as db:

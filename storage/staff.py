@@ -51,6 +51,15 @@ def remark(user_id, words, actor_id, now):
     acts.note(actor_id, "note", now, user=user_id, words=words)
 
 
+def collect(user_id, reason, actor_id, key, now):
+    """Take what a user owes from their balance, as far as it goes, once under its key; return (entry or None, created)."""
+    with transaction():
+        entry, created = ledger.collect(user_id, key=key, now=now, actor=actor_id, reason=reason)
+        if created:
+            acts.note(actor_id, "collect", now, user=user_id, words=reason, amount=-entry.amount)
+        return entry, created
+
+
 def block(user_id, banned, reason, actor_id, now):
     """Close or open somebody's access; return the user as it now is."""
     with transaction():

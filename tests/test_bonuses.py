@@ -270,6 +270,14 @@ def test_neither_a_top_up_nor_an_order_made_later_pays_the_debt(start_bot):
     bot.kie.fail()
     bot.forward(120)
     assert bot.balance(alice) == 10_000 and ledger.debt(user_of(bot, alice).id) == spent
+    boss.tap("⚖ Take the debt")
+    boss.send("as agreed")
+    boss.tap("✓ Take it")
+    boss.forge("users:ok:1")
+    assert entries_of(bot, alice)[-1] == ("recovery", -spent) and bot.balance(alice) == 10_000 - spent
+    assert "as agreed" in alice.last and "owes" not in boss.last
+    boss.send("/audit")
+    assert "debt taken" in boss.last
     assert_books_are_right()
 
 
