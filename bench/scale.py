@@ -32,6 +32,7 @@ ROUNDS = 9
 VERIFY_MB = 150  # the mark
 MODEL = "z-image"
 BATCH = 20_000
+SEALS = 2_000
 SCAN = re.compile(r'(?:SCAN|Seq Scan on) "?(\S+?)"?(?:\s|$)')  # as SQLite and PostgreSQL say it
 
 
@@ -98,6 +99,12 @@ def fill(url, users, entries, jobs):
     _write(
         "entry", more, lambda n: (n % users + 2, 1, "bonus", f"more{n}", None, now - n * 90 * day // len(more)), columns
     )
+    with db.transaction() as database:
+        database.execute_sql(
+            "INSERT INTO source (key, user_id, kind, amount, created_at)"
+            " SELECT key, user_id, kind, amount, created_at FROM entry WHERE kind = 'bonus'"
+        )
+    _seal(entries)
     if db.is_postgres():
         with db.connection() as database:
             database.execute_sql("ANALYZE")  # as its autovacuum does; SQLite has nothing of the kind
@@ -106,6 +113,15 @@ def fill(url, users, entries, jobs):
                     f"""SELECT setval(pg_get_serial_sequence('"{table}"', 'id'), (SELECT MAX(id) FROM "{table}"))"""
                 )
     db.disconnect()
+
+
+def _seal(entries):
+    """Seal everything, some entries at a time."""
+    from storage import seals
+
+    last, step = seals.look().entry, max(1, entries // SEALS)
+    for end in (*range(step, last, step), last):
+        seals.seal(seals.Seen(end, 0, 0, ()), datetime.now(UTC))
 
 
 def _write(table, numbers, row, columns):

@@ -32,7 +32,7 @@ def register(bot):
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
-        texts, stars, admins,
+        texts, stars, seals, admins,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
     bot.every(300, "conflicts", note_conflict)
@@ -189,6 +189,12 @@ def stars(bot):
     """Does Telegram's list have every payment in Stars?"""
     missing = bot.returns.unlisted(bot.clock.now() - timedelta(hours=2))
     return ("doctor.stars", {"n": missing}) if missing else None
+
+
+def seals(bot):
+    """Is what people paid and did sealed? The bot that leads does so once a minute."""
+    since = bot.seals.unsealed_since(bot.clock.now())
+    return ("doctor.seals", {"n": int((bot.clock.now() - since) / timedelta(hours=1))}) if since else None
 
 
 def admins(bot):

@@ -137,10 +137,10 @@ AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars",
 
 def _tests(field, postgres):
     column, kind = f'"{field.column_name}"', _storage_class(field)
-    if not field.null:
-        yield f"{column} IS NULL"
     if not postgres:
-        allowed = "integer" if kind == "boolean" else kind
-        yield f"typeof({column}) NOT IN ('{allowed}', 'null')"
+        other = f"typeof({column}) <> '{'integer' if kind == 'boolean' else kind}'"
+        yield f"{column} IS NOT NULL AND {other}" if field.null else other
+    elif not field.null:
+        yield f"{column} IS NULL"
     if kind == "integer" and field.column_name in AMOUNTS:
         yield f"{column} NOT BETWEEN -{MOST} AND {MOST}"

@@ -19,20 +19,25 @@ COLUMNS = {  # of what is sealed, for ever in this order; the last words stand f
     "act": "id:number actor_id:number what:text user_id:number ref:text digest:text amount:number created_at:number"
     " own:flag",
 }
-AS_TEXT = {
-    "number": "CAST({0} AS TEXT)",
-    "text": "LENGTH({0}) || ':' || {0}",
-    "flag": "CASE WHEN {0} THEN '1' ELSE '0' END",  # a cast would say 1 in one database and true in the other
+MARKS = {"number": "%s", "text": "%s:%s", "flag": "%s"}
+VALUES = {
+    "number": "{0}",
+    "text": "LENGTH({0}), {0}",
+    "flag": "CASE WHEN {0} THEN 1 ELSE 0 END",  # as it is, one database would say 1 and the other true
 }
+FIRST = "0" * 64  # what the first seal has for the hash of the one before
 PAGE = 5000  # rows read at once for a seal
 
 
-def _line(table):
-    """Return the SQL of a row as one text, the same in both databases; texts carry their length, so none can hide."""
-    parts = []
-    for name, kind in (column.split(":") for column in COLUMNS[table].split()):
-        parts.append(f"COALESCE({AS_TEXT[kind].format(name)}, '-')")
-    return " || ' ' || ".join(parts)
+def _line(table, postgres):
+    """Return the SQL of a row as one text, the same in both databases.
+
+    Texts carry their length, so that none can hide in another; what is NULL is empty, and an empty text has a length.
+    """
+    columns = [column.split(":") for column in COLUMNS[table].split()]
+    marks = " ".join(MARKS[kind] for _name, kind in columns)
+    values = ", ".join(VALUES[kind].format(name) for name, kind in columns)
+    return f"{'format' if postgres else 'printf'}('{marks}', {values})"
 
 
 class Seen(NamedTuple):
@@ -91,7 +96,7 @@ def _ended(seen):
 
 def seal(seen, now):
     """Seal up to what was seen; return the seal, or None when there is nothing new or somebody else has gone on."""
-    last = newest() or Seal(id=0, entry=0, act=0, hash="")
+    last = newest() or Seal(id=0, entry=0, act=0, hash=FIRST)
     entry, act = max(seen.entry, last.entry), max(seen.act, last.act)
     if (entry, act) == (last.entry, last.act):
         return None
@@ -116,8 +121,10 @@ def _begin(previous, number, made_at, entry, act):
 
 def _pages(table, first, end):
     """Yield the lines after row `first` up to row `end`, some at a time."""
-    mark = "%s" if is_postgres() else "?"
-    query = f"SELECT id, {_line(table)} FROM {table} WHERE id > {mark} AND id <= {mark} ORDER BY id LIMIT {PAGE}"
+    postgres = is_postgres()
+    mark = "%s" if postgres else "?"
+    line = _line(table, postgres).replace("%", "%%" if postgres else "%")  # the driver takes one of two away
+    query = f"SELECT id, {line} FROM {table} WHERE id > {mark} AND id <= {mark} ORDER BY id LIMIT {PAGE}"
     while True:
         with connection() as db:
             rows = db.execute_sql(query, (first, end)).fetchall()
@@ -164,7 +171,7 @@ def unsealed_since(now, longer_than=timedelta(hours=1)):
 def broken(engine):
     """Walk the seals; yield (promise, the seal and its minute) for every one that does not hold."""
     entries, acts = _Lines(engine, "entry"), _Lines(engine, "act")
-    number, hash_, bounds = 0, "", (0, 0)
+    number, hash_, bounds = 0, FIRST, (0, 0)
     for rows in engine.stream("SELECT id, entry, act, previous, hash, made_at FROM seal ORDER BY id"):
         for seal_id, entry, act, previous, stored, made_at in rows:
             if not all(isinstance(value, int) for value in (seal_id, entry, act, made_at)):
@@ -191,7 +198,8 @@ class _Lines:
     """The lines of a table in the order of their ids, taken up to one id after the other."""
 
     def __init__(self, engine, table):
-        line = _line(table) if engine.postgres else f"CAST({_line(table)} AS BLOB)"  # bytes: nothing to decode
+        line = _line(table, engine.postgres)
+        line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes: nothing to decode
         self._batches = engine.stream(f"SELECT id, {line} FROM {table} ORDER BY id")
         self._rows, self._at = [], 0
 

@@ -141,7 +141,7 @@ class Seal(Table):
     id = IdField()  # 1, 2, 3 … without a gap
     entry = BigIntegerField()  # the last entry and the last act it covers
     act = BigIntegerField()
-    previous = TextField(unique=True)  # the hash of the seal before; empty for the first
+    previous = TextField(unique=True)  # the hash of the seal before; zeros for the first
     hash = TextField()
     made_at = UtcField()
 

@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +186,173 @@ def test_a_spoilt_backup_is_refused_and_leaves_nothing(lived_in, empty, tmp_path
     engine = open_engine(empty)
     assert not any(engine.count(table) for table in engine.tables() if table != "schema_migration")
     engine.close()
+
+
+def lines_of(path):
+    """Return the lines of a backup."""
+    return gzip.decompress(path.read_bytes()).decode().splitlines()
+
+
+def packed(lines):
+    """Return lines as a file whose checksum is right."""
+    return gzip.compress(("\n".join(lines) + "\n").encode())
+
+
+def stored(lines, changed):
+    """Return lines as a file that is not compressed, and then `changed` under the old checksum."""
+    data = ("\n".join(lines) + "\n").encode()
+    whole = gzip.compress(data, compresslevel=0)
+    old, new = changed(data)
+    assert len(old) == len(new) and whole.count(old) == 1
+    return whole.replace(old, new)
+
+
+def a_figure(data):
+    """Return a top-up's price in a row, and a higher one of the same length."""
+    row = next(line for line in data.split(b"\n") if b"test money" in line or b'"admin", "test:' in line)
+    return row, row.replace(b", 100000, ", b", 900000, ")
+
+
+def flipped(data, place):
+    """Return bytes with one bit flipped."""
+    return data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :]
+
+
+def after(lines, word):
+    """Return the place of the first line with a word."""
+    return next(place for place, line in enumerate(lines) if word in line)
+
+
+def with_more_money(lines):
+    """Return the lines with an entry raised, as somebody does who packs the file again."""
+    place = after(lines, '"admin", "test:')
+    return [*lines[:place], lines[place].replace(", 100000, ", ", 900000, "), *lines[place + 1 :]]
+
+
+def with_one_twice(lines, word):
+    """Return the lines with the first line with a word repeated."""
+    place = after(lines, word)
+    return [*lines[:place], lines[place], *lines[place:]]
+
+
+def without_seal(lines):
+    """Return the lines without the one seal."""
+    place = after(lines, '{"table": "seal"')
+    return [*lines[: place + 1], *lines[place + 2 :]]
+
+
+def tables_in(url):
+    """Return the tables of a database; a SQLite file may not have been made at all."""
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+        return []
+    with closing(open_engine(url)) as engine:
+        return engine.tables()
+
+
+SPOILT = {
+    "half a file": lambda whole, lines: whole[: len(whole) // 2],
+    "a tenth of a file": lambda whole, lines: whole[: len(whole) // 10],
+    "a cut trailer": lambda whole, lines: whole[:-8],
+    "half a trailer": lambda whole, lines: whole[:-3],
+    "a flipped bit in the middle": lambda whole, lines: flipped(whole, len(whole) // 2),
+    "a flipped bit near the end": lambda whole, lines: flipped(whole, len(whole) - 40),
+    "a flipped bit of the checksum": lambda whole, lines: flipped(whole, len(whole) - 6),
+    "a figure changed under the old checksum": lambda whole, lines: stored(lines, a_figure),
+    "a figure changed, packed again": lambda whole, lines: packed(with_more_money(lines)),
+    "a repeated row": lambda whole, lines: packed(with_one_twice(lines, "hold:1")),
+    "a repeated table": lambda whole, lines: packed(with_one_twice(lines, '{"table": "entry"')),
+    "a repeated end": lambda whole, lines: packed([*lines, lines[-1]]),
+    "a second backup behind the first": lambda whole, lines: packed([*lines, *lines]),
+    "no end": lambda whole, lines: packed(lines[:-1]),
+    "a missing seal": lambda whole, lines: packed(without_seal(lines)),
+    "a missing seal that nobody counts": lambda whole, lines: packed(
+        [without_seal(lines)[0].replace('"seal": 1', '"seal": 0', 1), *without_seal(lines)[1:]]
+    ),
+    "no line at all": lambda whole, lines: packed([]),
+    "a row of words": lambda whole, lines: packed([*lines[:3], '["x"]', *lines[3:]]),
+    "a row that is no row": lambda whole, lines: packed([*lines[:3], "7", *lines[3:]]),
+    "a line that is no JSON": lambda whole, lines: packed([*lines[:3], "{", *lines[3:]]),
+    "nested without end": lambda whole, lines: packed([*lines[:3], "[" * 100_000, *lines[3:]]),
+    "a header with half of it": lambda whole, lines: packed(['{"format": 1}', *lines[1:]]),
+    "rubbish": lambda whole, lines: b"rubbish",
+    "an empty file": lambda whole, lines: b"",
+    "rubbish behind it": lambda whole, lines: whole + b"rubbish",
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_refused_file_leaves_an_empty_database_and_the_good_one_goes_in_afterwards(sealed, name, tmp_path, capsys):
+    """Each refusal is a sentence, in which the file is named; nothing of the tables is left."""
+    good, empty, settings = sealed
+    bad = tmp_path / "bad.gz"
+    bad.write_bytes(SPOILT[name](good.read_bytes(), lines_of(good)))
+    code, said = run("restore", str(bad), settings | {"DATABASE_URL": empty}, capsys)
+    assert code == 1 and "Traceback" not in said and len(said.strip().splitlines()) == 1, said
+    assert tables_in(empty) == []
+    code, said = run("restore", str(good), settings | {"DATABASE_URL": empty}, capsys)
+    assert code == 0 and "0 differences" in said, said
+
+
+@pytest.fixture
+def sealed(start_bot, empty, tmp_path, capsys):
+    """A good backup with seals in it, an empty database, and the settings of commands."""
+    bot = start_bot()
+    alice = bot.rich()
+    order(bot, alice)
+    bot.forward(180)
+    settings = environ(bot, tmp_path)
+    run("backup", str(tmp_path / "good.gz"), settings, capsys)
+    bot.stop()
+    return tmp_path / "good.gz", empty, settings
+
+
+def test_books_that_do_not_balance_are_not_restored_nor_moved(sealed, tmp_path, capsys):
+    good, empty, settings = sealed
+    db.connect(settings["DATABASE_URL"])
+    with db.transaction() as connection:
+        connection.execute_sql("UPDATE account SET balance = balance + 1")
+    run("backup", str(tmp_path / "cooked.gz"), settings, capsys)
+    for name, argument, more in (
+        ("restore", str(tmp_path / "cooked.gz"), {"DATABASE_URL": empty}),
+        ("move", empty, {}),
+    ):
+        code, said = run(name, argument, settings | more, capsys)
+        assert code == 1 and "a balance is the sum of its entries" in said and "Traceback" not in said, said
+        assert tables_in(empty) == []
+    assert run("restore", str(good), settings | {"DATABASE_URL": empty}, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("place", ["/proc/none/b.gz", "{folder}", "{folder}/file/b.gz", "{folder}/" + "x" * 300])
+def test_a_backup_to_a_place_that_cannot_be_written_is_a_sentence_and_leaves_no_file(sealed, tmp_path, capsys, place):
+    _good, _empty, settings = sealed
+    (tmp_path / "file").write_text("in the way")
+    before = sorted(path for path in tmp_path.rglob("*") if path.suffix in (".gz", ".part"))
+    code, said = run("backup", place.format(folder=tmp_path), settings, capsys)
+    assert code == 1 and "cannot be written" in said and "Traceback" not in said, said
+    assert sorted(path for path in tmp_path.rglob("*") if path.suffix in (".gz", ".part")) == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://root@localhost/bot", "sqlite:////proc/none/bot.db", "postgresql://x@127.0.0.1:1/none", "nonsense", ""],
+)
+@pytest.mark.parametrize("name", ["restore", "move"])
+def test_a_database_that_cannot_be_is_a_sentence(sealed, capsys, name, url):
+    good, _empty, settings = sealed
+    if name == "restore" and not url.startswith(("sqlite", "postgres")):
+        pytest.skip("the settings refuse it before")
+    if name == "move" and {url[:6], settings["DATABASE_URL"][:6]} == {"sqlite"}:
+        pytest.skip("refused as a copy of files")
+    argument, more = (str(good), {"DATABASE_URL": url}) if name == "restore" else (url, {})
+    code, said = run(name, argument, settings | more, capsys)
+    assert code == 1 and "Traceback" not in said and said.strip(), said
+
+
+def test_a_file_that_is_not_there_or_is_a_folder_is_told_so(sealed, tmp_path, capsys):
+    _good, empty, settings = sealed
+    for path in (tmp_path / "none.gz", tmp_path):
+        code, said = run("restore", str(path), settings | {"DATABASE_URL": empty}, capsys)
+        assert code == 1 and f"{path} is not a backup" in said and "Traceback" not in said, said
 
 
 def test_a_file_that_is_no_backup_is_told_so(empty, tmp_path, servers):

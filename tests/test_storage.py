@@ -257,7 +257,7 @@ def test_a_database_of_a_newer_version_is_not_touched(url):
 
 CHANGES = [
     "UPDATE entry SET amount = amount + 1",
-    "UPDATE entry SET reason = 'x'",
+    "UPDATE entry SET digest = 'x'",
     "DELETE FROM entry",
 ]
 INSERT = "INTO entry (id, user_id, amount, kind, key, created_at) VALUES (1, 1, 9, 'bonus', 'start', 0)"
