@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import requests  # noqa: E402
 
-from bench.contest import Server, databases, machine, ours  # noqa: E402
+from bench.contest import Server, databases, machine, ours, wait_until  # noqa: E402
 from bench.process import Process, free_port  # noqa: E402
 from demo.kit import Telegram  # noqa: E402
 
@@ -159,6 +159,14 @@ class Target:
         more = {"PORT": str(self.port), "ADMIN_IDS": str(ADMIN), "FLOOD_MESSAGES": "1000000"}
         self.process = Process(environ | more, folder / "bot.log")
         self.process.start()
+        wait_until(self.is_ready, "the start", 60)
+
+    def is_ready(self):
+        """Tell whether it leads."""
+        try:
+            return "bot_inbox" in self.figures()
+        except requests.ConnectionError:
+            return False
 
     def figures(self):
         """Return {name: number} of the bot's metrics; it raises when the bot is gone."""
