@@ -102,7 +102,7 @@ def broken(rng, update):
         place = rng.choice(list(containers(update)))
         act = rng.randrange(10)
         if isinstance(place, list):
-            place.append(rng.choice(VALUES))
+            place.append(copy.deepcopy(rng.choice(VALUES)))
         elif place and act < 6:
             place[rng.choice(list(place))] = copy.deepcopy(rng.choice(VALUES))
         elif place and act < 8:
@@ -185,7 +185,7 @@ def throw(kind, count, seed):
             telegram = Telegram(server.url)
             target = Target(server, addresses["ours"], folder)
             telegram.person("Boss", id=ADMIN, language_code="en").send("/start")
-            innocent = Innocent(telegram)
+            innocent = Innocent(Telegram(server.url))
             innocent.start()
             source, began = seeds(rng, routes()), time.monotonic()
             for number in range(count):
