@@ -47,6 +47,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/scale.py --database postgresql
 	$(BIN)/python bench/broadcast.py
+	$(BIN)/python bench/fuzz_updates.py
 	$(BIN)/python bench/failover.py
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/network.py

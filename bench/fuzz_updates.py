@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import requests  # noqa: E402
 
-from bench.contest import Server, databases, machine, ours  # noqa: E402
+from bench.contest import Server, databases, machine, ours, wait_until  # noqa: E402
 from bench.process import Process, free_port  # noqa: E402
 from demo.kit import Telegram  # noqa: E402
 
@@ -102,7 +102,7 @@ def broken(rng, update):
         place = rng.choice(list(containers(update)))
         act = rng.randrange(10)
         if isinstance(place, list):
-            place.append(rng.choice(VALUES))
+            place.append(copy.deepcopy(rng.choice(VALUES)))
         elif place and act < 6:
             place[rng.choice(list(place))] = copy.deepcopy(rng.choice(VALUES))
         elif place and act < 8:
@@ -159,6 +159,14 @@ class Target:
         more = {"PORT": str(self.port), "ADMIN_IDS": str(ADMIN), "FLOOD_MESSAGES": "1000000"}
         self.process = Process(environ | more, folder / "bot.log")
         self.process.start()
+        wait_until(self.is_ready, "the start", 60)
+
+    def is_ready(self):
+        """Tell whether it leads."""
+        try:
+            return "bot_inbox" in self.figures()
+        except requests.ConnectionError:
+            return False
 
     def figures(self):
         """Return {name: number} of the bot's metrics; it raises when the bot is gone."""
@@ -177,7 +185,7 @@ def throw(kind, count, seed):
             telegram = Telegram(server.url)
             target = Target(server, addresses["ours"], folder)
             telegram.person("Boss", id=ADMIN, language_code="en").send("/start")
-            innocent = Innocent(telegram)
+            innocent = Innocent(Telegram(server.url))
             innocent.start()
             source, began = seeds(rng, routes()), time.monotonic()
             for number in range(count):

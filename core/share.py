@@ -44,6 +44,8 @@ class Shared(Updates):
 
     def adopt(self, now):
         """Ask for the chats whose oldest update nobody has in hand: it is new, or its copy has died."""
+        if self._left and not self._can_write():
+            return  # what was said before the write that failed is not said at every look
         self._give_back()
         for lane in claims.waiting(now):
             self._call(lane)

@@ -31,7 +31,7 @@ def sizes():
         return {table.__name__: table.select().count() for table in BOUNDED}
 
 
-def week(bot, boss, people):
+def traffic(bot, boss, people):
     """Have people do what leaves rows behind."""
     alice, bob = people
     order(bot, alice)
@@ -52,15 +52,15 @@ def test_a_years_traffic_leaves_the_tables_bounded(start_bot, monkeypatch, tmp_p
     bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, boom=BOOM), FLOOD_MESSAGES="1000000")
     boss, people = bot.admin(), (bot.rich("Alice", "100000"), bot.rich("Bob"))
     seen = []
-    for _ in range(26):
-        week(bot, boss, people)
-        bot.clock.forward(14 * DAY_S)
+    for _month in range(12):
+        traffic(bot, boss, people)
+        bot.clock.forward(30 * DAY_S)
         bot.pump()
         seen.append(sizes())
     assert seen[-1] == seen[1], "after a year as after a month"
     assert sum(seen[-1].values()) <= 5, seen[-1]
     with db.connection():
-        assert Broadcast.select().count() == 26
+        assert Broadcast.select().count() == 12
     assert broadcasts.progress(1) == {"sent": 3} and "Sent 3 of 3" in shown(bot, boss, 1)
     assert_books_are_right()
 
