@@ -1,7 +1,4 @@
-"""Bad input: whatever people send or forge gets a clear answer, changes nothing it should not, and never ends in silence.
-
-Criterion 9 of the acceptance list.
-"""
+"""Bad input: whatever people send or forge gets a clear answer, changes nothing it should not, and never ends in silence."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""Broadcasts (lessons: criterion 19): copied as sent, to whom it was meant, at Telegram's pace, to nobody twice."""
+"""Broadcasts: copied as sent, to whom it was meant, at Telegram's pace, to nobody twice."""
 
 import threading
 

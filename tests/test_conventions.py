@@ -341,6 +341,23 @@ def readable():
     return [(path, path.read_text(encoding="utf-8")) for path in tracked() if path.suffix in TEXTUAL]
 
 
+DOCUMENT = re.compile(r"(?<![\w./])[\w./-]*\b[\w-]+\.md\b")
+ELSEWHERES = re.compile(r"\b(?:[Cc]riteri(?:on|a) \d|[Ll]essons? [A-Z]?\d|[Hh]oles? \d|acceptance list)")
+
+
+def test_only_documents_that_are_there_are_named():
+    """A stranger can look up what code, tests and documents point at."""
+    there = {path.name for path in tracked()}
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, text in readable()
+        if path.suffix in (".py", ".md") and path != Path(__file__)
+        for name in [*DOCUMENT.findall(text), *ELSEWHERES.findall(text)]
+        if Path(name).name not in there and Path(name).name != ".md"
+    ]
+    assert not gone, "\n".join(gone)
+
+
 def test_16_no_secret_no_machine_and_no_registry_is_named_in_the_repository():
     found = []
     for path, text in readable():

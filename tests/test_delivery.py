@@ -77,7 +77,7 @@ def last_kind(person):
     return kinds(person)[-1]
 
 
-# by kind (criterion 13)
+# by kind
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_picture_that_telegram_refuses_is_uploaded_sent_as_a_file_or_linked(st
 
 
 def test_a_page_in_place_of_the_picture_is_not_sent_and_the_picture_comes_when_it_is_there(start_bot, shelf):
-    """Criterion 13: HTML page returned instead of media is not sent as a photo."""
+    """HTML page returned instead of media is not sent as a photo."""
     bot = start_bot()
     alice = bot.rich()
     url = shelf("r.png", "text/html; charset=utf-8", HTML)
@@ -175,7 +175,7 @@ def test_a_result_in_words_keeps_its_signs_and_the_words_about_it_keep_theirs(st
 
 @pytest.mark.parametrize("length", [3500, 3501, 20_000])
 def test_words_that_do_not_fit_a_message_come_as_a_file_and_none_is_missing(start_bot, length):
-    """Lessons P8: text results lost; criterion 17."""
+    """A result that is a text is a result."""
     bot = start_bot()
     alice = bot.rich()
     finish_with(bot, alice, text="я" * length, model="suno-lyrics")
@@ -232,7 +232,7 @@ def test_an_address_that_is_gone_already_is_handed_on_rather_than_lost(start_bot
 
 @pytest.mark.parametrize("kind", ["drop", "garbage"])
 def test_an_answer_that_never_came_makes_the_result_go_out_again_and_costs_nothing(start_bot, kind):
-    """Criterion 3. Unknown outcome: twice in the chat is better than never, and the charge is apart."""
+    """Unknown outcome: twice in the chat is better than never, and the charge is apart."""
     bot = start_bot()
     alice = bot.rich()
     bot.telegram.fail_next("sendPhoto", kind)
@@ -255,7 +255,7 @@ def test_a_telegram_in_trouble_gets_the_result_later_and_once(start_bot, kind):
 
 
 def test_who_has_blocked_the_bot_pays_for_what_was_made_and_gets_it_on_coming_back(start_bot):
-    """Lessons M2: one job charged 60 times when the user has blocked the bot."""
+    """Seen in other bots: one job charged 60 times when the user has blocked the bot."""
     bot = start_bot()
     alice = bot.rich()
     bot.kie.settings(hold=True)
@@ -292,7 +292,7 @@ def test_one_slow_chat_does_not_hold_back_the_others(start_bot):
 
 
 def test_a_result_is_sent_again_by_what_telegram_stored_long_after_kie_forgot_it(start_bot):
-    """design.md 6: file ids are stored, and history re-sends by them."""
+    """File ids are stored, and history re-sends by them."""
     bot = start_bot()
     alice = bot.rich()
     job = order(bot, alice)
@@ -373,7 +373,7 @@ def test_an_original_that_can_not_be_had_just_now_is_said_to_come_later(start_bo
 
 
 def test_the_next_screen_is_below_the_result_and_the_progress_message_is_gone(start_bot):
-    """screens.md: results are sent anew, the progress message goes away."""
+    """Results are sent anew, the progress message goes away."""
     bot = start_bot()
     alice = bot.rich()
     order(bot, alice)

@@ -122,7 +122,7 @@ def test_all_copies_show_the_decision_also_those_not_sent_yet(start_bot):
 
 
 def test_the_same_picture_sent_again_smaller_and_by_somebody_else_is_pointed_out(start_bot):
-    """Lessons M9: the image, not the file id."""
+    """The image, not the file id."""
     bot = start_bot()
     boss, alice, eve = bot.admin(), bot.user(), bot.user("Eve")
     transfer(alice, "300 ₽", screenshot(300, "22.11.2026 12:03"))

@@ -112,7 +112,7 @@ def test_the_command_prints_a_line_for_each_check_and_fails_when_something_is_wr
 
 
 def test_sqlite_on_a_disk_that_goes_with_its_container_is_a_loud_warning(start_bot, monkeypatch, caplog):
-    """Lessons D6: balances were gone after each deploy. RENDER is what that platform sets; its disks are mounts."""
+    """Seen in other bots: balances were gone after each deploy. RENDER is what that platform sets; its disks are mounts."""
     monkeypatch.setenv("RENDER", "true")
     bot = start_bot()
     if db.is_postgres():

@@ -1,6 +1,6 @@
 """Two real processes on one database: the leader is killed, replaced, loses its server; and two bots with one token.
 
-A short form of `bench/failover.py`. Criterion 15.
+A short form of `bench/failover.py`.
 """
 
 import logging

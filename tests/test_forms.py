@@ -1,7 +1,4 @@
-"""The card as a form: choices with their prices, answers checked as they come, dialogues that end when they should.
-
-Criteria 10 and 11 of the acceptance list.
-"""
+"""The card as a form: choices with their prices, answers checked as they come, dialogues that end when they should."""
 
 import pytest
 

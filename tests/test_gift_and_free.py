@@ -1,4 +1,4 @@
-"""The welcome gift and the free orders of a day (lessons: criterion 7)."""
+"""The welcome gift and the free orders of a day."""
 
 from storage import audit
 

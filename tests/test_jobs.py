@@ -55,7 +55,7 @@ def queue_up(bot, person, *prompts):
         jobs.order(user.id, draft.id, draft.version, now=now, usual_s=15, limit=jobs_limit, starts=jobs_limit)
 
 
-# the arrows (design.md 6)
+# the arrows
 
 STATES = ("queued", "submitting", "lost", "running", "succeeded", "failed", "cancelled")
 RESULT = {"urls": ["https://files.test/1.png"], "text": None}
@@ -208,7 +208,7 @@ def test_the_place_in_the_queue_is_shown_and_gets_smaller(start_bot):
 
 
 def test_an_order_that_meets_a_busy_kie_keeps_its_money_on_hold_and_is_made_later(start_bot):
-    """kie-api.md 1.4: 429 is rejected, not queued; ours waits."""
+    """429 is rejected, not queued; ours waits."""
     bot = start_bot()
     alice = bot.rich()
     bot.kie.trouble("create", "429", times=3)
@@ -221,7 +221,7 @@ def test_an_order_that_meets_a_busy_kie_keeps_its_money_on_hold_and_is_made_late
 
 
 def test_a_person_has_so_many_orders_at_once_and_not_one_more(start_bot):
-    """Lessons M21: counted as rows, so a restart changes nothing."""
+    """Counted as rows, so a restart changes nothing."""
     bot = start_bot(USER_JOBS="3")
     bot.kie.settings(hold=True)
     alice = bot.rich()
@@ -322,7 +322,7 @@ def test_somebody_elses_order_can_not_be_cancelled_or_looked_at(start_bot):
     assert "a fox" not in texts(eve)
 
 
-# restarts (criterion 14)
+# restarts
 
 
 def test_a_queued_order_survives_a_restart(start_bot):
@@ -410,7 +410,7 @@ def test_the_patience_with_a_lost_order_is_not_renewed_by_restarts(start_bot):
 
 
 def test_a_result_that_could_not_be_sent_before_the_restart_is_sent_after_it_without_a_second_charge(start_bot):
-    """Criterion 3: sending fails → no second charge, re-delivery possible."""
+    """Sending fails → no second charge, re-delivery possible."""
     bot = start_bot()
     alice = bot.rich()
     bot.telegram.fail_next("sendPhoto", "502", times=100)
@@ -426,7 +426,6 @@ def test_a_result_that_could_not_be_sent_before_the_restart_is_sent_after_it_wit
 
 
 def test_an_open_card_survives_a_restart_and_can_be_confirmed(start_bot):
-    """Lessons D4."""
     bot = start_bot()
     alice = bot.rich()
     card(alice, prompt="a fox before the restart")
@@ -498,7 +497,7 @@ def test_a_callback_brings_the_result_at_once(public_bot):
 
 @pytest.mark.parametrize("kind", ["twice", "late", "early", "never", "bad-signature", "stale", "unknown-task"])
 def test_whatever_a_callback_says_the_result_comes_once_and_is_charged_once(public_bot, kind):
-    """Criterion 3: success delivered twice → one charge. What the poll reads counts."""
+    """Success delivered twice → one charge. What the poll reads counts."""
     bot = public_bot
     bot.kie.settings(callback_key="secret")
     alice = bot.rich()
@@ -581,7 +580,7 @@ def test_a_strangers_call_changes_nothing_and_learns_nothing(public_bot):
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"data": 5}', b"\xff", b'{"data": {"taskId": 7}}'])
 def test_a_callback_with_a_body_that_is_none_is_answered_like_any_other(public_bot, body):
-    """Lessons P9: a strict parser made KIE come again and again."""
+    """Seen in other bots: a strict parser made KIE come again and again."""
     bot = public_bot
     bot.kie.settings(hold=True)
     alice = bot.rich()
@@ -761,7 +760,7 @@ def test_a_woken_task_is_looked_at_at_once_and_an_unknown_one_is_none_of_ours():
 
 
 def test_a_thousand_running_jobs_need_no_more_threads_than_the_pool_has():
-    """kie-api.md and the design: no thread and no sleep a job."""
+    """No thread and no sleep a job."""
     import threading
 
     board = Board()
@@ -802,7 +801,7 @@ def test_an_order_is_told_the_usual_time_as_it_was_learnt(start_bot):
 
 
 def test_a_metered_order_is_charged_what_kie_took_and_the_rest_comes_back(start_bot):
-    """design.md 5: the quote is an upper bound, shown as such."""
+    """The quote is an upper bound, shown as such."""
     bot = start_bot()
     alice = bot.rich()
     card(alice, "a short sentence", "tts-turbo")

@@ -161,7 +161,7 @@ def test_a_create_that_kie_answers_badly_ends_as_the_table_says(start_bot, day):
 
 @pytest.mark.parametrize("day", UNKNOWN, ids=name)
 def test_a_create_without_an_answer_is_never_repeated_and_its_money_waits(start_bot, day):
-    """Lessons M22. The hold stays until patience is over: half an hour."""
+    """The hold stays until patience is over: half an hour."""
     bot = start_bot()
     alice, boss = bot.rich(), bot.admin()
     bot.kie.trouble("create", day.kind)
@@ -182,14 +182,14 @@ def test_a_create_without_an_answer_is_never_repeated_and_its_money_waits(start_
 
 @pytest.mark.parametrize("day", FATES, ids=name)
 def test_a_task_that_fails_gives_the_money_back_and_says_why(start_bot, day):
-    """Criterion 3: provider says fail → no charge, reason shown, a way on."""
+    """Provider says fail → no charge, reason shown, a way on."""
     bot = start_bot()
     check(bot, day, *live_through(bot, day, "create"))
 
 
 @pytest.mark.parametrize("day", AT_POLL, ids=name)
 def test_a_poll_that_goes_wrong_never_fails_the_job(start_bot, day):
-    """Lessons D1; only a success that stays empty for a minute is given up."""
+    """Only a success that stays empty for a minute is given up."""
     bot = start_bot()
     check(bot, day, *live_through(bot, day, "poll"))
 
@@ -219,7 +219,7 @@ def test_a_result_in_words_from_a_model_of_pictures_still_arrives(start_bot):
 
 
 def test_a_task_that_never_ends_is_given_up_at_its_deadline_and_its_late_result_is_free_and_comes_once(start_bot):
-    """Lessons D3. z-image: 15 minutes; the late look is hourly."""
+    """z-image: 15 minutes; the late look is hourly."""
     bot = start_bot()
     alice = bot.rich()
     bot.kie.trouble("create", "stall")
@@ -272,7 +272,7 @@ def test_a_late_result_is_not_looked_for_beyond_a_day(start_bot):
 
 @pytest.mark.parametrize("kind", ["402", "433", "500-credits"])
 def test_without_credits_sales_pause_the_admins_hear_it_once_and_sales_go_on_by_themselves(start_bot, kind):
-    """kie-api.md 1.4: 402 and 433 → release, tell the operator, pause sales."""
+    """402 and 433 → release, tell the operator, pause sales."""
     bot = start_bot()
     people, boss = [bot.rich(f"P{number}") for number in range(4)], bot.admin()
     bot.kie.settings(credits=3)
@@ -372,7 +372,6 @@ def test_an_upload_that_keeps_failing_ends_the_order_before_kie_is_asked_to_make
 
 
 def test_kie_never_sees_an_address_that_carries_the_token(start_bot):
-    """kie-api.md trap 11."""
     bot = start_bot()
     alice = bot.rich()
     order_an_edit(bot, alice)
@@ -394,7 +393,7 @@ def test_a_file_kie_can_not_fetch_is_uploaded_anew_once(start_bot):
 
 
 def test_nothing_that_goes_wrong_says_a_word_of_kies_or_of_ours_to_the_person(start_bot):
-    """Lessons S13: raw errors, codes and names of settings stay in the log."""
+    """Raw errors, codes and names of settings stay in the log."""
     bot = start_bot()
     alice = bot.rich()
     for kind in ("402", "422-model", "500", "500-moderation", "drop", "501-failed", "422-blank"):

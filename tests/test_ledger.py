@@ -46,7 +46,7 @@ def keys(user):
 
 
 def test_an_entry_moves_the_balance_once_however_often_it_is_posted(alice):
-    """Criterion 5: the second post finds the first one's entry, as it stands."""
+    """The second post finds the first one's entry, as it stands."""
     first, created = ledger.post(alice, 500, kind="bonus", key="bonus:1", now=NOW, ref="r", reason="hello")
     again, created_again = ledger.post(alice, 700, kind="bonus", key="bonus:1", now=NOW + timedelta(days=1))
     assert (created, created_again) == (True, False)
@@ -68,7 +68,7 @@ def test_a_key_that_stands_for_something_else_is_a_bug_and_moves_nothing(alice, 
 
 @pytest.mark.parametrize("amount", [0.1, 1.0, Decimal(5), "5", None, True, float("nan"), float("inf")])
 def test_an_amount_that_is_no_whole_number_is_refused(alice, amount):
-    """Criterion 4: no floats in money, nothing non-finite."""
+    """No floats in money, nothing non-finite."""
     with pytest.raises(TypeError):
         ledger.post(alice, amount, kind="bonus", key="k", now=NOW)
     assert keys(alice) == [("start", 1000)]
@@ -80,7 +80,7 @@ def test_an_unknown_kind_is_refused(alice):
 
 
 def test_a_hold_or_a_charge_below_zero_can_not_be_made(alice):
-    """Criterion 4, and lessons M15: add −1000 → −1000."""
+    """A sign in the wrong place must not turn a credit into a debit: −1000 stays −1000."""
     for attempt in (
         lambda: ledger.hold(alice, -5, job_id=1, now=NOW),
         lambda: ledger.capture(alice, 100, -1, job_id=1, now=NOW),
@@ -121,7 +121,7 @@ def test_a_capture_charges_the_hold_and_gives_the_rest_back(alice):
 
 @pytest.mark.parametrize("first", ["capture", "release"])
 def test_a_hold_is_settled_once_whichever_way_comes_first(alice, first):
-    """design.md 5: capture and release exclude each other under one key."""
+    """Capture and release exclude each other under one key."""
     ways = {
         "capture": lambda: ledger.capture(alice, 300, 300, job_id=1, now=NOW),
         "release": lambda: ledger.release(alice, 300, job_id=1, now=NOW),
@@ -154,7 +154,7 @@ def test_a_forced_debit_that_the_balance_covers_writes_nothing_off(alice):
 
 
 def test_a_forced_debit_takes_all_of_it_and_the_operator_bears_what_is_lacking(alice):
-    """design.md 5: the full amount under its key, a write-off for the rest, in one transaction."""
+    """The full amount under its key, a write-off for the rest, in one transaction."""
     loss = ledger.force(alice, 1500, kind="chargeback", key="chargeback:1", now=NOW, reason="bank")
     assert loss == 500
     assert keys(alice)[1:] == [("writeoff:chargeback:1", 500), ("chargeback:1", -1500)]
@@ -179,7 +179,7 @@ def test_a_forced_debit_told_by_eight_threads_happens_once_and_reports_one_loss(
 
 
 def test_eight_threads_move_money_and_every_kopeck_is_accounted_for(alice, bob):
-    """Criterion 4: concurrent changes are serialised and sum exactly."""
+    """Concurrent changes are serialised and sum exactly."""
 
     def spend(number):
         moved = 0
@@ -307,13 +307,13 @@ def test_the_audit_names_a_hold_that_nobody_settled(alice):
     [("0", 0), ("0.0001", 1), ("0.8", 72), ("1", 90), ("1.0001", 91), ("1.0111", 91), ("1.0112", 92), ("12.5", 1125)],
 )
 def test_a_price_is_rounded_up_to_a_kopeck_and_never_zero_unless_free(credits, kopecks):
-    """Criterion 20; rounding half up would sell some orders below cost, so a started kopeck counts whole."""
+    """Rounding half up would sell some orders below cost, so a started kopeck counts whole."""
     found = price(Decimal(credits), usd_rate=Decimal(90), markup=Decimal(2), credit_usd=Decimal("0.005"))
     assert found == kopecks
 
 
 def test_a_tiny_price_is_shown_held_and_charged_to_the_kopeck(start_bot):
-    """Criterion 20 through the chat: one kopeck is no rounding error."""
+    """One kopeck is no rounding error."""
     bot = start_bot(USD_RATE="0.01", MARKUP="1")
     alice = bot.rich(amount="1")
     card(alice)
@@ -379,7 +379,6 @@ SENSELESS = ["100", *(f"{sum_} gift" for sum_ in ("0", "-5", "1e999999", "1e9999
 
 @pytest.mark.parametrize("words", SENSELESS)
 def test_an_amount_that_makes_no_sense_is_asked_for_again(start_bot, words):
-    """Criterion 4 at the admin's keyboard."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     alice.send("/start")

@@ -1,4 +1,4 @@
-"""The log: one line an event, and no secret in any of them, wherever it comes from. Criterion 16."""
+"""The log: one line an event, and no secret in any of them, wherever it comes from."""
 
 import io
 import json

@@ -39,7 +39,7 @@ def confirm(person):
 
 
 def test_twenty_rapid_taps_make_one_job_one_charge_and_one_line_in_the_history(start_bot):
-    """Criterion 1. The taps are all there before the bot looks at the first."""
+    """The taps are all there before the bot looks at the first."""
     bot = start_bot()
     alice = bot.rich()
     card(alice)
@@ -107,7 +107,7 @@ def test_the_newest_text_of_the_prompt_is_what_is_made(start_bot):
 
 
 def test_the_price_on_the_card_is_the_price_held_and_captured_for_every_kind_of_model(start_bot):
-    """Criterion 2. Every third model that one sentence suffices for; metered ones cost at most what was shown."""
+    """Every third model that one sentence suffices for; metered ones cost at most what was shown."""
     bot = start_bot(USER_JOBS="500", USER_STARTS="500")
     alice = bot.rich(amount="100000")
     seen = []
@@ -151,7 +151,7 @@ def test_a_choice_moves_the_price_and_the_chosen_price_is_charged(start_bot):
 
 
 def test_an_old_card_orders_nothing_it_does_not_show_any_more(start_bot):
-    """Lessons M14: stale quote → shown again."""
+    """Stale quote → shown again."""
     bot = start_bot()
     alice = bot.rich()
     card(alice, model="grok-vid")
@@ -197,7 +197,7 @@ def test_an_order_on_its_way_keeps_the_price_it_was_made_at(start_bot):
 
 
 def test_a_rate_set_in_the_chat_shows_at_once_in_menus_and_cards_and_survives_a_restart(start_bot):
-    """Lessons M13: admin sets a rate, prices do not change."""
+    """Seen in other bots: admin sets a rate, prices do not change."""
     bot = start_bot()
     alice, boss = bot.rich(), bot.admin()
     alice.forge("models:menu")
@@ -245,7 +245,7 @@ def test_nobody_but_an_admin_touches_rates_and_people(start_bot, command):
 
 
 def test_without_a_rate_nothing_is_sold_and_the_admin_reads_how_to_set_one(start_bot):
-    """design.md 3: no rate, no sales, no guess; lessons M10."""
+    """No rate, no sales, no guess."""
     bot = start_bot(USD_RATE="")
     alice, boss = bot.rich(), bot.admin()
     alice.forge("models:type:picture:0")
@@ -280,7 +280,7 @@ def test_too_little_money_is_said_on_the_card_with_the_sum_that_is_missing(start
 
 
 def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bot):
-    """Lessons M4: the balance is reserved, not looked at."""
+    """The balance is reserved, not looked at."""
     bot = start_bot()
     alice = bot.rich(amount="1")
     card(alice)
@@ -298,7 +298,7 @@ def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bo
 
 
 def test_money_for_one_order_makes_one_order(start_bot):
-    """Lessons M4: four jobs on money for one."""
+    """Seen in other bots: four jobs on money for one."""
     bot = start_bot()
     alice = bot.rich(amount="1")
     for number in range(4):
@@ -332,7 +332,7 @@ def test_somebody_blocked_by_an_admin_orders_nothing(start_bot):
     assert jobs_of(bot, alice) == []
 
 
-# forged and outdated buttons (criterion 12)
+# forged and outdated buttons
 
 
 def test_a_quote_of_somebody_else_orders_nothing(start_bot):
@@ -363,7 +363,6 @@ def test_a_button_nobody_drew_gets_an_answer_and_moves_nothing(start_bot, data):
 
 
 def test_a_model_that_is_not_on_offer_is_not_shown_and_its_old_button_says_so(start_bot):
-    """Criterion 12."""
     bot = start_bot()
     alice = bot.rich()
     alice.forge("generate:open:never-was")
@@ -405,7 +404,7 @@ def test_again_opens_the_same_order_and_charges_it_once_more_when_confirmed(star
 
 
 def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
-    """Criterion 3: reason shown, a way to try again."""
+    """Reason shown, a way to try again."""
     bot = start_bot()
     alice = bot.rich()
     bot.kie.fail_next("400-moderation")

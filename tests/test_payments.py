@@ -52,7 +52,7 @@ def tell_of_payment(bot, person, payment):
 
 
 def test_stars_are_credited_as_the_invoice_says_and_the_person_is_told_the_balance(start_bot):
-    """Lessons M5: credit only what the row says."""
+    """Credit only what the row says."""
     bot = start_bot()
     alice = bot.user()
     invoice = stars_invoice(alice)["invoice"]
@@ -65,7 +65,7 @@ def test_stars_are_credited_as_the_invoice_says_and_the_person_is_told_the_balan
 
 
 def test_a_payment_told_twice_is_credited_once_also_after_a_restart(start_bot):
-    """Criterion 5, lessons M6: the charge id is the key."""
+    """The charge id is the key."""
     bot = start_bot()
     alice = bot.user()
     stars_invoice(alice)
@@ -86,7 +86,7 @@ def payload_of(bot):
 
 
 def test_an_invoice_is_paid_once_and_a_fresh_one_is_at_hand(start_bot):
-    """telegram.md: even a paid invoice stays payable, so the pre-checkout refuses it."""
+    """Telegram would let even a paid invoice be paid again, so the pre-checkout refuses it."""
     bot = start_bot()
     alice = bot.user()
     paid_before = stars_invoice(alice)
@@ -125,7 +125,7 @@ def test_a_forwarded_invoice_is_refused_to_anybody_else(start_bot):
 
 
 def test_a_payment_of_somebody_elses_invoice_that_went_through_is_credited_to_its_payer(start_bot):
-    """telegram.md: credit the payer in the payment update."""
+    """Credit the payer in the payment update."""
     bot = start_bot()
     alice, bob = bot.user(), bot.user("Bob")
     bob.send("/start")
@@ -157,7 +157,7 @@ def test_a_checkout_that_does_not_fit_its_invoice_is_refused(start_bot, change):
     {"currency": "RUB"},
 ])  # fmt: skip
 def test_a_strange_payment_credits_nothing_and_is_brought_to_the_admins(start_bot, change):
-    """Lessons M5: 80 Stars paid, 50,000 ₽ credited. Never guess; a person looks at it."""
+    """Seen in other bots: 80 Stars paid, 50,000 ₽ credited. Never guess; a person looks at it."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     stars_invoice(alice)
@@ -169,7 +169,7 @@ def test_a_strange_payment_credits_nothing_and_is_brought_to_the_admins(start_bo
 
 
 def test_what_the_person_does_after_the_invoice_changes_nothing_about_it(start_bot):
-    """Lessons M5: the session may say anything by the time the Stars come."""
+    """The session may say anything by the time the Stars come."""
     bot = start_bot()
     alice = bot.user()
     invoice = stars_invoice(alice, "100 ₽")
@@ -182,7 +182,7 @@ def test_what_the_person_does_after_the_invoice_changes_nothing_about_it(start_b
 
 
 def test_stars_that_came_while_the_bot_was_away_are_credited_when_it_is_back(start_bot):
-    """design.md 7: pending updates are never dropped: paid Stars are among them."""
+    """Pending updates are never dropped: paid Stars are among them."""
     bot = start_bot()
     alice = bot.user()
     stars_invoice(alice)
@@ -205,7 +205,7 @@ def test_somebody_blocked_by_an_admin_can_not_pay_but_what_was_paid_counts(start
 
 
 def test_the_waiting_order_comes_back_after_the_payment(start_bot):
-    """screens.md: the draft waits and comes back with its button."""
+    """The draft waits and comes back with its button."""
     bot = start_bot()
     alice = bot.user()
     alice.send("/start")
@@ -223,7 +223,6 @@ def test_the_waiting_order_comes_back_after_the_payment(start_bot):
 
 @pytest.mark.parametrize("words", ["9", "50001", "-100", "0", "nan", "inf", "1e999999", "ten", "12 34 5x", "9.99"])
 def test_an_amount_out_of_bounds_is_asked_for_again(start_bot, words):
-    """Criterion 4 at the person's keyboard."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     alice.send("/topup")
@@ -250,7 +249,7 @@ def test_a_forged_amount_starts_no_payment(start_bot, data):
 
 
 def test_a_screenshot_credits_nothing_until_an_admin_approves_it(start_bot):
-    """Lessons M7: any picture credited up to 50,000 ₽."""
+    """Seen in other bots: any picture credited up to 50,000 ₽."""
     bot = start_bot()
     alice, boss = bot.user(username="alice"), bot.admin()
     transfer(alice)
@@ -311,7 +310,7 @@ def test_twenty_taps_on_approve_credit_once(start_bot):
 
 
 def test_two_admins_tap_at_once_the_first_wins_and_both_copies_say_who(start_bot):
-    """Lessons M17: approve, reject, approve was possible."""
+    """Seen in other bots: approve, reject, approve was possible."""
     bot = start_bot(ADMIN_IDS=TWO_ADMINS)
     boss, oleg = bot.admin(), second_admin(bot)
     alice = bot.user()
@@ -385,7 +384,7 @@ def transfer_in_russian(person):
 
 
 def test_the_same_picture_from_another_person_is_pointed_out_and_credits_nothing_by_itself(start_bot):
-    """Criterion 5, lessons M9: the stable id of the file; a hint for the admin, no verdict."""
+    """The stable id of the file is compared; a hint for the admin, no verdict."""
     bot = start_bot()
     alice, eve, boss = bot.user(), bot.user("Eve"), bot.admin()
     transfer(alice, picture=png("one and the same"))
@@ -420,7 +419,7 @@ def test_a_request_without_a_screenshot_can_not_be_approved(start_bot):
 
 
 def test_a_top_up_that_was_left_takes_no_screenshot_any_more(start_bot):
-    """Criterion 11: leaving to the menu clears the pending payment input."""
+    """Leaving to the menu clears the pending payment input."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     alice.send("/topup")
@@ -444,7 +443,7 @@ def test_a_request_that_waits_survives_a_restart_and_reaches_an_admin_whom_teleg
 
 
 def test_a_receipt_that_can_not_be_sent_neither_undoes_nor_repeats_the_credit(start_bot):
-    """Lessons M8: money first; a message's failure changes nothing."""
+    """Money first; a message's failure changes nothing."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     transfer(alice)
@@ -467,7 +466,7 @@ def test_a_receipt_to_somebody_who_blocked_the_bot_is_let_go_and_the_money_stays
 
 
 def test_a_credit_whose_listeners_were_cut_off_is_told_once_after_the_restart(start_bot):
-    """design.md 4: facts are rows committed with their cause; listeners run after them."""
+    """Facts are rows committed with their cause; listeners run after them."""
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     transfer(alice)

@@ -1,7 +1,4 @@
-"""The whole program as a process, on the real clock: it answers, says how it is, ends in time, and has one leader.
-
-Criteria 15 and 16 of the acceptance list.
-"""
+"""The whole program as a process, on the real clock: it answers, says how it is, ends in time, and has one leader."""
 
 import contextlib
 import re

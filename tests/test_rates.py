@@ -9,7 +9,7 @@ pytest.importorskip("plugins.rates")
 
 
 def test_a_rate_counts_at_once_everywhere_and_three_prices_are_read_back(start_bot):
-    """Lessons M13: the setter wrote what nobody read."""
+    """Seen in other bots: the setter wrote what nobody read."""
     bot = start_bot(USD_RATE="90")
     boss, alice = bot.admin(), bot.rich()
     boss.send("/rate 90")

@@ -24,7 +24,7 @@ def top_up(person, amount="300 ₽"):
 
 
 def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_first_top_up(start_bot):
-    """Criterion 6: link round trip, message states the bonus."""
+    """Link round trip, message states the bonus."""
     bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)
@@ -42,7 +42,6 @@ def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_
 
 
 def test_only_the_first_top_up_pays_and_only_once(start_bot):
-    """Lessons M19, M20."""
     bot = start_bot(REFERRAL_HOLD_DAYS="0")
     alice = bot.user()
     link = link_of(alice)

@@ -40,7 +40,7 @@ def test_a_payment_goes_back_with_its_reason_and_is_taken_off_the_balance(start_
 
 
 def test_a_refund_after_spending_says_the_loss_and_wants_it_confirmed(start_bot):
-    """design.md 5: the whole amount is taken, a write-off covers what is spent, sales pause."""
+    """The whole amount is taken, a write-off covers what is spent, sales pause."""
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     pay_stars(alice, "100 ₽")

@@ -1,6 +1,6 @@
 """What people see: every button that can be drawn is pressed, in both languages, as a user and as an admin.
 
-Criterion 8 of the acceptance list, the screens' side of 13 and 17, and the rules of thumb for a screen.
+And the rules of thumb for a screen.
 """
 
 import itertools
@@ -9,6 +9,7 @@ import re
 import pytest
 
 from kie.catalog import Catalog
+from tests import corners
 from tests.crawler import Crawl, Screen, faults, leads_out, style
 from tests.house import plugins_with
 from tests.kit import BOSS, ROOT, png
@@ -20,24 +21,6 @@ UNLIMITED = {
 CATALOG = Catalog.load(ROOT / "data/models.json")
 PLUGINS = sorted(path.stem for path in (ROOT / "plugins").glob("*.py") if path.stem != "__init__")
 CYRILLIC = re.compile("[а-яё]", re.I)
-
-# Buttons that only appear on a way the crawl does not go, and the test that goes it.
-ELSEWHERE = {
-    "inputs:result": "test_models_walk: a model that builds on an earlier result",
-    "inputs:page": "test_forms and the crawl, where a model has so many choices",
-    "inputs:nudge": "test_models_walk: a number without steps",
-    "payments:lack": "test_forms: too little money",
-    "users:ok": "test_admin: the reason is typed",
-    "users:unblock": "test_users: somebody who was blocked",
-    "users:resume": "test_refunds: somebody whose orders were paused",
-    "transfer:exact": "test_desk: the amount is typed",
-    "refunds:go": "test_refunds: the reason is typed",
-    **dict.fromkeys(("broadcast:pause", "broadcast:stop", "broadcast:resume"), "test_broadcast: while it goes out"),
-    "promo:confirm": "test_own_cheques: somebody else has made a large code",
-    "alerts:alone": "test_alerts: requests go to a group",
-    **dict.fromkeys(("supply:found", "supply:one", "supply:apply", "supply:all"), "test_supply: KIE has changed"),
-    **dict.fromkeys(("supply:dismiss", "supply:undo"), "test_supply: KIE has changed"),
-}
 
 
 def crawl(bot, person, lang, more_roots=(), every_kind=True):
@@ -209,9 +192,33 @@ def check_coverage(bot, walk, role):
     """Every registered button was met, and so every plugin that has one is reached by a button."""
     pressed = {":".join(name.split(":")[:2]) for name in walk.pressed}
     ours = {route for route, entry in bot.bot.handlers["button"].items() if role == "admin" or not entry.right}
-    assert ours - pressed - set(ELSEWHERE) == set(), "no screen leads to these"
+    assert ours - pressed - set(corners.WAYS) == set(), "no screen leads to these"
     foreign = {route for route in pressed if bot.bot.handlers["button"][route].right}
     assert role == "admin" or not foreign, f"a user is shown an admin's button: {foreign}"
+
+
+@SQLITE
+@pytest.mark.parametrize("route", corners.WAYS)
+def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(start_bot, caplog, tmp_path, route):
+    """Together with the crawl this presses every button there is, as `check_coverage` makes sure."""
+    more = {"models": corners.catalogue(tmp_path)} if route.startswith("supply:") else {}
+    bot = start_bot(**UNLIMITED, **more)
+    boss, anna = bot.admin(), bot.rich("Anna")
+    anna.send("/start")
+    person = corners.WAYS[route](bot, boss, anna)
+    message = next(m for m in reversed(person.received) if "inline_keyboard" in m.get("reply_markup", {}))
+    screen = Screen.of(message)
+    assert not faults(screen, bot.bot.texts.keys("en"))
+    label = next(
+        (label for label in screen.labels if (label.data or "").startswith(f"{route}:") or label.data == route), None
+    )
+    assert label, f"no {route} on {screen}"
+    before = person.received
+    person.forge(label.data, message)
+    stale = {bot.bot.texts.plain("en", key) for key in ("common.old_button", "generate.old_card", "common.lost")}
+    assert person.toast is not None and person.toast not in stale
+    assert person.received != before or person.toast, "nothing happened"
+    assert not [r.getMessage() for r in caplog.records if r.levelname == "ERROR" and r.name.startswith("core")]
 
 
 def check_language(walk):

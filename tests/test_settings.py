@@ -1,4 +1,4 @@
-"""Settings: every problem at once, slips named, defaults that work. Criterion 16 of the acceptance list."""
+"""Settings: every problem at once, slips named, defaults that work."""
 
 import re
 import socket

@@ -275,7 +275,7 @@ def refused():
 
 
 def test_no_statement_changes_or_removes_an_entry(alice):
-    """Lessons 1.1: a correction is a new entry."""
+    """A correction is a new entry."""
     for statement in refused():
         with pytest.raises(peewee.DatabaseError, match="append-only"), db.transaction() as real:
             real.execute_sql(statement)
@@ -426,7 +426,7 @@ def test_a_person_whose_first_updates_come_together_becomes_one_user(url):
 
 
 def test_thirty_people_topped_up_at_once_all_have_their_money(url):
-    """Lessons D7: 30 users top up at once → 2 survived."""
+    """Seen in other bots: 30 users top up at once → 2 survived."""
     people = [users.seen(users.Sender(1000 + number, "P"), NOW).id for number in range(30)]
     results = in_threads(
         30, lambda number: ledger.post(people[number], 100, kind="topup", key=f"t:{number}", now=NOW)[1]
@@ -447,7 +447,7 @@ def take(user, draft, limit=50):
 
 
 def test_eight_threads_with_one_quote_make_one_job_and_one_hold(alice):
-    """Criterion 1, with real threads: twenty taps each."""
+    """With real threads: twenty taps each."""
     draft = quote(alice)
     made = in_threads(8, lambda _number: [take(alice, draft) for _ in range(20)])
     found = [pair for part in made for pair in part]
@@ -458,7 +458,7 @@ def test_eight_threads_with_one_quote_make_one_job_and_one_hold(alice):
 
 
 def test_eight_threads_can_not_spend_the_same_money_twice(alice):
-    """Lessons M4: four jobs on money for one."""
+    """Seen in other bots: four jobs on money for one."""
     made = []
     for number in range(8):
         draft = drafts.put(alice.id, f"form{number}", NOW, model="z-image", data={"values": {}}, price=300)
@@ -507,7 +507,6 @@ def test_approving_and_refusing_at_once_has_one_outcome(alice, boss):
 
 
 def test_eight_threads_told_of_one_charge_credit_it_once(alice):
-    """Criterion 5."""
     topup = payments.create(alice.id, "stars", 5000, now=NOW, stars=32)
     told = in_threads(8, lambda _number: payments.credit_stars("charge", topup.id, alice.id, 32, NOW)[1])
     assert sorted(told) == [False] * 7 + [True]
@@ -515,7 +514,7 @@ def test_eight_threads_told_of_one_charge_credit_it_once(alice):
 
 
 def test_a_job_ends_once_whoever_comes_first(alice):
-    """design.md 6: every arrow is one conditional update."""
+    """Every arrow is one conditional update."""
     job, _created = take(alice, quote(alice))
     jobs.begin(job.id, NOW)
     jobs.start(job.id, "task", NOW, NOW)

@@ -23,7 +23,7 @@ def test_a_person_is_found_by_id_name_and_username(start_bot, words):
 
 @pytest.mark.parametrize("words", ["99999999999999999999", "zzz", "%", "'; DROP TABLE user; --", "<b>", "0"])
 def test_words_that_find_nobody_are_said_so(start_bot, words):
-    """Holes 11: ids wider than any column, and whatever else is typed."""
+    """Ids wider than any column, and whatever else is typed."""
     bot = start_bot()
     boss = bot.admin()
     boss.send(f"/user {words}")
@@ -31,7 +31,7 @@ def test_words_that_find_nobody_are_said_so(start_bot, words):
 
 
 def test_a_person_with_an_id_of_52_bits_is_found_and_credited(start_bot):
-    """Hole 11: 32-bit user ids in a search query fail on modern ids."""
+    """Seen in other bots: 32-bit user ids in a search query fail on modern ids."""
     bot = start_bot()
     boss, alice = bot.admin(), bot.user("Alice", id=4_503_599_627_370_495)
     alice.send("/start")
@@ -90,7 +90,7 @@ def test_the_card_shows_what_is_known_of_a_person(start_bot):
 def test_money_moves_after_one_question_with_actor_and_reason_in_the_persons_history(
     start_bot, label, words, yes, entry
 ):
-    """Hole 12: a balance change by an admin that leaves no history row."""
+    """Seen in other bots: a balance change by an admin that leaves no history row."""
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich("Alice", "500")
     open_card(boss, alice)

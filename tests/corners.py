@@ -1,0 +1,179 @@
+"""The buttons that no walk from the commands meets, and how somebody comes to each of them.
+
+A way is called with a bot, its owner and a person with money. At its end the button stands on the newest keyboard of the
+one it returns. The bot sells what `catalogue` wrote, which differs from what KIE offers.
+"""
+
+import json
+
+from kie.pricing import steps
+from storage import broadcasts
+from tests import till
+from tests.kit import ROOT
+from tests.shop import user_of
+
+DEARER = "z-image"
+CHOICES_MANY = 12
+
+
+def catalogue(folder):
+    """Write a catalogue with a model that KIE does not have, and one price that is not KIE's; return its path."""
+    data = json.loads((ROOT / "data" / "models.json").read_text(encoding="utf-8"))
+    dearer = next(raw for raw in data["models"] if raw["id"] == DEARER)
+    dearer["price"][0]["credits"] = "0.5"
+    data["models"].append(dearer | {"id": "nobody/has-this", "code": "nobody"})
+    path = folder / "models.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def inputs(bot, fits):
+    """Yield (model, input, its place) for every input of a model on sale that fits."""
+    for model in bot.bot.generation.catalog.models.values():
+        for place, spec in enumerate(model.inputs):
+            if spec.shown != "hidden" and fits(spec):
+                yield model, spec, place
+
+
+def asked(bot, person, fits):
+    """Open the question of the first input that fits; return the person."""
+    model, _spec, place = next(inputs(bot, fits))
+    person.forge(f"generate:open:{model.code}")
+    person.forge(f"inputs:set:{model.code}:{place}")
+    return person
+
+
+def a_list_of_choices(bot, boss, anna):
+    """Come to a question with more choices than a screen has room for."""
+    return asked(bot, anna, lambda spec: spec.kind == "choice" and len(steps(spec)) > CHOICES_MANY)
+
+
+def a_number(bot, boss, anna):
+    """Come to a question for a number of any size."""
+    return asked(bot, anna, lambda spec: spec.kind == "number" and not steps(spec))
+
+
+def an_earlier_result(bot, boss, anna):
+    """Come to a question for an earlier result, having one."""
+    on_sale = bot.bot.generation.catalog.models
+    fitting = (one for one in inputs(bot, lambda spec: spec.kind == "task") if one[1].sources[0] in on_sale)
+    model, spec, place = next(fitting)
+    anna.send("a song about a fox")
+    anna.forge(f"generate:open:{on_sale[spec.sources[0]].code}")
+    anna.tap("orders:go")
+    bot.forward(900, step=60)
+    anna.forge(f"generate:open:{model.code}")
+    anna.forge(f"inputs:set:{model.code}:{place}")
+    return anna
+
+
+def too_little_money(bot, boss, anna):
+    """Come to a card that costs more than there is."""
+    poor = bot.user("Poor")
+    poor.send("a fox in the snow")
+    poor.forge("generate:open:z-image")
+    return poor
+
+
+def a_reason(bot, boss, anna):
+    """Write the reason for which somebody is blocked."""
+    boss.forge(f"users:block:{user_of(bot, anna).id}")
+    boss.send("was rude")
+    return boss
+
+
+def card_of(bot, boss, anna, **state):
+    """Open the card of a person in a state."""
+    bot.bot.users.change(user_of(bot, anna), **state)
+    till.open_card(boss, anna)
+    return boss
+
+
+def another_amount(bot, boss, anna):
+    """Write what really came with a transfer."""
+    till.transfer(anna)
+    boss.tap("transfer:other:1:amount", till.request(boss))
+    boss.send("250")
+    return boss
+
+
+def a_refund(bot, boss, anna):
+    """Write the reason of a refund."""
+    till.pay_stars(anna)
+    boss.forge(f"refunds:list:{user_of(bot, anna).id}")
+    boss.tap("refunds:ask:")
+    boss.send("by mistake")
+    return boss
+
+
+def a_broadcast(bot, boss, anna, state):
+    """Look at a broadcast that is under way: from here on the bot answers, and nothing goes out."""
+    boss.send("/broadcast", reply_to=boss.send("News"))
+    number = broadcasts.newest()[0].id
+    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.move(number, ["running"], state, bot.clock.now())
+
+    def answer():
+        bot.bot.updates.fetch(wait_s=0)
+        bot.bot.updates.lanes.run_waiting()
+
+    bot.telegram.pump = answer
+    boss.forge(f"broadcast:draft:{number}")
+    return boss
+
+
+def a_group(bot, boss, anna):
+    """Have alarms go to a group, and look where they go."""
+    boss.send("/here", group=bot.telegram.group("Staff", boss))
+    boss.forge("alerts:show")
+    return boss
+
+
+def differences(bot, boss, anna):
+    """Have the catalogue compared with KIE."""
+    boss.send("/catalog")
+    boss.tap("supply:check")
+    bot.pump()
+    return boss
+
+
+def list_of_differences(bot, boss, anna):
+    """Look at what differs."""
+    differences(bot, boss, anna).tap("supply:found")
+    return boss
+
+
+def one_difference(bot, boss, anna):
+    """Look at the price that differs."""
+    list_of_differences(bot, boss, anna).tap("💰")
+    return boss
+
+
+def a_change_made(bot, boss, anna):
+    """Look at a change that was applied."""
+    one_difference(bot, boss, anna).tap("supply:apply")
+    boss.forge("supply:done:0")
+    return boss
+
+
+WAYS = {
+    "inputs:page": a_list_of_choices,
+    "inputs:nudge": a_number,
+    "inputs:result": an_earlier_result,
+    "payments:lack": too_little_money,
+    "users:ok": a_reason,
+    "users:unblock": lambda *all_: card_of(*all_, banned=True),
+    "users:resume": lambda *all_: card_of(*all_, sales_paused=True),
+    "transfer:exact": another_amount,
+    "refunds:go": a_refund,
+    "broadcast:pause": lambda *all_: a_broadcast(*all_, "running"),
+    "broadcast:stop": lambda *all_: a_broadcast(*all_, "running"),
+    "broadcast:resume": lambda *all_: a_broadcast(*all_, "paused"),
+    "alerts:alone": a_group,
+    "supply:found": differences,
+    "supply:one": list_of_differences,
+    "supply:all": list_of_differences,
+    "supply:apply": one_difference,
+    "supply:dismiss": one_difference,
+    "supply:undo": a_change_made,
+}
