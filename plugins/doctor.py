@@ -22,6 +22,7 @@ LEAST_CREDITS = 500
 CLOCK_S = 30
 CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
 WEBHOOK_TROUBLE_S = 900
+SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "clip-wide.mp4"
 TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
 
 
@@ -32,7 +33,11 @@ def register(bot):
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
+<<<<<<< HEAD
         texts, stars, seals, admins,
+=======
+        texts, stars, admins, files,
+>>>>>>> w-a
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
     bot.every(300, "conflicts", note_conflict)
@@ -205,6 +210,11 @@ def admins(bot):
     found = {i: bot.users.by_telegram_id(i) for i in ids}
     deaf = [str(i) for i, user in found.items() if user is None or user.blocked_bot]
     return ("doctor.admins", {"ids": ", ".join(deaf)}) if deaf else None
+
+
+def files(bot):
+    """Can a file that somebody sends be looked into? It takes a process of its own, and a place for it."""
+    return None if bot.generation.media.works(SAMPLE) else "doctor.files"
 
 
 def warn_of_disk(bot, _now):

@@ -89,7 +89,7 @@ class Town:
         self.now += timedelta(seconds=1)
         self.spend("vera")
         self.now += timedelta(seconds=1)
-        returns.ask_refund(self.rows["refused"], self.boss, "again", self.now, loss_allowed=True)
+        returns.ask_refund(self.rows["refused"], self.boss, "again", self.now, loss_allowed=10**9)
         returns.refund_refused(self.rows["refused"], self.now)
         returns.taken_back(self.rows["back"], self.now)
         self.rows["paid"] = self.pay("bob")

@@ -6,6 +6,7 @@ import resource
 
 import pytest
 
+from kie.inputs import files_of
 from storage import jobs
 from tests.kit import png
 from tests.media import (
@@ -249,9 +250,16 @@ def test_a_heic_goes_to_kie_as_a_jpeg_and_where_it_takes_one_as_it_is(start_bot)
     bot = start_bot()
     alice = bot.rich()
     edited(bot, alice, seed("picture.heic"), "photo.heic")
-    sent = bot.kie.task()
-    assert sent["inputs"]["image_urls"][0].endswith(".heic") or sent["fetched"][0]["size"] > 0
-    assert sent["fetched"][0]["size"] != len(seed("picture.heic"))
+    assert bot.kie.task()["fetched"][0]["size"] != len(seed("picture.heic"))
+    models = bot.bot.generation.catalog.models.values()
+    model = next(one for one in models if any("image/heic" in spec.accept for spec in one.inputs))
+    opened(bot, alice, model.code)
+    alice.document(seed("picture.heic"), "photo.heic")
+    draft = bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now())
+    (file,) = [
+        file for value in draft.data["values"].values() if value for file in files_of(value) if isinstance(file, dict)
+    ]
+    assert file["mime"] == "image/heic" and "convert" not in file
 
 
 # tries

@@ -90,6 +90,11 @@ class Media:
                 self._fetch(file, sink)
             return self._run(owner, "length", source)["seconds"]
 
+    @staticmethod
+    def works(sample):
+        """Tell whether a child can be started here and opens a file that is in order."""
+        return _start("length", sample)["outcome"] == "done"
+
     def _fetch(self, file, sink):
         """Write a file of KIE's own from there while it has it, and any other from Telegram."""
         if file.get("url"):
