@@ -33,11 +33,7 @@ def register(bot):
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
-<<<<<<< HEAD
-        texts, stars, seals, admins,
-=======
-        texts, stars, admins, files,
->>>>>>> w-a
+        texts, stars, seals, admins, files,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
     bot.every(300, "conflicts", note_conflict)

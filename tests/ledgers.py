@@ -3,7 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from storage import acts, drafts, jobs, ledger, payments, promo, referrals, returns, seals, staff, stored, users
+from storage import acts, bonuses, drafts, jobs, ledger, payments, promo, referrals, returns, seals, staff, stored, users
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -93,6 +93,7 @@ class Town:
         returns.refund_refused(self.rows["refused"], self.now)
         returns.taken_back(self.rows["back"], self.now)
         self.rows["paid"] = self.pay("bob")
+        self.rows["paid_topup"] = self.rows["stars_topup"]
 
     def transfer(self, name, amount=30_000):
         """Have somebody send a screenshot; return the request's id."""
@@ -125,12 +126,13 @@ class Town:
         promo.create(self.rows["percent"], "percent", 20, total_limit=3, author=self.boss, now=self.now)
         self.rows["use"] = promo.redeem(self.rows["code"], olga, self.now)[1].id
         self.rows["percent_use"] = promo.redeem(self.rows["percent"], olga, self.now)[1].id
-        self.pay("olga", 3_000)
-        promo.apply(olga, 3_000, self.now)
+        paid = self.pay("olga", 3_000)
+        promo.apply(olga, 3_000, topup=self.rows["stars_topup"], origin=f"stars:{paid}", now=self.now)
         self.rows["waiting"] = promo.redeem(self.rows["percent"], bob, self.now)[1].id
         referrals.invite(bob, self.people["alice"], self.now)
-        ledger.post(self.people["alice"], 500, kind="referral", key=f"referral:{bob}", ref=f"user:{bob}", now=self.now)
         referrals.mark_paid(bob, 500)
+        earned = {"origin": f"stars:{self.rows['paid']}", "topup": self.rows["paid_topup"]}
+        bonuses.promise(self.people["alice"], 500, kind="referral", key=f"referral:{bob}", now=self.now, **earned)
         ledger.post(olga, 250, kind="gift", key=f"gift:{olga}", now=self.now)
         ledger.post(olga, 10, kind="bonus", key=f"daily:{olga}:2026-11-22", now=self.now)
 
