@@ -29,8 +29,8 @@ class Town:
     def live(self):
         """Have everything happen once, to new people."""
         self.now += timedelta(seconds=1)
-        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga")}
-        for happen in (self._corrections, self._jobs, self._stars, self._transfers, self._given, self._acts):
+        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora")}
+        for happen in (self._corrections, self._jobs, self._stars, self._transfers, self._given, self._debts, self._acts):
             happen()
             self.now += timedelta(seconds=1)
         self.rows |= self.people | {"boss": self.boss, "cashier": self.cashier}
@@ -45,9 +45,9 @@ class Town:
             self.people["alice"], 77, kind="admin", key=f"own:{next(self.numbers)}", now=self.now
         )[0].id
 
-    def order(self, price=300):
-        """Return the id of a new job of Alice."""
-        user = self.people["alice"]
+    def order(self, price=300, name="alice"):
+        """Return the id of a new job."""
+        user = self.people[name]
         draft = drafts.put(user, "generate", self.now, model="m", data={"values": {}}, price=price)
         limits = {"usual_s": 10, "limit": 50, "starts": 1000}
         return jobs.order(user, draft.id, draft.version, now=self.now, **limits)[0].id
@@ -135,6 +135,15 @@ class Town:
         bonuses.promise(self.people["alice"], 500, kind="referral", key=f"referral:{bob}", now=self.now, **earned)
         ledger.post(olga, 250, kind="gift", key=f"gift:{olga}", now=self.now)
         ledger.post(olga, 10, kind="bonus", key=f"daily:{olga}:2026-11-22", now=self.now)
+
+    def _debts(self):
+        """A payment goes back while its money is on hold, and its bonus with it; the order that fails pays the debt."""
+        user, paid = self.people["dora"], self.pay("dora")
+        earned = {"origin": f"stars:{paid}", "topup": self.rows["stars_topup"]}
+        bonuses.promise(user, 700, kind="bonus", key=f"pack:{next(self.numbers)}", now=self.now, **earned)
+        self.rows["rescued"] = self.order(price=5_000, name="dora")
+        returns.taken_back(paid, self.now)
+        jobs.cancel(self.rows["rescued"], user, self.now)
 
     def _acts(self):
         staff.block(self.people["bob"], True, "a bad word", self.boss, self.now)

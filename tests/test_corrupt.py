@@ -63,6 +63,9 @@ BALANCES = """UPDATE account SET balance = COALESCE(
 NEW = "INSERT INTO entry (user_id, amount, kind, key, ref, actor_id, digest, created_at) VALUES "
 ORIGIN, KEY, USER = audit.FACETS["origin"], audit.FACETS["key"], audit.FACETS["user"]
 AMOUNT, REF, ACTOR, STATE = (audit.FACETS[name] for name in ("amount", "ref", "actor", "state"))
+UNPAID = "a refusal takes back what its write-off has not been paid of"
+BONUS = "a bonus stands as its row says"
+DEBT = "a debt is what was written off and not recovered"
 ACTS, SUM, SEAL = "an act and its money agree", "a balance is the sum of its entries", "a seal holds"
 STRANGE = "no trigger or rule is there but ours"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
@@ -117,14 +120,14 @@ TRIES = {
         "DELETE FROM entry WHERE key IN ('chargeback:{back}', 'writeoff:chargeback:{back}')",
         "a refunded charge is taken back once"),
     "the end of a write-off deleted": (
-        "DELETE FROM entry WHERE key = 'writeoff:unrefund:{refused}'", "a refusal takes its write-off back"),
+        "DELETE FROM entry WHERE key = 'writeoff:unrefund:{refused}'", UNPAID),
     "a debit deleted": ("DELETE FROM entry WHERE id = {debit}", ACTS),
     "a debit deleted with its act": (
         "DELETE FROM entry WHERE id = {old_debit}; DELETE FROM act WHERE user_id = {old_alice} AND what = 'debit'", SEAL),
     "an act deleted": ("DELETE FROM act WHERE what = 'refund' AND user_id = {vera}", ACTS),
     "a refusal's act deleted": ("DELETE FROM act WHERE what = 'reject' AND user_id = {ivan}", "a rejected top-up has its act"),
     "a promo's credit deleted": ("DELETE FROM entry WHERE key = 'promo:{use}'", "a redeemed code is credited once"),
-    "a referral deleted": ("DELETE FROM entry WHERE key = 'referral:{bob}'", "a referral is paid once"),
+    "a referral deleted": ("DELETE FROM entry WHERE key = 'referral:{bob}'", BONUS),
     "a gift deleted": ("DELETE FROM entry WHERE key = 'gift:{olga}'", "a source has its entry"),
     "a charge deleted": ("DELETE FROM charge WHERE charge_id = '{paid}'", ORIGIN),
     "a redemption deleted, to redeem again": ("DELETE FROM promo_use WHERE id = {use}", ORIGIN),
@@ -147,16 +150,27 @@ TRIES = {
     "a refund made small": ("UPDATE entry SET amount = -1 WHERE key = 'refund:{refunded}'", AMOUNT),
     "a chargeback made small": ("UPDATE entry SET amount = -1 WHERE key = 'chargeback:{back}'", AMOUNT),
     "a write-off above its debit": ("UPDATE entry SET amount = 50000 WHERE key = 'writeoff:chargeback:{back}'", STATE),
-    "a write-off not wholly taken back": ("UPDATE entry SET amount = -1 WHERE key = 'writeoff:unrefund:{refused}'", AMOUNT),
+    "a write-off not wholly taken back": ("UPDATE entry SET amount = -1 WHERE key = 'writeoff:unrefund:{refused}'", UNPAID),
     "a promo's credit raised": ("UPDATE entry SET amount = 9000 WHERE key = 'promo:{use}'", AMOUNT),
     "a promo's credit raised with its redemption": (
         "UPDATE entry SET amount = 9000 WHERE key = 'promo:{use}'; UPDATE promo_use SET amount = 9000 WHERE id = {use}", STATE),
     "a percentage of more than was paid": (
         "UPDATE entry SET amount = 900 WHERE key = 'promo:{percent_use}';"
-        "UPDATE promo_use SET amount = 900 WHERE id = {percent_use}", STATE),
-    "a referral raised with its row": (
-        "UPDATE entry SET amount = 50000 WHERE key = 'referral:{bob}'; UPDATE referral SET paid = 50000 WHERE invited_id = {bob}",
+        "UPDATE promo_use SET amount = 900 WHERE id = {percent_use}; UPDATE bonus SET amount = 900 WHERE key = 'promo:{percent_use}'",
         STATE),
+    "a referral raised with its row": (
+        "UPDATE entry SET amount = 50000 WHERE key = 'referral:{bob}'; UPDATE referral SET paid = 50000 WHERE invited_id = {bob};"
+        "UPDATE bonus SET amount = 50000 WHERE key = 'referral:{bob}'", STATE),
+    "a recovery deleted": ("DELETE FROM entry WHERE key = 'recovery:{rescued}'", DEBT),
+    "a recovery from nowhere": (
+        "UPDATE entry SET key = 'recovery:{failed}', ref = 'job:{failed}' WHERE key = 'recovery:{rescued}'", USER),
+    "a debt forgiven by hand": ("UPDATE account SET debt = 99 WHERE user_id = {cashier}", DEBT),
+    "a bonus kept when its payment went back": ("DELETE FROM entry WHERE kind = 'takeback' AND user_id = {dora}", BONUS),
+    "a bonus set free by hand": ("UPDATE bonus SET state = 'posted' WHERE user_id = {dora}", BONUS),
+    "a bonus of another payment": (
+        "UPDATE bonus SET origin = 'stars:{paid}', topup_id = {paid_topup} WHERE user_id = {dora}", REF),
+    "a charge credited more": (
+        "UPDATE charge SET credited = 90000 WHERE charge_id = '{paid}'", AMOUNT),
     "a gift raised": ("UPDATE entry SET amount = 25000 WHERE key = 'gift:{olga}'", AMOUNT),
     "a bonus raised": ("UPDATE entry SET amount = 99 WHERE kind = 'bonus' AND user_id = {olga}", AMOUNT),
     "a correction raised": ("UPDATE entry SET amount = 900000 WHERE id = {credit}", ACTS),
@@ -196,7 +210,7 @@ TRIES = {
     "a charge moved to another invoice": ("UPDATE charge SET topup_id = {stars_topup} WHERE charge_id = '{back}'", REF),
     "a transfer given to somebody else": ("UPDATE top_up SET user_id = {bob} WHERE id = {approved}", USER),
     "a refund of somebody else": ("UPDATE entry SET user_id = {bob} WHERE key = 'refund:{refunded}'", USER),
-    "a referral's inviter": ("UPDATE referral SET inviter_id = {olga} WHERE invited_id = {bob}", USER),
+    "a referral's inviter": ("UPDATE referral SET inviter_id = {olga} WHERE invited_id = {bob}", STATE),
     "a redemption of somebody else": ("UPDATE promo_use SET user_id = {alice} WHERE id = {use}", USER),
     "a redemption of another code": ("UPDATE promo_use SET promo_id = '{percent}', number = 2 WHERE id = {use}", REF),
     "a gift to somebody else": ("UPDATE entry SET user_id = {alice} WHERE key = 'gift:{olga}'", ORIGIN),
