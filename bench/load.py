@@ -374,8 +374,9 @@ class Admin(Human):
     def _give_back(self, shown):
         confirm = self.prepare_refund(shown)
         if confirm is not None:
-            for _ in range(2):
-                self.tap(confirm[0], confirm[2])
+            body = {"message_id": confirm[0]["message_id"], "data": confirm[2]}
+            self.telegram.call("POST", f"/people/{self.id}/tap", json=body)  # impatient people tap twice
+            self.tap(confirm[0], confirm[2])
             self.notes.done["refunds confirmed"] += 1
 
     def prepare_refund(self, shown):

@@ -70,7 +70,7 @@ def card(ctx, user):
     balance, held = ctx.jobs.balance_and_held(user)
     ctx.edit(
         "users.card",
-        [*_acts(found, ctx.ledger.debt(user) and balance), way_out("users:find")],
+        [*_acts(found, ctx.bot.ledger.debt(user) and balance), way_out("users:find")],
         name=found.first_name,
         username=f" @{found.username}" if found.username else "",
         id=found.telegram_id or 0,
@@ -98,7 +98,7 @@ def _marks(ctx, found):
         "users.has_left": found.blocked_bot,
     }
     said = [ctx.say(key) for key, holds in marks.items() if holds]
-    if owed := ctx.ledger.debt(found.id):
+    if owed := ctx.bot.ledger.debt(found.id):
         said.append(ctx.say("users.owes", amount=owed))
     if found.role or found.telegram_id in ctx.settings["ADMIN_IDS"]:
         said.append(ctx.say(f"team.role_{found.role or 'owner'}"))
