@@ -83,13 +83,16 @@ class Books:
         ]  # fmt: skip
 
     def _name_the_forgotten(self):
-        """Say who a forgotten row was, by what the world knows of its payments."""
+        """Say who a forgotten row was, by what the world knows of its payments and corrections."""
         for charge, user in Charge.select(Charge.charge_id, Charge.user).tuples():
             if user in self.forgotten and charge in self.notes.paid:
                 self.telegram_ids[user] = self.notes.paid[charge][0]
         for number, user in TopUp.select(TopUp.id, TopUp.user).tuples():
             if user in self.forgotten and number in self.notes.requests:
                 self.telegram_ids[user] = self.notes.requests[number]["person"]
+        for reason, user in Entry.select(Entry.reason, Entry.user).where(Entry.kind == "admin").tuples():
+            if user in self.forgotten and reason in self.notes.corrections:
+                self.telegram_ids[user] = self.notes.corrections[reason][0]
 
     def _of_kind(self, kind, name):
         """Return {entry's `name`: [(person's Telegram id, amount)]} of one kind."""

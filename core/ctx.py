@@ -20,8 +20,6 @@ class BoundLedger:
         self.post = functools.partial(ledger.post, now=now)
 
     balance = staticmethod(ledger.balance)
-    debt = staticmethod(ledger.debt)
-    recovered = staticmethod(ledger.recovered)
     entries = staticmethod(ledger.entries)
     sums_by_kind = staticmethod(ledger.sums_by_kind)
 

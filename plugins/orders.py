@@ -74,7 +74,7 @@ def cancel_job(ctx, job):
     cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
     if cancelled is not None:
         rows = [[button("job.change", "orders:change", job), button("common.menu", "start:menu")]]
-        owed = ctx.ledger.recovered(cancelled.id)
+        owed = ctx.bot.ledger.recovered(cancelled.id)
         ctx.edit(
             "orders.cancelled",
             rows,

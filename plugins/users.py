@@ -70,7 +70,7 @@ def card(ctx, user):
     balance, held = ctx.jobs.balance_and_held(user)
     ctx.edit(
         "users.card",
-        [*_acts(found, ctx.ledger.debt(user) and balance), way_out("users:find")],
+        [*_acts(found, ctx.bot.ledger.debt(user) and balance), way_out("users:find")],
         name=found.first_name,
         username=f" @{found.username}" if found.username else "",
         id=found.telegram_id or 0,

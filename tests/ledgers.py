@@ -3,7 +3,21 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from storage import acts, bonuses, drafts, jobs, ledger, payments, promo, referrals, returns, seals, staff, stored, users
+from storage import (
+    acts,
+    bonuses,
+    drafts,
+    jobs,
+    ledger,
+    payments,
+    promo,
+    referrals,
+    returns,
+    seals,
+    staff,
+    stored,
+    users,
+)
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -30,7 +44,15 @@ class Town:
         """Have everything happen once, to new people."""
         self.now += timedelta(seconds=1)
         self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora")}
-        for happen in (self._corrections, self._jobs, self._stars, self._transfers, self._given, self._debts, self._acts):
+        for happen in (
+            self._corrections,
+            self._jobs,
+            self._stars,
+            self._transfers,
+            self._given,
+            self._debts,
+            self._acts,
+        ):
             happen()
             self.now += timedelta(seconds=1)
         self.rows |= self.people | {"boss": self.boss, "cashier": self.cashier}

@@ -27,12 +27,12 @@ def test_ten_kills_at_random_moments_lose_nothing_and_repeat_nothing(database_ur
 
 
 def test_a_kill_between_two_writes_loses_nothing_and_repeats_nothing(database_url, tmp_path):
-    scenarios = (deliberate.order, deliberate.transfer)
+    scenarios = (deliberate.order, deliberate.transfer, deliberate.refund)
     differences, table = proven(
         deliberate.kill_everywhere, database_url, tmp_path, scenarios=scenarios, numbers=(5, 18, 26)
     )
     assert differences == 0, table
-    assert "order 3, transfer 3" in table
+    assert "order 3, transfer 3, refund 3" in table
 
 
 @pytest.mark.parametrize(("plant", "scenario"), [("unique", deliberate.correction), ("where", deliberate.refusal)])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import peewee
 import pytest
 
-from storage import audit, db, dump, ledger, persons, schema, stored, users
+from storage import audit, db, dump, ledger, persons, promo, returns, schema, stored, users
 from storage.tables import TABLES, Account, Entry, Person, Stored, User
 from tests.kit import ROOT
 from tests.process import PATIENCE_S, Process, run
@@ -196,4 +196,43 @@ def test_a_newer_database_stops_the_start_and_stays_as_it_is(servers, kept, tmp_
     assert "Traceback" not in process.log
     db.connect(kept)
     assert (structure(), books()) == before
+    db.disconnect()
+
+
+# what payments had earned before their bonuses had rows
+
+BEFORE = """
+INSERT INTO "user" (id, telegram_id, first_name, code, banned, blocked_bot, sales_paused, created_at, seen_at)
+SELECT n, n, 'P', 'c' || n, FALSE, FALSE, FALSE, 0, 0 FROM (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) people;
+INSERT INTO account (user_id, balance) SELECT id, CASE id WHEN 1 THEN 3000 WHEN 2 THEN 45000 ELSE 0 END FROM "user";
+INSERT INTO top_up (id, user_id, method, amount, stars, state, credited, reminded, created_at)
+VALUES (1, 2, 'stars', 30000, 188, 'paid', 30000, FALSE, 0), (2, 3, 'stars', 30000, 188, 'paid', 30000, FALSE, 0);
+INSERT INTO charge (charge_id, topup_id, user_id, stars, refund, listed, created_at)
+VALUES ('one', 1, 2, 188, NULL, TRUE, 0), ('two', 2, 3, 188, 'done', TRUE, 0);
+INSERT INTO promo (code, kind, value, uses, total_limit, user_limit, stopped, author_id, created_at)
+VALUES ('SPRING', 'percent', 50, 3, 9, 9, FALSE, 1, 0);
+INSERT INTO promo_use (id, promo_id, user_id, number, state, amount, created_at)
+VALUES (1, 'SPRING', 2, 1, 'done', 15000, 0), (2, 'SPRING', 3, 1, 'waiting', NULL, 0), (3, 'SPRING', 3, 2, 'waiting', NULL, 0);
+INSERT INTO referral (invited_id, inviter_id, paid, created_at) VALUES (2, 1, 3000, 0);
+INSERT INTO entry (id, user_id, amount, kind, key, ref, created_at) VALUES
+(1001, 2, 30000, 'stars', 'stars:one', 'topup:1', 0), (1002, 1, 3000, 'referral', 'referral:2', 'user:2', 0),
+(1003, 2, 15000, 'promo', 'promo:1', 'promo:SPRING', 0), (1004, 3, 30000, 'stars', 'stars:two', 'topup:2', 0),
+(1005, 3, -30000, 'admin', 'admin:1', NULL, 0), (1006, 3, 30000, 'writeoff', 'writeoff:chargeback:two', 'topup:2', 0),
+(1007, 3, -30000, 'chargeback', 'chargeback:two', 'topup:2', 0)
+"""
+
+
+def test_what_a_payment_had_earned_goes_back_with_it_after_the_upgrade(database_url):
+    db.connect(database_url)
+    schema.migrate("0002_claims")
+    with db.transaction() as real:
+        for statement in BEFORE.split(";\n"):
+            real.execute_sql(statement)
+    schema.migrate()
+    assert list(audit.verify()) == []
+    assert [ledger.debt(user) for user in (1, 2, 3)] == [0, 0, 30_000]
+    assert returns.taken_back("one", NOW) == "chargeback"
+    assert [ledger.balance(user) for user in (1, 2, 3)] == [0, 0, 0]
+    assert promo.waiting(3).number == 1
+    assert list(audit.verify()) == []
     db.disconnect()
