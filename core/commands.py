@@ -31,7 +31,9 @@ def verify(bot, kept):
     if kept:
         held = seals.holds(kept)
         problems += not held
-        yield f"the seal you kept is in its place: {kept}" if held else f"broken: the seal you kept is not there: {kept}"
+        yield (
+            f"the seal you kept is in its place: {kept}" if held else f"broken: the seal you kept is not there: {kept}"
+        )
     users, entries, held = audit.totals()
     yield f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences"
     if problems:

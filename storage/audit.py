@@ -114,7 +114,7 @@ def _entry_query(names, others, postgres):
     """Return the query over entries of some kinds, or over all but `others`, in which a kind without a name is wrong."""
     cases = " ".join(f"WHEN '{name}' THEN {_case(name, postgres)}" for name in names)
     joins = " ".join(
-        f'LEFT JOIN {table} {alias} ON {alias}.{column} = CASE {_places(places, postgres)} END'
+        f"LEFT JOIN {table} {alias} ON {alias}.{column} = CASE {_places(places, postgres)} END"
         for alias, (table, column, places) in kinds.ORIGINS.items()
         if set(places) & set(names)
     )

@@ -24,7 +24,15 @@ from storage.engines import UnknownDatabase, check_address, open_engine, over
 FORMAT = 1
 HISTORY = "schema_migration"  # of migrations: the header has it
 BATCH = 500  # rows written at once
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, RecursionError, zlib.error)  # what a spoilt file raises
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+    zlib.error,
+)  # what a spoilt file raises
 
 
 def name(now):

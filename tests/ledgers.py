@@ -129,9 +129,7 @@ class Town:
         promo.apply(olga, 3_000, self.now)
         self.rows["waiting"] = promo.redeem(self.rows["percent"], bob, self.now)[1].id
         referrals.invite(bob, self.people["alice"], self.now)
-        ledger.post(
-            self.people["alice"], 500, kind="referral", key=f"referral:{bob}", ref=f"user:{bob}", now=self.now
-        )
+        ledger.post(self.people["alice"], 500, kind="referral", key=f"referral:{bob}", ref=f"user:{bob}", now=self.now)
         referrals.mark_paid(bob, 500)
         ledger.post(olga, 250, kind="gift", key=f"gift:{olga}", now=self.now)
         ledger.post(olga, 10, kind="bonus", key=f"daily:{olga}:2026-11-22", now=self.now)

@@ -312,7 +312,10 @@ def test_books_that_do_not_balance_are_not_restored_nor_moved(sealed, tmp_path, 
     with db.transaction() as connection:
         connection.execute_sql("UPDATE account SET balance = balance + 1")
     run("backup", str(tmp_path / "cooked.gz"), settings, capsys)
-    for name, argument, more in (("restore", str(tmp_path / "cooked.gz"), {"DATABASE_URL": empty}), ("move", empty, {})):
+    for name, argument, more in (
+        ("restore", str(tmp_path / "cooked.gz"), {"DATABASE_URL": empty}),
+        ("move", empty, {}),
+    ):
         code, said = run(name, argument, settings | more, capsys)
         assert code == 1 and "a balance is the sum of its entries" in said and "Traceback" not in said, said
         assert tables_in(empty) == []
@@ -330,7 +333,8 @@ def test_a_backup_to_a_place_that_cannot_be_written_is_a_sentence_and_leaves_no_
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://root@localhost/bot", "sqlite:////proc/none/bot.db", "postgresql://x@127.0.0.1:1/none", "nonsense", ""]
+    "url",
+    ["mysql://root@localhost/bot", "sqlite:////proc/none/bot.db", "postgresql://x@127.0.0.1:1/none", "nonsense", ""],
 )
 @pytest.mark.parametrize("name", ["restore", "move"])
 def test_a_database_that_cannot_be_is_a_sentence(sealed, capsys, name, url):

@@ -151,7 +151,9 @@ def test_words_of_a_post_that_was_made_before_are_not_kept_twice(town):
     for _time in range(3):
         staff.correct(person, 5, "once", town.boss, "admin:1.1", town.now)
     with db.connection():
-        assert [text for (text,) in Words.select(Words.text).tuples()] == ["once", "once"], "of the entry, and of the act"
+        assert [text for (text,) in Words.select(Words.text).tuples()] == ["once", "once"], (
+            "of the entry, and of the act"
+        )
     assert list(audit.verify()) == []
 
 

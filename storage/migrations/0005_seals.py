@@ -46,7 +46,9 @@ def up(migrator, db):
 
 def _move_words(db, table, mark):
     last = 0
-    select = f"SELECT id, user_id, digest FROM {table} WHERE id > {mark} AND digest IS NOT NULL ORDER BY id LIMIT {SOME}"
+    select = (
+        f"SELECT id, user_id, digest FROM {table} WHERE id > {mark} AND digest IS NOT NULL ORDER BY id LIMIT {SOME}"
+    )
     while rows := db.execute_sql(select, (last,)).fetchall():
         for row_id, user_id, text in rows:
             salt = secrets.token_hex(16)
