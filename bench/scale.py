@@ -92,7 +92,7 @@ def fill(url, users, entries, jobs):
     _write(
         "entry",
         numbers,
-        lambda n: (n % users + 2, 0, "capture", f"settle:{n}", f"job:{n}", now - n * 60 * day // jobs),
+        lambda n: (n % users + 2, 0, "capture", f"settle:{n}", f"job:{n}", now - n * day // jobs),
         columns,
     )
     more = range(users * others)

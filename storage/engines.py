@@ -88,6 +88,10 @@ class Sqlite(Engine):
     CONVERT = {"BLOB": base64.b64decode}
     error = sqlite3.Error
 
+    def doubled(self, table, column):
+        """Return the values that are there twice, whatever the index of the column claims."""
+        return self.execute(f'SELECT "{column}" FROM "{table}" GROUP BY "{column}" HAVING COUNT(*) > 1').fetchall()
+
     def begin_reading(self):
         """Hold one snapshot from now on (WAL: writers are not in the way)."""
         self._connection.text_factory = lambda raw: raw.decode(errors="replace")  # what is no text is found, too
@@ -122,6 +126,15 @@ class Sqlite(Engine):
             if is_unique and not is_partial:
                 found.add(frozenset(row[2] for row in self.execute(f'PRAGMA index_info("{index}")')))
         return found
+
+    def references(self, table):
+        """Return the columns whose references the database checks."""
+        return {row[3] for row in self.execute(f'PRAGMA foreign_key_list("{table}")')}
+
+    def checks(self, table):
+        """Return the number of a table's CHECKs."""
+        found = self.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        return found[0].upper().count("CHECK") if found else 0
 
     def triggers(self):
         """Return (trigger, its definition) of all there are."""
@@ -210,6 +223,10 @@ class Postgres(Engine):
         cursor.itersize = READ_AT_ONCE
         return cursor.execute(statement)
 
+    def doubled(self, table, column):
+        """Return nothing: here an index is what it is called."""
+        return ()
+
     def unique(self, table):
         """Return the sets of columns that are unique in a table."""
         found = self.execute(
@@ -221,6 +238,23 @@ class Postgres(Engine):
         )
         return {frozenset(names) for (names,) in found}
 
+    def references(self, table):
+        """Return the columns whose references the database checks."""
+        found = self.execute(
+            "SELECT a.attname::text FROM pg_constraint c"
+            " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)"
+            " WHERE c.conrelid = quote_ident(%s)::regclass AND c.contype = 'f' AND c.convalidated",
+            (table,),
+        )
+        return {name for (name,) in found}
+
+    def checks(self, table):
+        """Return the number of a table's CHECKs."""
+        return self.execute(
+            "SELECT COUNT(*) FROM pg_constraint WHERE conrelid = quote_ident(%s)::regclass AND contype = 'c' AND convalidated",
+            (table,),
+        ).fetchone()[0]
+
     def triggers(self):
         """Return (trigger or rule, its definition); of the database's own, for references, what is switched off."""
         return self.execute(
@@ -229,6 +263,12 @@ class Postgres(Engine):
             " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid"
             " WHERE c.relnamespace = current_schema()::regnamespace AND (NOT t.tgisinternal OR t.tgenabled <> 'O')"
             " UNION ALL SELECT rulename, definition FROM pg_rules WHERE schemaname = current_schema()"
+            " UNION ALL SELECT policyname, 'hides rows of ' || tablename FROM pg_policies"
+            " WHERE schemaname = current_schema()"
+            " UNION ALL SELECT relname, 'hides rows' FROM pg_class WHERE relrowsecurity"
+            " AND relnamespace = current_schema()::regnamespace"
+            " UNION ALL SELECT inhrelid::regclass::text, 'adds rows to ' || inhparent::regclass FROM pg_inherits"
+            " JOIN pg_class p ON p.oid = inhparent AND p.relnamespace = current_schema()::regnamespace"
         ).fetchall()
 
     def _sequences(self):

@@ -4,7 +4,7 @@ They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources and seals. Pee
 and a rebuilt table has lost its triggers, so they are made again after every migration and at every start.
 """
 
-from peewee import BigIntegerField, BooleanField, CompositeKey, IntegerField, SmallIntegerField
+from peewee import BigIntegerField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField
 
 from storage.db import is_postgres, transaction
 from storage.tables import Account, Act, Charge, Entry, Job, Promo, PromoUse, Referral, Seal, Source, TopUp, Words
@@ -69,11 +69,26 @@ def missing(engine):
         for columns in _keys(model):
             if columns not in there:
                 yield "a key is unique", (table, ", ".join(sorted(columns)))
+        yield from _constraints(engine, model, table)
+        if model is Entry:
+            for (key,) in engine.doubled(table, "key"):
+                yield "a key is unique", (table, key)
         found = engine.columns(table)
         for field in model._meta.sorted_fields:
             kind = found.get(field.column_name, "missing")
             if engine.postgres and kind not in POSTGRES_KINDS[_storage_class(field)]:
                 yield "a column has its type", (table, field.column_name, kind)
+
+
+def _constraints(engine, model, table):
+    """Yield what the database no longer checks by itself; SQLite has no way to take it away but to make a table anew."""
+    meta = model._meta
+    wanted = {field.column_name for field in meta.sorted_fields if isinstance(field, ForeignKeyField)}
+    for column in sorted(wanted - engine.references(table)):
+        yield "a reference is checked", (table, column)
+    checks = [*(meta.constraints or ()), *(one for field in meta.sorted_fields for one in field.constraints or ())]
+    if engine.checks(table) < len(checks):
+        yield "a column has its check", (table, len(checks), engine.checks(table))
 
 
 POSTGRES_KINDS = {"integer": ("bigint", "integer", "smallint"), "boolean": ("boolean",), "text": ("text", "jsonb")}
@@ -85,7 +100,7 @@ def _triggers(engine):
     for name, _definition in sorted(wanted - found):
         yield "the triggers of the books are in place", (name,)
     for pair in sorted(found - wanted):
-        yield "no trigger or rule is there but ours", pair
+        yield "nothing is there that changes, hides or adds rows", pair
 
 
 def _wanted(engine, table):

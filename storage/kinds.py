@@ -71,11 +71,11 @@ BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # who made the entr
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
 
 SHAPES = (
-    Shape("hold", "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id"),
+    Shape("hold", "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id", state="e.created_at = j.created_at"),
     Shape("capture", "'settle:' || j.id", "j.user_id", "j.price - j.charged", ref="'job:' || j.id",
-          state="j.state = 'succeeded' AND j.charged BETWEEN 0 AND j.price"),
+          state="j.state = 'succeeded' AND j.charged BETWEEN 0 AND j.price AND e.created_at = j.finished_at"),
     Shape("release", "'settle:' || j.id", "j.user_id", "j.price", ref="'job:' || j.id",
-          state="j.state IN ('failed', 'cancelled')"),
+          state="j.state IN ('failed', 'cancelled') AND e.created_at = j.finished_at"),
     Shape("topup", "'topup:' || t.id", "t.user_id", "t.credited", ref="'topup:' || t.id", actor="t.decided_by_id",
           state="t.method <> 'stars' AND t.state IN ('approved', 'undone') AND t.credited > 0"
                 " AND e.created_at = t.decided_at"),
@@ -88,7 +88,8 @@ SHAPES = (
     Shape("stars", "'stars:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
           state="t.method = 'stars' AND t.stars = c.stars AND t.state IN ('paid', 'cancelled')"
                 " AND c.credited > 0 AND c.credited = COALESCE("
-                "(SELECT agreed.amount FROM checkout agreed WHERE agreed.charge_id = c.charge_id), c.credited)"),
+                "(SELECT agreed.amount FROM checkout agreed WHERE agreed.charge_id = c.charge_id), c.credited)"
+                " AND e.created_at = c.created_at"),
     Shape("refund", "'refund:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           actor=SOMEBODY, state="c.refund IN ('asked', 'done', 'refused')"),
     Shape("refund", "'unrefund:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
@@ -103,10 +104,12 @@ SHAPES = (
     Shape("takeback", "'bonus:' || b.id || ':unrefund'", **TAKEN | {"amount": "b.amount"},
           state="b.state IN ('taken', 'posted')"),
     Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref",
-          state="e.amount BETWEEN -l.amount AND -1 AND d.kind IN ('refund', 'takeback')",
+          state="e.amount BETWEEN -l.amount AND -1 AND d.kind IN ('refund', 'takeback') AND e.id > d.id"
+                " AND e.created_at = d.created_at",
           when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:' OR " + BONUS_GIVEN_AGAIN),
     Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
-          state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"),
+          state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"
+                " AND e.id < d.id AND e.created_at = d.created_at"),  # written just before it, never later
     Shape("recovery", "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
           state="j.state IN ('succeeded', 'failed', 'cancelled')"
                 " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
@@ -183,6 +186,11 @@ OTHERS = {
         SELECT id, state FROM job WHERE state IN ('lost', 'running') AND deadline_at IS NULL""",
     "a finished job has its delivery": """
         SELECT id, state, delivery FROM job WHERE state = 'succeeded' AND delivery IS NULL""",
+    "no price is below zero": """
+        SELECT 'job', id, price FROM job WHERE price < 0
+        UNION ALL SELECT 'top_up', id, amount FROM top_up WHERE amount <= 0
+        UNION ALL SELECT 'promo_use', id, amount FROM promo_use WHERE amount < 0
+        UNION ALL SELECT 'promo', uses, value FROM promo WHERE value <= 0""",
     "a job says what it charged": f"""
         SELECT id, state, charged FROM job WHERE CASE WHEN state IN {OPEN} THEN charged IS NULL
             WHEN state = 'succeeded' THEN charged BETWEEN 0 AND price ELSE COALESCE(charged, 0) = 0 END IS NOT TRUE""",

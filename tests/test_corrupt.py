@@ -5,6 +5,7 @@ Whoever does it is careful: triggers are taken away and put back, and balances a
 
 import re
 
+import peewee
 import pytest
 
 from storage import audit, db, guards, ledger, schema, seals
@@ -67,7 +68,7 @@ UNPAID = "a refusal takes back what its write-off has not been paid of"
 BONUS = "a bonus stands as its row says"
 DEBT = "a debt is what was written off and not recovered"
 ACTS, SUM, SEAL = "an act and its money agree", "a balance is the sum of its entries", "a seal holds"
-STRANGE = "no trigger or rule is there but ours"
+STRANGE = "nothing is there that changes, hides or adds rows"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
 CODES = "a code is used as often as it was redeemed, and as allowed"
 
@@ -275,6 +276,162 @@ def test_whatever_is_done_to_the_rows_is_named(town, name):
         assert TRIGGERS not in {said for said, _row in found}, "they were put back"
 
 
+# two more lists, each made from the tables alone by somebody who wants money; any name for it will do
+
+JOB = (
+    "INSERT INTO job (user_id, model, inputs, price, charged, state, quote, secret, tries, submit_at, finished_at, usual_s,"
+    " delivery, delivery_tries, created_at) VALUES "
+)
+TOPUP = "INSERT INTO top_up (user_id, method, amount, stars, state, credited, decided_by_id, reminded, created_at, decided_at) VALUES "
+SOON = "1795349999000000"
+
+STEALING = {
+    "a job of a negative price, which pays": (
+        JOB + "({alice}, 'm', '{{}}', 0, 0, 'succeeded', 'q', 's', 0, " + SOON + ", " + SOON + ", 1, 'sent', 0, " + SOON + ")"
+        "; UPDATE job SET charged = -900 WHERE quote = 'q'"
+        "; " + NEW + "({alice}, 0, 'hold', (SELECT 'hold:' || id FROM job WHERE quote = 'q'),"
+        " (SELECT 'job:' || id FROM job WHERE quote = 'q'), NULL, NULL, " + SOON + ")"
+        "; " + NEW + "({alice}, 900, 'capture', (SELECT 'settle:' || id FROM job WHERE quote = 'q'),"
+        " (SELECT 'job:' || id FROM job WHERE quote = 'q'), NULL, NULL, " + SOON + ")"),
+    "a write-off of a refund that the balance covered": (
+        NEW + "({vera}, 5000, 'writeoff', 'writeoff:refund:{refunded}',"
+        " (SELECT ref FROM entry WHERE key = 'refund:{refunded}'), {boss}, NULL,"
+        " (SELECT created_at FROM entry WHERE key = 'refund:{refunded}'))"),
+    "a refund refused by hand and booked back": (
+        "UPDATE charge SET refund = 'refused' WHERE charge_id = '{back}'; "
+        + NEW + "({vera}, 5000, 'refund', 'unrefund:{back}', (SELECT ref FROM entry WHERE key = 'stars:{back}'), NULL, NULL, 1)"),
+    "a chargeback taken away with what tells of it": (
+        "DELETE FROM entry WHERE key IN ('chargeback:{old_back}', 'writeoff:chargeback:{old_back}');"
+        "UPDATE charge SET refund = NULL WHERE charge_id = '{old_back}'"),
+    "a transfer of one's own, approved by the boss without an act": (
+        TOPUP + "({alice}, 'transfer', 777, NULL, 'approved', 777, {boss}, FALSE, 1, " + SOON + "); "
+        + NEW + "({alice}, 777, 'topup', (SELECT 'topup:' || MAX(id) FROM top_up), (SELECT 'topup:' || MAX(id) FROM top_up),"
+        " {boss}, NULL, " + SOON + ")"),
+    "an act for a correction of another sum": (
+        NEW + "({alice}, 5000, 'admin', 'admin:7.7', NULL, {boss}, NULL, " + SOON + ");"
+        "INSERT INTO act (actor_id, what, user_id, amount, created_at) VALUES ({boss}, 'credit', {alice}, 50, " + SOON + ")"),
+    "an act for a correction of somebody else": (
+        NEW + "({alice}, 5000, 'admin', 'admin:7.7', NULL, {boss}, NULL, " + SOON + ");"
+        "INSERT INTO act (actor_id, what, user_id, amount, created_at) VALUES ({boss}, 'credit', {bob}, 5000, " + SOON + ")"),
+    "a credit told of as a debit": (
+        NEW + "({alice}, 5000, 'admin', 'admin:7.7', NULL, {boss}, NULL, " + SOON + ");"
+        "INSERT INTO act (actor_id, what, user_id, amount, created_at) VALUES ({boss}, 'debit', {alice}, 5000, " + SOON + ")"),
+    "an act twice for one entry": (
+        "INSERT INTO act (actor_id, what, user_id, ref, amount, created_at)"
+        " SELECT actor_id, what, user_id, ref, amount, created_at FROM act WHERE what = 'approve' AND user_id = {ivan}"),
+    "a refusal of somebody's transfer that was approved": (
+        "INSERT INTO act (actor_id, what, user_id, ref, amount, created_at) VALUES"
+        " ({cashier}, 'reject', {ivan}, 'topup:{approved}', 30000, 1)"),
+    "a gift with a source of another kind": (
+        "INSERT INTO source VALUES ('gift:{alice}', {alice}, 'bonus', 500, " + SOON + "); "
+        + NEW + "({alice}, 500, 'gift', 'gift:{alice}', NULL, NULL, NULL, " + SOON + ")"),
+    "a second gift under another key": (
+        "INSERT INTO source VALUES ('gift:{olga}:2', {olga}, 'gift', 500, " + SOON + "); "
+        + NEW + "({olga}, 500, 'gift', 'gift:{olga}:2', NULL, NULL, NULL, " + SOON + ")"),
+    "a source of somebody else": (
+        "INSERT INTO source VALUES ('x:1', {bob}, 'bonus', 500, " + SOON + "); "
+        + NEW + "({alice}, 500, 'bonus', 'x:1', NULL, NULL, NULL, " + SOON + ")"),
+    "a source alone, for later": "INSERT INTO source VALUES ('x:1', {alice}, 'bonus', 500, " + SOON + ")",
+    "a source taken away": "DELETE FROM source WHERE key = 'gift:{olga}'",
+    "a Stars payment of an invoice for a transfer": (
+        "INSERT INTO charge VALUES ('mine', {pending}, {ivan}, 30, NULL, TRUE, " + SOON + "); "
+        + NEW + "({ivan}, 30000, 'stars', 'stars:mine', 'topup:{pending}', NULL, NULL, " + SOON + ")"),
+    "a Stars payment of fewer Stars": (
+        "INSERT INTO charge VALUES ('mine', {stars_topup}, {alice}, 1, NULL, TRUE, " + SOON + "); "
+        + NEW + "({alice}, 3000, 'stars', 'stars:mine', 'topup:{stars_topup}', NULL, NULL, " + SOON + ")"),
+    "an invoice made dearer after it was paid": "UPDATE top_up SET amount = 900000, credited = 900000 WHERE id = {stars_topup}",
+    "a way of payment changed": "UPDATE top_up SET method = 'transfer' WHERE id = {stars_topup}",
+    "an approval given to another cashier": "UPDATE top_up SET decided_by_id = {alice} WHERE id = {approved}",
+    "a promo of a higher value, and its uses with it": (
+        "UPDATE promo SET value = 9000 WHERE code = '{code}'; UPDATE promo_use SET amount = 9000 WHERE id = {use}"),
+    "a redemption of one's own, counted": (
+        "INSERT INTO promo_use (promo_id, user_id, number, state, amount, created_at) VALUES ('{code}', {alice}, 1, 'done', 1000, 1);"
+        "UPDATE promo SET uses = uses + 1 WHERE code = '{code}'"),
+    "a percentage of a top-up that was never made": (
+        "INSERT INTO promo_use (promo_id, user_id, number, state, amount, created_at) VALUES"
+        " ('{percent}', {alice}, 1, 'done', 4000, 1); UPDATE promo SET uses = uses + 1 WHERE code = '{percent}'; "
+        + NEW + "({alice}, 4000, 'promo', (SELECT 'promo:' || MAX(id) FROM promo_use), 'promo:{percent}', NULL, NULL, 1)"),
+    "an invitation of somebody who never paid": (
+        "INSERT INTO referral VALUES ({alice}, {bob}, 500, 1); "
+        + NEW + "({bob}, 500, 'referral', 'referral:{alice}', 'user:{alice}', NULL, NULL, 1)"),
+    "a referral moved with its entry, in a sealed minute": (
+        "UPDATE referral SET inviter_id = {olga} WHERE invited_id = {old_bob};"
+        "UPDATE entry SET user_id = {olga} WHERE key = 'referral:{old_bob}'"),
+    "a rich account taken over": (
+        "UPDATE account SET user_id = -1 WHERE user_id = {alice}; UPDATE account SET user_id = {alice} WHERE user_id = {olga};"
+        "UPDATE account SET user_id = {olga} WHERE user_id = -1"),
+    "a failed order sent once more": "UPDATE job SET state = 'queued', charged = NULL WHERE id = {failed}",
+    "a job taken away after it was charged": "DELETE FROM job WHERE id = {captured}",
+    "a job given to somebody else with its entries, sealed": (
+        "UPDATE job SET user_id = {bob} WHERE id = {old_captured};"
+        "UPDATE entry SET user_id = {bob} WHERE key IN ('hold:{old_captured}', 'settle:{old_captured}')"),
+    "a price lowered everywhere, sealed": (
+        "UPDATE job SET price = 1, charged = 1 WHERE id = {old_captured};"
+        "UPDATE entry SET amount = -1 WHERE key = 'hold:{old_captured}'; UPDATE entry SET amount = 0 WHERE key = 'settle:{old_captured}'"),
+    "a hold taken a year ago": "UPDATE entry SET created_at = 1 WHERE key = 'hold:{running}'",
+    "a key with a nought in front": "UPDATE entry SET key = 'hold:0{running}' WHERE key = 'hold:{running}'",
+    "a key with a space behind": "UPDATE entry SET key = 'topup:{approved} ' WHERE key = 'topup:{approved}'",
+    "an entry of no one": "UPDATE entry SET user_id = 999999 WHERE id = {credit}",
+}  # fmt: skip
+
+COOKING = {
+    "a year's charges forgotten": "DELETE FROM entry WHERE kind = 'capture'",
+    "everything of one person taken away": (
+        "DELETE FROM entry WHERE user_id = {old_ivan}; DELETE FROM act WHERE user_id = {old_ivan};"
+        "DELETE FROM source WHERE user_id = {old_ivan}; DELETE FROM words WHERE user_id = {old_ivan};"
+        "DELETE FROM sketch; DELETE FROM top_up WHERE user_id = {old_ivan}"),
+    "two people's entries exchanged": (
+        "UPDATE entry SET user_id = CASE user_id WHEN {old_olga} THEN {olga} ELSE {old_olga} END WHERE user_id IN ({old_olga}, {olga})"),
+    "a day moved": "UPDATE entry SET created_at = created_at - 86400000000; UPDATE act SET created_at = created_at - 86400000000",
+    "a cashier's approvals put on another": (
+        "UPDATE top_up SET decided_by_id = {boss} WHERE decided_by_id = {cashier};"
+        "UPDATE entry SET actor_id = {boss} WHERE actor_id = {cashier}; UPDATE act SET actor_id = {boss} WHERE actor_id = {cashier}"),
+    "acts of a block wiped": "DELETE FROM act WHERE what = 'block'",
+    "acts renumbered": "UPDATE act SET id = id + 1000000 WHERE id > 0",
+    "entries renumbered": "UPDATE entry SET id = id + 1000000 WHERE id > 0",
+    "two entries exchanged": (
+        "UPDATE entry SET id = -1 WHERE id = {old_credit}; UPDATE entry SET id = {old_credit} WHERE id = {old_debit};"
+        "UPDATE entry SET id = {old_debit} WHERE id = -1"),
+    "an act backdated into a sealed minute": "UPDATE act SET id = -5 WHERE what = 'note' AND user_id = {ivan}",
+    "a reason kept, its digest lost": "UPDATE entry SET digest = NULL WHERE id = {credit}",
+    "a digest of nothing": "UPDATE entry SET digest = 'x' WHERE id = {credit}",
+    "words nobody wrote": "INSERT INTO words VALUES ('x', {alice}, 'text', 'salt')",
+    "a salt changed": "UPDATE words SET salt = 'x' WHERE digest = (SELECT digest FROM entry WHERE id = {credit})",
+    "a rejection's reason taken away": "DELETE FROM words WHERE digest = (SELECT digest FROM top_up WHERE id = {rejected})",
+    "all words taken away": "DELETE FROM words",
+    "a transfer rejected by hand": "UPDATE top_up SET state = 'rejected' WHERE id = {pending}",
+    "a rejected transfer that waits again": "UPDATE top_up SET state = 'new' WHERE id = {rejected}",
+    "a credit noted where none was": "UPDATE top_up SET credited = 500 WHERE id = {pending}",
+    "a credit noted otherwise": "UPDATE top_up SET credited = 500 WHERE id = {undone}",
+    "a refund in no state": "UPDATE charge SET refund = 'later' WHERE charge_id = '{paid}'",
+    "a code of no kind": "UPDATE promo SET kind = 'free' WHERE code = '{code}'",
+    "a code with a negative value": "UPDATE promo SET value = -value WHERE code = '{percent}'",
+    "a code taken away": "DELETE FROM promo WHERE code = '{code}'",
+    "a redemption counted twice": "UPDATE promo SET uses = uses + 1 WHERE code = '{code}'",
+    "a redemption with a number of its own": "UPDATE promo_use SET number = 5 WHERE id = {use}",
+    "a job without a deadline": "UPDATE job SET deadline_at = NULL WHERE id = {running}",
+    "a result that is never brought": "UPDATE job SET delivery = NULL WHERE id = {captured}",
+    "a charge noted on a failed job": "UPDATE job SET charged = 300 WHERE id = {failed}",
+    "a charge noted on a running job": "UPDATE job SET charged = 0 WHERE id = {running}",
+    "seals exchanged": (
+        "UPDATE seal SET id = -1 WHERE id = 1; UPDATE seal SET id = 1 WHERE id = 2; UPDATE seal SET id = 2 WHERE id = -1"),
+    "a seal's hash in capitals": "UPDATE seal SET hash = UPPER(hash) WHERE id = 2",
+    "a seal of everything, by hand": "INSERT INTO seal VALUES (3, 999999, 999999, (SELECT hash FROM seal WHERE id = 2), 'x', 1)",
+    "a seal with a gap before it": "UPDATE seal SET id = 7 WHERE id = 2",
+    "accounts emptied": "DELETE FROM account",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*STEALING, *COOKING])
+def test_what_somebody_else_thought_of_is_named_too(town, name):
+    statements = (STEALING | COOKING)[name]
+    try:
+        assert attempt(town, statements, covered="UPDATE account" not in statements), "nothing was found"
+    except peewee.IntegrityError:
+        pass  # the database itself has refused; that this is switched off is named below
+    assert len(STEALING) >= 30 and len(COOKING) >= 30
+
+
 # guards taken away, each alone
 
 
@@ -288,6 +445,17 @@ GUARDS = {
         "a trigger that pays": (
             "CREATE TRIGGER pay AFTER INSERT ON job BEGIN UPDATE account SET balance = balance + 1\\; END", STRANGE),
         "half a kopeck": ("DROP TRIGGER entry_no_update; UPDATE entry SET amount = 0.5 WHERE key = 'gift:{olga}'", TYPE),
+        "a key that comes twice in an index that says it cannot": (
+            "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = replace(sql, 'UNIQUE ', '') WHERE name = 'entry_key';"
+            " PRAGMA writable_schema = RESET; INSERT INTO entry (user_id, amount, kind, key, ref, created_at)"
+            " SELECT user_id, amount, kind, key, ref, created_at FROM entry WHERE key = 'stars:{paid}';"
+            " PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = replace(sql, 'CREATE ', 'CREATE UNIQUE ')"
+            " WHERE name = 'entry_key'; PRAGMA writable_schema = RESET", "a key is unique"),
+        "a view in the place of the books": (
+            "ALTER TABLE entry RENAME TO hidden; CREATE VIEW entry AS SELECT * FROM hidden WHERE kind <> 'chargeback'", TRIGGERS),
+        "a price below zero": (
+            "PRAGMA ignore_check_constraints = 1; UPDATE promo SET value = -5 WHERE code = '{code}';"
+            " PRAGMA ignore_check_constraints = 0", "no price is below zero"),
         "half a kopeck on a balance": ("UPDATE account SET balance = balance + 0.5 WHERE user_id = {alice}", TYPE),
         "half a price": ("UPDATE job SET price = 299.5 WHERE id = {running}", TYPE),
         "an amount in words": ("DROP TRIGGER entry_no_update; UPDATE entry SET amount = 'many' WHERE id = {credit}", TYPE),
@@ -315,6 +483,13 @@ GUARDS = {
         "a function that lets everything through": (
             "CREATE OR REPLACE FUNCTION books_are_append_only() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN COALESCE(NEW, OLD)\\; END $$", TRIGGERS),
+        "a table that adds rows": (
+            "CREATE TABLE more () INHERITS (entry); INSERT INTO more SELECT * FROM entry WHERE key = 'stars:{paid}';"
+            " UPDATE account SET balance = balance + 5000 WHERE user_id = {bob}", STRANGE),
+        "rows that hide": (
+            "ALTER TABLE charge ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON charge USING (charge_id <> '{paid}')", STRANGE),
+        "a view in the place of the books": (
+            "ALTER TABLE entry RENAME TO hidden; CREATE VIEW entry AS SELECT * FROM hidden WHERE kind <> 'chargeback'", TRIGGERS),
         "a rule that swallows": ("CREATE RULE nothing AS ON DELETE TO act DO INSTEAD NOTHING", STRANGE),
         "a trigger that pays": (
             "CREATE FUNCTION pay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.balance = NEW.balance + 1\\;"
@@ -329,6 +504,11 @@ GUARDS = {
         "an amount beyond all sums": (
             "DROP TRIGGER entry_no_update ON entry; UPDATE entry SET amount = -9223372036854775808 WHERE id = {credit}", TYPE),
         "a key that may come twice": ("DROP INDEX entry_key; CREATE INDEX entry_key ON entry (key)", "a key is unique"),
+        "a reference less": ("ALTER TABLE entry DROP CONSTRAINT entry_user_id_fkey", "a reference is checked"),
+        "a check less": ("ALTER TABLE promo DROP CONSTRAINT promo_value_check", "a column has its check"),
+        "a price below zero": (
+            "ALTER TABLE promo DROP CONSTRAINT promo_value_check; UPDATE promo SET value = -5 WHERE code = '{code}'",
+            "no price is below zero"),
         "a primary key less": ("ALTER TABLE charge DROP CONSTRAINT charge_pkey CASCADE", "a key is unique"),
     },
 }  # fmt: skip
