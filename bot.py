@@ -91,7 +91,9 @@ def build(
     from core.services.generation import Generation
     from core.services.shelf import Shelf
 
-    client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"])
+    client = Client(
+        found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
+    )
     shelf = Shelf(models, callbacks=bool(found["PUBLIC_URL"]))
     bot.generation = Generation(bot, shelf, client, workers=16 if threads else 0, rng=rng)
     bot.prepare(threads)

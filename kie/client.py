@@ -24,6 +24,7 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import PurePath
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -31,7 +32,8 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from kie.errors import Expired, KieError, NotSent, Refused, TooLarge, Unknown
+from kie.errors import Expired, KieError, NotPublic, NotSent, Refused, TooLarge, Unknown
+from kie.public import PublicAdapter
 from kie.record import Record, message_of, parse_record, read_envelope
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Download",
     "Expired",
     "KieError",
+    "NotPublic",
     "NotSent",
     "Record",
     "Refused",
@@ -75,10 +78,11 @@ class Client:
 
     A `requests.Session` is safe to share as long as nothing changes it: the pool under
     it is made for threads, and cookies, its only moving part, are switched off here.
-    `pool` bounds the open connections to each host; threads beyond it wait for one.
+    `pool` bounds the open connections to each host; threads beyond it wait for one. Results are fetched from public
+    addresses, from KIE's host and from the hosts of the base addresses `also_from`.
     """
 
-    def __init__(self, api_url, upload_url, key, *, connect_timeout_s=5, read_timeout_s=30, pool=16):
+    def __init__(self, api_url, upload_url, key, *, also_from=(), connect_timeout_s=5, read_timeout_s=30, pool=16):
         key = key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would put a bad header, key and all, into its error
             raise ValueError("the KIE key must be printable ASCII without spaces")
@@ -86,6 +90,8 @@ class Client:
         self._auth = _Bearer(key)
         self._timeout = (connect_timeout_s, read_timeout_s)
         self._session = _session(pool)
+        known = [urlsplit(url).hostname for url in (api_url, *also_from)]
+        self._outside = _session(pool, lambda **more: PublicAdapter(known, **more))
 
     def create(self, model: str, inputs: dict, callback_url: str | None = None) -> str:
         """Start a task and return its id; raise Refused, NotSent or Unknown.
@@ -153,12 +159,12 @@ class Client:
     def fetch(self, url: str, max_bytes: int) -> Iterator[Download]:
         """Open a download of at most `max_bytes`, without the key; redirects are followed.
 
-        Raises Expired for 403, 404 and 410, TooLarge at once or while reading, and another
-        KieError for the rest, a body shorter than announced among them.
+        Raises NotPublic where it would lead into our own network, Expired for 403, 404 and 410, TooLarge at once or
+        while reading, and another KieError for the rest, a body shorter than announced among them.
         """
         with _named_errors():
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-            response = self._session.get(url, headers=headers, timeout=self._timeout, stream=True)
+            response = self._outside.get(url, headers=headers, timeout=self._timeout, stream=True)
         with response:
             if response.status_code in (403, 404, 410):
                 raise Expired("the file is gone", response.status_code)
@@ -186,6 +192,7 @@ class Client:
     def close(self):
         """Close the idle connections."""
         self._session.close()
+        self._outside.close()
 
     def _call(self, method, url, **kwargs) -> dict:
         """Send a request and return the envelope of a reply that says 200."""
@@ -221,10 +228,10 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _session(pool):
+def _session(pool, kind=HTTPAdapter):
     """Return a session with a bounded pool, no automatic retries (a repeated POST costs money) and no cookies."""
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
+    adapter = kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -74,6 +74,10 @@ class TooLarge(KieError):
     """A file is larger than the caller allowed."""
 
 
+class NotPublic(KieError):
+    """A file's address leads into our own network, where nothing is fetched."""
+
+
 class Expired(KieError):
     """A file is gone or no longer open to us (HTTP 403, 404, 410)."""
 
