@@ -6,15 +6,16 @@
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
-import csv
-import io
 import re
 from datetime import timedelta
 
 from core.buttons import button
 from core.errors import UserError
+from core.limits import count
+from core.sheets import sheet
 
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
+MOST, SPAN = 10, timedelta(hours=1)  # codes that one person may try: else the short ones could be guessed
 SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d{1,4}))?")
 
 
@@ -57,6 +58,7 @@ def _redeem(ctx, code):
     code = code.strip()
     if not CODE.fullmatch(code):
         raise UserError("promo.unknown", buttons=_again())
+    count(ctx, "promo", MOST, SPAN)
     try:
         promo, _use = ctx.promo.redeem(code, ctx.user.id, ctx.now)
     except ctx.promo.NoSuchCode:
@@ -145,8 +147,5 @@ def stop(ctx, code):
 
 def export(ctx):
     """Send every redemption as a CSV file."""
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(("code", "user", "number", "state", "amount", "time"))
-    writer.writerows(ctx.promo.uses())
-    ctx.send_document("promo.csv", stream.getvalue().encode(), "text/csv")
+    rows = [("code", "user", "number", "state", "amount", "time"), *ctx.promo.uses()]
+    ctx.send_document("promo.csv", sheet(rows), "text/csv")

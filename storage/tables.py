@@ -386,7 +386,19 @@ class Trouble(Table):
     created_at = UtcField(index=True)
 
 
+class Quota(Table):
+    """How often somebody has done something in the time that runs; see `storage/quotas.py`."""
+
+    person = TextField()  # a keyed digest
+    kind = TextField()
+    count = IntegerField()
+    until = UtcField(index=True)
+
+    class Meta:
+        primary_key = CompositeKey("person", "kind")
+
+
 TABLES = [
     User, Account, Entry, Draft, Job, TopUp, Sketch, Charge, Referral, Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm,
-    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble,
+    Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient, Trouble, Quota,
 ]  # fmt: skip

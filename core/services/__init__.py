@@ -17,6 +17,7 @@ from storage import (
     payments,
     privacy,
     promo,
+    quotas,
     referrals,
     returns,
     schema,
@@ -47,6 +48,7 @@ class Services:
     payments = payments
     privacy = privacy
     promo = promo
+    quotas = quotas
     referrals = referrals
     returns = returns
     schema = schema
