@@ -3,10 +3,14 @@
 A flood of messages gets one polite warning, then silence for a while: the one exception to "never silent". Taps are
 still answered and money is always handled; what is counted here is messages.
 Setting: FLOOD_MESSAGES, messages a person may send in ten seconds.
+
+What costs the staff's time, or is worth guessing, has a limit of its own besides (`count`): it stands in rows.
 """
 
 import collections
 import threading
+
+from core.errors import UserError
 
 WINDOW_S = 10
 SILENCE_S = 30
@@ -37,3 +41,11 @@ class Flood:
                 return "ok"
             found[0], found[1], found[2] = now_s + SILENCE_S, 0, now_s + SILENCE_S
             return "warn"
+
+
+def count(ctx, kind, most, span):
+    """Count one more of what a person may do `most` times in a `span`; beyond it raise a UserError that says when."""
+    over = ctx.quotas.take(ctx.user.telegram_id, kind, most, span, ctx.now)
+    if over is not None:
+        minutes = max(1, -(-int((over - ctx.now).total_seconds()) // 60))
+        raise UserError("common.too_often", buttons=ctx.bot.home(), minutes=minutes)

@@ -79,7 +79,7 @@ class Client:
     A `requests.Session` is safe to share as long as nothing changes it: the pool under
     it is made for threads, and cookies, its only moving part, are switched off here.
     `pool` bounds the open connections to each host; threads beyond it wait for one. Results are fetched from public
-    addresses, from KIE's own and from the servers of the base addresses `also_from`.
+    addresses, from KIE's host and from the hosts of the base addresses `also_from`.
     """
 
     def __init__(self, api_url, upload_url, key, *, also_from=(), connect_timeout_s=5, read_timeout_s=30, pool=16):
@@ -90,9 +90,8 @@ class Client:
         self._auth = _Bearer(key)
         self._timeout = (connect_timeout_s, read_timeout_s)
         self._session = _session(pool)
-        self._outside = _session(pool, PublicAdapter)
-        for parts in map(urlsplit, (self._api_url, *also_from)):
-            self._outside.mount(f"{parts.scheme}://{parts.netloc}/", _adapter(pool))
+        known = [urlsplit(url).hostname for url in (api_url, *also_from)]
+        self._outside = _session(pool, lambda **more: PublicAdapter(known, **more))
 
     def create(self, model: str, inputs: dict, callback_url: str | None = None) -> str:
         """Start a task and return its id; raise Refused, NotSent or Unknown.
@@ -229,14 +228,10 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _adapter(pool, kind=HTTPAdapter):
-    """Return an adapter with a bounded pool and no automatic retries: a repeated POST costs money."""
-    return kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
-
-
 def _session(pool, kind=HTTPAdapter):
-    """Return a session with a bounded pool, no automatic retries and no cookies."""
-    session, adapter = requests.Session(), _adapter(pool, kind)
+    """Return a session with a bounded pool, no automatic retries (a repeated POST costs money) and no cookies."""
+    session = requests.Session()
+    adapter = kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

@@ -43,11 +43,20 @@ def public_addresses(host, port):
 
 
 class PublicAdapter(HTTPAdapter):
-    """What `requests` sends through: to public addresses alone.
+    """What `requests` sends through: to public addresses and to the hosts that are `known`, wherever these are.
 
     Through a proxy that the environment names it is the proxy that connects; a host that we know for private is refused
     all the same.
     """
+
+    def __init__(self, known, **pool):
+        self._known, self._plain = frozenset(known), HTTPAdapter(**pool)
+        super().__init__(**pool)
+
+    def close(self):
+        """Close the idle connections."""
+        self._plain.close()
+        super().close()
 
     def init_poolmanager(self, *args, **kwargs):
         """Make the pools of connections."""
@@ -56,8 +65,10 @@ class PublicAdapter(HTTPAdapter):
 
     def send(self, request, *args, proxies=None, **kwargs):
         """Send a request, or a step of a redirect."""
+        parts = urlsplit(request.url)
+        if parts.hostname in self._known:
+            return self._plain.send(request, *args, proxies=proxies, **kwargs)
         if select_proxy(request.url, proxies):
-            parts = urlsplit(request.url)
             try:
                 public_addresses(parts.hostname, parts.port or 443)
             except OSError:

@@ -9,17 +9,18 @@ stopped or expires pays nothing more, also to those who wait. Setting: PROMO_MAX
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
-import csv
-import io
 import re
 from datetime import timedelta
 
 from core import staff
 from core.buttons import button, way_out
 from core.errors import OwnCheque, UserError
+from core.limits import count
+from core.sheets import sheet
 
 RIGHT = "admin"  # of who makes codes
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
+MOST, SPAN = 10, timedelta(hours=1)  # codes that one person may try: else the short ones could be guessed
 SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d{1,4}))?")
 
 
@@ -74,6 +75,7 @@ def _redeem(ctx, code, alone=False):
     code = code.strip()
     if not CODE.fullmatch(code):
         raise UserError("promo.unknown", buttons=_again())
+    count(ctx, "promo", MOST, SPAN)
     try:
         promo, _use = ctx.promo.redeem(code, ctx.user.id, ctx.now, alone=alone)
     except OwnCheque:
@@ -245,8 +247,5 @@ def confirm(ctx, code):
 
 def export(ctx):
     """Send every redemption as a CSV file."""
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(("code", "user", "number", "state", "amount", "time"))
-    writer.writerows(ctx.promo.uses(ctx.user.id, ctx.now))
-    ctx.send_document("promo.csv", stream.getvalue().encode(), "text/csv")
+    rows = [("code", "user", "number", "state", "amount", "time"), *ctx.promo.uses(ctx.user.id, ctx.now)]
+    ctx.send_document("promo.csv", sheet(rows), "text/csv")

@@ -4,7 +4,6 @@ the numbers under it; and CSV files of entries, orders, users and top-ups.
 Texts: stats.* in data/texts/<lang>/stats.po.
 """
 
-import csv
 import io
 import re
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ from decimal import Decimal
 
 from core.buttons import button, way_out
 from core.errors import UserError
+from core.sheets import sheet
 
 SPANS = (1, 7, 30, 90)
 LONGEST = 3660
@@ -138,6 +138,5 @@ def export(ctx, table, days):
     """Send a table of the last `days` days as a CSV file."""
     if table not in TABLES or not 1 <= days <= LONGEST:
         raise UserError("common.old_button")
-    stream = io.StringIO()
-    csv.writer(stream).writerows(ctx.figures.export(table, ctx.now - timedelta(days=days), ctx.user.id, ctx.now))
-    ctx.send_document(f"{table}-{ctx.now:%Y-%m-%d}.csv", stream.getvalue().encode("utf-8-sig"), "text/csv")
+    rows = ctx.figures.export(table, ctx.now - timedelta(days=days), ctx.user.id, ctx.now)
+    ctx.send_document(f"{table}-{ctx.now:%Y-%m-%d}.csv", sheet(rows), "text/csv")

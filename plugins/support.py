@@ -12,10 +12,12 @@ from datetime import timedelta
 from core.buttons import button, link
 from core.errors import UserError
 from core.forms import file_in
+from core.limits import count
 from core.settings import contact
 
 ABOUT = {"job": "support.about_job", "pay": "support.about_pay"}
 BLOCKED_PAUSE = timedelta(hours=1)
+MOST, SPAN = 10, timedelta(hours=1)  # messages to the staff by one person
 TEXTS = ("TERMS_TEXT", "SUPPORT_TEXT", "PAYSUPPORT_TEXT")
 
 
@@ -89,6 +91,7 @@ def take_words(ctx):
     data, now_s = ctx.draft.data, ctx.now.timestamp()
     if ctx.user.banned and now_s - data["sent_at"] < BLOCKED_PAUSE.total_seconds():
         raise UserError("support.later", buttons=[[]])
+    count(ctx, "support", MOST, SPAN)
     media = {"kind": file["kind"], "file_id": file["file_id"]} if file else None
     ctx.letters.write(ctx.user.id, data["about"], words, media, ctx.now)
     ctx.drafts.put(ctx.user.id, "support", ctx.now, step=None, data=data | {"sent_at": now_s})

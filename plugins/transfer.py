@@ -9,10 +9,12 @@ Texts: transfer.* in data/texts/<lang>/transfer.po.
 """
 
 import logging
+from datetime import timedelta
 
 from core.buttons import button, copy
 from core.errors import UserError
 from core.forms import file_in
+from core.limits import count
 from core.sender import TelegramError, TooBig
 from core.services.media import Busy, TooManyPixels, Unreadable
 from core.transport import NotSent, UnknownOutcome
@@ -20,6 +22,7 @@ from core.transport import NotSent, UnknownOutcome
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"
 PROOFS = ("photo", "document")
+MOST, SPAN = 10, timedelta(hours=1)  # screenshots by one person: each is fetched, looked at and shown to the staff
 COPY_MAX = 256  # Bot API, CopyTextButton
 
 
@@ -62,6 +65,7 @@ def take_proof(ctx):
         raise UserError(
             "transfer.want_picture", buttons=[button("transfer.cancel", "transfer:cancel"), *ctx.bot.home()]
         )
+    count(ctx, "transfer", MOST, SPAN)
     proof = {name: file[name] for name in ("file_id", "unique_id", "kind")}
     topup = ctx.payments.submit(ctx.draft.data.get("topup", 0), ctx.user.id, proof, ctx.now, _sketch(ctx, file))
     ctx.done("transfer")

@@ -530,8 +530,20 @@ class Trouble(Table):
     created_at = UtcField(index=True)
 
 
+class Quota(Table):
+    """How often somebody has done something in the time that runs; see `storage/quotas.py`."""
+
+    person = TextField()  # a keyed digest
+    kind = TextField()
+    count = IntegerField()
+    until = UtcField(index=True)
+
+    class Meta:
+        primary_key = CompositeKey("person", "kind")
+
+
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
-    Letter, Trouble,
+    Letter, Trouble, Quota,
 ]  # fmt: skip

@@ -11,11 +11,13 @@ from kie.errors import KieError, NotPublic
 from kie.public import is_public
 from tests.shop import assert_books_are_right, order
 
+KIE = "127.0.0.2"  # another host than this machine's usual one
+
 
 class Place:
     """A server near the bot; `asked` are the paths somebody asked for. Its `/to/…` redirects to what follows."""
 
-    def __init__(self):
+    def __init__(self, host):
         place = self
         self.asked = []
 
@@ -36,9 +38,9 @@ class Place:
             def log_message(self, *_args):
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, 0), Handler)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self):
@@ -52,8 +54,8 @@ def place():
     """Return a function that opens a server."""
     opened = []
 
-    def begin():
-        opened.append(Place())
+    def begin(host="127.0.0.1"):
+        opened.append(Place(host))
         return opened[-1]
 
     yield begin
@@ -86,7 +88,7 @@ HOSTS = ("127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "localh
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_address_near_the_bot_is_not_fetched_however_it_is_spelled(place, client_of, host):
-    kie, other = place(), place()
+    kie, other = place(KIE), place()
     with pytest.raises(KieError):
         read(client_of(kie.url), f"http://{host}:{other.port}/x")
     assert other.asked == []
@@ -97,29 +99,29 @@ def test_an_address_near_the_bot_is_not_fetched_however_it_is_spelled(place, cli
 )
 def test_an_address_of_a_private_network_is_named(place, client_of, host):
     with pytest.raises(NotPublic):
-        read(client_of(place().url), f"http://{host}/latest/meta-data")
+        read(client_of(place(KIE).url), f"http://{host}/latest/meta-data")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_redirect_into_our_network_is_not_followed(place, client_of, host):
-    kie, other = place(), place()
+    kie, other = place(KIE), place()
     with pytest.raises(NotPublic):
         read(client_of(kie.url), f"{kie.url}/to/http://{host}:{other.port}/x")
     assert len(kie.asked) == 1 and other.asked == []
 
 
 def test_kies_host_and_telegrams_are_fetched_from_wherever_they_are(place, client_of):
-    kie, telegram = place(), place()
+    kie, telegram = place(KIE), place()
     client = client_of(kie.url, also_from=(telegram.url,))
     assert read(client, f"{kie.url}/a") == read(client, f"{telegram.url}/b") == b"secret"
     assert read(client, f"{kie.url}/to/{telegram.url}/c") == b"secret"
 
 
 @pytest.mark.parametrize(
-    "trick", ["http://127.0.0.1:{kie}@127.0.0.1:{other}/x", "http://127.0.0.1:{kie}.localhost:{other}/x"]
+    "trick", ["http://127.0.0.2:{kie}@127.0.0.1:{other}/x", "http://127.0.0.2:{kie}.localhost:{other}/x"]
 )
 def test_an_address_that_only_looks_like_kies_is_another_one(place, client_of, trick):
-    kie, other = place(), place()
+    kie, other = place(KIE), place()
     with pytest.raises(KieError):
         read(client_of(kie.url), trick.format(kie=kie.port, other=other.port))
     assert other.asked == []
@@ -127,7 +129,7 @@ def test_an_address_that_only_looks_like_kies_is_another_one(place, client_of, t
 
 def test_a_name_that_points_elsewhere_the_next_moment_gains_nothing(place, client_of, monkeypatch):
     """The first answer is public, every later one leads here: only what was checked is connected to."""
-    kie, other = place(), place()
+    kie, other = place(KIE), place()
     answers, tried, real = ["8.8.8.8"], [], socket.getaddrinfo
 
     def rebinding(host, port, *args, **kwargs):
@@ -151,7 +153,7 @@ def test_a_name_that_points_elsewhere_the_next_moment_gains_nothing(place, clien
 
 
 def test_of_a_name_with_both_kinds_of_address_the_public_one_is_taken(place, client_of, monkeypatch):
-    kie, tried = place(), []
+    kie, tried = place(KIE), []
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in ("127.0.0.1", "8.8.8.8", "10.0.0.1")]
     real = socket.getaddrinfo
     monkeypatch.setattr(
@@ -169,7 +171,7 @@ def test_of_a_name_with_both_kinds_of_address_the_public_one_is_taken(place, cli
 
 
 def test_a_proxy_is_not_asked_for_a_private_host(place, client_of, monkeypatch):
-    kie, proxy, other = place(), place(), place()
+    kie, proxy, other = place(KIE), place(), place()
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -200,8 +202,12 @@ def test_what_counts_as_public(address, public):
 
 
 def test_a_result_that_leads_into_our_network_is_not_brought_to_the_chat(start_bot, servers):
-    _telegram, kie = servers
-    bot = start_bot(KIE_API_URL=kie.url.replace("127.0.0.1", "localhost"))  # results lie at 127.0.0.1: another host
+    telegram, kie = servers
+    ours = {
+        name: one.url.replace("127.0.0.1", "localhost")
+        for name, one in zip(("TELEGRAM_API_URL", "KIE_API_URL"), servers, strict=True)
+    }
+    bot = start_bot(**ours)  # results lie at 127.0.0.1, which is another host
     alice = bot.rich()
     order(bot, alice)
     bot.forward(60)

@@ -1,6 +1,14 @@
 """/stats: the picture, the numbers under it, and the files."""
 
+import csv
+import io
+
+import pytest
+import requests
+
 from storage import figures, users
+from tests.kit import TOKEN
+from tests.shop import order
 
 
 def test_the_numbers_are_those_of_the_books(start_bot):
@@ -69,3 +77,35 @@ def test_a_user_sees_no_figures(start_bot):
     alice.send("/stats 7d")
     alice.forge("stats:show:7")
     assert "last 7" not in alice.last
+
+
+def content_of(bot, person):
+    """Return the newest file a person was sent, as text."""
+    file_id = person.last_message["document"]["file_id"]
+    path = requests.get(f"{bot.telegram.url}/bot{TOKEN}/getFile", params={"file_id": file_id}, timeout=10).json()[
+        "result"
+    ]
+    return requests.get(f"{bot.telegram.url}/file/bot{TOKEN}/{path['file_path']}", timeout=10).content.decode(
+        "utf-8-sig"
+    )
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t=", " =", "＝"])
+def test_a_name_is_no_formula_in_a_spreadsheet(start_bot, sign):
+    bot = start_bot()
+    bot.rich(f'{sign}HYPERLINK("http://evil","x")', "50")
+    boss = bot.admin()
+    boss.send("/stats 7d")
+    boss.tap("⬇ Users")
+    cells = [cell for row in csv.reader(io.StringIO(content_of(bot, boss))) for cell in row]
+    assert any("HYPERLINK" in cell for cell in cells)
+    assert not [cell for cell in cells if cell.strip(" \t")[:1] in ("=", "+", "@", "＝")]
+
+
+def test_amounts_stay_numbers_in_a_spreadsheet(start_bot):
+    bot = start_bot()
+    order(bot, bot.rich())
+    boss = bot.admin()
+    boss.send("/stats 7d")
+    boss.tap("⬇ Entries")
+    assert ",-72,hold," in content_of(bot, boss)

@@ -21,6 +21,7 @@ from storage import (
     persons,
     privacy,
     promo,
+    quotas,
     referrals,
     returns,
     schema,
@@ -57,6 +58,7 @@ class Services:
     persons = persons
     privacy = privacy
     promo = promo
+    quotas = quotas
     referrals = referrals
     returns = returns
     schema = schema
