@@ -17,6 +17,7 @@ from core.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 SHOWN = 6
+KNOWN = 200  # payments among which one of an old list is found
 MAX_REASON = 200
 
 
@@ -51,7 +52,7 @@ def show(ctx, user):
 
 def ask(ctx, user, charge):
     """Ask why this payment goes back."""
-    found = ctx.payments.charges(user_id=user, limit=SHOWN)
+    found = ctx.payments.charges(user_id=user, limit=KNOWN)
     charge = next((one for one in found if mark(one.charge_id) == charge), None)
     if charge is None:
         raise UserError("common.old_button")
