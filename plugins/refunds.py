@@ -19,6 +19,7 @@ from core.transport import NotSent, UnknownOutcome
 log = logging.getLogger(__name__)
 SHOWN = 6
 PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
+KNOWN = 200  # payments among which one of an old list is found
 MAX_REASON = 200
 
 
@@ -53,7 +54,7 @@ def show(ctx, user):
 
 def ask(ctx, user, charge):
     """Ask why this payment goes back."""
-    found = ctx.payments.charges(user_id=user, limit=SHOWN)
+    found = ctx.payments.charges(user_id=user, limit=KNOWN)
     charge = next((one for one in found if mark(one.charge_id) == charge), None)
     if charge is None:
         raise UserError("common.old_button")

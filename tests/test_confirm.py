@@ -255,3 +255,27 @@ def test_apply_all_applies_the_list_it_stands_under(start_bot, more):
     boss.tap("supply:all")
     assert (CHANGED in boss.toast) is more
     assert len(overlay.differences()) == (2 if more else 0)
+
+
+# What pins each button of the staff that does something: what it names never means anything else later.
+PINNED = {
+    "version": "a version of the row or the question, which grows with every change",
+    "seen": "a version, or a mark of the values it was shown with",
+    "former": "what was so before",
+    "on": "what is to be so afterwards",
+    "topup": "a request, whose amount never changes; another amount stands beside it",
+    "code": "a promo code, whose worth never changes",
+    "difference": "a difference to KIE, of which nothing changes",
+    "change": "a change of the catalogue, of which nothing changes",
+    "number": "a broadcast that goes out, of which nothing changes",
+}
+SAY_ALL = {"supply:check", "promo:export", "stats:export"}  # they look at everything there is, and change nothing
+
+
+def test_every_button_of_the_staff_that_does_something_names_what_it_confirms(start_bot):
+    from tests.test_acts import ACTS
+
+    buttons = start_bot().bot.handlers["button"]
+    acting = {name.removeprefix("button ") for name in ACTS if name.startswith("button ")} - SAY_ALL
+    bare = [route for route in sorted(acting) if not PINNED.keys() & buttons[route].types.keys()]
+    assert not bare, f"these confirm whatever is there when they are tapped: {bare}"
