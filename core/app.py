@@ -372,7 +372,7 @@ class Bot(Services):
             loop("watchdog", self.generation.settle_overdue, 10),
             loop("pause", self.generation.check_pause, 30),
             loop("seals", Paced(seals.Sealer().step, 60), 60),
-            loop("drafts", lambda now: drafts.drop_expired(now) and None, 600),
+            loop("drafts", Paced(lambda now: drafts.drop_expired(now) and None, 600), 600),
         ]
         if self.shares:
             loops.append(loop("claims", lambda now: share.renew(self, now), share.RENEW_S))

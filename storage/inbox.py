@@ -3,6 +3,7 @@
 from peewee import fn
 
 from storage.db import UtcField, connection, transaction
+from storage.prepared import Prepared
 from storage.tables import Inbox
 
 MAX_ATTEMPTS = 3
@@ -23,11 +24,14 @@ def left():
         return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
 
 
+@Prepared
+def _ids():
+    return Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id)
+
+
 def ids():
     """Return the ids of the updates that wait or are being handled, oldest first."""
-    with connection():
-        query = Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id)
-        return [update_id for (update_id,) in query.tuples()]
+    return [update_id for (update_id,) in _ids.rows()]
 
 
 def get(update_ids):

@@ -328,7 +328,7 @@ def test_8_9_forged_buttons_are_answered_and_change_nothing(start_bot, caplog):
         told = answers(mallory, lambda data=data: mallory.forge(data))
         if mallory.toast is None or not (told or mallory.toast):
             silent.append(data)
-        if len(mallory.received) > 150:
+        if len(mallory.received) > 20:  # each look reads them all
             mallory.change(clear=True)
             mallory.send("/start")
     assert silent == []

@@ -444,6 +444,7 @@ def test_a_choice_that_moves_the_price_shows_what_a_second_costs_before_the_clip
     assert {"✓ 480p · 2.70 ₽/s", "720p · 10.80 ₽/s"} <= set(anna.buttons)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a layout does not depend on it
 @pytest.mark.parametrize("lang", ["en", "ru"])
 def test_every_card_fits_a_phone(start_bot, lang):
     """Eight rows, three buttons a row, short labels: on each card as it opens, and with every switch turned on."""

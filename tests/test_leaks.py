@@ -179,7 +179,9 @@ def blocked(bot, boss, alice):
     alice.send("a fox")
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize(
+    ("database_url", "lang"), [*(("sqlite", lang) for lang in LANGS), ("postgresql", "en")], indirect=["database_url"]
+)  # what a database says of itself is in no language
 def test_nothing_but_ones_own_reaches_a_user(start_bot, lang):
     bot = start_bot(FLOOD_MESSAGES="1000000", USER_STARTS="1000", USER_JOBS="100")
     alice, boss, bob = a_bad_day(bot, lang)
