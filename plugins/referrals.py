@@ -10,7 +10,7 @@ from core.buttons import copy, link
 
 def register(bot):
     """Declare the setting, the link and its reward."""
-    if bot.setting("REFERRAL_PERCENT", int, default=10, minimum=0):
+    if bot.setting("REFERRAL_PERCENT", int, default=10, minimum=0, maximum=100):
         bot.command("invite", show, about="referrals.about", order=7)
         bot.button("referrals:show", show)
         bot.menu("referrals.menu", "referrals:show", row=1)

@@ -13,8 +13,8 @@ SOMEBODY = "somebody"  # of the staff: their act is among MONEY_ACTS
 # The rows entries come from, joined at most once each: alias → (table, its column, {kind: what that column must be}).
 # `{number:…}` is a text as a whole number, NULL where it is none.
 ORIGINS = {
-    "j": ("job", "id", {kind: "{number:SUBSTR(e.ref, 5)}" for kind in ("hold", "capture", "release")}),
-    "t": ("top_up", "id", {kind: "{number:SUBSTR(e.ref, 7)}" for kind in ("topup", "stars", "refund", "chargeback")}),
+    "j": ("job", "id", dict.fromkeys(("hold", "capture", "release"), "{number:SUBSTR(e.ref, 5)}")),
+    "t": ("top_up", "id", dict.fromkeys(("topup", "stars", "refund", "chargeback"), "{number:SUBSTR(e.ref, 7)}")),
     "c": ("charge", "charge_id", {
         "stars": "SUBSTR(e.key, 7)",
         "refund": "CASE WHEN SUBSTR(e.key, 1, 2) = 'un' THEN SUBSTR(e.key, 10) ELSE SUBSTR(e.key, 8) END",
@@ -26,7 +26,7 @@ ORIGINS = {
     "p": ("promo_use", "id", {"promo": "{number:SUBSTR(e.key, 7)}"}),
     "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
     "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
-    "s": ("source", "key", {kind: "e.key" for kind in ("gift", "bonus", "admin", "topup")}),
+    "s": ("source", "key", dict.fromkeys(("gift", "bonus", "admin", "topup"), "e.key")),
 }  # fmt: skip
 
 
