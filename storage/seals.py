@@ -81,6 +81,7 @@ def _open(db):
     found = db.execute_sql(
         "SELECT l.virtualxid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
         " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
+        " AND a.backend_type = 'client backend'"
     )
     return {name for (name,) in found}
 
