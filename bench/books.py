@@ -52,6 +52,7 @@ class Books:
             self._name_the_forgotten()
             said = dict(Words.select(Words.digest, Words.text).tuples())
             self.entries = [row | {"reason": said.get(row["digest"])} for row in Entry.select().dicts()]
+            self._name_the_corrections()
             self.accounts, self.shown_accounts = Counter(), {}
             for user, balance in Account.select(Account.user, Account.balance).tuples():
                 self.accounts[self.telegram_ids[user]] += balance
@@ -83,16 +84,27 @@ class Books:
         ]  # fmt: skip
 
     def _name_the_forgotten(self):
-        """Say who a forgotten row was, by what the world knows of its payments and corrections."""
+        """Say who a forgotten row was, by what the world knows of its payments."""
         for charge, user in Charge.select(Charge.charge_id, Charge.user).tuples():
             if user in self.forgotten and charge in self.notes.paid:
                 self.telegram_ids[user] = self.notes.paid[charge][0]
         for number, user in TopUp.select(TopUp.id, TopUp.user).tuples():
             if user in self.forgotten and number in self.notes.requests:
                 self.telegram_ids[user] = self.notes.requests[number]["person"]
-        for reason, user in Entry.select(Entry.reason, Entry.user).where(Entry.kind == "admin").tuples():
-            if user in self.forgotten and reason in self.notes.corrections:
-                self.telegram_ids[user] = self.notes.corrections[reason][0]
+
+    def _name_the_corrections(self):
+        """Give the corrections whose words were erased their reasons again, by amount and, where known, by person."""
+        said = {entry["reason"] for entry in self.entries}
+        lost = {reason: note for reason, note in self.notes.corrections.items() if reason not in said}
+        for entry in self.entries:
+            if entry["kind"] != "admin" or entry["reason"] is not None or entry["user"] not in self.forgotten:
+                continue
+            who = (None, self.telegram_ids[entry["user"]])
+            for reason, (person, amount) in lost.items():
+                if amount == entry["amount"] and (who[1] is None or person == who[1]):
+                    entry["reason"], self.telegram_ids[entry["user"]] = reason, person
+                    del lost[reason]
+                    break
 
     def _of_kind(self, kind, name):
         """Return {entry's `name`: [(person's Telegram id, amount)]} of one kind."""
@@ -224,7 +236,8 @@ class Books:
     def results(self):
         """Every result was delivered at least once, and every order that ended badly was told of."""
         shown = Counter(data for messages in self.seen.values() for message in messages for data in _buttons(message))
-        good = [job["id"] for job in self.jobs if job["state"] == "succeeded" or job["result"]]
+        ended = [job for job in self.jobs if job["state"] == "succeeded" or job["result"]]
+        good = [job["id"] for job in ended if job["user"] not in self.forgotten or job["delivery"] != "undeliverable"]
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
         twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
         missing = [job for job in good if not shown[f"orders:again:{job}"]]
