@@ -8,8 +8,8 @@ import pytest
 
 from kie.catalog import Catalog
 from tests.kit import BOSS, ROOT, png
+from tests.media import clip, mp3
 from tests.shop import entries_of, job_of, jobs_of, order
-from tests.walker import CLIP, MELODY
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OPEN = {"FLOOD_MESSAGES": "1000000"}
@@ -115,9 +115,9 @@ def test_9_real_files_of_every_kind_are_answered(start_bot, caplog, card):
     alice = bot.rich()
     before = books(bot, alice)
     acts = {
-        "sticker": lambda: alice.sticker(png()), "voice": lambda: alice.voice(MELODY, duration=3),
-        "audio": lambda: alice.audio(("a.mp3", MELODY), duration=3), "animation": lambda: alice.animation(CLIP),
-        "video": lambda: alice.video(CLIP, duration=3), "pdf": lambda: alice.document(b"%PDF-1.4", "a.pdf"),
+        "sticker": lambda: alice.sticker(png()), "voice": lambda: alice.voice(mp3(3), duration=3),
+        "audio": lambda: alice.audio(("a.mp3", mp3(3)), duration=3), "animation": lambda: alice.animation(clip(3)),
+        "video": lambda: alice.video(clip(3), duration=3), "pdf": lambda: alice.document(b"%PDF-1.4", "a.pdf"),
         "forwarded photo": lambda: alice.photo(png(), forward="1"), "album": lambda: alice.album([png("1"), png("2")]),
         "named like a picture": lambda: alice.document(b"no picture", "a.png"), "empty name": lambda: alice.document(b"x", ""),
     }  # fmt: skip
@@ -536,7 +536,7 @@ def test_9_text_and_files_without_a_card_lead_on(start_bot):
     assert "a fox in the snow" in alice.last and any("Picture" in label for label in alice.buttons)
     alice.photo(png())
     assert "What shall I do" in alice.last and len(alice.buttons) > 3
-    alice.voice(MELODY, duration=3)
+    alice.voice(mp3(3), duration=3)
     assert "What shall I do" in alice.last and "start:menu" in alice.buttons.values()
 
 
