@@ -147,7 +147,7 @@ def _held(lock):
         lock.release()
 
 
-def _start(work, source, result):
+def _start(work, source, result=None):
     """Start a child, wait for it, and return the line it wrote; {"outcome": "unreadable"} when there is none."""
     command = [sys.executable, "-I", str(CHILD), work, str(source), *([str(result)] if result else [])]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
