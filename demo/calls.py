@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict, deque
+from itertools import islice
 
 from demo.rules import ApiError, too_many
 
@@ -24,7 +25,8 @@ class Calls:
 
     def since(self, after=0, method=""):
         """Return the calls after number `after` as the control plane shows them."""
-        return [self.shown(*one) for one in self.kept if one[0] > after and method.lower() in ("", one[2].lower())]
+        newest = reversed(list(islice(reversed(self.kept), max(0, self.n - after))))
+        return [self.shown(*one) for one in newest if method.lower() in ("", one[2].lower())]
 
     def shown(self, n, at, method, params, answer, took_s):
         """Return one call as JSON data."""
