@@ -364,7 +364,7 @@ class Sending:
         place = {"chat_id": telegram_id, "from_chat_id": found.chat_id, "message_id": found.message_id}
         while self._turns.wait(telegram_id):
             try:
-                bot.sender.call("copyMessage", reply_markup=_markup(found), wait=False, reserved=True, **place)
+                bot.sender.call("copyMessage", reply_markup=_markup(found.links), wait=False, reserved=True, **place)
                 bot.sender.hold(telegram_id, 1)  # as before it, in `wait`
                 return "sent"
             except TelegramError as error:

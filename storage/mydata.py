@@ -13,13 +13,16 @@ from storage.db import connection
 from storage.tables import (
     Account,
     Act,
+    Bonus,
     Broadcast,
     Charge,
+    Checkout,
     Draft,
     Entry,
     FreeRun,
     Inbox,
     Job,
+    Letter,
     Once,
     Outbox,
     Person,
@@ -35,6 +38,7 @@ from storage.tables import (
 PROFILE = (
     "telegram_id first_name username language_code lang utc_offset code role blocked_bot created_at seen_at".split()
 )
+WORDS = ("reason", "words")  # which stand apart from their rows
 MONEY = ("amount", "price", "charged", "credited", "balance", "debt")
 COLUMNS = {  # section: (table, the columns that stand in it)
     "balance_entries": (Entry, "id kind amount ref reason created_at"),
@@ -47,6 +51,9 @@ COLUMNS = {  # section: (table, the columns that stand in it)
     "free_orders": (FreeRun, "day number job"),
     "promo_codes": (PromoUse, "promo number state amount created_at"),
     "messages_to_you": (Outbox, "text values state send_at"),
+    "letters": (Letter, "about words created_at"),
+    "bonuses": (Bonus, "kind amount state due_at created_at"),
+    "agreed_payments": (Checkout, "amount stars accepted_at"),
     "what_the_staff_noted": (Act, "what ref words amount created_at"),
     "broadcasts_to_you": (Recipient, "broadcast state"),
 }
@@ -128,7 +135,7 @@ def _plugin_rows(table, user_id):
 
 def _values(row, names):
     """Return {name: plain value}; amounts in whole units, as `12.50`."""
-    values = {name: row.__data__.get(name) for name in names}
+    values = {name: getattr(row, name) if name in WORDS else row.__data__.get(name) for name in names}
     return {
         name: _money(value) if name in MONEY and isinstance(value, int) else _plain(value)
         for name, value in values.items()

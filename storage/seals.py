@@ -91,8 +91,14 @@ def _ended(seen):
     if not is_postgres():
         return True
     with connection() as db:
-        (oldest,) = db.execute_sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text").fetchone()
-        return int(oldest) >= seen.horizon and not _open(db) & set(seen.open)
+        # Other databases of the server do not matter; `age` is counted from at least the snapshot's end, so a transaction
+        # may look older than it is, never younger.
+        (going,) = db.execute_sql(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
+            " AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - age(backend_xid) < %s",
+            (seen.horizon,),
+        ).fetchone()
+        return not going and not _open(db) & set(seen.open)
 
 
 def seal(seen, now):

@@ -110,7 +110,7 @@ def a_broadcast(bot, boss, anna, state):
     """Look at a broadcast that is under way: from here on the bot answers, and nothing goes out."""
     boss.send("/broadcast", reply_to=boss.send("News"))
     number = broadcasts.newest()[0].id
-    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.start(number, 1, None, bot.clock.now(), bot.bot.users.by_telegram_id(boss.id).id)
     broadcasts.move(number, ["running"], state, bot.clock.now())
 
     def answer():

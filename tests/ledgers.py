@@ -93,6 +93,7 @@ class Town:
         """Have somebody pay in Stars; return the charge id."""
         user, charge = self.people[name], f"charge{next(self.numbers)}"
         topup = payments.create(user, "stars", amount, now=self.now, stars=30)
+        payments.accept(f"query:{charge}", topup.id, user, self.now, self.now)
         payments.credit_stars(charge, topup.id, user, 30, self.now)
         self.rows["stars_topup"] = topup.id
         return charge

@@ -153,7 +153,7 @@ def test_a_report_adds_up_after_kills_and_what_is_in_doubt_is_listed_and_sent_ag
     boss.tap("Send to")
     bot.telegram.pump = lambda: None  # nothing is handled: the kills come first
     number = broadcasts.newest()[0].id
-    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.start(number, 1, None, bot.clock.now(), bot.bot.users.by_telegram_id(boss.id).id)
     kill_in_the_middle(bot, number, 3)
     kill_in_the_middle(bot, number, 2)
     bot.forward(60)
@@ -238,7 +238,7 @@ def test_outcomes_no_row_could_say_are_said_later_and_nobody_gets_it_twice(start
     boss, people = prepare(bot, 3)
     number = broadcasts.newest()[0].id
     bot.telegram.pump = lambda: None
-    broadcasts.start(number, None, bot.clock.now())
+    broadcasts.start(number, 1, None, bot.clock.now(), bot.bot.users.by_telegram_id(boss.id).id)
     step = next(loop for loop in bot.bot.loops if loop.name == "broadcast").step
     trouble, sleep = ReadOnly(bot.url), bot.clock.sleep
 

@@ -334,10 +334,10 @@ STEALING = {
     "a source alone, for later": "INSERT INTO source VALUES ('x:1', {alice}, 'bonus', 500, " + SOON + ")",
     "a source taken away": "DELETE FROM source WHERE key = 'gift:{olga}'",
     "a Stars payment of an invoice for a transfer": (
-        "INSERT INTO charge VALUES ('mine', {pending}, {ivan}, 30, NULL, TRUE, " + SOON + "); "
+        "INSERT INTO charge (charge_id, topup_id, user_id, stars, refund, listed, created_at) VALUES ('mine', {pending}, {ivan}, 30, NULL, TRUE, " + SOON + "); "
         + NEW + "({ivan}, 30000, 'stars', 'stars:mine', 'topup:{pending}', NULL, NULL, " + SOON + ")"),
     "a Stars payment of fewer Stars": (
-        "INSERT INTO charge VALUES ('mine', {stars_topup}, {alice}, 1, NULL, TRUE, " + SOON + "); "
+        "INSERT INTO charge (charge_id, topup_id, user_id, stars, refund, listed, created_at) VALUES ('mine', {stars_topup}, {alice}, 1, NULL, TRUE, " + SOON + "); "
         + NEW + "({alice}, 3000, 'stars', 'stars:mine', 'topup:{stars_topup}', NULL, NULL, " + SOON + ")"),
     "an invoice made dearer after it was paid": "UPDATE top_up SET amount = 900000, credited = 900000 WHERE id = {stars_topup}",
     "a way of payment changed": "UPDATE top_up SET method = 'transfer' WHERE id = {stars_topup}",

@@ -114,7 +114,7 @@ def everybody():
 @pytest.fixture
 def crowd(start_bot):
     """Return (bot, group, boss, zoe): the boss is known, Zoe is not; a gift and free orders are to be had."""
-    bot = start_bot(WELCOME_GIFT="30", FREE_MODELS="z-image")
+    bot = start_bot(WELCOME_GIFT="30", FREE_MODELS="z-image", REFERRAL_HOLD_DAYS="0")
     boss, zoe = bot.admin(), bot.user("Zoe")
     return bot, bot.telegram.group("Friends", boss, zoe), boss, zoe
 

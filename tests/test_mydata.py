@@ -103,7 +103,15 @@ def test_every_table_of_people_is_in_the_file_or_is_known_to_have_nothing_of_the
     from storage import mydata, tables
 
     named = {table for table, _columns in mydata.COLUMNS.values()}
-    shaped = {tables.Account, tables.Charge, tables.Referral, tables.Promo, tables.Broadcast}
+    shaped = {
+        tables.Account,
+        tables.Charge,
+        tables.Referral,
+        tables.Promo,
+        tables.Broadcast,
+        tables.Words,
+        tables.Source,
+    }
     operators = {tables.Stored, tables.Overlay}  # settings and the catalogue: who changed them stands in the acts
     with_people = {
         table

@@ -243,8 +243,8 @@ class Books(RuleBasedStateMachine):
     @rule()
     def stop_the_code(self):
         """A code that is stopped pays nothing more, also to those who wait."""
-        assert set(promo.stop(self.code)) == self.waiting
-        assert promo.stop(self.code) is None
+        assert set(promo.stop(self.code, self.staff, self.now)) == self.waiting
+        assert promo.stop(self.code, self.staff, self.now) is None
         self.waiting.clear()
         self.code = self.fresh_code()
 

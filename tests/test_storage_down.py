@@ -1,5 +1,6 @@
 """A database that cannot write is nobody's fault: what meets it is put back and counts no try, and /health says so."""
 
+import contextlib
 import os
 import resource
 
@@ -67,12 +68,15 @@ class Full:
 
 
 def read_only(url, words):
-    """Change a setting of the server, for all its connections."""
+    """Change a setting of this database, for all its connections: those that are open are ended."""
     with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as other:
-        other.execute(f"ALTER SYSTEM {words}")
-        other.execute("SELECT pg_reload_conf()")
-    while db.is_postgres():  # until it has spread
-        with db.connection() as real:
+        other.execute(f'ALTER DATABASE "{other.info.dbname}" {words}')
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+    while db.is_postgres():  # until the pool has new connections
+        with contextlib.suppress(db.StorageDown), db.connection() as real:
             if (real.execute_sql("SHOW default_transaction_read_only").fetchone()[0] == "on") == words.startswith(
                 "SET"
             ):

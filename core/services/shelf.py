@@ -73,7 +73,7 @@ class Shelf:
         Takes about four minutes, and raises KieError or StrangeList.
         """
         found = discovery.look(client, clock.sleep, tell)
-        data, off = self.data(), layers.switched_off(self._changes)
+        data, off = self.data(), layers.switched_off(self._changes())
         differences = changes.compare(data, found, f"{clock.now():%Y-%m-%d}", off)
         rows = [(change.model, change.kind, change.about) for change in differences]
         return Comparison(differences, overlay.record(rows, clock.now()), found.skipped)
