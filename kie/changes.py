@@ -6,7 +6,7 @@ like a slip of KIE's than like news (a price that falls by more than half, a lis
 it is never followed together with others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from kie import newcomers
@@ -54,8 +54,7 @@ def compare(data, found, as_of, off=frozenset()):
     gone = sorted(public - found.listed)
     if len(gone) > len(public) * (1 - LEAST_LISTED):
         raise StrangeList(f"KIE lists {len(public) - len(gone)} of the {len(public)} models we sell")
-    many = _is_loss(len(gone), len(public))
-    changes = [Change(name, "gone", [["gone", {}]], ["off", True], alone=many) for name in gone]
+    changes = [Change(name, "gone", [["gone", {}]], ["off", True]) for name in gone]
     known = set(ours) | set(data.get("left_out", ()))
     for name, offer in sorted(found.offers.items()):
         if name not in known and offer.inputs is not None:
@@ -66,7 +65,9 @@ def compare(data, found, as_of, off=frozenset()):
             changes += _tried(found, name, lambda raw=raw, offer=offer: _inputs(raw, offer))
         if found.rows and name not in gone:
             changes += _tried(found, name, lambda raw=raw: _prices(raw, found))
-    return changes
+    ending = [change for change in changes if change.change == ["off", True]]
+    many = _is_loss(len(ending), len(public))
+    return [replace(change, alone=True) if many and change in ending else change for change in changes]
 
 
 def _tried(found, name, work):

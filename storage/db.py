@@ -233,7 +233,7 @@ def private_file(path, flags):
 
 def _sqlite(path):
     private_folder(Path(path).parent)
-    if path != ":memory:":
+    if path != ":memory:" and os.access(Path(path).parent, os.W_OK):
         open(path, "ab", opener=private_file).close()  # SQLite makes its journals as private as the file is
     pragmas = {
         "journal_mode": "wal",

@@ -474,10 +474,27 @@ def test_more_than_a_fifth_of_the_models_is_not_taken_off_sale_in_a_tap(start, s
     assert "Differs" not in compare(bot, boss)[-1] and "2 differences" in compare(bot, boss)[-1]  # the new one, imagen4
 
 
+def test_more_than_a_fifth_of_the_models_does_not_go_off_sale_for_their_forms(start, speaker, offer):
+    answers = copy_of(offer)
+    for name in ("z-image", "google/imagen4"):
+        form = form_of(answers, name)
+        form["properties"]["licence"] = {"type": "string"}
+        form["required"].append("licence")
+    bot, boss = differing(start, speaker, answers)
+    boss.forge("supply:all")
+    assert {"z-image", "google/imagen4"} <= set(bot.bot.generation.catalog.models)
+    assert "✏ Z-Image, text → picture ⚠" in boss.buttons
+
+
+def form_of(answers, name):
+    """Return the schema of a model's input."""
+    body = answers[f"{LIST}/{name}/schema"]["data"]["openapi"]["paths"][discovery.JOBS]["post"]["requestBody"]
+    return body["content"]["application/json"]["schema"]["properties"]["input"]
+
+
 def test_more_than_a_fifth_of_the_choices_is_not_dropped_in_a_tap(start, speaker, offer):
     answers = copy_of(offer)
-    body = answers[f"{LIST}/z-image/schema"]["data"]["openapi"]["paths"][discovery.JOBS]["post"]["requestBody"]
-    form = body["content"]["application/json"]["schema"]["properties"]["input"]["properties"]
+    form = form_of(answers, "z-image")["properties"]
     form["aspect_ratio"]["enum"] = form["aspect_ratio"]["enum"][:2]
     bot, boss = differing(start, speaker, answers)
     boss.forge("supply:all")
