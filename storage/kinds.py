@@ -150,6 +150,8 @@ FOLLOWERS = (
 OTHER_ACTS = {
     "reject": "EXISTS (SELECT 1 FROM top_up t WHERE 'topup:' || t.id = a.ref AND t.id = {number:SUBSTR(a.ref, 7)}"
     " AND t.state = 'rejected' AND t.amount = a.amount AND t.user_id = a.user_id AND t.decided_by_id = a.actor_id)",
+    "fixed": "EXISTS (SELECT 1 FROM overlay o WHERE o.scope = a.ref AND o.field = 'fixed'"
+    " AND {number:CAST(o.value AS TEXT)} = a.amount)",
     **dict.fromkeys(
         ("promo", "promo_confirm", "promo_own"),
         "EXISTS (SELECT 1 FROM promo o WHERE 'promo:' || o.code = a.ref AND o.kind = 'amount' AND o.value = a.amount)",

@@ -12,6 +12,7 @@ import pytest
 import requests
 from catalog_facts import FACTS, ROOT
 
+from core.buttons import mark
 from core.loops import Clock
 from kie import discovery, newcomers, stub
 from kie.catalog import Catalog
@@ -269,7 +270,7 @@ def _applied(bot, shelf, difference, rng):
     model = shelf.catalog().models[difference.model]
     for spec in model.inputs:
         options(model, model.defaults(), spec.name)
-    bot.overlay.undo(row.id, NOW)
+    bot.overlay.undo(row.id, NOW, bot.users.seen(bot.users.Sender(99, "Owner"), NOW).id)
     shelf.forget()
 
 
@@ -445,7 +446,7 @@ def test_a_feed_a_thousand_times_lower_is_not_applied_in_a_tap(start, speaker, o
     bot, boss = differing(start, speaker, cheaper(offer, 1000))
     before = prices(bot)
     assert "Apply all" not in " ".join(boss.buttons) and "💰 Z-Image, text → picture ⚠" in boss.buttons
-    boss.forge("supply:all")
+    boss.forge(f"supply:all:{mark(*(one.id for one in bot.bot.overlay.differences()))}")
     assert "Applied: 0" in boss.toast and "of their own" in boss.toast
     assert prices(bot) == before
     boss.tap("💰 Z-Image")
