@@ -12,7 +12,7 @@ class Cached:
     was forgotten since it began.
     """
 
-    def __init__(self, read, monotonic=time.monotonic):
+    def __init__(self, read, monotonic=lambda: time.monotonic()):
         self._read = read
         self._monotonic = monotonic
         self._version = object()

@@ -19,7 +19,15 @@ from tests.shop import assert_books_are_right, order, user_of
 ACTS = proof.share(600)
 DOUBLES = 0.15  # of the acts are done twice before the bot can look
 OWN = ("user_id", "invited_id", "actor_id")  # columns that say whose row it is
-NOBODYS = {"inbox", "fact", "fact_done", "sketch", "schema_migration", "sqlite_sequence"}  # written for everybody
+NOBODYS = {
+    "quota",
+    "inbox",
+    "fact",
+    "fact_done",
+    "sketch",
+    "schema_migration",
+    "sqlite_sequence",
+}  # written for everybody
 STAFF = ("act", "stored", "promo", "broadcast", "overlay")  # what only the staff's acts write
 NUMBERS = (-1, 0, 1, 2, 3, 7, 10**6, 2**31, 2**63, -(2**63), 10**18)
 WORDS = (

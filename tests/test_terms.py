@@ -103,6 +103,7 @@ def test_a_model_is_switched_off_and_on_again(start_bot):
 @SQLITE
 def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatch):
     from core.services import shelf
+    from storage import cached
 
     bot = start_bot()
     boss = bot.admin()
@@ -111,6 +112,6 @@ def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatc
     boss.forge("terms:model:z-image")
     boss.tap("✗ Take off sale")
     assert "z-image" in other.catalog().models
-    later = shelf.time.monotonic() + shelf.CACHE_S + 1
-    monkeypatch.setattr(shelf.time, "monotonic", lambda: later)
+    later = cached.time.monotonic() + cached.CACHE_S + 1
+    monkeypatch.setattr(cached.time, "monotonic", lambda: later)
     assert "z-image" not in other.catalog().models

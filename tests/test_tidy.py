@@ -44,7 +44,7 @@ def traffic(bot, boss, people):
     bob.send("/boom")
     message = boss.send("News")
     boss.send("/broadcast", reply_to=message["message_id"])
-    boss.forge(f"broadcast:start:{broadcasts.newest()[0].id}")
+    boss.forge(f"broadcast:start:{broadcasts.newest()[0].id}:1")
     bot.forward(20, step=10)
 
 
