@@ -266,7 +266,7 @@ def show_who(ctx, number, state, page):
 
 def again(ctx, number, state):
     """Send once more to those whose copy is in doubt or was not sent."""
-    if state not in OPEN_ENDS or not ctx.broadcasts.again(number, [state]):
+    if state not in OPEN_ENDS or not ctx.broadcasts.again(number, [state], ctx.now, ctx.user.id):
         raise UserError("common.old_button")
     show_draft(ctx, number)
 

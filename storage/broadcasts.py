@@ -140,7 +140,7 @@ def doubt():
         return Recipient.update(state="doubt").where(Recipient.state == "sending").execute()
 
 
-def again(broadcast_id, states):
+def again(broadcast_id, states, now, actor):
     """Send once more to the recipients in some of `states` (doubt, failed), of a broadcast that has ended; return how many."""
     with transaction():
         chosen = Recipient.broadcast == broadcast_id, Recipient.state.in_(states)
@@ -148,6 +148,7 @@ def again(broadcast_id, states):
         some = fn.EXISTS(Recipient.select(Recipient.user).where(*chosen))
         if not Broadcast.update(state="running", ended_at=None).where(*ended, some).execute():
             return 0
+        acts.note(actor, "broadcast", now, ref=f"broadcast:{broadcast_id}", words=", ".join(states))
         return Recipient.update(state="pending").where(*chosen).execute()
 
 

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from storage import acts, broadcasts, db, health, overlay, promo, users
-from storage.tables import TABLES, Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox
+from storage.tables import TABLES, Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox, Recipient
 from tests.kit import ROOT
 from tests.shop import user_of
 from tests.till import open_card, pay_stars, request, transfer
@@ -69,7 +69,9 @@ class Shop:
 
     def differing(self, kind="gone", change=("off", True), model=CODE, lines=(["gone", {}],)):
         """Have a difference to KIE wait; return its number."""
-        overlay.record([(model, kind, {"lines": list(lines), "change": list(change)})], self.bot.clock.now())
+        overlay.record(
+            [(model, kind, {"lines": list(lines), "change": list(change), "alone": False})], self.bot.clock.now()
+        )
         return overlay.differences()[-1].id
 
     def asked_for_words(self):
@@ -99,6 +101,13 @@ class Shop:
         number = self.draft()
         broadcasts.start(number, 1, None, self.bot.clock.now(), self.me)
         broadcasts.move(number, ["running"], state, self.bot.clock.now())
+        return number
+
+    def doubtful(self):
+        """Have a broadcast end with every copy in doubt; return its number."""
+        number = self.going("done")
+        with db.transaction():
+            Recipient.update(state="doubt").where(Recipient.broadcast == number).execute()
         return number
 
     def code(self, author=None, **more):
@@ -148,6 +157,9 @@ ACTS = {
     "button promo:confirm": prepared(
         lambda s: s.code(user_of(s.bot, s.sam).id, waits=True), lambda s, code: s.tap(f"promo:confirm:{code}")
     ),
+    "button promo:sure": prepared(lambda s: s.send("/newpromo HUGE 500% 5"), lambda s, _: s.press("promo:sure")),
+    "button overrun:pause": prepared(nothing, lambda s, _: s.tap("overrun:pause:veo-3-1")),
+    "button broadcast:again": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:again:{number}:doubt")),
     "button promo:export": prepared(nothing, lambda s, _: s.tap("promo:export")),
     "button stats:export": prepared(nothing, lambda s, _: s.tap("stats:export:users:7")),
     "button users:ok": prepared(
@@ -217,7 +229,7 @@ READERS = {
         for data in (
             "promo:list", "users:find", "users:card?{her}", "users:entries?{her}:0", "users:orders?{her}:0",
             "users:topups?{her}:0", "users:credit?{her}", "users:debit?{her}", "users:block?{her}", "users:unblock?{her}",
-            "users:resume?{her}", "users:note?{her}", "users:message?{her}", "stats:show?7", "rates:show", "rates:texts",
+            "users:resume?{her}", "users:collect?{her}", "users:note?{her}", "users:message?{her}", "stats:show?7", "rates:show", "rates:texts",
             "rates:edit?USD_RATE", "transfer:list", "doctor:show", "terms:find", "terms:kinds", "terms:menu?video",
             f"terms:model?{CODE}", f"terms:prices?{CODE}:0", f"terms:ask?m.{CODE}:markup", "refunds:list?{her}",
             "admin:show", "help:staff", "team:show", "team:role?{her}", "team:ask?{her}:cashier", "supply:show",
@@ -244,6 +256,7 @@ READERS = {
         )
         for name, rest in (("draft", ""), ("to", ":3"), ("ids", ""), ("preview", ""), ("check", ""))
     },
+    "button broadcast:who": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:who:{number}:doubt:0")),
     "step broadcast:typed": prepared(
         lambda s: s.tap(f"broadcast:ids:{s.draft()}"), lambda s, _: s.send(f"{s.alice.id}")
     ),

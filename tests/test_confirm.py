@@ -246,7 +246,7 @@ def test_terms_set_meanwhile_are_not_cleared(start_bot):
 @pytest.mark.parametrize("more", [True, False])
 def test_apply_all_applies_the_list_it_stands_under(start_bot, more):
     bot = start_bot()
-    boss, off = bot.admin(), {"lines": [["gone", {}]], "change": ["off", True]}
+    boss, off = bot.admin(), {"lines": [["gone", {}]], "change": ["off", True], "alone": False}
     found = [("z-image", "gone", off)]
     overlay.record(found, bot.clock.now())
     boss.forge("supply:found:0")
