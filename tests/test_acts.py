@@ -158,7 +158,7 @@ ACTS = {
         lambda s: s.code(user_of(s.bot, s.sam).id, waits=True), lambda s, code: s.tap(f"promo:confirm:{code}")
     ),
     "button promo:sure": prepared(lambda s: s.send("/newpromo HUGE 500% 5"), lambda s, _: s.press("promo:sure")),
-    "button overrun:pause": prepared(nothing, lambda s, _: s.tap("overrun:pause:veo-3-1")),
+    "button overrun:pause": prepared(nothing, lambda s, _: s.tap(f"overrun:pause:{list(s.bot.bot.generation.catalog.models.values())[-1].code}")),
     "button broadcast:again": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:again:{number}:doubt")),
     "button promo:export": prepared(nothing, lambda s, _: s.tap("promo:export")),
     "button stats:export": prepared(nothing, lambda s, _: s.tap("stats:export:users:7")),
