@@ -17,7 +17,7 @@ from storage.db import StorageDown
 log = logging.getLogger(__name__)
 STANDBY_S = 1  # between two tries for the lock
 REFUSED = "TELEGRAM_BOT_TOKEN: Telegram refuses it; want the one @BotFather shows"
-AGAIN_S = 3  # between two tries to reach Telegram
+AGAIN_S = 3  # between two tries to reach Telegram, or to lead
 
 
 def serve(bot, build, open_storage, leader, stop, web=None, ready=lambda bot: None):
@@ -30,15 +30,18 @@ def serve(bot, build, open_storage, leader, stop, web=None, ready=lambda bot: No
             web.standby = bot
         _patiently(bot.introduce, stop)
         if _wait_for_lead(bot, leader, stop, web):
-            _lead(bot, open_storage, leader, stop, web, ready)
+            began = _lead(bot, open_storage, leader, stop, web, ready)
             leader.release()
+            if not began:
+                stop.wait(AGAIN_S)
         elif bot.works:
             _end(bot, stop, web, leads=False)
         bot = bot if stop.is_set() else build()
 
 
 def _lead(bot, open_storage, leader, stop, web, ready):
-    held = False
+    """Run the bot until the lock is lost or the end has come; tell whether it could begin."""
+    began = held = False
     try:
         if not bot.works:
             open_storage(bot.settings, bot.tables)
@@ -47,18 +50,22 @@ def _lead(bot, open_storage, leader, stop, web, ready):
         _patiently(bot.introduce_staff, stop)
         _patiently(lambda: webhook.ensure(bot, bot.clock.now()), stop)
         if stop.is_set():
-            return
+            return False
         bot.recover()
         leader.check()
         if web:
-            web.bot = bot
+            web.bot, web.hindered = bot, False
         bot.start()
+        began = True
         ready(bot)
         held = _hold(leader, stop)
     except (StorageDown, LockLost) as error:
         log.error("the bot cannot lead now: %s", error)
+        if web:
+            web.hindered = True
     finally:
         _end(bot, stop, web, held)
+    return began
 
 
 def _end(bot, stop, web, leads):
@@ -77,6 +84,8 @@ def _wait_for_lead(bot, leader, stop, web):
         try:
             if leader.acquire():
                 return True
+            if web:
+                web.hindered = False
             state = "another copy of this bot is running; standing by to take over"
             if bot.shares and claims.is_invited(_terms(bot)):
                 state = "another copy of this bot leads; working beside it"

@@ -204,7 +204,8 @@ class Transport:
 def _form(params, files):
     """Return a form that is read while it is sent: `files=` of requests would have a video in memory twice."""
     fields = {name: str(value) for name, value in (params or {}).items()}
-    for name, (filename, content, *mime) in files.items():
+    for name, file in files.items():
+        filename, content, *mime = file if isinstance(file, tuple) else (name, file)
         if hasattr(content, "seek"):
             content.seek(0)  # it may have been sent before
         fields[name] = (filename, content, *mime)

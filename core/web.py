@@ -41,12 +41,12 @@ class Visit:
 class Web:
     """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead.
 
-    `trusted` are the networks of our own proxies.
+    `hindered` tells that the turn to lead was ours and could not be begun. `trusted` are the networks of our own proxies.
     """
 
     def __init__(self, host, port, clock, version, trusted=()):
         self.bot = self.standby = None
-        self.stopping = False
+        self.stopping = self.hindered = False
         self._clock = clock
         self._version = version
         self._started = clock.now()
@@ -79,7 +79,8 @@ class Web:
         try:
             with db.connection() as database:
                 database.execute_sql("SELECT 1")
-            report |= {"status": "standby"} if bot is None else self._figures(bot, now)
+            waiting = {"status": "degraded" if self.hindered else "standby"}
+            report |= waiting if bot is None else self._figures(bot, now)
         except Exception as error:  # whatever the database says, the answer is "degraded", not a stack trace
             log.warning("health: %s", error)
             report["status"] = "degraded"

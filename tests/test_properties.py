@@ -283,7 +283,7 @@ class Books(RuleBasedStateMachine):
             return
 
         def take():
-            return returns.undo(payment["topup"], payment["user"], "wrong", self.now)
+            return returns.undo(payment["topup"], self.staff, "wrong", self.now)
 
         told = race(take, take) if at_once else [take(), take()]
         losses = [found[1] for found in told if found is not None]
@@ -299,7 +299,7 @@ class Books(RuleBasedStateMachine):
 
         def ask():
             allowed = 10**12 if generous else 0
-            return returns.ask_refund(charge, payment["user"], "asked for it", self.now, loss_allowed=allowed)
+            return returns.ask_refund(charge, self.staff, "asked for it", self.now, loss_allowed=allowed)
 
         open_, lacking = payment["state"] == "stands", returns.would_lose(charge)
         if open_ and lacking and not generous:
@@ -393,22 +393,29 @@ class Books(RuleBasedStateMachine):
         if fails:
             self.fail(sorted(self.jobs).index(first.id), "moderation")
 
+    @rule(who=person, refunded=flag)
+    def a_bonus_goes_with_its_payment(self, who, refunded):
+        """A code is redeemed and paid for; then the payment goes back, and what the code gave goes with it."""
+        if self.people[who] not in self.waiting:
+            self.redeem(who)
+        self.stars(who, 12_345, False, True, "now")
+        newest = sum(one["origin"].startswith("stars:") for one in self.payments) - 1
+        if refunded:
+            self.refund(newest, False, True)
+        else:
+            self.chargeback(newest, False)
+
     # people go and come back
 
     @rule(who=person)
     def forget_and_return(self, who):
-        """Somebody is forgotten, and comes back as a new person by the other's link; money and payments stay where they are."""
+        """Somebody is forgotten: what waits is cancelled, money stays where it is. They come back by the other's link."""
         user, other = self.people[who], self.people[1 - who]
-        for job, model in self.jobs.items():
-            if model["user"] == user:
-                jobs.delivered(job, [])
-        unfinished = any(job["user"] == user and job["state"] in OPEN for job in self.jobs.values())
-        unfinished |= any(one["user"] == user and one["state"] == "asked" for one in self.payments)
-        erased = privacy.erase(user, self.now)
-        if unfinished:
-            assert not erased
-        if not erased:  # a result that came late, for one, is still to be delivered
-            return
+        assert privacy.erase(user, self.now)
+        for _number, job in sorted(self.jobs.items()):
+            if job["user"] == user and job["state"] == "queued":
+                job["state"] = "cancelled"
+                self.settle(job, job["price"])
         back = self.people[who] = users.seen(self.senders[who], self.now).id
         assert back != user
         self.balances[back], self.owed[back] = 0, []

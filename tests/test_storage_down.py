@@ -45,7 +45,7 @@ class Full:
 
     def __enter__(self):
         if db.is_postgres():
-            read_only(self._url, "SET default_transaction_read_only = on")
+            self._switch("SET default_transaction_read_only = on")
         else:
             self._pages("page_count")
 
@@ -55,9 +55,13 @@ class Full:
     def end(self):
         """Make room."""
         if db.is_postgres():
-            read_only(self._url, "RESET default_transaction_read_only")
+            self._switch("RESET default_transaction_read_only")
         else:
             self._pages("2000000000")
+
+    def _switch(self, words):
+        read_only(self._url, words)
+        wait_for_new_connections(words)
 
     def _pages(self, most):
         """Bound this thread's connection, which is the only one that writes here."""
@@ -75,12 +79,15 @@ def read_only(url, words):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
-    while db.is_postgres():  # until the pool has new connections
+
+
+def wait_for_new_connections(words):
+    """Wait until this process's pool has connections on which a setting has changed."""
+    wanted = "on" if words.startswith("SET") else "off"
+    found = None
+    while found != wanted:
         with contextlib.suppress(db.StorageDown), db.connection() as real:
-            if (real.execute_sql("SHOW default_transaction_read_only").fetchone()[0] == "on") == words.startswith(
-                "SET"
-            ):
-                return
+            found = real.execute_sql("SHOW default_transaction_read_only").fetchone()[0]
 
 
 def test_what_cannot_be_written_is_the_databases_trouble_and_nothing_of_it_is_kept(url, alice):
@@ -325,3 +332,4 @@ def test_a_full_disk_is_waited_for_and_said_and_nothing_is_lost(process, telegra
     alice.wait_for("0 ₽", LONG_S)
     telegram.wait(lambda: status(process) == 200, LONG_S, "200 again")
     assert len(bob.received) == 1 and "set aside" not in process.log
+    assert process.log.count("cannot lead now") < LONG_S, "it does not try again at once"

@@ -61,7 +61,7 @@ def test_everybody_in_a_kept_database_is_known_by_a_hash(upgraded):
         people = list(User.select().where(User.telegram_id.is_null(False)))
         assert {user.person for user in people} == {row.hash for row in Person.select()} and len(people) == 4
     for user in people:
-        assert user.person == persons.hashed(key, user.telegram_id) and persons.debt(user.person) == 0
+        assert user.person == persons.hashed(key, user.telegram_id) and persons.debt(user.id) == 0
 
 
 def test_what_people_had_and_were_before_an_upgrade_holds_after_it(kept):
