@@ -64,5 +64,6 @@ def setup(level, as_json, secrets):
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("urllib3", "TeleBot", "peewee", "waitress", "werkzeug", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings are of errors that it raises as well
     for handler in list(logging.getLogger("TeleBot").handlers):  # telebot adds one of its own, without our filter
         logging.getLogger("TeleBot").removeHandler(handler)

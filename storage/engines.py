@@ -94,7 +94,9 @@ class Sqlite(Engine):
 
     def begin_reading(self):
         """Hold one snapshot from now on (WAL: writers are not in the way)."""
-        self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")  # what is no text is found, too
+        self._connection.text_factory = lambda raw: raw.decode(
+            errors="surrogateescape"
+        )  # what is no text is found, too
         self.execute("BEGIN")
 
     def loosen(self):

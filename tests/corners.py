@@ -7,10 +7,11 @@ one it returns. The bot sells what `catalogue` wrote, which differs from what KI
 import json
 
 from kie.pricing import steps
-from storage import broadcasts
+from storage import broadcasts, db, facts, ledger
+from storage.tables import Recipient
 from tests import till
 from tests.kit import ROOT
-from tests.shop import user_of
+from tests.shop import job_of, order, user_of
 
 DEARER = "z-image"
 CHOICES_MANY = 12
@@ -122,6 +123,54 @@ def a_broadcast(bot, boss, anna, state):
     return boss
 
 
+def doubtful_copies(bot, boss, anna):
+    """Look at a broadcast that has ended with every copy in doubt."""
+    a_broadcast(bot, boss, anna, "done")
+    with db.transaction():
+        Recipient.update(state="doubt").execute()
+    boss.forge(f"broadcast:draft:{broadcasts.newest()[0].id}")
+    return boss
+
+
+def whose_copies(bot, boss, anna):
+    """Look whose copies are in doubt."""
+    doubtful_copies(bot, boss, anna).tap("broadcast:who:")
+    return boss
+
+
+def a_generous_code(bot, boss, anna):
+    """Make a code of a percentage that takes an owner's word."""
+    boss.send("/newpromo LOTS 9999% 5")
+    return boss
+
+
+def a_large_code(bot, boss, anna):
+    """Look at a code of somebody else's that waits to be confirmed."""
+    terms = {"total_limit": 1, "author": user_of(bot, anna).id, "now": bot.clock.now(), "waits": True}
+    bot.bot.promo.create("LARGE", "amount", 10**7, **terms)
+    bot.pump()
+    boss.forge("promo:show:LARGE")
+    return boss
+
+
+def a_debt(bot, boss, anna):
+    """Open the card of somebody who owes and has money again."""
+    her, now = user_of(bot, anna).id, bot.clock.now()
+    ledger.force(her, ledger.balance(her) + 100, kind="chargeback", key="chargeback:x", now=now)
+    ledger.post(her, 500, kind="gift", key="more", now=now)
+    till.open_card(boss, anna)
+    return boss
+
+
+def an_overrun(bot, boss, anna):
+    """Hear that KIE took more than the catalogue says."""
+    order(bot, anna)
+    bot.forward(120)
+    facts.emit("job.overrun", bot.clock.now(), job=job_of(bot, anna).id)
+    bot.forward(60)
+    return boss
+
+
 def a_group(bot, boss, anna):
     """Have alarms go to a group, and look where they go."""
     boss.send("/here", group=bot.telegram.group("Staff", boss))
@@ -168,7 +217,13 @@ WAYS = {
     "refunds:go": a_refund,
     "broadcast:pause": lambda *all_: a_broadcast(*all_, "running"),
     "broadcast:stop": lambda *all_: a_broadcast(*all_, "running"),
+    "broadcast:who": doubtful_copies,
+    "broadcast:again": whose_copies,
     "broadcast:resume": lambda *all_: a_broadcast(*all_, "paused"),
+    "promo:sure": a_generous_code,
+    "promo:confirm": a_large_code,
+    "users:collect": a_debt,
+    "overrun:pause": an_overrun,
     "alerts:alone": a_group,
     "supply:found": differences,
     "supply:one": list_of_differences,
