@@ -140,8 +140,11 @@ class Books:
     def codes(self):
         """Every code that was redeemed is there, and what one gave is its part of a payment that stands, or is gone."""
         found = Counter(self.telegram_ids[use["user"]] for use in self.uses)
-        wrong = [one for one, told in self.notes.codes_taken.items() if not told <= found[one]]
-        wrong += [one for one, count in found.items() if count > self.notes.codes_tried[one]]
+        nameless = found.pop(None, 0)  # of people who were forgotten before anything else named them
+        told, tried = self.notes.codes_taken, self.notes.codes_tried
+        wrong = [one for one, count in found.items() if count > tried[one]]
+        wrong += [None] * max(0, (told - found).total() - nameless)
+        wrong += [None] * max(0, nameless - (tried - found).total())
         credits = {entry["key"]: entry for entry in self.entries}
         for bonus in self.bonuses:
             payment, back = credits[bonus["origin"]], bonus["origin"].partition(":")[2] in self.returned
@@ -151,8 +154,8 @@ class Books:
         given = sum(bonus["amount"] for bonus in self.bonuses if bonus["state"] == "posted")
         return Row(
             "codes redeemed · their bonuses, roubles",
-            f"{self.notes.codes_taken.total()} told",
-            f"{found.total()} · {len(self.bonuses)}, {roubles(given)} kept",
+            f"{told.total()} told",
+            f"{found.total() + nameless} · {len(self.bonuses)}, {roubles(given)} kept",
             wrong,
         )
 
