@@ -1,6 +1,7 @@
 """Jobs: every arrow of their life, their turn in the queue, restarts, callbacks, and orders whose start got lost."""
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -761,8 +762,6 @@ def test_a_woken_task_is_looked_at_at_once_and_an_unknown_one_is_none_of_ours():
 
 def test_a_thousand_running_jobs_need_no_more_threads_than_the_pool_has():
     """No thread and no sleep a job."""
-    import threading
-
     board = Board()
     before = threading.active_count()
     poller = Poller(Kie("running"), board, workers=4)
@@ -772,6 +771,37 @@ def test_a_thousand_running_jobs_need_no_more_threads_than_the_pool_has():
     assert threading.active_count() <= before + 4
     poller.close(10)
     assert len(board.learnt) == 1000
+
+
+def test_one_persons_slow_uploads_leave_room_for_everybody_else():
+    """A quarter of the poller's threads is all that one person's orders take."""
+    held, arrived, of_others = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
+
+    class Slow(Board):
+        def prepare(self, job, _now):
+            """Upload for as long as the test wants, if it is the one person's."""
+            if job.user_id == 1:
+                arrived.release()
+                held.wait()
+            else:
+                of_others.release()
+
+    board = Slow(count=12)
+    for job in board.waiting[:10]:
+        job.user_id = 1
+    poller = Poller(Kie("running"), board, workers=16)
+    try:
+        poller.step(NOW)
+        for _other in range(2):
+            of_others.acquire()
+        for _one in range(4):
+            arrived.acquire()
+        board.waiting = board.waiting[:10]
+        poller.step(NOW)
+        assert not arrived.acquire(blocking=False), "a fifth order of the same person began"
+    finally:
+        held.set()
+        poller.close(10)
 
 
 def test_the_usual_time_is_learnt_from_what_orders_take(alice):
