@@ -172,6 +172,7 @@ class ReadOnly:
     def _set(self, words, query_only):
         if db.is_postgres():
             read_only(self._url, words)
+            wait_for_new_connections(words)
         else:
             with db.connection() as real:  # this thread's, which is the only one that writes here
                 real.execute_sql(f"PRAGMA query_only = {query_only}")
