@@ -16,13 +16,14 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from core import lead, loader, lock, log, settings
+from core import log, settings
 from core.app import Bot
-from core.loops import Clock
-from core.sender import Sender
+from core.process import leader_lock, leadership, loader
+from core.process.loops import Clock
+from core.telegram.sender import Sender
 from core.texts import Texts
-from kie.client import Client
-from storage.schema import NewerSchema
+from kie.api.client import Client
+from storage.base.schema import NewerSchema
 
 ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
@@ -89,7 +90,7 @@ def build(
     settings.check_together(found)
     found.check()
     from core.services.generation import Generation
-    from core.services.shelf import Shelf
+    from core.services.live_catalogue import Shelf
 
     client = Client(
         found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
@@ -113,24 +114,25 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
 
 def open_storage(found, tables=()):
     """Open the database and bring it, and the plugins' tables, to this version's schema."""
-    from storage import db, schema, stored
+    from storage.base import db, schema
+    from storage.journal import runtime_settings
 
     db.connect(found["DATABASE_URL"])
-    stored.forget()
-    found.stored = stored.get
+    runtime_settings.forget()
+    found.stored = runtime_settings.get
     applied = schema.migrate()
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
     for model, migrations in tables:
         schema.adopt(model, migrations)
-    kept = stored.currency(found["CURRENCY"], Clock().now())
+    kept = runtime_settings.currency(found["CURRENCY"], Clock().now())
     if kept != found["CURRENCY"]:
         raise settings.SettingsError([KEPT_IN.format(found=found["CURRENCY"], kept=kept)])
 
 
 def run(environ, stage=None):
     """Run the bot until it is told to stop; return the exit code. `stage` is the demo's way to it."""
-    from storage import db
+    from storage.base import db
 
     clock = Clock()
     load_one = stage.reloader.load_one if stage and stage.reloader else loader.load_one
@@ -144,7 +146,7 @@ def run(environ, stage=None):
         signal.signal(number, lambda *_: stop.set())
     db.use(found["DATABASE_URL"])
     web = _serve_web(found, clock)
-    leader = lock.make(found["DATABASE_URL"], found["DATA_DIR"])
+    leader = leader_lock.make(found["DATABASE_URL"], found["DATA_DIR"])
 
     def ready(bot):
         if stage:
@@ -156,7 +158,7 @@ def run(environ, stage=None):
             len(bot.handlers["command"]),
         )
 
-    lead.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
+    leadership.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
     db.flatten()
     return 0
 
@@ -164,7 +166,7 @@ def run(environ, stage=None):
 def _serve_web(found, clock):
     if not found["PORT"]:
         return None
-    from core.web import Web
+    from core.process.web import Web
 
     try:
         return Web(found["BIND"], found["PORT"], clock, VERSION, found["TRUSTED_PROXIES"])
@@ -175,7 +177,7 @@ def _serve_web(found, clock):
 
 def command(name, argument, environ):
     """Do one of the COMMANDS and print what it says; return the exit code."""
-    from core import commands
+    from core.process import commands
 
     whole = name in ("doctor", "catalog")  # they look at everything, the others only at the rows
     bot = (build if whole else assemble)(environ, Clock(), threads=0)
@@ -194,7 +196,7 @@ def command(name, argument, environ):
 
 def start_stub():
     """Start the KIE stub in this process and return the settings that point at it."""
-    from kie import stub
+    from kie.stub import server as stub
 
     running = stub.start(facts=MODELS)
     return {"KIE_STUB": "1", "KIE_API_URL": running.api_url, "KIE_UPLOAD_URL": running.upload_url}
@@ -216,8 +218,8 @@ def demo_folder(environ):
 def open_demo(environ, reload):
     """Start the demo's local Telegram and the KIE stub; return the settings of a bot between them, and its stage."""
     from demo import opening
-    from kie import stub
-    from storage import schema
+    from kie.stub import server as stub
+    from storage.base import schema
 
     parts = (loader.load_one, schema.adopt) if reload else None
     try:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import requests
 
 from bench.load import PERCENT, TOKEN
-from storage import db, jobs
-from storage.tables import Account, Bonus, Charge, Entry, Fact, Inbox, Job, Outbox, PromoUse, TopUp, User, Words
+from storage.base import db
+from storage.base.tables import Account, Bonus, Charge, Entry, Fact, Inbox, Job, Outbox, PromoUse, TopUp, User, Words
+from storage.orders import jobs
 
 LATE = ("lost", "deadline")
 MICRO = 1_000_000

@@ -161,8 +161,9 @@ def _fill_peer(address, people):
 
 
 def _fillours(address, people):
-    from storage import db, schema, users
-    from storage.tables import Fact
+    from storage.base import db, schema
+    from storage.base.tables import Fact
+    from storage.people import users
 
     db.connect(address)
     schema.migrate()

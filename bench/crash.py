@@ -35,8 +35,8 @@ QUIET_S = 1.5  # nothing may come up again for so long
 
 def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
     """Wait until the bot has nothing left to do (`lost`: but wait for KIE); return whether that came."""
-    from storage import jobs
-    from storage.tables import Charge, Fact, Inbox, Job, Outbox
+    from storage.base.tables import Charge, Fact, Inbox, Job, Outbox
+    from storage.orders import jobs
 
     end, quiet_since = time.monotonic() + patience_s, None
     while time.monotonic() < end:

@@ -14,7 +14,7 @@ from bench.books import reading
 from bench.crash import finish, settle
 from bench.load import FROM_PICTURE, NoAnswer, Servers, Town, picture
 from bench.process import LAUNCHER, Process, free_port
-from storage.tables import Job
+from storage.base.tables import Job
 
 SPEED = 20
 PATIENCE_S = 25

@@ -28,7 +28,7 @@ import httptools  # noqa: E402
 import peewee  # noqa: E402
 
 import bot  # noqa: E402
-from core.loops import Clock  # noqa: E402
+from core.process.loops import Clock  # noqa: E402
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 INTO_INBOX = re.compile(r'INSERT (OR IGNORE )?INTO "?inbox\b')
@@ -115,7 +115,7 @@ class Doom:
 
 def without_unique():
     """Take out the key that makes an entry happen once."""
-    from storage import db, schema
+    from storage.base import db, schema
 
     migrate = schema.migrate
 
@@ -130,8 +130,9 @@ def without_unique():
 
 def without_where():
     """Take out the conditions of the updates that move jobs and decide on payments."""
-    from storage import jobs, payments
-    from storage.tables import Job, TopUp
+    from storage.base.tables import Job, TopUp
+    from storage.money import payments
+    from storage.orders import jobs
 
     def move(job_id, _states, **fields):
         return next(iter(Job.update(**fields).where(Job.id == job_id).returning(Job).execute()), None)
@@ -145,7 +146,7 @@ def without_where():
 
 def without_inbox():
     """Take out the commit of updates before the next offset is asked for."""
-    from storage import inbox
+    from storage.journal import inbox
 
     inbox.store = lambda rows, now: None
 

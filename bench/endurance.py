@@ -80,8 +80,8 @@ def say(server, count):
 
 def deliver(address, url, count, size):
     """Have `count` results of `size` bytes delivered, one to each of as many people, and wait for it."""
-    from storage import db
-    from storage.tables import Job, User
+    from storage.base import db
+    from storage.base.tables import Job, User
 
     db.connect(address)
     now = datetime.now(UTC)

@@ -268,7 +268,8 @@ def _through_a_door(servers, notes, human, rng, name, data, count):
 
 def _wait_for_ends(url):
     """Wait until every order has its end; return the number of those that have none."""
-    from storage import db, jobs
+    from storage.base import db
+    from storage.orders import jobs
 
     db.connect(url)
     end = time.monotonic() + END_S

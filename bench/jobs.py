@@ -27,9 +27,9 @@ from bench.contest import machine, wait_until  # noqa: E402
 from bench.crash import databases  # noqa: E402
 from bench.process import Process, free_port  # noqa: E402
 from bench.start import Servers, megabytes  # noqa: E402
-from kie.client import Client  # noqa: E402
+from kie.api.client import Client  # noqa: E402
 from kie.poller import CREATES, WINDOW  # noqa: E402
-from kie.stub_control import Control  # noqa: E402
+from kie.stub.control import Control  # noqa: E402
 
 KEY, MODEL, PRICE = "stub-key", "z-image", 72
 SPREAD = 0.1  # of the usual time: how far a task's own time may be from it
@@ -79,7 +79,7 @@ class Ground:
 
     def _run(self, job, ends, callbacks):
         """Have a task for a queued job, as if it had been sent in time to end when it does; return its id."""
-        from storage import jobs
+        from storage.orders import jobs
 
         took_s = self.usual_s * self.rng.uniform(1 - SPREAD, 1 + SPREAD)
         sent = datetime.fromtimestamp(ends - took_s, UTC)
@@ -95,7 +95,7 @@ class Ground:
 
     def noticed(self, made):
         """Return {task id: epoch seconds} of the jobs whose end the bot has written down."""
-        from storage.tables import Job
+        from storage.base.tables import Job
 
         with opened(self.address):
             done = Job.select(Job.task_id, Job.finished_at).where(Job.state == "succeeded").tuples()
@@ -110,7 +110,7 @@ class Ground:
 @contextlib.contextmanager
 def opened(address):
     """Open the database for one transaction and yield the time."""
-    from storage import db
+    from storage.base import db
 
     db.connect(address)
     try:
@@ -122,8 +122,11 @@ def opened(address):
 
 def queue(count, now):
     """Order jobs, each by somebody of its own, and return them."""
-    from storage import drafts, jobs, ledger, users
-    from storage.tables import User
+    from storage.base.tables import User
+    from storage.journal import drafts
+    from storage.money import ledger
+    from storage.orders import jobs
+    from storage.people import users
 
     first = 7_000_000_000 + User.select().count()
     for number in range(first, first + count):
@@ -172,7 +175,7 @@ def _line(who, each_kb, requests, late):
 
 def share_out(ground, ours, theirs):
     """Tell the bot how long its jobs usually take, and keep it from following those of the peer."""
-    from storage.tables import Job
+    from storage.base.tables import Job
 
     with opened(ground.address) as now:
         Job.update(usual_s=ground.usual_s).where(Job.id.in_(list(ours.values()))).execute()

@@ -18,8 +18,8 @@ from PIL import Image
 from demo import kit
 from demo import server as telegram_server
 from demo.rules import TAP_ANSWER_S
-from kie import stub
-from kie.stub_control import Control
+from kie.stub import server as stub
+from kie.stub.control import Control
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 ADMINS = (5000000900, 5000000901)

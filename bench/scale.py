@@ -58,7 +58,7 @@ class Queries:
 
 def fill(url, users, entries, jobs):
     """Write people with money and orders: each has a top-up, and orders that were captured."""
-    from storage import db
+    from storage.base import db
 
     now = int(datetime.now(UTC).timestamp() * 1_000_000)
     day = 86_400_000_000
@@ -117,7 +117,7 @@ def fill(url, users, entries, jobs):
 
 def _seal(entries):
     """Seal everything, some entries at a time."""
-    from storage import seals
+    from storage.money import seals
 
     last, step = seals.look().entry, max(1, entries // SEALS)
     for end in (*range(step, last, step), last):
@@ -125,7 +125,7 @@ def _seal(entries):
 
 
 def _write(table, numbers, row, columns):
-    from storage import db
+    from storage.base import db
 
     names = columns.split()
     with db.transaction() as database:
@@ -141,7 +141,7 @@ class Visit:
 
     def __init__(self, server, url, folder):
         import bot as program
-        from core.loops import Clock
+        from core.process.loops import Clock
 
         _command, environ = ours(server, url, folder)
         environ |= {"ADMIN_IDS": str(ADMIN), "USER_JOBS": "1000", "USER_STARTS": "1000", "LOG_LEVEL": "ERROR"}
@@ -163,7 +163,8 @@ class Visit:
 
 def actions(visit):
     """Return {name: what to do}."""
-    from storage import audit, jobs
+    from storage.money import verify
+    from storage.orders import jobs
 
     boss, person, bot = visit.boss, visit.person, visit.bot
     numbers = iter(range(1, 1000))
@@ -184,7 +185,7 @@ def actions(visit):
 
     def prove():
         start = time.perf_counter()
-        problems = list(audit.verify())
+        problems = list(verify.verify())
         visit.took_s = time.perf_counter() - start
         assert not problems, problems[:3]
 
@@ -203,7 +204,7 @@ def actions(visit):
 
 def scans(reads):
     """Return the tables that these statements read from end to end, as SQLite or PostgreSQL plans them."""
-    from storage import db
+    from storage.base import db
 
     prefix = "EXPLAIN " if db.is_postgres() else "EXPLAIN QUERY PLAN "
     found = set()
@@ -264,7 +265,7 @@ def main():
     parser.add_argument("--times", type=float, default=1, help="how many times the usual size")
     options = parser.parse_args()
     users, entries, jobs = (int(n * options.times) for n in (USERS, ENTRIES, JOBS))
-    from storage import db
+    from storage.base import db
 
     found = []
     for full in (False, True):

@@ -35,7 +35,7 @@ PATIENCE_S = 60
 SERVERS = """
 import json, sys
 from demo import server
-from kie import stub
+from kie.stub import server as stub
 telegram, kie = server.start(token=sys.argv[1]), stub.start()
 print(json.dumps([telegram.url, kie.api_url, kie.upload_url]), flush=True)
 sys.stdin.read()

@@ -10,18 +10,23 @@ from datetime import timedelta, timezone
 import telebot
 
 from core import buttons as keyboards
-from core import library, mailbox, share, webhook
-from core import staff as people
-from core.dispatch import Dispatcher
+from core.handling import rights as people
+from core.handling.dispatch import Dispatcher
 from core.log import hide
-from core.loops import Loop, Paced
-from core.sender import TelegramError
+from core.process import clustered_intake, outbox_worker
+from core.process.loops import Loop, Paced
 from core.services import Services
+from core.telegram import telebot_bridge, webhook
+from core.telegram.intake import Updates
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
 from core.texts import Lang, untagged
-from core.transport import NotSent, UnknownOutcome
-from core.updates import Updates
-from storage import claims, db, drafts, health, inbox, outbox, seals, staff, stored, users
-from storage.db import StorageDown
+from storage.base import db
+from storage.base.db import StorageDown
+from storage.journal import drafts, inbox, outbox, runtime_settings
+from storage.money import seals
+from storage.orders import claims, health
+from storage.people import staff, users
 
 log = logging.getLogger(__name__)
 RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
@@ -97,7 +102,7 @@ class Bot(Services):
     def command(self, name, handler, about=None, right=None, groups=False, order=50, blocked=False, admin=False):
         """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
-        With a `right` (`core/staff.py`) only for those who have it; `blocked` people reach it too.
+        With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too.
         """
         right = right or ("admin" if admin else None)
         self._register("command", name, Entry(handler, right, groups, about, order, blocked=blocked))
@@ -172,7 +177,7 @@ class Bot(Services):
     def page(self, path, view):
         """Serve GET `path` on PORT: `view(bot, leads, visit)` returns what Flask answers, also while standing by.
 
-        `visit` is a `core.web.Visit`: who asks.
+        `visit` is a `core.process.web.Visit`: who asks.
         """
         self.pages[path] = view
 
@@ -330,7 +335,7 @@ class Bot(Services):
 
     def prepare(self, threads=128):
         """Make the parts that need every plugin registered."""
-        self.updates = (share.Shared if self.shares else Updates)(
+        self.updates = (clustered_intake.Shared if self.shares else Updates)(
             self.sender,
             self.handle,
             self.clock,
@@ -348,7 +353,7 @@ class Bot(Services):
     def kinds(self):
         """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
         own = [kind for kind in self.handlers["update"] if kind.endswith(("_query", "_member"))]
-        return sorted({*BASE_KINDS, *own, *library.kinds(self.telebot)})
+        return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
 
     def periodic_loop(self, seconds, name, work):
         """Return the loop, not yet started, of a piece of periodic work."""
@@ -362,11 +367,11 @@ class Bot(Services):
         loops = [
             loop("webhook", lambda now: webhook.ensure(self, now), WEBHOOK_LOOK_S),
             loop("inbox", self.updates.tidy, 0.5, rest_s=0.05),
-            loop("adopt", (lambda now: share.look(self, now)) if self.shares else self.updates.adopt, 2),
+            loop("adopt", (lambda now: clustered_intake.look(self, now)) if self.shares else self.updates.adopt, 2),
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
-            loop("outbox", mailbox.Mailbox(self).step, 1),
-            loop("facts", lambda now: mailbox.run_facts(self, now), 1),
+            loop("outbox", outbox_worker.Mailbox(self).step, 1),
+            loop("facts", lambda now: outbox_worker.run_facts(self, now), 1),
             loop("poller", self.generation.poller.step, 0.25),
             loop("delivery", self.generation.delivery.step, 0.5),
             loop("watchdog", self.generation.settle_overdue, 10),
@@ -375,7 +380,7 @@ class Bot(Services):
             loop("drafts", Paced(lambda now: drafts.drop_expired(now) and None, 600), 600),
         ]
         if self.shares:
-            loops.append(loop("claims", lambda now: share.renew(self, now), share.RENEW_S))
+            loops.append(loop("claims", lambda now: clustered_intake.renew(self, now), clustered_intake.RENEW_S))
         if self.settings["BOT_MODE"] == "polling":
             loops[0] = loop("fetch", self.updates.fetch, 0)
         return loops + [self.periodic_loop(*each) for each in self.periodic]
@@ -404,7 +409,7 @@ class Bot(Services):
 
     def _apologise(self, update, reason):
         """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
-        code = self.troubles.keep(hide(reason, self.settings.secrets()), self.clock.now())
+        code = self.error_reports.keep(hide(reason, self.settings.secrets()), self.clock.now())
         log.error("update %s was set aside; /error %s shows why", update["update_id"], code)
         body = next((value for value in update.values() if isinstance(value, dict)), {})
         user = users.by_telegram_id(body["from"]["id"]) if "from" in body else None
@@ -446,11 +451,11 @@ class Bot(Services):
         log.info("recovered %d updates and %d jobs", left, jobs)
 
     def start(self, leads=True):
-        """Start every thread, to lead; else those of a copy that works beside the leader (`core/share.py`)."""
-        self.leads, self.works, self.settings.stored = leads, True, stored.get
+        """Start every thread, to lead; else those of a copy that works beside the leader (`core/process/clustered_intake.py`)."""
+        self.leads, self.works, self.settings.stored = leads, True, runtime_settings.get
         self.leads_since = self.wrote_at = self.clock.now()
         for loop in self.loops:
-            if leads or loop.name in share.LOOPS:
+            if leads or loop.name in clustered_intake.LOOPS:
                 loop.start()
 
     def stop(self, leads=True):

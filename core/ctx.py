@@ -5,9 +5,9 @@ import logging
 
 from markupsafe import Markup
 
-from core.sender import TelegramError
 from core.services import Services
-from storage import ledger
+from core.telegram.sender import TelegramError
+from storage.money import ledger
 
 log = logging.getLogger(__name__)
 MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units after parsing
@@ -54,7 +54,7 @@ class Ctx(Services):
         return self.bot.lang_of(self.user)
 
     def may(self, right):
-        """Tell whether the person has a right of the operator's people (`core/staff.py`)."""
+        """Tell whether the person has a right of the operator's people (`core/handling/rights.py`)."""
         return self.bot.may(self.user, right)
 
     @property

@@ -1,7 +1,7 @@
 """What goes wrong for a person, by name."""
 
-from storage.acts import OwnCheque
-from storage.ledger import NotEnoughMoney
+from storage.journal.audit_log import OwnCheque
+from storage.money.ledger import NotEnoughMoney
 
 __all__ = ["NotEnoughMoney", "OwnCheque", "UserError"]
 

@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from core.buttons import button
 from core.errors import UserError
 from core.texts import Ref
-from kie.catalog import InputError
-from kie.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
+from kie.catalogue.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
+from kie.catalogue.model import InputError
 
 MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
 HEIC = ("image/heic", "image/heif")

@@ -1,7 +1,7 @@
 """What a plugin needs for a table of its own: the base class, the columns, and blocks to read and write in."""
 
-from storage.db import IdField, JSONField, Table, TextField, UtcField, connection, transaction
-from storage.tables import BigIntegerField, BooleanField, ForeignKeyField, IntegerField, User
+from storage.base.db import IdField, JSONField, Table, TextField, UtcField, connection, transaction
+from storage.base.tables import BigIntegerField, BooleanField, ForeignKeyField, IntegerField, User
 
 __all__ = [
     "BigIntegerField", "BooleanField", "ForeignKeyField", "IdField", "IntegerField", "JSONField", "Table", "TextField",

@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from kie.errors import KieError, NotSent, Refused
+from kie.api.errors import KieError, NotSent, Refused
 
 log = logging.getLogger(__name__)
 CREATES, WINDOW = 20, timedelta(seconds=10)

@@ -6,9 +6,10 @@ is alone types the sum.
 Texts: acts.* in data/texts/<lang>/acts.po.
 """
 
-from core import amounts, staff
+from core import amounts
 from core.buttons import button, stored, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
+from core.handling import rights
 
 RIGHTS = {
     "credit": "money",
@@ -96,7 +97,7 @@ def confirm(ctx, draft, version):
             _move_money(ctx, data, key)
         except OwnCheque:
             worth = abs(data["amount"])
-            staff.ask_sum(ctx, "money", "users:sum", worth, data, way_out("users:card", person.id))
+            rights.ask_sum(ctx, "money", "users:sum", worth, data, way_out("users:card", person.id))
             return
     else:
         _do(ctx, person, data["act"], data["reason"], key)
@@ -106,7 +107,7 @@ def confirm(ctx, draft, version):
 
 def take_sum(ctx):
     """Correct one's own balance, alone in the shop, once the sum was typed."""
-    data = staff.read_sum(ctx, "money", way_out("users:card", ctx.draft.data["user"]))
+    data = rights.read_sum(ctx, "money", way_out("users:card", ctx.draft.data["user"]))
     _move_money(ctx, data, f"admin:{ctx.draft.id}.{ctx.draft.version}", alone=True)
     ctx.done("users")
     ctx.go("users:card", user=data["user"])

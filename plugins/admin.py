@@ -25,14 +25,14 @@ def show(ctx):
         "waiting": ctx.payments.count_waiting(),
         "failed": figures.get("failed", (0, 0, 0))[0],
         "orders": sum(count for count, _charged, _cost in figures.values()),
-        "stuck": ctx.signs.stuck(ctx.now),
+        "stuck": ctx.job_health.stuck(ctx.now),
     }
     lines = [ctx.say("admin.now", **values)]
     if ctx.may("stats"):
         lines += _money(ctx, figures, entries)
     if not ctx.settings["USD_RATE"]:
         lines.append(ctx.say("admin.no_rate"))
-    if ctx.stored.get("SALES_PAUSED"):
+    if ctx.runtime_settings.get("SALES_PAUSED"):
         lines.append(ctx.say("admin.paused"))
     ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], lines=ctx.lines(lines))
 
@@ -65,7 +65,7 @@ def _figures(ctx):
 
 def verify(ctx):
     """Prove the books, as `python bot.py verify` does."""
-    broken = [ctx.say("admin.broken", promise=promise, row=str(row)) for promise, row in ctx.audit.verify()]
-    users, entries, held = ctx.audit.totals()
+    broken = [ctx.say("admin.broken", promise=promise, row=str(row)) for promise, row in ctx.verify.verify()]
+    users, entries, held = ctx.verify.totals()
     key = "admin.verify_broken" if broken else "admin.verified"
     ctx.reply(key, ctx.bot.home(), users=users, entries=entries, held=held, n=len(broken), lines=ctx.lines(broken[:20]))

@@ -15,9 +15,9 @@ import shutil
 import threading
 from datetime import timedelta
 
-from core import staff
 from core.buttons import button, way_out
 from core.errors import UserError
+from core.handling import rights
 
 HOURS = re.compile(r"(\d{1,2})\s*[-–—]\s*(\d{1,2})")
 FALLEN, ENOUGH = 0.5, 4  # this share of failures among at least so many orders of an hour
@@ -71,10 +71,10 @@ class ErrorCount(logging.Handler):
 def look(bot, errors, now):
     """Ring for every cause that holds now."""
     _look_at_credits(bot, now)
-    for model, (done, failed) in bot.signs.outcomes(now - timedelta(hours=1)).items():
+    for model, (done, failed) in bot.job_health.outcomes(now - timedelta(hours=1)).items():
         if done + failed >= ENOUGH and failed >= FALLEN * (done + failed):
             bot.alert("alerts.model", cause=f"model:{model}", model=model, failed=failed, all=done + failed)
-    if stuck := bot.signs.stuck(now):
+    if stuck := bot.job_health.stuck(now):
         bot.alert("alerts.stuck", cause="stuck", n=stuck)
     if (count := errors.since(now - ERRORS_IN)) >= ERRORS:
         bot.alert("alerts.errors", cause="errors", n=count, minutes=ERRORS_IN.seconds // 60)
@@ -110,8 +110,8 @@ def show(ctx):
         ctx.say("alerts.line", since=alarm.since, last=alarm.last_at, n=alarm.count, what=_headline(ctx, alarm))
         for alarm in ctx.alarms.recent(ctx.now - timedelta(days=1))
     ]
-    in_group = bool(ctx.stored.get(staff.GROUP))
-    rows = [button("alerts.alone", "alerts:alone", ctx.stored.version(staff.GROUP))] if in_group else []
+    in_group = bool(ctx.runtime_settings.get(rights.GROUP))
+    rows = [button("alerts.alone", "alerts:alone", ctx.runtime_settings.version(rights.GROUP))] if in_group else []
     ctx.edit(
         "alerts.list",
         [*rows, way_out("admin:show")],
@@ -127,7 +127,7 @@ def _headline(ctx, alarm):
 
 
 def _quiet(ctx):
-    hours = ctx.stored.get(ctx.alarms.HOURS)
+    hours = ctx.runtime_settings.get(ctx.alarms.HOURS)
     if not hours:
         return ctx.say("alerts.no_quiet")
     start, end, _offset = hours.split()
@@ -141,9 +141,9 @@ def quiet(ctx):
         offset = ctx.now.astimezone(ctx.bot.zone_of(ctx.user)).utcoffset() // timedelta(minutes=1)
         said = f"{int(found[1])}–{int(found[2])}"
         hours = f"{int(found[1])} {int(found[2])} {offset}"
-        ctx.stored.put(ctx.alarms.HOURS, hours, now=ctx.now, actor=ctx.user.id, act="quiet", words=said)
+        ctx.runtime_settings.put(ctx.alarms.HOURS, hours, now=ctx.now, actor=ctx.user.id, act="quiet", words=said)
     elif ctx.args.lower() in ("off", "0"):
-        ctx.stored.put(ctx.alarms.HOURS, "", now=ctx.now, actor=ctx.user.id, act="quiet_off", words="")
+        ctx.runtime_settings.put(ctx.alarms.HOURS, "", now=ctx.now, actor=ctx.user.id, act="quiet_off", words="")
     elif ctx.args:
         raise UserError("alerts.want_hours", buttons=[way_out("alerts:show")])
     show(ctx)
@@ -155,12 +155,12 @@ def here(ctx):
         ctx.reply("alerts.how_here", [way_out("alerts:show")])
         return
     title, place = ctx.message["chat"].get("title", ""), f"{ctx.chat_id} {ctx.user.id}"
-    ctx.stored.put(staff.GROUP, place, now=ctx.now, actor=ctx.user.id, act="here", words=title)
+    ctx.runtime_settings.put(rights.GROUP, place, now=ctx.now, actor=ctx.user.id, act="here", words=title)
     ctx.reply("alerts.here")
 
 
 def leave_group(ctx, seen):
     """Bring requests and alarms to each person again, if the group is still the one that was shown."""
-    if not ctx.stored.clear(staff.GROUP, seen, now=ctx.now, actor=ctx.user.id, act="here_off"):
+    if not ctx.runtime_settings.clear(rights.GROUP, seen, now=ctx.now, actor=ctx.user.id, act="here_off"):
         ctx.toast("common.changed_meanwhile", alert=True)
     show(ctx)

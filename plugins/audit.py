@@ -24,13 +24,13 @@ def show(ctx):
 
 def page(ctx, before):
     """Show a page of acts older than `before` (0: the newest)."""
-    found = ctx.acts.recent(limit=PAGE + 1, before=before or None)
+    found = ctx.audit_log.recent(limit=PAGE + 1, before=before or None)
     _draw(ctx, found, "audit:page", (), way_out("admin:show"))
 
 
 def about(ctx, user, before):
     """Show a page of what was done to one person."""
-    found = ctx.acts.recent(limit=PAGE + 1, before=before or None, user=user)
+    found = ctx.audit_log.recent(limit=PAGE + 1, before=before or None, user=user)
     _draw(ctx, found, "audit:about", (user,), way_out("users:card", user))
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core.buttons import button, pager
 from core.errors import UserError
-from core.sender import TelegramError
-from core.transport import NotSent, UnknownOutcome
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; what people are answered comes out of the broadcast

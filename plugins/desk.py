@@ -8,9 +8,10 @@ types the sum. Another amount than was asked for is at most TOPUP_MAX. Texts: de
 
 from datetime import timedelta
 
-from core import amounts, staff
+from core import amounts
 from core.buttons import button, link, way_out
 from core.errors import OwnCheque, UserError
+from core.handling import rights
 
 REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
 SAME_PICTURE = 36  # of 255, in the place where two pictures differ most: see `transfer.py`
@@ -203,9 +204,9 @@ def _approve(ctx, topup, amount, alone=False):
     except OwnCheque:
         worth = amount or ctx.payments.get(topup).amount
         data = {"topup": topup, "amount": worth}
-        if not ctx.private and staff.is_alone(ctx.bot, ctx.user, "topups"):
+        if not ctx.private and rights.is_alone(ctx.bot, ctx.user, "topups"):
             ctx.toast("desk.in_private")
-        staff.ask_sum(ctx, "topups", "desk:sum", worth, data, way_out("transfer:list"))
+        rights.ask_sum(ctx, "topups", "desk:sum", worth, data, way_out("transfer:list"))
         return False
     if decided is None:
         _pending(ctx, topup)
@@ -217,7 +218,7 @@ def _approve(ctx, topup, amount, alone=False):
 
 def take_sum(ctx):
     """Approve a request of one's own, alone in the shop, once its sum was typed."""
-    data = staff.read_sum(ctx, "topups", way_out("transfer:list"))
+    data = rights.read_sum(ctx, "topups", way_out("transfer:list"))
     if _approve(ctx, data["topup"], data["amount"], alone=True):
         ctx.done("desk")
 
@@ -296,7 +297,7 @@ def _tell_refused(ctx, found):
 
 
 def _take_back(ctx, topup, words):
-    taken = ctx.returns.undo(topup, ctx.user.id, words, ctx.now)
+    taken = ctx.refunds.undo(topup, ctx.user.id, words, ctx.now)
     if taken is None:
         _pending(ctx, topup, "approved")
         return

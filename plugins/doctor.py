@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.buttons import way_out
-from core.sender import TelegramError
-from core.transport import NotSent, UnknownOutcome
-from kie.errors import KieError
-from kie.pricing import cheapest
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from kie.api.errors import KieError
+from kie.catalogue.pricing import cheapest
 
 log = logging.getLogger(__name__)
 LEAST_DISK = 500 * 1024**2
@@ -123,7 +123,7 @@ def webhook(bot):
 
 def second_program(bot):
     """Has another program fetched our updates within the last hour? The bot that leads notes it."""
-    noted = bot.stored.get(CONFLICT)
+    noted = bot.runtime_settings.get(CONFLICT)
     if noted and bot.clock.now() - datetime.fromisoformat(noted) < CONFLICT_FOR:
         return "doctor.second_program"
     return None
@@ -132,8 +132,8 @@ def second_program(bot):
 def note_conflict(bot, now):
     """Write down that another program fetches our updates, and tell the staff."""
     seen = bot.updates.conflict_at
-    if seen is not None and (bot.stored.get(CONFLICT) or "") < seen.isoformat():
-        bot.stored.put(CONFLICT, seen.isoformat(), now=now)
+    if seen is not None and (bot.runtime_settings.get(CONFLICT) or "") < seen.isoformat():
+        bot.runtime_settings.put(CONFLICT, seen.isoformat(), now=now)
         bot.alert("doctor.second_program", cause="second program")
 
 
@@ -188,7 +188,7 @@ def texts(bot):
 
 def stars(bot):
     """Does Telegram's list have every payment in Stars?"""
-    missing = bot.returns.unlisted(bot.clock.now() - timedelta(hours=2))
+    missing = bot.refunds.unlisted(bot.clock.now() - timedelta(hours=2))
     return ("doctor.stars", {"n": missing}) if missing else None
 
 

@@ -9,8 +9,8 @@ Texts: generate.* in data/texts/<lang>/generate.po; names of inputs and choices 
 from core import forms
 from core.buttons import button, way_out
 from core.errors import UserError
-from kie import pricing
-from kie.inputs import MEDIA
+from kie.catalogue import pricing
+from kie.catalogue.inputs import MEDIA
 
 FREE = 0
 SETTINGS = ("choice", "switch", "number")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from core import forms
 from core.buttons import button, pager, way_out
 from core.errors import UserError
-from kie import pricing
-from kie.inputs import MEDIA, earlier_result, files_of, present
-from kie.pricing import steps
+from kie.catalogue import pricing
+from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
+from kie.catalogue.pricing import steps
 
 STEP = "generate:input"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row

@@ -7,8 +7,8 @@ Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 
 from core.buttons import button, pager, way_out
 from core.errors import UserError
-from kie.catalog import LANGUAGES, MENU
-from kie.pricing import cheapest
+from kie.catalogue.model import LANGUAGES, MENU
+from kie.catalogue.pricing import cheapest
 
 PAGE = 6
 

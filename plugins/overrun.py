@@ -50,7 +50,7 @@ def pause(ctx, code):
         raise UserError("common.old_button")
     shelf, scope = ctx.generation.shelf, f"model:{model.id}"
     if not shelf.value(scope, "off"):
-        ctx.overlay.put(scope, "off", True, now=ctx.now, actor=ctx.user.id)
+        ctx.overrides.put(scope, "off", True, now=ctx.now, actor=ctx.user.id)
         shelf.forget()
     rows = [button("overrun.model", "terms:model", code), way_out("admin:show")] if ctx.private else None
     ctx.reply("overrun.paused", rows, model=model.title)

@@ -5,8 +5,8 @@ Setting: OWNER_TOLD_ABOVE, whole units of the currency.
 Texts: owners.* in data/texts/<lang>/owners.po; act.* in audit.po.
 """
 
-from core import staff
 from core.buttons import button
+from core.handling import rights
 
 TOLD = ("approve", "undo", "paid", "credit", "debit", "refund", "promo", "promo_confirm", "promo_own")
 
@@ -19,12 +19,12 @@ def register(bot):
 
 def tell(bot, fact, now):
     """Tell every owner of a large sum: who, what, to whom and why."""
-    act = bot.acts.get(fact.data["act"])
+    act = bot.audit_log.get(fact.data["act"])
     if act.what not in TOLD or act.amount <= bot.settings["OWNER_TOLD_ABOVE"] * 100:
         return
     whom = bot.users.get(act.user_id) if act.user_id else None
     rows = [button("common.user", "users:card", act.user_id)] if whom else []
-    for owner in staff.with_right(bot, "roles"):
+    for owner in rights.with_right(bot, "roles"):
         lang = bot.lang_of(owner)
         about = [whom.first_name] if whom else [(act.ref or "").partition(":")[2]]
         about += [act.words or "", bot.texts.plain(lang, "owners.own") if act.own else ""]

@@ -22,7 +22,7 @@ def register(bot):
 
 def words(bot, lang):
     """Return what people are told while nothing is sold, or None while it is."""
-    stored = bot.stored.get(NAME)
+    stored = bot.runtime_settings.get(NAME)
     if not stored:
         return None
     return bot.texts.plain(lang, "pause.usual") if stored == USUAL else stored
@@ -38,18 +38,18 @@ def refuse(bot, user, _now):
 def pause(ctx):
     """Stop selling."""
     said = ctx.args[:MOST]
-    ctx.stored.put(NAME, said or USUAL, now=ctx.now, actor=ctx.user.id, act="pause", words=said)
-    again = button("pause.end", "pause:end", ctx.stored.version(NAME))
+    ctx.runtime_settings.put(NAME, said or USUAL, now=ctx.now, actor=ctx.user.id, act="pause", words=said)
+    again = button("pause.end", "pause:end", ctx.runtime_settings.version(NAME))
     ctx.reply("pause.paused", [again, way_out("admin:show")], words=words(ctx.bot, ctx.lang))
 
 
 def resume(ctx):
     """Sell again."""
-    end(ctx, ctx.stored.version(NAME))
+    end(ctx, ctx.runtime_settings.version(NAME))
 
 
 def end(ctx, seen):
     """End the pause that the button stands under, and no later one."""
-    ended = ctx.stored.clear(NAME, seen, now=ctx.now, actor=ctx.user.id, act="unpause")
-    key = "pause.resumed" if ended else "pause.another" if ctx.stored.get(NAME) else "pause.not_paused"
+    ended = ctx.runtime_settings.clear(NAME, seen, now=ctx.now, actor=ctx.user.id, act="unpause")
+    key = "pause.resumed" if ended else "pause.another" if ctx.runtime_settings.get(NAME) else "pause.not_paused"
     ctx.edit(key, [way_out("admin:show")])

@@ -2,7 +2,7 @@
 
 Refused only while a transfer waits for a decision. What would be lost, and what stays for how long, is shown first: the
 balance, orders under way, the Telegram id with payments in Stars of the last 21 days. What the person is known by
-afterwards (`storage/persons.py`) keeps bans and limits, and goes after three years. People whose access is closed reach
+afterwards (`storage/money/persons.py`) keeps bans and limits, and goes after three years. People whose access is closed reach
 all of this, and stay closed.
 Setting: KEEP_DAYS, after which texts and files of orders and screenshots are forgotten; 0, the default, keeps them.
 Texts: privacy.* in data/texts/<lang>/privacy.po.

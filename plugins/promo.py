@@ -12,10 +12,10 @@ Texts: promo.* in data/texts/<lang>/promo.po.
 import re
 from datetime import timedelta
 
-from core import staff
 from core.buttons import button, way_out
 from core.errors import OwnCheque, UserError
-from core.limits import count
+from core.handling import rights
+from core.handling.limits import count
 from core.sheets import sheet
 
 RIGHT = "admin"  # of who makes codes
@@ -66,7 +66,7 @@ def take(ctx):
 
 def take_own(ctx):
     """Redeem a code of one's own, alone in the shop, once its worth was typed."""
-    data = staff.read_sum(ctx, RIGHT, way_out("balance:show"))
+    data = rights.read_sum(ctx, RIGHT, way_out("balance:show"))
     ctx.done("promo")
     _redeem(ctx, data["code"], alone=True)
 
@@ -81,7 +81,7 @@ def _redeem(ctx, code, alone=False):
     except OwnCheque:
         own = ctx.promo.get(code)
         worth, shown = (own.value, None) if own.kind == "amount" else (own.value * 100, f"{own.value} %")
-        staff.ask_sum(ctx, RIGHT, "promo:own", worth, {"code": code}, way_out("balance:show"), shown)
+        rights.ask_sum(ctx, RIGHT, "promo:own", worth, {"code": code}, way_out("balance:show"), shown)
         return
     except ctx.promo.NoSuchCode:
         raise UserError("promo.unknown", buttons=_again()) from None
@@ -124,8 +124,8 @@ def create(ctx):
         _create_percent(ctx, code)
         return
     large = value * code["user_limit"] > ctx.settings["PROMO_MAX"] * 100
-    if large and staff.is_alone(ctx.bot, ctx.user, RIGHT):
-        staff.ask_sum(ctx, RIGHT, "promo:large", value, code, way_out("promo:list"))
+    if large and rights.is_alone(ctx.bot, ctx.user, RIGHT):
+        rights.ask_sum(ctx, RIGHT, "promo:large", value, code, way_out("promo:list"))
         return
     _make(ctx, code, waits=large)
     if large:
@@ -161,7 +161,7 @@ def make_generous(ctx, draft, version):
 
 def make_large(ctx):
     """Make a code above the limit, alone in the shop, once its amount was typed."""
-    data = staff.read_sum(ctx, RIGHT, way_out("promo:list"))
+    data = rights.read_sum(ctx, RIGHT, way_out("promo:list"))
     code = {name: value for name, value in data.items() if name not in ("sum", "shown")}
     ctx.done("promo")
     _make(ctx, code, own=True)

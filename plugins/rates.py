@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, way_out
 from core.errors import UserError
-from kie.pricing import cheapest
+from kie.catalogue.pricing import cheapest
 
 MOST = 3000  # characters of a text
 NUMBERS = (int, Decimal)
@@ -93,7 +93,11 @@ def edit(ctx, name):
     kind = dict(_fields(ctx)).get(name)
     if kind is None:
         raise UserError("common.old_button")
-    rows = [button("rates.reset", "rates:reset", name, ctx.stored.version(name))] if ctx.stored.get(name) else []
+    rows = (
+        [button("rates.reset", "rates:reset", name, ctx.runtime_settings.version(name))]
+        if ctx.runtime_settings.get(name)
+        else []
+    )
     ctx.ask(
         "rates:value",
         "rates.ask",
@@ -112,7 +116,7 @@ def reset(ctx, name, seen):
     """Forget what was set here, if it is still what was shown: the environment counts again."""
     if name not in dict(_fields(ctx)):
         raise UserError("common.old_button")
-    if not ctx.stored.clear(name, seen, now=ctx.now, actor=ctx.user.id):
+    if not ctx.runtime_settings.clear(name, seen, now=ctx.now, actor=ctx.user.id):
         ctx.toast("common.changed_meanwhile", alert=True)
     _after(ctx, name)
 
@@ -148,7 +152,7 @@ def _put(ctx, name, text):
         fits = False
     if not fits:
         raise _misfit(ctx, name, text)
-    ctx.stored.put(name, text[:MOST], now=ctx.now, actor=ctx.user.id)
+    ctx.runtime_settings.put(name, text[:MOST], now=ctx.now, actor=ctx.user.id)
 
 
 def _misfit(ctx, name, text):

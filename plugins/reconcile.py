@@ -9,8 +9,8 @@ Texts: reconcile.* in data/texts/<lang>/reconcile.po.
 import logging
 from datetime import UTC, datetime, timedelta
 
-from core.sender import TelegramError
-from core.transport import NotSent, UnknownOutcome
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
@@ -28,7 +28,7 @@ def register(bot):
 
 def compare(bot, now):
     """Read on in Telegram's list and book what is missing; an unreachable Telegram is asked again in five minutes."""
-    place = int(bot.stored.get(PLACE) or 0)
+    place = int(bot.runtime_settings.get(PLACE) or 0)
     missed = []
     try:
         while True:
@@ -37,11 +37,11 @@ def compare(bot, now):
             if len(page) < PAGE or not all(settled):
                 break
             place += PAGE
-            bot.stored.put(PLACE, place, now=now)
+            bot.runtime_settings.put(PLACE, place, now=now)
     except (TelegramError, NotSent, UnknownOutcome) as error:
         log.warning("the list of Stars could not be read: %s", error)
     else:
-        if unlisted := bot.returns.unlisted(now - UNLISTED):
+        if unlisted := bot.refunds.unlisted(now - UNLISTED):
             bot.alert("reconcile.alert_unlisted", cause="stars unlisted", n=unlisted)
     if missed:
         log.error("payments Telegram had not told us of: %s", ", ".join(missed))
@@ -52,11 +52,11 @@ def _book(bot, transaction, now, missed):
     """Book one transaction if it is news; tell whether it needs no second look."""
     charge, source = transaction["id"], transaction.get("source", {})
     if transaction.get("receiver", {}).get("type") == "user":
-        if bot.returns.taken_back(charge, now) == "chargeback":
+        if bot.refunds.taken_back(charge, now) == "chargeback":
             log.error("charge %s was taken back", charge)
     elif source.get("type") == "user" and source.get("invoice_payload"):
-        if bot.returns.charge(charge) is not None:
-            bot.returns.mark_listed([charge])
+        if bot.refunds.charge(charge) is not None:
+            bot.refunds.mark_listed([charge])
             return True
         age = now - datetime.fromtimestamp(transaction["date"], UTC)
         if age < FRESH:

@@ -10,11 +10,11 @@ Texts: refunds.* in data/texts/<lang>/refunds.po.
 
 import logging
 
-from core import staff
 from core.buttons import button, mark, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
-from core.sender import TelegramError
-from core.transport import NotSent, UnknownOutcome
+from core.handling import rights
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 SHOWN = 6
@@ -81,8 +81,8 @@ def take_reason(ctx):
 
 
 def _check(ctx, data, draw):
-    charge = ctx.returns.charge(data["charge"])
-    loss, held = ctx.returns.would_lose(charge.charge_id), ctx.jobs.balance_and_held(charge.user_id)[1]
+    charge = ctx.refunds.charge(data["charge"])
+    loss, held = ctx.refunds.would_lose(charge.charge_id), ctx.jobs.balance_and_held(charge.user_id)[1]
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [
@@ -111,20 +111,20 @@ def refund(ctx, draft, version):
 
 def take_sum(ctx):
     """Give oneself a payment back, alone in the shop, once its sum was typed."""
-    _refund(ctx, staff.read_sum(ctx, "money", way_out("refunds:list", ctx.user.id)), alone=True)
+    _refund(ctx, rights.read_sum(ctx, "money", way_out("refunds:list", ctx.user.id)), alone=True)
 
 
 def _refund(ctx, data, alone=False):
     """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
-    charge = ctx.returns.charge(data["charge"])
+    charge = ctx.refunds.charge(data["charge"])
     payer = _known_payer(ctx, charge.charge_id)
     try:
-        booked = ctx.returns.ask_refund(
+        booked = ctx.refunds.ask_refund(
             data["charge"], ctx.user.id, data["reason"], ctx.now, loss_allowed=data["loss"], alone=alone
         )
     except OwnCheque:
         back = way_out("refunds:list", charge.user_id)
-        staff.ask_sum(ctx, "money", "refunds:sum", charge.credit.amount, data, back)
+        rights.ask_sum(ctx, "money", "refunds:sum", charge.credit.amount, data, back)
         return
     except NotEnoughMoney:
         _check(ctx, data, ctx.edit)
@@ -152,7 +152,7 @@ def _known_payer(ctx, charge_id):
 
 def _payer(bot, charge_id):
     """Return the Telegram id of who paid: known, or found in Telegram's own list and kept with the charge; else None."""
-    payer = bot.returns.payer(charge_id)
+    payer = bot.refunds.payer(charge_id)
     offset = 0
     while payer is None:
         page = bot.sender.call("getStarTransactions", offset=offset, limit=PAGE)["transactions"]
@@ -161,7 +161,7 @@ def _payer(bot, charge_id):
         ]
         if sources:
             payer = sources[0]["user"]["id"]
-            bot.returns.keep_payer(charge_id, payer)
+            bot.refunds.keep_payer(charge_id, payer)
         elif len(page) < PAGE:
             break
         offset += PAGE
@@ -181,19 +181,19 @@ def _ask_telegram(bot, charge, payer, now):
             return "asked"
         if "ALREADY_REFUNDED" not in error.description:
             log.error("refund of %s refused: %s", charge.charge_id, error)
-            bot.returns.refund_refused(charge.charge_id, now)
+            bot.refunds.refund_refused(charge.charge_id, now)
             bot.alert("refunds.alert_refused", cause=f"refund:{charge.charge_id}", number=charge.topup_id)
             return "refused"
     except (NotSent, UnknownOutcome) as error:
         log.warning("refund of %s: %s", charge.charge_id, error)
         return "asked"
-    bot.returns.refund_done(charge.charge_id)
+    bot.refunds.refund_done(charge.charge_id)
     return "done"
 
 
 def ask_again(bot, now):
     """Ask for the refunds that Telegram has not answered."""
-    for charge in bot.returns.refunds_asked():
+    for charge in bot.refunds.refunds_asked():
         try:
             payer = _payer(bot, charge.charge_id)
         except (TelegramError, NotSent, UnknownOutcome) as error:

@@ -141,4 +141,4 @@ def take_back(ctx):
     """Book what Telegram says has gone back: our own refund is confirmed by it, anything else is a chargeback."""
     charge = ctx.body["refunded_payment"]["telegram_payment_charge_id"]
     ctx.answered = True  # the news comes from the fact
-    log.info("charge %s went back: %s", charge, ctx.returns.taken_back(charge, ctx.now) or "known, or none of ours")
+    log.info("charge %s went back: %s", charge, ctx.refunds.taken_back(charge, ctx.now) or "known, or none of ours")

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
-from kie.changes import StrangeList
-from kie.errors import KieError
+from kie.api.errors import KieError
+from kie.sync.catalogue_diff import StrangeList
 
 log = logging.getLogger(__name__)
 PAGE = 6
@@ -49,8 +49,8 @@ def register(bot):
 
 def show(ctx):
     """Show what is on sale and what waits."""
-    catalog, found = ctx.generation.catalog, ctx.overlay.differences()
-    last = ctx.stored.get(COMPARED)
+    catalog, found = ctx.generation.catalog, ctx.overrides.differences()
+    last = ctx.runtime_settings.get(COMPARED)
     rows = [button("supply.found", "supply:found", 0, count=len(found))] if found else []
     rows += [
         button("supply.check", "supply:check"),
@@ -84,49 +84,49 @@ def examine(bot):
 
 def ask_check(ctx):
     """Have the comparison made; it takes minutes, so its outcome comes as a message."""
-    ctx.stored.put(ASKED, ctx.user.id, now=ctx.now, actor=ctx.user.id, act="compare", words="")
+    ctx.runtime_settings.put(ASKED, ctx.user.id, now=ctx.now, actor=ctx.user.id, act="compare", words="")
     ctx.toast("supply.started", alert=True)
 
 
 def work(bot, now):
     """Compare when somebody asked, or a week after the last time; the first week begins with the first start."""
-    asked, last = bot.stored.get(ASKED), bot.stored.get(CHECKED)
+    asked, last = bot.runtime_settings.get(ASKED), bot.runtime_settings.get(CHECKED)
     if last is None:
-        bot.stored.put(CHECKED, now.isoformat(), now=now)
+        bot.runtime_settings.put(CHECKED, now.isoformat(), now=now)
     elif asked or now - datetime.fromisoformat(last) >= WEEK:
         _compare(bot, int(asked) if asked else None, now)
 
 
 def _compare(bot, asked, now):
-    begun = int(bot.stored.get(BEGUN) or 0) + 1
-    bot.stored.put(BEGUN, begun, now=now)  # first: whoever asked hears the end of it also after a kill
+    begun = int(bot.runtime_settings.get(BEGUN) or 0) + 1
+    bot.runtime_settings.put(BEGUN, begun, now=now)  # first: whoever asked hears the end of it also after a kill
     try:
         if begun > TRIES:
             raise KieError(f"given up after {TRIES} tries")
         found = bot.generation.shelf.check(bot.generation.client, bot.clock)
     except (KieError, StrangeList) as error:
-        _tell(bot, asked, "supply.failed", now, since=bot.stored.get(COMPARED), reason=str(error))
+        _tell(bot, asked, "supply.failed", now, since=bot.runtime_settings.get(COMPARED), reason=str(error))
         again = now - WEEK + AGAIN_AFTER
     except Exception:  # whatever KIE answered: the admin hears of it, and the next comparison is made
         log.exception("the comparison with KIE broke off")
-        code = bot.troubles.keep(traceback.format_exc(), now)
-        _tell(bot, asked, "supply.broken", now, since=bot.stored.get(COMPARED), code=code)
+        code = bot.error_reports.keep(traceback.format_exc(), now)
+        _tell(bot, asked, "supply.broken", now, since=bot.runtime_settings.get(COMPARED), code=code)
         again = now - WEEK + AGAIN_AFTER
     else:
         _tell_outcome(bot, asked, found, now)
-        bot.stored.put(COMPARED, bot.clock.now().isoformat(), now=now)
+        bot.runtime_settings.put(COMPARED, bot.clock.now().isoformat(), now=now)
         again = now
-    bot.stored.put(CHECKED, again.isoformat(), now=now)
-    bot.stored.put(ASKED, "", now=now)
-    bot.stored.put(BEGUN, "", now=now)
+    bot.runtime_settings.put(CHECKED, again.isoformat(), now=now)
+    bot.runtime_settings.put(ASKED, "", now=now)
+    bot.runtime_settings.put(BEGUN, "", now=now)
 
 
 def _tell_outcome(bot, asked, found, now):
     """Tell what was skipped and what differs: whoever asked all of it, else the staff what is new."""
     names = ", ".join(list(found.skipped)[:NAMED])
-    if found.skipped and (asked or names != bot.stored.get(SKIPPED)):
+    if found.skipped and (asked or names != bot.runtime_settings.get(SKIPPED)):
         _tell(bot, asked, "supply.skipped", now, since=f"{now:%Y-%m-%d}", n=found.skipped.count, names=names)
-    bot.stored.put(SKIPPED, names, now=now)
+    bot.runtime_settings.put(SKIPPED, names, now=now)
     buttons = _to_differences(found.differences)
     if asked:
         key = "supply.differs" if found.differences else "supply.same"
@@ -151,7 +151,7 @@ def _to_differences(differences):
 
 def show_differences(ctx, page):
     """Show a page of the differences that wait."""
-    found = ctx.overlay.differences()
+    found = ctx.overrides.differences()
     pages = max(1, -(-len(found) // PAGE))
     page = min(max(page, 0), pages - 1)
     rows = [button("label", "supply:one", one.id, label=_label(ctx, one)) for one in found[page * PAGE :][:PAGE]]
@@ -203,7 +203,7 @@ def show_difference(ctx, difference):
 
 
 def _open(ctx, difference):
-    found = ctx.overlay.difference(difference)
+    found = ctx.overrides.difference(difference)
     if found is None or found.state != "open":
         raise UserError("supply.decided")
     return found
@@ -238,7 +238,7 @@ def _apply(ctx, found, field, value):
         value = _joined(field, former, value)
     why = shelf.trial(scope, field, value) if field != "off" else None
     if why is None:
-        ctx.overlay.apply(found.id, scope, field, value, now=ctx.now, actor=ctx.user.id)
+        ctx.overrides.apply(found.id, scope, field, value, now=ctx.now, actor=ctx.user.id)
         shelf.forget()
     return why
 
@@ -260,7 +260,7 @@ def _shown(found):
 
 def apply_all(ctx, seen):
     """Apply everything that needs no words and no look of its own, if it is still what was shown."""
-    waiting = ctx.overlay.differences()
+    waiting = ctx.overrides.differences()
     if _shown(waiting) != seen:
         ctx.toast("common.changed_meanwhile", alert=True)
         show_differences(ctx, 0)
@@ -274,7 +274,7 @@ def apply_all(ctx, seen):
 
 def dismiss(ctx, difference):
     """Let a difference be, until it becomes another one."""
-    if not ctx.overlay.dismiss(difference, ctx.user.id, ctx.now):
+    if not ctx.overrides.dismiss(difference, ctx.user.id, ctx.now):
         raise UserError("supply.decided")
     ctx.toast("supply.dismissed")
     show_differences(ctx, 0)
@@ -304,7 +304,7 @@ def take_words(ctx):
 
 def show_changes(ctx, before):
     """Show a page of the changes in force, each to be undone with a tap."""
-    found = ctx.overlay.changes(PAGE + 1, before=before or None)
+    found = ctx.overrides.changes(PAGE + 1, before=before or None)
     rows = [button("supply.undo", "supply:undo", row.id, what=_what(ctx, row)) for row in found[:PAGE]]
     if len(found) > PAGE:
         rows.append(button("balance.older", "supply:done", found[PAGE - 1].id))
@@ -325,7 +325,7 @@ def _what(ctx, row):
 
 def undo(ctx, change):
     """Take a change back."""
-    if ctx.overlay.undo(change, ctx.now, ctx.user.id) is None:
+    if ctx.overrides.undo(change, ctx.now, ctx.user.id) is None:
         raise UserError("supply.decided")
     ctx.generation.shelf.forget()
     ctx.toast("supply.undone")

@@ -12,7 +12,7 @@ from datetime import timedelta
 from core.buttons import button, link
 from core.errors import UserError
 from core.forms import file_in
-from core.limits import count
+from core.handling.limits import count
 from core.settings import contact
 
 ABOUT = {"job": "support.about_job", "pay": "support.about_pay"}

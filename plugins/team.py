@@ -4,9 +4,9 @@ Owners are the ADMIN_IDS of the settings; nobody raises themselves.
 Texts: team.* in data/texts/<lang>/team.po.
 """
 
-from core import staff
 from core.buttons import button, way_out
 from core.errors import UserError
+from core.handling import rights
 
 NONE = "none"
 
@@ -34,7 +34,7 @@ def show(ctx):
         )
         for m in members[:7]
     ]
-    owners = ", ".join(user.first_name for user in staff.with_right(ctx.bot, "roles"))
+    owners = ", ".join(user.first_name for user in rights.with_right(ctx.bot, "roles"))
     ctx.edit("team.list", [*rows, way_out("admin:show")], owners=owners, n=len(members))
 
 
@@ -88,7 +88,7 @@ def grant(ctx, user, role, former):
     role = None if role == NONE else role
     if found.role != role:
         found = ctx.staff.grant(user, role, ctx.user.id, ctx.now)
-        staff.show_commands(ctx.bot, found.telegram_id, found)
+        rights.show_commands(ctx.bot, found.telegram_id, found)
         if role:
             ctx.notify(
                 user,

@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from core import forms
 from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
-from kie import pricing
-from kie.catalog import MENU
-from kie.inputs import files_of
+from kie.catalogue import pricing
+from kie.catalogue.inputs import files_of
+from kie.catalogue.model import MENU
 
 STEP = "terms:number"
 LINES, FOUND = 12, 6  # combinations on a page, models found by a word
@@ -288,5 +288,5 @@ def _put(ctx, scope, **values):
     """Write what changes into the overlay."""
     for field, value in values.items():
         if ctx.generation.shelf.value(scope, field) != value:
-            ctx.overlay.put(scope, field, value, now=ctx.now, actor=ctx.user.id)
+            ctx.overrides.put(scope, field, value, now=ctx.now, actor=ctx.user.id)
     ctx.generation.shelf.forget()

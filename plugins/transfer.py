@@ -14,10 +14,10 @@ from datetime import timedelta
 from core.buttons import button, copy
 from core.errors import UserError
 from core.forms import file_in
-from core.limits import count
-from core.sender import TelegramError, TooBig
+from core.handling.limits import count
 from core.services.media import Busy, TooManyPixels, Unreadable
-from core.transport import NotSent, UnknownOutcome
+from core.telegram.sender import TelegramError, TooBig
+from core.telegram.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"

@@ -64,7 +64,7 @@ def arrive(ctx, rest):
 def card(ctx, user):
     """Show a person: balance, orders, top-ups, inviter, notes, and what may be done."""
     found = _person(ctx, user)
-    orders_made, failed, spent = ctx.signs.orders_of(user)
+    orders_made, failed, spent = ctx.job_health.orders_of(user)
     paid, brought = ctx.payments.totals(user)
     inviter = ctx.staff.inviter_of(user)
     balance, held = ctx.jobs.balance_and_held(user)
@@ -124,7 +124,7 @@ def _newest(ctx, user):
     """Return the newest notes and entries as lines."""
     notes = [
         ctx.say("users.note_line", when=act.created_at, name=act.actor.first_name, words=act.words)
-        for act in ctx.acts.recent(limit=2, user=user, what="note")
+        for act in ctx.audit_log.recent(limit=2, user=user, what="note")
     ]
     return ctx.lines([*notes, *_entry_lines(ctx, ctx.ledger.entries(user, limit=3))])
 

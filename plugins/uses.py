@@ -8,9 +8,9 @@ Texts: uses.* and do.* in data/texts/<lang>/uses.po.
 from core import forms
 from core.buttons import button, pager, way_out
 from core.errors import UserError
-from kie.catalog import TYPES
-from kie.inputs import earlier_result
-from kie.pricing import cheapest
+from kie.catalogue.inputs import earlier_result
+from kie.catalogue.model import TYPES
+from kie.catalogue.pricing import cheapest
 
 PAGE = 6
 QUICK = {"image": ("image-upscale", "image-to-video"), "video": ("video-upscale",), "audio": (), "text": ()}

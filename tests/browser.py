@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 from bench.process import free_port
 from core.texts import Texts
 from demo.kit import Telegram
-from kie.stub_control import Control
+from kie.stub.control import Control
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -9,7 +9,7 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
-from kie.inputs import InputError
+from kie.catalogue.inputs import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = json.loads((ROOT / "tests/data/kie-models.json").read_text(encoding="utf-8"))

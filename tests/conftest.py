@@ -15,9 +15,9 @@ from telebot import apihelper
 
 from demo import kit as demo_kit
 from demo import server as demo_server
-from kie import stub
-from kie.stub_control import Control
-from storage import db, schema
+from kie.stub import server as stub
+from kie.stub.control import Control
+from storage.base import db, schema
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
 apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process

@@ -6,9 +6,12 @@ one it returns. The bot sells what `catalogue` wrote, which differs from what KI
 
 import json
 
-from kie.pricing import steps
-from storage import broadcasts, db, facts, ledger
-from storage.tables import Recipient
+from kie.catalogue.pricing import steps
+from storage.base import db
+from storage.base.tables import Recipient
+from storage.journal import events
+from storage.money import ledger
+from storage.people import broadcasts
 from tests import till
 from tests.kit import ROOT
 from tests.shop import job_of, order, user_of
@@ -166,7 +169,7 @@ def an_overrun(bot, boss, anna):
     """Hear that KIE took more than the catalogue says."""
     order(bot, anna)
     bot.forward(120)
-    facts.emit("job.overrun", bot.clock.now(), job=job_of(bot, anna).id)
+    events.emit("job.overrun", bot.clock.now(), job=job_of(bot, anna).id)
     bot.forward(60)
     return boss
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from demo import kit as demo_kit
 from demo import server as demo_server
-from kie import stub
+from kie.stub import server as stub
 from tests.kit import BOSS, ROOT, TOKEN
 
 PATIENCE_S = 900  # installing, on a slow line

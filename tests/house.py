@@ -4,8 +4,8 @@ import itertools
 import shutil
 
 import bot as main
-from core.loops import Clock
-from storage import db
+from core.process.loops import Clock
+from storage.base import db
 from tests.kit import BOSS, ROOT, TOKEN
 
 _numbers = itertools.count()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from demo import kit as demo_kit
 from demo import server as demo_server
-from kie import stub
-from kie.stub_control import Control
-from storage import schema
+from kie.stub import server as stub
+from kie.stub.control import Control
+from storage.base import schema
 from tests import till
 from tests.kit import BOSS, ROOT, TOKEN, Running
 from tests.shop import assert_books_are_right, order, user_of

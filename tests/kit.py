@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import bot as main  # noqa: E402
-from core.loops import Clock  # noqa: E402
+from core.process.loops import Clock  # noqa: E402
 from demo import kit  # noqa: E402
-from storage import db  # noqa: E402
+from storage.base import db  # noqa: E402
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS

@@ -3,21 +3,10 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from storage import (
-    acts,
-    bonuses,
-    drafts,
-    jobs,
-    ledger,
-    payments,
-    promo,
-    referrals,
-    returns,
-    seals,
-    staff,
-    stored,
-    users,
-)
+from storage.journal import audit_log, drafts, runtime_settings
+from storage.money import bonuses, ledger, payments, promo, referrals, refunds, seals
+from storage.orders import jobs
+from storage.people import staff, users
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -107,14 +96,14 @@ class Town:
         for end in ("refunded", "refused", "back"):
             self.rows[end] = self.pay("vera")
             self.now += timedelta(seconds=1)
-        returns.ask_refund(self.rows["refunded"], self.boss, "asked for it", self.now)
-        returns.refund_done(self.rows["refunded"])
+        refunds.ask_refund(self.rows["refunded"], self.boss, "asked for it", self.now)
+        refunds.refund_done(self.rows["refunded"])
         self.now += timedelta(seconds=1)
         self.spend("vera")
         self.now += timedelta(seconds=1)
-        returns.ask_refund(self.rows["refused"], self.boss, "again", self.now, loss_allowed=10**9)
-        returns.refund_refused(self.rows["refused"], self.now)
-        returns.taken_back(self.rows["back"], self.now)
+        refunds.ask_refund(self.rows["refused"], self.boss, "again", self.now, loss_allowed=10**9)
+        refunds.refund_refused(self.rows["refused"], self.now)
+        refunds.taken_back(self.rows["back"], self.now)
         self.rows["paid"] = self.pay("bob")
         self.rows["paid_topup"] = self.rows["stars_topup"]
 
@@ -136,7 +125,7 @@ class Town:
         self.now += timedelta(seconds=1)
         self.spend("ivan")
         self.now += timedelta(seconds=1)
-        returns.undo(self.rows["undone"], self.cashier, "a wrong picture", self.now)
+        refunds.undo(self.rows["undone"], self.cashier, "a wrong picture", self.now)
         self.rows["pending"] = self.transfer("ivan")
         topup = payments.create(self.people["ivan"], "counter", 900, now=self.now)
         payments.credit(topup.id, f"provider:{topup.id}", self.now)
@@ -165,11 +154,11 @@ class Town:
         earned = {"origin": f"stars:{paid}", "topup": self.rows["stars_topup"]}
         bonuses.promise(user, 700, kind="bonus", key=f"pack:{next(self.numbers)}", now=self.now, **earned)
         self.rows["rescued"] = self.order(price=5_000, name="dora")
-        returns.taken_back(paid, self.now)
+        refunds.taken_back(paid, self.now)
         jobs.cancel(self.rows["rescued"], user, self.now)
 
     def _acts(self):
         staff.block(self.people["bob"], True, "a bad word", self.boss, self.now)
         staff.grant(self.people["olga"], "support", self.boss, self.now)
-        stored.put("USD_RATE", "91.5", now=self.now, actor=self.boss)
-        acts.note(self.boss, "note", self.now, user=self.people["ivan"], words="pays late")
+        runtime_settings.put("USD_RATE", "91.5", now=self.now, actor=self.boss)
+        audit_log.note(self.boss, "note", self.now, user=self.people["ivan"], words="pays late")

@@ -3,8 +3,9 @@
 import sys
 import threading
 
-from storage import audit, db
-from storage.tables import Entry
+from storage.base import db
+from storage.base.tables import Entry
+from storage.money import verify
 
 SWITCH_S = 1e-6
 
@@ -68,7 +69,7 @@ def captured():
 
 def assert_books_are_right():
     """Prove every promise about money, as `python bot.py verify` does."""
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def in_threads(count, work):

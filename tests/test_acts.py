@@ -8,8 +8,12 @@ import re
 
 import pytest
 
-from storage import acts, broadcasts, db, health, overlay, promo, users
-from storage.tables import TABLES, Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox, Recipient
+from storage.base import db
+from storage.base.tables import TABLES, Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox, Recipient
+from storage.journal import audit_log
+from storage.money import promo
+from storage.orders import health, overrides
+from storage.people import broadcasts, users
 from tests.kit import ROOT
 from tests.shop import user_of
 from tests.till import open_card, pay_stars, request, transfer
@@ -69,10 +73,10 @@ class Shop:
 
     def differing(self, kind="gone", change=("off", True), model=CODE, lines=(["gone", {}],)):
         """Have a difference to KIE wait; return its number."""
-        overlay.record(
+        overrides.record(
             [(model, kind, {"lines": list(lines), "change": list(change), "alone": False})], self.bot.clock.now()
         )
-        return overlay.differences()[-1].id
+        return overrides.differences()[-1].id
 
     def asked_for_words(self):
         """Have a new model wait for its words."""
@@ -288,7 +292,7 @@ def _settled(row):
 
 def newest_act():
     """Return the number of the newest act, 0 when there is none."""
-    return max((act.id for act in acts.recent(limit=1)), default=0)
+    return max((act.id for act in audit_log.recent(limit=1)), default=0)
 
 
 @pytest.fixture
@@ -316,7 +320,7 @@ def test_every_act_writes_a_row_in_words_of_people(shop):
         made = before(shop)
         newest, rows = newest_act(), state()
         press(shop, made)
-        fresh = [act for act in acts.recent(limit=9) if act.id > newest]
+        fresh = [act for act in audit_log.recent(limit=9) if act.id > newest]
         assert fresh, f"{name} left no trace; the last text is {shop.boss.last!r}"
         assert all(act.actor_id == shop.me for act in fresh), name
         assert state() != rows or name.split()[1] in ("backup", "promo:export", "stats:export"), f"{name} did nothing"

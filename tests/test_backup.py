@@ -5,7 +5,9 @@ import stat
 import pytest
 import requests
 
-from storage import audit, db, dump
+from storage.backup import dump
+from storage.base import db
+from storage.money import verify
 from tests.house import plugins_with
 from tests.kit import ROOT, TOKEN
 from tests.shop import order
@@ -49,7 +51,7 @@ def test_an_owner_is_sent_everything_in_one_file_that_restores(begin, tmp_path):
     (tmp_path / "sent.gz").write_bytes(fetch(bot, sent["file_id"]))
     bot.stop()
     header = dump.restore(tmp_path / "sent.gz", f"sqlite:///{tmp_path}/new/bot.db")
-    assert header["tables"]["entry"] == 3 and list(audit.verify()) == []
+    assert header["tables"]["entry"] == 3 and list(verify.verify()) == []
     db.disconnect()
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from kie.catalog import Catalog
+from kie.catalogue.model import Catalog
 from tests.kit import BOSS, ROOT, png
 from tests.media import clip, mp3, seed
 from tests.shop import entries_of, job_of, jobs_of, order

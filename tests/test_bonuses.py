@@ -2,8 +2,10 @@
 
 import pytest
 
-from storage import bonuses, db, ledger, payments, promo, returns, schema, users
-from storage.tables import Bonus, PromoUse
+from storage.base import db, schema
+from storage.base.tables import Bonus, PromoUse
+from storage.money import bonuses, ledger, payments, promo, refunds
+from storage.people import users
 from tests.shop import assert_books_are_right, entries_of, in_threads, order, texts, user_of
 from tests.test_referrals import link_of
 from tests.test_storage import NOW
@@ -303,7 +305,7 @@ def test_a_bonus_never_outlives_its_payment_whoever_comes_first(people):
 
         def work(which, place=place, number=number):
             if (which + number) % 2:
-                return returns.taken_back(f"c{number}", NOW)
+                return refunds.taken_back(f"c{number}", NOW)
             return bonuses.promise(inviter, 3_000, **place, now=NOW).amount
 
         assert set(in_threads(2, work)) == {3_000, "chargeback"}

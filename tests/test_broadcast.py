@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from storage import broadcasts, db, users
+from storage.base import db
+from storage.people import broadcasts, users
 from tests.house import Live
 from tests.kit import BOSS
 from tests.test_storage_down import ReadOnly

@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
-from core.services.shelf import Shelf
-from storage import db, overlay, schema, stored
-from storage.cached import CACHE_S, Cached
+from core.services.live_catalogue import Shelf
+from storage.base import db, schema
+from storage.base.cached import CACHE_S, Cached
+from storage.journal import runtime_settings
+from storage.orders import overrides
 from tests.kit import ROOT
 from tests.test_storage import NOW
 
@@ -16,7 +18,7 @@ def url(database_url):
     """The address of an open, migrated database of each kind."""
     db.connect(database_url)
     schema.migrate()
-    stored.forget()
+    runtime_settings.forget()
     yield database_url
     db.disconnect()
 
@@ -87,31 +89,31 @@ def in_another_thread(work):
 
 
 def test_a_setting_read_before_its_change_is_committed_is_forgotten_with_the_commit(url):
-    stored.put("PAUSED", "no", now=NOW)
+    runtime_settings.put("PAUSED", "no", now=NOW)
     with db.transaction():
-        stored.put("PAUSED", "yes", now=NOW)
-        assert in_another_thread(lambda: stored.get("PAUSED")) == "no", "nothing is committed yet"
-    assert in_another_thread(lambda: stored.get("PAUSED")) == "yes"
+        runtime_settings.put("PAUSED", "yes", now=NOW)
+        assert in_another_thread(lambda: runtime_settings.get("PAUSED")) == "no", "nothing is committed yet"
+    assert in_another_thread(lambda: runtime_settings.get("PAUSED")) == "yes"
 
 
 def test_a_setting_that_was_not_kept_after_all_is_forgotten_too(url):
-    stored.put("PAUSED", "no", now=NOW)
+    runtime_settings.put("PAUSED", "no", now=NOW)
     with pytest.raises(ZeroDivisionError), db.transaction():
-        stored.put("PAUSED", "yes", now=NOW)
-        assert stored.get("PAUSED") == "yes"
+        runtime_settings.put("PAUSED", "yes", now=NOW)
+        assert runtime_settings.get("PAUSED") == "yes"
         raise ZeroDivisionError
-    assert stored.get("PAUSED") == "no"
+    assert runtime_settings.get("PAUSED") == "no"
 
 
 class Interrupted:
     """The admins' changes, with something happening in the middle of the next look at them."""
 
-    version = staticmethod(overlay.version)
+    version = staticmethod(overrides.version)
     meanwhile = None
 
     def in_force(self):
         """Return what counts when the look begins."""
-        found, meanwhile, self.meanwhile = overlay.in_force(), self.meanwhile, None
+        found, meanwhile, self.meanwhile = overrides.in_force(), self.meanwhile, None
         if meanwhile:
             meanwhile()
         return found
@@ -123,10 +125,10 @@ def test_a_model_switched_off_while_the_catalogue_is_read_is_off_at_the_next_que
     name = next(iter(shelf.catalog().models))
 
     def switch_off():
-        overlay.put(f"model:{name}", "off", True, now=NOW)
+        overrides.put(f"model:{name}", "off", True, now=NOW)
         shelf.forget()
 
-    overlay.put("all", "markup", "2.5", now=NOW)  # so that the catalogue is made anew …
+    overrides.put("all", "markup", "2.5", now=NOW)  # so that the catalogue is made anew …
     shelf.forget()
     rows.meanwhile = switch_off  # … and the model is switched off while it is
     assert name in shelf.catalog().models

@@ -8,7 +8,7 @@ import threading
 import pytest
 from catalog_facts import FACTS, PUBLISHED, ROOT, complete, full, media, problems, url_of
 
-from kie.catalog import Catalog, CatalogError, InputError
+from kie.catalogue.model import Catalog, CatalogError, InputError
 
 PATH = ROOT / "data/models.json"
 DATA = json.loads(PATH.read_text(encoding="utf-8"))

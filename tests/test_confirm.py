@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage import broadcasts, overlay
+from storage.orders import overrides
+from storage.people import broadcasts
 from tests.shop import entries_of, user_of
 from tests.till import TWO_OWNERS, open_card, owner, pay_stars
 from tests.till import staff as hire
@@ -196,9 +197,9 @@ def test_a_group_chosen_meanwhile_is_not_left_by_an_old_button(start_bot):
     bot.clock.forward(60)
     boss.send("/here", group=two)
     boss.forge(old)
-    assert CHANGED in boss.toast and str(two.id) in bot.bot.stored.get("STAFF_CHAT")
+    assert CHANGED in boss.toast and str(two.id) in bot.bot.runtime_settings.get("STAFF_CHAT")
     boss.tap("To each person again")
-    assert not bot.bot.stored.get("STAFF_CHAT")
+    assert not bot.bot.runtime_settings.get("STAFF_CHAT")
 
 
 # prices
@@ -213,10 +214,10 @@ def test_a_setting_changed_meanwhile_is_not_put_back(start_bot):
     bot.clock.forward(60)
     sam.send("/rate 99")
     boss.forge(old)
-    assert CHANGED in boss.toast and bot.bot.stored.get("USD_RATE") == "99"
+    assert CHANGED in boss.toast and bot.bot.runtime_settings.get("USD_RATE") == "99"
     boss.forge("rates:edit:USD_RATE")
     boss.tap("rates:reset")
-    assert not bot.bot.stored.get("USD_RATE")
+    assert not bot.bot.runtime_settings.get("USD_RATE")
 
 
 def test_two_taps_take_a_model_off_sale_and_do_not_put_it_back(start_bot):
@@ -238,9 +239,9 @@ def test_terms_set_meanwhile_are_not_cleared(start_bot):
         one.forge("terms:ask:m.z-image:markup")
         one.send(factor)
     boss.tap("↺ As the rest")
-    assert CHANGED in boss.toast and overlay.in_force()[("model:z-image", "markup")] == "4"
+    assert CHANGED in boss.toast and overrides.in_force()[("model:z-image", "markup")] == "4"
     boss.tap("↺ As the rest")
-    assert ("model:z-image", "markup") not in overlay.in_force()
+    assert ("model:z-image", "markup") not in overrides.in_force()
 
 
 @pytest.mark.parametrize("more", [True, False])
@@ -248,13 +249,13 @@ def test_apply_all_applies_the_list_it_stands_under(start_bot, more):
     bot = start_bot()
     boss, off = bot.admin(), {"lines": [["gone", {}]], "change": ["off", True], "alone": False}
     found = [("z-image", "gone", off)]
-    overlay.record(found, bot.clock.now())
+    overrides.record(found, bot.clock.now())
     boss.forge("supply:found:0")
     if more:
-        overlay.record([*found, ("veo-3-1", "gone", off)], bot.clock.now())
+        overrides.record([*found, ("veo-3-1", "gone", off)], bot.clock.now())
     boss.tap("supply:all")
     assert (CHANGED in boss.toast) is more
-    assert len(overlay.differences()) == (2 if more else 0)
+    assert len(overrides.differences()) == (2 if more else 0)
 
 
 # What pins each button of the staff that does something: what it names never means anything else later.

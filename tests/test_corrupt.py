@@ -8,9 +8,10 @@ import re
 import peewee
 import pytest
 
-from storage import audit, db, guards, ledger, schema, seals
-from storage.engines import over
-from storage.tables import Seal
+from storage.base import db, guards, schema
+from storage.base.engines import over
+from storage.base.tables import Seal
+from storage.money import ledger, seals, verify
 from tests.ledgers import Town
 
 
@@ -54,7 +55,7 @@ def attempt(town, statements, covered=True, then=None):
         if covered:
             guards.raise_up(real)
             real.execute_sql(BALANCES)
-        found = list(audit.verify(over(real)))
+        found = list(verify.verify(over(real)))
         raise Undo
     return found
 
@@ -62,8 +63,8 @@ def attempt(town, statements, covered=True, then=None):
 BALANCES = """UPDATE account SET balance = COALESCE(
     (SELECT CASE WHEN SUM(amount) > 0 THEN SUM(amount) ELSE 0 END FROM entry WHERE entry.user_id = account.user_id), 0)"""
 NEW = "INSERT INTO entry (user_id, amount, kind, key, ref, actor_id, digest, created_at) VALUES "
-ORIGIN, KEY, USER = audit.FACETS["origin"], audit.FACETS["key"], audit.FACETS["user"]
-AMOUNT, REF, ACTOR, STATE = (audit.FACETS[name] for name in ("amount", "ref", "actor", "state"))
+ORIGIN, KEY, USER = verify.FACETS["origin"], verify.FACETS["key"], verify.FACETS["user"]
+AMOUNT, REF, ACTOR, STATE = (verify.FACETS[name] for name in ("amount", "ref", "actor", "state"))
 UNPAID = "a refusal takes back what its write-off has not been paid of"
 BONUS = "a bonus stands as its row says"
 DEBT = "a debt is what was written off and not recovered"
@@ -107,8 +108,8 @@ TRIES = {
     "a correction by nobody": (invented("admin", "admin:9.9"), ORIGIN),
     "a correction in the boss's name": (invented("admin", "admin:9.9", actor="{boss}"), ACTS),
     "a chargeback undone": (invented("chargeback", "chargeback:{back}x", 5000, user="{vera}"), ORIGIN),
-    "a kind of one's own": (invented("pocket", "pocket:1"), audit.FACETS["kind"]),
-    "a kind in capitals": (invented("GIFT", "gift:{alice}"), audit.FACETS["kind"]),
+    "a kind of one's own": (invented("pocket", "pocket:1"), verify.FACETS["kind"]),
+    "a kind in capitals": (invented("GIFT", "gift:{alice}"), verify.FACETS["kind"]),
     # deleted
     "a hold deleted": ("DELETE FROM entry WHERE key = 'hold:{running}'", "a job has exactly its hold"),
     "a capture deleted": ("DELETE FROM entry WHERE key = 'settle:{captured}'", "a succeeded job is captured"),
@@ -524,7 +525,7 @@ def test_a_guard_that_is_taken_away_is_named(town, kind, name):
     with pytest.raises(Undo), db.transaction() as real:
         for statement in re.split(r"(?<!\\);", statements):
             real.execute_sql(statement.replace("\\;", ";").format(**rows))
-        found = list(audit.verify(over(real)))
+        found = list(verify.verify(over(real)))
         raise Undo
     assert promise in {said for said, _row in found}, found
 
@@ -573,7 +574,7 @@ def test_a_broken_seal_names_its_minute(town):
 
 
 def test_untouched_books_are_clean_and_there_are_enough_tries(town):
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
     assert len(TRIES) >= 100
     with db.connection() as real:
         kinds = {kind for (kind,) in real.execute_sql("SELECT DISTINCT kind FROM entry")}

@@ -3,8 +3,9 @@
 import pytest
 
 from core.settings import SettingsError
-from storage import db, stored
-from storage.tables import Stored
+from storage.base import db
+from storage.base.tables import Stored
+from storage.journal import runtime_settings
 from tests.kit import TOKEN
 from tests.process import run
 from tests.shop import assert_books_are_right
@@ -44,7 +45,7 @@ def test_a_database_from_before_it_was_written_down_takes_the_one_it_is_started_
     bot = start_bot()
     bot.rich(amount="5")
     with db.transaction():
-        Stored.delete().where(Stored.name == stored.CURRENCY).execute()
+        Stored.delete().where(Stored.name == runtime_settings.CURRENCY).execute()
     bot.restart()
     with pytest.raises(SettingsError, match="want 'RUB'"):
         restarted(bot, "USD")

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from storage import jobs
+from storage.orders import jobs
 from tests.kit import png
 from tests.shop import assert_books_are_right, billed, captured, card, entries_of, job_of, order, texts, user_of
 from tests.test_jobs import only_hear

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import bot as main
-from core.loops import Clock
+from core.process.loops import Clock
 from tests.kit import ROOT, TOKEN
 from tests.process import environment
 
@@ -102,7 +102,7 @@ def test_ports_and_the_health_path_agree(dockerfile, compose, render):
     assert of(dockerfile, "EXPOSE") == [port] == [compose["bot"]["environment"]["PORT"]]
     (check,) = of(dockerfile, "HEALTHCHECK")
     assert render[0]["healthCheckPath"] == "/health" and "/health'" in check and "PORT" in check
-    assert 'app.get("/health")' in read("core/web.py")
+    assert 'app.get("/health")' in read("core/process/web.py")
 
 
 def test_the_image_is_pinned_slim_and_not_roots(dockerfile, compose):

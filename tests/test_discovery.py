@@ -13,14 +13,15 @@ import requests
 from catalog_facts import FACTS, ROOT
 
 from core.buttons import mark
-from core.loops import Clock
-from kie import discovery, newcomers, stub
-from kie.catalog import Catalog
-from kie.changes import FALL, StrangeList
-from kie.client import Client
-from kie.errors import KieError
-from kie.pricing import options, steps
-from kie.stub_control import Control
+from core.process.loops import Clock
+from kie.api.client import Client
+from kie.api.errors import KieError
+from kie.catalogue.model import Catalog
+from kie.catalogue.pricing import options, steps
+from kie.stub import server as stub
+from kie.stub.control import Control
+from kie.sync import discovery, entry_builder
+from kie.sync.catalogue_diff import FALL, StrangeList
 from tests.kit import Running
 from tests.test_supply import FEW, NEW
 
@@ -235,7 +236,7 @@ def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker,
                 continue
             ended["compared"] += 1
             ended["skipped"] += bool(found.skipped)
-            waiting = bot.overlay.differences()
+            waiting = bot.overrides.differences()
             assert len(waiting) == len(found.differences)
             for one in waiting:
                 shown = [
@@ -265,12 +266,12 @@ def _applied(bot, shelf, difference, rng):
         value = value | {"card": card}
     if field == "off" or rng.random() < 0.8 or shelf.trial(scope, field, value):
         return
-    row = bot.overlay.apply(difference.id, scope, field, value, now=NOW, actor=None)
+    row = bot.overrides.apply(difference.id, scope, field, value, now=NOW, actor=None)
     shelf.forget()
     model = shelf.catalog().models[difference.model]
     for spec in model.inputs:
         options(model, model.defaults(), spec.name)
-    bot.overlay.undo(row.id, NOW, bot.users.seen(bot.users.Sender(99, "Owner"), NOW).id)
+    bot.overrides.undo(row.id, NOW, bot.users.seen(bot.users.Sender(99, "Owner"), NOW).id)
     shelf.forget()
 
 
@@ -310,8 +311,8 @@ def test_a_price_that_is_none_is_named_and_is_not_taken_for_a_row_that_is_gone(s
     speaker.say(answers)
     found = look(client)
     assert list(found.skipped) == [row["modelDescription"]] and found.rows[row["modelDescription"]] is None
-    with pytest.raises(newcomers.NotPriceable):
-        newcomers.entry(found.offers[NEW["id"]], found.rows, {"models": []}, "2026-11-22")
+    with pytest.raises(entry_builder.NotPriceable):
+        entry_builder.entry(found.offers[NEW["id"]], found.rows, {"models": []}, "2026-11-22")
 
 
 def test_two_rows_of_one_name_and_two_prices_are_no_price(speaker, offer, client):
@@ -329,7 +330,7 @@ def test_a_new_model_is_priced_however_its_id_is_spelled_in_the_feed(speaker, of
     row["anchor"] = f"https://kie.ai/market?model={slug}"
     speaker.say(answers)
     found = look(client)
-    entry = newcomers.entry(found.offers[NEW["id"]], found.rows, {"models": []}, "2026-11-22")
+    entry = entry_builder.entry(found.offers[NEW["id"]], found.rows, {"models": []}, "2026-11-22")
     assert entry["price"][0]["credits"] == "3"
 
 
@@ -446,7 +447,7 @@ def test_a_feed_a_thousand_times_lower_is_not_applied_in_a_tap(start, speaker, o
     bot, boss = differing(start, speaker, cheaper(offer, 1000))
     before = prices(bot)
     assert "Apply all" not in " ".join(boss.buttons) and "💰 Z-Image, text → picture ⚠" in boss.buttons
-    boss.forge(f"supply:all:{mark(*(one.id for one in bot.bot.overlay.differences()))}")
+    boss.forge(f"supply:all:{mark(*(one.id for one in bot.bot.overrides.differences()))}")
     assert "Applied: 0" in boss.toast and "of their own" in boss.toast
     assert prices(bot) == before
     boss.tap("💰 Z-Image")

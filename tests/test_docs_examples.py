@@ -98,7 +98,7 @@ def test_notes_are_kept_and_ticked_off_by_their_owner_alone(start):
 
 
 def test_the_table_of_notes_grows_from_its_first_version(start):
-    from storage import db, schema
+    from storage.base import db, schema
 
     bot = start()
     model, migrations = next(one for one in bot.bot.tables if one[0].__name__ == "Note")

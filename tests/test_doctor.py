@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import db
+from storage.base import db
 from tests.kit import main
 from tests.till import pay_stars
 
@@ -49,7 +49,7 @@ def test_every_check_of_the_list_is_there(healthy):
         (lambda bot: bot.bot.sender.call("setWebhook", url="http://127.0.0.1:9/x"), "doctor.webhook_left"),
         (lambda bot: bot.clock.forward(-90), "doctor.clock"),
         (lambda bot: bot.kie.settings(credits=20), "doctor.kie_credits"),
-        (lambda bot: bot.bot.stored.put("USD_RATE", "", now=bot.clock.now()), None),
+        (lambda bot: bot.bot.runtime_settings.put("USD_RATE", "", now=bot.clock.now()), None),
     ],
 )
 def test_a_trouble_is_found(healthy, spoil, key):

@@ -5,10 +5,12 @@ import random
 import pytest
 
 from bench import fuzz_updates
-from core import door
-from storage import db, inbox, users
-from storage.clean import clean
-from storage.tables import Inbox, Outbox
+from core.telegram import update_validation
+from storage.base import db
+from storage.base.clean import clean
+from storage.base.tables import Inbox, Outbox
+from storage.journal import inbox
+from storage.people import users
 from tests.kit import BOSS
 from tests.shop import assert_books_are_right
 
@@ -82,7 +84,7 @@ def test_a_row_of_another_copy_that_cannot_be_read_stops_nothing(start_bot):
 def test_halves_of_pairs_and_nul_are_cleaned(raw, clean_text):
     assert clean({raw: [raw, 1, None]}) == {clean_text: [clean_text, 1, None]}
     update = {"update_id": 1, "message": {"from": WHO, "chat": CHAT, "text": raw}}
-    read, lane, body = door.read(update)
+    read, lane, body = update_validation.read(update)
     assert read["message"]["text"] == clean_text and lane == 7 and body.encode()
 
 

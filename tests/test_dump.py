@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import bot as main
-from core import lock
-from storage import audit, db, dump, schema
-from storage.engines import open_engine
-from storage.tables import TABLES, Job, Stored
+from core.process import leader_lock
+from storage.backup import dump
+from storage.base import db, schema
+from storage.base.engines import open_engine
+from storage.base.tables import TABLES, Job, Stored
+from storage.money import verify
 
 
 @pytest.fixture
@@ -34,7 +36,9 @@ def lived_in(start_bot):
     boris = bot.user("Борис 'quote' \\ \"x\"")
     boris.send("/start")
     request(bot, boris)
-    bot.bot.stored.put("USD_RATE", "91.5", now=bot.clock.now(), actor=bot.bot.users.by_telegram_id(boss.id).id)
+    bot.bot.runtime_settings.put(
+        "USD_RATE", "91.5", now=bot.clock.now(), actor=bot.bot.users.by_telegram_id(boss.id).id
+    )
     return bot
 
 
@@ -123,7 +127,7 @@ def test_the_moved_copy_takes_a_first_new_order_and_finishes_the_open_one(lived_
     with db.connection():
         assert Job.select().order_by(Job.id.desc()).first().id == newest + 1
     assert "photo" in alice.last_message
-    assert not list(audit.verify())
+    assert not list(verify.verify())
 
 
 def test_ids_go_on_after_a_move_even_when_the_last_rows_are_gone(lived_in, empty, tmp_path, capsys):
@@ -366,7 +370,7 @@ def test_a_file_that_is_no_backup_is_told_so(empty, tmp_path, servers):
 def test_while_the_bot_leads_restore_and_move_are_refused(lived_in, empty, tmp_path, capsys, name):
     settings = environ(lived_in, tmp_path)
     run("backup", str(tmp_path / "b.gz"), settings, capsys)
-    leader = lock.make(lived_in.url, settings["DATA_DIR"])
+    leader = leader_lock.make(lived_in.url, settings["DATA_DIR"])
     assert leader.acquire()
     code, said = run(name, str(tmp_path / "b.gz") if name == "restore" else empty, settings, capsys)
     leader.release()

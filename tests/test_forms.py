@@ -2,8 +2,8 @@
 
 import pytest
 
-from kie.catalog import Catalog
-from kie.pricing import steps
+from kie.catalogue.model import Catalog
+from kie.catalogue.pricing import steps
 from tests.crawler import Screen, style
 from tests.kit import ROOT, png
 from tests.shop import entries_of, job_of, jobs_of

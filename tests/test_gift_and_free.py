@@ -1,6 +1,6 @@
 """The welcome gift and the free orders of a day."""
 
-from storage import audit
+from storage.money import verify
 
 CARD = "Z-Image"
 
@@ -49,7 +49,7 @@ def test_free_orders_are_counted_returned_on_failure_and_back_at_midnight(start_
     bot.clock.forward(12 * 3600)
     alice.send("/start")
     assert "Free today: 2 orders" in alice.last
-    assert bot.balance(alice) == 0 and not list(audit.verify())
+    assert bot.balance(alice) == 0 and not list(verify.verify())
 
 
 def test_an_old_free_quote_is_not_taken_when_none_are_left(start_bot):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage import db
-from storage.tables import Account, Entry, Person, User
+from storage.base import db
+from storage.base.tables import Account, Entry, Person, User
 from tests.shop import entries_of, jobs_of, order, user_of
 from tests.till import pay_stars
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from core.web import Web
+from core.process.web import Web
 from tests.kit import ROOT, TOKEN, FrozenClock, png
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import TWO_OWNERS, invoice, open_card, owner, pay_stars, request, transfer

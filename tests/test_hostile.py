@@ -10,8 +10,8 @@ import random
 import pytest
 from peewee import fn
 
-from storage import db
-from storage.tables import User
+from storage.base import db
+from storage.base.tables import User
 from tests import proof
 from tests.kit import png
 from tests.shop import assert_books_are_right, order, user_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage import db
-from storage.tables import Checkout
+from storage.base import db
+from storage.base.tables import Checkout
 from tests.shop import assert_books_are_right, entries_of, texts
 from tests.till import invoice, pay_stars, pay_unheard, pay_with_charge
 
@@ -82,7 +82,7 @@ def test_a_rate_that_changes_after_the_pre_checkout_changes_nothing_about_its_pa
         """Answer the pre-checkout, and change the rate before the payment is heard of."""
         bot.bot.updates.fetch(wait_s=0)
         if bot.bot.updates.express.run_waiting():
-            bot.bot.stored.put("STARS_RATE", "0.5", now=bot.clock.now())
+            bot.bot.runtime_settings.put("STARS_RATE", "0.5", now=bot.clock.now())
             bot.telegram.pump = lambda: None
 
     bot.telegram.pump = answer_and_change_the_rate

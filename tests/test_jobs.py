@@ -8,11 +8,15 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from core.web import Web
-from kie.errors import Unknown
+from core.process.web import Web
+from kie.api.errors import Unknown
+from kie.api.task_response import Record
 from kie.poller import CREATES, WINDOW, Poller
-from kie.record import Record
-from storage import db, drafts, jobs, ledger, users
+from storage.base import db
+from storage.journal import drafts
+from storage.money import ledger
+from storage.orders import jobs
+from storage.people import users
 from tests.kit import FrozenClock
 from tests.shop import (
     assert_books_are_right,

@@ -13,11 +13,11 @@ from pathlib import Path
 import kie_facts
 import pytest
 
-from kie import stub
-from kie.client import Client, Expired, KieError, NotSent, Record, Refused, TooLarge, Unknown, parse_record
-from kie.errors import failure_reason, refusal_reason
-from kie.stub_control import Control
-from kie.stub_trouble import FATES, REFUSALS
+from kie.api.client import Client, Expired, KieError, NotSent, Record, Refused, TooLarge, Unknown, parse_record
+from kie.api.errors import failure_reason, refusal_reason
+from kie.stub import server as stub
+from kie.stub.control import Control
+from kie.stub.trouble import FATES, REFUSALS
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-very-secret-0123456789"
@@ -54,7 +54,7 @@ def hasty(service, control):
 
 
 def test_importing_it_loads_neither_the_stub_nor_its_libraries():
-    code = "import sys, kie.client, kie.stub_control; print(sorted({'aiohttp', 'PIL', 'kie.stub'} & set(sys.modules)))"
+    code = "import sys, kie.api.client, kie.stub.control; print(sorted({'aiohttp', 'PIL', 'kie.stub.server'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 

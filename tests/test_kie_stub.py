@@ -17,11 +17,12 @@ import pytest
 import requests
 from PIL import Image
 
-from kie import stub, stub_media
-from kie.client import Client, Refused
-from kie.stub_callbacks import signature
-from kie.stub_control import Control
-from kie.stub_trouble import KINDS
+from kie.api.client import Client, Refused
+from kie.stub import media as stub_media
+from kie.stub import server as stub
+from kie.stub.callbacks import signature
+from kie.stub.control import Control
+from kie.stub.trouble import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ("nano-banana-2", {"prompt": "a red kite"})
@@ -771,7 +772,7 @@ def test_it_knows_the_projects_own_catalogue():
 
 
 def test_it_runs_alone(tmp_path):
-    command = [sys.executable, "-m", "kie.stub", "--port", "0", "--facts", str(kie_facts.write(tmp_path))]
+    command = [sys.executable, "-m", "kie.stub.server", "--port", "0", "--facts", str(kie_facts.write(tmp_path))]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         settings = dict(process.stdout.readline().strip().split("=") for _ in range(3))
         client = Client(settings["KIE_API_URL"], settings["KIE_UPLOAD_URL"], settings["KIE_API_KEY"])

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.lanes import STEADY, Lanes
+from core.telegram.chat_executor import STEADY, Lanes
 
 WAIT_S = 20  # for a noisy machine; nothing here takes that long
 

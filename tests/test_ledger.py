@@ -7,9 +7,13 @@ from functools import partial
 
 import pytest
 
-from kie.pricing import price
-from storage import audit, db, drafts, jobs, ledger, users
-from storage.tables import Entry
+from kie.catalogue.pricing import price
+from storage.base import db
+from storage.base.tables import Entry
+from storage.journal import drafts
+from storage.money import ledger, verify
+from storage.orders import jobs
+from storage.people import users
 from tests.shop import assert_books_are_right, card, entries_of, in_threads, job_of, user_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -194,7 +198,7 @@ def test_eight_threads_move_money_and_every_kopeck_is_accounted_for(alice, bob):
 
     moved = in_threads(8, spend)
     assert ledger.balance(alice) == 1000 + sum(moved) >= 0
-    assert [problem for problem in audit.verify() if "settl" not in problem[0]] == []
+    assert [problem for problem in verify.verify() if "settl" not in problem[0]] == []
 
 
 def test_eight_threads_that_post_the_same_keys_in_any_order_add_each_once(alice):
@@ -286,17 +290,17 @@ def test_sums_by_kind_count_only_what_came_since(alice):
 def test_the_audit_names_a_balance_that_is_not_the_sum_of_its_entries(alice):
     with db.transaction() as real:
         real.execute_sql("UPDATE account SET balance = balance + 5")
-    (problem,) = audit.verify()
+    (problem,) = verify.verify()
     assert problem[0] == "a balance is the sum of its entries"
 
 
 def test_the_audit_names_a_hold_that_nobody_settled(alice):
     draft = drafts.put(alice, "generate", NOW, model="z-image", data={"values": {}}, price=300)
     job, _created = jobs.order(alice, draft.id, draft.version, now=NOW, usual_s=15, limit=5, starts=5)
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
     with db.transaction() as real:
         real.execute_sql("UPDATE job SET state = 'failed'")
-    assert [promise for promise, _row in audit.verify()] == ["a failed or cancelled job is released"]
+    assert [promise for promise, _row in verify.verify()] == ["a failed or cancelled job is released"]
 
 
 # rounding

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from core import lock
+from core.process import leader_lock
 from core.settings import SettingsError
-from storage import db
+from storage.base import db
 from tests.pooler import Pooler, Wire
 
 
@@ -19,7 +19,7 @@ def make(database_url, tmp_path):
     made = []
 
     def one():
-        made.append(lock.make(database_url, tmp_path / "data"))
+        made.append(leader_lock.make(database_url, tmp_path / "data"))
         return made[-1]
 
     yield one
@@ -63,7 +63,7 @@ def soon(leader, patience_s=10):
 
 
 def test_a_leader_whose_connection_is_cut_learns_it_and_may_stand_again(url, tmp_path):
-    leader = lock.make(url, tmp_path)
+    leader = leader_lock.make(url, tmp_path)
     assert leader.acquire()
     leader.check()
     with psycopg.connect(url, autocommit=True) as other:
@@ -71,7 +71,7 @@ def test_a_leader_whose_connection_is_cut_learns_it_and_may_stand_again(url, tmp
             "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON oid = database"
             " WHERE locktype = 'advisory' AND datname = current_database()"  # the server is everybody's
         )
-        with pytest.raises(lock.LockLost):
+        with pytest.raises(leader_lock.LockLost):
             leader.check()
     leader.release()
     assert soon(leader)
@@ -80,19 +80,19 @@ def test_a_leader_whose_connection_is_cut_learns_it_and_may_stand_again(url, tmp
 
 def test_a_server_that_does_not_answer_counts_as_lost_within_seconds(url, tmp_path):
     wire = Wire(folder_of(url) + "/.s.PGSQL.5432")
-    leader = lock.make(f"postgresql://postgres@127.0.0.1:{wire.port}{urlsplit(url).path}", tmp_path)
+    leader = leader_lock.make(f"postgresql://postgres@127.0.0.1:{wire.port}{urlsplit(url).path}", tmp_path)
     assert leader.acquire()
     leader.check()
     wire.silent.set()
     began = time.monotonic()
-    with pytest.raises(lock.LockLost, match="no answer"):
+    with pytest.raises(leader_lock.LockLost, match="no answer"):
         leader.check()
-    assert time.monotonic() - began < lock.ANSWER_S + 1
+    assert time.monotonic() - began < leader_lock.ANSWER_S + 1
     wire.stop()
 
 
 def test_the_lock_has_a_connection_of_its_own_with_keepalives_on_both_ends(url, tmp_path):
-    leader = lock.make(url, tmp_path)
+    leader = leader_lock.make(url, tmp_path)
     assert leader.acquire()
     ours = leader._connection.info.get_parameters()
     assert (ours["keepalives_idle"], ours["tcp_user_timeout"]) == ("1", "3000")
@@ -110,19 +110,19 @@ def test_the_lock_has_a_connection_of_its_own_with_keepalives_on_both_ends(url, 
 )
 def test_known_transaction_poolers_are_refused_by_name(address, tmp_path):
     with pytest.raises(SettingsError, match="transaction mode"):
-        lock.make(address, tmp_path)
+        leader_lock.make(address, tmp_path)
 
 
 @pytest.mark.parametrize(
     "address", ["postgresql://u:p@aws-0.pooler.supabase.com:5432/postgres", "postgresql://u:p@host/db"]
 )
 def test_direct_addresses_and_session_poolers_are_not_refused(address, tmp_path):
-    assert lock.make(address, tmp_path)
+    assert leader_lock.make(address, tmp_path)
 
 
 def test_any_other_pooler_in_transaction_mode_is_found_out(url, tmp_path):
     pooler, address = pooled(url)
-    leader = lock.make(address, tmp_path)
+    leader = leader_lock.make(address, tmp_path)
     with pytest.raises(SettingsError, match="transaction mode"):
         leader.acquire()
     leader.release()
@@ -132,25 +132,25 @@ def test_any_other_pooler_in_transaction_mode_is_found_out(url, tmp_path):
 def test_a_pooler_that_refuses_our_session_settings_is_named(url, tmp_path):
     pooler, address = pooled(url, refuses_options=True)
     with pytest.raises(SettingsError, match="transaction mode"):
-        lock.make(address, tmp_path).acquire()
+        leader_lock.make(address, tmp_path).acquire()
     pooler.stop()
 
 
 def test_a_data_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SettingsError, match=r"^DATA_DIR: found .*want a folder the bot may write to$"):
-        lock.make("sqlite:///x", str(tmp_path / "file"))
+        leader_lock.make("sqlite:///x", str(tmp_path / "file"))
 
 
 def test_the_address_decides_about_tls_for_the_lock_and_for_the_rows(url, tmp_path):
     """The tests' server has none; behind a socket of its own it would not be asked for."""
     wire = Wire(folder_of(url) + "/.s.PGSQL.5432")
     address = f"postgresql://postgres@127.0.0.1:{wire.port}{urlsplit(url).path}?sslmode="
-    leader = lock.make(address + "prefer", tmp_path)
+    leader = leader_lock.make(address + "prefer", tmp_path)
     assert leader.acquire()
     leader.release()
     with pytest.raises(SettingsError, match="does not support SSL"):
-        lock.make(address + "require", tmp_path).acquire()
+        leader_lock.make(address + "require", tmp_path).acquire()
     with pytest.raises(db.StorageDown, match="does not support SSL"):
         db.connect(address + "require")
     db.connect(address + "prefer")
@@ -163,9 +163,9 @@ def test_the_address_decides_about_tls_for_the_lock_and_for_the_rows(url, tmp_pa
 def test_a_database_that_is_not_there_is_told_in_one_line(url, tmp_path):
     wrong = re.sub(r"/t\d+\?", "/nothing?", url)
     with pytest.raises(SettingsError, match=r"DATABASE_URL.*does not exist"):
-        lock.make(wrong, tmp_path).acquire()
+        leader_lock.make(wrong, tmp_path).acquire()
 
 
 def test_a_server_that_is_away_is_waited_for(tmp_path):
-    with pytest.raises(lock.LockLost):
-        lock.make("postgresql://u:p@127.0.0.1:1/db", tmp_path).acquire()
+    with pytest.raises(leader_lock.LockLost):
+        leader_lock.make("postgresql://u:p@127.0.0.1:1/db", tmp_path).acquire()

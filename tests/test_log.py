@@ -89,7 +89,7 @@ def test_each_update_has_one_line_with_what_took_it_how_it_ended_and_a_word_of_i
     for words in ("/start", "/balance", "/nothing_of_the_kind"):
         alice.send(words)
     alice.tap("⌂ Menu")
-    found = [row for row in written() if row["logger"] == "core.dispatch"]
+    found = [row for row in written() if row["logger"] == "core.handling.dispatch"]
     assert [(row["kind"], row["plugin"], row["outcome"]) for row in found] == [
         ("message", "start", "done"),
         ("message", "balance", "done"),
@@ -111,6 +111,6 @@ def test_no_prompt_and_no_name_is_logged_above_debug(lines):
         alice.tap("▶ Create")
         bot.forward(60)
     said = json.dumps(written(), ensure_ascii=False)
-    assert "core.dispatch" in said
+    assert "core.handling.dispatch" in said
     for word in ("private", "fox", "Alicia"):
         assert word not in said

@@ -6,8 +6,8 @@ import resource
 
 import pytest
 
-from kie.inputs import files_of
-from storage import jobs
+from kie.catalogue.inputs import files_of
+from storage.orders import jobs
 from tests.kit import png
 from tests.media import (
     clip,
@@ -268,7 +268,7 @@ def test_a_heic_goes_to_kie_as_a_jpeg_and_where_it_takes_one_as_it_is(start_bot)
 def test_an_order_that_kills_the_process_again_and_again_is_given_up_and_paid_back(start_bot, kills):
     bot = start_bot()
     alice = bot.rich()
-    bot.bot.stored.put("KIE_REFUSES", "busy", now=bot.clock.now())  # nothing is sent until the restart
+    bot.bot.runtime_settings.put("KIE_REFUSES", "busy", now=bot.clock.now())  # nothing is sent until the restart
     job = queued(bot, alice)
     for number in range(kills):  # each time the try was written down, and then the process died
         tried = jobs.attempt(bot.bot.jobs.get(job.id), bot.clock.now())
@@ -276,7 +276,7 @@ def test_an_order_that_kills_the_process_again_and_again_is_given_up_and_paid_ba
         bot.restart()
         bot.clock.forward(90)
     assert jobs.attempt(bot.bot.jobs.get(job.id), bot.clock.now()) is None
-    bot.bot.stored.put("KIE_REFUSES", "", now=bot.clock.now())
+    bot.bot.runtime_settings.put("KIE_REFUSES", "", now=bot.clock.now())
     bot.forward(120, step=30)
     job = bot.bot.jobs.get(job.id)
     assert (job.state, job.reason, creates(bot)) == ("failed", "server", [])
@@ -307,7 +307,7 @@ def test_a_file_telegram_never_gives_is_asked_for_a_few_times_only(start_bot):
 def test_an_order_that_is_never_sent_ends_after_two_hours_with_the_money_back(start_bot):
     bot = start_bot()
     alice = bot.rich()
-    bot.bot.stored.put("KIE_REFUSES", "busy", now=bot.clock.now())
+    bot.bot.runtime_settings.put("KIE_REFUSES", "busy", now=bot.clock.now())
     bot.kie.trouble("credit", "429", times=0)
     job = queued(bot, alice)
     bot.forward(2 * 3600 - 120, step=600)
@@ -322,7 +322,7 @@ def test_an_order_that_is_never_sent_ends_after_two_hours_with_the_money_back(st
 def test_what_was_not_ready_goes_behind_everybody_elses_orders(start_bot):
     bot = start_bot()
     alice, bob = bot.rich("Alice"), bot.rich("Bob")
-    bot.bot.stored.put("KIE_REFUSES", "busy", now=bot.clock.now())
+    bot.bot.runtime_settings.put("KIE_REFUSES", "busy", now=bot.clock.now())
     now = bot.clock.now()
     bad = [queued(bot, alice) for _ in range(3)]
     for job in bad[:2]:

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from core.texts import Texts
-from kie import pricing
-from kie.catalog import Catalog
-from kie.pricing import cheapest
+from kie.catalogue import pricing
+from kie.catalogue.model import Catalog
+from kie.catalogue.pricing import cheapest
 from tests.kit import ROOT
 from tests.shop import order
 

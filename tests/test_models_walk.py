@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 import pytest
 from catalog_facts import ROOT, full
 
-from kie.catalog import Catalog
-from kie.inputs import files_of, present
-from kie.pricing import is_upper_bound, steps
+from kie.catalogue.inputs import files_of, present
+from kie.catalogue.model import Catalog
+from kie.catalogue.pricing import is_upper_bound, steps
 from tests.kit import Running, png
 from tests.media import clip, wav
 
@@ -36,7 +36,7 @@ PATIENCE_S = 7200  # of the frozen clock
 def walked(request, telegram_server, kie_server, tmp_path_factory):
     """A bot for all walks, which handles updates as they come and leaves the rest of its loops alone."""
     from demo import kit as demo_kit
-    from kie.stub_control import Control
+    from kie.stub.control import Control
 
     telegram, kie = demo_kit.Telegram(telegram_server.url), Control(kie_server.api_url)
     telegram.reset()

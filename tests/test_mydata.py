@@ -7,7 +7,7 @@ import requests
 
 from core.tables import ForeignKeyField, IdField, Table, TextField, User
 from demo.kit import RawBot
-from storage import db, schema
+from storage.base import db, schema
 from tests.kit import TOKEN, png
 from tests.shop import order, texts, user_of
 from tests.till import open_card, pay_stars, transfer
@@ -100,7 +100,8 @@ def test_every_table_of_people_is_in_the_file_or_is_known_to_have_nothing_of_the
     """A new table with a column of a user has to be thought of."""
     from peewee import ForeignKeyField as Foreign
 
-    from storage import mydata, tables
+    from storage.base import tables
+    from storage.people import mydata
 
     named = {table for table, _columns in mydata.COLUMNS.values()}
     shaped = {

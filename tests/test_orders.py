@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-from storage import drafts, jobs, ledger, users
+from storage.journal import drafts
+from storage.money import ledger
+from storage.orders import jobs
+from storage.people import users
 from tests.shop import (
     assert_books_are_right,
     billed,

@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import OwnCheque
-from storage import acts, ledger, payments, promo, returns, schema, staff, users
-from storage import db as database
+from storage.base import db as database
+from storage.base import schema
+from storage.journal import audit_log
+from storage.money import ledger, payments, promo, refunds
+from storage.people import staff, users
 from tests.kit import png
 from tests.shop import assert_books_are_right, entries_of, texts, user_of
 from tests.till import OLEG, TWO_OWNERS, open_card, owner, pay_stars, request, transfer
@@ -18,7 +21,7 @@ NOT_YOURS = "Somebody else has to do it"
 
 def newest(bot, what):
     """Return the newest act of a kind, or None."""
-    return next(iter(bot.bot.acts.recent(limit=1, what=what)), None)
+    return next(iter(bot.bot.audit_log.recent(limit=1, what=what)), None)
 
 
 # transfers
@@ -316,7 +319,7 @@ OWN = {
     ),
     "credit": lambda sam: (staff.correct, (sam.id, 500, "why", sam.id, "key", NOW), {}),
     "debit": lambda sam: (staff.correct, (sam.id, -500, "why", sam.id, "key", NOW), {}),
-    "refund": lambda sam: (returns.ask_refund, (charge(sam), sam.id, "why", NOW), {}),
+    "refund": lambda sam: (refunds.ask_refund, (charge(sam), sam.id, "why", NOW), {}),
     "code": lambda sam: (
         promo.redeem,
         (promo.create("MINE", "amount", 500, total_limit=5, author=sam.id, now=NOW) and "MINE", sam.id, NOW),
@@ -326,7 +329,7 @@ OWN = {
 
 
 def test_the_ledger_itself_refuses_an_entry_that_pays_its_actor(sam):
-    with pytest.raises(acts.OwnCheque):
+    with pytest.raises(audit_log.OwnCheque):
         ledger.post(sam.id, 500, kind="bonus", key="key", now=NOW, actor=sam.id)
     assert ledger.balance(sam.id) == 0
 
@@ -335,13 +338,13 @@ def test_the_ledger_itself_refuses_an_entry_that_pays_its_actor(sam):
 def test_the_storage_refuses_whoever_would_pay_themselves_and_keeps_nothing(sam, act):
     ledger.post(sam.id, 1000, kind="bonus", key="start", now=NOW)
     work, given, named = OWN[act](sam)
-    before = (ledger.balance(sam.id), len(ledger.entries(sam.id, limit=99)), len(acts.recent(limit=99)))
+    before = (ledger.balance(sam.id), len(ledger.entries(sam.id, limit=99)), len(audit_log.recent(limit=99)))
     with pytest.raises(OwnCheque):
         work(*given, **named)
-    assert before == (ledger.balance(sam.id), len(ledger.entries(sam.id, limit=99)), len(acts.recent(limit=99)))
+    assert before == (ledger.balance(sam.id), len(ledger.entries(sam.id, limit=99)), len(audit_log.recent(limit=99)))
     work(*given, **named, alone=True)
     assert len(ledger.entries(sam.id, limit=99)) == before[1] + 1
-    assert act == "entry" or acts.recent(limit=1)[0].own
+    assert act == "entry" or audit_log.recent(limit=1)[0].own
     assert_books_are_right()
 
 

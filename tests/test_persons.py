@@ -4,8 +4,11 @@ import logging
 
 import pytest
 
-from storage import db, ledger, persons, schema, stored, users
-from storage.tables import Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
+from storage.base import db, schema
+from storage.base.tables import Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
+from storage.journal import runtime_settings
+from storage.money import ledger, persons
+from storage.people import users
 from tests.shop import assert_books_are_right, card, entries_of, in_threads, order, texts, user_of
 from tests.test_storage import NOW
 from tests.till import charge_back_unheard, open_card, pay_stars
@@ -222,7 +225,7 @@ def test_the_hash_is_no_telegram_id_and_its_key_travels_with_a_copy(start_bot, t
     other = request.getfixturevalue("postgres")() if bot.url.startswith("sqlite") else f"sqlite:///{tmp_path}/new.db"
     bot.bot.dump.restore(tmp_path / "copy.gz", other)
     assert copy["tables"]["person"] >= 1
-    stored.forget()
+    runtime_settings.forget()
     bot.url = bot.environ["DATABASE_URL"] = other
     bot.start()
     alice.send("/start")
@@ -262,7 +265,7 @@ def opened(database_url):
     """An open database of each kind."""
     db.connect(database_url)
     schema.migrate()
-    stored.forget()
+    runtime_settings.forget()
     yield
     db.disconnect()
 

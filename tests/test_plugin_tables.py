@@ -3,8 +3,8 @@
 import pytest
 from peewee import DatabaseError, IntegerField, TextField
 
-from storage import db, schema
-from storage.db import IdField, Table
+from storage.base import db, schema
+from storage.base.db import IdField, Table
 
 
 class Note(Table):

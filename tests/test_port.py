@@ -10,9 +10,9 @@ from ipaddress import ip_network
 import pytest
 import requests
 
-from core import port as limits
-from core.web import Web
-from core.webhook import HEADER, PATH, secret
+from core.process import port as limits
+from core.process.web import Web
+from core.telegram.webhook import HEADER, PATH, secret
 from tests.kit import NOON, TOKEN, FrozenClock, main
 from tests.process import run
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage import db, users
-from storage.db import connection, transaction
-from storage.prepared import Prepared
-from storage.tables import Draft, Entry, User
+from storage.base import db
+from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Draft, Entry, User
+from storage.people import users
 
 NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ from catalog_facts import FACTS, ROOT, complete, expected_credits, media, second
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kie import pricing
-from kie.catalog import Catalog, InputError
-from kie.pricing import NoPrice
+from kie.catalogue import pricing
+from kie.catalogue.model import Catalog, InputError
+from kie.catalogue.pricing import NoPrice
 
 CATALOG = Catalog.load(ROOT / "data/models.json")
 MODELS = list(CATALOG.models.values())

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from storage import audit, db, inbox
-from storage.engines import open_engine
-from storage.tables import Alarm, Broadcast, Charge, Entry, Job, Outbox, TopUp, User
+from storage.base import db
+from storage.base.engines import open_engine
+from storage.base.tables import Alarm, Broadcast, Charge, Entry, Job, Outbox, TopUp, User
+from storage.journal import inbox
+from storage.money import verify
 from tests.shop import texts
 from tests.till import invoice, pay_stars
 
@@ -87,7 +89,7 @@ def test_forgetting_shows_the_balance_first_and_leaves_the_books_without_a_name(
     left = everything(bot.url)
     for word in (PROMPT, "another secret fox", "alice_secret", "Alice Secret", "secret-file", str(alice.id)):
         assert word not in left, word
-    assert not list(audit.verify())
+    assert not list(verify.verify())
     with db.connection():
         assert Entry.select().count() == entries
         assert bot.bot.ledger.balance(user.id) == before
@@ -137,7 +139,7 @@ def test_orders_under_way_are_told_of_and_leave_no_word_when_they_have_ended(kno
     left = everything(bot.url)
     for word in (PROMPT, str(alice.id), "Alice Secret"):
         assert word not in left, word
-    assert not list(audit.verify())
+    assert not list(verify.verify())
     assert "⚠" not in str([message.get("text") for message in bot.admin().received])
 
 
@@ -156,7 +158,7 @@ def test_an_order_that_waits_is_cancelled_and_its_money_is_in_the_books(known):
     alice.tap("Yes, forget me")
     with db.connection():
         assert (Job.get_by_id(job.id).state, Job.get_by_id(job.id).inputs) == ("cancelled", {})
-    assert bot.bot.ledger.balance(user.id) == before and not list(audit.verify())
+    assert bot.bot.ledger.balance(user.id) == before and not list(verify.verify())
 
 
 def test_an_order_made_after_the_question_is_told_of_before_the_answer_counts(known):
@@ -231,7 +233,7 @@ def test_a_refund_on_its_way_reaches_who_was_forgotten_meanwhile(known):
     alice.send("/cancel")
     charge = pay_stars(alice)
     bot.telegram.fail_next("refundStarPayment", "500", times=3)
-    bot.bot.returns.ask_refund(charge, user_of(bot, bot.admin()).id, "by mistake", bot.clock.now())
+    bot.bot.refunds.ask_refund(charge, user_of(bot, bot.admin()).id, "by mistake", bot.clock.now())
     bot.pump()
     alice.send("/deleteme")
     alice.tap("Yes, forget me")
@@ -346,7 +348,7 @@ def test_texts_and_files_go_after_keep_days_and_the_order_can_be_made_again(know
         assert (job.inputs, job.result, job.sent) == ({}, None, None)
         assert (topup.proof, topup.proof_id) == (None, None)
         assert not Outbox.select().where(Outbox.ref == f"topup:{topup.id}").exists()
-    assert not list(audit.verify())
+    assert not list(verify.verify())
     alice.send("/history")
     alice.tap("№1" if "№1" in str(alice.buttons) else next(iter(alice.buttons)))
     assert PROMPT not in alice.last

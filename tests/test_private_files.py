@@ -7,7 +7,7 @@ import pytest
 
 from demo import kit as demo_kit
 from demo import server as demo_server
-from storage import db
+from storage.base import db
 from tests.process import Process
 from tests.test_process import start, telegram  # noqa: F401, fixtures
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage import audit, promo
+from storage.money import promo, verify
 
 
 def test_an_amount_is_credited_once_a_person_and_as_often_as_the_code_allows(start_bot):
@@ -18,7 +18,7 @@ def test_an_amount_is_credited_once_a_person_and_as_often_as_the_code_allows(sta
     people[0].send("/promo SUMMER")
     assert "used up" in people[0].last  # the code has no uses left at all
     assert bot.balance(people[0]) == 10000
-    assert not list(audit.verify())
+    assert not list(verify.verify())
 
 
 def test_a_person_may_not_use_a_code_twice(start_bot):

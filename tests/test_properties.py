@@ -23,22 +23,12 @@ from hypothesis.stateful import (
 )
 from peewee import fn
 
-from storage import (
-    audit,
-    bonuses,
-    db,
-    drafts,
-    jobs,
-    ledger,
-    payments,
-    privacy,
-    promo,
-    referrals,
-    returns,
-    staff,
-    users,
-)
-from storage.tables import Account, Bonus, Entry, Job
+from storage.base import db
+from storage.base.tables import Account, Bonus, Entry, Job
+from storage.journal import drafts
+from storage.money import bonuses, ledger, payments, promo, referrals, refunds, verify
+from storage.orders import jobs
+from storage.people import privacy, staff, users
 from tests import proof
 from tests.shop import in_threads
 
@@ -283,7 +273,7 @@ class Books(RuleBasedStateMachine):
             return
 
         def take():
-            return returns.undo(payment["topup"], self.staff, "wrong", self.now)
+            return refunds.undo(payment["topup"], self.staff, "wrong", self.now)
 
         told = race(take, take) if at_once else [take(), take()]
         losses = [found[1] for found in told if found is not None]
@@ -299,9 +289,9 @@ class Books(RuleBasedStateMachine):
 
         def ask():
             allowed = 10**12 if generous else 0
-            return returns.ask_refund(charge, self.staff, "asked for it", self.now, loss_allowed=allowed)
+            return refunds.ask_refund(charge, self.staff, "asked for it", self.now, loss_allowed=allowed)
 
-        open_, lacking = payment["state"] == "stands", returns.would_lose(charge)
+        open_, lacking = payment["state"] == "stands", refunds.would_lose(charge)
         if open_ and lacking and not generous:
             with pytest.raises(ledger.NotEnoughMoney):
                 ask()
@@ -321,10 +311,10 @@ class Books(RuleBasedStateMachine):
         charge = payment["origin"].removeprefix("stars:")
         asked = payment["state"] == "asked"
         if yes:
-            assert returns.refund_done(charge) == asked
+            assert refunds.refund_done(charge) == asked
             payment["state"] = "done" if asked else payment["state"]
             return
-        assert (returns.refund_refused(charge, self.now) is not None) == asked
+        assert (refunds.refund_refused(charge, self.now) is not None) == asked
         if asked:
             payment["state"] = "refused"
             self.unforce(payment["user"], payment["amount"], payment["loss"])
@@ -342,7 +332,7 @@ class Books(RuleBasedStateMachine):
         charge = payment["origin"].removeprefix("stars:")
 
         def tell():
-            return returns.taken_back(charge, self.now)
+            return refunds.taken_back(charge, self.now)
 
         told = [one for one in (race(tell, tell) if at_once else [tell(), tell()]) if one]
         before = payment["state"]
@@ -360,7 +350,7 @@ class Books(RuleBasedStateMachine):
             return
         charge, model = payment["origin"].removeprefix("stars:"), self.jobs[job]
         told, failed = race(
-            lambda: returns.taken_back(charge, self.now), lambda: jobs.fail(job, "moderation", now=self.now)
+            lambda: refunds.taken_back(charge, self.now), lambda: jobs.fail(job, "moderation", now=self.now)
         )
         assert (told == "chargeback") == (payment["state"] in STANDS)
         if told == "chargeback":
@@ -380,7 +370,7 @@ class Books(RuleBasedStateMachine):
             return
         first, _created = self._order(user, draft)
         self._ordered(user, first)
-        assert returns.taken_back(payment["origin"].removeprefix("stars:"), self.now) == "chargeback"
+        assert refunds.taken_back(payment["origin"].removeprefix("stars:"), self.now) == "chargeback"
         self.goes_back(payment, "done")
         if again and self._open(user) < LIMIT:
             self.stars(who, 12_345, False, True, "hold")
@@ -627,7 +617,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def the_books_are_right(self):
         """Nothing breaks a promise."""
-        assert list(audit.verify()) == []
+        assert list(verify.verify()) == []
 
     @invariant()
     def nobody_has_got_money_for_nothing(self):

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from kie.client import Client
-from kie.errors import KieError, NotPublic
-from kie.public import is_public
+from kie.api.client import Client
+from kie.api.errors import KieError, NotPublic
+from kie.api.public_addresses import is_public
 from tests.shop import assert_books_are_right, order
 
 KIE = "127.0.0.2"  # another host than this machine's usual one

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage import db, quotas, schema
-from storage.tables import Quota
+from storage.base import db, schema
+from storage.base.tables import Quota
+from storage.money import quotas
 from tests.kit import png
 from tests.shop import in_threads
 from tests.till import transfer

@@ -28,7 +28,7 @@ def test_an_invoice_paid_twice_shows_both_credits(start_bot):
     alice.tap("100 ₽")
     alice.tap("⭐")
     charge = alice.pay()["charge_ids"][0]
-    paid = bot.bot.returns.charge(charge)
+    paid = bot.bot.refunds.charge(charge)
     bot.bot.payments.credit_stars("again", paid.topup_id, paid.user_id, paid.stars, bot.clock.now(), agreed=True)
     bot.pump()
     alice.send("/payments")

@@ -2,8 +2,10 @@
 
 import pytest
 
-from storage import db, referrals, users
-from storage.tables import Referral
+from storage.base import db
+from storage.base.tables import Referral
+from storage.money import referrals
+from storage.people import users
 from tests.kit import png
 from tests.shop import assert_books_are_right, entries_of, in_threads, texts
 from tests.test_storage import NOW

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage import db
-from storage.tables import Charge, Entry
+from storage.base import db
+from storage.base.tables import Charge, Entry
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import TWO_OWNERS, charge_back_unheard, invoice, open_card, owner, pay_stars
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from kie.catalog import Catalog
+from kie.catalogue.model import Catalog
 from tests import corners
 from tests.crawler import Crawl, Screen, faults, leads_out, style
 from tests.house import plugins_with

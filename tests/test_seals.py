@@ -5,8 +5,11 @@ from datetime import timedelta
 import peewee
 import pytest
 
-from storage import audit, db, jobs, ledger, privacy, schema, seals, staff, users
-from storage.tables import Entry, Seal, User, Words
+from storage.base import db, schema
+from storage.base.tables import Entry, Seal, User, Words
+from storage.money import ledger, seals, verify
+from storage.orders import jobs
+from storage.people import privacy, staff, users
 from tests.ledgers import Town
 from tests.shop import in_threads
 from tests.test_dump import environ, run
@@ -47,7 +50,7 @@ def test_what_was_there_a_minute_ago_is_sealed_and_nothing_newer(town):
     assert bounds() == [first, newest_ids()]
     town.later(5)
     assert len(bounds()) == 2, "a minute without anything new has no seal"
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_the_first_seal_covers_whatever_was_there_before(town):
@@ -55,7 +58,7 @@ def test_the_first_seal_covers_whatever_was_there_before(town):
         town.live()
     town.later(2)
     assert bounds() == [newest_ids()]
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_two_leaders_who_go_on_from_the_same_seal_make_one(town):
@@ -66,7 +69,7 @@ def test_two_leaders_who_go_on_from_the_same_seal_make_one(town):
         made = in_threads(4, lambda number, seen=seen: seals.seal(seen, town.now + number * MINUTE))
         assert sum(one is not None for one in made) == 1, made
         assert len(bounds()) == before + 1
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_a_second_successor_of_a_seal_is_refused_by_the_database(town):
@@ -89,7 +92,7 @@ def test_a_leader_that_slept_for_an_hour_takes_nothing_back(town):
     sleeper.step(town.now + timedelta(hours=1))
     assert bounds() == before
     town.later(3)
-    assert list(audit.verify()) == [] and bounds()[-1] == newest_ids()
+    assert list(verify.verify()) == [] and bounds()[-1] == newest_ids()
 
 
 def other_session(url):
@@ -123,7 +126,7 @@ def test_an_entry_that_is_committed_late_is_waited_for(town, database_url, write
     assert bounds()[-1] == newest_ids()
     with db.connection():
         assert Entry.get(Entry.key == "late").id < bounds()[0][0], "it is under the seal"
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_words_go_with_their_person_and_the_seals_still_hold(town):
@@ -143,7 +146,7 @@ def test_words_go_with_their_person_and_the_seals_still_hold(town):
         assert Words.select().where(Words.text == "a wrong picture").exists(), "others' stay"
         assert User.get_by_id(alice).telegram_id is None
     assert {entry.reason for entry in ledger.entries(alice, limit=100)} == {None}
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_words_of_a_post_that_was_made_before_are_not_kept_twice(town):
@@ -154,7 +157,7 @@ def test_words_of_a_post_that_was_made_before_are_not_kept_twice(town):
         assert [text for (text,) in Words.select(Words.text).tuples()] == ["once", "once"], (
             "of the entry, and of the act"
         )
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 def test_the_same_words_have_another_digest_each_time(town):

@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from core.loops import Clock
-from core.sender import Sender, TelegramError, TooBig
-from core.transport import NotSent, UnknownOutcome
+from core.process.loops import Clock
+from core.telegram.sender import Sender, TelegramError, TooBig
+from core.telegram.transport import NotSent, UnknownOutcome
 from demo import server as demo_server
 from tests.kit import TOKEN
 

@@ -8,7 +8,7 @@ import pytest
 
 import bot as main
 from core import settings
-from core.loops import Clock
+from core.process.loops import Clock
 from tests.kit import ROOT, TOKEN
 from tests.process import run
 

@@ -15,7 +15,7 @@ HEAVY = {
 BUILD = """
 import json, os, sys
 import bot
-from core.loops import Clock
+from core.process.loops import Clock
 bot.build(dict(os.environ), Clock())
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """

@@ -6,7 +6,8 @@ import io
 import pytest
 import requests
 
-from storage import figures, users
+from storage.orders import figures
+from storage.people import users
 from tests.kit import TOKEN
 from tests.shop import order
 

@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import peewee
 import pytest
 
-from storage import db, drafts, facts, inbox, jobs, ledger, outbox, payments, schema, stored, users
-from storage.tables import Account, Draft, Entry, Fact, Job, Outbox, User
+from storage.base import db, schema
+from storage.base.tables import Account, Draft, Entry, Fact, Job, Outbox, User
+from storage.journal import drafts, events, inbox, outbox, runtime_settings
+from storage.money import ledger, payments
+from storage.orders import jobs
+from storage.people import users
 from tests.shop import in_threads
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -17,7 +21,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def url(ready_url):
     """The address of a migrated, open database of each kind."""
     db.connect(ready_url)
-    stored.forget()
+    runtime_settings.forget()
     yield ready_url
     db.disconnect()
 
@@ -360,11 +364,11 @@ def test_a_message_that_went_out_is_not_due_again_and_one_with_a_ref_can_be_foun
 
 def due(now):
     """Return the facts of these tests that are due; a new user is a fact too."""
-    return [fact for fact in facts.due(now) if fact.kind == "k"]
+    return [fact for fact in events.due(now) if fact.kind == "k"]
 
 
 def test_a_listener_that_fails_leaves_nothing_and_runs_again_and_the_others_do_not(alice):
-    facts.emit("k", NOW, user=alice.id)
+    events.emit("k", NOW, user=alice.id)
     (fact,) = due(NOW)
     runs = []
 
@@ -374,25 +378,25 @@ def test_a_listener_that_fails_leaves_nothing_and_runs_again_and_the_others_do_n
         if len([run for run in runs if run == "bad"]) == 1:
             raise RuntimeError
 
-    facts.run_once(fact, "good", lambda _fact: runs.append("good"))
+    events.run_once(fact, "good", lambda _fact: runs.append("good"))
     with pytest.raises(RuntimeError):
-        facts.run_once(fact, "bad", bad)
+        events.run_once(fact, "bad", bad)
     assert ledger.balance(alice.id) == 1000
-    facts.postponed(fact, NOW)
+    events.postponed(fact, NOW)
     assert due(NOW) == []
-    (again,) = due(NOW + facts.FIRST_WAIT)
-    facts.run_once(again, "good", lambda _fact: runs.append("good"))
-    facts.run_once(again, "bad", bad)
-    facts.run_once(again, "bad", bad)
+    (again,) = due(NOW + events.FIRST_WAIT)
+    events.run_once(again, "good", lambda _fact: runs.append("good"))
+    events.run_once(again, "bad", bad)
+    events.run_once(again, "bad", bad)
     assert runs == ["good", "bad", "bad"]
     assert ledger.balance(alice.id) == 1005
-    facts.done(again)
+    events.done(again)
     assert due(NOW + timedelta(days=1)) == []
 
 
 def test_a_fact_is_there_only_if_its_cause_is(alice):
     with pytest.raises(RuntimeError), db.transaction():
-        facts.emit("k", NOW)
+        events.emit("k", NOW)
         raise RuntimeError
     assert due(NOW) == []
 
@@ -408,12 +412,12 @@ def test_an_update_is_kept_once_and_its_attempts_are_counted_until_it_is_set_asi
 
 
 def test_a_stored_setting_wins_at_once_and_survives_a_start(url):
-    assert stored.get("USD_RATE", "90") == "90"
-    stored.put("USD_RATE", "95", now=NOW)
-    stored.put("USD_RATE", "96.5", now=NOW)
-    assert stored.get("USD_RATE", "90") == "96.5"
-    stored.forget()
-    assert stored.get("USD_RATE") == "96.5"
+    assert runtime_settings.get("USD_RATE", "90") == "90"
+    runtime_settings.put("USD_RATE", "95", now=NOW)
+    runtime_settings.put("USD_RATE", "96.5", now=NOW)
+    assert runtime_settings.get("USD_RATE", "90") == "96.5"
+    runtime_settings.forget()
+    assert runtime_settings.get("USD_RATE") == "96.5"
 
 
 # many at once
@@ -494,7 +498,7 @@ def test_eight_threads_approve_a_payment_once(alice, boss):
     decided = in_threads(8, lambda _number: [payments.approve(topup, boss.id, NOW) for _ in range(5)])
     assert sum(row is not None for part in decided for row in part) == 1
     assert ledger.balance(alice.id) == 6000
-    assert [fact.kind for fact in facts.due(NOW)].count("payment.credited") == 1
+    assert [fact.kind for fact in events.due(NOW)].count("payment.credited") == 1
 
 
 def test_approving_and_refusing_at_once_has_one_outcome(alice, boss):

@@ -9,8 +9,12 @@ import pytest
 import requests
 
 from bench.process import free_port
-from storage import db, facts, health, inbox, ledger, outbox, schema, stored, users
-from storage.tables import Fact
+from storage.base import db, schema
+from storage.base.tables import Fact
+from storage.journal import events, inbox, outbox, runtime_settings
+from storage.money import ledger
+from storage.orders import health
+from storage.people import users
 from tests.process import Process
 from tests.shop import assert_books_are_right, job_of, order, user_of
 from tests.test_storage import NOW
@@ -24,7 +28,7 @@ def url(database_url):
     """The address of an open, migrated database of each kind."""
     db.connect(database_url)
     schema.migrate()
-    stored.forget()
+    runtime_settings.forget()
     yield database_url
     db.disconnect()
 
@@ -103,7 +107,7 @@ def test_a_write_test_finds_a_disk_on_which_small_changes_still_fit(url, alice):
     with Full(url), pytest.raises(db.StorageDown):
         for number in range(100):  # what the last test has made free is used up by then
             health.try_write(NOW)
-            facts.emit(f"something.{number}", NOW, words="x" * 5000)
+            events.emit(f"something.{number}", NOW, words="x" * 5000)
     health.try_write(NOW)
 
 
@@ -262,7 +266,7 @@ def test_a_result_is_not_brought_again_because_no_row_could_say_so(start_bot):
 def test_a_listener_that_meets_it_has_not_failed(start_bot):
     bot = start_bot()
     now = bot.clock.now()
-    facts.emit("letter.written", now, letter=10**6)
+    events.emit("letter.written", now, letter=10**6)
     trouble = ReadOnly(bot.url)
     steps = {loop.name: loop.step for loop in bot.bot.loops}
     with trouble, pytest.raises(db.StorageDown):

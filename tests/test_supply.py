@@ -7,8 +7,8 @@ import pytest
 from catalog_facts import FACTS, PUBLISHED, ROOT
 
 from demo import kit as demo_kit
-from kie import stub
-from kie.stub_control import Control
+from kie.stub import server as stub
+from kie.stub.control import Control
 from tests.kit import Running
 from tests.shop import card
 
@@ -330,7 +330,7 @@ def test_a_user_reaches_none_of_it(start_with):
 
 @SQLITE
 def test_the_command_line_prints_the_differences(start_with, capsys):
-    from core import commands
+    from core.process import commands
 
     bot = start_with(raise_price)
     lines = list(commands.catalog(bot.bot, "refresh"))

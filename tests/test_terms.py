@@ -102,12 +102,12 @@ def test_a_model_is_switched_off_and_on_again(start_bot):
 
 @SQLITE
 def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatch):
-    from core.services import shelf
-    from storage import cached
+    from core.services import live_catalogue
+    from storage.base import cached
 
     bot = start_bot()
     boss = bot.admin()
-    other = shelf.Shelf(bot.bot.generation.shelf.path, callbacks=False)
+    other = live_catalogue.Shelf(bot.bot.generation.shelf.path, callbacks=False)
     assert "z-image" in other.catalog().models
     boss.forge("terms:model:z-image")
     boss.tap("✗ Take off sale")

@@ -145,9 +145,11 @@ def test_every_text_is_used_by_some_code(texts):
 
 
 def _input_errors():
-    """Return the names of what can be wrong with an input (kie/inputs.py, InputError)."""
+    """Return the names of what can be wrong with an input (kie/catalogue/inputs.py, InputError)."""
     return {
-        text for path in (ROOT / "kie" / "inputs.py", ROOT / "kie" / "catalog.py") for _line, text in literals(path)
+        text
+        for path in (ROOT / "kie/catalogue/inputs.py", ROOT / "kie/catalogue/model.py")
+        for _line, text in literals(path)
     }
 
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from storage import db
-from storage.tables import Entry, Job, Promo
+from storage.base import db
+from storage.base.tables import Entry, Job, Promo
 from tests.house import Live
 from tests.kit import BOSS, png
 from tests.shop import SWITCH_S, assert_books_are_right, in_threads

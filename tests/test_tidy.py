@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from storage import broadcasts, db, tidy
-from storage.tables import (
+from storage.base import db
+from storage.base.tables import (
     Alarm,
     Broadcast,
     Draft,
@@ -15,6 +15,8 @@ from storage.tables import (
     Recipient,
     Trouble,
 )
+from storage.journal import tidy
+from storage.people import broadcasts
 from tests.house import plugins_with
 from tests.kit import BOSS
 from tests.shop import assert_books_are_right, order

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from core.lanes import Lanes
-from storage import db, inbox
+from core.telegram.chat_executor import Lanes
+from storage.base import db
+from storage.journal import inbox
 from tests.house import Live, plugins_with
 from tests.kit import BOSS
 

@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 import peewee
 import pytest
 
-from storage import audit, db, dump, ledger, persons, promo, returns, schema, stored, users
-from storage.tables import TABLES, Account, Entry, Person, Stored, User
+from storage.backup import dump
+from storage.base import db, schema
+from storage.base.tables import TABLES, Account, Entry, Person, Stored, User
+from storage.journal import runtime_settings
+from storage.money import ledger, persons, promo, refunds, verify
+from storage.people import users
 from tests.kit import ROOT
 from tests.process import PATIENCE_S, Process, run
 
@@ -36,7 +40,7 @@ def upgraded(kept, request, tmp_path, database_url):
     else:
         dump.write(kept, tmp_path / "kept.gz", NOW)
         dump.restore(tmp_path / "kept.gz", database_url)
-    stored.forget()
+    runtime_settings.forget()
     yield
     db.disconnect()
 
@@ -52,7 +56,7 @@ def test_a_kept_database_comes_forward_with_its_balances(upgraded):
         kinds = {kind for (kind,) in Entry.select(Entry.kind).distinct().tuples()}
     assert found == BALANCES
     assert kinds >= {"admin", "hold", "capture", "release", "stars", "refund", "topup", "promo"}
-    assert schema.pending() == [] and list(audit.verify()) == []
+    assert schema.pending() == [] and list(verify.verify()) == []
 
 
 def test_everybody_in_a_kept_database_is_known_by_a_hash(upgraded):
@@ -91,7 +95,7 @@ def test_no_statement_changes_an_entry_of_a_kept_database(upgraded):
     for statement in CHANGES + (ONLY_POSTGRES if db.is_postgres() else ONLY_SQLITE):
         with pytest.raises(peewee.DatabaseError, match="append-only"), db.transaction() as real:
             real.execute_sql(statement)
-    assert books() == before and list(audit.verify()) == []
+    assert books() == before and list(verify.verify()) == []
 
 
 def books():
@@ -107,7 +111,7 @@ def test_money_moves_on_in_a_kept_database(upgraded):
     assert created and entry.id > last and ledger.balance(vera.id) == 0
     with pytest.raises(ledger.NotEnoughMoney):
         ledger.post(vera.id, -1, kind="admin", key="too much", now=NOW)
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
 
 
 @pytest.mark.parametrize("kept", KEPT[-1:], indirect=True, ids=lambda path: path.stem)
@@ -229,10 +233,10 @@ def test_what_a_payment_had_earned_goes_back_with_it_after_the_upgrade(database_
         for statement in BEFORE.split(";\n"):
             real.execute_sql(statement)
     schema.migrate()
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
     assert [ledger.debt(user) for user in (1, 2, 3)] == [0, 0, 30_000]
-    assert returns.taken_back("one", NOW) == "chargeback"
+    assert refunds.taken_back("one", NOW) == "chargeback"
     assert [ledger.balance(user) for user in (1, 2, 3)] == [0, 0, 0]
     assert promo.waiting(3).number == 1
-    assert list(audit.verify()) == []
+    assert list(verify.verify()) == []
     db.disconnect()

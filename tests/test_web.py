@@ -7,11 +7,11 @@ import pytest
 import requests
 
 from core import settings
-from core.loops import Clock
-from core.port import MAX_BODY
-from core.web import STALE_FETCH_S, STALE_WRITE_S, Web
-from kie.callbacks import WINDOW_S, is_genuine, signature
-from storage import db
+from core.process.loops import Clock
+from core.process.port import MAX_BODY
+from core.process.web import STALE_FETCH_S, STALE_WRITE_S, Web
+from kie.api.callbacks import WINDOW_S, is_genuine, signature
+from storage.base import db
 from tests.kit import NOON, FrozenClock, main
 
 KEY = "whsec_example_key"

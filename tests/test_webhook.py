@@ -7,7 +7,7 @@ import requests
 
 from bench.failover import Copy
 from bench.load import Servers
-from core import webhook
+from core.telegram import webhook
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 SECRET = {webhook.HEADER: webhook.secret(TOKEN)}
@@ -137,7 +137,7 @@ def test_beside_a_leader_that_polls_a_copy_for_webhooks_leaves_it_all_the_work(s
     alice = servers.telegram.person("Alice")
     assert post(second, message(alice, 14)).status_code == 200
     wait_for(lambda: alice.received)
-    assert second.health()["status"] == "standby" and " core.dispatch: " not in second.log_path.read_text()
+    assert second.health()["status"] == "standby" and " core.handling.dispatch: " not in second.log_path.read_text()
 
 
 def test_updates_that_came_while_nobody_led_are_handled_at_the_next_start(servers, copies):

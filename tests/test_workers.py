@@ -13,12 +13,16 @@ from types import SimpleNamespace
 import pytest
 
 from bench import workers
-from core.loops import Clock
-from core.share import Shared
-from core.updates import EXPRESS, lane_of
-from storage import claims, db, drafts, inbox, jobs, ledger, schema, stored, users
-from storage.db import StorageDown
-from storage.tables import Inbox, Job
+from core.process.clustered_intake import Shared
+from core.process.loops import Clock
+from core.telegram.intake import EXPRESS, lane_of
+from storage.base import db, schema
+from storage.base.db import StorageDown
+from storage.base.tables import Inbox, Job
+from storage.journal import drafts, inbox, runtime_settings
+from storage.money import ledger
+from storage.orders import claims, jobs
+from storage.people import users
 from tests.kit import Running
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -30,7 +34,7 @@ ALICE, BORIS = 100, 200  # lanes
 def rows(postgres, postgres_template):
     """An open, empty PostgreSQL database."""
     db.connect(postgres(postgres_template))
-    stored.forget()
+    runtime_settings.forget()
     yield
     db.disconnect()
 
@@ -502,7 +506,7 @@ def ordered(bot):
 def test_only_who_has_the_leaders_mode_and_schema_works_beside_it(postgres):
     db.connect(postgres())
     assert not claims.is_invited("webhook 0002"), "there are no tables yet"
-    stored.forget()
+    runtime_settings.forget()
     schema.migrate()
     assert not claims.is_invited("webhook 0002")
     claims.invite("webhook 0002", NOW)

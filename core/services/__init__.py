@@ -1,46 +1,19 @@
 """The only code that joins storage and KIE, and the names by which plugins reach what storage can do."""
 
-from storage import (
-    acts,
-    alarms,
-    audit,
-    bonuses,
-    broadcasts,
-    drafts,
-    dump,
-    figures,
-    free,
-    health,
-    jobs,
-    ledger,
-    letters,
-    mydata,
-    outbox,
-    overlay,
-    payments,
-    persons,
-    privacy,
-    promo,
-    quotas,
-    referrals,
-    returns,
-    schema,
-    seals,
-    signs,
-    staff,
-    stored,
-    tidy,
-    troubles,
-    users,
-)
+from storage.backup import dump
+from storage.base import schema
+from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings, tidy
+from storage.money import bonuses, free, ledger, payments, persons, promo, quotas, referrals, refunds, seals, verify
+from storage.orders import figures, health, job_health, jobs, overrides
+from storage.people import broadcasts, mydata, privacy, staff, users
 
 
 class Services:
     """Storage's named operations, as attributes of `ctx` (in handlers) and of `bot` (in listeners and periodic work)."""
 
-    acts = acts
+    audit_log = audit_log
     alarms = alarms
-    audit = audit
+    verify = verify
     bonuses = bonuses
     broadcasts = broadcasts
     drafts = drafts
@@ -53,19 +26,19 @@ class Services:
     mydata = mydata
     letters = letters
     outbox = outbox
-    overlay = overlay
+    overrides = overrides
     payments = payments
     persons = persons
     privacy = privacy
     promo = promo
     quotas = quotas
     referrals = referrals
-    returns = returns
+    refunds = refunds
     schema = schema
     seals = seals
-    signs = signs
+    job_health = job_health
     staff = staff
-    stored = stored
+    runtime_settings = runtime_settings
     tidy = tidy
-    troubles = troubles
+    error_reports = error_reports
     users = users

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from core.buttons import button
-from core.sender import TelegramError
-from core.transport import NotSent, UnknownOutcome
-from kie.errors import Expired, KieError, TooLarge
-from storage import jobs, ledger, users
-from storage.db import StorageDown
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from kie.api.errors import Expired, KieError, TooLarge
+from storage.base.db import StorageDown
+from storage.money import ledger
+from storage.orders import jobs
+from storage.people import users
 
 log = logging.getLogger(__name__)
 MAX_UPLOAD = 50 * 1024 * 1024  # Bot API: files a bot uploads

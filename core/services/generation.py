@@ -12,21 +12,22 @@ from functools import partial
 
 from core import forms
 from core.errors import UserError
-from core.sender import TelegramError, TooBig
 from core.services.delivery import Delivery
 from core.services.media import Busy, Media, TooManyPixels, Unreadable
-from core.transport import NotSent as TelegramAway
-from core.transport import UnknownOutcome
-from kie.catalog import InputError, NoPrice
-from kie.errors import KieError, Refused
-from kie.inputs import clean_mime, files_of
+from core.telegram.sender import TelegramError, TooBig
+from core.telegram.transport import NotSent as TelegramAway
+from core.telegram.transport import UnknownOutcome
+from kie.api.errors import KieError, Refused
+from kie.catalogue.inputs import clean_mime, files_of
+from kie.catalogue.model import InputError, NoPrice
+from kie.catalogue.pricing import cost as worth_of
+from kie.catalogue.pricing import credits, is_upper_bound, price, timed
 from kie.poller import Poller
-from kie.pricing import cost as worth_of
-from kie.pricing import credits, is_upper_bound, price, timed
-from storage import claims, drafts, facts, jobs, stored
-from storage.db import transaction
-from storage.free import NoneLeft
-from storage.ledger import NotEnoughMoney
+from storage.base.db import transaction
+from storage.journal import drafts, events, runtime_settings
+from storage.money.free import NoneLeft
+from storage.money.ledger import NotEnoughMoney
+from storage.orders import claims, jobs
 
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
@@ -246,7 +247,7 @@ class Generation:
 
     def is_paused(self, now):
         """Tell whether nothing is sold for now: KIE refuses everybody, or the day's ceiling is reached."""
-        return bool(stored.get(PAUSED)) or self._is_spent(now)
+        return bool(runtime_settings.get(PAUSED)) or self._is_spent(now)
 
     def _is_spent(self, now):
         """Tell whether the last 24 hours have cost DAILY_CREDITS (looked up at most every half minute)."""
@@ -261,22 +262,22 @@ class Generation:
 
     def _pause(self, error, now):
         """Stop selling: KIE would refuse every order. The admins hear of it once an hour."""
-        if stored.get(PAUSED) != error.reason:
-            stored.put(PAUSED, error.reason, now=now)
+        if runtime_settings.get(PAUSED) != error.reason:
+            runtime_settings.put(PAUSED, error.reason, now=now)
         self._bot.alert(f"job.alert_{error.reason}", cause=error.reason, detail=error.msg)
 
     def check_pause(self, now):
         """While sales are paused, ask KIE for the balance, and sell again once it answers with some."""
-        if not stored.get(PAUSED):
+        if not runtime_settings.get(PAUSED):
             return
         try:
             left = self.client.credits()
         except KieError as error:
-            log.info("still paused (%s): %s", stored.get(PAUSED), error)
+            log.info("still paused (%s): %s", runtime_settings.get(PAUSED), error)
             return
         if left >= LEAST_CREDITS:
             log.info("selling again: KIE has %s credits", left)
-            stored.put(PAUSED, "", now=now)
+            runtime_settings.put(PAUSED, "", now=now)
             self._bot.alert("job.alert_again", cause="again", left=str(left))
 
     # the poller's board
@@ -390,7 +391,7 @@ class Generation:
     def _lose(self, job_id, now):
         with transaction():
             if jobs.lose(job_id, now + LOST_PATIENCE) is not None:
-                facts.emit("job.lost", now, job=job_id)
+                events.emit("job.lost", now, job=job_id)
 
     def called_back(self, job, task_id, now):
         """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
@@ -452,9 +453,9 @@ class Generation:
         overrun = self._overrun(job, charged, cost)
         with transaction():
             if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now, overrun=overrun) is not None:
-                facts.emit("job.succeeded", now, job=job_id)
+                events.emit("job.succeeded", now, job=job_id)
                 if overrun:
-                    facts.emit("job.overrun", now, job=job_id)
+                    events.emit("job.overrun", now, job=job_id)
             else:
                 jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline came while KIE was asked
 
@@ -492,7 +493,7 @@ class Generation:
     def _fail_id(self, job_id, reason, now, detail, cost=None, states=jobs.OPEN):
         with transaction():
             if jobs.fail(job_id, reason, now=now, detail=detail, cost=cost, states=states) is not None:
-                facts.emit("job.failed", now, job=job_id)
+                events.emit("job.failed", now, job=job_id)
         self._bot.wake()
 
     # what the loops call

@@ -16,8 +16,8 @@ import weakref
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.sender import TelegramError
-from kie.errors import Expired, TooLarge
+from core.telegram.sender import TelegramError
+from kie.api.errors import Expired, TooLarge
 
 log = logging.getLogger(__name__)
 CHILD = Path(__file__).with_name("media_child.py")

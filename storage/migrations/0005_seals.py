@@ -34,7 +34,7 @@ SOME = 500  # rows at once
 
 
 def up(migrator, db):
-    """Make the tables, and move every text into its own; `storage.schema` has taken the triggers of `entry` away."""
+    """Make the tables, and move every text into its own; `storage.base.schema` has taken the triggers of `entry` away."""
     in_sqlite = isinstance(db, SqliteDatabase)
     for statement in STATEMENTS:
         for word, ours in IN_SQLITE.items() if in_sqlite else ():

@@ -1,4 +1,4 @@
-"""Quotas: how often a person has done something in the time that runs (`storage/quotas.py`)."""
+"""Quotas: how often a person has done something in the time that runs (`storage/money/quotas.py`)."""
 
 from peewee import SqliteDatabase
 

@@ -1,0 +1,1 @@
+"""From an update to the handler that answers it: rights, limits, errors."""

@@ -1,0 +1,235 @@
+"""The one wrapper around every handler: who it is, what they may do, errors, the tap's answer, and no silence."""
+
+import logging
+import time
+
+from core import buttons as keyboards
+from core.ctx import Ctx
+from core.errors import UserError
+from core.handling.limits import Flood
+from core.log import trace
+from core.telegram import telebot_bridge
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from storage.journal import drafts
+from storage.people import users
+
+log = logging.getLogger(__name__)
+CONTENT = (
+    "successful_payment refunded_payment photo document video animation audio voice video_note sticker text".split()
+)
+
+
+class Dispatcher:
+    """Brings each update to its handler."""
+
+    def __init__(self, bot):
+        self.bot = bot
+        self._flood = Flood(bot.settings["FLOOD_MESSAGES"])
+
+    def handle(self, update):
+        """Handle one raw update; raise only what the inbox should try again."""
+        kind = next((key for key in update if key != "update_id"), None)
+        body = update.get(kind)
+        user = self._user(kind, body, update["update_id"]) if isinstance(body, dict) else None
+        if user is None:
+            return
+        started, mark = time.perf_counter(), trace.set(f"u{update['update_id']}")
+        ctx, outcome = Ctx(self.bot, user, update["update_id"], kind, body), "error"
+        try:
+            outcome = self._run(ctx)
+        finally:
+            self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
+            trace.reset(mark)
+
+    def _note(self, ctx, outcome, ms):
+        """Write the one line of this update. No names and no words of people: those are nobody's business."""
+        ending = outcome if outcome in ("done", "error") else "telegram" if outcome.startswith("Telegram") else "told"
+        self.bot.outcomes[ending] += 1
+        fields = {"kind": ctx.kind, "plugin": ctx.plugin, "ms": ms, "outcome": outcome, "user": ctx.user.id}
+        log.info("%s → %s: %s in %d ms", ctx.kind, ctx.plugin or "nobody", outcome, ms, extra={"fields": fields})
+
+    @staticmethod
+    def _call(ctx, handler, **args):
+        """Call a handler, and remember whose it is."""
+        ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
+        handler(ctx, **args)
+
+    def _user(self, kind, body, update_id):
+        """Return the user an update is about, or None for other bots' and nobody's.
+
+        Only what is written or tapped in the private chat makes somebody a user; elsewhere they stay a stranger, of whom
+        nothing is kept. Nor does money that went back, told by the payer or by the bot itself: who paid may be erased.
+        """
+        if "refunded_payment" in body:
+            payer = users.Sender(body["chat"]["id"])
+            return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
+        person = body.get("from")
+        if person is None or person.get("is_bot"):
+            return None
+        sender = users.Sender(
+            person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
+        )
+        chat = (body if kind == "message" else body.get("message") or {}).get("chat", {})
+        create = kind in ("message", "callback_query") and chat.get("type") == "private"
+        return users.seen(sender, self.bot.clock.now(), update_id, create)
+
+    def _run(self, ctx):
+        outcome = "done"
+        try:
+            self._route(ctx)
+        except UserError as error:
+            outcome = error.key
+            self._tell(ctx, error)
+        except TelegramError as error:
+            outcome = f"Telegram: {error}"
+            self._refused(ctx, error)
+        except (NotSent, UnknownOutcome) as error:
+            outcome = f"Telegram: {error}"
+            log.warning("an answer may not have arrived: %s", error)
+            ctx.answered = True
+        if not ctx.answered and ctx.private and ctx.kind in ("message", "callback_query"):
+            log.error("update %s (%s) ended in silence", ctx.update_id, ctx.kind)
+            self._tell(ctx, UserError("common.lost", buttons=self.bot.home()))
+        ctx.finish_tap()
+        return outcome
+
+    def _tell(self, ctx, error):
+        """Say what went wrong: a toast where the screen stays, a message where there is a way on to show."""
+        try:
+            if ctx.tap and not error.buttons:
+                ctx.toast(error.key, alert=True, **error.values)
+            else:
+                ctx.reply(error.key, error.buttons or self.bot.home(), **error.values)
+        except TelegramError as failure:
+            self._refused(ctx, failure)
+
+    def _refused(self, ctx, error):
+        ctx.answered = True
+        if error.is_gone:
+            users.mark_blocked(ctx.user.telegram_id, True)
+        else:
+            log.error("Telegram refused an answer: %s", error)
+
+    def _route(self, ctx):
+        if ctx.kind == "my_chat_member":
+            self._membership(ctx)
+        elif ctx.kind == "callback_query":
+            self._tap(ctx)
+        elif ctx.kind == "message":
+            if self._may_speak(ctx):
+                self._message(ctx)
+        elif (handler := self.bot.handlers["update"].get(ctx.kind)) is not None:
+            self._call(ctx, handler)
+        elif ctx.kind in telebot_bridge.KINDS:
+            self._library_takes(ctx)
+
+    def _membership(self, ctx):
+        """Remember that a person blocked or unblocked the bot (in a private chat, that is what this update means)."""
+        ctx.answered = True
+        if ctx.private:
+            status = ctx.body["new_chat_member"]["status"]
+            users.mark_blocked(ctx.user.telegram_id, status in ("kicked", "left"))
+
+    def _may_speak(self, ctx):
+        """Tell whether a message is to be handled: money always, a flood not."""
+        if _is_money(ctx):
+            return True
+        verdict = self._flood.check(ctx.user.id or -ctx.user.telegram_id, self.bot.clock.monotonic())
+        if verdict == "warn":
+            raise UserError("common.flood", buttons=[[]])
+        ctx.answered = ctx.answered or verdict == "silent"
+        return verdict == "ok"
+
+    def _tap(self, ctx):
+        route, parts = keyboards.split(ctx.tap.get("data") or "")
+        entry = self.bot.handlers["button"].get(route)
+        if entry is None:
+            if self._library_takes(ctx):
+                return
+            raise UserError("common.old_button")
+        if ctx.user.id is None:
+            raise UserError("common.private_only")
+        self._let_in(ctx, entry)
+        if not ctx.private and not entry.groups:
+            raise UserError("common.private_only")
+        try:
+            args = keyboards.parse(parts, entry.types)
+        except keyboards.BadData:
+            raise UserError("common.old_button") from None
+        self._close_dialogue(ctx, route.split(":")[0])
+        self._call(ctx, entry.handler, **args)
+
+    def _message(self, ctx):
+        command = self._command(ctx)
+        if command is not None:
+            self._close_dialogue(ctx, None)
+            self._start_command(ctx, command)
+            return
+        if not ctx.private:
+            ctx.answered = True  # ordinary talk of a group is none of ours
+            return
+        content = next((name for name in CONTENT if name in ctx.body), "other")
+        if not _is_money(ctx):
+            ctx.draft = self._listening(ctx)
+            step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
+            self._let_in(ctx, step)
+            if step is not None:
+                self._call(ctx, step.handler)
+                return
+        handler = self.bot.handlers["update"].get(content)
+        if handler is not None:
+            self._call(ctx, handler)
+        elif not self._library_takes(ctx):
+            raise UserError("common.lost", buttons=self.bot.home())
+
+    def _let_in(self, ctx, entry):
+        """Raise what keeps a person out of a handler (None: of whatever else there is)."""
+        if ctx.user.banned and not (entry and entry.blocked):
+            raise UserError("common.banned", buttons=[self.bot.trouble()[0][:1]])
+        if entry is not None and not ctx.may(entry.right):
+            raise UserError("common.not_yours")
+
+    def _library_takes(self, ctx):
+        """Let a handler registered with the library have the update; tell whether there was one."""
+        ctx.answered = ctx.answered or telebot_bridge.takes(self.bot.telebot, ctx.update_id, ctx.kind, ctx.body)
+        return ctx.answered
+
+    def _command(self, ctx):
+        """Return the command a message starts with, if it is for this bot; its arguments go to `ctx.args`."""
+        if not ctx.text.startswith("/"):
+            return None
+        word, *rest = ctx.text.split(maxsplit=1)
+        name, _at, mention = word[1:].partition("@")
+        if mention and mention.lower() != self.bot.username.lower():
+            return "" if ctx.private else None  # alone with us, it is a command there is not; never a prompt
+        ctx.args = rest[0].strip() if rest else ""
+        return name.lower()
+
+    def _start_command(self, ctx, name):
+        entry = self.bot.handlers["command"].get(name)
+        if entry is None or not ctx.may(entry.right):
+            if not ctx.private:
+                ctx.answered = True
+            if ctx.answered or (entry is None and self._library_takes(ctx)):
+                return
+            raise UserError("common.unknown_command", buttons=self.bot.home())
+        self._let_in(ctx, entry)
+        if not ctx.private and (not entry.groups or ctx.user.id is None):
+            ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
+            return
+        self._call(ctx, entry.handler)
+
+    @staticmethod
+    def _listening(ctx):
+        return drafts.listening(ctx.user.id, ctx.now) if ctx.user.in_dialogue else None
+
+    def _close_dialogue(self, ctx, plugin):
+        """Commands and other plugins' buttons win over an open dialogue and close it."""
+        if (draft := self._listening(ctx)) and draft.plugin != plugin:
+            drafts.hush(ctx.user.id)
+
+
+def _is_money(ctx):
+    """Tell whether a message says that money moved: then it is handled whoever it is from, and however busy they are."""
+    return "successful_payment" in ctx.body or "refunded_payment" in ctx.body

@@ -1,0 +1,108 @@
+"""The operator's people: who may do what, and who hears of what.
+
+Owners are the ADMIN_IDS of the settings; an owner gives the other roles from the chat. A handler declares the right it
+wants (`bot.command("rate", …, right="settings")`), and the wrapper checks it against the user's row at every update.
+An admin has every right but the owners' own, so a plugin may name a right of its own; a cashier and a support have
+only the ones listed here. `staff` is the right of everybody who has a role at all.
+
+Nobody signs their own cheque: an act that would pay who does it is somebody else's to do. An owner who is alone in the
+shop may, after typing the sum.
+
+Requests and alarms go to each person with the right, or, once an owner has said /here in a group, to that group.
+"""
+
+import logging
+
+from core import amounts
+from core.errors import UserError
+from core.telegram.sender import TelegramError
+from storage.journal import alarms, outbox, runtime_settings
+from storage.people import staff, users
+
+log = logging.getLogger(__name__)
+OWNERS_ONLY = frozenset({"roles", "backup", "owner"})
+ROLES = {"cashier": frozenset({"staff", "topups"}), "support": frozenset({"staff", "read", "message"})}
+GROUP = "STAFF_CHAT"  # the stored setting: chat id and the owner's internal id
+
+
+def may(settings, user, right):
+    """Tell whether a user has a right; everybody has the right None."""
+    if right is None or user.telegram_id in settings["ADMIN_IDS"]:
+        return True
+    return right not in OWNERS_ONLY if user.role == "admin" else right in ROLES.get(user.role, ())
+
+
+def is_alone(bot, user, right):
+    """Tell whether a user is an owner, and neither another owner nor anybody with a role has the right."""
+    ids, others = set(bot.settings["ADMIN_IDS"]), [one for one in staff.members() if one.id != user.id]
+    return ids == {user.telegram_id} and not any(may(bot.settings, one, right) for one in others if not one.banned)
+
+
+def ask_sum(ctx, right, step, amount, data, back, shown=None):
+    """Have an owner who is alone type the sum of an act that pays themselves; refuse it to everybody else."""
+    _refuse_company(ctx, right)
+    ctx.in_private()
+    data = data | {"sum": amount, "shown": shown or ctx.texts.money(ctx.lang, amount)}
+    ctx.ask(step, "common.own_sum", [back], data=data, sum=data["shown"])
+
+
+def read_sum(ctx, right, back):
+    """Return the draft's data once the sum it asks for was typed by somebody who is still alone; else say what lacks."""
+    _refuse_company(ctx, right)
+    data = ctx.draft.data
+    if amounts.read(ctx.text) != data["sum"]:
+        raise UserError("common.own_sum", buttons=[back], sum=data["shown"])
+    return data
+
+
+def _refuse_company(ctx, right):
+    if not is_alone(ctx.bot, ctx.user, right):
+        raise UserError("common.own_cheque")
+
+
+def with_right(bot, right):
+    """Return the users with a right who have started the bot and can be written to: owners first."""
+    owners = [user for i in bot.settings["ADMIN_IDS"] if (user := users.by_telegram_id(i)) is not None]
+    others = [user for user in staff.members() if user not in owners and not user.banned]
+    return [user for user in owners + others if not user.blocked_bot and may(bot.settings, user, right)]
+
+
+def desk(bot, right):
+    """Return whom to tell as (user, chat id): the staff's group in its owner's language, or each person (None)."""
+    group = runtime_settings.get(GROUP)
+    if group:
+        chat_id, owner = map(int, group.split())
+        return [(users.get(owner), chat_id)]
+    return [(user, None) for user in with_right(bot, right)]
+
+
+def alert(bot, key, cause, values, buttons=None):
+    """Tell the staff of a cause of alarm, once a cause and not once an event, outside the quiet hours."""
+    now = bot.clock.now()
+    if alarms.ring(cause, key, values, now):
+        for user, chat_id in desk(bot, "alerts"):
+            unique = f"alert:{cause}:{now.timestamp():.0f}:{chat_id or user.id}"
+            at = alarms.audible_at(now)
+            bot.notify(user.id, key, unique=unique, now=at, chat_id=chat_id, buttons=buttons, **values)
+
+
+def move_group(bot, old, new=None):
+    """Go on in a group's new chat, or, when the group can't be reached, with the people themselves."""
+    now = bot.clock.now()
+    owner = (runtime_settings.get(GROUP) or "").partition(" ")[2]
+    if owner and runtime_settings.get(GROUP) == f"{old} {owner}":
+        runtime_settings.put(GROUP, f"{new} {owner}" if new else "", now=now)
+    outbox.readdress(old, new)
+    if new is None:
+        alert(bot, "common.alert_group", "group", {})
+
+
+def show_commands(bot, telegram_id, user=None):
+    """Give somebody's command menu the commands of their rights; without a user, all of them (an owner's)."""
+    scope = {"type": "chat", "chat_id": telegram_id}
+    for lang in (None, "ru"):
+        try:
+            commands = bot.commands_in(lang or "en", lambda right: user is None or may(bot.settings, user, right))
+            bot.sender.call("setMyCommands", commands=commands, language_code=lang, scope=scope)
+        except TelegramError as error:  # somebody who has not opened the chat yet has no scope
+            log.info("no command menu for %s yet: %s", telegram_id, error)

@@ -1,0 +1,1 @@
+"""The running process: start and stop, leadership, loops, the port, commands."""

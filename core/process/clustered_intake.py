@@ -1,0 +1,141 @@
+"""Several copies at work: in webhook mode on PostgreSQL every running copy handles updates and polls running orders.
+
+A chat's oldest update, and each running order, belongs to the copy that has claimed it (`storage/orders/claims.py`). A claim
+lasts LEASE and is renewed by a loop, never by the handler; a copy that dies, or cannot reach the database, loses it to
+another. A handler that outlives its claim is not stopped: what it does is keyed and conditional, so money moves once,
+a message may be sent twice. It learns at its end that the update was not its own any more, and leaves the chat alone.
+"""
+
+import logging
+from datetime import timedelta
+
+from core.telegram import update_validation
+from core.telegram.intake import EXPRESS, HANGING_S, Updates, store
+from storage.base.db import StorageDown
+from storage.journal import inbox, runtime_settings
+from storage.orders import claims
+
+log = logging.getLogger(__name__)
+LEASE, RENEW_S = timedelta(seconds=10), 3  # then a tap can still be answered, which Telegram allows for some 15 s
+SHORT_LEASE = timedelta(seconds=5)  # of a pre-checkout: if its copy dies, there is time for another to answer (10 s)
+LOOPS = ("inbox", "adopt", "claims", "hanging", "poller", "write test")  # what a copy does that does not lead
+
+
+class Shared(Updates):
+    """The door for updates when others have the same one: what lies in a lane is only the word that there is work."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.name = claims.new_name()
+        self._called = set()  # lanes that wait for a thread
+        self._held = {}  # lane → id of the update that is being handled
+        self._left = set()  # ids of updates that wait for the database: to be given back when it is there
+
+    def accept(self, updates):
+        """Write raw updates to the inbox, and have this copy ask for their chats."""
+        fresh = [
+            one for one in update_validation.admit(updates, self._refused) if one[0]["update_id"] not in self._handled
+        ]
+        store(fresh, self._clock.now())
+        for lane in {lane for _update, lane, _body in fresh}:
+            self._call(lane)
+
+    def _call(self, lane):
+        if lane not in self._called and not self._ending:
+            self._called.add(lane)
+            self._put(lane, lane)
+
+    def adopt(self, now):
+        """Ask for the chats whose oldest update nobody has in hand: it is new, or its copy has died."""
+        if self._left and not self._can_write():
+            return  # what was said before the write that failed is not said at every look
+        self._give_back()
+        for lane in claims.waiting(now):
+            self._call(lane)
+
+    def recover(self):
+        """Return how many updates wait; `adopt` takes them up."""
+        return len(inbox.ids())
+
+    def renew(self, until):
+        """Keep what is in hand (a pre-checkout is not worth waiting for), and give back what had to wait for the database."""
+        self._give_back()
+        held = self._in_work()
+        if held:
+            claims.keep(self.name, held, until)
+
+    def _in_work(self):
+        return [*(held for lane, held in self._held.copy().items() if lane < EXPRESS), *self._finished]
+
+    def _give_back(self):
+        if left := self._left.difference(self._in_work()):
+            claims.give_back(self.name, left)
+            self._left -= left
+
+    def work(self, lane):
+        """Claim the oldest update of a lane and handle it; then the lane is asked for again, until it is empty."""
+        self._called.discard(lane)
+        update_id = None
+        try:
+            now, lease = self._clock.now(), LEASE if lane < EXPRESS else SHORT_LEASE
+            found = None if self._ending else claims.claim(lane, self.name, now, now + lease)
+            if found is not None:
+                update_id = self._held[lane] = found.update_id
+                self._left.discard(update_id)
+                self._handle_claimed(found)
+                self._call(lane)
+        except StorageDown as error:  # no fault of the update: it stays a row
+            log.warning("update %s is left for later: %s", update_id, error)
+            self._left.update({update_id} - {None, *self._finished})
+        finally:
+            if self._held.get(lane) == update_id:
+                self._held.pop(lane, None)
+
+    def _handle_claimed(self, found):
+        update = self._opened(found.update_id, found.body)
+        if update is None:
+            return
+        if found.update_id in self._handled:  # Telegram sent it again, having missed our first answer
+            claims.done(found.update_id, self.name)
+        elif found.attempts >= inbox.MAX_ATTEMPTS:
+            self._put_aside(found.update_id, update, "It was cut three times: the process ended, or it hung.")
+        else:
+            self._work(found.update_id, update)
+
+    def _handle_when_stored(self, update):
+        """Handle an update; while the database is away our claim of it may run out, so there is no waiting here."""
+        self._handle(update)
+
+    def _finish(self, update_id):
+        """Forget a handled update at once: until then nobody handles the next one of its chat."""
+        self._note_handled([update_id])
+        try:
+            if not claims.done(update_id, self.name):
+                log.warning("update %s was taken over by another copy meanwhile", update_id)
+        except StorageDown:
+            with self._guard:
+                self._finished.append(update_id)  # ours until `tidy` can delete it
+            raise
+
+    def unstick(self, _now=None):
+        """Free the chats whose update hangs: its claim runs out, which is an attempt, and any copy may try again."""
+        for pool in (self.lanes, self.express):
+            for lane, _word in pool.give_up(HANGING_S):
+                log.error("update %s has hung for over %s s", self._held.pop(lane, None), HANGING_S)
+
+
+def look(bot, now):
+    """See what other copies have left or changed; return whether there may be more.
+
+    That is updates, orders, and all that is kept in memory of the rows.
+    """
+    runtime_settings.forget()
+    bot.generation.look_again()
+    bot.updates.adopt(now)
+    return bot.generation.take_over(now, now + LEASE)
+
+
+def renew(bot, now):
+    """Keep everything this copy has in hand."""
+    bot.updates.renew(now + LEASE)
+    bot.generation.keep(now + LEASE)

@@ -1,0 +1,141 @@
+"""What `python bot.py COMMAND` does beside running the bot. Each yields lines to print; `Failed` ends it with 1."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.process import leader_lock
+from kie.api.errors import KieError
+from kie.sync.catalogue_diff import StrangeList
+from storage.backup import dump
+from storage.base import db, engines, schema
+from storage.money import seals
+from storage.money import verify as books
+
+STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
+
+
+class Failed(Exception):
+    """The command could not do its work, or found something wrong; the text is its last line."""
+
+
+FAILURES = (
+    Failed, dump.DumpError, engines.UnknownDatabase, schema.NewerSchema, db.StorageDown, db.DatabaseError,
+    leader_lock.LockLost, KieError, StrangeList, OSError,
+)  # fmt: skip
+
+
+def verify(bot, kept):
+    """Prove the books and tell what differs; `kept` is a seal of `verify --head`. Reads only; may run beside the bot."""
+    _open(bot)
+    problems = 0
+    for promise, row in books.verify():
+        problems += 1
+        yield f"broken: {promise}: {row}"
+    if kept:
+        held = seals.holds(kept)
+        problems += not held
+        yield (
+            f"the seal you kept is in its place: {kept}" if held else f"broken: the seal you kept is not there: {kept}"
+        )
+    users, entries, held = books.totals()
+    yield f"{users} accounts, {entries} entries, {held / 100:.2f} in balances: {problems} differences"
+    if problems:
+        raise Failed("the books do not balance")
+
+
+def head(bot, _argument):
+    """Say the newest seal, for an operator to keep elsewhere. Reads only; may run beside the bot."""
+    _open(bot)
+    seal = seals.newest()
+    if seal is None:
+        raise Failed("nothing has been sealed yet: the running bot does so once a minute")
+    yield f"{seals.name(seal)}  {seal.made_at:%Y-%m-%d %H:%M} UTC"
+
+
+def backup(bot, path):
+    """Write everything into one file. Reads one snapshot; may run beside the bot."""
+    _open(bot)
+    now = bot.clock.now()
+    path = Path(path or Path(bot.settings["DATA_DIR"]) / "backups" / dump.name(now))
+    header = dump.write(bot.settings["DATABASE_URL"], path, now)
+    yield f"{path}: {sum(header['tables'].values())} rows of {len(header['tables'])} tables, {path.stat().st_size} bytes"
+
+
+def restore(bot, path):
+    """Fill the empty database of the settings from a file. Takes the leader's lock: the bot must not run."""
+    with _alone(bot, bot.settings["DATABASE_URL"]):
+        header = dump.restore(path, bot.settings["DATABASE_URL"], bot.tables)
+    yield from _restored(header)
+
+
+def move(bot, url):
+    """Copy the installation into the empty database `url`. Takes both locks: the bot must not run."""
+    here = bot.settings["DATABASE_URL"]
+    engines.check_address(url)
+    _open(bot)
+    copy = Path(bot.settings["DATA_DIR"]) / "backups" / f"move-{dump.name(bot.clock.now())}"
+    with _alone(bot, here):
+        if url.startswith("sqlite") and here.startswith("sqlite"):
+            raise Failed("both are SQLite: stop the bot and copy the file, or use backup and restore")
+        dump.write(here, copy, bot.clock.now())
+        with _alone(bot, url):
+            header = dump.restore(copy, url, bot.tables)
+    yield from _restored(header)
+    yield f"the copy it went through stays at {copy}"
+    yield "now set DATABASE_URL to the new address, and start the bot"
+
+
+def doctor(bot, _argument):
+    """Say what is wrong and how to mend it, a line each. Reads only; may run beside the bot."""
+    db.connect(bot.settings["DATABASE_URL"])
+    wrong = 0
+    for name, key, values in bot.examine():
+        wrong += key is not None
+        yield f"PROBLEM {name}: {bot.texts.plain('en', key, **values)}" if key else f"ok      {name}"
+    if wrong:
+        raise Failed(f"{wrong} of {len(bot.checks)} checks found something")
+
+
+def catalog(bot, argument):
+    """Compare the catalogue with what KIE offers and tell the differences. Changes nothing; may run beside the bot."""
+    if argument != "refresh":
+        raise Failed("say: catalog refresh")
+    _open(bot)
+    yield "asking KIE, one request a second: this takes about four minutes"
+    found = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    differences = found.differences
+    yield from (f"skipped {name}: {why}" for name, why in found.skipped.items())
+    for change in differences:
+        yield f"{change.kind:7}{change.model}"
+        yield from (
+            f"       {key}: " + ", ".join(f"{name} {value}" for name, value in values.items() if value)
+            for key, values in change.lines
+        )
+    skipped = f", {found.skipped.count} entries could not be read" if found.skipped else ""
+    yield f"{len(differences)} differences{skipped}" + (": apply them in the chat, /catalog" if differences else "")
+
+
+def _restored(header):
+    yield f"{sum(header['tables'].values())} rows of {len(header['tables'])} tables restored, as of {header['made_at']}"
+    users, entries, held = books.totals()
+    yield f"proved: {users} accounts, {entries} entries, {held / 100:.2f} in balances, 0 differences"
+
+
+def _open(bot):
+    """Open the database as it is: a command that reads must not bring it to another schema."""
+    db.connect(bot.settings["DATABASE_URL"])
+    missing = schema.pending()
+    if missing:
+        raise Failed(f"the database lacks {', '.join(missing)}: start the bot of this version once, then try again")
+
+
+@contextmanager
+def _alone(bot, url):
+    """Hold the leader's lock of a database for the block."""
+    leader = leader_lock.make(url, bot.settings["DATA_DIR"])
+    if not leader.acquire():
+        raise Failed("the bot is running on this database: stop it first")
+    try:
+        yield
+    finally:
+        leader.release()

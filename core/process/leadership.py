@@ -1,0 +1,134 @@
+"""Leading in turns: wait for the lock, run the bot while it holds, stand by again when it is lost.
+
+Where the work can be shared (`core/process/clustered_intake.py`), a copy that waits for the lock works beside the leader meanwhile. With
+the database away every copy waits for it; nothing exits, for an exit brings no database back.
+"""
+
+import logging
+
+from core.process.leader_lock import LockLost
+from core.settings import SettingsError
+from core.telegram import webhook
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from storage.base import db
+from storage.base.db import StorageDown
+from storage.orders import claims
+
+log = logging.getLogger(__name__)
+STANDBY_S = 1  # between two tries for the lock
+REFUSED = "TELEGRAM_BOT_TOKEN: Telegram refuses it; want the one @BotFather shows"
+AGAIN_S = 3  # between two tries to reach Telegram, or to lead
+
+
+def serve(bot, build, open_storage, leader, stop, web=None, ready=lambda bot: None):
+    """Lead and stand by in turns until `stop` is set; `ready(bot)` is called when the bot works.
+
+    Every term after the first has a new bot, from `build()`: nothing of a lost term's memory is taken along.
+    """
+    while not stop.is_set():
+        if web:
+            web.standby = bot
+        _patiently(bot.introduce, stop)
+        if _wait_for_lead(bot, leader, stop, web):
+            began = _lead(bot, open_storage, leader, stop, web, ready)
+            leader.release()
+            if not began:
+                stop.wait(AGAIN_S)
+        elif bot.works:
+            _end(bot, stop, web, leads=False)
+        bot = bot if stop.is_set() else build()
+
+
+def _lead(bot, open_storage, leader, stop, web, ready):
+    """Run the bot until the lock is lost or the end has come; tell whether it could begin."""
+    began = held = False
+    try:
+        if not bot.works:
+            open_storage(bot.settings, bot.tables)
+        if db.is_postgres():
+            claims.invite(_terms(bot), bot.clock.now())
+        _patiently(bot.introduce_staff, stop)
+        _patiently(lambda: webhook.ensure(bot, bot.clock.now()), stop)
+        if stop.is_set():
+            return False
+        bot.recover()
+        leader.check()
+        if web:
+            web.bot, web.hindered = bot, False
+        bot.start()
+        began = True
+        ready(bot)
+        held = _hold(leader, stop)
+    except (StorageDown, LockLost) as error:
+        log.error("the bot cannot lead now: %s", error)
+        if web:
+            web.hindered = True
+    finally:
+        _end(bot, stop, web, held)
+    return began
+
+
+def _end(bot, stop, web, leads):
+    if web:
+        web.bot, web.stopping = None, stop.is_set()
+    bot.stop(leads=leads)
+
+
+def _wait_for_lead(bot, leader, stop, web):
+    """Stand by until the lock is ours, at work if the leader shares its work; tell whether the lock is ours.
+
+    A copy at work returns, too, when the leader does not share it any more: another mode, or a newer version.
+    """
+    said = None
+    while not stop.is_set():
+        try:
+            if leader.acquire():
+                return True
+            if web:
+                web.hindered = False
+            state = "another copy of this bot is running; standing by to take over"
+            if bot.shares and claims.is_invited(_terms(bot)):
+                state = "another copy of this bot leads; working beside it"
+                if not bot.works:
+                    bot.start(leads=False)
+                    web.bot = bot  # there is a web: updates come through it
+            elif bot.works:
+                return False
+        except (LockLost, StorageDown) as error:
+            state = f"the database cannot be reached, waiting for it: {error}"
+        if state != said:
+            log.warning(state)
+        said = state
+        stop.wait(STANDBY_S)
+    return False
+
+
+def _terms(bot):
+    return claims.terms(f"{bot.settings['BOT_MODE']} {bot.settings['CURRENCY']}", bot.tables)
+
+
+def _hold(leader, stop):
+    """Wait for the end; tell whether we lead to the end, or have lost the lock."""
+    while not stop.wait(1):
+        try:
+            leader.check()
+        except LockLost as error:
+            log.error("the leader's lock is lost (%s); standing by", error)
+            return False
+    return True
+
+
+def _patiently(step, stop):
+    """Do a step that needs Telegram, however long the network takes; a refused token ends the start."""
+    while not stop.is_set():
+        try:
+            return step()
+        except TelegramError as error:
+            if error.code in (401, 404):
+                raise SettingsError([REFUSED]) from None
+            log.warning("Telegram: %s; trying again", error)
+        except (NotSent, UnknownOutcome) as error:
+            log.warning("Telegram cannot be reached (%s); trying again", error)
+        stop.wait(AGAIN_S)
+    return None

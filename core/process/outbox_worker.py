@@ -1,0 +1,155 @@
+"""The steps that empty the outbox and run the listeners of facts.
+
+What is wrong with one message is its own trouble: one that cannot be sent as it is gets set aside with an alert, one
+whose chat does not take it now waits, and everybody else's go on.
+"""
+
+import logging
+import traceback
+from datetime import timedelta
+
+from core import buttons as keyboards
+from core.handling import rights
+from core.log import hide
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from core.texts import untagged
+from storage.base.db import StorageDown
+from storage.journal import events, outbox
+from storage.people import users
+
+log = logging.getLogger(__name__)
+SEND_MEDIA = {"photo": "sendPhoto", "document": "sendDocument", "video": "sendVideo", "audio": "sendAudio"}
+MAX_CAPTION = 1024  # Bot API: UTF-16 units after entity parsing
+LISTENER_TRIES = 3  # after so many failures the admins hear of it; the tries go on
+
+
+class Mailbox:
+    """Sends the messages that are due."""
+
+    def __init__(self, bot):
+        self._bot = bot
+        self._unnoted = {}  # row id → what Telegram has taken, and no row could say so: not to be sent again
+
+    def step(self, now):
+        """Send the messages that are due; return whether more may be waiting."""
+        rows = outbox.due(now)
+        for row in rows:
+            self._bring(row, now)
+        return bool(rows)
+
+    def _bring(self, row, now):
+        if row.id not in self._unnoted:
+            try:
+                taken = self._send(row, now)
+            except StorageDown:
+                raise
+            except Exception:  # a text that is not there, a value that is missing, a kind nobody knows …
+                log.exception("message %s (%s) cannot be sent as it is", row.id, row.text)
+                self._set_aside(row, traceback.format_exc(), now)
+                return
+            if taken is None:
+                return
+            self._unnoted[row.id] = taken
+        message_id, as_text = self._unnoted[row.id]
+        outbox.sent(row, message_id, now, as_text)
+        del self._unnoted[row.id]
+
+    def _send(self, row, now):
+        """Send a message; return (message id, whether its words stand alone), or None when it is put off or closed."""
+        user = users.get(row.user_id)
+        chat_id = row.chat_id or user.telegram_id
+        if chat_id is None:
+            outbox.dropped(row, now)
+        elif left_s := self._bot.sender.held_s(chat_id):
+            outbox.held(row, now + timedelta(seconds=left_s))
+        else:
+            try:
+                return self._say(row, user, chat_id)
+            except TelegramError as error:
+                self._refused(row, user, error, now)
+            except (NotSent, UnknownOutcome) as error:
+                log.warning("message %s goes out again: %s", row.id, error)
+                outbox.postponed(row, now)
+        return None
+
+    def _say(self, row, user, chat_id):
+        lang = self._bot.lang_of(user)
+        text = self._bot.texts.html(lang, row.text, **row.values)
+        markup = self._bot.markup(lang, keyboards.restored(row.buttons), None if row.chat_id else user)
+        if row.media is not None and self._fits(text):
+            words = {"caption": text, "parse_mode": "HTML", "reply_markup": markup}
+            if (sent := self._show(row, chat_id, words)) is not None:
+                return sent["message_id"], False
+        elif row.media is not None:
+            self._show(row, chat_id, {})
+        sent = self._bot.send_html(chat_id, text, wait=False, reply_markup=markup)
+        return sent["message_id"], row.media is not None
+
+    @staticmethod
+    def _fits(text):
+        return len(untagged(text).encode("utf-16-le")) <= 2 * MAX_CAPTION
+
+    def _show(self, row, chat_id, words):
+        """Send the picture or file of a message; return None when Telegram does not take it: the words go without it."""
+        kind = row.media["kind"]
+        params = {kind: row.media["file_id"], **words}
+        try:
+            return self._bot.sender.call(SEND_MEDIA[kind], chat_id=chat_id, wait=False, **params)
+        except TelegramError as error:
+            if error.code != 400 or error.is_gone or error.migrate_to:
+                raise
+            log.error("the file of message %s was refused: %s", row.id, error)
+            return None
+
+    def _refused(self, row, user, error, now):
+        if error.retry_after is not None:
+            self._bot.sender.hold(row.chat_id or user.telegram_id, error.retry_after)
+            outbox.held(row, now + timedelta(seconds=error.retry_after))
+        elif row.chat_id and (error.is_gone or error.migrate_to):
+            rights.move_group(self._bot, row.chat_id, error.migrate_to)
+        elif error.is_gone:
+            users.mark_blocked(user.telegram_id, True)
+            outbox.dropped(row, now)
+            if row.ref is not None:
+                cause = f"unreached:{user.id}"
+                self._bot.alert("common.alert_unreached", cause=cause, name=user.first_name, id=user.telegram_id)
+        elif row.chat_id and error.code == 400:
+            log.error("the group did not take message %s: %s", row.id, error)
+            outbox.to_person(row)
+            self._bot.alert("common.alert_refused", cause="group refuses", reason=error.description)
+        elif error.code == 400:
+            log.error("message %s (%s) was refused: %s", row.id, row.text, error)
+            self._set_aside(row, str(error), now)
+        else:
+            outbox.postponed(row, now)
+
+    def _set_aside(self, row, reason, now):
+        outbox.set_aside(row, now)
+        code = self._bot.error_reports.keep(hide(reason, self._bot.settings.secrets()), now)
+        self._bot.alert("common.alert_message", cause=f"message:{row.text}", code=code)
+
+
+def run_facts(bot, now):
+    """Run the listeners of what has happened; return whether more may be waiting."""
+    rows = events.due(now)
+    for fact in rows:
+        if all([_run(bot, fact, listener, now) for listener in bot.listeners.get(fact.kind, [])]):
+            events.done(fact)
+        elif events.postponed(fact, now) == LISTENER_TRIES:
+            bot.alert("common.alert_listener", cause=f"listener:{fact.kind}", kind=fact.kind)
+    if rows:
+        bot.wake()
+    return False
+
+
+def _run(bot, fact, listener, now):
+    name = f"{listener.__module__}.{listener.__qualname__}"
+    try:
+        events.run_once(fact, name, lambda fact: listener(bot, fact, now))
+    except StorageDown:
+        raise
+    except Exception:  # a listener may fail in any way; the cause stands, and it is tried again
+        log.exception("listener %s failed on fact %s", name, fact.id)
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""The web side: /health for platforms and monitors, /telegram for updates, /kie/<secret> for KIE's callbacks, and what
+plugins add. Flask on waitress.
+
+The port is open before the bot leads, and what may come through it is bounded (`core/process/port.py`). A callback is only a
+hint: it wakes the job's poll, and what the poll reads counts.
+"""
+
+import ipaddress
+import logging
+import re
+import threading
+from dataclasses import dataclass
+
+from flask import Flask, jsonify, request
+from werkzeug.exceptions import BadRequest
+
+from core.process.port import Server
+from core.telegram import intake, webhook
+from kie.api.callbacks import is_genuine
+from kie.api.task_response import task_of
+from storage.base import db
+from storage.orders import health, jobs
+
+log = logging.getLogger(__name__)
+STALE_FETCH_S = 180  # a long poll lasts 50 s; after three of them without an answer something is wrong
+STALE_WRITE_S = 90  # a row is written every 15 s
+THREADS = 8
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# Any of these says that a request has come through somebody else, whatever the connection's own address is.
+FORWARDING = """Forwarded X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Forwarded-By
+    X-Real-Ip X-Client-Ip X-Cluster-Client-Ip True-Client-Ip Cf-Connecting-Ip Fly-Client-Ip Via""".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a page may know of who asks: the headers, and whether it is a program on this machine itself."""
+
+    headers: object
+    is_local: bool
+
+
+class Web:
+    """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead.
+
+    `hindered` tells that the turn to lead was ours and could not be begun. `trusted` are the networks of our own proxies.
+    """
+
+    def __init__(self, host, port, clock, version, trusted=()):
+        self.bot = self.standby = None
+        self.stopping = self.hindered = False
+        self._clock = clock
+        self._version = version
+        self._started = clock.now()
+        self._trusted = trusted
+        more = {"host": host, "port": port, "threads": THREADS, "ident": None, "monotonic": clock.monotonic}
+        self._server = Server(self._app(), trusted=trusted, exempt=(webhook.PATH,), **more)
+        self.port = self._server.effective_port
+        threading.Thread(target=self._server.run, name="web", daemon=True).start()
+
+    def close(self):
+        """Stop serving: the server's own thread does it, which else would wait for a closed socket."""
+        self._server.task_dispatcher.shutdown()  # first its workers, who wake that thread, too
+        with self._server.trigger.lock:  # or a wake-up under way has it all closed before ours is written
+            self._server.trigger.thunks.append(self._server.close)
+            self._server.trigger.pull_trigger()
+
+    def _app(self):
+        app = Flask("bot")
+        app.get("/health")(self.health)
+        app.post("/kie/<secret>")(self.callback)
+        app.post(webhook.PATH)(self.update)
+        app.get("/<path:path>")(self.page)
+        app.errorhandler(db.StorageDown)(lambda _error: ("the database is away", 503))
+        return app
+
+    def health(self):
+        """Say how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
+        now, bot = self._clock.now(), self.bot
+        report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)}
+        try:
+            with db.connection() as database:
+                database.execute_sql("SELECT 1")
+            waiting = {"status": "degraded" if self.hindered else "standby"}
+            report |= waiting if bot is None else self._figures(bot, now)
+        except Exception as error:  # whatever the database says, the answer is "degraded", not a stack trace
+            log.warning("health: %s", error)
+            report["status"] = "degraded"
+        if self.stopping:
+            report["status"] = "down"
+        return jsonify(report), 200 if report["status"] in ("ok", "standby") else 503
+
+    def _leads(self):
+        return self.bot is not None and self.bot.leads
+
+    def _figures(self, bot, now):
+        figures, written, fetched = health.figures(), _age(now, bot.wrote_at), _age(now, bot.updates.fetched_at)
+        waiting = bot.leads and (_age(now, bot.leads_since) if fetched is None else fetched) > STALE_FETCH_S
+        return {
+            "status": "degraded" if waiting or bot.unwritable or written > STALE_WRITE_S else "ok",
+            "mode": bot.settings["BOT_MODE"],
+            "kie_mode": "stub" if bot.settings["KIE_STUB"] else "real",
+            "storage": {"kind": "postgresql" if db.is_postgres() else "sqlite", "written_s_ago": written},
+            "fetched_s_ago": fetched,
+            "inbox_age_s": _age(now, figures["inbox"][1]),
+            "open_jobs": figures["jobs"][0],
+            "oldest_job_s": _age(now, figures["jobs"][1]),
+        }
+
+    def page(self, path):
+        """Show what a plugin has registered for this path."""
+        bot = self.bot or self.standby
+        view = bot.pages.get(f"/{path}") if bot else None
+        return view(bot, self._leads(), Visit(request.headers, self._is_local())) if view else ("", 404)
+
+    def _is_local(self):
+        """Tell whether a program on this machine asks, and nobody through it."""
+        peer = ipaddress.ip_address(request.remote_addr)
+        return peer.is_loopback and not self._trusted and not any(name in request.headers for name in FORWARDING)
+
+    def update(self):
+        """Take an update from Telegram: 200 once its row is written, also while this copy stands by."""
+        bot = self.bot or self.standby
+        if bot is None or bot.settings["BOT_MODE"] != "webhook":
+            return "", 404
+        if not webhook.is_telegram(bot.settings["TELEGRAM_BOT_TOKEN"], request.headers.get(webhook.HEADER, "")):
+            return "not Telegram", 401
+        update = _json()
+        number = update.get("update_id") if isinstance(update, dict) else None
+        if not isinstance(number, int) or not 0 <= number < 1 << 63:
+            return "not an update", 400
+        if bot is self.bot:
+            bot.updates.accept([update])
+        else:
+            intake.keep([update], self._clock.now())
+        return "", 200
+
+    def callback(self, secret):
+        """Wake the job whose address this is: 200 whatever it says, so that KIE does not come again for nothing."""
+        bot, now = self.bot, self._clock.now()
+        if bot is None:
+            return jsonify({"code": 503, "msg": "standby"}), 503  # KIE tries again, and finds the copy that works
+        named = task_of(_json())
+        key = bot.settings["KIE_WEBHOOK_KEY"]
+        if key and not is_genuine(key, named, request.headers, now):
+            log.warning("a callback without KIE's fresh signature was let go")
+            return jsonify({"code": 401, "msg": "signature"}), 401
+        job = jobs.by_secret(secret) if SECRET.fullmatch(secret) else None
+        if job is not None:
+            bot.generation.called_back(job, named, now)
+        return jsonify({"code": 200, "msg": "success"})
+
+
+def _json():
+    """Return the body's JSON; what is none, or is nested beyond reason, is answered with 400."""
+    try:
+        return request.get_json(force=True)
+    except RecursionError:
+        raise BadRequest("nested too deeply") from None
+
+
+def _age(now, since):
+    return None if since is None else int((now - since).total_seconds())

@@ -1,0 +1,95 @@
+"""The shelf: the catalogue in use, which is data/models.json with what admins have changed over it.
+
+It is read anew when a change has been made: at once in this process, within 300 s in another one.
+"""
+
+import json
+import threading
+from typing import NamedTuple
+
+from kie.catalogue import overrides as layers
+from kie.catalogue.model import Catalog, CatalogError
+from kie.sync import catalogue_diff, discovery
+from storage.base.cached import Cached
+from storage.orders import overrides
+
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, CatalogError)
+
+
+class Comparison(NamedTuple):
+    """What a comparison with KIE found: all Changes, the ids of those not told yet, and {what was skipped: why}."""
+
+    differences: list
+    fresh: list
+    skipped: dict
+
+
+class Shelf:
+    """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand.
+
+    `rows` is where the admins' changes are read.
+    """
+
+    def __init__(self, path, callbacks, rows=overrides):
+        self.path, self._rows = path, rows
+        self._plain = Catalog.load(path)  # a file that can't be read stops the start
+        with open(path, encoding="utf-8") as file:
+            self._file = json.load(file)
+        self._callbacks = callbacks
+        self._guard = threading.Lock()
+        self._version = self._made = None
+        self._kept = Cached(self._look)
+        self.forget = self._kept.forget  # look for changes at the next question
+
+    def catalog(self):
+        """Return the catalogue in use."""
+        return self._kept.get()[1]
+
+    def _changes(self):
+        return self._kept.get()[0]
+
+    def _look(self):
+        """Return (changes in force, the catalogue made of them), made anew only when there are others."""
+        version = self._rows.version()
+        with self._guard:
+            if version != self._version:
+                changes = self._rows.in_force()
+                self._made = changes, self._read(changes)
+                self._version = version
+            return self._made
+
+    def _read(self, changes):
+        full = Catalog.from_data(layers.merged(self._file, changes)) if changes else self._plain
+        deaf = {name for name, model in full.models.items() if model.needs_callback and not self._callbacks}
+        return full.without(layers.switched_off(changes) | deaf)
+
+    def data(self):
+        """Return the parsed file with the changes in force."""
+        return layers.merged(self._file, self._changes())
+
+    def check(self, client, clock, tell=lambda done, total: None):
+        """Compare with what KIE offers today, keep the differences and return the Comparison.
+
+        Takes about four minutes, and raises KieError or StrangeList.
+        """
+        found = discovery.look(client, clock.sleep, tell)
+        data, off = self.data(), layers.switched_off(self._changes())
+        differences = catalogue_diff.compare(data, found, f"{clock.now():%Y-%m-%d}", off)
+        rows = [(change.model, change.kind, change.about) for change in differences]
+        return Comparison(differences, overrides.record(rows, clock.now()), found.skipped)
+
+    def trial(self, scope, field, value):
+        """Return why the model of a change could not be sold with it, or None."""
+        try:
+            found = Catalog.from_data(layers.merged(self._file, self._changes() | {(scope, field): value}))
+        except MALFORMED as error:
+            return f"malformed: {error!r}"
+        return dict(found.rejected).get(scope.partition(":")[2])
+
+    def terms(self, model):
+        """Return (markup or None, fixed price or None) that admins have set for a model."""
+        return layers.terms(self._changes(), model)
+
+    def value(self, scope, field):
+        """Return the value of a change in force, or None."""
+        return self._changes().get((scope, field))

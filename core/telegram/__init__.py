@@ -1,0 +1,1 @@
+"""Speaking with Telegram: calls out, updates in, one queue a chat."""

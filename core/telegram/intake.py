@@ -1,0 +1,308 @@
+"""Updates on their way in: fetched or received, written to the inbox, and only then handed to the lanes.
+
+The next offset is asked for after the rows are committed, so Telegram forgets an update only when we keep it; a
+webhook's post is answered after the row is there. What a former run left is handled first, with its
+attempts counted, so that an update that kills the process is found and set aside after three. While the bot runs, rows
+that another process wrote (a copy that stands by and got a webhook's post, or one that ended) are taken up too.
+"""
+
+import collections
+import itertools
+import json
+import logging
+import threading
+import traceback
+
+from core.telegram import update_validation
+from core.telegram.chat_executor import Lanes
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.update_validation import EXPRESS, lane_of
+from storage.base.db import StorageDown, leave
+from storage.journal import inbox
+
+log = logging.getLogger(__name__)
+LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
+CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
+RETRY_WAITS_S = (0.3, 1.0)
+HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
+EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
+REMEMBERED = 10_000  # handled updates; Telegram repeats one whose confirmation it did not get
+DATABASE_WAITS_S = (1, 2, 5, 10, 20)  # at least so long, and until a row can be written
+GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
+
+
+class Updates:
+    """The one door for updates, polled or by webhook."""
+
+    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside, **told):
+        self._sender = sender
+        self._handle = handle
+        self.threaded = bool(threads)
+        self.lanes = Lanes(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
+        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
+        self._clock = clock
+        self.kinds = kinds
+        self._set_aside = set_aside
+        self._threads = threads
+        self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
+        self._finished = []
+        self._done = told.get("done", lambda: None)  # called after each update: its row can go
+        self._refused = told.get("refused", lambda: None)  # called for each update that cannot be read
+        self._can_write = told.get("can_write", lambda: True)  # tells whether a row can be written now
+        self._in_hand = set()  # ids of updates in the lanes
+        self._handled = collections.OrderedDict()  # the last ids that were
+        self._guard = threading.Lock()
+        self._troubles = 0
+        self._ending = False
+        self.fetched_at = None
+        self.conflict_at = None  # when another program last took the updates away from us
+
+    def fetch(self, _now=None, wait_s=LONG_POLL_S):
+        """Ask Telegram for updates once and take them in; return whether there were any."""
+        self.forget_finished()
+        try:
+            updates = self._sender.call(
+                "getUpdates", offset=self._offset, limit=100, timeout_s=wait_s, allowed_updates=self.kinds, wait=False
+            )
+        except (TelegramError, NotSent, UnknownOutcome) as error:
+            self._trouble(error)
+            return True
+        self._troubles = 0
+        self.fetched_at = self._clock.now()
+        self.accept(updates)
+        ids = [each["update_id"] for each in updates if isinstance(each, dict) and type(each.get("update_id")) is int]
+        if ids:
+            self._offset = ids[-1] + 1
+        elif updates:
+            self._trouble(UnknownOutcome("updates without a number"))
+        return bool(updates)
+
+    def _trouble(self, error):
+        """Wait before the next try: a conflict, a flood limit and a broken network pass by themselves."""
+        if self._ending:  # our own goodbye ends the poll under way
+            return
+        wait = CONFLICT_WAITS_S[min(self._troubles, len(CONFLICT_WAITS_S) - 1)]
+        wait = max(wait, getattr(error, "retry_after", None) or 0)
+        self._troubles += 1
+        if getattr(error, "code", None) == 409:
+            self.conflict_at = self._clock.now()
+            taken = "a webhook was set" if "webhook" in error.description else "updates are fetched"
+            log.warning(
+                "%s with this token by another program; give it a token of its own, or stop it. Trying again in %s s",
+                taken,
+                wait,
+            )
+        elif getattr(error, "code", None) == 401:
+            log.error("Telegram refuses this bot token; trying again in %s s", wait)
+        else:
+            log.warning("updates could not be fetched (%s); trying again in %s s", error, wait)
+        self._clock.sleep(wait)
+
+    def accept(self, updates):
+        """Write raw updates to the inbox, then hand them to their lanes; those we had before are let go."""
+        admitted = update_validation.admit(updates, self._refused)
+        fresh = self._take([update for update, _lane, _body in admitted])
+        if not fresh:
+            return
+        try:
+            store(admitted, self._clock.now())
+        except BaseException:  # whatever it was, it goes on up: Telegram sends them again
+            self._let_go(fresh)
+            raise
+        if self._ending:
+            self._let_go(fresh)
+        else:
+            self._enqueue(fresh)
+
+    def _take(self, updates):
+        """Return the updates that are new to this process; from now on they are in its hand."""
+        with self._guard:
+            fresh = [update for update in updates if not self._is_known(update["update_id"])]
+            self._in_hand.update(update["update_id"] for update in fresh)
+            return fresh
+
+    def _opened(self, update_id, body):
+        """Return the update of a row, or set the row aside and return None: nothing unreadable stops a start."""
+        try:
+            return update_validation.read(json.loads(body))[0]
+        except (ValueError, RecursionError) as error:
+            self._put_aside(update_id, {"update_id": update_id}, f"It cannot be read: {error}")
+            return None
+
+    def _is_known(self, update_id):
+        return update_id in self._in_hand or update_id in self._handled
+
+    def _let_go(self, updates):
+        with self._guard:
+            self._in_hand.difference_update(update["update_id"] for update in updates)
+
+    def _enqueue(self, updates):
+        for update in updates:
+            self._put(lane_of(update), (update["update_id"], update))
+
+    def _put(self, lane, item):
+        (self.express if lane >= EXPRESS else self.lanes).put(lane, item)
+
+    def adopt(self, _now=None):
+        """Take up the rows that another process left in the inbox."""
+        waiting = inbox.ids()
+        with self._guard:
+            foreign = [update_id for update_id in waiting if not self._is_known(update_id)]
+        if foreign and not self._ending:
+            found = [self._opened(row.update_id, row.body) for row in inbox.get(foreign[:100])]
+            self._enqueue(self._take([update for update in found if update is not None]))
+
+    def work(self, item):
+        """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
+        try:
+            self._work(*item)
+        except StorageDown as error:  # no fault of the update: it stays a row, and is taken up when rows can be read
+            log.warning("update %s is left for later: %s", item[0], error)
+            self._let_go([item[1]])
+
+    def _work(self, update_id, update):
+        for wait in (*RETRY_WAITS_S, None):
+            try:
+                self._handle_when_stored(update)
+            except StorageDown:
+                raise
+            except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
+                log.exception("update %s could not be handled", update_id)
+                if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
+                    self._put_aside(update_id, update, traceback.format_exc())
+                    return
+                with self.lanes.aside():
+                    self._clock.sleep(wait)
+            else:
+                self._finish(update_id)
+                return
+
+    def _finish(self, update_id):
+        """Have the row of a handled update deleted, soon and with others."""
+        with self._guard:
+            self._finished.append(update_id)
+        self._done()
+
+    def _handle_when_stored(self, update):
+        """Handle an update; while the database is away its chat waits, for that is no fault of the update."""
+        for wait_s in itertools.chain(DATABASE_WAITS_S, itertools.repeat(DATABASE_WAITS_S[-1])):
+            try:
+                return self._handle(update)
+            except StorageDown as error:
+                if self._ending:
+                    raise
+                log.warning("update %s waits for the database: %s", update["update_id"], error)
+            self._wait_for_storage(wait_s)
+        raise AssertionError("unreachable")
+
+    def _wait_for_storage(self, at_least_s):
+        """Wait until a row can be written: what was said before the write that failed is not said every second."""
+        waited_s = 0
+        with self.lanes.aside():
+            while not self._ending and (waited_s < at_least_s or not self._can_write()):
+                self._clock.sleep(1)
+                waited_s += 1
+
+    def unstick(self, _now=None):
+        """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
+        for pool in (self.lanes, self.express):
+            for lane, (update_id, update) in pool.give_up(HANGING_S):
+                log.error("update %s has hung for over %s s", update_id, HANGING_S)
+                if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS:
+                    self._put_aside(update_id, update, f"It hung for over {HANGING_S} s, three times.")
+                else:
+                    pool.put(lane, (update_id, update))
+
+    def recover(self):
+        """Take up what a former run left; return how many there were.
+
+        What was cut for the first time goes to the lanes, so that a new leader soon works. If the process dies of one
+        of them, the next start begins with those that are left, one at a time, and so finds the one it is.
+        """
+        found = [(row, self._opened(row.update_id, row.body)) for row in inbox.left()]
+        left = [(row, update) for row, update in found if update is not None]
+        self._take([update for _row, update in left])  # Telegram may send it again: it did not hear that we have it
+        for row, update in left:
+            if row.attempts == 0:
+                continue
+            if inbox.attempt(row.update_id) > inbox.MAX_ATTEMPTS:
+                self._put_aside(row.update_id, update, "The process ended while this update was handled, three times.")
+            else:
+                self.work((row.update_id, update))
+        fresh = [update for row, update in left if row.attempts == 0]
+        inbox.attempt_all([update["update_id"] for update in fresh])
+        self._enqueue(fresh)
+        if not self._threads:
+            self.lanes.run_waiting()
+        self.forget_finished()
+        return len(left)
+
+    def _put_aside(self, update_id, update, reason):
+        """Have the people concerned told, then take a row out of the way; told last, a crash would keep it a secret."""
+        try:
+            self._set_aside(update, reason)
+        except StorageDown:
+            raise
+        except Exception:  # nothing about an update this odd keeps its row in the way
+            log.exception("nobody could be told that update %s is set aside", update_id)
+        inbox.set_aside(update_id)
+        self._note_handled([update_id])
+
+    def tidy(self, _now=None):
+        """Delete the rows of handled updates, and see that the lanes have the threads they need."""
+        self.lanes.grow()
+        self.forget_finished()
+
+    def forget_finished(self):
+        """Delete the rows of handled updates, many at once."""
+        with self._guard:
+            finished, self._finished = self._finished, []
+        if not finished:
+            return
+        try:
+            inbox.done(finished)
+        except BaseException:  # whatever it was, it goes on up: the rows are there, and are deleted the next time
+            with self._guard:
+                self._finished += finished
+            raise
+        self._note_handled(finished)
+
+    def _note_handled(self, update_ids):
+        with self._guard:
+            self._in_hand.difference_update(update_ids)
+            self._handled.update(dict.fromkeys(update_ids))
+            while len(self._handled) > REMEMBERED:
+                self._handled.popitem(last=False)
+
+    def end(self):
+        """Wait no more for the database or for Telegram: what is not done is left for the next start."""
+        self._ending = True
+
+    def say_goodbye(self):
+        """Tell Telegram what we hold, so that the next copy is not sent it again; a poll under way ends by it."""
+        if self._offset in (None, self._told):
+            return
+        asking = threading.Thread(target=self._confirm, name="goodbye", daemon=True)
+        asking.start()
+        asking.join(GOODBYE_S)
+
+    def _confirm(self):
+        try:
+            offset = self._offset
+            self._sender.call("getUpdates", offset=offset, limit=1, timeout_s=0, wait=False)
+            self._told = offset
+        except (TelegramError, NotSent, UnknownOutcome) as error:
+            log.info("Telegram could not be told what was handled: %s", error)
+
+
+def keep(updates, now):
+    """Write raw updates to the inbox; also what a copy that stands by does with a webhook's posts."""
+    store(update_validation.admit(updates), now)
+
+
+def store(admitted, now):
+    """Write updates from `door.admit` to the inbox, in one transaction."""
+    rows = [(update["update_id"], lane, body) for update, lane, body in admitted]
+    if rows:
+        inbox.store(rows, now)

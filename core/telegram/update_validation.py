@@ -1,0 +1,77 @@
+"""The door: which updates are let in, and in what form they are kept.
+
+An update must say what it is about in numbers both databases can keep: its own id, its chat's, its sender's. One that
+does not is refused before it is a row, so that it is in nobody's way. Texts are cleaned of what a database does not take.
+"""
+
+import json
+import logging
+
+from storage.base.clean import clean
+
+log = logging.getLogger(__name__)
+EXPRESS = 2**60  # added to a person's id (Bot API: at most 52 bits) it is the lane of their pre-checkouts
+MOST = 2**53  # no id is larger (Bot API: at most 52 significant bits)
+
+
+class Unreadable(ValueError):
+    """What came is no update that can be kept and handled."""
+
+
+def admit(updates, refused=lambda: None):
+    """Return what can be kept and handled, each as (update, lane, body); the rest is logged, and `refused()` counts it."""
+    admitted = []
+    for update in updates:
+        try:
+            admitted.append(read(update))
+        except Unreadable as error:
+            log.error("an update was refused at the door: %s", error)
+            refused()
+    return admitted
+
+
+def read(update):
+    """Return (update, lane, body) of a raw update, cleaned; raise Unreadable."""
+    try:
+        body = json.dumps(update, ensure_ascii=False)
+        if "\\u0000" in body or not _is_whole(body):
+            update = clean(update)
+            body = json.dumps(update, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}") from None
+    if not isinstance(update, dict):
+        raise Unreadable(f"{type(update).__name__} instead of an update")
+    id_in(update, "update_id")
+    return update, lane_of(update), body
+
+
+def _is_whole(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def id_in(data, name="id"):
+    """Return the id in an object of Telegram's; raise Unreadable when there is none."""
+    found = data.get(name) if isinstance(data, dict) else None
+    if type(found) is not int or abs(found) > MOST:
+        raise Unreadable(f"{name} is {str(found)[:60]!r}")
+    return found
+
+
+def lane_of(update):
+    """Return the lane of an update: its chat, or its sender; a pre-checkout has a lane beside its sender's."""
+    for kind, about in update.items():
+        if not isinstance(about, dict):
+            continue
+        sender = id_in(about["from"]) if "from" in about else None
+        if kind == "pre_checkout_query":
+            return EXPRESS + id_in(about.get("from"))
+        place = about if "chat" in about else about.get("message")
+        if isinstance(place, dict) and "chat" in place:
+            return id_in(place["chat"])
+        if sender is not None:
+            return sender
+    return 0

@@ -1,0 +1,1 @@
+"""KIE's HTTP API: requests, answers, errors by name, callbacks."""

@@ -1,0 +1,316 @@
+"""Speak to KIE AI over HTTP: create a task, look at it, upload an input, fetch a result.
+
+Every call has timeouts, none repeats itself, and each failure is named by what may
+be done next (`kie.api.errors`). The key goes to the two KIE hosts only, never to a
+file host, into a log or into an error's text. Prompts appear nowhere in the log.
+Base URLs are arguments, so a stub can stand in for the service.
+"""
+
+import json
+import logging
+import mimetypes
+import re
+import shutil
+import ssl
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import PurePath
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests_toolbelt import MultipartEncoder
+from urllib3.exceptions import HTTPError as Urllib3Error
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from kie.api.errors import Expired, KieError, NotPublic, NotSent, Refused, TooLarge, Unknown
+from kie.api.public_addresses import PublicAdapter
+from kie.api.task_response import Record, message_of, parse_record, read_envelope
+
+__all__ = [
+    "Client",
+    "Download",
+    "Expired",
+    "KieError",
+    "NotPublic",
+    "NotSent",
+    "Record",
+    "Refused",
+    "TooLarge",
+    "Unknown",
+    "parse_record",
+]
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 64 * 1024
+MOST_BYTES = 1 << 40  # of a result whose address is only looked at
+UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # an upload of unknown length waits in memory up to here, then on disk
+MOST_ANSWER = 16 * 1024 * 1024  # bytes of an answer of the API; the largest known one has half a megabyte
+# The whole of it: the read timeout alone would let a dripping server hold a thread for ever.
+ANSWER_LIMIT_S, DOWNLOAD_LIMIT_S = 60, 600
+# The CDN of KIE's results answers 403 to Python's default client header.
+USER_AGENT = "Mozilla/5.0 (compatible; kie-client)"
+# HTTP statuses that say no even without KIE's envelope (a gateway in front of it); others leave the outcome open.
+_REFUSING_STATUSES = {400: "other", 401: "key", 403: "key", 404: "other", 405: "other", 413: "file", 415: "other"}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An open download: its type (lower case, without parameters), size if announced, and the bytes."""
+
+    content_type: str
+    size: int | None
+    iter_bytes: Iterator[bytes]
+
+
+class Client:
+    """A thread-safe client with one bounded pool of connections.
+
+    A `requests.Session` is safe to share as long as nothing changes it: the pool under
+    it is made for threads, and cookies, its only moving part, are switched off here.
+    `pool` bounds the open connections to each host; threads beyond it wait for one. Results are fetched from public
+    addresses, from KIE's host and from the hosts of the base addresses `also_from`.
+    """
+
+    def __init__(self, api_url, upload_url, key, *, also_from=(), connect_timeout_s=5, read_timeout_s=30, pool=16):
+        key = key.strip()
+        if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would put a bad header, key and all, into its error
+            raise ValueError("the KIE key must be printable ASCII without spaces")
+        self._api_url, self._upload_url = api_url.rstrip("/"), upload_url.rstrip("/")
+        self._auth = _Bearer(key)
+        self._timeout = (connect_timeout_s, read_timeout_s)
+        self._session = _session(pool)
+        known = [urlsplit(url).hostname for url in (api_url, *also_from)]
+        self._outside = _session(pool, lambda **more: PublicAdapter(known, **more))
+
+    def create(self, model: str, inputs: dict, callback_url: str | None = None) -> str:
+        """Start a task and return its id; raise Refused, NotSent or Unknown.
+
+        Never repeats itself. It also uses a connection of its own: on a kept-alive one
+        that the server is just closing, a request is lost in a way that looks like
+        Unknown, and an unknown outcome costs an operator's time.
+        """
+        body = {"model": model, "input": inputs}
+        if callback_url:
+            body["callBackUrl"] = callback_url
+        with _session(1) as session:
+            envelope = self._call("POST", f"{self._api_url}/api/v1/jobs/createTask", session=session, json=body)
+        data = envelope.get("data")
+        task_id = data.get("taskId") if isinstance(data, dict) else None
+        if not isinstance(task_id, str) or not task_id:
+            raise Unknown("the reply says 200 and names no task", 200)
+        log.info("task %s created for model %s", task_id, model)
+        return task_id
+
+    def record(self, task_id: str) -> Record:
+        """Return how a task stands; raise Refused ("missing" when there is no record), NotSent or Unknown."""
+        url = f"{self._api_url}/api/v1/jobs/recordInfo"
+        response, text = self._send("GET", url, params={"taskId": task_id})
+        _raise_for_status(response.status_code, text)
+        return parse_record(text)
+
+    def server_time(self) -> datetime:
+        """Return the aware time KIE's server names in its answers; raise NotSent or Unknown."""
+        response, _text = self._send("HEAD", self._api_url)
+        try:
+            return parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError) as error:
+            raise Unknown("the reply names no time", response.status_code) from error
+
+    def credits(self) -> Decimal:
+        """Return the credits left in the KIE account, which all users of the key share."""
+        data = self._call("GET", f"{self._api_url}/api/v1/chat/credit").get("data")
+        if isinstance(data, bool) or not isinstance(data, (int, float)):
+            raise Unknown("the reply has no balance", 200)
+        return Decimal(str(data))
+
+    def upload(self, stream: BinaryIO, *, filename: str, mime: str, folder: str = "bot") -> str:
+        """Upload a binary stream as one file and return its public URL (good for about 24 hours).
+
+        The file is streamed, never held in memory whole. KIE gets a random name with the
+        ending of `filename`: equal names overwrite each other there, and people's file
+        names are nobody's business. Raises Refused, NotSent or Unknown; an upload is free, so all may be repeated.
+        """
+        ending = PurePath(filename).suffix.lower()
+        if not re.fullmatch(r"\.\w{1,8}", ending):
+            ending = mimetypes.guess_extension(mime) or ""
+        name = uuid.uuid4().hex + ending
+        with _seekable(stream) as source:
+            form = MultipartEncoder({"uploadPath": folder.strip("/"), "fileName": name, "file": (name, source, mime)})
+            url = f"{self._upload_url}/api/file-stream-upload"
+            envelope = self._call("POST", url, data=form, headers={"Content-Type": form.content_type})
+        data = envelope.get("data")
+        link = data.get("downloadUrl") if isinstance(data, dict) else None
+        if envelope.get("success") is False or not isinstance(link, str) or not link:
+            raise Unknown("the upload's reply has no downloadUrl", 200)
+        return link
+
+    @contextmanager
+    def fetch(self, url: str, max_bytes: int) -> Iterator[Download]:
+        """Open a download of at most `max_bytes`, without the key; redirects are followed.
+
+        Raises NotPublic where it would lead into our own network, Expired for 403, 404 and 410, TooLarge at once or
+        while reading, and another KieError for the rest, a body shorter than announced among them.
+        """
+        with _named_errors():
+            headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+            response = self._outside.get(url, headers=headers, timeout=self._timeout, stream=True)
+        with response:
+            if response.status_code in (403, 404, 410):
+                raise Expired("the file is gone", response.status_code)
+            if response.status_code != 200:
+                raise Unknown("the file host failed", response.status_code)
+            size = _announced_size(response)
+            if size is not None and size > max_bytes:
+                raise TooLarge(f"{size} bytes announced, {max_bytes} allowed")
+            content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            yield Download(content_type, size, _limited(response, max_bytes))
+
+    def serves(self, url: str) -> bool:
+        """Return whether a result's address still works; raise another KieError when that cannot be told."""
+        try:
+            with self.fetch(url, MOST_BYTES):
+                return True
+        except Expired:
+            return False
+
+    def look_up(self, path: str, body: dict | None = None):
+        """Return the data of an answer of the discovery API, or of the price feed when a body is posted."""
+        url = f"{self._api_url}/{path}"
+        return (self._call("GET", url) if body is None else self._call("POST", url, json=body)).get("data")
+
+    def close(self):
+        """Close the idle connections."""
+        self._session.close()
+        self._outside.close()
+
+    def _call(self, method, url, **kwargs) -> dict:
+        """Send a request and return the envelope of a reply that says 200."""
+        response, text = self._send(method, url, **kwargs)
+        _raise_for_status(response.status_code, text)
+        envelope = read_envelope(text)
+        if envelope["code"] != 200:
+            raise Refused(message_of(envelope), envelope["code"])
+        return envelope
+
+    def _send(self, method, url, *, session=None, **kwargs) -> tuple[requests.Response, str]:
+        """Send a request; return the reply and its text, which is UTF-8 whatever a gateway says or leaves out."""
+        with _named_errors():
+            response = (session or self._session).request(
+                method, url, auth=self._auth, timeout=self._timeout, allow_redirects=False, stream=True, **kwargs
+            )
+        with response:
+            try:
+                body = b"".join(_limited(response, MOST_ANSWER, ANSWER_LIMIT_S))
+            except TooLarge as error:
+                raise Unknown(f"no usable reply ({error})", response.status_code) from None
+        return response, body.decode("utf-8", "replace")
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Set the key per request. As `auth=` it also keeps requests from putting a .netrc login in its place."""
+
+    def __init__(self, key):
+        self._key = key
+
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+def _session(pool, kind=HTTPAdapter):
+    """Return a session with a bounded pool, no automatic retries (a repeated POST costs money) and no cookies."""
+    session = requests.Session()
+    adapter = kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+@contextmanager
+def _named_errors():
+    """Turn the errors of requests and urllib3 into NotSent and Unknown, by the name of the error only."""
+    try:
+        yield
+    except (requests.RequestException, Urllib3Error) as error:
+        kind = NotSent if _never_sent(error) else Unknown
+        raise kind(f"no usable reply ({type(error).__name__})") from error
+
+
+def _never_sent(error) -> bool:
+    """Tell whether a request failed before a byte of it could have reached the server.
+
+    A proxy error counts: urllib3 uses it for a tunnel that was never opened. ValueError marks a URL
+    and InvalidJSONError a body (a NaN in it) that requests would not even try.
+    """
+    exceptions = requests.exceptions
+    if isinstance(error, (requests.ConnectTimeout, exceptions.ProxyError, exceptions.InvalidJSONError, ValueError)):
+        return True
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    if isinstance(reason, NewConnectionError):  # refused, unreachable, and (a subclass) an unknown host name
+        return True
+    inner = reason.args[0] if isinstance(reason, Exception) and reason.args else None
+    return isinstance(inner, ssl.SSLCertVerificationError)
+
+
+def _raise_for_status(status, text):
+    """Raise for a reply whose HTTP status alone decides; a 4xx that carries KIE's envelope passes."""
+    if status == 200:
+        return
+    if status == 429:
+        raise Refused("too many requests", 429)
+    if status in _REFUSING_STATUSES:
+        if not _has_code(text):
+            raise Refused(f"HTTP {status} without KIE's envelope", status, _REFUSING_STATUSES[status])
+    else:
+        raise Unknown(f"HTTP {status}", status)
+
+
+def _has_code(text) -> bool:
+    try:
+        envelope = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(envelope, dict) and "code" in envelope
+
+
+def _announced_size(response) -> int | None:
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isdecimal() else None
+
+
+def _limited(response, max_bytes, limit_s=DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
+    """Yield the body as it comes; raise TooLarge beyond `max_bytes`, Unknown when it breaks off or takes too long."""
+    deadline, total = time.monotonic() + limit_s, 0
+    with _named_errors():
+        while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+            total += len(chunk)
+            if total > max_bytes:
+                raise TooLarge(f"more than {max_bytes} bytes")
+            if time.monotonic() > deadline:
+                raise Unknown(f"the transfer took over {limit_s} s")
+            yield chunk
+
+
+@contextmanager
+def _seekable(stream):
+    """Yield the stream, or a temporary copy of one that cannot seek: its length has to be known."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.SpooledTemporaryFile(max_size=UPLOAD_IN_MEMORY_BYTES) as copy:
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        yield copy

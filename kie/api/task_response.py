@@ -1,0 +1,221 @@
+"""Read KIE's answer to "how is this task?" (`recordInfo`), whatever shape it comes in.
+
+One pure function, `parse_record`, turns the body's text into a `Record`. The
+shapes differ by model and month, so it looks for each thing under every name it
+has been seen with. It never fails a job for an oddity: an unknown state counts as
+running, and a body it cannot read raises `Unknown`, which a poller asks again.
+"""
+
+import functools
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from kie.api.errors import Refused, Unknown, failure_reason
+
+log = logging.getLogger(__name__)
+
+_SUCCEEDED = {"success", "succeeded", "completed"}
+_FAILED = {"fail", "failed", "error"}
+_RUNNING = {"waiting", "wait", "queuing", "queueing", "generating"}
+_PLAIN_ID = re.compile(r"[!-~]{1,200}")  # anybody may call back, with anything
+_TERMINAL_CODES = {408, 501}  # as the envelope of a poll they end the task; every other code only delays it
+
+# A live body of September 2026 had `param` and `paramJson` one backslash short, so that JSON stops in the middle.
+# We need neither: cut them out, up to the next key that no model has as an input (so no prompt can pose as it).
+_BROKEN_ECHO = re.compile(
+    r'"param(?:Json)?"\s*:\s*".*?(?=,\s*"(?:resultJson|failCode|failMsg|costTime|completeTime|createTime|updateTime'
+    r'|creditsConsumed|operationType|parentMusicId|successFlag|response|paramJson)"\s*:|\}\s*\}\s*$)',
+    re.S,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One task as KIE sees it: `state` is running, succeeded or failed; `credits` is what KIE took, if it says.
+
+    `facts` is what later tasks and the delivery need to know of a result: "tracks" of music in the order of `urls`
+    ({"id", "title", "seconds"}), and "persona_id".
+    """
+
+    state: str
+    raw_state: str
+    urls: tuple[str, ...] = ()
+    text: str | None = None
+    fail_code: str | None = None
+    fail_msg: str | None = None
+    reason: str | None = None
+    credits: Decimal | None = None
+    facts: dict = field(default_factory=dict)
+
+
+def parse_record(body_text: str) -> Record:
+    """Return the Record in a recordInfo reply.
+
+    Raises Refused for an envelope that says no (`reason` "missing" when KIE has no
+    record yet), and Unknown for a body that cannot be read.
+    """
+    envelope = read_envelope(body_text)
+    code, msg = envelope["code"], message_of(envelope)
+    if code in _TERMINAL_CODES:
+        return _failed(str(code), str(code), msg, credits=None)
+    if code == 404 or (code == 422 and "null" in msg.lower()):
+        raise Refused(msg, code, "missing")
+    if code != 200:
+        raise Refused(msg, code)
+    data = envelope.get("data")
+    if not isinstance(data, dict):
+        raise Refused("the reply has no record", code, "missing")
+    return _record(data)
+
+
+def read_envelope(body_text: str) -> dict:
+    """Return the reply's outer object with an int `code`, or raise Unknown when there is none."""
+    envelope = _loads(body_text)
+    if envelope is None:
+        envelope = _loads(_BROKEN_ECHO.sub('"cut":null', body_text))
+    if not isinstance(envelope, dict):
+        raise Unknown("the reply is not a JSON object")
+    try:
+        return envelope | {"code": int(envelope["code"])}
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise Unknown("the reply has no code") from None
+
+
+def task_of(callback) -> str | None:
+    """Return the task id in the body of a callback, or None; its place differs by product."""
+    data = callback.get("data") if isinstance(callback, dict) else None
+    places = ((data, "taskId"), (data, "task_id"), (callback, "taskId"))
+    found = (place.get(name) for place, name in places if isinstance(place, dict))
+    return next((value for value in found if isinstance(value, str) and _PLAIN_ID.fullmatch(value)), None)
+
+
+def message_of(envelope: dict) -> str:
+    """Return KIE's message; some replies call it `message`."""
+    return str(envelope.get("msg") or envelope.get("message") or "")
+
+
+def _loads(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # broken, or nested beyond reason
+        return None
+
+
+def _record(data: dict) -> Record:
+    raw = str(data.get("state") or "")
+    word = raw.lower()
+    credits = _decimal(data.get("creditsConsumed", data.get("consumeCredits")))
+    if word in _FAILED:
+        code = data.get("failCode")
+        return _failed(raw, None if code is None else str(code), str(data.get("failMsg") or ""), credits)
+    if word in _SUCCEEDED:
+        result = _result(data)
+        facts = _facts(result)
+        return Record("succeeded", raw, urls=tuple(_urls(result)), text=_text(result), credits=credits, facts=facts)
+    if word not in _RUNNING:
+        _report_unknown_state(raw)
+    return Record("running", raw, credits=credits)
+
+
+def _failed(raw, code, msg, credits):
+    reason = failure_reason(code, msg)
+    return Record("failed", raw, fail_code=code, fail_msg=msg or None, reason=reason, credits=credits)
+
+
+@functools.lru_cache(maxsize=64)  # so that each unknown state is reported once, not at every poll
+def _report_unknown_state(raw):
+    log.warning("unknown task state %r, taken as still running", raw[:40])
+
+
+def _decimal(value) -> Decimal | None:
+    """Return a credit figure as Decimal, or None when there is none."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _result(data: dict):
+    """Return the result object: `response` when filled, else `resultJson`, as an object or as JSON text."""
+    found = (data.get("response"), data.get("resultJson"))
+    read = (_loads(value) if isinstance(value, str) else value for value in found)
+    return next((value for value in read if value), {})
+
+
+def _urls(result) -> list[str]:
+    """Return the result's links: resultUrls, else the audio of each track, else any link that stands in it."""
+    if not isinstance(result, dict):
+        return list(_links(result))
+    for name in ("resultUrls", "result_urls", "resultUrl"):
+        if name in result:
+            value = result[name]
+            listed = _loads(value) if isinstance(value, str) and value.startswith("[") else value
+            return list(_links(listed))
+    if tracks := _tracks(result):
+        return list(_links([_audio_of(track) for track in tracks]))
+    if "resultObject" in result:
+        made = result["resultObject"]
+        return list(_links(made.get("mask_urls") or made.get("maskUrls"))) if isinstance(made, dict) else []
+    return list(_links(result))
+
+
+def _tracks(result):
+    tracks = result.get("data") or result.get("sunoData")
+    return tracks if isinstance(tracks, list) else []
+
+
+def _audio_of(track):
+    return track.get("audio_url") or track.get("audioUrl") if isinstance(track, dict) else None
+
+
+def _facts(result) -> dict:
+    """Return the ids and titles of tracks, and the id of a persona (docs.kie.ai, suno-api/generate-persona)."""
+    if not isinstance(result, dict):
+        return {}
+    heard = [track for track in _tracks(result) if _audio_of(track)]
+    tracks = [{"id": track.get("id"), "title": track.get("title"), "seconds": track.get("duration")} for track in heard]
+    persona = _persona(result)
+    return ({"tracks": tracks} if tracks else {}) | ({"persona_id": persona} if persona else {})
+
+
+def _persona(result):
+    made = result.get("resultObject")
+    places = [place for place in (made, result.get("data"), result) if isinstance(place, dict)]
+    return next((place[name] for place in places for name in ("personaId", "persona_id") if place.get(name)), None)
+
+
+def _links(value) -> Iterator[str]:
+    """Yield each http(s) link in a value, depth first."""
+    if isinstance(value, str):
+        if re.match(r"https?://\S+$", value):
+            yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _links(item)
+
+
+def _text(result) -> str | None:
+    """Return what a text model made: the lyrics or transcript in `resultObject`, else that object as readable JSON."""
+    made = result.get("resultObject") if isinstance(result, dict) else None
+    if isinstance(made, str):
+        return made or None
+    if not made:
+        return None
+    if isinstance(made, dict):
+        if isinstance(made.get("text"), str):
+            return made["text"]
+        if _urls(result):
+            return None
+        if _persona(result):
+            return "\n".join(str(made[name]) for name in ("name", "description") if made.get(name)) or _persona(result)
+        lyrics = made.get("lyricsData") or made.get("lyrics_data")
+        if isinstance(lyrics, list):
+            return "\n\n".join(str(item["text"]) for item in lyrics if isinstance(item, dict) and item.get("text"))
+    return json.dumps(made, ensure_ascii=False, indent=2)

@@ -1,0 +1,1 @@
+"""What can be ordered: models with their inputs and prices, read from data."""

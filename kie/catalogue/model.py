@@ -1,0 +1,606 @@
+"""The catalogue: what can be ordered, read once from data/models.json and never changed.
+
+An entry is offered only when it is complete: a valid schema, a price for every combination of the
+inputs that move it, an output kind, a deadline, and a card with words in both languages. What is not
+is listed in `Catalog.rejected` with its reason. docs/models.md describes the file for operators.
+"""
+
+import json
+import os
+import re
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from types import MappingProxyType
+
+from kie.catalogue import pricing
+from kie.catalogue.inputs import FIELDS, KINDS, MEDIA, TESTS, Input, InputError, holds, present, put, sent_fields
+from kie.catalogue.pricing import Billing, NoPrice, Price
+
+__all__ = ["Card", "Catalog", "CatalogError", "Input", "InputError", "Model", "NoPrice"]
+
+LANGUAGES = ("en", "ru")
+OUTPUTS = ("image", "video", "audio", "text")
+CODE = re.compile(r"[a-z0-9-]{1,16}")
+PATH = re.compile(r"[A-Za-z_]+(\.(\d|\*)\.[A-Za-z_]+)?")
+NAMES_IN_QUANTITY = re.compile(r"(?:input|media_seconds|chars):([\w,]+)")
+
+# The rows of the main menu and the generation types in each. A model that needs an earlier result is
+# a tool: one cannot start with it.
+MENU = {
+    "picture": ("text-to-image",),
+    "edit": (
+        "image-to-image",
+        "image-edit",
+        "image-upscale",
+        "background-removal",
+        "image-layering",
+        "image-segmentation",
+    ),
+    "video": (
+        "text-to-video",
+        "image-to-video",
+        "reference-to-video",
+        "video-to-video",
+        "video-edit",
+        "motion-transfer",
+        "lip-sync",
+    ),
+    "music": ("text-to-music", "music-edit", "sound-effects", "lyrics"),
+    "voice": ("text-to-speech", "audio-isolation", "speech-to-text"),
+    "tools": (
+        "video-upscale",
+        "video-extend",
+        "watermark-removal",
+        "stem-separation",
+        "audio-convert",
+        "music-video",
+        "voice-persona",
+    ),
+}
+TYPES = {kind: menu for menu, kinds in MENU.items() for kind in kinds}
+# What is done with a text or a file of each kind, the most wanted first.
+WORKS = {
+    "text": ("text-to-image", "text-to-video", "text-to-music", "text-to-speech", "sound-effects", "lyrics"),
+    "image": (
+        "image-edit",
+        "image-upscale",
+        "image-to-video",
+        "background-removal",
+        "image-to-image",
+        "lip-sync",
+        "reference-to-video",
+        "motion-transfer",
+        "image-layering",
+        "image-segmentation",
+    ),
+    "video": (
+        "video-upscale",
+        "video-edit",
+        "video-extend",
+        "video-to-video",
+        "motion-transfer",
+        "lip-sync",
+        "watermark-removal",
+    ),
+    "audio": (
+        "audio-isolation",
+        "lip-sync",
+        "music-edit",
+        "stem-separation",
+        "music-video",
+        "audio-convert",
+        "voice-persona",
+        "speech-to-text",
+    ),
+}
+REFERENCE = "reference-to-video"
+FROM_TEXT = ("sound-effects", "lyrics")
+# What a model of text alone does when its form takes a file all the same, such as a first frame.
+FROM_FILE = {
+    ("image", "text-to-image"): "image-to-image",
+    ("image", "text-to-video"): "image-to-video",
+    ("video", "text-to-video"): "video-to-video",
+    ("audio", "text-to-video"): "lip-sync",
+}
+CONSTRAINTS = ("any_of", "not_together", "needs", "excluded", "required_when", "spans")
+MODEL_FIELDS = {
+    "id",
+    "code",
+    "card",
+    "variant",
+    "type",
+    "mode_title",
+    "modes",
+    "output",
+    "usual_s",
+    "deadline_s",
+    "inputs",
+    "constraints",
+    "price",
+    "billing",
+    "needs_callback",
+    "source",
+    "as_of",
+    "left_out",
+    "unlisted",
+}
+
+
+class CatalogError(Exception):
+    """An entry that cannot be offered; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One thing that can be ordered. Values are what kie/catalogue/inputs.py describes, by input name.
+
+    `title` is a proper name, such as Kling 2.6; `mode_title` the text key of what it does, such as mode.text-to-video.
+    """
+
+    id: str
+    code: str
+    card: str
+    title: str
+    type: str
+    mode_title: str
+    modes: tuple
+    output: str
+    usual_s: int
+    deadline_s: int
+    inputs: tuple
+    prices: tuple
+    billing: Billing
+    constraints: dict
+    needs_callback: bool = False
+    source: str = ""
+    as_of: str = ""
+    by_name: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def quantity(self):
+        """Return the words that say how many units are charged."""
+        return self.billing.quantity
+
+    @property
+    def menus(self):
+        """Return the rows of the main menu it belongs to."""
+        if any(spec.kind == "task" and spec.required for spec in self.inputs):
+            return ("tools",)
+        return tuple(dict.fromkeys(TYPES[mode] for mode in self.modes))
+
+    def input(self, name):
+        """Return the input called `name`; KeyError when there is none."""
+        return self.by_name[name]
+
+    @property
+    def main_inputs(self):
+        """Return the inputs that the card shows at once."""
+        return tuple(spec for spec in self.inputs if spec.shown == "main")
+
+    @property
+    def more_inputs(self):
+        """Return the inputs behind "More settings"."""
+        return tuple(spec for spec in self.inputs if spec.shown == "more")
+
+    def defaults(self):
+        """Return the values that a new form starts with."""
+        return {spec.name: spec.default for spec in self.inputs if spec.shown != "hidden" and spec.default is not None}
+
+    def effective(self, values):
+        """Return what would be sent for `values`: with defaults and fixed values, without what does not apply."""
+        full = {spec.name: spec.send if spec.shown == "hidden" else spec.default for spec in self.inputs}
+        full |= {
+            name: value
+            for name, value in values.items()
+            if present(value) and name in full and self.by_name[name].shown != "hidden"
+        }
+        for spec in self.inputs:
+            if spec.when and not holds(spec.when, full):
+                full[spec.name] = None
+        return {name: value for name, value in full.items() if value is not None}
+
+    @property
+    def main_text(self):
+        """Return the input a plain text is for: the first text of the card, or None."""
+        return next((spec for spec in self.main_inputs if spec.type == "string"), None)
+
+    def input_for(self, kind):
+        """Return the first input that takes files of a kind (image, video, audio), or None."""
+        return next((spec for spec in self.inputs if spec.kind == kind and spec.shown != "hidden"), None)
+
+    def takes(self, kind):
+        """Return whether a text or a file of this kind, with nothing else from before, can be made into something."""
+        if any(spec.kind == "task" and spec.required for spec in self.inputs):
+            return False
+        return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
+
+    def works(self, kind):
+        """Return which of its modes are about a text, or about a file of this kind; one of them where none is."""
+        from_text = tuple(mode for mode in self.modes if mode.startswith("text-to-") or mode in FROM_TEXT)
+        if kind == "text":
+            return from_text
+        from_file = tuple(mode for mode in self.modes if mode not in from_text)
+        if about := tuple(mode for mode in from_file if mode in WORKS[kind]):
+            return about
+        if from_file:  # it takes the file beside something else, such as a track beside a photo
+            return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
+        return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
+
+    def asks_for(self, values):
+        """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
+        told = ("text", "number", *MEDIA)
+        missing = [name for name in self.missing(values) if self.by_name[name].kind in told]
+        return missing[0] if missing else (self.main_text.name if self.main_text else None)
+
+    def applies(self, name, values):
+        """Return whether the input means anything with these values: a form asks for it only then."""
+        spec = self.by_name[name]
+        return not spec.when or holds(spec.when, self.effective(values))
+
+    def missing(self, values):
+        """Return the names of the inputs still required; of alternatives, the first one's."""
+        full = self.effective(values)
+        names = [
+            spec.name
+            for spec in self.inputs
+            if spec.required and not present(full.get(spec.name)) and (not spec.when or holds(spec.when, full))
+        ]
+        for rule in self.alternatives(full):
+            left = [[name for name in group if not present(full.get(name))] for group in rule]
+            if all(left):
+                names += [name for name in left[0] if name not in names]
+        return names
+
+    def alternatives(self, full):
+        """Yield the lists of field groups of which one must be complete; `full` comes from `effective`."""
+        if "any_of" in self.constraints:
+            yield self.constraints["any_of"]
+        for rule in self.constraints.get("required_when", ()):
+            if holds(rule["when"], full):
+                yield rule["any_of"]
+
+    def excluded(self, full):
+        """Return the names in a combination that KIE refuses, or an empty tuple; `full` comes from `effective`."""
+        for rule in self.constraints.get("excluded", ()):
+            if holds(rule, full):
+                return tuple(rule)
+        return ()
+
+    def check(self, values):
+        """Return `values` parsed, or raise InputError with the first thing that is wrong."""
+        for name in values:
+            if name not in self.by_name or self.by_name[name].shown == "hidden":
+                raise InputError("unknown_input", name=name)
+        given = {name: value for name, value in values.items() if present(value) and self.applies(name, values)}
+        parsed = {name: self.by_name[name].parse(value) for name, value in given.items()}
+        if names := self.missing(parsed):
+            raise InputError("missing", name=names[0], names=tuple(names))
+        self._check_together(self.effective(parsed))
+        return parsed
+
+    def _check_together(self, full):
+        for one, other in self.constraints.get("not_together", ()):
+            clash = [next((name for name in group if present(full.get(name))), None) for group in (one, other)]
+            if all(clash):
+                raise InputError("not_together", name=clash[0], names=tuple(clash))
+        for name, needed in self.constraints.get("needs", {}).items():
+            if present(full.get(name)) and not present(full.get(needed)):
+                raise InputError("needs", name=name, needs=needed)
+        if names := self.excluded(full):
+            raise InputError("not_together", name=names[0], names=names)
+        for rule in self.constraints.get("spans", ()):
+            self._check_span(rule, full)
+
+    def _check_span(self, rule, full):
+        """Check the seconds from one number to another, such as the two ends of a section."""
+        start, end = full.get(rule["from"]), full.get(rule["to"])
+        if start is None or end is None:
+            return
+        if end - start < rule["min"]:
+            raise InputError("lasts_too_short", name=rule["to"], limit=rule["min"], found=end - start)
+        if end - start > rule["max"]:
+            raise InputError("lasts_too_long", name=rule["to"], limit=rule["max"], found=end - start)
+
+    def build(self, values, url_of):
+        """Return the dict for KIE's `input`; `url_of(file)` gives the public URL of each file.
+
+        Raises InputError when `values` are not complete and valid.
+        """
+        full, built = self.effective(self.check(values)), {}
+        for spec in self.inputs:
+            if spec.name in full:
+                for path, value in sent_fields(spec, full[spec.name], url_of):
+                    put(built, path, value, spec.each)
+        return built
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Card:
+    """One product in the menus, with one line about it in each language and its models in order."""
+
+    id: str
+    title: str
+    abouts: dict
+    models: tuple
+    aliases: tuple = ()
+
+    def about(self, language):
+        """Return the line in `language`, in English for a language we do not have."""
+        return self.abouts.get(language, self.abouts["en"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalog:
+    """Everything on offer. Build it with `Catalog.load`; it is read-only and safe to share between threads.
+
+    `known` holds the models that are complete but not sold now as well: orders of them that are running go on.
+    """
+
+    models: MappingProxyType
+    cards: MappingProxyType
+    rejected: tuple
+    credit_usd: Decimal
+    as_of: str
+    codes: MappingProxyType
+    known: MappingProxyType
+
+    @classmethod
+    def load(cls, path):
+        """Return the catalogue in the JSON file `path`; raise CatalogError when the file itself is unreadable."""
+        try:
+            return _loaded(cls, path, os.stat(path).st_mtime_ns)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CatalogError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_data(cls, data):
+        """Return the catalogue of the parsed file, complete entries only."""
+        words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
+        models, codes, rejected = {}, {}, []
+        for raw in data["models"]:
+            try:
+                model = _read_model(raw, words, lists)
+                _need(model.id not in models and model.code not in codes, "id or code is used twice")
+            except CatalogError as reason:
+                rejected.append((_name(raw), str(reason)))
+                continue
+            except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+                rejected.append((_name(raw), f"malformed: {error!r}"))  # one bad entry must not take the rest off sale
+                continue
+            models[model.id] = codes[model.code] = model
+        cards = {name: _card(card, models) for name, card in words.items()}
+        return cls(
+            models=MappingProxyType(models),
+            codes=MappingProxyType(codes),
+            rejected=tuple(rejected),
+            cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+            credit_usd=Decimal(data["credit_usd"]),
+            as_of=data["as_of"],
+            known=MappingProxyType(models),
+        )
+
+    def without(self, ids):
+        """Return this catalogue with some models taken off sale; they stay `known`."""
+        models = {name: model for name, model in self.models.items() if name not in ids}
+        cards = {
+            card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
+            for card in self.cards.values()
+        }
+        return replace(
+            self,
+            models=MappingProxyType(models),
+            codes=MappingProxyType({model.code: model for model in models.values()}),
+            cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+        )
+
+    def by_code(self, code):
+        """Return the model with this button code, or None."""
+        return self.codes.get(code)
+
+    def types(self):
+        """Return [(menu, cards)] in the order of the main menu: picture, edit, video, music, voice, tools."""
+        return [(menu, cards) for menu in MENU if (cards := self.cards_of(menu))]
+
+    def cards_of(self, menu):
+        """Return the cards with at least one model in this row of the main menu."""
+        return tuple(card for card in self.cards.values() if any(menu in model.menus for model in card.models))
+
+    def of_type(self, *types):
+        """Return the models that do one of these generation types, such as image-upscale, in the file's order."""
+        return tuple(model for model in self.models.values() if set(types) & set(model.modes))
+
+    def fed_by(self, result):
+        """Return (model, input) for each model that takes this earlier result (see kie/catalogue/inputs.py)."""
+        return tuple(
+            (model, spec)
+            for model in self.models.values()
+            for spec in model.inputs
+            if spec.kind == "task" and spec.usable(result)
+        )
+
+    def works_with(self, kind, result=None):
+        """Return {generation type: [models]} of what can be made of a text, image, video or audio.
+
+        With `result` (see kie/catalogue/inputs.py) also of what takes that earlier result itself. A model that can start from
+        nothing as well stands under what it does with a file: image-to-video, not text-to-video.
+        """
+        fed, found = {model.id for model, _spec in self.fed_by(result or {})}, {}
+        for model in self.models.values():
+            if model.id in fed or model.takes(kind):
+                for mode in model.works(kind) or model.modes:
+                    found.setdefault(mode, []).append(model)
+        order = [*WORKS[kind], *TYPES]
+        return {mode: tuple(found[mode]) for mode in sorted(found, key=order.index)}
+
+
+def _name(raw):
+    return str(raw.get("id")) if isinstance(raw, dict) else repr(raw)
+
+
+@lru_cache(maxsize=2)
+def _loaded(kind, path, _changed_at):
+    """Read and check a file once for as long as it stays as it is: the gate walks every price."""
+    with open(path, encoding="utf-8") as file:
+        return kind.from_data(json.load(file))
+
+
+def _card(raw, models):
+    mine = tuple(model for model in models.values() if model.card == raw["id"])
+    return Card(raw["id"], raw["title"], dict(raw["about"]), mine, tuple(raw.get("aliases", ())))
+
+
+def _read_model(raw, cards, lists):
+    """Return the Model of one entry, or raise CatalogError: the gate."""
+    _need(set(raw) <= MODEL_FIELDS, f"unknown field {sorted(set(raw) - MODEL_FIELDS)}")
+    for name in ("id", "code", "card", "type", "output", "usual_s", "deadline_s", "inputs", "price", "source", "as_of"):
+        _need(raw.get(name) not in (None, "", []), f"{name} is missing")
+    _need(CODE.fullmatch(raw["code"]), f"code {raw['code']!r} does not fit [a-z0-9-]{{1,16}}")
+    _need(raw["output"] in OUTPUTS, f"output {raw['output']!r} is not one of {OUTPUTS}")
+    modes = tuple(raw.get("modes") or [raw["type"]])
+    for mode in (raw["type"], *modes):
+        _need(mode in TYPES, f"type {mode!r} is not known")
+    _need(0 < raw["usual_s"] <= raw["deadline_s"], "deadline_s must be at least usual_s, and both above 0")
+    card = cards.get(raw["card"])
+    _need(card, f"card {raw['card']!r} is not in cards")
+    for language in LANGUAGES:
+        _need(
+            card.get("title") and card.get("about", {}).get(language), f"card {card['id']} has no words in {language}"
+        )
+    model = _assemble(raw, card, modes, lists)
+    _check_names(model)
+    _check_prices(model)
+    return model
+
+
+def _assemble(raw, card, modes, lists):
+    prices = tuple(_read_price(row, place) for place, row in enumerate(raw["price"], start=1))
+    billing = _read_billing(raw.get("billing", {}))
+    drivers = _drivers(prices, billing)
+    inputs = [_read_input(entry, drivers, lists) for entry in raw["inputs"]]
+    names = [spec.name for spec in inputs]
+    _need(len(names) == len(set(names)), "two inputs have the same name")
+    title = f"{card['title']} {raw.get('variant', '')}".strip()
+    return Model(
+        id=raw["id"],
+        code=raw["code"],
+        card=raw["card"],
+        title=title,
+        type=raw["type"],
+        modes=modes,
+        mode_title=f"mode.{raw.get('mode_title', raw['type'])}",
+        output=raw["output"],
+        usual_s=raw["usual_s"],
+        deadline_s=raw["deadline_s"],
+        inputs=tuple(inputs),
+        prices=prices,
+        billing=billing,
+        constraints=raw.get("constraints", {}),
+        source=raw["source"],
+        needs_callback=raw.get("needs_callback", False),
+        as_of=raw["as_of"],
+        by_name=dict(zip(names, inputs, strict=True)),
+    )
+
+
+def _read_input(raw, drivers, lists):
+    name, names = raw.get("name"), lists.get(raw.get("list"), {})
+    where = f"input {name!r}"
+    _need(name and raw.get("type") in KINDS, f"{where}: name or type is missing or unknown")
+    _need(set(raw) <= FIELDS, f"{where}: unknown field {sorted(set(raw) - FIELDS)}")
+    _need(raw.get("shown", "more") in ("main", "more", "hidden"), f"{where}: shown is main, more or hidden")
+    _need((raw.get("shown") == "hidden") == ("send" in raw), f"{where}: send is for hidden inputs, and they need it")
+    _need(raw["type"] != "enum" or raw.get("enum") or names, f"{where}: enum is empty")
+    _need(raw["type"] != "json" or "send" in raw, f"{where}: the chat cannot ask for json")
+    _need(raw["type"] != "task" or raw.get("from"), f"{where}: from is empty")
+    _need(PATH.fullmatch(raw.get("into", name)), f"{where}: into is not a path")
+    plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list", "left_out")}
+    spec = Input(
+        **{"label": name, **plain},
+        enum=tuple(raw.get("enum", names)),
+        accept=tuple(raw.get("accept", ())),
+        choice_names=names,
+        sources=tuple(raw.get("from", ())),
+        drives_price=name in drivers or (raw["type"] == "task" and "$source_resolution" in drivers),
+    )
+    if spec.default is not None:
+        try:
+            spec.parse(spec.default)
+        except InputError as error:
+            raise CatalogError(f"{where}: default {spec.default!r} is not valid: {error.key}") from error
+    return spec
+
+
+def _read_price(raw, place):
+    try:
+        price = Price(
+            when=raw["when"],
+            credits=Decimal(raw["credits"]),
+            per=raw.get("per", ""),
+            each=tuple(raw.get("each", ())),
+            after=raw.get("after", 0),
+        )
+    except (KeyError, TypeError, InvalidOperation) as error:
+        raise CatalogError(f"price {place}: {error!r}") from error
+    _need(isinstance(raw["credits"], str), f'price {place}: credits must be text, such as "4.5"')
+    _need(price.credits.is_finite() and price.credits >= 0, f"price {place}: credits {raw['credits']} below 0")
+    return price
+
+
+def _read_billing(raw):
+    try:
+        lists = {key: tuple(value) for key, value in raw.items() if key in ("add_media_seconds", "at_least")}
+        plain = {key: value for key, value in raw.items() if key not in (*lists, "at_most")}
+        return Billing(**plain, **lists, at_most=Decimal(raw["at_most"]) if "at_most" in raw else None)
+    except (TypeError, InvalidOperation) as error:
+        raise CatalogError(f"billing: {error}") from error
+
+
+def _drivers(prices, billing):
+    """Return the names of the inputs, and $-facts, that move the price."""
+    names = {name for row in prices for name in (*row.when, *row.each)}
+    words = (billing.quantity, *billing.at_least, *billing.instead.values())
+    names |= {name for word in words for found in NAMES_IN_QUANTITY.findall(word) for name in found.split(",")}
+    names |= {*billing.add_media_seconds, *billing.megapixels, billing.megapixels_of}
+    names |= {name for bound in billing.meter.values() for name in bound["of"]}
+    return names | ({"upscale_factor", "image_url"} if "$output_size" in names else set())
+
+
+def _check_names(model):
+    """Refuse rules, rows and conditions that name an input the model does not have."""
+    rules, used = model.constraints, set()
+    _need(set(rules) <= set(CONSTRAINTS), f"constraints: unknown {sorted(set(rules) - set(CONSTRAINTS))}")
+    conditions = [*rules.get("excluded", ()), *(rule["when"] for rule in rules.get("required_when", ()))]
+    conditions += [*(spec.when for spec in model.inputs), *(row.when for row in model.prices)]
+    groups = [*rules.get("any_of", ()), *(group for pair in rules.get("not_together", ()) for group in pair)]
+    groups += [group for rule in rules.get("required_when", ()) for group in rule["any_of"]]
+    for part in (*conditions, *groups):
+        used |= set(part)
+    used |= {rule[end] for rule in rules.get("spans", ()) for end in ("from", "to")}
+    used |= {name for pair in rules.get("needs", {}).items() for name in pair} | _drivers(model.prices, model.billing)
+    strange = {name for name in used if name and not name.startswith("$")} - set(model.by_name)
+    _need(not strange, f"price, billing or constraints name inputs that are not there: {sorted(strange)}")
+    for test in (test for part in conditions for test in part.values() if isinstance(test, dict)):
+        _need(len(test) == 1 and set(test) <= set(TESTS), f"condition {test} is not known")
+
+
+def _check_prices(model):
+    """Refuse a model with a combination of inputs that has no price."""
+    facts = (
+        {name for row in model.prices for name in row.when if name.startswith("$")} - set(pricing.FACTS) - {"$meter"}
+    )
+    _need(not facts, f"price: unknown fact {sorted(facts)}")
+    count = 0
+    for values in pricing.combinations(model):
+        count += 1
+        try:
+            pricing.credits(model, values)
+        except (NoPrice, KeyError, ArithmeticError, TypeError) as error:
+            shown = {name: value for name, value in values.items() if model.by_name[name].kind not in (*MEDIA, "text")}
+            raise CatalogError(f"no price for {shown}: {error}") from error
+    _need(count, "price: no combination of inputs is possible")
+
+
+def _need(condition, reason):
+    if not condition:
+        raise CatalogError(reason)

@@ -1,0 +1,357 @@
+"""What a task costs in KIE credits, and what the user pays for it.
+
+`credits` is exact where KIE charges by what is ordered. Where KIE charges by what comes out (tokens,
+layers, megapixels, a length it decides itself) it is the most the task can cost: the quote is then
+shown as "up to" and settled on what KIE reports. Where a fact is missing and no bound is published,
+there is no price: NoPrice names the fact. All money here is Decimal or whole minor units, no floats.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_UP, Decimal
+from functools import lru_cache
+
+from kie.catalogue.inputs import MEDIA, InputError, files_of, holds, present
+
+SIZES = (("up to 2K", 2048), ("up to 4K", 4096), ("up to 8K", 8192))  # longer side of an upscaled picture, pixels
+OPERATORS = re.compile(r"([*/])")
+
+
+class NoPrice(Exception):
+    """No price can be named; `fact` says what is missing, empty when KIE sells no such combination."""
+
+    def __init__(self, model_id, fact=""):
+        super().__init__(f"{model_id}: " + (f"unknown {fact}" if fact else "no price for these inputs"))
+        self.fact = fact
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One row: `credits` for each unit `per` where `when` holds; with `each` it is added for every input file."""
+
+    when: dict
+    credits: Decimal
+    per: str = ""
+    each: tuple = ()
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """How many units are charged; docs/models.md explains the words of `quantity`."""
+
+    quantity: str = "1"
+    add_media_seconds: tuple = ()
+    at_least: tuple = ()
+    instead: dict = field(default_factory=dict)
+    at_most: Decimal | None = None
+    megapixels: dict = field(default_factory=dict)
+    megapixels_of: str = ""
+    meter: dict = field(default_factory=dict)
+    metered: bool | dict = False
+
+
+def credits(model, values):
+    """Return what the task costs in KIE credits, at most; raise NoPrice when that cannot be said."""
+    full = model.effective(values)
+    _refuse_strange(model, full)
+    if model.excluded(full):
+        raise NoPrice(model.id)
+    if model.billing.meter:
+        return _metered(model, full)
+    return _row(model, full).credits * quantity(model, full) + _extras(model, full)
+
+
+def rate(model, values):
+    """Return (credits, unit) of the row that applies, such as (8, "second"), for "8 a second" before a clip is there.
+
+    Raise NoPrice where no row applies, or tokens are counted, which say nothing to anybody.
+    """
+    if model.billing.meter:
+        raise NoPrice(model.id)
+    row = _row(model, model.effective(values))
+    return row.credits, row.per
+
+
+def quantity(model, values):
+    """Return how many units are charged for `values` (complete with defaults); raise NoPrice when unknown."""
+    billing = model.billing
+    amount = _evaluate(model, billing.quantity, values)
+    others = [term for term in billing.at_least if present(values.get(term.partition(":")[2]))]
+    amount = max([amount, *(_evaluate(model, term, values) for term in others)])
+    amount += sum(_seconds(model, name, values) for name in billing.add_media_seconds)
+    if amount <= 0:
+        raise NoPrice(model.id)
+    return amount
+
+
+def price(credits, *, usd_rate, markup, credit_usd):
+    """Return the user's price in whole minor units of the balance currency.
+
+    It is cost × markup rounded up to one minor unit, so never below it, and 0 only when credits are 0.
+    `usd_rate` is the price of one US dollar in the currency, `credit_usd` of one credit in dollars.
+    """
+    exact = cost(credits, usd_rate=usd_rate, credit_usd=credit_usd) * markup
+    return int(exact.to_integral_value(ROUND_CEILING))
+
+
+def cost(credits, *, usd_rate, credit_usd):
+    """Return what KIE takes from us, in minor units of the balance currency, unrounded."""
+    return credits * credit_usd * usd_rate * 100
+
+
+def options(model, values, name):
+    """Return [(choice, credits)] for an input, leaving out what cannot be had with the other values.
+
+    Credits are None while a fact, such as the length of a clip, is not known yet. Numbers are listed
+    when they are few (see `steps`); for other inputs the list is empty.
+    """
+    found = []
+    for choice in steps(model.input(name)):
+        try:
+            found.append((choice, credits(model, {**values, name: choice})))
+        except NoPrice as missing:
+            if missing.fact:
+                found.append((choice, None))
+    return found
+
+
+def steps(spec):
+    """Return every value of a choice, a switch, or a whole number with at most 60 values; else nothing."""
+    if spec.kind == "choice":
+        return list(spec.enum)
+    if spec.kind == "switch":
+        return [False, True]
+    if spec.type == "integer" and spec.min is not None and spec.max is not None:
+        least, most, step = int(spec.min), int(spec.max), int(spec.step or 1)
+        return list(range(least, most + 1, step)) if most - least < 60 * step else []  # a seed's range has no `len`
+    return []
+
+
+@lru_cache(maxsize=1024)
+def cheapest(model):
+    """Return the lowest price of the model in credits: the "from" price of menus."""
+    return min(credits(model, values) for values in combinations(model))
+
+
+def is_upper_bound(model, values=None):
+    """Return whether `credits` is the most it can cost, and the true cost is known only afterwards.
+
+    Without `values`: whether KIE meters this model at all. With them it is also true while a length or
+    a size is not known, and the published limit stands for it.
+    """
+    metered = model.billing.metered
+    if values is None or metered is True:
+        return bool(metered)
+    full = model.effective(values)
+    unknown = None in _facts(model, full).values() or any(
+        not file.get("seconds") for name in _timed(model.billing) for file in files_of(full.get(name))
+    )
+    return unknown or (bool(metered) and holds(metered, full))
+
+
+@lru_cache(maxsize=1024)
+def timed(model):
+    """Return the names of the inputs whose lengths move the price, or decide what is sold at all."""
+    rules = [row.when for row in model.prices] + list(model.constraints.get("excluded", ()))
+    asked = {
+        name for rule in rules for name, wanted in rule.items() if isinstance(wanted, dict) and "seconds_over" in wanted
+    }
+    return tuple(sorted(_timed(model.billing) | asked))
+
+
+def _timed(billing):
+    """Return the names of the inputs whose seconds are charged."""
+    words = (billing.quantity, *billing.at_least, *billing.instead.values())
+    return {name for word in words for name in re.findall(r"media_seconds:(\w+)", word)} | set(
+        billing.add_media_seconds
+    )
+
+
+def combinations(model):
+    """Yield a set of values for every combination of the inputs that move the price.
+
+    Where an input is endless (length of a text, seconds of a clip) its smallest and largest sizes stand
+    for it. Combinations that the model refuses are left out.
+    """
+    drivers = [spec for spec in model.inputs if spec.drives_price and spec.shown != "hidden"]
+    names = {spec.name for spec in drivers}
+    ranges = [_samples(model, spec) for spec in drivers]
+    for picked in itertools.product(*ranges):
+        values = {spec.name: value for spec, value in zip(drivers, picked, strict=True) if value is not None}
+        full = model.effective(values)
+        # Of alternatives that all move the price one must be there; others can be answered without moving it.
+        lacking = any(
+            all(set(group) <= names for group in rule) and not any(set(group) <= set(values) for group in rule)
+            for rule in model.alternatives(full)
+        )
+        if not lacking and not model.excluded(full):
+            yield values
+
+
+def _samples(model, spec):
+    """Return the values of one input that `combinations` walks; None stands for "not given"."""
+    if spec.kind in MEDIA:
+        found = _media_samples(spec)
+    elif spec.kind == "task":
+        known = [row.when["$source_resolution"] for row in model.prices if "$source_resolution" in row.when]
+        found = [_earlier(spec, resolution) for resolution in [*dict.fromkeys(known), None]]
+    elif spec.kind == "text":
+        found = [
+            "x" * length
+            for length in sorted({max(spec.min_length, 1), 1000, 1001, spec.max_length or 5000})
+            if length <= (spec.max_length or length)
+        ]
+    else:
+        found = steps(spec)
+    return found if spec.required or present(spec.default) else [None, *found]
+
+
+def _media_samples(spec):
+    file = {"file_id": "sample", "kind": spec.kind, "width": 1000, "height": 1000}
+    counts = sorted({max(spec.min_items, 1), spec.max_items or 1}) if spec.many else [1]
+    lengths = sorted({spec.min_seconds or 1, spec.max_seconds or 15})
+    if spec.total_seconds:
+        lengths = [length for length in lengths if length * max(counts) <= spec.total_seconds] or lengths[:1]
+        counts = [count for count in counts if lengths[0] * count <= spec.total_seconds]
+    clips = [{**file, "seconds": length} for length in lengths] if spec.kind != "image" else [file]
+    return [[clip] * count if spec.many else clip for clip in clips for count in counts]
+
+
+def _earlier(spec, resolution):
+    facts = dict.fromkeys((spec.take, *spec.also.values()), "sample")
+    return {"model": spec.sources[0], "task_id": "sample", **facts, "resolution": resolution}
+
+
+def _refuse_strange(model, values):
+    """Raise NoPrice for a value that the model does not take: a wrong value must not get a price."""
+    for spec in model.inputs:
+        if spec.drives_price and spec.kind in ("choice", "switch", "number") and values.get(spec.name) is not None:
+            try:
+                spec.parse(values[spec.name])
+            except InputError as wrong:
+                raise NoPrice(model.id) from wrong
+
+
+def _row(model, values):
+    """Return the first row that applies; where a $-fact is unknown, the dearest row that may apply."""
+    facts = _facts(model, values)
+    unknown = {name for name, value in facts.items() if value is None}
+    fitting = []
+    for row in model.prices:
+        known = {name: wanted for name, wanted in row.when.items() if name not in unknown}
+        if not row.each and holds(known, {**values, **facts}):
+            fitting.append(row)
+    if not fitting:
+        raise NoPrice(model.id)
+    return max(fitting, key=lambda row: row.credits) if unknown else fitting[0]
+
+
+def _facts(model, values):
+    """Return the $-facts that the rows ask for: {name: value, or None when not known}."""
+    wanted = {name for row in model.prices for name in row.when if name.startswith("$")}
+    return {name: FACTS[name](model, values) for name in wanted}
+
+
+def _source_resolution(model, values):
+    chosen = [values.get(spec.name) for spec in model.inputs if spec.kind == "task"]
+    return next((result.get("resolution") for result in chosen if present(result)), None)
+
+
+def _output_size(model, values):
+    """Return the size class of the enlarged picture: its longer side times the factor."""
+    files = [file for spec in model.inputs if spec.kind == "image" for file in files_of(values.get(spec.name))]
+    if not files or not (files[0].get("width") and files[0].get("height")):
+        return None
+    side = max(files[0]["width"], files[0]["height"]) * int(values["upscale_factor"])
+    return next((name for name, limit in SIZES if side <= limit), "above 8K")
+
+
+FACTS = {"$source_resolution": _source_resolution, "$output_size": _output_size}
+
+
+def _evaluate(model, expression, values):
+    """Return the value of `quantity` words joined by * or /, such as input:num_frames/input:frames_per_second."""
+    first, *rest = OPERATORS.split(expression)
+    total = _word(model, first, values)
+    for operator, word in zip(rest[::2], rest[1::2], strict=True):
+        other = _word(model, word, values)
+        total = total * other if operator == "*" else (total / other).quantize(Decimal("0.000001"), ROUND_UP)
+    return total
+
+
+def _word(model, word, values):
+    kind, _, name = word.partition(":")
+    if kind == "input":
+        return _from_input(model, name, values)
+    if kind == "media_seconds":
+        if not present(values.get(name)):
+            raise NoPrice(model.id, name)
+        return _seconds(model, name, values)
+    if kind == "chars":  # KIE does not say how it rounds below 1000 characters: started thousands are the bound
+        names = name.split(",")
+        count = sum(len(values.get(text) or "") for text in names)
+        if not count:
+            raise NoPrice(model.id, names[0])
+        return (Decimal(count) / 1000).to_integral_value(ROUND_CEILING)
+    if kind == "$output_count":
+        return model.billing.at_most
+    if kind == "$output_megapixels":
+        return _megapixels(model, values)
+    return Decimal(word)
+
+
+def _from_input(model, name, values):
+    value = values.get(name)
+    if str(value) in model.billing.instead:
+        return _evaluate(model, model.billing.instead[str(value)], values)
+    if value is None:
+        raise NoPrice(model.id, name)
+    return Decimal(str(value))
+
+
+def _seconds(model, name, values):
+    """Return the seconds of all files of an input, each rounded up; the published limit where one is unknown."""
+    spec, files = model.input(name), files_of(values.get(name))
+    if any(not file.get("seconds") for file in files):
+        limit = spec.total_seconds or (spec.max_seconds and spec.max_seconds * len(files))
+        if not limit:
+            raise NoPrice(model.id, f"{name}.seconds")
+        return Decimal(str(limit))
+    return sum((Decimal(str(file["seconds"])).to_integral_value(ROUND_CEILING) for file in files), Decimal(0))
+
+
+def _megapixels(model, values):
+    """Return started megapixels of one picture, at least 1: KIE does not publish how it rounds."""
+    billing = model.billing
+    for name, sizes in billing.megapixels.items():
+        return Decimal(sizes[values[name]])
+    files = files_of(values.get(billing.megapixels_of))
+    if not files or not (files[0].get("width") and files[0].get("height")):
+        raise NoPrice(model.id, f"{billing.megapixels_of}.width")
+    area = Decimal(files[0]["width"] * files[0]["height"]) / 1_000_000
+    return max(Decimal(1), area.to_integral_value(ROUND_CEILING))
+
+
+def _extras(model, values):
+    """Return the credits added for input files: rows with `each`, counted beyond the first `after`."""
+    total = Decimal(0)
+    for row in model.prices:
+        if row.each and holds(row.when, values):
+            count = sum(len(files_of(values.get(name))) for name in row.each)
+            total += row.credits * max(0, count - row.after)
+    return total
+
+
+def _metered(model, values):
+    """Return the most that a task billed by tokens can cost, from the length of its texts."""
+    total = Decimal(0)
+    for row in model.prices:
+        bound = model.billing.meter[row.when["$meter"]]
+        count = sum(len(values.get(name) or "") for name in bound["of"])
+        if not count:
+            raise NoPrice(model.id, bound["of"][0])
+        tokens = min(Decimal(bound["fixed"]) + Decimal(bound["per_char"]) * count, Decimal(bound["at_most"]))
+        total += row.credits * tokens / 1_000_000
+    return total

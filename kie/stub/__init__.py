@@ -1,0 +1,1 @@
+"""A server that behaves as KIE does, bad days included."""

@@ -1,0 +1,110 @@
+"""A small kit for tests: order the stub about in plain words, over its control plane."""
+
+import urllib3
+
+TIMEOUT_S = 10
+
+
+class Control:
+    """The remote control of one stub; `url` is its api_url."""
+
+    def __init__(self, url):
+        self.url, self._stub = url.rstrip("/"), f"{url.rstrip('/')}/stub"
+        self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
+
+    def tasks(self) -> list:
+        """Return all tasks, oldest first, as dicts with task_id, model, state, credits, inputs, fetched, callbacks …"""
+        return self._get("tasks")
+
+    def task(self, task_id=None) -> dict:
+        """Return one task, the newest by default."""
+        return next(task for task in reversed(self.tasks()) if task_id in (None, task["task_id"]))
+
+    def finish(self, task_id=None) -> str:
+        """Let a running task succeed, the newest running one by default; return its id."""
+        return self._order("finish", task_id)
+
+    def fail(self, task_id=None, *, code="500", msg="Internal Error, Please try again later.") -> str:
+        """Let a running task fail."""
+        return self._order("fail", task_id, code=code, msg=msg)
+
+    def stall(self, task_id=None) -> str:
+        """Let a running task run for ever."""
+        return self._order("stall", task_id)
+
+    def spoil(self, task_id=None) -> str:
+        """Let a running task succeed with results that cannot be fetched."""
+        return self._order("break", task_id)
+
+    def fail_next(self, kind="500-internal", times=1):
+        """Let the next created task fail when its time has come, in a way such as "400-moderation"."""
+        self.trouble("create", kind, times)
+
+    def trouble(self, at, kind, times=1, **more):
+        """Order a trouble (see kie/stub/trouble.py); `times` 0 means until `calm`."""
+        self._post("trouble", at=at, kind=kind, times=times, **more)
+
+    def calm(self):
+        """Take back all troubles."""
+        self._send("DELETE", "trouble")
+
+    def forward(self, seconds):
+        """Move the stub's clock ahead."""
+        self._post("clock", forward_s=seconds)
+
+    def freeze(self, now=None):
+        """Stop the clock, at `now` (epoch seconds) if given."""
+        self._post("clock", **({"speed": 0} if now is None else {"now": now}))
+
+    def speed(self, factor):
+        """Let the clock run at a multiple of real time."""
+        self._post("clock", speed=factor)
+
+    def now(self) -> float:
+        """Return the stub's time in epoch seconds."""
+        return self._get("clock")["now"]
+
+    def settings(self, **changes) -> dict:
+        """Change settings such as hold, seconds, credits, callback_key; return them all."""
+        return self._post("settings", **changes)
+
+    def requests(self, path="") -> list:
+        """Return what the stub received, oldest first, from paths that contain `path`."""
+        return [entry for entry in self._get("requests") if path in entry["path"]]
+
+    def bill(self) -> dict:
+        """Return {tasks, running, succeeded, failed, billed_credits, refunded_credits, credits}."""
+        return self._get("bill")
+
+    def unknown_inputs(self) -> dict:
+        """Return {model: names} of input fields that were sent and that the model does not have."""
+        found = {}
+        for task in self.tasks():
+            if task["unknown_inputs"]:
+                found.setdefault(task["model"], set()).update(task["unknown_inputs"])
+        return found
+
+    def reset(self):
+        """Start anew."""
+        self._post("reset")
+
+    def _order(self, order, task_id, **body):
+        if task_id is None:
+            running = [task for task in self.tasks() if task["state"] not in ("success", "fail")]
+            if not running:
+                raise LookupError("no task is running")
+            task_id = running[-1]["task_id"]
+        self._post(f"tasks/{task_id}/{order}", **body)
+        return task_id
+
+    def _get(self, path):
+        return self._send("GET", path)
+
+    def _post(self, path, **body):
+        return self._send("POST", path, json=body)
+
+    def _send(self, method, path, **options):
+        answer = self._pool.request(method, f"{self._stub}/{path}", **options)
+        if answer.status >= 400:
+            raise ValueError(f"{method} {path}: {answer.data.decode()}")
+        return answer.json()

@@ -1,0 +1,118 @@
+"""How the stub answers over HTTP: KIE's envelope, its gateway's errors, and silence."""
+
+import asyncio
+import json
+import re
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from kie.stub.tasks import World
+from kie.stub.trouble import REFUSALS, UNAUTHORIZED
+
+WORLD = web.AppKey("world", World)
+COURIER = web.AppKey("courier", object)
+OUTGOING = web.AppKey("outgoing", aiohttp.ClientSession)
+ORIGIN = web.AppKey("origin", str)
+PAGES = web.AppKey("pages", set)
+HANG_S = 3600  # a reply that never comes; the client gives up long before
+SLOW_S = 1
+FETCH_TIMEOUT_S = 10
+BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center>cloudflare</center></body></html>"
+NOTHING = object()
+
+
+def reply(data=NOTHING, *, code=200, msg="success", status=200, msg_name="msg", charset="UTF-8", **more):
+    """Return KIE's envelope; without `data` the key is left out, as the gateway does for a bad key."""
+    body = {**more, "code": code, msg_name: msg}
+    if data is not NOTHING:
+        body["data"] = data
+    return raw(json.dumps(body, ensure_ascii=False, separators=(",", ":")), status=status, charset=charset)
+
+
+def raw(text, *, status=200, charset="UTF-8"):
+    """Return a text as KIE's JSON reply, even when it is not JSON."""
+    headers = {"Content-Type": f"application/json;charset={charset}"}
+    return web.Response(body=text.encode(), status=status, headers=headers)
+
+
+def unauthorized():
+    """Return the gateway's answer to a bad key: HTTP 200, no `data`, lower-case charset, as recorded."""
+    return reply(code=401, msg=UNAUTHORIZED, charset="utf-8")
+
+
+def refused(kind):
+    """Return the refusal that a trouble's word stands for."""
+    code, msg, status = REFUSALS[kind]
+    return unauthorized() if kind == "401" else reply(None, code=code, msg=msg, status=status)
+
+
+def bad_gateway():
+    """Return the gateway's HTML page."""
+    return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
+
+
+def not_found(path):
+    """Return the Spring framework's own 404, as recorded for unknown paths."""
+    body = {"timestamp": 1790000000000, "status": 404, "error": "Not Found", "message": "No message available"}
+    return web.json_response(body | {"path": path}, status=404)
+
+
+def has_key(request) -> bool:
+    """Tell whether a request carries the key the way KIE wants it."""
+    return request.headers.get("Authorization") == f"Bearer {request.app[WORLD].key}"
+
+
+async def silence(request, order):
+    """Answer in one of the unusable ways: an HTML page, an empty body, a closed connection, nothing at all."""
+    kind = order.kind.partition("-")[0]
+    if kind == "502":
+        return bad_gateway()
+    if kind == "empty":
+        return raw("")
+    if kind == "hang":
+        await asyncio.sleep(order.delay_s or HANG_S)
+    if request.transport:
+        request.transport.abort()
+    return web.Response()
+
+
+async def held_back(order):
+    """Wait the time for which an ordered trouble holds a reply back; a hang does its own waiting."""
+    if order and (order.delay_s or order.kind == "slow") and not order.kind.startswith("hang"):
+        await asyncio.sleep(order.delay_s or SLOW_S)
+
+
+async def fetch(app, url):
+    """Return (HTTP status or None, bytes) of an input file.
+
+    A URL of another machine is believed unseen, with status 200: the stub does not leave this one.
+    """
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        return None, b""
+    if not is_local(url):
+        return 200, b""
+    try:
+        async with app[OUTGOING].get(url, timeout=aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)) as answer:
+            return answer.status, await answer.read()
+    except (aiohttp.ClientError, TimeoutError):
+        return None, b""
+
+
+async def json_object(request) -> dict:
+    """Return the request's JSON object, or an empty one."""
+    try:
+        body = await request.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def is_local(url) -> bool:
+    """Tell whether a URL points at this machine: the stub calls no other."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return re.fullmatch(r"localhost|127(\.\d+){3}|::1", parts.hostname or "") is not None

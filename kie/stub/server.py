@@ -1,0 +1,180 @@
+"""A stand-in for KIE AI: an HTTP server that behaves as the service does, its bad days included.
+
+Tests and the demo run against it, so no test needs a key, money or the network.
+Start it inside a program with `start()`, or alone with `python -m kie.stub.server --port N`.
+It validates, bills, calls back and expires as KIE does, on a clock that can be
+moved; what goes wrong is ordered over HTTP (see kie/stub/admin.py, and
+kie/stub/control.py for Python). It binds 127.0.0.1 and calls no other machine.
+
+Parts: stub_facts (models, prices), stub_tasks (clock, account, tasks), stub_trouble
+(bad days), stub_jobs, stub_files, stub_discovery (the service), stub_callbacks,
+stub_media (the results), stub_admin (control).
+"""
+
+import argparse
+import asyncio
+import socket
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from kie.stub import admin as stub_admin
+from kie.stub import discovery as stub_discovery
+from kie.stub import facts as stub_facts
+from kie.stub import files as stub_files
+from kie.stub import jobs as stub_jobs
+from kie.stub.callbacks import Courier
+from kie.stub.http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, not_found
+from kie.stub.tasks import World
+
+FACTS = Path(__file__).resolve().parents[2] / "data" / "models.json"
+TICK_S = 0.05  # how often the stub looks whether a callback is due
+LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model takes is 200 MB
+
+
+class Stub:
+    """A running stub: its addresses, and `stop()`. Pages of the origins in `pages` may call it, no others."""
+
+    def __init__(self, origin, key, pages, stop):
+        self.api_url, self.upload_url, self.files_url = origin, f"{origin}/upload", f"{origin}/files"
+        self.key, self.pages, self._stop = key, pages, stop
+
+    def stop(self):
+        """Close the server and wait for its thread."""
+        self._stop()
+
+
+def start(
+    port=0, *, facts=None, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024, pages=()
+) -> Stub:
+    """Start a stub in a daemon thread of its own and return it, ready to be called.
+
+    `port` 0 picks a free one. `facts` is a models file (default: data/models.json).
+    `clock` returns the time, as epoch seconds or an aware datetime. A task takes a
+    time from the range `seconds`. `callback_key` signs callbacks. The pictures' longer side has `side` pixels: small
+    ones are painted in a tenth of the time. `pages` are the origins of pages that may call it.
+    """
+    known = stub_facts.load(facts or FACTS)
+    world = World(known, clock=clock, key=key, seconds=seconds, callback_key=callback_key, side=side)
+    listener = socket.create_server(("127.0.0.1", port))
+    ready, pages = Future(), set(pages)
+    thread = threading.Thread(target=_run, args=(world, listener, pages, ready), name="kie-stub", daemon=True)
+    thread.start()
+    loop, stopping = ready.result()
+
+    def stop():
+        with suppress(RuntimeError):  # the loop is closed: stopped before
+            loop.call_soon_threadsafe(stopping.set)
+        thread.join()
+
+    return Stub(_origin(listener), key, pages, stop)
+
+
+def _origin(listener):
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _run(world, listener, pages, ready):
+    try:
+        asyncio.run(_serve(world, listener, pages, ready))
+    except Exception as error:  # whatever it is, the thread that waits in start() has to hear of it
+        if ready.done():
+            raise
+        ready.set_exception(error)
+
+
+async def _serve(world, listener, pages, ready):
+    stopping = asyncio.Event()
+    async with aiohttp.ClientSession() as outgoing:
+        app = _app(world, outgoing, _origin(listener), pages)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        ticking = asyncio.create_task(_tick(app))
+        ready.set_result((asyncio.get_running_loop(), stopping))
+        await stopping.wait()
+        ticking.cancel()
+        await runner.cleanup()
+
+
+def _app(world, outgoing, origin, pages):
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[stub_admin.guard, _spring_404, _log, _settled])
+    app[WORLD], app[OUTGOING], app[ORIGIN], app[PAGES] = world, outgoing, origin, pages
+    app[COURIER] = Courier(world, outgoing, lambda task: stub_jobs.result_json(app, task))
+    for part in (stub_jobs, stub_files, stub_discovery, stub_admin):
+        part.add_routes(app)
+    return app
+
+
+async def _tick(app):
+    while True:
+        stub_admin.wake(app)
+        await asyncio.sleep(TICK_S)
+
+
+@web.middleware
+async def _spring_404(request, handler):
+    """Answer unknown paths as KIE's framework does."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return not_found(request.path)
+
+
+@web.middleware
+async def _settled(request, handler):
+    """Bring the tasks up to the clock before anybody looks at them."""
+    stub_admin.wake(request.app)
+    return await handler(request)
+
+
+@web.middleware
+async def _log(request, handler):
+    """Keep what was received for tests to read: never the key itself, only whether one came."""
+    if request.path.startswith("/stub/"):
+        return await handler(request)
+    entry = {
+        "at": request.app[WORLD].clock.now(),
+        "method": request.method,
+        "path": request.path,
+        "query": dict(request.query),
+        "user_agent": request.headers.get("User-Agent", ""),
+        "authorized": "Authorization" in request.headers,
+        "body": None,
+        "status": None,
+    }
+    request.app[WORLD].requests.append(entry)
+    if request.content_type == "application/json":
+        with suppress(ValueError):
+            entry["body"] = await request.json()
+    answer = await handler(request)
+    entry["status"] = answer.status
+    return answer
+
+
+def main():
+    """Run a stub until Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--facts", help="a models file; default: data/models.json")
+    parser.add_argument("--key", default="stub-key")
+    parser.add_argument("--page", action="append", default=[], metavar="ORIGIN", help="of a page that may call it")
+    parser.add_argument("--callback-key", help="sign callbacks with this key")
+    parser.add_argument("--seconds", nargs=2, type=float, default=(3, 8), metavar=("MIN", "MAX"), help="of a task")
+    options = parser.parse_args()
+    more = {"seconds": options.seconds, "callback_key": options.callback_key, "pages": options.page}
+    stub = start(options.port, facts=options.facts, key=options.key, **more)
+    sys.stdout.write(f"KIE_API_URL={stub.api_url}\nKIE_UPLOAD_URL={stub.upload_url}\nKIE_API_KEY={stub.key}\n")
+    sys.stdout.flush()
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    stub.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The stub's world: its clock, its account and its tasks. No HTTP here, so each rule can be read alone.
+
+Credits are taken when a task is made and given back in full when it fails, as KIE
+does. A task ends when the clock passes its time, or when a test says so.
+"""
+
+import hashlib
+import heapq
+import json
+import random
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from kie.stub.trouble import Troubles
+
+START_CREDITS = Decimal(100_000)
+CREATES, CREATES_WINDOW_S = 20, 10  # docs.kie.ai, Getting Started: 20 creates in 10 s, excess is rejected
+FILE_LIFE_S = 24 * 3600  # the shorter of the two figures in KIE's documentation
+REQUESTS_KEPT = 20_000
+
+# Families that were seen `generating` at the first poll, and families that stay `waiting` to the end.
+GENERATING_AT_ONCE = ("kling", "gpt-image-2-text", "seedream")
+WAITING_TO_THE_END = ("bytedance/seedance", "wan/", "happyhorse", "grok", "gpt-image-2-image")
+
+
+class Clock:
+    """The stub's time in epoch seconds: a source that can be moved forward, stopped and sped up."""
+
+    def __init__(self, source=None):
+        self._source = source or time.time
+        self.real()
+
+    def real(self):
+        """Go back to the source's own time and speed."""
+        self.speed, self._base, self._at = 1.0, self._read(), self._read()
+
+    def now(self) -> float:
+        """Return the stub's time."""
+        return self._base + (self._read() - self._at) * self.speed
+
+    def forward(self, seconds):
+        """Jump ahead."""
+        self._base += seconds
+
+    def set(self, now, speed=0.0):
+        """Set the time; it then stands still, or runs at `speed`."""
+        self._base, self._at, self.speed = now, self._read(), speed
+
+    def _read(self):
+        value = self._source()
+        return value.timestamp() if isinstance(value, datetime) else float(value)
+
+
+@dataclass
+class Task:
+    """One task; times are epoch seconds of the stub's clock. `due` None means it ends only by hand."""
+
+    id: str
+    model: object
+    inputs: dict
+    callback_url: str | None
+    credits: Decimal
+    created: float
+    due: float | None
+    queuing: bool = False
+    state: str = "running"
+    ended: float | None = None
+    fail_code: str | None = None
+    fail_msg: str | None = None
+    fate: tuple | None = None
+    paths: list = field(default_factory=list)
+    picture: bytes | None = None
+    fetched: list = field(default_factory=list)
+    unknown_inputs: list = field(default_factory=list)
+    looks: int = 0  # how often somebody asked how it stands
+    callbacks: list = field(default_factory=list)
+
+    def word(self, now) -> str:
+        """Return KIE's word for the state at `now`; the way there depends on the model, as recorded."""
+        if self.state != "running":
+            return "success" if self.state == "succeeded" else "fail"
+        if self.model.id.startswith(GENERATING_AT_ONCE):
+            return "generating"
+        if self.model.id.startswith(WAITING_TO_THE_END) or self.due is None:
+            return "waiting"
+        done = (now - self.created) / max(self.due - self.created, 0.001)
+        if done < 0.2:
+            return "waiting"
+        return "queuing" if self.queuing and done < 0.4 else "generating"
+
+    @property
+    def blank(self) -> bool:
+        """Tell whether upstream refused at once: such a failure has no times (seen with code 422)."""
+        return self.fail_code == "422" and "blank" in (self.fail_msg or "")
+
+
+class World:
+    """All that the stub remembers. Used from its one event loop only, so nothing here is locked."""
+
+    def __init__(self, facts, *, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024):
+        self.facts, self.clock, self.key, self.side = facts, Clock(clock), key, side
+        self._defaults = {"seconds": tuple(seconds), "callback_key": callback_key}
+        self.random = random.Random(0)
+        self.reset()
+
+    def reset(self):
+        """Forget everything but the facts, the key and the clock's source."""
+        self.clock.real()
+        self.credits = START_CREDITS
+        self.settings = self._defaults | {
+            "hold": False,
+            "queuing": False,
+            "create_limit": CREATES,
+            "unreachable": "451",
+            "file_life_s": FILE_LIFE_S,
+            "callback_timeout_s": 15.0,
+        }
+        self.tasks, self.files, self.refunded = {}, {}, Decimal(0)
+        self.troubles, self.requests = Troubles(), deque(maxlen=REQUESTS_KEPT)
+        self._due, self._creates, self._looked_up = [], deque(), float("-inf")
+
+    def may_create(self) -> bool:
+        """Count one create against the sliding window; False when it is full."""
+        now, limit = self.clock.now(), self.settings["create_limit"]
+        while self._creates and self._creates[0] <= now - CREATES_WINDOW_S:
+            self._creates.popleft()
+        if limit and len(self._creates) >= limit:
+            return False
+        self._creates.append(now)
+        return True
+
+    def may_look_up(self) -> bool:
+        """Count one call of the discovery API: 1 a second for the account."""
+        now = self.clock.now()
+        if now - self._looked_up < 1:
+            return False
+        self._looked_up = now
+        return True
+
+    def create(self, model, inputs, callback_url, credits) -> Task:
+        """Take the credits (the caller has looked whether there are enough) and return the new task."""
+        now = self.clock.now()
+        due = None if self.settings["hold"] else now + self.random.uniform(*self.settings["seconds"])
+        queuing = self.settings["queuing"]
+        task = Task(uuid.uuid4().hex, model, inputs, callback_url, credits, now, due, queuing=queuing)
+        task.unknown_inputs = model.unknown(inputs)
+        self.credits -= credits
+        self.tasks[task.id] = task
+        if due is not None:
+            heapq.heappush(self._due, (due, task.id))
+        return task
+
+    def settle(self) -> list:
+        """End the tasks whose time has come and return them."""
+        ended, now = [], self.clock.now()
+        while self._due and self._due[0][0] <= now:
+            due, task_id = heapq.heappop(self._due)
+            task = self.tasks.get(task_id)
+            if task and task.due == due and self.end(task, at=due):
+                ended.append(task)
+        return ended
+
+    def end(self, task, *, at=None, failure=None) -> bool:
+        """End a task by its fate, or with `failure` (code, msg); False when it had ended before."""
+        if task.state != "running":
+            return False
+        failure = failure or task.fate
+        task.ended = self.clock.now() if at is None else at
+        if failure:
+            task.state, (task.fail_code, task.fail_msg) = "failed", failure
+            self.credits += task.credits
+            self.refunded += task.credits
+        else:
+            task.state, task.paths = "succeeded", self._publish(task)
+        return True
+
+    def stall(self, task):
+        """Let a task run for ever."""
+        task.due = None
+
+    def lose_files(self, task):
+        """Take a task's results off the file host: its addresses answer 404 from now on."""
+        for path in task.paths:
+            self.files.pop(path, None)
+
+    def add_file(self, path, content, mime, *, life_s=None):
+        """Keep a file under a path of the file host; `content` is bytes, or a function that makes them when asked."""
+        now = self.clock.now()
+        while self.files and (oldest := next(iter(self.files))) and self.files[oldest].expires <= now:
+            del self.files[oldest]
+        self.files[path] = StoredFile(content, mime, now + (life_s or self.settings["file_life_s"]))
+
+    def file(self, path):
+        """Return the StoredFile at a path, or None when there is none or it has expired."""
+        found = self.files.get(path)
+        if found and found.expires <= self.clock.now():
+            del self.files[path]
+            return None
+        return found
+
+    def bill(self) -> dict:
+        """Return what KIE's own log would say: credits kept for tasks not failed, and credits given back."""
+        states = [task.state for task in self.tasks.values()]
+        kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
+        return {
+            "tasks": len(states),
+            "running": states.count("running"),
+            "succeeded": states.count("succeeded"),
+            "failed": states.count("failed"),
+            "billed_credits": float(kept),
+            "refunded_credits": float(self.refunded),
+            "credits": float(self.credits),
+        }
+
+    def _publish(self, task) -> list:
+        """Make the paths of a task's results; the files themselves are made when somebody asks for them."""
+        from kie.stub import media as stub_media
+
+        paths = []
+        for number, made in enumerate(stub_media.results(task, self.side)):
+            digest = hashlib.sha256(f"{task.id}{number}".encode()).hexdigest()[:32]
+            path = f"r/{digest}_{int(task.ended)}_{number}.{made.ending}"
+            self.add_file(path, made.content, made.mime)
+            paths.append(path)
+        task.picture = None  # the result has it now
+        return paths
+
+
+@dataclass
+class StoredFile:
+    """One file of the file host, good until `expires` (the stub's epoch seconds)."""
+
+    content: object
+    mime: str
+    expires: float
+
+    def read(self) -> bytes:
+        """Return the bytes. Results are made anew at each call: most are read once, and memory is dearer."""
+        return self.content() if callable(self.content) else self.content
+
+
+def echo(task) -> str:
+    """Return `param` as KIE sends it: the input encoded inside the encoded request, its keys in another order."""
+    request = {"input": json.dumps(task.inputs, ensure_ascii=False, sort_keys=True), "model": task.model.id}
+    if task.callback_url:
+        request["callBackUrl"] = task.callback_url
+    return json.dumps(request, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What KIE offers today against our catalogue."""

@@ -1,0 +1,268 @@
+"""What KIE offers today: its list of models, their schemas, and the rows behind its price page.
+
+`look` asks for all of it, one request a second, as KIE demands (docs.kie.ai, Models API): about four minutes.
+The price feed is not documented and may vanish; then there are no rows, and prices are not compared. Whatever stands
+in an answer is somebody else's: an entry that cannot be read is named in `Found.skipped`, and the others go on.
+"""
+
+import logging
+import math
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from kie.api.errors import KieError
+
+log = logging.getLogger(__name__)
+PAUSE_S = 1.05  # KIE takes one request a second
+FEED_PAGE, FEED_PAGES = 100, 50
+JOBS = "/api/v1/jobs/createTask"
+PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}(/[A-Za-z0-9_.-]{1,60})?")
+PRICE = re.compile(r"\d{1,7}(\.\d{1,8})?")  # credits; a power of ten is no price that anybody means
+MOST_LISTED = 2_000  # KIE lists a few hundred; each costs a second
+MOST_UNREAD = 20  # schemas that cannot be had before the whole comparison is given up
+MOST_SKIPPED = 100  # named; the rest is counted together
+DEEPEST, LONGEST, WIDEST, LARGEST = 40, 2_000, 2_000, 10**30  # of what is believed in an answer
+MOST_INPUTS, MOST_CHOICES = 100, 200
+
+
+class Strange(ValueError):
+    """Something in an answer is not what it should be; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One model as KIE describes it; `inputs` is {name: JSON schema}, None when KIE shows no schema."""
+
+    id: str
+    title: str = ""
+    provider: str = ""
+    kinds: tuple = ()
+    about: str = ""
+    inputs: dict | None = None
+    required: frozenset = frozenset()
+
+
+def _shown(value, length):
+    return "".join(filter(str.isprintable, str(value)[:length]))
+
+
+class Skipped(dict):
+    """What could not be read, {name: why}; `count` is right also where there is too much to name."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def note(self, name, why):
+        """Count one more, and name it."""
+        name, why = _shown(name, 80), _shown(f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why, 200)
+        self.count += 1
+        if len(self) < MOST_SKIPPED:
+            self[name] = why
+        log.warning("skipped in KIE's offer: %s: %s", name, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found: {model id: Offer} of what createTask takes, every id that is listed, and {feed row: Row}.
+
+    `skipped` names what could not be read; a feed row that could not has None in place of its Row.
+    """
+
+    offers: dict
+    listed: frozenset
+    rows: dict = field(default_factory=dict)
+    skipped: Skipped = field(default_factory=Skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the price feed: credits as text, what they are for, and the model's slug in its link."""
+
+    credits: str
+    unit: str
+    slug: str
+
+
+def look(client, sleep, tell=lambda done, total: None):
+    """Ask KIE for everything; raise KieError when its list cannot be had. `sleep(seconds)` keeps the pace."""
+    skipped = Skipped()
+    listed = {entry["model"]: entry for entry in _listed(client, skipped)}
+    offers, unread = {}, 0
+    for done, (model_id, entry) in enumerate(listed.items(), start=1):
+        sleep(PAUSE_S)
+        try:
+            offer = _offer(entry, _schema(client, model_id))
+        except KieError as error:
+            unread += 1
+            if unread > MOST_UNREAD or getattr(error, "reason", "") == "key":
+                raise
+            skipped.note(model_id, error)
+        except Exception as error:  # whatever stands in one schema must not end the comparison of the others
+            skipped.note(model_id, error)
+        else:
+            if offer is not None:
+                offers[model_id] = offer
+        tell(done, len(listed))
+    return Found(offers, frozenset(listed), _feed(client, sleep, skipped), skipped)
+
+
+def _listed(client, skipped):
+    data = client.look_up("api/v1/models")
+    entries = data.get("models") if isinstance(data, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise KieError("the list of models is empty")
+    if len(entries) > MOST_LISTED:
+        raise KieError(f"the list of models has {len(entries)} entries")
+    found = []
+    for place, entry in enumerate(entries, start=1):
+        try:
+            entry = clean(entry)
+            if not PLAIN_ID.fullmatch(entry["model"]):
+                raise Strange(f"the id {entry['model']!r}")
+            found.append(entry)
+        except Exception as error:  # an entry may be anything at all
+            skipped.note(f"entry {place} of the list", error)
+    return found
+
+
+def _schema(client, model_id):
+    """Return the OpenAPI object of a model, or None when KIE has none to show."""
+    data = clean(client.look_up(f"api/v1/models/{model_id}/schema"))
+    openapi = data["openapi"]
+    if openapi is not None and not isinstance(openapi, dict):
+        raise Strange("its schema is no object")
+    return openapi
+
+
+def clean(value, depth=0):
+    """Return plain data without what a database or a chat cannot hold; raise Strange for what nobody means.
+
+    Control characters and half surrogates go, long texts are cut; numbers without an end, and nesting or lists
+    without one, are refused.
+    """
+    if depth > DEEPEST:
+        raise Strange("nested too deeply")
+    if isinstance(value, str):
+        return "".join(c for c in value[:LONGEST] if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    if isinstance(value, (list, dict)) and len(value) > WIDEST:
+        raise Strange(f"a list of {len(value)}")
+    if isinstance(value, dict):
+        return {clean(name): clean(one, depth + 1) for name, one in value.items()}
+    if isinstance(value, list):
+        return [clean(one, depth + 1) for one in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value) or abs(value) > LARGEST:
+            raise Strange(f"the number {str(value)[:20]}")
+    return value
+
+
+def _offer(entry, openapi):
+    """Return the Offer of an entry of the list; None when the model is not one that createTask takes."""
+    openapi = openapi or {}
+    if openapi and JOBS not in openapi.get("paths", {}):
+        return None
+    inputs, required = _inputs(openapi) if openapi else (None, frozenset())
+    kinds = entry.get("taskType") or ()
+    return Offer(
+        entry["model"],
+        str(entry.get("title") or "")[:100],
+        str(entry.get("provider") or "")[:100],
+        tuple(str(kind)[:60] for kind in ([kinds] if isinstance(kinds, str) else kinds)),
+        str(entry.get("description") or ""),
+        inputs,
+        required,
+    )
+
+
+def _inputs(openapi):
+    """Return ({name: schema}, required names) of the request's `input`; names are stripped, as some end in a space."""
+    content = openapi["paths"][JOBS].get("post", {}).get("requestBody", {}).get("content", {})
+    body = _resolved(openapi, content.get("application/json", {}).get("schema", {}))
+    given = _resolved(openapi, body.get("properties", {}).get("input", {}))
+    variants = [_resolved(openapi, one) for one in given.get("oneOf", given.get("anyOf", [given]))]
+    fields, needed = {}, []
+    for variant in variants:
+        fields |= {name.strip(): _field(openapi, name, one) for name, one in variant.get("properties", {}).items()}
+        needed.append({name.strip() for name in variant.get("required", ())})
+    if len(fields) > MOST_INPUTS:
+        raise Strange(f"{len(fields)} inputs")
+    return fields, frozenset(set.intersection(*needed) if needed else ())
+
+
+def _field(openapi, name, schema):
+    """Return the schema of one input, of which every word that is read later has its type."""
+    found = _resolved(openapi, schema)
+    items = found.get("items", {})
+    for part in (found, items):
+        if not isinstance(part, dict) or not isinstance(part.get("type", ""), str):
+            raise Strange(f"the type of {name!r}")
+        if not all(_is_number(part.get(word, 0)) for word in BOUNDS):
+            raise Strange(f"a limit of {name!r}")
+        choices = part.get("enum", [""])
+        if not isinstance(choices, list) or not 0 < len(choices) <= MOST_CHOICES:
+            raise Strange(f"the choices of {name!r}")
+        if not all(isinstance(one, (str, int, float)) for one in choices) or len(set(choices)) < len(choices):
+            raise Strange(f"a choice of {name!r}")
+    return found
+
+
+BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _resolved(openapi, schema):
+    """Follow a local reference, such as #/components/schemas/Input; their names may hold %20."""
+    for _hop in range(5):
+        if not isinstance(schema, dict):
+            return {}
+        way = schema.get("$ref")
+        if not way:
+            return schema
+        schema = openapi
+        for step in way.removeprefix("#/").split("/"):
+            schema = schema.get(step, schema.get(step.replace("%20", " "), {}))
+    return {}
+
+
+def _feed(client, sleep, skipped):
+    rows = {}
+    try:
+        for page in range(1, FEED_PAGES + 1):
+            sleep(PAUSE_S)
+            data = client.look_up("client/v1/model-pricing/page", {"pageNum": page, "pageSize": FEED_PAGE})
+            for place, row in enumerate(data["records"], start=1):
+                _take_row(rows, row, skipped, f"row {place} on page {page} of the price feed")
+            if page >= data["pages"]:
+                break
+    except (KieError, LookupError, TypeError, AttributeError) as error:
+        skipped.note("the price feed", error)
+        return {}
+    return rows
+
+
+def _take_row(rows, row, skipped, place):
+    """Put a row of the feed among the others; one that cannot be read, or says two things, is no price."""
+    name = None
+    try:
+        row = clean(row)
+        name = row["modelDescription"].strip()
+        if not name:
+            raise Strange("it has no name")
+        slug = parse_qs(urlsplit(row.get("anchor") or "").query).get("model", [""])[0]
+        credits = str(row["creditPrice"]).strip()
+        if not PRICE.fullmatch(credits):
+            raise Strange(f"the price {credits[:20]!r}")
+        found = Row(credits, str(row.get("creditUnit") or "")[:60], slug)
+        known = rows.setdefault(name, found)
+        if known is None or known.credits != credits:
+            raise Strange("two rows have this name")
+    except Exception as error:  # a row may be anything at all
+        skipped.note(name or place, error)
+        if name:
+            rows[name] = None

@@ -1,0 +1,245 @@
+"""One portable, compressed copy of everything: for backups, and for moving between SQLite and PostgreSQL.
+
+A dump is gzip over lines of JSON: a header with the schema, the rows of each table and the last id each table has
+given; then for every table its name with its columns, and a list of values a row; then a last line that proves the
+end. It reads one snapshot, so it may be made while the bot works. Restoring wants an empty database, reads the file to
+its very end, and is one transaction, in which it is proved by counting the rows and by `storage.money.verify`.
+"""
+
+import base64
+import gzip
+import itertools
+import json
+import zlib
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+import peewee
+
+from storage.base import db, schema
+from storage.base.engines import UnknownDatabase, check_address, open_engine, over
+from storage.journal import audit_log
+from storage.money import verify
+
+FORMAT = 1
+HISTORY = "schema_migration"  # of migrations: the header has it
+BATCH = 500  # rows written at once
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+    zlib.error,
+)  # what a spoilt file raises
+
+
+def name(now):
+    """Return the usual name of a dump made now."""
+    return f"bot-{now:%Y-%m-%d-%H%M%S}.jsonl.gz"
+
+
+class DumpError(Exception):
+    """A dump cannot be used here; the text says why and what to do."""
+
+
+def write(url, path, now, actor=None):
+    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
+
+    A file that cannot be finished is taken away again. An `actor` stands in the log of acts, before anything is written.
+    """
+    if actor is not None:
+        audit_log.note(actor, "backup", now)
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        db.private_folder(path.parent)
+        with closing(_opened(url)) as engine:
+            engine.begin_reading()
+            header = _header(engine, now)
+            with (
+                open(unfinished, "wb", opener=db.private_file) as raw,
+                gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
+            ):
+                for line in _lines(engine, header):
+                    lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+        unfinished.replace(path)
+    except OSError as error:
+        raise DumpError(f"{path} cannot be written: {_reason(error)}") from None
+    finally:
+        with suppress(OSError):  # it is not there when all went well
+            unfinished.unlink()
+    return header
+
+
+def _opened(url):
+    try:
+        return open_engine(url)
+    except UnknownDatabase as error:
+        raise DumpError(str(error)) from None
+
+
+def _reason(error):
+    """Return what the system or the database says, in one line without its own path."""
+    return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+
+
+def _header(engine, now):
+    tables = {name: engine.count(name) for name in engine.tables() if name != HISTORY}
+    if not tables:
+        raise DumpError("this database is empty: start the bot on it first")
+    return {
+        "format": FORMAT,
+        "made_at": now.isoformat(timespec="seconds"),
+        "schema": sorted(row[0] for row in engine.rows(HISTORY, ["name"])),
+        "tables": tables,
+        "last_ids": {table: last for table, last in engine.last_ids().items() if table in tables},
+    }
+
+
+def _lines(engine, header):
+    yield header
+    for table in header["tables"]:
+        columns = list(engine.columns(table))
+        yield {"table": table, "columns": columns}
+        yield from engine.rows(table, columns)
+    yield {"end": sum(header["tables"].values())}
+
+
+def _plain(value):
+    """Return what JSON has no word for as text: bytes in base64, times as ISO 8601."""
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def read_header(path):
+    """Return the header of a dump; raise DumpError for a file that is none."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            header = json.loads(lines.readline())
+    except UNREADABLE as error:
+        raise DumpError(f"{path} is not a backup of this bot: {_reason(error)}") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise DumpError(f"{path} has another format; want {FORMAT}: use the bot version that wrote it")
+    shapes = {"made_at": str, "schema": list, "tables": dict, "last_ids": dict}
+    if any(not isinstance(header.get(name), kind) for name, kind in shapes.items()) or not header["schema"]:
+        raise DumpError(f"{path} is not a backup of this bot: its first line is incomplete")
+    return header
+
+
+def restore(path, url, tables=()):
+    """Fill the empty database `url` from a dump and prove it; return the header. `tables` are the plugins' own.
+
+    All of it is one transaction, the making of the tables and the proof of the books included: a file that is refused
+    leaves the database as it was. The database is left open for the process, brought to this version's schema; a dump
+    of an older version is loaded into the schema it comes from, and migrated then.
+    """
+    header = read_header(path)
+    try:
+        check_address(url)
+        with closing(_no_references(db.connect(url))), db.transaction() as real:
+            _restore(path, over(real), header, tables)
+    except (UnknownDatabase, peewee.PeeweeException, *UNREADABLE) as error:
+        raise DumpError(f"{path} cannot be restored, and nothing was changed: {_reason(error)}") from None
+    return header
+
+
+class _no_references:
+    """Take SQLite's check of references away until it is closed; inside a transaction nobody can."""
+
+    def __init__(self, real):
+        self._real = real
+        self._switch(0)
+
+    def _switch(self, on):
+        if not db.is_postgres():
+            with db.connection():
+                self._real.execute_sql(f"PRAGMA foreign_keys = {on}")
+
+    def close(self):
+        self._switch(1)
+
+
+def _restore(path, engine, header, tables):
+    if any(engine.count(name) for name in engine.tables() if name != HISTORY):
+        raise DumpError("the database to restore into has rows already; want an empty one")
+    _make_tables(header, tables)
+    _refuse_strangers(engine, header)
+    try:
+        engine.loosen()
+        _load(path, engine, header)
+        for table, last in header["last_ids"].items():
+            engine.set_last_id(table, last)
+        _prove_counts(engine, header)
+        engine.check_references()
+    except engine.error as error:
+        raise DumpError(f"{path} does not fit, and nothing was changed: {_reason(error)}") from None
+    schema.migrate()
+    engine.analyze()
+    for promise, row in itertools.islice(verify.verify(engine), 1):
+        raise DumpError(f"the books of {path} do not balance, and nothing was changed: {promise}: {row}")
+
+
+def _make_tables(header, tables):
+    """Make the tables as they were in the dump's schema, the plugins' as they are now."""
+    unknown = set(header["schema"]) - schema.known()
+    if unknown:
+        raise DumpError(f"the backup has {max(unknown)}, which this version does not know: upgrade the bot first")
+    schema.migrate(max(header["schema"]))
+    for model, migrations in tables:
+        schema.adopt(model, migrations)
+
+
+def _refuse_strangers(engine, header):
+    strangers = set(header["tables"]) - set(engine.tables())
+    if strangers:
+        raise DumpError(f"the backup has a table {min(strangers)!r}; put the plugin back that it belongs to")
+
+
+def _load(path, engine, header):
+    """Read the file to its very end, where the compression's own checksum stands, and insert every row."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        next(lines)
+        sections = _sections(map(json.loads, lines))
+        for wanted, (table, columns, rows) in itertools.zip_longest(header["tables"], sections, fillvalue=(None,) * 3):
+            if table != wanted:
+                raise DumpError(f"the backup has the table {table!r} where {wanted!r} should be")
+            missing = set(columns) - set(engine.columns(table))
+            if missing:
+                raise DumpError(
+                    f"table {table!r} has no column {min(missing)!r} here: restore with the version that wrote it"
+                )
+            engine.clear(table)
+            while batch := list(itertools.islice(rows, BATCH)):
+                engine.insert(table, columns, batch)
+
+
+def _sections(lines):
+    """Yield (table, columns, its rows); raise DumpError for a file that breaks off or goes on."""
+    line = next(lines, None)
+    while isinstance(line, dict) and "table" in line:
+        following = []
+        yield line["table"], line["columns"], _rows(lines, following)
+        line = following[0] if following else None
+    if not isinstance(line, dict) or "end" not in line:
+        raise DumpError("the backup breaks off in the middle")
+    if next(lines, None) is not None:
+        raise DumpError("the backup goes on behind its end")
+
+
+def _rows(lines, following):
+    for line in lines:
+        if isinstance(line, dict):
+            following.append(line)
+            return
+        yield line
+
+
+def _prove_counts(engine, header):
+    found = Counter({table: engine.count(table) for table in header["tables"]})
+    for table, rows in header["tables"].items():
+        if found[table] != rows:
+            raise DumpError(f"table {table!r} has {found[table]} rows in place of {rows}")

@@ -1,0 +1,1 @@
+"""The database, the tables and the schema's history."""

@@ -1,0 +1,162 @@
+"""Triggers that keep the books append-only in both databases, and the proof that nobody has taken them away.
+
+They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources and seals. Peewee rebuilds SQLite tables to alter them,
+and a rebuilt table has lost its triggers, so they are made again after every migration and at every start.
+"""
+
+from peewee import BigIntegerField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField
+
+from storage.base.db import is_postgres, transaction
+from storage.base.tables import Account, Act, Charge, Entry, Job, Promo, PromoUse, Referral, Seal, Source, TopUp, Words
+
+GUARDED = ("entry", "act", "source", "seal")
+MONEY = (Account, Act, Charge, Entry, Job, Promo, PromoUse, Referral, Seal, Source, TopUp, Words)  # what is proven
+FUNCTION = "books_are_append_only"
+BODY = " BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END "
+OLD_FUNCTION = "entry_is_append_only"  # of the first version
+MOST = 10**15  # minor units: more than this is nobody's money, and sums of it would overflow
+
+
+def _sqlite_triggers(table):
+    return {
+        f"{table}_no_{action.lower()}": f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table}"
+        f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for action in ("UPDATE", "DELETE")
+    }
+
+
+def _postgres_triggers(table):
+    execute = f"EXECUTE FUNCTION {FUNCTION}()"
+    return {
+        f"{table}_no_update": f"CREATE TRIGGER {table}_no_update BEFORE UPDATE OR DELETE ON {table}"
+        f" FOR EACH ROW {execute}",
+        f"{table}_no_truncate": f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}"
+        f" FOR EACH STATEMENT {execute}",
+    }
+
+
+def lower(db):
+    """Take the triggers away, inside a migration that rewrites what they guard."""
+    with transaction():
+        for table in set(db.get_tables()).intersection(GUARDED):
+            for name in {**_sqlite_triggers(table), **_postgres_triggers(table)}:
+                db.execute_sql(f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" if is_postgres() else ""))
+
+
+def raise_up(db):
+    """Make the triggers anew on the tables that are there."""
+    existing = set(db.get_tables())
+    with transaction():
+        lower(db)
+        if is_postgres():
+            db.execute_sql(f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $${BODY}$$")
+            db.execute_sql(f"DROP FUNCTION IF EXISTS {OLD_FUNCTION}()")
+        for table in sorted(existing.intersection(GUARDED)):
+            made = _postgres_triggers(table) if is_postgres() else _sqlite_triggers(table)
+            for statement in made.values():
+                db.execute_sql(statement)
+
+
+# the proof
+
+
+def missing(engine):
+    """Yield (promise, what) for every trigger, key and column type of the books that is not as it was made."""
+    yield from _triggers(engine)
+    for model in MONEY:
+        table = model._meta.table_name
+        there = engine.unique(table)
+        for columns in _keys(model):
+            if columns not in there:
+                yield "a key is unique", (table, ", ".join(sorted(columns)))
+        yield from _constraints(engine, model, table)
+        if model is Entry:
+            for (key,) in engine.doubled(table, "key"):
+                yield "a key is unique", (table, key)
+        found = engine.columns(table)
+        for field in model._meta.sorted_fields:
+            kind = found.get(field.column_name, "missing")
+            if engine.postgres and kind not in POSTGRES_KINDS[_storage_class(field)]:
+                yield "a column has its type", (table, field.column_name, kind)
+
+
+def _constraints(engine, model, table):
+    """Yield what the database no longer checks by itself; SQLite has no way to take it away but to make a table anew."""
+    meta = model._meta
+    wanted = {field.column_name for field in meta.sorted_fields if isinstance(field, ForeignKeyField)}
+    for column in sorted(wanted - engine.references(table)):
+        yield "a reference is checked", (table, column)
+    stated = [*(meta.constraints or ()), *(one for field in meta.sorted_fields for one in field.constraints or ())]
+    checks = [one for one in stated if "CHECK" in one.sql.upper()]  # a default is a constraint of Peewee's, too
+    if engine.checks(table) < len(checks):
+        yield "a column has its check", (table, len(checks), engine.checks(table))
+
+
+POSTGRES_KINDS = {"integer": ("bigint", "integer", "smallint"), "boolean": ("boolean",), "text": ("text", "jsonb")}
+
+
+def _triggers(engine):
+    found = set(engine.triggers())
+    wanted = {pair for table in GUARDED for pair in _wanted(engine, table).items()}
+    for name, _definition in sorted(wanted - found):
+        yield "the triggers of the books are in place", (name,)
+    for pair in sorted(found - wanted):
+        yield "nothing is there that changes, hides or adds rows", pair
+
+
+def _wanted(engine, table):
+    """Return {trigger: how the database describes it}."""
+    if not engine.postgres:
+        return _sqlite_triggers(table)
+    # pg_trigger.tgtype: 1 for each row, 2 before, 8 delete, 16 update, 32 truncate; O: fires as usual
+    kinds = {f"{table}_no_update": 1 + 2 + 8 + 16, f"{table}_no_truncate": 2 + 32}
+    return {name: f"{table} {kind} O {BODY}" for name, kind in kinds.items()}
+
+
+def _keys(model):
+    """Return the sets of columns that must be unique."""
+    meta = model._meta
+    if isinstance(meta.primary_key, CompositeKey):
+        yield frozenset(meta.fields[name].column_name for name in meta.primary_key.field_names)
+    for field in meta.sorted_fields:
+        if field.primary_key or field.unique:
+            yield frozenset([field.column_name])
+    for index in meta.indexes:
+        if isinstance(index, tuple) and index[1]:
+            yield frozenset(meta.fields[name].column_name for name in index[0])
+
+
+def _storage_class(field):
+    """Return what the database must hold in a column: integer, boolean or text; a reference holds what it refers to."""
+    while hasattr(field, "rel_field"):
+        field = field.rel_field
+    if isinstance(field, BooleanField):
+        return "boolean"
+    whole = isinstance(field, BigIntegerField | IntegerField | SmallIntegerField)
+    return "integer" if whole or field.field_type in ("BIGAUTO", "BIGINT") else "text"
+
+
+def wrong_values(postgres):
+    """Yield (promise, query) that find values of another type, missing ones, and sums that are nobody's money."""
+    for model in MONEY:
+        meta = model._meta
+        tests = [test for field in meta.sorted_fields for test in _tests(field, postgres)]
+        first = meta.sorted_fields[0].column_name
+        yield (
+            "every value has its type",
+            f"SELECT '{meta.table_name}', {first} FROM \"{meta.table_name}\" WHERE {' OR '.join(tests)}",
+        )
+
+
+AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value")
+
+
+def _tests(field, postgres):
+    column, kind = f'"{field.column_name}"', _storage_class(field)
+    if not postgres:
+        other = f"typeof({column}) <> '{'integer' if kind == 'boolean' else kind}'"
+        yield f"{column} IS NOT NULL AND {other}" if field.null else other
+    elif not field.null:
+        yield f"{column} IS NULL"
+    if kind == "integer" and field.column_name in AMOUNTS:
+        yield f"{column} NOT BETWEEN -{MOST} AND {MOST}"

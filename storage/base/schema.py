@@ -1,0 +1,83 @@
+"""Bringing a database to this version's schema.
+
+Migrations in `storage/migrations/` run in order at start, each in a transaction, and are remembered in
+`schema_migration`. Every run ends by making the triggers again that keep the books append-only (`storage/base/guards.py`).
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playhouse.migrate import SchemaMigrator
+from playhouse.migrate import migrate as migrate_operations
+from playhouse.migrations import Runner
+
+from storage.base import guards
+from storage.base.db import connection, transaction
+from storage.base.tables import Stored
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+class NewerSchema(Exception):
+    """The database was written by a newer version of the bot; this one must not touch it."""
+
+
+def migrate(target=None):
+    """Apply what is missing (up to `target`, if given) and return the names of the migrations that ran."""
+    with connection() as db:
+        runner = Runner(db, str(MIGRATIONS))
+        _refuse_newer(runner)
+        if any(not row.applied for row in runner.status()):
+            guards.lower(db)  # a migration may have to rewrite what they guard
+        applied = runner.up(target)
+        guards.raise_up(db)
+        return applied
+
+
+def known():
+    """Return the names of this version's migrations."""
+    return {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
+
+
+def pending():
+    """Return the names of the migrations this database lacks; raise NewerSchema when it has others."""
+    with connection() as db:
+        runner = Runner(db, str(MIGRATIONS))
+        _refuse_newer(runner)
+        return [row.name for row in runner.status() if not row.applied]
+
+
+def _refuse_newer(runner):
+    unknown = [row.name for row in runner.status() if row.path is None]
+    if unknown:
+        raise NewerSchema(f"the database has {unknown[-1]}, which this version does not know; upgrade the bot")
+
+
+def adopt(model, migrations=()):
+    """Make a plugin's own table, or bring it to the plugin's version; return its version.
+
+    Each migration is `change(migrator)`, returning the operations of `playhouse.migrate` to make; the n-th one leads
+    to version n + 1. A new table is made as it is now. Each step is a transaction with its version's mark.
+    """
+    name = f"table:{model._meta.table_name}"
+    with connection() as db:
+        row = Stored.get_or_none(Stored.name == name)
+        newest = 1 + len(migrations)
+        at = int(row.value) if row else 0
+        if at > newest:
+            raise NewerSchema(f"{name} has version {at}, this plugin knows {newest}; upgrade the plugin")
+        if at == 0:
+            with transaction():
+                db.create_tables([model])
+                _mark(name, newest)
+        migrator = SchemaMigrator.from_database(db)
+        for version, change in enumerate(migrations[at - 1 :] if at else (), start=at + 1):
+            with transaction():
+                migrate_operations(*change(migrator))
+                _mark(name, version)
+        return newest
+
+
+def _mark(name, version):
+    row = Stored.insert(name=name, value=str(version), updated_at=datetime.now(UTC))
+    row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()

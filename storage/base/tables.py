@@ -1,0 +1,551 @@
+"""The tables of the core. Amounts are minor units (kopecks); Telegram ids are 64 bits wide.
+
+`User.id` is the internal id that money, jobs and audit rows refer to; the Telegram id and names live only in
+`User`, so they can be erased without touching the books.
+"""
+
+from peewee import (
+    SQL,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    Check,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+)
+
+from storage.base.db import IdField, JSONField, Table, TextField, UtcField, connection
+
+
+class Person(Table):
+    """Who a limit, a ban or a debt belongs to, also after an erasure: no name, only a keyed hash of the Telegram id."""
+
+    hash = TextField(primary_key=True)
+    banned = BooleanField(default=False)
+    sales_paused = BooleanField(default=False)
+
+
+class Once(Table):
+    """Something a person has had and gets no second time, such as the welcome gift."""
+
+    person = ForeignKeyField(Person)
+    what = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("person", "what")
+
+
+class User(Table):
+    """An account of a person. `lang` is what they chose; until then `language_code`, Telegram's hint, decides."""
+
+    id = IdField()
+    telegram_id = BigIntegerField(null=True, unique=True)
+    first_name = TextField(default="")
+    username = TextField(null=True, index=True)
+    language_code = TextField(null=True)
+    lang = TextField(null=True)
+    utc_offset = SmallIntegerField(null=True)  # minutes; until they say, the operator's time zone
+    code = TextField(unique=True)  # opaque, in the invitation link
+    banned = BooleanField(default=False)  # by an admin
+    blocked_bot = BooleanField(default=False)  # the person blocked the bot
+    sales_paused = BooleanField(default=False)  # after a forced debit, until an admin decides
+    role = TextField(null=True)  # admin, cashier, support; owners are the ADMIN_IDS of the settings
+    born_of = BigIntegerField(null=True)  # update_id of the update that created the row
+    created_at = UtcField()
+    seen_at = UtcField(index=True)
+    person = TextField(null=True, index=True, constraints=[SQL('REFERENCES "person" ("hash")')])  # stays when erased
+
+    in_dialogue = True  # whether a draft listens for their input; `users.seen` reads it along
+
+    class Meta:
+        depends_on = (Person,)
+
+
+class Account(Table):
+    """A user's balance, kept equal to the sum of the entries by `ledger.post` alone.
+
+    `debt` is what was written off for them and not recovered: the sum of `writeoff` and `recovery` entries.
+    """
+
+    user = ForeignKeyField(User, primary_key=True)
+    balance = BigIntegerField(default=0, constraints=[Check("balance >= 0")])
+    debt = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0"), Check("debt >= 0")])
+
+
+class Words(Table):
+    """What somebody wrote beside a row: apart from it, so that it can be erased. The row keeps the salted digest."""
+
+    digest = TextField(primary_key=True)
+    user = ForeignKeyField(User, null=True)  # whom they are about: with that person they go
+    text = TextField()
+    salt = TextField()
+
+
+class Said:
+    """The words of a row, found by its `digest`; None where there are none, or where they were erased."""
+
+    def __get__(self, row, model=None):
+        """Return the text."""
+        if row is None:
+            return self
+        if row.digest is None:
+            return None
+        with connection():
+            return Words.select(Words.text).where(Words.digest == row.digest).tuples().scalar()
+
+    def __set__(self, row, text):
+        """Refuse: words are kept by `storage.journal.words.keep` alone."""
+        raise AttributeError("words are kept by storage.journal.words.keep; the row holds their digest")
+
+
+class Entry(Table):
+    """One movement of money. Append-only: triggers refuse UPDATE and DELETE."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    amount = BigIntegerField()
+    kind = TextField()
+    key = TextField(unique=True)
+    ref = TextField(null=True)
+    actor = ForeignKeyField(User, null=True, backref="acts")
+    digest = TextField(null=True)  # of the reason
+    created_at = UtcField(index=True)
+
+    reason = Said()
+
+    class Meta:
+        indexes = ((("user", "id"), False),)
+
+
+class Source(Table):
+    """Where an entry's money comes from when no other row says so; append-only like the entry it was written with.
+
+    Gifts, bonuses, payments by other ways than Stars and transfers, and corrections that nobody of the staff made.
+    """
+
+    key = TextField(primary_key=True)  # the entry's
+    user = ForeignKeyField(User)
+    kind = TextField()
+    amount = BigIntegerField()
+    created_at = UtcField()
+
+
+class Seal(Table):
+    """A minute of the books, closed for ever: a hash over its entries and acts and the seal before; append-only.
+
+    The predecessor is unique, so two leaders cannot go on from the same seal.
+    """
+
+    id = IdField()  # 1, 2, 3 … without a gap
+    entry = BigIntegerField()  # the last entry and the last act it covers
+    act = BigIntegerField()
+    previous = TextField(unique=True)  # the hash of the seal before; zeros for the first
+    hash = TextField()
+    made_at = UtcField()
+
+
+class Draft(Table):
+    """An open dialogue or order form: one a user and plugin. `version` is the quote's id within the draft."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    plugin = TextField()
+    model = TextField(null=True)
+    data = JSONField(default=dict)
+    version = IntegerField(default=1)
+    price = BigIntegerField(null=True)
+    step = TextField(null=True)  # the input it listens for, e.g. "generate:prompt"; at most one a user
+    message_id = BigIntegerField(null=True)  # its live screen
+    expires_at = UtcField(index=True)
+
+    class Meta:
+        indexes = ((("user", "plugin"), True),)
+
+
+class Job(Table):
+    """One order of a user, with its hold and its state; see `storage/orders/jobs.py` for the arrows."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    model = TextField()
+    inputs = JSONField()
+    price = BigIntegerField(constraints=[Check("price >= 0")])
+    charged = BigIntegerField(null=True)
+    cost = BigIntegerField(null=True)  # what KIE took, in millionths of a credit
+    state = TextField(default="queued")
+    quote = TextField(unique=True)  # "<draft>.<version>": a second tap on the same quote finds the job there
+    secret = TextField(unique=True)  # the unguessable part of its callback address
+    task_id = TextField(null=True, index=True)
+    reason = TextField(null=True)  # why it failed: one word of ours
+    detail = TextField(null=True)  # KIE's own words, for admins and logs
+    result = JSONField(null=True)  # {"urls": [...], "text": ...}
+    tries = SmallIntegerField(default=0)  # at getting it ready, counted before each; 0 again once it was ready
+    submit_at = UtcField()
+    submitted_at = UtcField(null=True)
+    deadline_at = UtcField(null=True)
+    finished_at = UtcField(null=True)
+    usual_s = IntegerField(default=60)
+    progress_id = BigIntegerField(null=True)  # the "in progress" message
+    progress_at = UtcField(null=True)
+    delivery = TextField(null=True)  # pending, sent, undeliverable
+    delivery_tries = SmallIntegerField(default=0)
+    deliver_at = UtcField(null=True)
+    sent = JSONField(null=True)  # [{"kind", "file_id"}] as Telegram stored them
+    created_at = UtcField()
+    claimed_by = TextField(null=True)  # the copy that asks KIE about it while it runs (`storage/orders/claims.py`)
+    lease_until = UtcField(null=True)
+    refusals = SmallIntegerField(
+        default=0, constraints=[SQL("DEFAULT 0")]
+    )  # creates that came back: KIE was busy, or could not be reached
+    expected = BigIntegerField(null=True)  # what KIE takes by the catalogue, as ordered, in millionths of a credit
+    overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
+
+    class Meta:
+        indexes = (
+            (("user", "id"), False),
+            (("user", "created_at"), False),
+            (("user", "submitted_at"), False),
+            (("created_at",), False),
+            (("state", "submit_at"), False),
+            (("delivery", "deliver_at"), False),
+            (("progress_at",), False),
+        )
+
+
+class TopUp(Table):
+    """A way money comes in: an invoice or a request, from its first screen to its end."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    method = TextField()
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    stars = BigIntegerField(null=True)
+    state = TextField(default="new")  # new, pending, approved, rejected, undone, paid, cancelled
+    proof = JSONField(null=True)  # {"file_id", "unique_id", "kind"}
+    proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
+    credited = BigIntegerField(null=True)
+    decided_by = ForeignKeyField(User, null=True, backref="decisions")
+    digest = TextField(null=True)  # of the reason
+    submitted_at = UtcField(null=True)
+    reminded = BooleanField(default=False)  # the admins were reminded of it, once
+    created_at = UtcField()
+    decided_at = UtcField(null=True)
+
+    reason = Said()
+
+    class Meta:
+        indexes = ((("user", "id"), False), (("state", "id"), False))
+
+
+TopUp.add_index(SQL("CREATE UNIQUE INDEX top_up_one_pending ON top_up (user_id) WHERE state = 'pending'"))
+
+
+class Sketch(Table):
+    """What a request's picture looks like, small (`plugins/transfer.py`): the same one again is a hint."""
+
+    topup = ForeignKeyField(TopUp, primary_key=True)
+    pixels = BlobField()
+
+
+class Charge(Table):
+    """One payment Telegram took in Stars; its charge id makes the credit happen once.
+
+    `refund`: asked (booked, Telegram has not confirmed yet), done (the Stars went back), refused (by Telegram).
+    """
+
+    charge_id = TextField(primary_key=True)
+    topup = ForeignKeyField(TopUp)
+    user = ForeignKeyField(User)
+    stars = BigIntegerField()
+    refund = TextField(null=True, index=True)
+    listed = BooleanField(default=False)  # Telegram's list of transactions has it
+    created_at = UtcField()
+    payer = BigIntegerField(null=True)  # the Telegram id, for a while after its erasure (`storage/people/privacy.py`)
+    credited = BigIntegerField(null=True)  # what its entry says, minor units
+
+    class Meta:
+        indexes = ((("user", "created_at"), False),)
+
+
+class Checkout(Table):
+    """A pre-checkout that was accepted: the charge it leads to is credited `amount`, whatever the rate is by then."""
+
+    query_id = TextField(primary_key=True)  # Telegram's pre_checkout_query
+    topup = ForeignKeyField(TopUp)
+    user = ForeignKeyField(User)
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    stars = BigIntegerField()
+    answered = BooleanField(default=False)  # Telegram has our yes: the invoice is used up, whatever comes of it
+    charge_id = TextField(null=True, unique=True)  # what came of it; null while it has not come
+    accepted_at = UtcField(index=True)
+
+
+class Bonus(Table):
+    """A bonus that a payment earned for somebody; it goes back with that payment (`storage/money/bonuses.py`)."""
+
+    id = IdField()
+    user = ForeignKeyField(User)  # who gets it
+    kind = TextField()  # of its entry: referral, promo, bonus
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    key = TextField(unique=True)  # of its entry
+    origin = TextField(index=True)  # the key of the payment's entry
+    topup = ForeignKeyField(TopUp)
+    state = TextField()  # waiting, posted, taken, void
+    due_at = UtcField()  # when it may be spent
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("user", "kind"), False), (("state", "due_at"), False))
+
+
+class Referral(Table):
+    """Who invited whom; one row an invited person, for ever. `paid` is the share that was promised, once."""
+
+    invited = ForeignKeyField(User, primary_key=True, backref="invitation")
+    inviter = ForeignKeyField(User, backref="invitations")
+    paid = BigIntegerField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        constraints = [Check("invited_id <> inviter_id")]
+
+
+class Inbox(Table):
+    """An update Telegram may forget, because it is here until it has been handled."""
+
+    update_id = BigIntegerField(primary_key=True)
+    lane = BigIntegerField()
+    body = TextField()
+    attempts = SmallIntegerField(default=0)
+    aside = BooleanField(default=False)  # poison: kept for the admin, never handled again
+    received_at = UtcField()
+    claimed_by = TextField(
+        null=True
+    )  # the copy that handles it (`storage/orders/claims.py`); one copy alone claims nothing
+    lease_until = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("lane", "update_id"), False),)
+
+
+class Outbox(Table):
+    """A message that must arrive: kept until Telegram has answered. `ref` rows stay, to be edited later."""
+
+    id = IdField()
+    key = TextField(unique=True)
+    user = ForeignKeyField(User)
+    chat_id = BigIntegerField(null=True)  # the staff's group instead of the user, in the user's language
+    text = TextField()  # text key
+    values = JSONField(default=dict)
+    buttons = JSONField(default=list)
+    media = JSONField(null=True)  # {"kind", "file_id"}
+    ref = TextField(null=True, index=True)
+    state = TextField(default="pending")  # pending, sent, dropped (it can never arrive), aside (until the next start)
+    message_id = BigIntegerField(null=True)
+    tries = SmallIntegerField(default=0)
+    send_at = UtcField()
+
+    class Meta:
+        indexes = ((("state", "send_at"), False),)
+
+
+class Fact(Table):
+    """Something that happened, committed with its cause; listeners run after it, at least once."""
+
+    id = IdField()
+    kind = TextField()
+    data = JSONField()
+    tries = SmallIntegerField(default=0)
+    run_at = UtcField(index=True)
+
+
+class FactDone(Table):
+    """A listener's own mark, written in the transaction of its effects."""
+
+    fact_id = BigIntegerField()
+    listener = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("fact_id", "listener")
+
+
+class Stored(Table):
+    """A setting changed from the chat; it wins over the environment."""
+
+    name = TextField(primary_key=True)
+    value = TextField()
+    actor = ForeignKeyField(User, null=True)
+    updated_at = UtcField()
+
+
+class Act(Table):
+    """What somebody of the operator's did: one row an act, never changed."""
+
+    id = IdField()
+    actor = ForeignKeyField(User, backref="done")
+    what = TextField()  # one word of ours: approve, credit, block, setting …
+    user = ForeignKeyField(User, null=True, backref="suffered", index=True)
+    ref = TextField(null=True)  # topup:12, promo:SUMMER, model:z-image, a setting's name …
+    digest = TextField(null=True)  # of the reason, or of the value
+    amount = BigIntegerField(null=True)
+    created_at = UtcField()
+    own = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # it paid who did it: an owner, alone
+
+    words = Said()
+
+
+class Alarm(Table):
+    """A cause of alarm: one row a cause, however many events it has."""
+
+    cause = TextField(primary_key=True)
+    text = TextField()  # text key
+    values = JSONField(default=dict)
+    count = IntegerField(default=1)
+    since = UtcField()
+    last_at = UtcField(index=True)
+
+
+class Overlay(Table):
+    """A change of the catalogue made by an admin, over data/models.json; the newest of a scope and field counts."""
+
+    id = IdField()
+    scope = TextField()  # "model:<id>", "menu:<row of the main menu>" or "all"
+    field = TextField()  # off, entry, inputs, price (see kie/catalogue/overrides.py); fixed, markup
+    value = JSONField(null=True)  # null: as in the file
+    actor = ForeignKeyField(User, null=True)
+    created_at = UtcField()
+    undone_at = UtcField(null=True)
+
+
+class Difference(Table):
+    """What KIE offers and we do not, or the other way round, until an admin applies or dismisses it."""
+
+    id = IdField()
+    model = TextField()
+    kind = TextField()  # new, gone, inputs, price
+    about = JSONField()  # what to tell the admin, and what to change (see kie/sync/catalogue_diff.py)
+    print = TextField(unique=True)  # a digest of all that: the same difference is told once
+    state = TextField(default="open", index=True)  # open, applied, dismissed
+    overlay = ForeignKeyField(Overlay, null=True)
+    found_at = UtcField()
+
+
+class Promo(Table):
+    """A code that gives an amount at once, or a percentage of the next top-up."""
+
+    code = TextField(primary_key=True)
+    kind = TextField()  # amount, percent
+    value = BigIntegerField(constraints=[Check("value > 0")])  # minor units, or percent
+    uses = IntegerField(default=0)
+    total_limit = IntegerField()
+    user_limit = IntegerField(default=1)
+    stopped = BooleanField(default=False)
+    author = ForeignKeyField(User)
+    expires_at = UtcField(null=True)
+    created_at = UtcField()
+    waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # for a second person to confirm it
+
+
+class PromoUse(Table):
+    """One redemption: the n-th of a user for a code. A percentage waits for the top-up it belongs to."""
+
+    id = IdField()
+    promo = ForeignKeyField(Promo)
+    user = ForeignKeyField(User)
+    number = IntegerField()
+    state = TextField()  # done, waiting, lapsed (the code was stopped or expired first)
+    amount = BigIntegerField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("promo", "user", "number"), True), (("user", "state"), False))
+
+
+PromoUse.add_index(SQL("CREATE UNIQUE INDEX promo_use_one_waiting ON promo_use (user_id) WHERE state = 'waiting'"))
+
+
+class FreeRun(Table):
+    """The n-th free order of a user on a day; the row goes when the order fails."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    day = TextField()  # in the user's time zone, such as 2026-11-23
+    number = IntegerField()
+    job = ForeignKeyField(Job, unique=True)
+
+    class Meta:
+        indexes = ((("user", "day", "number"), True),)
+
+
+class Broadcast(Table):
+    """A message to many: whose copy, to whom, and how far it is."""
+
+    id = IdField()
+    author = ForeignKeyField(User)
+    chat_id = BigIntegerField()
+    message_id = BigIntegerField()
+    audience = TextField()
+    state = TextField(default="draft")  # draft, running, paused, done, stopped
+    screen_id = BigIntegerField(null=True)  # the author's progress message
+    created_at = UtcField()
+    started_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+    links = JSONField(null=True)  # the message's buttons that open an address, as rows of {"text", "url"}
+    totals = JSONField(null=True)  # {state: recipients}, once their rows have gone
+    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of the audience
+
+
+class Recipient(Table):
+    """One person's copy. It is `sending` before Telegram is asked, so a crash never sends it twice."""
+
+    broadcast = ForeignKeyField(Broadcast)
+    user = ForeignKeyField(User)
+    state = TextField(default="pending")  # pending, sending, sent, blocked, failed, doubt (it may have arrived)
+
+    class Meta:
+        primary_key = CompositeKey("broadcast", "user")
+        indexes = ((("broadcast", "state"), False),)
+
+
+class Letter(Table):
+    """What somebody wrote to the operator's people (`storage/journal/letters.py`)."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    about = TextField()  # job12, pay7, or 0
+    words = TextField()
+    media = JSONField(null=True)  # {"kind", "file_id"}
+    state = TextField(default="waiting")  # waiting, passed
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("state", "created_at"), False),)
+
+
+class Trouble(Table):
+    """Why an update was set aside, under the code its sender was told."""
+
+    code = TextField(primary_key=True)
+    reason = TextField()
+    created_at = UtcField(index=True)
+
+
+class Quota(Table):
+    """How often somebody has done something in the time that runs; see `storage/money/quotas.py`."""
+
+    person = TextField()  # a keyed digest
+    kind = TextField()
+    count = IntegerField()
+    until = UtcField(index=True)
+
+    class Meta:
+        primary_key = CompositeKey("person", "kind")
+
+
+TABLES = [
+    Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
+    Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Letter, Trouble, Quota,
+]  # fmt: skip

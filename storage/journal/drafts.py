@@ -1,0 +1,73 @@
+"""Open dialogues and order forms, as rows: one a user and plugin.
+
+`step` is the input a draft listens for; a user listens in at most one. `version` grows with every change, so a
+confirm button carries `<draft>.<version>` and an old screen cannot order what it no longer shows.
+"""
+
+from datetime import timedelta
+
+from storage.base.db import transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Draft
+
+_get = Prepared(
+    lambda user, plugin, now: Draft.select().where(Draft.user == user, Draft.plugin == plugin, Draft.expires_at > now)
+)
+_listening = Prepared(lambda user, now: Draft.select().where(listens(user, now)))
+LIFETIME = timedelta(days=1)
+
+
+def listens(user, now):
+    """Return the condition that a draft waits for the next input of `user`, an id or a column."""
+    return (Draft.user == user) & Draft.step.is_null(False) & (Draft.expires_at > now)
+
+
+def get(user_id, plugin, now):
+    """Return the user's live draft of a plugin, or None."""
+    return _get.first(user_id, plugin, now)
+
+
+def listening(user_id, now):
+    """Return the draft that waits for this user's next input, or None."""
+    return _listening.first(user_id, now)
+
+
+def put(user_id, plugin, now, **fields):
+    """Make or change a draft and return it; a new `step` takes the listening from the user's other drafts."""
+    fields["expires_at"] = now + LIFETIME
+    with transaction():
+        if fields.get("step"):
+            Draft.update(step=None).where(Draft.user == user_id, Draft.plugin != plugin).execute()
+        changed = (
+            Draft.update(version=Draft.version + 1, **fields)
+            .where(Draft.user == user_id, Draft.plugin == plugin)
+            .execute()
+        )
+        if not changed:
+            Draft.insert(user=user_id, plugin=plugin, **fields).execute()
+        return Draft.get(Draft.user == user_id, Draft.plugin == plugin)
+
+
+def note_screen(draft, message_id):
+    """Remember which message shows a draft (not a change of what it says)."""
+    with transaction():
+        Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
+
+
+def hush(user_id):
+    """Stop listening for the user's next input; what was filled in stays."""
+    with transaction():
+        Draft.update(step=None).where(Draft.user == user_id, Draft.step.is_null(False)).execute()
+
+
+def drop(user_id, plugin=None):
+    """Forget the user's drafts (of one plugin, when named); return how many there were."""
+    with transaction():
+        query = Draft.delete().where(Draft.user == user_id)
+        return (query if plugin is None else query.where(Draft.plugin == plugin)).execute()
+
+
+def drop_expired(now):
+    """Forget drafts past their day."""
+    with transaction():
+        return Draft.delete().where(Draft.expires_at <= now).execute()

@@ -1,0 +1,32 @@
+"""Why something unexpected went wrong, under a short code: the user can quote it, an admin can look it up."""
+
+import secrets
+
+from storage.base.db import connection, transaction
+from storage.base.tables import Trouble
+
+LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that looks like another
+LENGTH = 6
+KEPT, LONGEST = 200, 20_000  # reasons, and characters of one
+
+
+def keep(reason, now):
+    """Keep a reason, usually a traceback without secrets, and return its code; the oldest ones go."""
+    code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+    with transaction():
+        Trouble.insert(code=code, reason=reason[-LONGEST:], created_at=now).execute()
+        newest = Trouble.select(Trouble.code).order_by(Trouble.created_at.desc(), Trouble.code).limit(KEPT)
+        Trouble.delete().where(Trouble.code.not_in(newest)).execute()
+    return code
+
+
+def find(code):
+    """Return the row of a code as somebody typed it, or None."""
+    with connection():
+        return Trouble.get_or_none(Trouble.code == code.strip().upper())
+
+
+def recent(limit=5):
+    """Return the newest rows."""
+    with connection():
+        return list(Trouble.select().order_by(Trouble.created_at.desc()).limit(limit))

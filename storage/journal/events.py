@@ -1,0 +1,51 @@
+"""Facts: things that happened, committed with their cause; listeners run after them, at least once.
+
+A listener's effects and its mark in `fact_done` share a transaction, so they happen once.
+"""
+
+from datetime import timedelta
+
+from storage.base.db import transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Fact, FactDone
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
+
+
+def emit(kind, now, **data):
+    """Record a fact inside the transaction of its cause."""
+    with transaction():
+        Fact.insert(kind=kind, data=data, run_at=now).execute()
+
+
+def due(now, limit=50):
+    """Return facts whose listeners have work left, oldest first."""
+    return _due.rows(now, limit)
+
+
+@Prepared
+def _due(now, limit):
+    return Fact.select().where(Fact.run_at <= now).order_by(Fact.id).limit(limit)
+
+
+def run_once(fact, name, listener):
+    """Run a listener's effects together with its mark; a listener that is done already is not run again."""
+    with transaction():
+        mark = FactDone.insert(fact_id=fact.id, listener=name).on_conflict_ignore().returning(FactDone.listener)
+        if list(mark.tuples().execute()):
+            listener(fact)
+
+
+def done(fact):
+    """Forget a fact all of whose listeners have run."""
+    with transaction():
+        Fact.delete().where(Fact.id == fact.id).execute()
+        FactDone.delete().where(FactDone.fact_id == fact.id).execute()
+
+
+def postponed(fact, now):
+    """Try the listeners that failed again later, each time after a longer wait; return the number of tries."""
+    wait = min(LONGEST_WAIT, FIRST_WAIT * 4**fact.tries)
+    with transaction():
+        Fact.update(tries=Fact.tries + 1, run_at=now + wait).where(Fact.id == fact.id).execute()
+    return fact.tries + 1

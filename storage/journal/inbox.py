@@ -1,0 +1,77 @@
+"""Updates that Telegram may forget because they are rows here."""
+
+from peewee import fn
+
+from storage.base.db import UtcField, connection, transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Inbox
+
+MAX_ATTEMPTS = 3
+INSERT = "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee's takes three times as long
+
+
+def store(rows, now):
+    """Keep updates, `(update_id, lane, body)` each, in one transaction; known ones stay as they are."""
+    values = [value for row in rows for value in (*row, UtcField().db_value(now))]
+    with transaction() as db:
+        row = f"({', '.join([db.param] * 4)}, 0, FALSE)"
+        db.execute_sql(f"{INSERT} {', '.join([row] * len(rows))} ON CONFLICT DO NOTHING", values)
+
+
+def left():
+    """Return what a former run did not finish, oldest first."""
+    with connection():
+        return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
+
+
+@Prepared
+def _ids():
+    return Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id)
+
+
+def ids():
+    """Return the ids of the updates that wait or are being handled, oldest first."""
+    return [update_id for (update_id,) in _ids.rows()]
+
+
+def get(update_ids):
+    """Return the rows of these updates that are still there, oldest first."""
+    with connection():
+        return list(Inbox.select().where(Inbox.update_id.in_(list(update_ids)), ~Inbox.aside).order_by(Inbox.update_id))
+
+
+def attempt_all(update_ids):
+    """Count an attempt for each of these updates."""
+    with transaction():
+        Inbox.update(attempts=Inbox.attempts + 1).where(Inbox.update_id.in_(list(update_ids))).execute()
+
+
+def attempt(update_id):
+    """Count an attempt before handling and return its number; 0 if the update is gone."""
+    with transaction():
+        rows = (
+            Inbox.update(attempts=Inbox.attempts + 1)
+            .where(Inbox.update_id == update_id, ~Inbox.aside)
+            .returning(Inbox.attempts)
+            .tuples()
+            .execute()
+        )
+        return next((attempts for (attempts,) in rows), 0)
+
+
+def done(update_ids):
+    """Forget updates that have been handled."""
+    with transaction():
+        Inbox.delete().where(Inbox.update_id.in_(list(update_ids))).execute()
+
+
+def set_aside(update_id):
+    """Keep a poison update for the admin, out of the way."""
+    with transaction():
+        Inbox.update(aside=True).where(Inbox.update_id == update_id).execute()
+
+
+def oldest_wait():
+    """Return when the oldest waiting update came, or None."""
+    with connection():
+        return Inbox.select(fn.MIN(Inbox.received_at)).where(~Inbox.aside).scalar()

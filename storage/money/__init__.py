@@ -1,0 +1,1 @@
+"""Every way money moves, and the proof that it adds up."""

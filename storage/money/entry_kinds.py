@@ -1,0 +1,300 @@
+"""What every entry and every act must be: one place for all kinds, from which `storage/money/verify.py` makes its proof.
+
+An entry (`e`) is found to be of a shape by its kind and key; a shape then says, in SQL, what row it comes from and what
+its user, reference, amount, actor and state must be. Whatever is not proven is wrong: NULL proves nothing, and a kind or a
+key without a shape is refused. A new kind, or a new key of one, is a line here (and its word in `storage/money/ledger.py`).
+"""
+
+from typing import NamedTuple
+
+NULL = "NULL"  # must be empty
+SOMEBODY = "somebody"  # of the staff: their act is among MONEY_ACTS
+
+BONUS_ID = "SUBSTR(e.key, 7)"  # of the key bonus:{id}:{cause}
+for _cause in (":unrefund", ":refund", ":undo", ":chargeback"):
+    BONUS_ID = f"REPLACE({BONUS_ID}, '{_cause}', '')"
+BONUS_GIVEN_AGAIN = "SUBSTR(e.key, 1, 15) = 'writeoff:bonus:' AND SUBSTR(e.key, LENGTH(e.key) - 8) = ':unrefund'"
+
+# The rows entries come from, joined at most once each: alias → (table, its column, {kind: what that column must be}).
+# `{number:…}` is a text as a whole number, NULL where it is none.
+ORIGINS = {
+    "j": ("job", "id", dict.fromkeys(("hold", "capture", "release", "recovery"), "{number:SUBSTR(e.ref, 5)}")),
+    "t": ("top_up", "id", dict.fromkeys(("topup", "stars", "refund", "chargeback"), "{number:SUBSTR(e.ref, 7)}")),
+    "c": ("charge", "charge_id", {
+        "stars": "SUBSTR(e.key, 7)",
+        "refund": "CASE WHEN SUBSTR(e.key, 1, 2) = 'un' THEN SUBSTR(e.key, 10) ELSE SUBSTR(e.key, 8) END",
+        "chargeback": "SUBSTR(e.key, 12)",
+    }),
+    "d": ("entry", "key", {"writeoff": "SUBSTR(e.key, 10)"}),  # the debit that is written off
+    "l": ("entry", "key", {"writeoff": "CASE WHEN SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:'"
+                                       " THEN 'writeoff:refund:' || SUBSTR(e.key, 19) WHEN " + BONUS_GIVEN_AGAIN +
+                                       " THEN SUBSTR(e.key, 1, LENGTH(e.key) - 8) || 'refund' END"}),  # the loss it ends
+    "b": ("bonus", "id", {"takeback": "{number:" + BONUS_ID + "}"}),
+    "w": ("bonus", "key", dict.fromkeys(("promo", "referral", "bonus"), "e.key")),
+    "p": ("promo_use", "id", {"promo": "{number:SUBSTR(e.key, 7)}"}),
+    "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
+    "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
+    "s": ("source", "key", dict.fromkeys(("gift", "bonus", "admin", "topup"), "e.key")),
+}  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """What an entry must be; every value is SQL, of the rows in ORIGINS."""
+
+    kind: str
+    key: str  # the key it must have
+    user: str
+    amount: str  # what the amount must be
+    ref: str = NULL
+    actor: str = NULL
+    state: str = "TRUE"  # what else must hold
+    when: str = ""  # which entries of the kind are of this shape; those that have the key, unless said otherwise
+
+
+CREDITS = "('topup', 'stars')"
+PAID_FOR = (  # the top-up a bonus belongs to: money that came in before it
+    "EXISTS (SELECT 1 FROM entry m WHERE m.user_id = {user} AND m.kind IN " + CREDITS + " AND m.id < e.id AND {rule})"
+)
+OF_PAYMENT = "SUBSTR(e.ref, 1, 6) = 'topup:'"
+EARNED = {  # a bonus that a payment earned: its row says all of it
+    "user": "w.user_id",
+    "amount": "w.amount",
+    "ref": "'topup:' || w.topup_id",
+    "when": OF_PAYMENT,
+}
+EARNED_BY = (
+    "w.kind = e.kind AND w.state IN ('posted', 'taken')"
+    " AND EXISTS (SELECT 1 FROM entry m WHERE m.key = w.origin AND m.kind IN " + CREDITS + " AND {rule})"
+)
+TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup_id"}
+BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # who made the entry it belongs to
+SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
+
+SHAPES = (
+    Shape("hold", "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id", state="e.created_at = j.created_at"),
+    Shape("capture", "'settle:' || j.id", "j.user_id", "j.price - j.charged", ref="'job:' || j.id",
+          state="j.state = 'succeeded' AND j.charged BETWEEN 0 AND j.price AND e.created_at = j.finished_at"),
+    Shape("release", "'settle:' || j.id", "j.user_id", "j.price", ref="'job:' || j.id",
+          state="j.state IN ('failed', 'cancelled') AND e.created_at = j.finished_at"),
+    Shape("topup", "'topup:' || t.id", "t.user_id", "t.credited", ref="'topup:' || t.id", actor="t.decided_by_id",
+          state="t.method <> 'stars' AND t.state IN ('approved', 'undone') AND t.credited > 0"
+                " AND e.created_at = t.decided_at"),
+    Shape("topup", "'undo:' || t.id", "t.user_id", "-t.credited", ref="'topup:' || t.id", actor=SOMEBODY,
+          state="t.state = 'undone'"),
+    Shape("topup", "e.key", "t.user_id", "t.amount", ref="'topup:' || t.id", actor=SOMEBODY,  # taken by the staff
+          state="t.state IN ('paid', 'cancelled')", when="e.actor_id IS NOT NULL"),
+    Shape("topup", "s.key", "t.user_id", "t.amount", ref="'topup:' || t.id",  # another way to pay
+          state="s.user_id = e.user_id AND s.amount = e.amount AND t.state IN ('paid', 'cancelled')"),
+    Shape("stars", "'stars:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
+          state="t.method = 'stars' AND t.stars = c.stars AND t.state IN ('paid', 'cancelled')"
+                " AND c.credited > 0 AND c.credited = COALESCE("
+                "(SELECT agreed.amount FROM checkout agreed WHERE agreed.charge_id = c.charge_id), c.credited)"
+                " AND e.created_at = c.created_at"),
+    Shape("refund", "'refund:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
+          actor=SOMEBODY, state="c.refund IN ('asked', 'done', 'refused')"),
+    Shape("refund", "'unrefund:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
+          state="c.refund IN ('refused', 'done')"),
+    Shape("chargeback", "'chargeback:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
+          state="c.refund = 'done'"),
+    Shape("takeback", "'bonus:' || b.id || ':undo'", **TAKEN, state="b.state = 'taken'",
+          actor=BY.format(key="'undo:' || b.topup_id")),
+    Shape("takeback", "'bonus:' || b.id || ':refund'", **TAKEN, state="b.state IN ('taken', 'posted')",
+          actor=BY.format(key="'refund:' || SUBSTR(b.origin, 7)")),
+    Shape("takeback", "'bonus:' || b.id || ':chargeback'", **TAKEN, state="b.state = 'taken'"),
+    Shape("takeback", "'bonus:' || b.id || ':unrefund'", **TAKEN | {"amount": "b.amount"},
+          state="b.state IN ('taken', 'posted')"),
+    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref",
+          state="e.amount BETWEEN -l.amount AND -1 AND d.kind IN ('refund', 'takeback') AND e.id > d.id"
+                " AND e.created_at = d.created_at",
+          when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:' OR " + BONUS_GIVEN_AGAIN),
+    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
+          state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"
+                " AND e.id < d.id AND e.created_at = d.created_at"),  # written just before it, never later
+    Shape("recovery", "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
+          state="j.state IN ('succeeded', 'failed', 'cancelled')"
+                " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
+    Shape("recovery", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, state="e.amount < 0",  # taken by the staff
+          when="SUBSTR(e.key, 1, 8) = 'collect:'"),
+    Shape("promo", "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
+          " AND " + EARNED_BY.format(rule="m.user_id = p.user_id AND EXISTS (SELECT 1 FROM promo q WHERE"
+          " q.code = p.promo_id AND q.kind = 'percent' AND m.amount * q.value / 100 = p.amount)")),
+    Shape("referral", "'referral:' || r.invited_id", **EARNED, state="r.inviter_id = w.user_id AND r.paid = w.amount AND "
+          + EARNED_BY.format(rule="m.user_id = r.invited_id AND m.amount >= w.amount")),
+    Shape("bonus", "w.key", **EARNED, state=EARNED_BY.format(rule="m.user_id IS NOT NULL")),
+    Shape("promo", "'promo:' || p.id", "p.user_id", "p.amount", ref="'promo:' || p.promo_id",
+          state="p.state = 'done' AND p.amount > 0 AND (o.kind = 'amount' AND p.amount = o.value OR o.kind = 'percent' AND "
+                + PAID_FOR.format(user="p.user_id", rule="m.amount * o.value / 100 = p.amount") + ")"),
+    Shape("referral", "'referral:' || r.invited_id", "r.inviter_id", "r.paid", ref="'user:' || r.invited_id",
+          state="r.paid > 0 AND " + PAID_FOR.format(user="r.invited_id", rule="m.amount >= r.paid")),
+    Shape("gift", "'gift:' || e.user_id", **SOURCE),  # the key allows one a person
+    Shape("bonus", "s.key", **SOURCE),
+    Shape("admin", "s.key", **SOURCE, when="e.actor_id IS NULL"),  # by the program itself
+    Shape("admin", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
+)  # fmt: skip
+
+# Acts whose amount is an entry's, made by the same actor at the same moment: (act, which entries)
+MONEY_ACTS = (
+    ("approve", "e.kind = 'topup' AND SUBSTR(e.key, 1, 6) = 'topup:'"),
+    ("undo", "e.kind = 'topup' AND SUBSTR(e.key, 1, 5) = 'undo:'"),
+    ("paid", "e.kind = 'topup'"),
+    ("refund", "e.kind = 'refund'"),
+    ("credit", "e.kind = 'admin' AND e.amount > 0"),
+    ("debit", "e.kind = 'admin' AND e.amount <= 0"),
+    ("collect", "e.kind = 'recovery'"),
+)
+FOLLOWERS = (
+    "writeoff",
+    "takeback",
+)  # kinds that name the actor of the entry they belong to, and need no act of their own
+# Acts whose amount stands in another row: act → what must be there. Of any other act an amount is refused.
+OTHER_ACTS = {
+    "reject": "EXISTS (SELECT 1 FROM top_up t WHERE 'topup:' || t.id = a.ref AND t.id = {number:SUBSTR(a.ref, 7)}"
+    " AND t.state = 'rejected' AND t.amount = a.amount AND t.user_id = a.user_id AND t.decided_by_id = a.actor_id)",
+    "fixed": "EXISTS (SELECT 1 FROM overlay o WHERE o.scope = a.ref AND o.field = 'fixed'"
+    " AND {number:CAST(o.value AS TEXT)} = a.amount)",
+    **dict.fromkeys(
+        ("promo", "promo_confirm", "promo_own"),
+        "EXISTS (SELECT 1 FROM promo o WHERE 'promo:' || o.code = a.ref AND o.kind = 'amount' AND o.value = a.amount)",
+    ),
+}
+
+# The states rows can be in; another one was set by hand.
+STATES = {
+    ("job", "state"): ("queued", "submitting", "running", "lost", "succeeded", "failed", "cancelled"),
+    ("top_up", "state"): ("new", "pending", "approved", "rejected", "undone", "paid", "cancelled"),
+    ("charge", "refund"): ("asked", "done", "refused", None),
+    ("promo", "kind"): ("amount", "percent"),
+    ("promo_use", "state"): ("waiting", "done", "lapsed"),
+    ("bonus", "state"): ("waiting", "posted", "taken", "void"),
+}
+
+# What the other rows owe: every one of them has its entries. Promise → the query that finds what breaks it.
+OPEN = "('queued', 'submitting', 'running', 'lost')"
+JOBS = {
+    "a job has exactly its hold": """
+        SELECT j.id, j.price, e.amount FROM job j LEFT JOIN entry e ON e.key = 'hold:' || j.id
+        WHERE e.id IS NULL""",
+    "an open job is not settled": f"""
+        SELECT j.id, j.state, e.kind FROM job j JOIN entry e ON e.key = 'settle:' || j.id WHERE j.state IN {OPEN}""",
+    "a succeeded job is captured": """
+        SELECT j.id, j.charged, e.kind, e.amount FROM job j LEFT JOIN entry e ON e.key = 'settle:' || j.id
+        WHERE j.state = 'succeeded' AND (e.kind = 'capture') IS NOT TRUE""",
+    "a failed or cancelled job is released": """
+        SELECT j.id, j.state, e.kind, e.amount FROM job j LEFT JOIN entry e ON e.key = 'settle:' || j.id
+        WHERE j.state IN ('failed', 'cancelled') AND (e.kind = 'release') IS NOT TRUE""",
+}
+OTHERS = {
+    "a lost or running job has a deadline": """
+        SELECT id, state FROM job WHERE state IN ('lost', 'running') AND deadline_at IS NULL""",
+    "a finished job has its delivery": """
+        SELECT id, state, delivery FROM job WHERE state = 'succeeded' AND delivery IS NULL""",
+    "no price is below zero": """
+        SELECT 'job', id, price FROM job WHERE price < 0
+        UNION ALL SELECT 'top_up', id, amount FROM top_up WHERE amount <= 0
+        UNION ALL SELECT 'promo_use', id, amount FROM promo_use WHERE amount < 0
+        UNION ALL SELECT 'promo', uses, value FROM promo WHERE value <= 0""",
+    "a job says what it charged": f"""
+        SELECT id, state, charged FROM job WHERE CASE WHEN state IN {OPEN} THEN charged IS NULL
+            WHEN state = 'succeeded' THEN charged BETWEEN 0 AND price ELSE COALESCE(charged, 0) = 0 END IS NOT TRUE""",
+    "an approved top-up is credited once": """
+        SELECT t.id, t.credited, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'topup:' || t.id
+        WHERE (t.state IN ('approved', 'undone')) <> (e.id IS NOT NULL)""",
+    "an undone top-up is taken back once": """
+        SELECT t.id, t.state, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'undo:' || t.id
+        WHERE (t.state = 'undone') <> (e.id IS NOT NULL)""",
+    "a paid top-up has its credit": f"""
+        SELECT 'topup:' || id FROM top_up WHERE state = 'paid'
+        EXCEPT SELECT ref FROM entry WHERE kind IN {CREDITS}""",
+    "a top-up says what was credited and by whom": """
+        SELECT id, state, credited, decided_by_id FROM top_up WHERE CASE
+            WHEN state IN ('approved', 'undone') THEN credited > 0 AND decided_by_id IS NOT NULL
+            WHEN state = 'paid' THEN credited > 0 AND decided_by_id IS NULL
+            WHEN state = 'rejected' THEN credited IS NULL AND decided_by_id IS NOT NULL
+            ELSE credited IS NULL AND decided_by_id IS NULL END IS NOT TRUE""",
+    "a rejected top-up has its act": """
+        SELECT 'topup:' || id, user_id, decided_by_id, amount, decided_at FROM top_up WHERE state = 'rejected'
+        EXCEPT SELECT ref, user_id, actor_id, amount, created_at FROM act WHERE what = 'reject'""",
+    "a Stars charge is credited once": """
+        SELECT c.charge_id, c.stars, c.user_id FROM charge c LEFT JOIN entry e ON e.key = 'stars:' || c.charge_id
+        WHERE e.id IS NULL""",
+    "a refunded charge is taken back once": """
+        SELECT c.charge_id, c.refund, r.amount, u.amount, b.amount FROM charge c
+        LEFT JOIN entry r ON r.key = 'refund:' || c.charge_id
+        LEFT JOIN entry u ON u.key = 'unrefund:' || c.charge_id
+        LEFT JOIN entry b ON b.key = 'chargeback:' || c.charge_id
+        WHERE CASE WHEN c.refund IS NULL THEN r.id IS NULL AND u.id IS NULL AND b.id IS NULL
+            WHEN c.refund = 'asked' THEN r.id IS NOT NULL AND u.id IS NULL AND b.id IS NULL
+            WHEN c.refund = 'refused' THEN r.id IS NOT NULL AND u.id IS NOT NULL AND b.id IS NULL
+            WHEN b.id IS NULL THEN r.id IS NOT NULL AND u.id IS NULL
+            ELSE (r.id IS NULL) = (u.id IS NULL) END IS NOT TRUE""",
+    "a refusal takes back what its write-off has not been paid of": """
+        SELECT w.id, w.key FROM entry w
+        JOIN entry u ON u.key = CASE WHEN SUBSTR(w.key, 1, 16) = 'writeoff:refund:'
+            THEN 'unrefund:' || SUBSTR(w.key, 17) ELSE SUBSTR(w.key, 10, LENGTH(w.key) - 15) || 'unrefund' END
+        LEFT JOIN entry b ON b.key = 'writeoff:' || u.key
+        WHERE w.kind = 'writeoff' AND w.amount > 0 AND w.amount > COALESCE(-b.amount, 0) + COALESCE((
+            SELECT -SUM(r.amount) FROM entry r WHERE r.user_id = w.user_id AND r.kind = 'recovery' AND r.id < u.id), 0)""",
+    "an accepted pre-checkout says what its invoice says": """
+        SELECT k.query_id, k.amount, t.amount FROM checkout k LEFT JOIN top_up t ON t.id = k.topup_id
+        LEFT JOIN charge c ON c.charge_id = k.charge_id
+        WHERE (k.amount = t.amount AND k.stars = t.stars AND k.user_id = t.user_id
+               AND (k.charge_id IS NULL OR c.topup_id = k.topup_id)) IS NOT TRUE""",
+    "a bonus stands as its row says": """
+        SELECT b.id, b.state, b.amount, p.amount, u.amount, r.amount, n.amount, c.amount FROM bonus b
+        LEFT JOIN entry p ON p.key = b.key
+        LEFT JOIN entry u ON u.key = 'bonus:' || b.id || ':undo'
+        LEFT JOIN entry r ON r.key = 'bonus:' || b.id || ':refund'
+        LEFT JOIN entry n ON n.key = 'bonus:' || b.id || ':unrefund'
+        LEFT JOIN entry c ON c.key = 'bonus:' || b.id || ':chargeback'
+        WHERE ((p.id IS NULL) = (b.state IN ('waiting', 'void'))
+               AND (p.id IS NULL OR p.user_id = b.user_id AND p.amount = b.amount AND p.kind = b.kind)
+               AND COALESCE(p.amount, 0) + COALESCE(u.amount, 0) + COALESCE(r.amount, 0) + COALESCE(n.amount, 0)
+                   + COALESCE(c.amount, 0) = CASE WHEN b.state = 'posted' THEN b.amount ELSE 0 END) IS NOT TRUE""",
+    "a bonus goes with its payment": """
+        SELECT b.id, b.state, b.origin, c.refund, t.state FROM bonus b LEFT JOIN top_up t ON t.id = b.topup_id
+        LEFT JOIN entry e ON e.key = b.origin AND e.kind IN ('topup', 'stars') AND e.ref = 'topup:' || b.topup_id
+        LEFT JOIN charge c ON 'stars:' || c.charge_id = b.origin
+        WHERE (e.id IS NOT NULL AND (b.state IN ('taken', 'void'))
+               = (COALESCE(c.refund, '') IN ('asked', 'done') OR (c.charge_id IS NULL AND t.state = 'undone'))) IS NOT TRUE""",
+    "a debt is what was written off and not recovered": """
+        SELECT user_id, SUM(debt), SUM(total) FROM (
+            SELECT user_id, debt, 0 AS total FROM account
+            UNION ALL SELECT user_id, 0, amount FROM entry WHERE kind IN ('writeoff', 'recovery')
+        ) x GROUP BY user_id HAVING SUM(debt) <> SUM(total)""",
+    "who pays themselves was alone": """
+        SELECT e.id, e.key, e.amount FROM entry e WHERE e.actor_id = e.user_id AND e.amount > 0 AND e.kind <> 'writeoff'
+        AND NOT EXISTS (SELECT 1 FROM act a WHERE a.actor_id = e.actor_id AND a.user_id = e.user_id
+                        AND a.created_at = e.created_at AND a.own)""",
+    "a referral is paid once": """
+        SELECT r.invited_id, r.paid, e.amount, b.amount FROM referral r
+        LEFT JOIN entry e ON e.key = 'referral:' || r.invited_id LEFT JOIN bonus b ON b.key = 'referral:' || r.invited_id
+        WHERE (COALESCE(r.paid, 0) = COALESCE(b.amount, e.amount, 0)) IS NOT TRUE""",
+    "a redeemed code is credited once": """
+        SELECT p.id, p.promo_id, p.state, p.amount, o.kind FROM promo_use p
+        LEFT JOIN promo o ON o.code = p.promo_id LEFT JOIN entry e ON e.key = 'promo:' || p.id
+        WHERE CASE WHEN p.state = 'waiting' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
+            WHEN p.state = 'lapsed' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
+            WHEN o.kind = 'percent' AND p.amount = 0 THEN e.id IS NULL
+            ELSE e.id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM bonus b WHERE b.key = 'promo:' || p.id AND b.state IN ('waiting', 'void')) END IS NOT TRUE""",
+    "a welcome gift is given once": """
+        SELECT u.person, COUNT(*) FROM entry e JOIN "user" u ON u.id = e.user_id
+        WHERE e.kind = 'gift' AND u.person IS NOT NULL GROUP BY u.person HAVING COUNT(*) > 1""",
+    "a code is used as often as it was redeemed, and as allowed": """
+        SELECT o.code, o.uses, o.total_limit, COUNT(p.id) FROM promo o LEFT JOIN promo_use p ON p.promo_id = o.code
+        GROUP BY o.code, o.uses, o.total_limit HAVING o.uses <> COUNT(p.id) OR o.uses > o.total_limit""",
+    "nobody redeems a code more often than allowed": """
+        SELECT p.promo_id, COALESCE(u.person, CAST(u.id AS TEXT)) AS who, COUNT(*) FROM promo_use p
+        JOIN promo o ON o.code = p.promo_id JOIN "user" u ON u.id = p.user_id
+        GROUP BY p.promo_id, COALESCE(u.person, CAST(u.id AS TEXT)), o.user_limit
+        HAVING COUNT(*) > o.user_limit OR MAX(p.number) > o.user_limit OR MAX(p.number) < COUNT(*) OR MIN(p.number) < 1""",
+    "a role was given by somebody": """
+        SELECT u.id, u.role FROM "user" u WHERE u.role IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM act a JOIN words w ON w.digest = a.digest WHERE w.text = u.role
+            AND a.id = (SELECT MAX(id) FROM act WHERE user_id = u.id AND what = 'role'))""",
+    "every person has an account": """
+        SELECT u.id FROM "user" u LEFT JOIN account a ON a.user_id = u.id WHERE a.user_id IS NULL""",
+    "a source has its entry": """
+        SELECT s.key, s.kind, s.amount FROM source s LEFT JOIN entry e ON e.key = s.key WHERE e.id IS NULL""",
+    "no balance is below zero": "SELECT user_id, balance FROM account WHERE balance < 0",
+}

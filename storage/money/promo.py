@@ -1,0 +1,194 @@
+"""Promo codes: created and stopped by admins, redeemed under keys and counted by conditional updates.
+
+An `amount` code credits at once; a `percent` code waits for the user's next top-up, whose bonus it becomes. One that is
+stopped or expires meanwhile pays nothing more, also to those who wait (`lapsed`). Codes are compared in capitals.
+"""
+
+from peewee import Value, fn
+
+from storage.base.db import connection, transaction
+from storage.base.tables import Bonus, Promo, PromoUse
+from storage.journal import audit_log
+from storage.money import bonuses, ledger, persons
+
+MOST_PERCENT = 200  # that a code may give without an owner's word
+
+
+class NoSuchCode(Exception):
+    """There is no such code (any more), or it is used up."""
+
+
+class UsedBefore(Exception):
+    """The person has redeemed this code as often as allowed."""
+
+
+class OneWaits(Exception):
+    """A percentage is waiting for the user's next top-up already."""
+
+
+def create(
+    code,
+    kind,
+    value,
+    *,
+    total_limit,
+    author,
+    now,
+    user_limit=1,
+    expires_at=None,
+    confirmed=False,
+    waits=False,
+    own=False,
+):
+    """Make a code; return False if it is there already.
+
+    `confirmed`: an owner has said that it may give more than MOST_PERCENT. One that `waits` is redeemed by nobody until
+    somebody else confirms it; `own` marks a large one that an owner, alone in the shop, did not have to have confirmed.
+    """
+    if kind == "percent" and value > MOST_PERCENT and not confirmed:
+        raise ValueError(f"{value}% is more than {MOST_PERCENT}% and not confirmed by an owner")
+    row = dict(code=code.upper(), kind=kind, value=value, total_limit=total_limit, user_limit=user_limit, waits=waits)
+    with transaction():
+        made = Promo.insert(**row, author=author, expires_at=expires_at, created_at=now).on_conflict_ignore()
+        promo = next(iter(made.returning(Promo).execute()), None)
+        if promo is not None:
+            _note(author, "promo", promo, now, own=own)
+        return promo is not None
+
+
+def _note(actor, what, promo, now, **more):
+    """Write down an act on a code, with its worth and its number of uses."""
+    worth = {"amount": promo.value} if promo.kind == "amount" else {}
+    words = f"× {promo.total_limit}" if worth else f"{promo.value} % × {promo.total_limit}"
+    audit_log.note(actor, what, now, ref=f"promo:{promo.code}", words=words, **worth, **more)
+
+
+def confirm(code, actor, now):
+    """Let a code that waits be redeemed; return False if it does not wait. Raise OwnCheque for one's own code."""
+    with transaction():
+        done = Promo.update(waits=False).where(Promo.code == code, Promo.waits, ~Promo.stopped).returning(Promo)
+        promo = next(iter(done.execute()), None)
+        if promo is not None:
+            audit_log.refuse_own(actor, promo.author_id, False)
+            _note(actor, "promo_confirm", promo, now)
+        return promo is not None
+
+
+def redeem(code, user_id, now, *, alone=False):
+    """Redeem a code for a person once more; return (promo, use), the use `done` or `waiting` for the next top-up.
+
+    Raise OwnCheque for a code of one's own making, unless proven to be `alone` in the shop.
+    """
+    with transaction():
+        promo = _count_use(code.upper(), now)
+        own = audit_log.refuse_own(promo.author_id, user_id, alone)
+        theirs = PromoUse.user.in_(persons.accounts(user_id))
+        number = PromoUse.select().where(PromoUse.promo == promo.code, theirs).count() + 1
+        if number > promo.user_limit:
+            raise UsedBefore(code)
+        percent = promo.kind == "percent"
+        if percent:
+            _lapse(PromoUse.user == user_id, PromoUse.promo.not_in(_paying(now)))
+        row = dict(promo=promo.code, user=user_id, number=number, created_at=now)
+        row |= {"state": "waiting", "amount": None} if percent else {"state": "done", "amount": promo.value}
+        use = next(iter(PromoUse.insert(**row).on_conflict_ignore().returning(PromoUse).execute()), None)
+        if use is None:  # the database keeps one waiting code a person
+            raise OneWaits(code)
+        if not percent:
+            details = dict(kind="promo", key=f"promo:{use.id}", ref=f"promo:{promo.code}")
+            ledger.post(user_id, promo.value, now=now, **details)
+        if own:
+            _note(user_id, "promo_own", promo, now, user=user_id, own=True)
+        return promo, use
+
+
+def _pays(now):
+    """Return the condition of a code that is neither stopped nor expired."""
+    return ~Promo.stopped & (Promo.expires_at.is_null() | (Promo.expires_at > now))
+
+
+def _paying(now):
+    return Promo.select(Promo.code).where(_pays(now))
+
+
+def _lapse(*which):
+    """waiting → lapsed; return whom it concerned."""
+    lapsed = PromoUse.update(state="lapsed").where(PromoUse.state == "waiting", *which)
+    return [user for (user,) in lapsed.returning(PromoUse.user).tuples().execute()]
+
+
+def _count_use(code, now):
+    rows = (
+        Promo.update(uses=Promo.uses + 1)
+        .where(Promo.code == code, ~Promo.waits, Promo.uses < Promo.total_limit, _pays(now))
+        .returning(Promo)
+        .execute()
+    )
+    promo = next(iter(rows), None)
+    if promo is None:
+        raise NoSuchCode(code)
+    return promo
+
+
+def waiting(user_id):
+    """Return the user's redeemed percentage that waits for a top-up, or None."""
+    with connection():
+        return PromoUse.get_or_none(PromoUse.user == user_id, PromoUse.state == "waiting")
+
+
+def apply(user_id, amount, *, topup, origin, now):
+    """Give the waiting percentage of a top-up (minor units); return (bonus or None, the code that lapsed or None).
+
+    `origin` is the key of the payment's entry, with which the bonus stands and falls. A code that does not pay any more
+    lapses here.
+    """
+    with transaction():
+        use = waiting(user_id)
+        if use is None:
+            return None, None
+        bonus = amount * Promo.get_by_id(use.promo_id).value // 100
+        done = PromoUse.update(state="done", amount=bonus).where(PromoUse.id == use.id, PromoUse.state == "waiting")
+        if not done.where(PromoUse.promo.in_(_paying(now))).execute():
+            return None, use.promo_id if _lapse(PromoUse.id == use.id) else None
+        if not bonus:
+            return None, None
+        key = f"promo:{use.id}"
+        return bonuses.promise(user_id, bonus, kind="promo", key=key, origin=origin, topup=topup, now=now), None
+
+
+def stop(code, actor, now):
+    """Stop a code; return the users for whose next top-up it waited, or None if it was stopped or never was."""
+    with transaction():
+        if not Promo.update(stopped=True).where(Promo.code == code.upper(), ~Promo.stopped).execute():
+            return None
+        audit_log.note(actor, "promo_stop", now, ref=f"promo:{code.upper()}")
+        return _lapse(PromoUse.promo == code.upper())
+
+
+def get(code):
+    """Return a code, or None."""
+    with connection():
+        return Promo.get_or_none(Promo.code == code.upper())
+
+
+def every(limit=20):
+    """Return the newest codes."""
+    with connection():
+        return list(Promo.select().order_by(Promo.created_at.desc()).limit(limit))
+
+
+def uses(actor, now):
+    """Yield (code, user id, number, state, amount, time) of every redemption, for an export of somebody's."""
+    audit_log.note(actor, "export_promo", now)
+    with connection():
+        query = PromoUse.select().order_by(PromoUse.id)
+        for use in query.iterator():
+            yield use.promo_id, use.user_id, use.number, use.state, use.amount, use.created_at
+
+
+def given(code):
+    """Return what a code has given away, in minor units; what went back with its payment not."""
+    with connection():
+        uses = PromoUse.select(fn.SUM(PromoUse.amount)).where(PromoUse.promo == code)
+        back = Bonus.select(Bonus.key).where(Bonus.state.in_(("taken", "void")))
+        return int(uses.where(Value("promo:").concat(PromoUse.id.cast("TEXT")).not_in(back)).scalar() or 0)

@@ -1,0 +1,232 @@
+"""Seals: once a minute what was there a minute ago is closed with a hash over it and the seal before.
+
+The leader notes the newest entry and act; a minute later, once every transaction that was open then has ended, nothing
+can appear at or before them any more, and they are sealed. In SQLite the write lock orders transactions, so nothing is
+open; PostgreSQL is asked. A row's time plays no part, and nothing is locked: whoever goes on from a seal that has a
+successor already has lost, and does nothing.
+"""
+
+import hashlib
+from datetime import timedelta
+from typing import NamedTuple
+
+from storage.base.db import EPOCH, MICROSECOND, connection, is_postgres, transaction
+from storage.base.tables import Seal
+
+COLUMNS = {  # of what is sealed, for ever in this order; the last words stand for their type
+    "entry": "id:number user_id:number amount:number kind:text key:text ref:text actor_id:number digest:text"
+    " created_at:number",
+    "act": "id:number actor_id:number what:text user_id:number ref:text digest:text amount:number created_at:number"
+    " own:flag",
+}
+MARKS = {"number": "%s", "text": "%s:%s", "flag": "%s"}
+VALUES = {
+    "number": "{0}",
+    "text": "LENGTH({0}), {0}",
+    "flag": "CASE WHEN {0} THEN 1 ELSE 0 END",  # as it is, one database would say 1 and the other true
+}
+FIRST = "0" * 64  # what the first seal has for the hash of the one before
+PAGE = 5000  # rows read at once for a seal
+
+
+def _line(table, postgres):
+    """Return the SQL of a row as one text, the same in both databases.
+
+    Texts carry their length, so that none can hide in another; what is NULL is empty, and an empty text has a length.
+    """
+    columns = [column.split(":") for column in COLUMNS[table].split()]
+    marks = " ".join(MARKS[kind] for _name, kind in columns)
+    values = ", ".join(VALUES[kind].format(name) for name, kind in columns)
+    return f"{'format' if postgres else 'printf'}('{marks}', {values})"
+
+
+class Seen(NamedTuple):
+    """The newest rows at a time, and what was open then: the next transaction's number and the open ones."""
+
+    entry: int
+    act: int
+    horizon: int
+    open: tuple
+
+
+class Sealer:
+    """Seals what it saw a minute ago; the leader calls `step` once a minute."""
+
+    def __init__(self):
+        self._seen = None
+
+    def step(self, now):
+        """Seal what was there at the last step, unless a transaction of that time is still open."""
+        if self._seen is not None:
+            if not _ended(self._seen):
+                return
+            seal(self._seen, now)
+        self._seen = look()
+
+
+def look():
+    """Return what is there now, and what is open now."""
+    with connection() as db:
+        entry, act = db.execute_sql(
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM entry), (SELECT COALESCE(MAX(id), 0) FROM act)"
+        ).fetchone()
+        if not is_postgres():
+            return Seen(entry, act, 0, ())
+        (horizon,) = db.execute_sql("SELECT pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
+        return Seen(entry, act, int(horizon), tuple(_open(db)))
+
+
+def _open(db):
+    """Return the transactions open in this database now; one that has written nothing yet may have taken a number."""
+    found = db.execute_sql(
+        "SELECT l.virtualxid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+        " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
+        " AND a.backend_type = 'client backend'"
+    )
+    return {name for (name,) in found}
+
+
+def _ended(seen):
+    """Tell whether every transaction that was open then has ended."""
+    if not is_postgres():
+        return True
+    with connection() as db:
+        # Other databases of the server do not matter; `age` is counted from at least the snapshot's end, so a transaction
+        # may look older than it is, never younger.
+        (going,) = db.execute_sql(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
+            " AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - age(backend_xid) < %s",
+            (seen.horizon,),
+        ).fetchone()
+        return not going and not _open(db) & set(seen.open)
+
+
+def seal(seen, now):
+    """Seal up to what was seen; return the seal, or None when there is nothing new or somebody else has gone on."""
+    last = newest() or Seal(id=0, entry=0, act=0, hash=FIRST)
+    entry, act = max(seen.entry, last.entry), max(seen.act, last.act)
+    if (entry, act) == (last.entry, last.act):
+        return None
+    made = Seal(id=last.id + 1, entry=entry, act=act, previous=last.hash, made_at=now)
+    digest = _begin(made.previous, made.id, (now - EPOCH) // MICROSECOND, entry, act)
+    for table, first, end in (("entry", last.entry, entry), ("act", last.act, act)):
+        for lines in _pages(table, first, end):
+            digest.update(lines)
+    made.hash = digest.hexdigest()
+    with transaction():
+        rows = Seal.insert(**made.__data__).on_conflict_ignore().returning(Seal.id).tuples().execute()
+        created = bool(list(rows))
+    if created and is_postgres():
+        with transaction() as db:  # so that a seal taken from the end is missed; SQLite remembers by itself
+            db.execute_sql("SELECT setval(pg_get_serial_sequence('seal', 'id'), MAX(id)) FROM seal")
+    return made if created else None
+
+
+def _begin(previous, number, made_at, entry, act):
+    return hashlib.sha256(f"{previous}\n{number} {made_at} {entry} {act}\n".encode())
+
+
+def _pages(table, first, end):
+    """Yield the lines after row `first` up to row `end`, some at a time."""
+    postgres = is_postgres()
+    mark = "%s" if postgres else "?"
+    line = _line(table, postgres).replace("%", "%%" if postgres else "%")  # the driver takes one of two away
+    query = f"SELECT id, {line} FROM {table} WHERE id > {mark} AND id <= {mark} ORDER BY id LIMIT {PAGE}"
+    while True:
+        with connection() as db:
+            rows = db.execute_sql(query, (first, end)).fetchall()
+        if not rows:
+            return
+        first = rows[-1][0]
+        yield "".join(f"{line}\n" for _id, line in rows).encode(errors="surrogateescape")
+
+
+def newest():
+    """Return the newest seal, or None."""
+    with connection():
+        return Seal.select().order_by(Seal.id.desc()).first()
+
+
+def name(seal):
+    """Return what an operator keeps of a seal."""
+    return f"{seal.id}:{seal.hash}"
+
+
+def holds(kept):
+    """Tell whether the seal an operator has kept (`number:hash`) is in its place."""
+    number, _colon, digest = kept.partition(":")
+    if not number.isdecimal():
+        return False
+    with connection():
+        return Seal.select().where(Seal.id == int(number), Seal.hash == digest).exists()
+
+
+def unsealed_since(now, longer_than=timedelta(hours=1)):
+    """Return the time of the oldest row that should have been sealed long ago, or None."""
+    last = newest()
+    with connection() as db:
+        mark = "%s" if is_postgres() else "?"
+        query = f"SELECT created_at FROM entry WHERE id > {mark} ORDER BY id LIMIT 1"
+        found = db.execute_sql(query, (last.entry if last else 0,)).fetchone()
+    oldest = found and EPOCH + found[0] * MICROSECOND
+    return oldest if oldest and now - oldest > longer_than else None
+
+
+# the proof
+
+
+def broken(engine):
+    """Walk the seals; yield (promise, the seal and its minute) for every one that does not hold."""
+    entries, acts = _Lines(engine, "entry"), _Lines(engine, "act")
+    number, hash_, bounds = 0, FIRST, (0, 0)
+    for rows in engine.stream("SELECT id, entry, act, previous, hash, made_at FROM seal ORDER BY id"):
+        for seal_id, entry, act, previous, stored, made_at in rows:
+            if not all(isinstance(value, int) for value in (seal_id, entry, act, made_at)):
+                yield "a seal holds", (seal_id, "no numbers")
+                return
+            digest = _begin(previous, seal_id, made_at, entry, act)
+            entries.add_to(digest, entry)
+            acts.add_to(digest, act)
+            in_line = (seal_id, previous) == (number + 1, hash_) and bounds <= (entry, act) and bounds[1] <= act
+            if digest.hexdigest() != stored or not in_line:
+                yield "a seal holds", (seal_id, minute(made_at))
+            number, hash_, bounds = seal_id, stored, (entry, act)
+    given = engine.last_ids().get("seal", 0)
+    if given > number:
+        yield "no seal is missing at the end", (number, given)
+
+
+def minute(made_at):
+    """Return the minute of a seal in words."""
+    return f"{EPOCH + made_at * MICROSECOND:%Y-%m-%d %H:%M} UTC"
+
+
+class _Lines:
+    """The lines of a table in the order of their ids, taken up to one id after the other."""
+
+    def __init__(self, engine, table):
+        line = _line(table, engine.postgres)
+        line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes: nothing to decode
+        self._batches = engine.stream(f"SELECT id, {line} FROM {table} ORDER BY id")
+        self._rows, self._at = [], 0
+
+    def add_to(self, digest, end):
+        """Add every line up to row `end` to a digest."""
+        while self._at < len(self._rows) or self._more():
+            stop = self._at
+            if self._rows[-1][0] <= end:
+                stop = len(self._rows)
+            else:
+                while self._rows[stop][0] <= end:
+                    stop += 1
+            lines = [line for _id, line in self._rows[self._at : stop]]
+            if lines and isinstance(lines[0], str):
+                lines = [line.encode(errors="surrogateescape") for line in lines]
+            digest.update(b"\n".join([*lines, b""]) if lines else b"")
+            self._at = stop
+            if stop < len(self._rows):
+                return
+
+    def _more(self):
+        self._rows, self._at = next(self._batches, []), 0
+        return bool(self._rows)

@@ -1,0 +1,195 @@
+"""Proving the books, from every entry: its kind, key, origin, user, amount, actor and state, and every act's amount.
+
+What each kind must be stands in `storage/money/entry_kinds.py`. All checks read one snapshot and none writes; what they find streams,
+so memory does not grow with the tables. NULL proves nothing: every condition is one that must be true.
+"""
+
+import itertools
+import re
+from contextlib import closing
+
+from storage.base import db, guards
+from storage.base.db import connection
+from storage.base.engines import open_engine
+from storage.journal import words
+from storage.money import entry_kinds, seals
+
+FACETS = {
+    "kind": "an entry is of a known kind",
+    "origin": "an entry has the row it comes from",
+    "key": "an entry has the key of its origin",
+    "user": "an entry belongs to the user of its origin",
+    "amount": "an entry has the amount of its origin",
+    "ref": "an entry refers to its origin",
+    "actor": "an entry has the actor of its origin",
+    "state": "an entry fits the state of its origin",
+}
+SUMS = """
+    SELECT user_id, SUM(balance), SUM(total) FROM (
+        SELECT user_id, balance, 0 AS total FROM account UNION ALL SELECT user_id, 0, amount FROM entry
+    ) x GROUP BY user_id HAVING SUM(balance) <> SUM(total)"""
+HELD = ("hold", "capture", "release")
+COUNTS = f"""
+    SELECT COUNT(*), COUNT(*) FILTER (WHERE state = 'succeeded'),
+        COUNT(*) FILTER (WHERE state IN ('failed', 'cancelled')) FROM job
+    UNION ALL SELECT {", ".join(f"COUNT(*) FILTER (WHERE kind = '{kind}')" for kind in HELD)} FROM entry"""
+
+
+def verify(engine=None):
+    """Yield (promise, row) for everything that breaks a promise; nothing when the books are right.
+
+    With an `engine` the proof is made inside its open transaction.
+    """
+    if engine is not None:
+        yield from _prove(engine)
+        return
+    with closing(open_engine(db.address())) as engine:
+        engine.begin_reading()
+        yield from _prove(engine)
+
+
+def _prove(engine):
+    try:
+        yield from guards.missing(engine)
+        for promise, query in itertools.chain(guards.wrong_values(engine.postgres), _states()):
+            yield from _found(engine, promise, query)
+        yield from _entries(engine)
+        for promise, query in entry_kinds.OTHERS.items():
+            yield from _found(engine, promise, query)
+        for query in _acts(engine.postgres):
+            yield from _found(engine, "an act and its money agree", query)
+        yield from _found(engine, "a balance is the sum of its entries", SUMS)
+        yield from words.broken(engine)
+        yield from seals.broken(engine)
+    except engine.error as error:
+        yield "the rows can be read to their end", (str(error).strip(),)
+
+
+def _found(engine, promise, query):
+    for rows in engine.stream(query):
+        for row in rows:
+            yield promise, tuple(row)
+
+
+def _states():
+    for (table, column), known in entry_kinds.STATES.items():
+        names = ", ".join(f"'{name}'" for name in known if name)
+        empty = f"{column} IS NOT NULL AND " if None in known else ""
+        first = "charge_id" if table == "charge" else "code" if table == "promo" else "id"
+        yield (
+            "a row is in a known state",
+            f"SELECT '{table}', {first}, {column} FROM {table} WHERE {empty}({column} IN ({names})) IS NOT TRUE",
+        )
+
+
+def _entries(engine):
+    """Prove every entry, and that every job has its entries.
+
+    Each proven hold, capture and release stands for another job (its key is unique), so equal numbers mean that no job
+    lacks one; only otherwise each job is asked for.
+    """
+    held = False
+    for query in entry_queries(engine.postgres):
+        for _promise, (facet, number, kind, *row) in _found(engine, "", query):
+            held = held or kind in HELD
+            yield FACETS[facet], (number, kind, *row)
+    jobs, entries = engine.execute(COUNTS).fetchall()
+    if held or tuple(jobs) != tuple(entries):
+        for promise, query in entry_kinds.JOBS.items():
+            yield from _found(engine, promise, query)
+
+
+def entry_queries(postgres):
+    """Return the queries that find entries which are not what their kind says.
+
+    One is for all kinds but those that come from other entries, which have one of their own: it joins entries.
+    """
+    own = [kind for kind in _kinds() if any(o[0] == "entry" and kind in o[2] for o in entry_kinds.ORIGINS.values())]
+    return [_entry_query([k for k in _kinds() if k not in own], own, postgres), _entry_query(own, None, postgres)]
+
+
+def _kinds():
+    return list(dict.fromkeys(shape.kind for shape in entry_kinds.SHAPES))
+
+
+def _entry_query(names, others, postgres):
+    """Return the query over entries of some kinds, or over all but `others`, in which a kind without a name is wrong."""
+    cases = " ".join(f"WHEN '{name}' THEN {_case(name, postgres)}" for name in names)
+    joins = " ".join(
+        f"LEFT JOIN {table} {alias} ON {alias}.{column} = CASE {_places(places, postgres)} END"
+        for alias, (table, column, places) in entry_kinds.ORIGINS.items()
+        if set(places) & set(names)
+    )
+    known = names if others is None else others
+    listed = ", ".join(f"'{name}'" for name in known)
+    which = f"e.kind IN ({listed})" if others is None else f"(e.kind IN ({listed})) IS NOT TRUE"
+    return f"""
+        SELECT wrong, id, kind, key, amount FROM (
+            SELECT CASE e.kind {cases} ELSE 'kind' END AS wrong, e.id, e.kind, e.key, e.amount
+            FROM entry e {joins} WHERE {which}
+        ) x WHERE wrong IS NOT NULL"""
+
+
+def _places(places, postgres):
+    return " ".join(f"WHEN e.kind = '{kind}' THEN {spelled(sql, postgres)}" for kind, sql in places.items())
+
+
+def _case(kind, postgres):
+    """Return the SQL of the first thing that is wrong with an entry of a kind, NULL when nothing is."""
+    shapes = [shape for shape in entry_kinds.SHAPES if shape.kind == kind]
+    whens = " ".join(f"WHEN {s.when or f'e.key = {s.key}'} THEN {_facets(s, postgres)}" for s in shapes)
+    return f"CASE {whens} ELSE 'origin' END"
+
+
+def _facets(shape, postgres):
+    same = "IS NOT DISTINCT FROM" if postgres else "IS"
+    used = set(re.findall(r"\b([a-z])\.\w", " ".join(shape)))
+    somebody = shape.actor == entry_kinds.SOMEBODY
+    wanted = {
+        "origin": " AND ".join(
+            f"{a}.{entry_kinds.ORIGINS[a][1]} IS NOT NULL" for a in sorted(used & set(entry_kinds.ORIGINS))
+        ),
+        "key": f"e.key = {shape.key}",
+        "user": f"e.user_id = {shape.user}",
+        "amount": f"e.amount = {shape.amount}",
+        "ref": f"e.ref {same} {shape.ref}",
+        "actor": "e.actor_id IS NOT NULL" if somebody else f"e.actor_id {same} {shape.actor}",
+        "state": shape.state,
+    }
+    tests = " ".join(f"WHEN ({sql}) IS NOT TRUE THEN '{facet}'" for facet, sql in wanted.items() if sql)
+    return f"CASE {tests} END"
+
+
+def spelled(sql, postgres):
+    """Return SQL with `{number:…}` in a database's words."""
+    number = r"CASE WHEN \1 ~ '^[0-9]{1,18}$' THEN (\1)::bigint END" if postgres else r"CAST(\1 AS INTEGER)"
+    return re.sub(r"\{number:([^{}]*)\}", number, sql)
+
+
+def _acts(postgres):
+    """Yield the queries that find acts without the money they tell of, and money that nobody's act tells of."""
+    names = ", ".join(f"'{what}'" for what, _which in entry_kinds.MONEY_ACTS)
+    cases = " ".join(f"WHEN {which} THEN '{what}'" for what, which in entry_kinds.MONEY_ACTS)
+    followers = ", ".join(f"'{kind}'" for kind in entry_kinds.FOLLOWERS)
+    ref = "CASE WHEN what IN ('credit', 'debit') THEN NULL ELSE ref END"
+    yield f"""
+        SELECT what, user_id, actor_id, amount, created_at, ref, SUM(n) FROM (
+            SELECT what, user_id, actor_id, amount, created_at, {ref} AS ref, n FROM (
+                SELECT CASE {cases} END AS what, e.user_id, e.actor_id, ABS(e.amount) AS amount, e.created_at, e.ref, 1 AS n
+                FROM entry e WHERE e.actor_id IS NOT NULL AND e.kind NOT IN ({followers})
+                UNION ALL
+                SELECT what, user_id, actor_id, amount, created_at, ref, -1 FROM act WHERE what IN ({names})
+            ) x
+        ) y GROUP BY what, user_id, actor_id, amount, created_at, ref HAVING SUM(n) <> 0"""
+    rules = " ".join(f"WHEN '{what}' THEN {spelled(rule, postgres)}" for what, rule in entry_kinds.OTHER_ACTS.items())
+    yield f"""
+        SELECT a.id, a.what, a.actor_id, a.amount FROM act a
+        WHERE a.amount IS NOT NULL AND a.what NOT IN ({names}) AND CASE a.what {rules} END IS NOT TRUE"""
+
+
+def totals():
+    """Return (users, entries, sum of balances in minor units) for the report."""
+    with connection() as real:
+        users, held = real.execute_sql("SELECT COUNT(*), COALESCE(SUM(balance), 0) FROM account").fetchone()
+        (entries,) = real.execute_sql("SELECT COUNT(*) FROM entry").fetchone()
+        return users, entries, int(held)

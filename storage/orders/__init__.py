@@ -1,0 +1,1 @@
+"""Jobs, who works on them, and what they tell."""

@@ -1,0 +1,122 @@
+"""Figures over a span of time, for admins: sums and counts the database makes, and rows to export."""
+
+from peewee import JOIN, SQL, fn
+
+from storage.base.db import EPOCH, connection
+from storage.base.tables import Entry, Job, TopUp, User, Words
+from storage.journal import audit_log
+
+DAY_US = SQL("86400000000")  # microseconds, as UtcField counts; no parameter: PostgreSQL groups by the very text
+
+
+def money_by_day(since, kinds):
+    """Return {day (days since 1970, UTC): {kind: sum in minor units}} of entries of some kinds."""
+    with connection():
+        day = _day(Entry.created_at)
+        query = (
+            Entry.select(day, Entry.kind, fn.SUM(Entry.amount))
+            .where(Entry.created_at >= since, Entry.kind.in_(kinds))
+            .group_by(day, Entry.kind)
+        )
+        days = {}
+        for number, kind, total in query.tuples():
+            days.setdefault(int(number), {})[kind] = int(total)
+        return days
+
+
+def jobs_by_day(since):
+    """Return {day: (succeeded jobs, what they charged, what KIE took in millionths of a credit)}."""
+    with connection():
+        day = _day(Job.finished_at)
+        query = Job.select(day, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
+        query = query.where(Job.finished_at >= since, Job.state == "succeeded").group_by(day)
+        return {int(d): (n, int(charged or 0), int(cost or 0)) for d, n, charged, cost in query.tuples()}
+
+
+def _day(column):
+    """Return the SQL of a UtcField's day; the arithmetic is done on the stored microseconds."""
+    return (column.cast("BIGINT") / DAY_US).cast("BIGINT")
+
+
+def jobs_by_model(since, limit=8):
+    """Return [(model, orders, succeeded, charged)] since a time, the most ordered first."""
+    with connection():
+        done = fn.SUM((Job.state == "succeeded").cast("INTEGER"))
+        query = (
+            Job.select(Job.model, fn.COUNT(Job.id), done, fn.SUM(Job.charged))
+            .where(Job.created_at >= since)
+            .group_by(Job.model)
+            .order_by(fn.COUNT(Job.id).desc(), Job.model)
+            .limit(limit)
+        )
+        return [(model, n, int(ok or 0), int(charged or 0)) for model, n, ok, charged in query.tuples()]
+
+
+def median_seconds(since):
+    """Return the median time from a job's start to its result since a time, in seconds, or None."""
+    with connection():
+        took = Job.finished_at.cast("BIGINT") - Job.submitted_at.cast("BIGINT")
+        found = Job.select(took).where(
+            Job.finished_at >= since, Job.state == "succeeded", Job.submitted_at.is_null(False)
+        )
+        count = found.count()
+        if not count:
+            return None
+        middle = found.order_by(took).limit(1).offset((count - 1) // 2).tuples().get()[0]
+        return (middle if isinstance(middle, int) else (middle - EPOCH).total_seconds() * 1e6) / 1e6
+
+
+def payers(since):
+    """Return (users created since a time, those of them who brought money)."""
+    with connection():
+        brought = (Entry.created_at >= since) & Entry.kind.in_(("topup", "stars")) & (Entry.amount > 0)
+        paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).join(User, on=Entry.user)
+        return (
+            User.select().where(User.created_at >= since).count(),
+            paid.where(brought, User.created_at >= since).scalar(),
+        )
+
+
+def export(table, since, actor, now):
+    """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, for a CSV file of somebody's."""
+    columns, query = {
+        "entries": _entries,
+        "jobs": _jobs,
+        "users": _users,
+        "topups": _topups,
+    }[table](since)
+    audit_log.note(actor, f"export_{table}", now)
+    yield columns
+    with connection():
+        yield from query.tuples().iterator()
+
+
+def _entries(since):
+    query = Entry.select(
+        Entry.id, Entry.created_at, User.telegram_id, Entry.amount, Entry.kind, Entry.key, Entry.actor, Words.text
+    )
+    query = query.join(User, JOIN.LEFT_OUTER, on=(Entry.user == User.id)).where(Entry.created_at >= since)
+    query = query.join_from(Entry, Words, JOIN.LEFT_OUTER, on=(Entry.digest == Words.digest))
+    return ("id", "time", "telegram_id", "amount", "kind", "key", "actor", "reason"), query.order_by(Entry.id)
+
+
+def _jobs(since):
+    query = Job.select(
+        Job.id, Job.created_at, User.telegram_id, Job.model, Job.state, Job.price, Job.charged, Job.cost, Job.reason
+    )
+    query = query.join(User).where(Job.created_at >= since)
+    names = ("id", "time", "telegram_id", "model", "state", "price", "charged", "cost_microcredits", "reason")
+    return names, query.order_by(Job.id)
+
+
+def _users(since):
+    query = User.select(User.id, User.created_at, User.telegram_id, User.first_name, User.username, User.lang)
+    return ("id", "time", "telegram_id", "first_name", "username", "lang"), query.where(User.created_at >= since)
+
+
+def _topups(since):
+    query = TopUp.select(
+        TopUp.id, TopUp.created_at, User.telegram_id, TopUp.method, TopUp.amount, TopUp.credited, TopUp.state
+    )
+    query = query.join(User, on=TopUp.user).where(TopUp.created_at >= since)
+    return ("id", "time", "telegram_id", "method", "amount", "credited", "state"), query.order_by(TopUp.id)

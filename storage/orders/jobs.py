@@ -1,0 +1,460 @@
+"""Jobs: an order of a user, from its hold to its end. Every arrow is one conditional update.
+
+    queued → submitting → running → succeeded → (delivery: pending → sent | undeliverable)
+       │         └→ lost ───┴──→ failed
+       └→ cancelled                       (failed, cancelled: the hold is released in the same transaction)
+
+A function that moves a job returns the moved row, or None when the job was not in the state it starts from:
+then somebody else moved it, and there is nothing to do.
+"""
+
+import collections
+import secrets
+import statistics
+from datetime import timedelta
+
+from peewee import JOIN, SQL, Select, fn
+
+from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Account, Draft, Job, User
+from storage.money import free, ledger
+
+OPEN = ("queued", "submitting", "running", "lost")
+LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
+LATE_WATCH = timedelta(days=1)
+QUEUE_PATIENCE = timedelta(hours=2)  # how long an order waits to be sent, the times when nothing is sold among it
+MOST_TRIES = 5  # at getting an order ready
+TRY_AGAIN = timedelta(seconds=12)  # after the first one that failed; each further one waits that much longer
+DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
+DELIVERY_TRIES = 30
+
+
+class StaleQuote(Exception):
+    """The quote is not the draft's present one, and no job was made of it."""
+
+
+class TooManyJobs(Exception):
+    """The user has as many open jobs as allowed."""
+
+
+class TooManyStarts(Exception):
+    """The user has ordered as often in the last minute as allowed."""
+
+
+def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
+    """Turn a draft's quote into a queued job with its hold; return (job, created).
+
+    `limit` is how many open jobs a user may have, `starts` how many orders a minute. The same quote again returns
+    the job it became. Raise StaleQuote, TooManyJobs, TooManyStarts, or ledger.NotEnoughMoney; each of them leaves
+    everything as it was.
+    """
+    quote = f"{draft_id}.{version}"
+    with transaction():
+        draft = _take_quote(user_id, draft_id, version)
+        if draft is None:
+            job = Job.get_or_none(Job.quote == quote, Job.user == user_id)
+            if job is None:
+                raise StaleQuote(quote)
+            return job, False
+        fields = dict(user=user_id, model=draft.model, inputs=draft.data["values"], price=draft.price, quote=quote)
+        secret = secrets.token_urlsafe(24)
+        times = dict(submit_at=now, created_at=now, deadline_at=now + QUEUE_PATIENCE, usual_s=usual_s)
+        job = Job.create(secret=secret, expected=draft.data.get("expected"), **times, **fields)
+        ledger.hold(user_id, job.price, job_id=job.id, now=now)
+        if offer := draft.data.get("free"):
+            free.take(user_id, offer["day"], offer["limit"], job.id)
+        if count_open(user_id) > limit:  # after the hold, whose row lock makes one user's orders wait for each other
+            raise TooManyJobs
+        minute_ago = now - timedelta(minutes=1)
+        if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
+            raise TooManyStarts
+        return job, True
+
+
+def _take_quote(user_id, draft_id, version):
+    rows = (
+        Draft.update(version=Draft.version + 1, step=None)
+        .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version, Draft.price.is_null(False))
+        .returning(Draft)
+        .execute()
+    )
+    return next(iter(rows), None)
+
+
+def _move(job_id, states, **fields):
+    """Make the one conditional update behind every arrow."""
+    rows = Job.update(**fields).where(Job.id == job_id, Job.state.in_(states)).returning(Job).execute()
+    return next(iter(rows), None)
+
+
+def attempt(job, now):
+    """Count a try at getting a queued job ready, before it is made; return the job, or None when it is not to be tried.
+
+    Until this try ends, and after one that killed the process, the job waits for its next turn behind the others.
+    """
+    with transaction():
+        rows = (
+            Job.update(tries=Job.tries + 1, submit_at=now + TRY_AGAIN * (job.tries + 1))
+            .where(Job.id == job.id, Job.state == "queued", Job.tries == job.tries, Job.tries < MOST_TRIES)
+            .returning(Job)
+            .execute()
+        )
+        return next(iter(rows), None)
+
+
+def begin(job_id, now):
+    """queued → submitting, written down before KIE is called: the job was got ready, which ends that count."""
+    with transaction():
+        return _move(job_id, ["queued"], state="submitting", submitted_at=now, tries=0)
+
+
+def requeue(job_id, submit_at):
+    """submitting → queued, to be sent later: KIE said no, or nothing reached it."""
+    with transaction():
+        return _move(job_id, ["submitting"], state="queued", submit_at=submit_at, refusals=Job.refusals + 1)
+
+
+def start(job_id, task_id, deadline_at, now):
+    """submitting or lost → running: KIE has taken the job as this task."""
+    with transaction():
+        return _move(
+            job_id, ["submitting", "lost"], state="running", task_id=task_id, deadline_at=deadline_at, progress_at=now
+        )
+
+
+def lose(job_id, deadline_at):
+    """submitting → lost: the create may have reached KIE, so it is never repeated."""
+    with transaction():
+        return _move(job_id, ["submitting"], state="lost", deadline_at=deadline_at)
+
+
+def name_late(job_id, task_id):
+    """Note the task of a lost job that has been given up, so that its result can still be fetched; tell if it was new."""
+    with transaction():
+        query = Job.update(task_id=task_id)
+        return bool(
+            query.where(Job.id == job_id, Job.state == "failed", Job.reason == "lost", Job.task_id.is_null()).execute()
+        )
+
+
+def succeed(job_id, result, *, charged, cost, now, overrun=None):
+    """running → succeeded: capture what is charged (at most the price) and make the result due for delivery.
+
+    `overrun` is what KIE took beyond what covers it, in minor units.
+    """
+    with transaction():
+        job = _move(
+            job_id,
+            ["running"],
+            state="succeeded",
+            result=result,
+            charged=charged,
+            cost=cost,
+            overrun=overrun,
+            finished_at=now,
+            progress_at=now,
+            delivery="pending",
+            deliver_at=now,
+        )
+        if job is not None:
+            ledger.capture(job.user_id, job.price, charged, job_id=job.id, now=now)
+        return job
+
+
+def fail(job_id, reason, *, now, detail=None, cost=None, states=OPEN):
+    """Any open state → failed, with its hold released."""
+    with transaction():
+        job = _move(
+            job_id,
+            states,
+            state="failed",
+            reason=reason,
+            detail=detail,
+            cost=cost,
+            charged=0,
+            finished_at=now,
+            progress_at=now,
+        )
+        if job is not None:
+            ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+            free.give_back(job.id)
+        return job
+
+
+def cancel(job_id, user_id, now):
+    """queued → cancelled, for the user's own job, with its hold released."""
+    with transaction():
+        if Job.select().where(Job.id == job_id, Job.user == user_id).exists():
+            job = _move(job_id, ["queued"], state="cancelled", charged=0, finished_at=now, progress_at=now)
+            if job is not None:
+                ledger.release(job.user_id, job.price, job_id=job.id, now=now)
+                free.give_back(job.id)
+            return job
+        return None
+
+
+def arrive_late(job_id, result, *, cost, now):
+    """A result after the release: the job stays failed, the result is delivered free, once."""
+    with transaction():
+        rows = (
+            Job.update(result=result, cost=cost, delivery="pending", deliver_at=now)
+            .where(Job.id == job_id, Job.state == "failed", Job.reason.in_(LATE), Job.delivery.is_null())
+            .returning(Job)
+            .execute()
+        )
+        return next(iter(rows), None)
+
+
+def get(job_id, user_id=None):
+    """Return a job, or None; with `user_id` only that user's own."""
+    with connection():
+        query = Job.select().where(Job.id == job_id)
+        return (query if user_id is None else query.where(Job.user == user_id)).first()
+
+
+def by_secret(secret):
+    """Return the job whose callback address carries this secret, or None."""
+    with connection():
+        return Job.get_or_none(Job.secret == secret)
+
+
+def count_open(user_id=None):
+    """Return the number of open jobs, of one user or of all."""
+    with connection():
+        query = Job.select().where(Job.state.in_(OPEN))
+        return (query if user_id is None else query.where(Job.user == user_id)).count()
+
+
+def _line():
+    """Return (query, order) of the queue: those that were not ready at the last try go behind all others.
+
+    Else round-robin between users, the one who has waited longest for a turn first.
+    """
+    earlier = Job.alias()
+    served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
+    turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.tries, Job.id])
+    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served")).where(Job.state == "queued")
+    return line, (line.c.tries, line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
+
+
+def queued(now, limit):
+    """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
+    return _queued.rows(now, limit)
+
+
+@Prepared
+def _queued(now, limit):
+    line, order_by = _line()
+    query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
+    return query.order_by(*order_by).limit(limit)
+
+
+def place(job):
+    """Return a queued job's place, from 1, in the order in which `queued` takes them; 0 when it is not queued."""
+    with connection() as db:
+        line, order_by = _line()
+        numbered = Select([line], [line.c.id, fn.ROW_NUMBER().over(order_by=order_by).alias("place")])
+        return Select([numbered], [numbered.c.place]).where(numbered.c.id == job.id).bind(db).scalar() or 0
+
+
+def watched(now):
+    """Yield (job, late) to poll after a start: what runs, and failed jobs whose result may still come.
+
+    Of each only what a watch takes: ten thousand whole rows would stay in the process as holes in its memory.
+    """
+    with connection():
+        jobs = Job.select(Job.id, Job.task_id, Job.usual_s, Job.submitted_at)
+        late = (
+            (Job.state == "failed")
+            & Job.reason.in_(LATE)
+            & Job.task_id.is_null(False)
+            & Job.delivery.is_null()
+            & (Job.finished_at > now - LATE_WATCH)
+        )
+        for job in jobs.where(Job.state == "running").iterator():
+            yield job, False
+        for job in jobs.where(late).iterator():
+            yield job, True
+
+
+def interrupted(before):
+    """Return the ids of jobs that have been `submitting` since before a time: nobody waits for the answer any more."""
+    return [i for (i,) in _interrupted.rows(before)]
+
+
+@Prepared
+def _interrupted(before):
+    return Job.select(Job.id).where(Job.state == "submitting", Job.submitted_at <= before)
+
+
+def overdue(now):
+    """Return queued, running and lost jobs past their deadline."""
+    return _overdue.rows(now)
+
+
+@Prepared
+def _overdue(now):
+    return Job.select().where(Job.state.in_(("queued", "running", "lost")), Job.deadline_at <= now)
+
+
+def to_show_progress(now, again_at, limit=10):
+    """Return jobs whose progress message is due for an edit (or, once they are over, for removal).
+
+    Their next time is set to `again_at`.
+    """
+    ids = [i for (i,) in _progressing.rows(now, limit)]
+    if not ids:
+        return []
+    with transaction():
+        Job.update(progress_at=again_at).where(Job.id.in_(ids)).execute()
+        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
+
+
+@Prepared
+def _progressing(now, limit):
+    query = Job.select(Job.id).where(Job.progress_id.is_null(False), Job.progress_at <= now)
+    return query.order_by(Job.progress_at).limit(limit)
+
+
+def note_progress(job_id, message_id, at):
+    """Remember the message that shows a job's progress, and when to look at it next; None forgets it."""
+    with transaction():
+        Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id).execute()
+
+
+def to_deliver(now, limit=8):
+    """Return finished jobs whose result is due to be sent, oldest first."""
+    ids = [i for (i,) in _to_deliver.rows(now, limit)]
+    if not ids:
+        return []
+    with connection():
+        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)).order_by(Job.deliver_at, Job.id))
+
+
+@Prepared
+def _to_deliver(now, limit):
+    query = Job.select(Job.id).where(Job.delivery == "pending", Job.deliver_at <= now)
+    return query.order_by(Job.deliver_at, Job.id).limit(limit)
+
+
+def delivered(job_id, sent):
+    """delivery: pending → sent, keeping what Telegram stored."""
+    with transaction():
+        query = Job.update(delivery="sent", sent=sent)
+        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+
+
+def undeliverable(job_id):
+    """delivery: pending → undeliverable; money is not touched."""
+    with transaction():
+        query = Job.update(delivery="undeliverable")
+        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+
+
+def redeliver(job_id, user_id, now):
+    """delivery: undeliverable → pending, when the user asks for it again."""
+    with transaction():
+        query = Job.update(delivery="pending", deliver_at=now, delivery_tries=0)
+        return bool(query.where(Job.id == job_id, Job.user == user_id, Job.delivery == "undeliverable").execute())
+
+
+def postpone_delivery(job, now):
+    """Try a delivery again later; return False when the tries are used up."""
+    if job.delivery_tries + 1 >= DELIVERY_TRIES:
+        return False
+    wait = min(DELIVERY_LONGEST_WAIT, DELIVERY_FIRST_WAIT * 2**job.delivery_tries)
+    with transaction():
+        Job.update(delivery_tries=Job.delivery_tries + 1, deliver_at=now + wait).where(Job.id == job.id).execute()
+    return True
+
+
+def of_user(user_id, limit=6, before=None, states=None):
+    """Return a user's newest jobs, at most `limit`, older than job id `before` when given."""
+    with connection():
+        query = Job.select().where(Job.user == user_id).order_by(Job.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(Job.id < before)
+        if states is not None:
+            query = query.where(Job.state.in_(states))
+        return list(query)
+
+
+def neighbours(user_id, job_id):
+    """Return the ids of a user's next newer and next older job, None where there is none."""
+    with connection():
+        mine = Job.select(Job.id).where(Job.user == user_id)
+        newer = mine.where(Job.id > job_id).order_by(Job.id).first()
+        older = mine.where(Job.id < job_id).order_by(Job.id.desc()).first()
+        return (newer.id if newer else None), (older.id if older else None)
+
+
+def recent_models(user_id, limit=3):
+    """Return the ids of the models a user ordered last, newest first."""
+    with connection():
+        newest = fn.MAX(Job.id)
+        query = (
+            Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
+        )
+        return [model for (model,) in query.tuples()]
+
+
+def last_of(user_id, model):
+    """Return a user's newest job of a model, or None."""
+    with connection():
+        return Job.select().where(Job.user == user_id, Job.model == model).order_by(Job.id.desc()).first()
+
+
+def balance_and_held(user_id):
+    """Return the user's balance and the sum that their open jobs hold, which is out of it already, in minor units."""
+    balance, held = _balance_and_held.first(user_id) or (0, 0)
+    return balance, int(held or 0)
+
+
+@Prepared
+def _balance_and_held(user):
+    held = Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN))
+    return Account.select(Account.balance, held).where(Account.user == user)
+
+
+def popularity(now, days=30):
+    """Return {model: orders} of the last days."""
+    with connection():
+        query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
+        return dict(query.group_by(Job.model).tuples())
+
+
+def usual_seconds(newest=2000, least=5):
+    """Return {model: median seconds from its create to its result} of the newest jobs, where there are some."""
+    taken = collections.defaultdict(list)
+    with connection():
+        query = Job.select(Job.model, Job.submitted_at, Job.finished_at).order_by(Job.id.desc()).limit(newest)
+        for model, submitted_at, finished_at in query.where(Job.state == "succeeded").tuples():
+            taken[model].append((finished_at - submitted_at).total_seconds())
+    return {model: max(1, round(statistics.median(all))) for model, all in taken.items() if len(all) >= least}
+
+
+def spent_credits(since):
+    """Return what KIE took, or will take for open jobs at least, since a time, in millionths of a credit."""
+    with connection():
+        return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
+
+
+def overruns(since):
+    """Return (orders, sum in minor units) of what KIE took beyond what covers it, of orders that ended since a time."""
+    with connection():
+        query = Job.select(fn.COUNT(Job.id), fn.SUM(Job.overrun)).where(Job.finished_at >= since, Job.overrun > 0)
+        count, total = query.tuples().get()
+        return count, int(total or 0)
+
+
+def figures(since):
+    """Return {state: (jobs, charged sum, cost in millionths of a credit)} of jobs ordered since a time."""
+    with connection():
+        state = Job.state.concat(SQL("''"))  # the bare column would have SQLite go through the index of all jobs
+        query = (
+            Job.select(state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
+            .where(Job.created_at >= since)
+            .group_by(state)
+        )
+        return {state: (n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples()}

@@ -1,0 +1,123 @@
+"""What admins have changed over data/models.json, and the differences to KIE that wait for them.
+
+Every change is a row; the newest row of a scope and field that is not undone counts. Undoing marks a row, so the one
+before it counts again.
+"""
+
+import hashlib
+import json
+
+from peewee import fn
+
+from storage.base.db import connection, transaction
+from storage.base.tables import Difference, Overlay
+from storage.journal import audit_log
+
+
+def version():
+    """Return a value that is another one after every change."""
+    with connection():
+        return Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)).tuples().get()
+
+
+def in_force():
+    """Return {(scope, field): value} of what counts now."""
+    with connection():
+        rows = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id)
+        newest = {(row.scope, row.field): row.value for row in rows}
+        return {key: value for key, value in newest.items() if value is not None}
+
+
+def put(scope, field, value, *, now, actor=None):
+    """Add a change and return its row; a value of None means as in the file. An `actor` stands in the log of acts."""
+    with transaction():
+        if actor is not None:
+            audit_log.note(actor, _act(field, value), now, ref=scope, **_worth(field, value))
+        return Overlay.create(scope=scope, field=field, value=value, actor=actor, created_at=now)
+
+
+def _act(field, value):
+    """Return the act's word: model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
+    if field == "off":
+        return "model_off" if value else "model_on"
+    return f"{field}_gone" if value is None and field in ("fixed", "markup") else field
+
+
+def _worth(field, value):
+    if field == "fixed" and value is not None:
+        return {"amount": value}
+    return {"words": f"×{value}"} if field == "markup" and value is not None else {}
+
+
+def undo(overlay_id, now, actor):
+    """Take a change back and open the difference it came from again; return the row, or None when it was undone."""
+    with transaction():
+        query = Overlay.update(undone_at=now).where(Overlay.id == overlay_id, Overlay.undone_at.is_null())
+        row = next(iter(query.returning(Overlay).execute()), None)
+        if row is not None:
+            Difference.update(state="open", overlay=None).where(Difference.overlay == overlay_id).execute()
+            audit_log.note(actor, "undone", now, ref=row.scope)
+        return row
+
+
+def changes(limit, before=None):
+    """Return the newest changes that count or did until a later one, at most `limit`, older than id `before`."""
+    with connection():
+        query = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id.desc()).limit(limit)
+        return list(query if before is None else query.where(Overlay.id < before))
+
+
+def record(found, now):
+    """Keep the differences found by a check, [(model, kind, about)], and drop open ones that are there no more.
+
+    Return the ids of those that nobody has been told of yet; one that was applied and is there again is such a one.
+    """
+    prints = {_digest(*one): one for one in found}
+    with transaction():
+        kept = list(Difference.select(Difference.id, Difference.print, Difference.state))
+        known = {row.print for row in kept if row.print in prints and row.state != "applied"}
+        over = [row.id for row in kept if (row.state == "applied" if row.print in prints else row.state == "open")]
+        Difference.delete().where(Difference.id.in_(over)).execute()
+        fresh = [(mark, one) for mark, one in prints.items() if mark not in known]
+        return [
+            Difference.create(model=model, kind=kind, about=about, print=mark, found_at=now).id
+            for mark, (model, kind, about) in fresh
+        ]
+
+
+def _digest(model, kind, about):
+    text = json.dumps([model, kind, about], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(state="open"):
+    """Return the differences in a state, oldest first."""
+    with connection():
+        return list(Difference.select().where(Difference.state == state).order_by(Difference.id))
+
+
+def difference(difference_id):
+    """Return a difference, or None."""
+    with connection():
+        return Difference.get_or_none(Difference.id == difference_id)
+
+
+def apply(difference_id, scope, field, value, *, now, actor):
+    """open → applied, with its change; return the change, or None when it was decided before."""
+    with transaction():
+        query = Difference.update(state="applied").where(Difference.id == difference_id, Difference.state == "open")
+        if not query.execute():
+            return None
+        row = put(scope, field, value, now=now, actor=actor)
+        Difference.update(overlay=row).where(Difference.id == difference_id).execute()
+        return row
+
+
+def dismiss(difference_id, actor, now):
+    """open → dismissed; tell whether it was open."""
+    with transaction():
+        query = Difference.update(state="dismissed").where(Difference.id == difference_id, Difference.state == "open")
+        row = next(iter(query.returning(Difference).execute()), None)
+        if row is not None:
+            audit_log.note(actor, "dismiss", now, ref=f"model:{row.model}")
+        return row is not None

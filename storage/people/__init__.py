@@ -1,0 +1,1 @@
+"""Users, staff, broadcasts, and forgetting a person."""

@@ -1,0 +1,153 @@
+"""Everything that is kept of a person, in plain values and readable names: what `/mydata` sends them.
+
+Others' names do not stand in it: of an invitation there is its time, of an act of the staff what was done and said.
+"""
+
+import base64
+from datetime import datetime
+
+from peewee import ForeignKeyField
+
+from storage.base.db import connection
+from storage.base.tables import (
+    Account,
+    Act,
+    Bonus,
+    Broadcast,
+    Charge,
+    Checkout,
+    Draft,
+    Entry,
+    FreeRun,
+    Inbox,
+    Job,
+    Letter,
+    Once,
+    Outbox,
+    Person,
+    Promo,
+    PromoUse,
+    Recipient,
+    Referral,
+    Sketch,
+    TopUp,
+    User,
+)
+from storage.money import persons
+
+PROFILE = (
+    "telegram_id first_name username language_code lang utc_offset code role blocked_bot created_at seen_at".split()
+)
+WORDS = ("reason", "words")  # which stand apart from their rows
+MONEY = ("amount", "price", "charged", "credited", "balance", "debt")
+COLUMNS = {  # section: (table, the columns that stand in it)
+    "balance_entries": (Entry, "id kind amount ref reason created_at"),
+    "orders": (
+        Job,
+        "id model inputs price charged state reason result sent delivery created_at submitted_at finished_at",
+    ),
+    "payments": (TopUp, "id method amount stars state proof credited reason created_at submitted_at decided_at"),
+    "open_forms": (Draft, "plugin model data price step expires_at"),
+    "free_orders": (FreeRun, "day number job"),
+    "promo_codes": (PromoUse, "promo number state amount created_at"),
+    "messages_to_you": (Outbox, "text values state send_at"),
+    "letters": (Letter, "about words created_at"),
+    "bonuses": (Bonus, "kind amount state due_at created_at"),
+    "agreed_payments": (Checkout, "amount stars accepted_at"),
+    "what_the_staff_noted": (Act, "what ref words amount created_at"),
+    "broadcasts_to_you": (Recipient, "broadcast state"),
+}
+
+
+def collect(user_id, tables=()):
+    """Return {section: rows} of a person; `tables` are the plugins', whose rows are found by their column of a user."""
+    with connection():
+        user = User.get_by_id(user_id)
+        found = {
+            "profile": _values(user, PROFILE),
+            "code_that_stays": _person(user),
+            "balance": _money(Account.get_by_id(user_id).balance),
+        }
+        for section, (table, names) in COLUMNS.items():
+            rows = table.select().where(table.user == user_id).order_by(*table._meta.get_primary_keys())
+            found[section] = [_values(row, names.split()) for row in rows]
+        found |= _payments(user_id) | _invitations(user_id) | _acts(user_id)
+        waiting = Inbox.select(Inbox.body).where(Inbox.lane == user.telegram_id)
+        found["messages_being_read"] = [body for (body,) in waiting.tuples()]
+        return found | {table._meta.table_name: rows for table in tables if (rows := _plugin_rows(table, user_id))}
+
+
+def _person(user):
+    """Return the row that outlives an erasure, and what it counts."""
+    row = Person.get_or_none(Person.hash == user.person)
+    if row is None:
+        return None
+    had = Once.select(Once.what).where(Once.person == user.person).tuples()
+    counted = {"debt": _money(persons.debt(user.id)), "had_once": [what for (what,) in had]}
+    return _values(row, ("hash", "banned", "sales_paused")) | counted
+
+
+def _payments(user_id):
+    charges = Charge.select().where(Charge.user == user_id).order_by(Charge.created_at)
+    sketches = Sketch.select().join(TopUp).where(TopUp.user == user_id)
+    return {
+        "payments_in_stars": [_values(row, ("charge_id", "topup", "stars", "refund", "created_at")) for row in charges],
+        "sketches_of_screenshots": [
+            {"payment": row.topup_id, "grey_levels": base64.b64encode(bytes(row.pixels)).decode()} for row in sketches
+        ],
+    }
+
+
+def _invitations(user_id):
+    own = Referral.get_or_none(Referral.invited == user_id)
+    invited = Referral.select().where(Referral.inviter == user_id).order_by(Referral.created_at)
+    return {
+        "you_were_invited": own and _plain(own.created_at),
+        "people_you_invited": [
+            {"at": _plain(row.created_at), "paid": row.paid and _money(row.paid)} for row in invited
+        ],
+    }
+
+
+def _acts(user_id):
+    """Return what somebody of the staff has done and made: their own doings, without those they concern."""
+    acts = Act.select().where(Act.actor == user_id).order_by(Act.id)
+    codes = Promo.select(Promo.code, Promo.created_at).where(Promo.author == user_id)
+    sent = Broadcast.select(Broadcast.id, Broadcast.created_at).where(Broadcast.author == user_id)
+    return {
+        "what_you_did_as_staff": [_values(row, ("what", "created_at")) for row in acts],
+        "promo_codes_you_made": [_values(row, ("code", "created_at")) for row in codes],
+        "broadcasts_you_wrote": [_values(row, ("id", "created_at")) for row in sent],
+    }
+
+
+def _plugin_rows(table, user_id):
+    """Return the rows of a plugin's table that refer to the person, without the columns that do."""
+    columns = table._meta.sorted_fields
+    owners = [column for column in columns if isinstance(column, ForeignKeyField) and column.rel_model is User]
+    names = [column.name for column in columns if column.name not in {owner.name for owner in owners}]
+    return [
+        _values(row, names)
+        for owner in owners
+        for row in table.select().where(owner == user_id).order_by(*table._meta.get_primary_keys())
+    ]
+
+
+def _values(row, names):
+    """Return {name: plain value}; amounts in whole units, as `12.50`."""
+    values = {name: getattr(row, name) if name in WORDS else row.__data__.get(name) for name in names}
+    return {
+        name: _money(value) if name in MONEY and isinstance(value, int) else _plain(value)
+        for name, value in values.items()
+    }
+
+
+def _plain(value):
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _money(amount):
+    sign, units = "-" if amount < 0 else "", abs(amount)
+    return f"{sign}{units // 100}.{units % 100:02}"

@@ -1,0 +1,91 @@
+"""What the operator's people may do to others' accounts; every act with its row in the log, in one transaction."""
+
+from storage.base.db import connection, transaction
+from storage.base.tables import Referral, TopUp, User
+from storage.journal import audit_log, outbox
+from storage.money import ledger
+from storage.people import users
+
+ROLES = ("admin", "cashier", "support")
+
+
+def members():
+    """Return the users who have a role, by name."""
+    with connection():
+        return list(User.select().where(User.role.is_null(False)).order_by(User.first_name, User.id))
+
+
+def grant(user_id, role, actor_id, now):
+    """Give a role, or with None take it away; return the user as it now is. Raise ValueError for oneself."""
+    if user_id == actor_id:
+        raise ValueError("nobody gives a role to themselves")
+    if role not in (*ROLES, None):
+        raise ValueError(f"no such role: {role!r}")
+    with transaction():
+        audit_log.note(actor_id, "role", now, user=user_id, words=role)
+        return users.change(users.get(user_id), role=role)
+
+
+def correct(user_id, amount, reason, actor_id, key, now, *, alone=False):
+    """Credit (> 0) or debit (< 0) with a reason, once under its key; return (entry, created).
+
+    Raise NotEnoughMoney, or OwnCheque for one's own balance unless proven to be `alone` in the shop.
+    """
+    own = audit_log.refuse_own(actor_id, user_id, alone)
+    with transaction():
+        details = {"actor": actor_id, "reason": reason, "alone": alone}
+        entry, created = ledger.post(user_id, amount, kind="admin", key=key, now=now, **details)
+        if created:
+            what = "credit" if amount > 0 else "debit"
+            audit_log.note(actor_id, what, now, user=user_id, words=reason, amount=abs(amount), own=own)
+        return entry, created
+
+
+def write(user_id, text, words, actor_id, key, now, *, buttons=None):
+    """Write to somebody once under its key: the text key `text` with these words."""
+    with transaction():
+        if outbox.put(key, user_id, text, now=now, values={"words": words}, buttons=buttons):
+            audit_log.note(actor_id, "message", now, user=user_id, words=words)
+
+
+def remark(user_id, words, actor_id, now):
+    """Keep a note about somebody for the staff."""
+    audit_log.note(actor_id, "note", now, user=user_id, words=words)
+
+
+def collect(user_id, reason, actor_id, key, now):
+    """Take what a user owes from their balance, as far as it goes, once under its key; return (entry or None, created)."""
+    with transaction():
+        entry, created = ledger.collect(user_id, key=key, now=now, actor=actor_id, reason=reason)
+        if created:
+            audit_log.note(actor_id, "collect", now, user=user_id, words=reason, amount=-entry.amount)
+        return entry, created
+
+
+def block(user_id, banned, reason, actor_id, now):
+    """Close or open somebody's access; return the user as it now is."""
+    with transaction():
+        audit_log.note(actor_id, "block" if banned else "unblock", now, user=user_id, words=reason)
+        return users.change(users.get(user_id), banned=banned)
+
+
+def resume_sales(user_id, reason, actor_id, now):
+    """Sell again to somebody after a forced debit; return the user as it now is."""
+    with transaction():
+        audit_log.note(actor_id, "resume", now, user=user_id, words=reason)
+        return users.change(users.get(user_id), sales_paused=False)
+
+
+def inviter_of(user_id):
+    """Return the user who invited this one, or None."""
+    with connection():
+        return User.select().join(Referral, on=Referral.inviter).where(Referral.invited == user_id).first()
+
+
+def decided(user_id):
+    """Return {state: number} of a user's transfers that were decided."""
+    states = ("approved", "rejected", "undone")
+    with connection():
+        rows = TopUp.select(TopUp.state).where(TopUp.user == user_id, TopUp.state.in_(states)).tuples()
+        found = [state for (state,) in rows]
+    return {state: found.count(state) for state in states}

@@ -1,0 +1,141 @@
+"""People: who they are, their language, whether they may use the bot."""
+
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from peewee import fn
+
+from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Account, Draft, User
+from storage.journal import drafts, events
+from storage.money import persons
+
+_get = Prepared(lambda user_id: User.select().where(User.id == user_id))
+_by_telegram_id = Prepared(lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
+SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write an update
+
+
+@Prepared
+def _with_dialogue(telegram_id, now):
+    waiting = Draft.select(Draft.id).where(drafts.listens(User.id, now))
+    return User.select(User, fn.EXISTS(waiting).alias("in_dialogue")).where(User.telegram_id == telegram_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What Telegram says about the person behind an update."""
+
+    telegram_id: int
+    first_name: str = ""
+    username: str | None = None
+    language_code: str | None = None
+
+
+def seen(sender, now, update_id=None, create=True):
+    """Return the user behind an update, made or brought up to date where needed (usually one read, no write).
+
+    Without `create` somebody unknown is a stranger, of whom nothing is kept.
+    """
+    with connection():
+        user = _with_dialogue.first(sender.telegram_id, now)
+        if user is None:
+            return _create(sender, now, update_id) if create else stranger(sender)
+        changes = {
+            name: value
+            for name in ("first_name", "username", "language_code")
+            if getattr(user, name) != (value := getattr(sender, name))
+        }
+        if user.blocked_bot:
+            changes["blocked_bot"] = False
+        if now - user.seen_at > SEEN_EVERY:
+            changes["seen_at"] = now
+        return change(user, **changes) if changes else user
+
+
+def stranger(sender):
+    """Return somebody who is no row: their `id` is None."""
+    user = User(**asdict(sender))
+    user.in_dialogue = False
+    return user
+
+
+def _create(sender, now, update_id):
+    with transaction():
+        person = persons.known_as(sender.telegram_id)
+        row = dict(
+            **asdict(sender),
+            code=secrets.token_urlsafe(9),
+            born_of=update_id,
+            created_at=now,
+            seen_at=now,
+            person=person.hash,
+            banned=person.banned,
+            sales_paused=person.sales_paused,
+        )
+        made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
+        if made:
+            Account.insert(user=made[0].id, balance=0).execute()
+            events.emit("user.created", now, user=made[0].id)
+            return made[0]
+        return User.get(User.telegram_id == sender.telegram_id)
+
+
+def change(user, **fields):
+    """Write the given fields of a user and return the row as it now is; a ban and paused sales are the person's."""
+    with transaction():
+        if flags := {name: fields[name] for name in persons.FLAGS if name in fields}:
+            persons.mark(user.id, **flags)  # first: who marks a person locks the person before the accounts
+        User.update(**fields).where(User.id == user.id).execute()
+        return User.get_by_id(user.id)
+
+
+def get(user_id):
+    """Return the user with this internal id, or None."""
+    return _get.first(user_id)
+
+
+def by_telegram_id(telegram_id):
+    """Return the user with this Telegram id, or None."""
+    return _by_telegram_id.first(telegram_id)
+
+
+def by_code(code):
+    """Return the user whose invitation code this is, or None."""
+    with connection():
+        return User.get_or_none(User.code == code)
+
+
+def find(words, limit=8):
+    """Return users by Telegram id, @username or the beginning of the first name, the last seen first.
+
+    A number that is nobody's Telegram id is the one that somebody was told when they were forgotten.
+    """
+    words = words.strip().removeprefix("@")
+    with connection():
+        query = User.select().order_by(User.seen_at.desc()).limit(limit)
+        if words.isdecimal() and len(words) < 19:
+            return list(query.where(User.telegram_id == int(words))) or list(query.where(User.id == int(words)))
+        name = fn.LOWER(User.first_name)
+        low = words.lower()
+        return list(query.where((fn.LOWER(User.username) == low) | name.startswith(low) | (User.first_name == words)))
+
+
+def mark_blocked(telegram_id, blocked):
+    """Remember that a person blocked or unblocked the bot."""
+    with transaction():
+        User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id).execute()
+
+
+def count(since=None):
+    """Return how many users there are, or how many are new since a time."""
+    with connection():
+        query = User.select()
+        return (query if since is None else query.where(User.created_at >= since)).count()
+
+
+def count_active(since):
+    """Return how many users were seen since a time."""
+    with connection():
+        return User.select().where(User.seen_at >= since).count()
