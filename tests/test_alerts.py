@@ -7,7 +7,7 @@ import pytest
 from tests.shop import order, texts
 from tests.till import TWO_OWNERS, owner, staff
 
-pytest.importorskip("plugins.alerts")
+pytest.importorskip("plugins.admin.alerts")
 
 
 def count(person, words):

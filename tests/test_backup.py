@@ -12,7 +12,7 @@ from tests.house import plugins_with
 from tests.kit import ROOT, TOKEN
 from tests.shop import order
 
-pytest.importorskip("plugins.backup")
+pytest.importorskip("plugins.admin.backup")
 DAY_S = 24 * 3600
 
 

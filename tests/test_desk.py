@@ -9,7 +9,7 @@ from tests.kit import png
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import TWO_OWNERS, open_card, owner, request, staff, transfer
 
-pytest.importorskip("plugins.desk")
+pytest.importorskip("plugins.payments.transfer_review")
 
 
 def screenshot(amount, at, quality=90, scale=1.0):

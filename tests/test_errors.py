@@ -7,7 +7,7 @@ import pytest
 from tests.house import plugins_with
 from tests.kit import TOKEN
 
-pytest.importorskip("plugins.errors")
+pytest.importorskip("plugins.admin.errors")
 
 BREAKING = f'''"""A plugin with a bug."""
 

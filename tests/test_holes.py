@@ -207,7 +207,7 @@ def test_12_every_correction_is_an_entry_with_actor_and_reason(start_bot):
 
 @pytest.mark.parametrize("pay", [pay_stars, transfer])
 def test_13_who_has_paid_is_found_among_those_who_have_paid(start_bot, pay):
-    pytest.importorskip("plugins.broadcast")
+    pytest.importorskip("plugins.admin.broadcast")
     bot = start_bot()
     boss, alice, bob = bot.admin(), bot.user(), bot.user("Bob")
     bob.send("/start")

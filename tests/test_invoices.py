@@ -7,7 +7,7 @@ from storage.base.tables import Checkout
 from tests.shop import assert_books_are_right, entries_of, texts
 from tests.till import invoice, pay_stars, pay_unheard, pay_with_charge
 
-pytest.importorskip("plugins.stars")
+pytest.importorskip("plugins.payments.stars")
 DAY = 86400
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.shop import card, entries_of, order, texts
 
-pytest.importorskip("plugins.pause")
+pytest.importorskip("plugins.admin.pause")
 
 
 def test_orders_stop_with_the_operators_words_and_nothing_is_charged(start_bot):

@@ -5,7 +5,7 @@ import pytest
 from tests.shop import texts
 from tests.till import invoice, transfer
 
-pytest.importorskip("plugins.rates")
+pytest.importorskip("plugins.admin.settings")
 
 
 def test_a_rate_counts_at_once_everywhere_and_three_prices_are_read_back(start_bot):

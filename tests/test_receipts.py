@@ -4,7 +4,7 @@ import pytest
 
 from tests.till import pay_stars, transfer
 
-pytest.importorskip("plugins.receipts")
+pytest.importorskip("plugins.payments.receipts")
 
 
 def test_every_credit_has_a_receipt_that_is_found_again(start_bot):

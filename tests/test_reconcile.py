@@ -7,7 +7,7 @@ from tests.kit import TOKEN
 from tests.shop import assert_books_are_right, entries_of, texts, user_of
 from tests.till import charge_back_unheard, invoice, pay_stars, pay_unheard
 
-pytest.importorskip("plugins.reconcile")
+pytest.importorskip("plugins.payments.reconcile")
 
 
 def test_a_payment_the_bot_never_heard_of_is_credited_at_the_next_start(start_bot):

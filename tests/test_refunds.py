@@ -7,7 +7,7 @@ from storage.base.tables import Charge, Entry
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import TWO_OWNERS, charge_back_unheard, invoice, open_card, owner, pay_stars
 
-pytest.importorskip("plugins.refunds")
+pytest.importorskip("plugins.payments.refunds")
 
 
 def ask_refund(boss, person, reason="by mistake"):

@@ -5,7 +5,7 @@ import pytest
 from tests.shop import entries_of, user_of
 from tests.till import open_card, request, staff, transfer
 
-pytest.importorskip("plugins.team")
+pytest.importorskip("plugins.admin.roles")
 
 RIGHTS = {
     "cashier": {"staff", "topups"},

@@ -5,8 +5,8 @@ import pytest
 from tests.shop import assert_books_are_right, entries_of, order, texts, user_of
 from tests.till import open_card, pay_stars, staff, transfer
 
-pytest.importorskip("plugins.users")
-pytest.importorskip("plugins.acts")
+pytest.importorskip("plugins.admin.users")
+pytest.importorskip("plugins.admin.user_actions")
 
 
 @pytest.mark.parametrize("words", ["{id}", "@alice_k", "ALICE_K", "Ali", "alice"])

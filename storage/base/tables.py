@@ -243,7 +243,7 @@ TopUp.add_index(SQL("CREATE UNIQUE INDEX top_up_one_pending ON top_up (user_id) 
 
 
 class Sketch(Table):
-    """What a request's picture looks like, small (`plugins/transfer.py`): the same one again is a hint."""
+    """What a request's picture looks like, small (`plugins/payments/transfer.py`): the same one again is a hint."""
 
     topup = ForeignKeyField(TopUp, primary_key=True)
     pixels = BlobField()

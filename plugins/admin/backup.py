@@ -1,0 +1,64 @@
+"""/backup sends an owner everything in one file; with BACKUP_KEEP a file is written every night and the oldest go.
+
+Setting: BACKUP_KEEP, how many nightly files stay in DATA_DIR/backups; 0, the default, writes none.
+Texts: backup.* in data/texts/<lang>/admin/backup.po.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+MAX_BYTES = 49 * 1024 * 1024  # Bot API: bots upload up to 50 MB
+STALE = timedelta(days=2)
+
+
+def register(bot):
+    """Declare the command and, with BACKUP_KEEP, the nightly work and its check."""
+    bot.command("backup", send, about="backup.about", right="backup")
+    if bot.setting("BACKUP_KEEP", int, default=0, minimum=0):
+        bot.every(1800, "backup", nightly)
+        bot.check("backup", check)
+
+
+def folder(bot):
+    """Return where backups are."""
+    return Path(bot.settings["DATA_DIR"]) / "backups"
+
+
+def send(ctx):
+    """Write a backup and send it; one that is too big for Telegram stays where it is, and its path is told.
+
+    Where anything fails nothing stays: everything in one file, of which nobody knows, does not lie about.
+    """
+    ctx.reply("backup.begun")
+    path = folder(ctx.bot) / f"sent-{ctx.dump.name(ctx.now)}"
+    try:
+        _write_and_send(ctx, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_and_send(ctx, path):
+    header = ctx.dump.write(ctx.settings["DATABASE_URL"], path, ctx.now, actor=ctx.user.id)
+    values = {"rows": sum(header["tables"].values()), "size": f"{path.stat().st_size / 1024**2:.1f}"}
+    if path.stat().st_size > MAX_BYTES:
+        ctx.reply("backup.too_big", ctx.bot.home(), path=str(path), **values)
+        return
+    with path.open("rb") as stream:
+        ctx.send_document(path.name, stream, "application/gzip")
+    path.unlink()
+    ctx.reply("backup.sent", ctx.bot.home(), **values)
+
+
+def nightly(bot, now):
+    """Write today's backup if there is none yet, and let the oldest go."""
+    if not list(folder(bot).glob(f"bot-{now:%Y-%m-%d}-*.gz")):
+        bot.dump.write(bot.settings["DATABASE_URL"], folder(bot) / bot.dump.name(now), now)
+    for old in sorted(folder(bot).glob("bot-*.gz"))[: -bot.settings["BACKUP_KEEP"]]:
+        old.unlink()
+
+
+def check(bot):
+    """Tell when the nightly backup has not been written."""
+    oldest = f"bot-{bot.clock.now() - STALE:%Y-%m-%d-%H%M%S}"  # the name has the time: a copied file keeps it
+    return None if any(path.name > oldest for path in folder(bot).glob("bot-*.gz")) else "backup.stale"

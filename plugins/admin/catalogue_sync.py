@@ -1,0 +1,332 @@
+"""/catalog: what is sold, for the operator: models on and off, prices, and what KIE has changed.
+
+Once a week it compares with KIE by itself and writes only when something differs. Nothing changes until somebody
+applies it, and every change can be undone. "Apply all" leaves out what looks like a slip of KIE's: a price that falls by
+more than half, a list that loses more than a fifth. `admin/markups.py` has markups, fixed prices and /price.
+Texts: supply.* in data/texts/<lang>/admin/catalogue_sync.po.
+"""
+
+import logging
+import traceback
+from datetime import datetime, timedelta
+
+from core.buttons import button, mark, pager, way_out
+from core.errors import UserError
+from kie.api.errors import KieError
+from kie.sync.catalogue_diff import StrangeList
+
+log = logging.getLogger(__name__)
+PAGE = 6
+LABEL = 34  # characters of what a button undoes: a phone shows them whole
+WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
+# When the next one is due a week later, and when one succeeded; who asked for the next one; how often it was begun
+# without coming to an end; what was skipped last time.
+CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
+BEGUN, SKIPPED = "CATALOG_BEGUN", "CATALOG_SKIPPED"
+TRIES = 3  # of a comparison during which the bot ends: it may be the comparison that ends it
+NAMED = 10  # skipped entries in a message
+MARKS = {"gone": "➖", "new": "➕", "inputs": "✏", "price": "💰"}
+WORDS_STEP = "supply:words"
+
+
+def register(bot):
+    """Declare the command, the screens, the weekly comparison and a line of doctor."""
+    bot.command("catalog", show, about="supply.about", right="settings")
+    bot.admin_menu("supply.menu", "supply:show", row=2)
+    bot.button("supply:show", show, right="settings")
+    bot.button("supply:check", ask_check, right="settings")
+    bot.button("supply:found", show_differences, right="settings", page=int)
+    bot.button("supply:one", show_difference, right="settings", difference=int)
+    bot.button("supply:apply", apply_one, right="settings", difference=int)
+    bot.button("supply:all", apply_all, right="settings", seen=str)
+    bot.button("supply:dismiss", dismiss, right="settings", difference=int)
+    bot.button("supply:done", show_changes, right="settings", before=int)
+    bot.button("supply:undo", undo, right="settings", change=int)
+    bot.step(WORDS_STEP, take_words, right="settings")
+    bot.every(10, "supply", work)
+    bot.check("models", examine)
+
+
+def show(ctx):
+    """Show what is on sale and what waits."""
+    catalog, found = ctx.generation.catalog, ctx.overrides.differences()
+    last = ctx.runtime_settings.get(COMPARED)
+    rows = [button("supply.found", "supply:found", 0, count=len(found))] if found else []
+    rows += [
+        button("supply.check", "supply:check"),
+        [button("supply.find", "terms:find"), button("supply.kinds", "terms:kinds")],
+        button("supply.done", "supply:done", 0),
+    ]
+    ctx.edit(
+        "supply.text",
+        [*rows, way_out("admin:show")],
+        sold=len(catalog.models),
+        off=len(catalog.known) - len(catalog.models),
+        rejected=len(catalog.rejected),
+        found=len(found),
+        checked=ctx.say("supply.checked", when=datetime.fromisoformat(last)) if last else ctx.say("supply.never"),
+    )
+
+
+def examine(bot):
+    """Tell doctor which entries of the catalogue cannot be sold, and why."""
+    rejected = bot.generation.catalog.rejected
+    if not rejected:
+        return None
+    return "supply.rejected", {
+        "count": len(rejected),
+        "models": "; ".join(f"{name}: {why}" for name, why in rejected[:5]),
+    }
+
+
+# comparing with KIE
+
+
+def ask_check(ctx):
+    """Have the comparison made; it takes minutes, so its outcome comes as a message."""
+    ctx.runtime_settings.put(ASKED, ctx.user.id, now=ctx.now, actor=ctx.user.id, act="compare", words="")
+    ctx.toast("supply.started", alert=True)
+
+
+def work(bot, now):
+    """Compare when somebody asked, or a week after the last time; the first week begins with the first start."""
+    asked, last = bot.runtime_settings.get(ASKED), bot.runtime_settings.get(CHECKED)
+    if last is None:
+        bot.runtime_settings.put(CHECKED, now.isoformat(), now=now)
+    elif asked or now - datetime.fromisoformat(last) >= WEEK:
+        _compare(bot, int(asked) if asked else None, now)
+
+
+def _compare(bot, asked, now):
+    begun = int(bot.runtime_settings.get(BEGUN) or 0) + 1
+    bot.runtime_settings.put(BEGUN, begun, now=now)  # first: whoever asked hears the end of it also after a kill
+    try:
+        if begun > TRIES:
+            raise KieError(f"given up after {TRIES} tries")
+        found = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    except (KieError, StrangeList) as error:
+        _tell(bot, asked, "supply.failed", now, since=bot.runtime_settings.get(COMPARED), reason=str(error))
+        again = now - WEEK + AGAIN_AFTER
+    except Exception:  # whatever KIE answered: the admin hears of it, and the next comparison is made
+        log.exception("the comparison with KIE broke off")
+        code = bot.error_reports.keep(traceback.format_exc(), now)
+        _tell(bot, asked, "supply.broken", now, since=bot.runtime_settings.get(COMPARED), code=code)
+        again = now - WEEK + AGAIN_AFTER
+    else:
+        _tell_outcome(bot, asked, found, now)
+        bot.runtime_settings.put(COMPARED, bot.clock.now().isoformat(), now=now)
+        again = now
+    bot.runtime_settings.put(CHECKED, again.isoformat(), now=now)
+    bot.runtime_settings.put(ASKED, "", now=now)
+    bot.runtime_settings.put(BEGUN, "", now=now)
+
+
+def _tell_outcome(bot, asked, found, now):
+    """Tell what was skipped and what differs: whoever asked all of it, else the staff what is new."""
+    names = ", ".join(list(found.skipped)[:NAMED])
+    if found.skipped and (asked or names != bot.runtime_settings.get(SKIPPED)):
+        _tell(bot, asked, "supply.skipped", now, since=f"{now:%Y-%m-%d}", n=found.skipped.count, names=names)
+    bot.runtime_settings.put(SKIPPED, names, now=now)
+    buttons = _to_differences(found.differences)
+    if asked:
+        key = "supply.differs" if found.differences else "supply.same"
+        _tell(bot, asked, key, now, buttons=buttons, n=len(found.differences))
+    elif found.fresh:
+        _tell(bot, asked, "supply.differs", now, since=found.fresh[-1], buttons=buttons, n=len(found.fresh))
+
+
+def _tell(bot, asked, key, now, since=None, **more):
+    """Write to whoever asked, or to the staff, once about the same thing (`since`)."""
+    if asked:
+        bot.notify(asked, key, unique=f"{key}:{now.timestamp():.0f}", now=now, **more)
+        return
+    for user, chat_id in bot.desk("settings"):
+        unique = f"{key}:{since}:{chat_id or user.id}"
+        bot.notify(user.id, key, unique=unique, now=now, chat_id=chat_id, **more)
+
+
+def _to_differences(differences):
+    return [button("supply.found", "supply:found", 0, count=len(differences))] if differences else []
+
+
+def show_differences(ctx, page):
+    """Show a page of the differences that wait."""
+    found = ctx.overrides.differences()
+    pages = max(1, -(-len(found) // PAGE))
+    page = min(max(page, 0), pages - 1)
+    rows = [button("label", "supply:one", one.id, label=_label(ctx, one)) for one in found[page * PAGE :][:PAGE]]
+    rows += pager(page, pages, "supply:found")
+    if any(_is_common(one) for one in found):
+        rows.append(button("supply.apply_all", "supply:all", _shown(found)))
+    ctx.edit("supply.differences" if found else "supply.no_differences", [*rows, way_out("supply:show")], n=len(found))
+
+
+def _label(ctx, difference):
+    return f"{MARKS[difference.kind]} {_title(ctx, difference.model)}" + " ⚠" * _is_alone(difference)
+
+
+def _title(ctx, model_id):
+    model = ctx.generation.catalog.known.get(model_id)
+    return f"{model.title}, {ctx.texts.plain(ctx.lang, model.mode_title)}" if model else model_id
+
+
+def _is_alone(difference):
+    """Tell whether a difference wants a decision of its own; also one found before that was told apart."""
+    return difference.about["change"] is not None and difference.kind != "new" and difference.about.get("alone", True)
+
+
+def _is_common(difference):
+    """Tell whether a difference can be applied together with others: a new model wants words first."""
+    return difference.about["change"] is not None and difference.kind != "new" and not _is_alone(difference)
+
+
+def show_difference(ctx, difference):
+    """Show one difference in full."""
+    found = _open(ctx, difference)
+    lines = [ctx.say(f"supply.change_{key}", **values) for key, values in found.about["lines"]]
+    if found.about["change"] is None:
+        lines.append(ctx.say("supply.change_by_hand"))
+    elif found.about["change"][0] == "off" and found.kind != "gone":
+        lines.append(ctx.say("supply.change_off"))
+    if _is_alone(found):
+        lines.append(ctx.say("supply.change_alone"))
+    rows = [button("supply.apply", "supply:apply", difference)] if found.about["change"] else []
+    rows.append(button("supply.dismiss", "supply:dismiss", difference))
+    ctx.edit(
+        "supply.difference",
+        [*rows, way_out("supply:found", 0)],
+        mark=MARKS[found.kind],
+        title=_title(ctx, found.model),
+        id=found.model,
+        lines=ctx.lines(lines),
+    )
+
+
+def _open(ctx, difference):
+    found = ctx.overrides.difference(difference)
+    if found is None or found.state != "open":
+        raise UserError("supply.decided")
+    return found
+
+
+def apply_one(ctx, difference):
+    """Apply a difference; a new model first gets its words."""
+    found = _open(ctx, difference)
+    if found.about["change"] is None:
+        raise UserError("common.old_button")
+    if found.kind == "new":
+        ctx.ask(
+            WORDS_STEP,
+            "supply.ask_words",
+            [way_out("supply:one", difference)],
+            data={"difference": difference},
+            id=found.model,
+        )
+        return
+    why = _apply(ctx, found, *found.about["change"])
+    if why:
+        raise UserError("supply.not_sellable", reason=why)
+    ctx.toast("supply.applied")
+    show_differences(ctx, 0)
+
+
+def _apply(ctx, found, field, value):
+    """Put a difference into force and return None, or why the model could not be sold with it."""
+    scope, shelf = f"model:{found.model}", ctx.generation.shelf
+    former = shelf.value(scope, field)
+    if field in ("price", "inputs") and former:
+        value = _joined(field, former, value)
+    why = shelf.trial(scope, field, value) if field != "off" else None
+    if why is None:
+        ctx.overrides.apply(found.id, scope, field, value, now=ctx.now, actor=ctx.user.id)
+        shelf.forget()
+    return why
+
+
+def _joined(field, former, value):
+    """Return an earlier change of the same kind together with a newer one."""
+    if field == "price":
+        return former | value
+    return {
+        "drop": [*former["drop"], *value["drop"]],
+        "set": former["set"] | {name: former["set"].get(name, {}) | changed for name, changed in value["set"].items()},
+    }
+
+
+def _shown(found):
+    """Return the mark of a list of differences: the button under it applies this list and no other."""
+    return mark(*(one.id for one in found))
+
+
+def apply_all(ctx, seen):
+    """Apply everything that needs no words and no look of its own, if it is still what was shown."""
+    waiting = ctx.overrides.differences()
+    if _shown(waiting) != seen:
+        ctx.toast("common.changed_meanwhile", alert=True)
+        show_differences(ctx, 0)
+        return
+    found = [one for one in waiting if _is_common(one)]
+    left = [one.model for one in found if _apply(ctx, one, *one.about["change"])]
+    alone = sum(map(_is_alone, waiting))
+    ctx.toast("supply.applied_all", alert=True, done=len(found) - len(left), left=len(left), alone=alone)
+    show_differences(ctx, 0)
+
+
+def dismiss(ctx, difference):
+    """Let a difference be, until it becomes another one."""
+    if not ctx.overrides.dismiss(difference, ctx.user.id, ctx.now):
+        raise UserError("supply.decided")
+    ctx.toast("supply.dismissed")
+    show_differences(ctx, 0)
+
+
+def take_words(ctx):
+    """Take a new model's title and its line in English and in Russian, and put it on sale."""
+    lines = [line.strip() for line in ctx.text.split("\n") if line.strip()]
+    if len(lines) != 3 or len(lines[0]) > 40 or any(len(line) > 90 for line in lines[1:]):
+        raise UserError("supply.want_words", buttons=[way_out("supply:found", 0)])
+    found = _open(ctx, ctx.draft.data["difference"])
+    field, value = found.about["change"]
+    card = {"id": value["model"]["card"], "title": lines[0], "about": {"en": lines[1], "ru": lines[2]}}
+    why = _apply(ctx, found, field, value | {"card": card})
+    if why:
+        raise UserError("supply.not_sellable", buttons=[way_out("supply:found", 0)], reason=why)
+    ctx.done("supply")
+    ctx.reply(
+        "supply.on_sale",
+        [button("supply.look", "generate:open", value["model"]["code"]), way_out("supply:show")],
+        title=lines[0],
+    )
+
+
+# what was changed
+
+
+def show_changes(ctx, before):
+    """Show a page of the changes in force, each to be undone with a tap."""
+    found = ctx.overrides.changes(PAGE + 1, before=before or None)
+    rows = [button("supply.undo", "supply:undo", row.id, what=_what(ctx, row)) for row in found[:PAGE]]
+    if len(found) > PAGE:
+        rows.append(button("balance.older", "supply:done", found[PAGE - 1].id))
+    ctx.edit("supply.changes" if found else "supply.no_changes", [*rows, way_out("supply:show")])
+
+
+def _what(ctx, row):
+    kind, _, name = row.scope.partition(":")
+    title = (
+        _title(ctx, name)
+        if kind == "model"
+        else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "terms.everything")
+    )
+    field = "on" if row.field == "off" and not row.value else row.field
+    words = f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"
+    return words if len(words) <= LABEL else words[: LABEL - 1] + "…"
+
+
+def undo(ctx, change):
+    """Take a change back."""
+    if ctx.overrides.undo(change, ctx.now, ctx.user.id) is None:
+        raise UserError("supply.decided")
+    ctx.generation.shelf.forget()
+    ctx.toast("supply.undone")
+    show_changes(ctx, 0)

@@ -1,0 +1,221 @@
+"""/doctor and `python bot.py doctor`: what is wrong with the installation, each with its remedy in one line.
+
+Every check reads. What other plugins know to check they add with `bot.check`.
+Texts: doctor.* in data/texts/<lang>/admin/doctor.po.
+"""
+
+import logging
+import os
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from core.buttons import way_out
+from core.telegram.sender import TelegramError
+from core.telegram.transport import NotSent, UnknownOutcome
+from kie.api.errors import KieError
+from kie.catalogue.pricing import cheapest
+
+log = logging.getLogger(__name__)
+LEAST_DISK = 500 * 1024**2
+LEAST_CREDITS = 500
+CLOCK_S = 30
+CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
+WEBHOOK_TROUBLE_S = 900
+SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "clip-wide.mp4"
+TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
+
+
+def register(bot):
+    """Declare the command, the page and the checks, in the order in which one would look."""
+    bot.command("doctor", show, about="doctor.about", right="alerts")
+    bot.button("doctor:show", show, right="alerts")
+    bot.admin_menu("doctor.menu", "doctor:show", row=5)
+    for check in (
+        migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
+        texts, stars, seals, admins, files,
+    ):  # fmt: skip
+        bot.check(check.__name__.replace("_", " "), check)
+    bot.every(300, "conflicts", note_conflict)
+    bot.every(6 * 3600, "disk", warn_of_disk)
+
+
+def show(ctx):
+    """Look at everything and show what is wrong."""
+    found = list(ctx.bot.examine())
+    lines = [ctx.say("doctor.line", problem=ctx.say(key, **values)) for _name, key, values in found if key]
+    ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
+
+
+def migrations(bot):
+    """Is the schema this version's?"""
+    missing = bot.schema.pending()
+    return ("doctor.migrations", {"names": ", ".join(missing)}) if missing else None
+
+
+def database(bot):
+    """Can a row be written?"""
+    if not bot.schema.pending():
+        bot.health.try_write(bot.clock.now())
+
+
+def disk(bot):
+    """Is there room for the rows, the journal and the backups?"""
+    free = shutil.disk_usage(_data_dir(bot)).free
+    return ("doctor.disk", {"free": free // 1024**2}) if free < LEAST_DISK else None
+
+
+def _data_dir(bot):
+    folder = Path(bot.settings["DATA_DIR"])
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def temporary_disk(bot):
+    """Do the rows lie on a disk that goes with its container?"""
+    address = bot.settings["DATABASE_URL"]
+    if not address.startswith("sqlite"):
+        return None
+    folder = Path(address.removeprefix("sqlite:///")).resolve().parent
+    on_render = "RENDER" in os.environ and not any(map(os.path.ismount, [folder, *folder.parents[:-1]]))
+    if on_render or _file_system(folder, Path("/proc/mounts")) in TEMPORARY:
+        return "doctor.temporary_disk", {"folder": str(folder)}
+    return None
+
+
+def _file_system(folder, mounts):
+    """Return the type of the file system that holds `folder`, where the system tells."""
+    if not mounts.exists():
+        return None
+    found = {}
+    for line in mounts.read_text().splitlines():
+        _device, place, kind, *_rest = line.split()
+        found[place.replace("\\040", " ")] = kind
+    return next((found[str(place)] for place in [folder, *folder.parents] if str(place) in found), None)
+
+
+def token(bot):
+    """Does Telegram know the token?"""
+    try:
+        bot.sender.call("getMe")
+    except TelegramError as error:
+        return "doctor.token", {"error": error.description}
+    except (NotSent, UnknownOutcome) as error:
+        return "doctor.telegram_away", {"error": str(error)}
+    return None
+
+
+def webhook(bot):
+    """Do updates go where BOT_MODE wants them?"""
+    try:
+        found = bot.sender.call("getWebhookInfo")
+    except (TelegramError, NotSent, UnknownOutcome):
+        return None  # the check of the token tells
+    ours = bot.settings["BOT_MODE"] == "webhook"
+    if not ours and found["url"]:
+        return "doctor.webhook_left"
+    if ours and not found["url"].startswith(bot.settings["PUBLIC_URL"]):
+        return "doctor.webhook_gone", {"url": found["url"] or "–"}
+    if ours and bot.clock.now().timestamp() - found.get("last_error_date", 0) < WEBHOOK_TROUBLE_S:
+        return "doctor.webhook_trouble", {"error": found["last_error_message"]}
+    return None
+
+
+def second_program(bot):
+    """Has another program fetched our updates within the last hour? The bot that leads notes it."""
+    noted = bot.runtime_settings.get(CONFLICT)
+    if noted and bot.clock.now() - datetime.fromisoformat(noted) < CONFLICT_FOR:
+        return "doctor.second_program"
+    return None
+
+
+def note_conflict(bot, now):
+    """Write down that another program fetches our updates, and tell the staff."""
+    seen = bot.updates.conflict_at
+    if seen is not None and (bot.runtime_settings.get(CONFLICT) or "") < seen.isoformat():
+        bot.runtime_settings.put(CONFLICT, seen.isoformat(), now=now)
+        bot.alert("doctor.second_program", cause="second program")
+
+
+def clock(bot):
+    """Is our clock right? KIE's server tells the time."""
+    try:
+        theirs = bot.generation.client.server_time()
+    except KieError:
+        return None  # the check of KIE tells
+    apart = round((bot.clock.now() - theirs).total_seconds())
+    return ("doctor.clock", {"n": abs(apart)}) if abs(apart) > CLOCK_S else None
+
+
+def kie(bot):
+    """Does KIE take the key, and are there credits?"""
+    try:
+        left = bot.generation.client.credits()
+    except KieError as error:
+        key = "doctor.kie_key" if getattr(error, "reason", "") == "key" else "doctor.kie_away"
+        return key, {"error": str(error)}
+    return ("doctor.kie_credits", {"left": int(left)}) if left < LEAST_CREDITS else None
+
+
+def rate(bot):
+    """Is there a rate? Without one nothing is sold."""
+    return None if bot.generation.usd_rate() else "doctor.rate"
+
+
+def models(bot):
+    """Is every entry of the catalogue complete?"""
+    rejected = bot.generation.catalog.rejected
+    if not rejected:
+        return None
+    lines = "; ".join(f"{name}: {reason}" for name, reason in rejected[:5])
+    return "doctor.models", {"n": len(rejected), "lines": lines}
+
+
+def prices(bot):
+    """Has every model on sale a price?"""
+    if not bot.generation.usd_rate():
+        return None
+    offered = bot.generation.catalog.models.values()
+    unpriced = [m.id for m in offered if bot.generation.price_of_credits(cheapest(m), m) is None]
+    return ("doctor.prices", {"n": len(unpriced), "names": ", ".join(unpriced[:5])}) if unpriced else None
+
+
+def texts(bot):
+    """Is every text there in both languages?"""
+    odd = sorted(set(bot.texts.keys("en")) ^ set(bot.texts.keys("ru")))
+    return ("doctor.texts", {"n": len(odd), "names": ", ".join(odd[:5])}) if odd else None
+
+
+def stars(bot):
+    """Does Telegram's list have every payment in Stars?"""
+    missing = bot.refunds.unlisted(bot.clock.now() - timedelta(hours=2))
+    return ("doctor.stars", {"n": missing}) if missing else None
+
+
+def seals(bot):
+    """Is what people paid and did sealed? The bot that leads does so once a minute."""
+    since = bot.seals.unsealed_since(bot.clock.now())
+    return ("doctor.seals", {"n": int((bot.clock.now() - since) / timedelta(hours=1))}) if since else None
+
+
+def admins(bot):
+    """Can every owner be written to?"""
+    ids = bot.settings["ADMIN_IDS"]
+    if not ids:
+        return "doctor.no_admins"
+    found = {i: bot.users.by_telegram_id(i) for i in ids}
+    deaf = [str(i) for i, user in found.items() if user is None or user.blocked_bot]
+    return ("doctor.admins", {"ids": ", ".join(deaf)}) if deaf else None
+
+
+def files(bot):
+    """Can a file that somebody sends be looked into? It takes a process of its own, and a place for it."""
+    return None if bot.generation.media.works(SAMPLE) else "doctor.files"
+
+
+def warn_of_disk(bot, _now):
+    """Say loudly in the log that the rows are in danger."""
+    for check in (temporary_disk, disk):
+        if problem := check(bot):
+            key, values = problem
+            log.warning(bot.texts.plain("en", key, **values))

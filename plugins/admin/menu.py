@@ -1,0 +1,71 @@
+"""/admin: what matters now, in counts, and the way to every tool; each person sees those they have the right to.
+
+The figures of a span of days are in `admin/stats.py`.
+Texts: admin.* in data/texts/<lang>/admin/menu.po.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries that are money from outside, or went back there
+MICRO = 1_000_000
+
+
+def register(bot):
+    """Declare the commands and the button."""
+    bot.command("admin", show, about="admin.about", right="staff")
+    bot.command("verify", verify, about="admin.about_verify", right="audit")
+    bot.button("admin:show", show, right="staff")
+
+
+def show(ctx):
+    """Show the admin menu with what is going on; money only to those who may see it."""
+    figures, entries = _figures(ctx)
+    values = {
+        "waiting": ctx.payments.count_waiting(),
+        "failed": figures.get("failed", (0, 0, 0))[0],
+        "orders": sum(count for count, _charged, _cost in figures.values()),
+        "stuck": ctx.job_health.stuck(ctx.now),
+    }
+    lines = [ctx.say("admin.now", **values)]
+    if ctx.may("stats"):
+        lines += _money(ctx, figures, entries)
+    if not ctx.settings["USD_RATE"]:
+        lines.append(ctx.say("admin.no_rate"))
+    if ctx.runtime_settings.get("SALES_PAUSED"):
+        lines.append(ctx.say("admin.paused"))
+    ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], lines=ctx.lines(lines))
+
+
+def _money(ctx, figures, entries):
+    """Return the lines about money: in and out of a day, and how long KIE's credits last at that pace."""
+    cost = Decimal(sum(cost for _count, _charged, cost in figures.values())) / MICRO
+    income = sum(entries.get(kind, (0, 0))[0] for kind in INCOME)
+    spent = sum(charged for _count, charged, _cost in figures.values())
+    lines = [ctx.say("admin.money", income=income, spent=spent, cost=_worth(ctx, cost))]
+    left = ctx.generation.credits_left(ctx.now)
+    if left is None:
+        return [*lines, ctx.say("admin.no_credits")]
+    worth = {"credits": int(left), "worth": _worth(ctx, left)}
+    return [
+        *lines,
+        ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth),
+    ]
+
+
+def _worth(ctx, credits):
+    """Return what a number of KIE credits costs the operator, in minor units; 0 without a rate."""
+    return int(credits * ctx.generation.catalog.credit_usd * (ctx.settings["USD_RATE"] or 0) * 100)
+
+
+def _figures(ctx):
+    since = ctx.now - timedelta(hours=24)
+    return ctx.jobs.figures(since), ctx.ledger.sums_by_kind(since)
+
+
+def verify(ctx):
+    """Prove the books, as `python bot.py verify` does."""
+    broken = [ctx.say("admin.broken", promise=promise, row=str(row)) for promise, row in ctx.verify.verify()]
+    users, entries, held = ctx.verify.totals()
+    key = "admin.verify_broken" if broken else "admin.verified"
+    ctx.reply(key, ctx.bot.home(), users=users, entries=entries, held=held, n=len(broken), lines=ctx.lines(broken[:20]))

@@ -1,0 +1,62 @@
+"""KIE took more than the price covers: an alarm with a button that takes the model off sale, and a line in /doctor.
+
+That is so when a paid order cost more than was charged for it, and when any order took more credits than the catalogue
+says: a wrong price in it, or a file whose length was not what it seemed. /stats has the sum.
+Texts: overrun.* in data/texts/<lang>/admin/overrun.po.
+"""
+
+from datetime import timedelta
+
+from core.buttons import button, way_out
+from core.errors import UserError
+
+MICRO = 1_000_000
+LOOKED_AT = timedelta(days=7)
+
+
+def register(bot):
+    """Declare the alarm, its button and the check."""
+    bot.on("job.overrun", tell)
+    bot.button("overrun:pause", pause, right="settings", groups=True, code=str)
+    bot.check("what KIE took", examine)
+
+
+def tell(bot, fact, now):
+    """Ring for the model, with the figures of this order."""
+    job = bot.jobs.get(fact.data["job"])
+    model = bot.generation.model(job)
+    bot.alert(
+        "overrun.alert",
+        cause=f"overrun:{job.model}",
+        buttons=[button("overrun.pause", "overrun:pause", model.code)] if model else None,
+        job=job.id,
+        model=bot.generation.title(job),
+        took=_credits(job.cost),
+        said=_credits(job.expected or 0),
+        worth=bot.generation.worth(job.cost),
+        charged=job.charged,
+        overrun=job.overrun,
+    )
+
+
+def _credits(micro):
+    return f"{micro / MICRO:.2f}".rstrip("0").rstrip(".")
+
+
+def pause(ctx, code):
+    """Take the model off sale; what is being made of it is finished."""
+    model = next((model for model in ctx.generation.catalog.known.values() if model.code == code), None)
+    if model is None:
+        raise UserError("common.old_button")
+    shelf, scope = ctx.generation.shelf, f"model:{model.id}"
+    if not shelf.value(scope, "off"):
+        ctx.overrides.put(scope, "off", True, now=ctx.now, actor=ctx.user.id)
+        shelf.forget()
+    rows = [button("overrun.model", "terms:model", code), way_out("admin:show")] if ctx.private else None
+    ctx.reply("overrun.paused", rows, model=model.title)
+
+
+def examine(bot):
+    """Has KIE taken more than prices cover, of late?"""
+    count, total = bot.jobs.overruns(bot.clock.now() - LOOKED_AT)
+    return ("overrun.doctor", {"n": count, "total": total, "days": LOOKED_AT.days}) if count else None

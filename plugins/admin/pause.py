@@ -1,0 +1,55 @@
+"""/pause TEXT: sell nothing for a while and tell people why; /resume: sell again. What is being made is finished.
+
+Texts: pause.* in data/texts/<lang>/admin/pause.po.
+"""
+
+from core.buttons import button, way_out
+from core.errors import UserError
+
+NAME = "SALES_PAUSED"  # the stored setting: the text for people, `-` for the usual one, empty while selling
+USUAL = "-"
+MOST = 500
+
+
+def register(bot):
+    """Declare the commands, what refuses orders meanwhile, and the line in the main menu."""
+    bot.command("pause", pause, about="pause.about", right="settings")
+    bot.command("resume", resume, about="pause.about_resume", right="settings")
+    bot.button("pause:end", end, right="settings", seen=int)
+    bot.gate(refuse)
+    bot.headline(lambda ctx: words(ctx.bot, ctx.lang) or "")
+
+
+def words(bot, lang):
+    """Return what people are told while nothing is sold, or None while it is."""
+    stored = bot.runtime_settings.get(NAME)
+    if not stored:
+        return None
+    return bot.texts.plain(lang, "pause.usual") if stored == USUAL else stored
+
+
+def refuse(bot, user, _now):
+    """Refuse an order during a pause."""
+    said = words(bot, bot.lang_of(user))
+    if said:
+        raise UserError("pause.refused", buttons=bot.trouble(), words=said)
+
+
+def pause(ctx):
+    """Stop selling."""
+    said = ctx.args[:MOST]
+    ctx.runtime_settings.put(NAME, said or USUAL, now=ctx.now, actor=ctx.user.id, act="pause", words=said)
+    again = button("pause.end", "pause:end", ctx.runtime_settings.version(NAME))
+    ctx.reply("pause.paused", [again, way_out("admin:show")], words=words(ctx.bot, ctx.lang))
+
+
+def resume(ctx):
+    """Sell again."""
+    end(ctx, ctx.runtime_settings.version(NAME))
+
+
+def end(ctx, seen):
+    """End the pause that the button stands under, and no later one."""
+    ended = ctx.runtime_settings.clear(NAME, seen, now=ctx.now, actor=ctx.user.id, act="unpause")
+    key = "pause.resumed" if ended else "pause.another" if ctx.runtime_settings.get(NAME) else "pause.not_paused"
+    ctx.edit(key, [way_out("admin:show")])

@@ -1,0 +1,1 @@
+"""An order, from the open card to what can be made of its result."""

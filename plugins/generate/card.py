@@ -1,0 +1,222 @@
+"""The model's card, which is the form: what it is, what is set, the price on its main button.
+
+The draft keeps what was filled in for a day, so a top-up or a restart in between loses nothing. Its version is the
+quote's id: the confirm button carries it, and what was shown is what is charged. `generate/inputs.py` fills the card in,
+`generate/modes.py` has its other ways and settings, `generate/orders.py` orders.
+Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
+"""
+
+from core import forms
+from core.buttons import button, way_out
+from core.errors import UserError
+from kie.catalogue import pricing
+from kie.catalogue.inputs import MEDIA
+
+FREE = 0
+SETTINGS = ("choice", "switch", "number")
+CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
+NOT_REMEMBERED = ("seed",)  # or every order would look the same
+
+
+def register(bot):
+    """Declare the card's buttons."""
+    bot.button("generate:open", open_model, code=str)
+    bot.button("generate:card", back_to_card)
+    bot.button("generate:waiting", show_waiting)
+
+
+def open_model(ctx, code, back=None, below=False):
+    """Open a model's card; what was sent beforehand goes in, else what the open card has and this one takes too.
+
+    `back` is the button data of the screen it was opened from; `below`: under a message that stays.
+    """
+    model = ctx.generation.catalog.by_code(code)
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    values, trouble = model.defaults() | _remembered(ctx, model), None
+    if draft is not None and draft.data.get("loose"):
+        try:
+            values = _with_loose(ctx, model, values, draft.data["loose"])
+        except UserError as error:
+            trouble = error
+    elif draft is not None:
+        values = _carried(ctx, draft, model, values)
+    kept = {"back": back} if back else {}
+    ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
+    show(ctx, below)
+    if trouble is not None:
+        ctx.toast(trouble.key, alert=True, **trouble.values)
+
+
+def _remembered(ctx, model):
+    """Return the settings of the person's last order of this model, as far as it still takes them."""
+    last = ctx.jobs.last_of(ctx.user.id, model.id)
+    settings = {}
+    for name, value in (last.inputs if last else {}).items():
+        spec = model.by_name.get(name)
+        if spec is None or spec.kind not in SETTINGS or spec.label in NOT_REMEMBERED:
+            continue
+        try:
+            settings[name] = spec.parse(value)
+        except forms.InputError:
+            continue  # the model has changed: as if it had not been set
+    return settings
+
+
+def _carried(ctx, draft, model, values):
+    """Put into `values` what the open card has and this model takes as well.
+
+    These are texts and files, and between the modes of one product the settings too, as far as they go together.
+    """
+    given, source = draft.data.get("values", {}), ctx.generation.catalog.models.get(draft.model)
+    if source is None or source is model:
+        return values | given
+    kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
+    for name, value in given.items():
+        spec = _twin(source.by_name.get(name), model)
+        if (
+            spec is not None
+            and value == source.by_name[name].default
+            and (spec.kind == "text" or _is_tool(source, model))
+        ):
+            continue  # what the other model brought along, not the person
+        if spec is not None and spec.kind in kinds and spec.shown != "hidden":
+            try:
+                value = str(value) if spec.kind in SETTINGS else value
+                value = ctx.generation.measured(model, {spec.name: value}, ctx.user)[spec.name]
+                trial = values | {spec.name: spec.parse(value)}
+            except (forms.InputError, UserError):
+                continue  # it does not fit this model: as if it had not been given
+            values = trial if _is_sold(model, trial) else values
+    return values
+
+
+def _is_tool(*models):
+    """Tell whether one of them works on an earlier result: its resolution, say, is what it turns that into."""
+    return any("tools" in model.menus for model in models)
+
+
+def _twin(spec, model):
+    """Return the input of `model` that is the same one, by its name or by what it is called on the card, or None."""
+    if spec is None:
+        return None
+    called = next((other for other in model.inputs if other.label == spec.label), None)
+    return model.by_name.get(spec.name, called)
+
+
+def _is_sold(model, values):
+    """Tell whether there is a price for these settings together, or will be once more is known."""
+    try:
+        pricing.credits(model, values)
+    except pricing.NoPrice as missing:
+        return bool(missing.fact)
+    return True
+
+
+def _with_loose(ctx, model, values, loose):
+    """Put what came before the model was chosen where this model takes it: a text, a file, or a whole result."""
+    task = loose.get("task")
+    fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
+    if fed is not None:
+        return values | {fed.name: task}
+    if loose.get("text"):
+        spec = model.main_text
+        return values | {spec.name: forms.read(spec, loose["text"])} if spec else values
+    spec, text = model.input_for(forms.media_kind(loose["file"])), model.main_text
+    if loose.get("caption") and text:
+        values = values | {text.name: forms.read(text, loose["caption"])}
+    return forms.add_file(spec, values, loose["file"], ctx.generation.meter(model, spec, ctx.user)) if spec else values
+
+
+def back_to_card(ctx, below=False, note=None):
+    """Show the open card as it stands (`below`: under a result or a message that stays)."""
+    draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    ctx.draft = ctx.generation.fill(ctx.user.id, model, draft.data["values"], ctx.now, **_album(draft))
+    show(ctx, below, note)
+
+
+def show_waiting(ctx):
+    """Show the open card below the message about money that led to it, which stays."""
+    back_to_card(ctx, below=True)
+
+
+def _album(draft):
+    return {name: draft.data[name] for name in ("album", "album_count") if name in draft.data}
+
+
+def show(ctx, below=False, note=None):
+    """Draw the card of `ctx.draft`, with a `note` (text key) as its last line."""
+    model = ctx.generation.catalog.models[ctx.draft.model]
+    card = forms.Card(ctx, model, ctx.draft.data["values"])
+    missing = model.missing(card.values)
+    wrong = None if missing else forms.problem(model, card.values)
+    front, more = card.front()
+    rows = [_main_row(ctx, card, missing, wrong), *front, *_lower_rows(ctx, card, len(more))]
+    last = ctx.say(wrong.key, **wrong.values) if wrong else ctx.say(note) if note else _price_line(ctx, card, missing)
+    card.draw(rows, last, below)
+
+
+def _price_line(ctx, card, missing):
+    """Say the price as far as it is known, where the main button has none yet, and what it takes to know it."""
+    if not missing and ctx.draft.price is not None:
+        return ""
+    try:
+        credits = pricing.credits(card.model, card.values)
+    except pricing.NoPrice as unknown:
+        return _rate_line(ctx, card, missing, unknown.fact)
+    known = "generate.price_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.price"
+    return _said(ctx, known, card.model, credits)
+
+
+def _rate_line(ctx, card, missing, fact):
+    """Say what a second (or a picture) costs while the length is not known, or how it can become known."""
+    facet = fact.partition(".")[2]
+    if facet and not missing:
+        return ctx.say(f"generate.need_{facet}")
+    try:
+        credits, unit = pricing.rate(card.model, card.values)
+    except pricing.NoPrice:
+        return ""
+    return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{forms.slug(unit)}"))
+
+
+def _said(ctx, key, model, credits, **values):
+    price = ctx.generation.price_of_credits(credits, model)
+    return "" if price is None else ctx.say("generate.free" if price == FREE else key, price=price, **values)
+
+
+def _main_row(ctx, card, missing, wrong):
+    """Return the one main button: write, mend, order, top up, or why it is not for sale."""
+    if missing:
+        spec = card.model.input(missing[0])
+        place = (card.model.code, card.model.inputs.index(spec))
+        keys = (f"generate.{spec.kind}_{spec.label}", f"generate.{spec.kind}", "generate.choose")
+        key = next(key for key in keys if ctx.texts.has(key))
+        return button(key, "inputs:set", *place, name=card.label(spec))
+    if wrong:
+        return button("generate.fix", "generate:card")
+    if ctx.draft.price is None:
+        return button("generate.not_for_sale", "generate:card")
+    lacking = ctx.draft.price - ctx.ledger.balance(ctx.user.id)
+    if lacking > 0:
+        return button("generate.top_up", "payments:lack", lacking, amount=lacking)
+    if free := ctx.draft.data.get("free"):
+        return button("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
+    key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
+    return button(
+        "generate.create_free" if ctx.draft.price == FREE else key,
+        "orders:go",
+        ctx.draft.id,
+        ctx.draft.version,
+        price=ctx.draft.price,
+    )
+
+
+def _lower_rows(ctx, card, more):
+    rows = []
+    if more:
+        rows.append(button("generate.more", "modes:more", count=more))
+    if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
+        rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
+    return [*rows, way_out(ctx.draft.data.get("back") or f"models:type:{card.model.menus[0]}:0")]

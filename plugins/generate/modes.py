@@ -1,0 +1,58 @@
+"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product, which take over
+whatever they know of what is on the card.
+
+Texts: modes.* in data/texts/<lang>/generate/modes.po.
+"""
+
+from core import forms
+from core.buttons import button, pager, way_out
+
+PAGE = 6
+
+
+def register(bot):
+    """Declare the buttons."""
+    bot.button("modes:more", more_settings)
+    bot.button("modes:reset", reset)
+    bot.button("modes:show", show, page=int)
+
+
+def more_settings(ctx):
+    """Show the inputs that do not stand on the card itself."""
+    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    card = forms.Card(ctx, model, ctx.draft.data["values"])
+    rows = card.input_rows(card.front()[1])
+    if any(card.values.get(name) != value for name, value in _plain(model, card.values).items()):
+        rows.append(button("modes.reset", "modes:reset"))
+    card.draw([*rows, way_out("generate:card")])
+
+
+def _plain(model, values):
+    """Return the settings among `values` as they are before anybody changes them."""
+    settings = [spec for spec in model.inputs if spec.kind in ("choice", "switch", "number") and spec.shown != "hidden"]
+    return {spec.name: spec.default for spec in settings if spec.name in values}
+
+
+def reset(ctx):
+    """Put every setting back; texts and files stay."""
+    draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    values = draft.data["values"] | _plain(model, draft.data["values"])
+    ctx.generation.fill(
+        ctx.user.id, model, {name: value for name, value in values.items() if value is not None}, ctx.now
+    )
+    ctx.go("generate:card")
+
+
+def show(ctx, page):
+    """Show a page of the other ways to use the same product."""
+    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    catalog = ctx.generation.catalog
+    siblings = catalog.cards[model.card].models
+    pages = -(-len(siblings) // PAGE)
+    shown = siblings[page % pages * PAGE :][:PAGE]
+    card = forms.Card(ctx, model, ctx.draft.data["values"])
+    labels = {m: forms.Card(ctx, m, {}).mode_name(catalog) for m in shown}
+    mark = {True: "✓ ", False: ""}
+    rows = [button("label", "generate:open", m.code, label=mark[m is model] + labels[m]) for m in shown]
+    rows += pager(page % pages, pages, "modes:show")
+    card.draw([*rows, way_out("generate:card")])

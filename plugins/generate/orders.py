@@ -1,0 +1,141 @@
+"""Ordering: the confirmed quote becomes a job; cancelling; and doing again what was done.
+
+Texts: orders.* in data/texts/<lang>/generate/orders.po.
+"""
+
+from datetime import timedelta
+
+from core import forms
+from core.buttons import button
+from core.errors import UserError
+
+FIRST_PROGRESS = timedelta(seconds=5)
+
+
+def register(bot):
+    """Declare the confirm button, /cancel, and the buttons under a result."""
+    bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
+    bot.button("orders:go", order, draft=int, version=int)
+    bot.button("orders:cancel", cancel_job, job=int)
+    bot.button("orders:again", again, job=int)
+    bot.button("orders:change", change, job=int)
+    bot.under_result(1, under_result)
+
+
+def order(ctx, draft, version):
+    """Turn the shown quote into a job; the card becomes its progress message."""
+    found = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    model = ctx.generation.catalog.models.get(found.model) if found else None
+    if found is not None and (found.id, found.version) == (draft, version) and _is_outdated(ctx, found, model):
+        return
+    try:
+        job, created = ctx.generation.order(ctx.user, draft, version, model, ctx.now)
+    except UserError as error:
+        _explain(ctx, error, model)
+        return
+    model = ctx.generation.model(job)
+    if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
+        ctx.toast("orders.already")
+        return  # else the process was killed before it could show that the order is under way
+    if found is not None and found.id == draft:
+        ctx.drafts.drop(ctx.user.id, "generate")  # the next card begins anew; this one lives on in the job
+    values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
+    shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
+    ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
+
+
+def _is_outdated(ctx, draft, model):
+    """Tell whether the price has changed since the quote; then say so and show the new one."""
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    price, _free = ctx.generation.quote(ctx.user.id, model, draft.data["values"], ctx.now)
+    if price == draft.price:
+        return False
+    ctx.toast("orders.price_changed", alert=True)
+    ctx.go("generate:card")
+    return True
+
+
+def _explain(ctx, error, model):
+    """Show the card again where the reason is on it: an old quote, or too little money."""
+    if error.key not in ("job.stale_quote", "job.not_enough") or model is None:
+        raise error
+    ctx.toast(error.key, alert=True, **error.values)
+    ctx.go("generate:card")
+
+
+def _prompt(model, job):
+    """Return the beginning of what was asked for."""
+    return str(job.inputs.get(model.main_text.name, ""))[: forms.SHOWN_TEXT] if model.main_text else ""
+
+
+def cancel_job(ctx, job):
+    """Cancel a queued job; a running one can't be stopped, and that is said."""
+    cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
+    if cancelled is not None:
+        rows = [[button("job.change", "orders:change", job), button("common.menu", "start:menu")]]
+        owed = ctx.bot.ledger.recovered(cancelled.id)
+        ctx.edit(
+            "orders.cancelled",
+            rows,
+            amount=cancelled.price,
+            balance=ctx.ledger.balance(ctx.user.id),
+            owed=ctx.say("job.owed", amount=owed) if owed else "",
+        )
+        ctx.jobs.note_progress(job, None, None)
+        return
+    known = ctx.jobs.get(job, ctx.user.id)
+    if known is None:
+        raise UserError("common.old_button")
+    ctx.toast("orders.cannot_stop" if known.state in ctx.jobs.OPEN else "orders.is_over", alert=True)
+
+
+def cancel_all(ctx):
+    """Drop the open card, cancel what is queued, and say honestly what can't be stopped."""
+    dropped = ctx.drafts.drop(ctx.user.id)
+    jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN)
+    cancelled = [job for job in jobs if ctx.generation.cancel(ctx.user, job.id, ctx.now)]
+    running = len(jobs) - len(cancelled)
+    lines = [ctx.say("orders.cancel_draft")] if dropped else []
+    if cancelled:
+        lines.append(ctx.say("orders.cancel_jobs", n=len(cancelled), amount=sum(job.price for job in cancelled)))
+    if running:
+        lines.append(ctx.say("orders.cancel_running", n=running))
+    ctx.reply("orders.cancel", ctx.bot.home(), lines=ctx.lines(lines or [ctx.say("orders.cancel_nothing")]))
+
+
+# going on from a result
+
+
+def under_result(bot, job):
+    """Return the first buttons under a result."""
+    rows = [button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]
+    return rows if bot.generation.model(job) else []
+
+
+def again(ctx, job):
+    """Open a new card with the inputs of an earlier job, below its result, ready to confirm."""
+    _reopen(ctx, job, None)
+
+
+def change(ctx, job):
+    """Open the same, and say that it may be changed."""
+    _reopen(ctx, job, "orders.change_it")
+
+
+def _reopen(ctx, job, note):
+    found = ctx.jobs.get(job, ctx.user.id)
+    if found is None:
+        raise UserError("common.old_button")
+    model = ctx.generation.catalog.models.get(found.model)
+    if model is None:
+        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+    values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
+    try:
+        values = ctx.generation.measured(model, values, ctx.user)
+    except UserError as error:  # its file is gone, say: the card asks for another one
+        trouble = error
+    ctx.generation.fill(ctx.user.id, model, values, ctx.now)
+    ctx.go("generate:card", below=True, note=note)
+    if trouble is not None:
+        ctx.toast(trouble.key, alert=True, **trouble.values)

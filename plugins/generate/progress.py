@@ -1,0 +1,80 @@
+"""What happens to an order between the tap and the result: the elapsed time, and the news when it fails.
+
+Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
+"""
+
+from datetime import timedelta
+
+from core.buttons import button
+
+EVERY = timedelta(seconds=12)
+LONG_AFTER_S = 600
+PROMPT = 160  # characters
+
+
+def register(bot):
+    """Declare the periodic edits and what to say of a failure."""
+    bot.every(1, "progress", show_progress)
+    bot.on("job.failed", tell_failed)
+    bot.on("job.lost", tell_lost)
+
+
+def show_progress(bot, now):
+    """Edit the progress messages that are due; remove those of finished jobs."""
+    for job in bot.jobs.to_show_progress(now, now + EVERY):
+        lang, chat = bot.lang_of(job.user), job.user.telegram_id
+        if chat is None:  # erased meanwhile
+            bot.jobs.note_progress(job.id, None, None)
+        elif job.state in ("queued", "submitting", "running", "lost"):
+            bot.edit_quietly(chat, job.progress_id, lang, *_screen(bot, job, now))
+        else:
+            bot.delete_quietly(chat, job.progress_id)
+            bot.jobs.note_progress(job.id, None, None)
+
+
+def _screen(bot, job, now):
+    """Return (text key, buttons, values) of a job's progress message."""
+    values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job)}
+    if job.state == "queued":
+        values["place"] = bot.jobs.place(job)
+        return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values
+    elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
+    key = "progress.long" if elapsed > job.usual_s + LONG_AFTER_S else "progress.running"
+    return key, [], values | {"elapsed": elapsed, "usual": job.usual_s}
+
+
+def _prompt(bot, job):
+    """Return the beginning of what was asked for."""
+    model = bot.generation.model(job)
+    return str(job.inputs.get(model.main_text.name, ""))[:PROMPT] if model and model.main_text else ""
+
+
+def tell_failed(bot, fact, now):
+    """Say what happened, that the money is back, and what to do next."""
+    job = bot.jobs.get(fact.data["job"])
+    user = bot.users.get(job.user_id)
+    key = f"job.why_{job.reason}"
+    why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
+    owed = bot.ledger.recovered(job.id)
+    rows = [
+        [button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
+        [button("common.support", "support:open", f"job{job.id}"), button("common.menu", "start:fresh")],
+    ]
+    bot.notify(
+        user.id,
+        "progress.failed",
+        unique=f"job:{job.id}:failed",
+        buttons=rows,
+        now=now,
+        why=why,
+        model=bot.generation.title(job),
+        amount=job.price,
+        balance=bot.ledger.balance(user.id),
+        owed=bot.texts.plain(bot.lang_of(user), "job.owed", amount=owed) if owed else "",
+    )
+
+
+def tell_lost(bot, fact, now):
+    """Tell the admins of an order whose start got no answer; the user's money waits safely."""
+    job = bot.jobs.get(fact.data["job"])
+    bot.alert("progress.alert_lost", cause="lost", job=job.id, model=job.model)

@@ -1,0 +1,1 @@
+"""Every way to pay, and every way money goes back."""

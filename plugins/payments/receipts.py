@@ -1,0 +1,79 @@
+"""/payments: everything a person has paid, and a receipt of each.
+
+Texts: receipts.* in data/texts/<lang>/payments/receipts.po.
+"""
+
+from core.buttons import button, copy, way_out
+from core.errors import UserError
+
+PAGE = 6
+
+
+def register(bot):
+    """Declare the command, the pages and the receipt."""
+    bot.command("payments", newest, about="receipts.about", order=8)
+    bot.button("receipts:list", newest)
+    bot.button("receipts:page", page, before=int)
+    bot.button("receipts:show", show, topup=int)
+
+
+def newest(ctx):
+    """Show the newest payments."""
+    page(ctx, 0)
+
+
+def page(ctx, before):
+    """Show the person's own payments, older than `before` (0: the newest): done, waiting, refused with the reason."""
+    found = ctx.payments.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
+    cells = [button("receipts.row", "receipts:show", topup.id, number=topup.id) for topup in found[:PAGE]]
+    rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
+    if len(found) > PAGE:
+        rows.append(button("balance.older", "receipts:page", found[PAGE - 1].id))
+    lines = [
+        ctx.say(
+            "receipts.line",
+            number=t.id,
+            when=t.created_at,
+            amount=t.credited or t.amount,
+            state=_state(ctx, t),
+            reason=ctx.say("balance.reason", reason=t.reason) if t.reason else "",
+        )
+        for t in found[:PAGE]
+    ]
+    ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out("balance:show")], lines=ctx.lines(lines))
+
+
+def _state(ctx, topup):
+    return ctx.say(f"receipts.state_{topup.state}")
+
+
+def show(ctx, topup):
+    """Show one payment: what was asked, what came of it, and every entry it made."""
+    found = ctx.payments.get(topup, ctx.user.id)
+    if found is None or found.state in ("new", "cancelled"):
+        raise UserError("common.old_button")
+    lines = [
+        ctx.say(
+            "balance.line",
+            when=e.created_at,
+            amount=e.amount,
+            what=ctx.say(f"entry.{e.kind}", ref=""),
+            reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+        )
+        for e in ctx.payments.entries(found)
+    ]
+    charges = ctx.payments.charges(topup_id=found.id)
+    rows = [copy("receipts.charge", charge.charge_id) for charge in charges[:2]]
+    rows += [button("receipts.problem", "support:open", f"pay{topup}"), way_out("receipts:list")]
+    ctx.edit(
+        "receipts.text",
+        rows,
+        number=topup,
+        when=found.created_at,
+        amount=found.amount,
+        method=ctx.say(f"receipts.by_{found.method}") if ctx.texts.has(f"receipts.by_{found.method}") else found.method,
+        stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
+        state=_state(ctx, found),
+        reason=found.reason or "",
+        lines=ctx.lines(lines),
+    )

@@ -1,0 +1,203 @@
+"""Top up: choose an amount, then a way to pay; every plugin with `bot.payment_method` is one of the ways.
+
+Settings, all of which can be changed from the chat: TOPUP_AMOUNTS, whole units of the currency offered as buttons;
+TOPUP_MIN and TOPUP_MAX, whole units.
+Texts: payments.* in data/texts/<lang>/payments/topup.po.
+"""
+
+from core import amounts
+from core.buttons import button, way_out
+from core.errors import UserError
+from core.settings import whole_numbers
+
+
+def register(bot):
+    """Declare the settings, the command, the screens and what happens after a payment."""
+    bot.setting("TOPUP_AMOUNTS", whole_numbers, default=(100, 300, 500, 1000), chat=True)
+    bot.setting("TOPUP_MIN", int, default=10, minimum=1, maximum=10**8, chat=True)
+    bot.setting("TOPUP_MAX", int, default=50_000, minimum=1, maximum=10**8, chat=True)
+    bot.command("topup", show, about="payments.about", order=5)
+    bot.button("payments:show", show)
+    bot.button("payments:lack", lack, amount=int)
+    bot.button("payments:other", ask_amount)
+    bot.button("payments:amount", choose_method, amount=int)
+    bot.button("payments:pay", pay, name=str, amount=int)
+    bot.step("payments:type", take_amount)
+    bot.on("payment.credited", tell_credited)
+    bot.on("payment.returned", tell_returned)
+    bot.on("payment.restored", tell_restored)
+    bot.on("bonus.returned", tell_bonus_returned)
+    bot.on("bonus.restored", tell_bonus_restored)
+
+
+def _limits(ctx):
+    return {"least": ctx.settings["TOPUP_MIN"] * 100, "most": ctx.settings["TOPUP_MAX"] * 100}
+
+
+def _amounts(ctx, least=0):
+    """Return the offered amounts above `least` and within the limits, in minor units."""
+    limits = _limits(ctx)
+    found = [amount * 100 for amount in ctx.settings["TOPUP_AMOUNTS"]]
+    return [amount for amount in found if limits["least"] <= amount <= limits["most"] and amount > least]
+
+
+def show(ctx):
+    """Offer amounts."""
+    ctx.done("payments")
+    cells = [button("payments.amount", "payments:amount", a, amount=a) for a in _amounts(ctx)]
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
+    rows += [[button("payments.other", "payments:other"), button("balance.payments", "receipts:list")]]
+    ctx.edit("payments.choose", [*rows, way_out("balance:show")])
+
+
+def lack(ctx, amount):
+    """Offer the smallest amount that covers what an order lacks, and the usual ones above it."""
+    least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
+    cells = [button("payments.amount", "payments:amount", a, amount=a) for a in (least, *_amounts(ctx, least)[:3])]
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
+    back = [button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]
+    ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), back], amount=amount)
+
+
+def ask_amount(ctx):
+    """Ask for another amount."""
+    ctx.ask("payments:type", "payments.ask", [way_out("payments:show")], **_limits(ctx))
+
+
+def take_amount(ctx):
+    """Read a typed amount."""
+    limits, amount = _limits(ctx), amounts.read(ctx.text)
+    if amount is None:
+        raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **limits)
+    if not limits["least"] <= amount <= limits["most"]:
+        raise UserError("payments.out_of_range", buttons=[way_out("payments:show")], **limits)
+    ctx.done("payments")
+    choose_method(ctx, amount)
+
+
+def choose_method(ctx, amount):
+    """Offer the ways to pay this amount."""
+    _check(ctx, amount)
+    rows = [_way(ctx, name, label, amount) for name, (label, _start) in _methods(ctx).items()]
+    if rows:
+        ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount)
+    else:
+        ctx.edit("payments.no_method", ctx.bot.trouble())
+
+
+def _way(ctx, name, label, amount):
+    """Return the button of a way to pay; `label` is its text key, or gives the key and values for an amount."""
+    key, values = label(ctx, amount) if callable(label) else (label, {})
+    return button(key, "payments:pay", name, amount, **values)
+
+
+def _methods(ctx):
+    """Return {name: (label, start)} of the ways that are switched on."""
+    methods = ctx.bot.payment_methods.items()
+    return {name: (label, start) for name, (label, start, when) in methods if when is None or ctx.settings[when]}
+
+
+def _check(ctx, amount):
+    if not _limits(ctx)["least"] <= amount <= _limits(ctx)["most"]:
+        raise UserError("common.old_button")
+
+
+def pay(ctx, name, amount):
+    """Start the chosen way to pay."""
+    _check(ctx, amount)
+    methods = _methods(ctx)
+    if name not in ctx.bot.payment_methods:
+        raise UserError("common.old_button")
+    if name not in methods:
+        raise UserError("payments.way_closed", buttons=[way_out("payments:show")])
+    methods[name][1](ctx, amount)
+
+
+# what people hear of money that came or went
+
+
+def tell_credited(bot, fact, now):
+    """Tell the payer, with the waiting order at hand."""
+    user = bot.users.get(fact.data["user"])
+    draft = bot.drafts.get(user.id, "generate", now)
+    rows = [[button("generate.to_order", "generate:waiting")]] if draft and draft.model else []
+    rows.append(
+        [button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")]
+    )
+    rows.append([button("common.menu", "start:fresh")])
+    values = {"amount": fact.data["amount"], "balance": bot.ledger.balance(user.id)}
+    bot.notify(user.id, "payments.credited", unique=f"credited:{fact.data['key']}", buttons=rows, now=now, **values)
+
+
+def tell_returned(bot, fact, now):
+    """Tell the payer that a payment was taken back; and the desk, when it came from outside or left a loss."""
+    data, user = fact.data, bot.users.get(fact.data["user"])
+    values = {"number": data["topup"], "amount": data["amount"]}
+    key = "payments.returned_paused" if data["paused"] else "payments.returned"
+    bot.notify(
+        user.id,
+        key,
+        unique=f"returned:{fact.id}",
+        buttons=bot.trouble(f"pay{data['topup']}"),
+        now=now,
+        balance=bot.ledger.balance(user.id),
+        **values,
+    )
+    if data["paused"]:
+        key = "payments.desk_returned" if data["by"] else "payments.desk_chargeback"
+        _tell_desk(bot, user, key, f"returned:{fact.id}", now, loss=data["loss"], **values)
+
+
+def _tell_desk(bot, user, key, unique, now, **values):
+    """Tell the staff of a loss somebody has left, with their card at hand."""
+    for reader, chat_id in bot.desk("people"):
+        rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
+        bot.notify(
+            reader.id,
+            key,
+            unique=f"{unique}:{chat_id or reader.id}",
+            now=now,
+            chat_id=chat_id,
+            buttons=rows,
+            name=user.first_name,
+            id=user.telegram_id or 0,
+            **values,
+        )
+
+
+def tell_bonus_returned(bot, fact, now):
+    """Tell somebody that a bonus went back with its payment; and the desk, when it was spent already."""
+    data, user = fact.data, bot.users.get(fact.data["user"])
+    key = "payments.bonus_void"
+    if data["posted"]:
+        key = "payments.bonus_paused" if data["loss"] else "payments.bonus_returned"
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
+    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
+    bot.notify(user.id, key, unique=f"returned:{fact.id}", buttons=bot.trouble(), now=now, **values)
+    if data["loss"]:
+        values = {"number": data["topup"], "amount": data["amount"], "loss": data["loss"]}
+        _tell_desk(bot, user, "payments.desk_bonus", f"returned:{fact.id}", now, **values)
+
+
+def tell_bonus_restored(bot, fact, now):
+    """Tell somebody that a bonus counts again, since its payment stays."""
+    data, user = fact.data, bot.users.get(fact.data["user"])
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
+    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
+    key = "payments.bonus_restored" if bot.bonuses.get(data["bonus"]).state == "posted" else "payments.bonus_waits"
+    bot.notify(user.id, key, unique=f"restored:{fact.id}", buttons=bot.home(), now=now, **values)
+
+
+def tell_restored(bot, fact, now):
+    """Tell the payer that a refund was not possible and the money is on the balance again."""
+    user_id, number = fact.data["user"], fact.data["topup"]
+    bot.notify(
+        user_id,
+        "payments.restored",
+        unique=f"restored:{fact.id}",
+        buttons=bot.trouble(f"pay{number}"),
+        now=now,
+        number=number,
+        amount=fact.data["amount"],
+        balance=bot.ledger.balance(user_id),
+    )
