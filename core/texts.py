@@ -132,14 +132,14 @@ class _Catalog(gettext.GNUTranslations):
 
 def _stamps(folder):
     """Return the files of a folder with the time of their last change: while that is the same, so are the texts."""
-    return tuple((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.po")))
+    return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.po")))
 
 
 @lru_cache(maxsize=4)
 def _load(folder, _stamps):
     """Read all .po files of a language into one catalogue; a key in two files is a mistake."""
     merged = None
-    for path in sorted(folder.glob("*.po")):
+    for path in sorted(folder.rglob("*.po")):
         with path.open("rb") as stream:
             part = read_po(stream, locale=folder.name)
         if merged is None:

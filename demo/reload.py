@@ -12,6 +12,8 @@ import logging
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from core.process.loader import find, is_off, name_of
+
 log = logging.getLogger(__name__)
 LANGS = ("en", "ru")
 THREADS = "loops"  # the one list of the bot that plugins do not register in: it follows `periodic`
@@ -33,7 +35,7 @@ class Reloader:
         """Load a plugin and remember what it registered."""
         before = marks(bot)
         self._load_one(bot, path)
-        self._own[path.stem] = [place for place in places(bot) if mark(place) not in before]
+        self._own[name_of(path)] = [place for place in places(bot) if mark(place) not in before]
 
     def watch(self, bot, plugins, texts, off=()):
         """Begin to watch the folder of plugins, but for those that are `off`, and the folder of texts."""
@@ -44,8 +46,8 @@ class Reloader:
     def _look(self):
         """Return what tells the versions of each file apart."""
         plugins, texts = self._folders
-        found = [path for path in plugins.glob("*.py") if path.stem not in self._off and path.stem[0] != "_"]
-        return {path: stamp(path) for path in [*found, *texts.glob("*/*.po")]}
+        found = [path for name, path in find(plugins).items() if not is_off(name, self._off)]
+        return {path: stamp(path) for path in [*found, *texts.rglob("*.po")]}
 
     def step(self, _now=None):
         """Load again what was saved since the last look, and what did not load before; texts first."""
@@ -55,12 +57,12 @@ class Reloader:
         if not changed:
             return
         plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
-        tried = [path.stem for path in plugins]
+        tried = [name_of(path) for path in plugins]
         if any(path.suffix == ".po" for path in changed):
             tried.append("texts")
             self._try("texts", self._bot.texts.reload)
         for path in plugins:
-            self._try(path.stem, lambda path=path: self._again(path))
+            self._try(name_of(path), lambda path=path: self._again(path))
         self._try("commands", self._publish)
         self._told([name for name in tried if name not in self.problems], self.problems)
 
@@ -70,7 +72,7 @@ class Reloader:
         self._bot.introduce_staff()
 
     def _is_due(self, path, changed):
-        return path.suffix == ".py" and (path in changed or path.stem in self.problems)
+        return path.suffix == ".py" and (path in changed or name_of(path) in self.problems)
 
     def _try(self, name, act):
         """Do what a file that is being written may make fail in any way, and note how it went."""
@@ -86,7 +88,7 @@ class Reloader:
 
     def _again(self, path):
         """Take a plugin out and register its file anew; when that fails, put back what was there."""
-        old = self._own.pop(path.stem, [])
+        old = self._own.pop(name_of(path), [])
         take_out(old)
         others = marks(self._bot)
         try:
@@ -95,7 +97,7 @@ class Reloader:
         except BaseException:  # also a bare exit in the file: what was there goes on
             take_out([place for place in places(self._bot) if mark(place) not in others])
             put_in(old)
-            self._own[path.stem] = old
+            self._own[name_of(path)] = old
             raise
         finally:
             self._arrange()
@@ -112,7 +114,7 @@ class Reloader:
         problems += [f"no text {key} in {lang}" for lang in LANGS for key in self._named() - self._bot.texts.keys(lang)]
         if problems:
             raise ValueError("; ".join(problems))
-        for place, _key, value in self._own[path.stem]:
+        for place, _key, value in self._own[name_of(path)]:
             if place is self._bot.tables:
                 self._adopt(*value)
 

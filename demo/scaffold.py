@@ -115,6 +115,6 @@ def _refuse_taken(root, name, files):
     for path in files:
         if path.exists():
             raise ValueError(f"{path.relative_to(root)} is there already; nothing was written")
-    for path in (root / "plugins").glob("*.py"):
+    for path in (root / "plugins").rglob("*.py"):
         if f'.command("{name}"' in path.read_text(encoding="utf-8"):
-            raise ValueError(f"/{name} is a command of plugins/{path.name} already; nothing was written")
+            raise ValueError(f"/{name} is a command of {path.relative_to(root)} already; nothing was written")

@@ -9,9 +9,9 @@ Texts: support.* in data/texts/<lang>/support.po.
 
 from datetime import timedelta
 
+from core.attachments import file_in
 from core.buttons import button, link
 from core.errors import UserError
-from core.forms import file_in
 from core.handling.limits import count
 from core.settings import contact
 

@@ -4,6 +4,7 @@ import itertools
 import shutil
 
 import bot as main
+from core.process.loader import find
 from core.process.loops import Clock
 from storage.base import db
 from tests.kit import BOSS, ROOT, TOKEN
@@ -18,7 +19,7 @@ def plugins_with(monkeypatch, tmp_path, **files):
     shutil.copytree(ROOT / "plugins", folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name, source in files.items():
         if source is None:
-            (folder / f"{name}.py").unlink()
+            find(folder)[name].unlink()
         else:
             (folder / f"{name}.py").write_text(source)
     return folder

@@ -56,8 +56,8 @@ def test_an_owner_is_sent_everything_in_one_file_that_restores(begin, tmp_path):
 
 
 def test_one_too_big_for_telegram_stays_and_its_path_is_told(begin, monkeypatch, tmp_path):
-    source = (ROOT / "plugins" / "backup.py").read_text().replace("49 * 1024 * 1024", "1024")
-    bot = begin(plugins=plugins_with(monkeypatch, tmp_path, backup=source))
+    source = (ROOT / "plugins/admin/backup.py").read_text().replace("49 * 1024 * 1024", "1024")
+    bot = begin(plugins=plugins_with(monkeypatch, tmp_path, **{"admin/backup": source}))
     boss = bot.admin()
     boss.send("/backup")
     (name,) = kept(tmp_path)

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from core.process.loader import find
 from kie.catalogue.model import Catalog
 from tests import corners
 from tests.crawler import Crawl, Screen, faults, leads_out, style
@@ -19,7 +20,7 @@ UNLIMITED = {
     "FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "USER_JOBS": "1000", "SUPPORT_CONTACT": "@help_me", "WELCOME_GIFT": "",
 }  # fmt: skip
 CATALOG = Catalog.load(ROOT / "data/models.json")
-PLUGINS = sorted(path.stem for path in (ROOT / "plugins").glob("*.py") if path.stem != "__init__")
+PLUGINS = list(find(ROOT / "plugins"))
 CYRILLIC = re.compile("[а-яё]", re.I)
 
 

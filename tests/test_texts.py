@@ -9,11 +9,13 @@ import pytest
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
+from core.process.loader import find
 from core.texts import LANGS, TAGS, Texts
 from tests.kit import ROOT
 
 FOLDER = ROOT / "data" / "texts"
-CODE = [ROOT / "bot.py", *sorted(ROOT.glob("core/**/*.py")), *sorted(ROOT.glob("plugins/*.py"))]
+PLUGINS = find(ROOT / "plugins")  # name → file
+CODE = [ROOT / "bot.py", *sorted(ROOT.glob("core/**/*.py")), *sorted(ROOT.glob("plugins/**/*.py"))]
 KEY = re.compile(r"[a-z_]+(\.[a-z0-9_-]+)+(?<!_)")
 CYRILLIC = re.compile(r"[Ѐ-ӿ]")
 FORMATS = ("", "money", "signed", "number", "date", "when", "span")
@@ -31,9 +33,11 @@ def texts():
 def catalogs(lang):
     """Return {file name: [message]} of a language."""
     found = {}
-    for path in sorted((FOLDER / lang).glob("*.po")):
+    for path in sorted((FOLDER / lang).rglob("*.po")):
         with path.open("rb") as stream:
-            found[path.name] = [message for message in read_po(stream, locale=lang) if message.id]
+            found[str(path.relative_to(FOLDER / lang))] = [
+                message for message in read_po(stream, locale=lang) if message.id
+            ]
     return found
 
 
@@ -163,17 +167,16 @@ def test_both_languages_have_the_same_files_with_the_same_keys():
 
 
 def test_every_plugin_with_texts_has_a_file_of_its_own_and_no_file_is_an_orphan():
-    plugins = {path.stem for path in (ROOT / "plugins").glob("*.py") if path.stem != "__init__"}
-    files = {path.stem for path in (FOLDER / "en").glob("*.po")}
-    assert files - plugins <= {"core", "catalog"}
-    without = {name for name in plugins - files if (ROOT / "plugins" / f"{name}.py").read_text().count("ctx.reply")}
+    files = {str(path.relative_to(FOLDER / "en").with_suffix("")) for path in (FOLDER / "en").rglob("*.po")}
+    assert files - set(PLUGINS) <= {"core", "catalog"}
+    without = {name for name in set(PLUGINS) - files if PLUGINS[name].read_text().count("ctx.reply")}
     assert not without
 
 
 def test_a_plugin_says_in_its_docstring_which_texts_are_its_own():
-    for path in (ROOT / "plugins").glob("*.py"):
-        if (FOLDER / "en" / f"{path.stem}.po").exists():
-            assert f"{path.stem}.po" in ast.get_docstring(ast.parse(path.read_text())), path.name
+    for name, path in PLUGINS.items():
+        if (FOLDER / "en" / f"{name}.po").exists():
+            assert f"{name}.po" in ast.get_docstring(ast.parse(path.read_text())), name
 
 
 def test_no_text_is_empty_or_left_in_the_other_language():
@@ -362,7 +365,7 @@ SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z’']+ [a-z’' ]+[.!?]$")
 def test_no_sentence_for_people_stands_in_a_plugin():
     found = [
         f"{path.name}:{line} {text!r}"
-        for path in sorted((ROOT / "plugins").glob("*.py"))
+        for path in PLUGINS.values()
         for line, text in literals(path)
         if SENTENCE.match(text.strip())
     ]

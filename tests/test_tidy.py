@@ -15,8 +15,7 @@ from storage.base.tables import (
     Recipient,
     Trouble,
 )
-from storage.journal import tidy
-from storage.people import broadcasts
+from storage.people import broadcasts, tidy
 from tests.house import plugins_with
 from tests.kit import BOSS
 from tests.shop import assert_books_are_right, order

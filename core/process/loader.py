@@ -1,6 +1,7 @@
-"""Loading plugins: every file in `plugins/` is a module with `register(bot)`.
+"""Loading plugins: every file in `plugins/` and its folders is a module with `register(bot)`.
 
-One that does not load stops the start with its name and line: this bot moves money.
+A plugin is named by its place, such as `help` or `payments/stars`. One that does not load stops the start with its
+file and line: this bot moves money.
 """
 
 import sys
@@ -13,10 +14,35 @@ class PluginError(Exception):
     """A plugin could not be loaded or registered."""
 
 
-def load_one(bot, path):
-    """Run a plugin's file as a module of its own and have it register; raise PluginError with its name and line."""
+def find(folder):
+    """Return {name: path} of the plugins in a folder and in the folders of features in it, by name."""
+    folder = Path(folder)
+    paths = [path for path in (*folder.glob("*.py"), *folder.glob("*/*.py")) if path.stem[0] != "_"]
+    return {name_of(path): path for path in sorted(paths, key=name_of)}
+
+
+def name_of(path):
+    """Return a plugin's name: its place in the outermost package around it."""
+    return module_of(path).partition(".")[2].replace(".", "/")
+
+
+def module_of(path):
+    """Return the full name of the module a file is, by the packages around it."""
     path = Path(path)
-    spec = spec_from_file_location(f"{path.parent.name}.{path.stem}", path)
+    parts, folder = [path.stem], path.parent
+    while (folder / "__init__.py").exists():
+        parts, folder = [folder.name, *parts], folder.parent
+    return ".".join(parts)
+
+
+def is_off(name, off):
+    """Tell whether a plugin is left out: by its name, the last part of it, or the folder it is in."""
+    return any(word in (name, *name.split("/")) for word in off)
+
+
+def load_one(bot, path):
+    """Run a plugin's file as a module of its own and have it register; raise PluginError with its file and line."""
+    spec = spec_from_file_location(module_of(path), path)
     module = module_from_spec(spec)
     before = sys.modules.get(spec.name)
     sys.modules[spec.name] = module  # dataclasses look their module up there
@@ -30,16 +56,16 @@ def load_one(bot, path):
             sys.modules[spec.name] = before
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
-        raise PluginError(f"plugins/{path.name}, line {line}: {type(error).__name__}: {error}") from error
+        raise PluginError(f"plugins/{name_of(path)}.py, line {line}: {type(error).__name__}: {error}") from error
 
 
 def load(bot, folder, off=(), load_one=load_one):
     """Load every plugin of a folder in the order of their names; return the names."""
-    known = sorted(path.stem for path in Path(folder).glob("*.py") if not path.stem.startswith("_"))
-    for name in off:
-        if name not in known:
-            bot.settings.refuse("PLUGINS_OFF", repr(name), "names of files in plugins/: " + ", ".join(known))
-    loaded = [name for name in known if name not in off]
-    for name in loaded:
-        load_one(bot, Path(folder) / f"{name}.py")
-    return loaded
+    known = find(folder)
+    for word in off:
+        if not any(is_off(name, [word]) for name in known):
+            bot.settings.refuse("PLUGINS_OFF", repr(word), "names of plugins or their folders: " + ", ".join(known))
+    loaded = {name: path for name, path in known.items() if not is_off(name, off)}
+    for path in loaded.values():
+        load_one(bot, path)
+    return list(loaded)

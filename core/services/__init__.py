@@ -2,10 +2,10 @@
 
 from storage.backup import dump
 from storage.base import schema
-from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings, tidy
+from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
 from storage.money import bonuses, free, ledger, payments, persons, promo, quotas, referrals, refunds, seals, verify
 from storage.orders import figures, health, job_health, jobs, overrides
-from storage.people import broadcasts, mydata, privacy, staff, users
+from storage.people import broadcasts, mydata, privacy, staff, tidy, users
 
 
 class Services:

@@ -10,8 +10,8 @@ from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import partial
 
-from core import forms
 from core.errors import UserError
+from core.services import forms
 from core.services.delivery import Delivery
 from core.services.media import Busy, Media, TooManyPixels, Unreadable
 from core.telegram.sender import TelegramError, TooBig

@@ -22,7 +22,7 @@ LEAST_CREDITS = 500
 CLOCK_S = 30
 CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
 WEBHOOK_TROUBLE_S = 900
-SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "clip-wide.mp4"
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "clip-wide.mp4"
 TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
 
 

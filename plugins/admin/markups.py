@@ -7,9 +7,9 @@ Texts: terms.* in data/texts/<lang>/admin/markups.po.
 
 from decimal import Decimal, InvalidOperation
 
-from core import forms
 from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
+from core.services import forms
 from kie.catalogue import pricing
 from kie.catalogue.inputs import files_of
 from kie.catalogue.model import MENU

@@ -6,9 +6,10 @@ quote's id: the confirm button carries it, and what was shown is what is charged
 Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
 """
 
-from core import forms
+from core.attachments import media_kind
 from core.buttons import button, way_out
 from core.errors import UserError
+from core.services import forms
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA
 
@@ -123,7 +124,7 @@ def _with_loose(ctx, model, values, loose):
     if loose.get("text"):
         spec = model.main_text
         return values | {spec.name: forms.read(spec, loose["text"])} if spec else values
-    spec, text = model.input_for(forms.media_kind(loose["file"])), model.main_text
+    spec, text = model.input_for(media_kind(loose["file"])), model.main_text
     if loose.get("caption") and text:
         values = values | {text.name: forms.read(text, loose["caption"])}
     return forms.add_file(spec, values, loose["file"], ctx.generation.meter(model, spec, ctx.user)) if spec else values

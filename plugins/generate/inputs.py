@@ -5,9 +5,10 @@ Texts: inputs.* in data/texts/<lang>/generate/inputs.po; ask.*, error.* and kind
 
 from contextlib import contextmanager
 
-from core import forms
+from core.attachments import file_in, media_kind
 from core.buttons import button, pager, way_out
 from core.errors import UserError
+from core.services import forms
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
 from kie.catalogue.pricing import steps
@@ -205,7 +206,7 @@ def _way_back():
 
 def _take(ctx, model):
     """Take what a message brings and return the input it was for."""
-    file = forms.file_in(ctx.message)
+    file = file_in(ctx.message)
     if file is not None:
         return _take_file(ctx, model, file)
     if not ctx.text:
@@ -223,7 +224,7 @@ def _collect(ctx, model, spec):
 
 
 def _take_file(ctx, model, file):
-    data, kind = ctx.draft.data, forms.media_kind(file)
+    data, kind = ctx.draft.data, media_kind(file)
     asked = model.by_name.get(data.get("asking") or "")
     spec = asked if asked is not None and asked.kind == kind else model.input_for(kind)
     if spec is None:

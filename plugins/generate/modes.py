@@ -4,8 +4,8 @@ whatever they know of what is on the card.
 Texts: modes.* in data/texts/<lang>/generate/modes.po.
 """
 
-from core import forms
 from core.buttons import button, pager, way_out
+from core.services import forms
 
 PAGE = 6
 

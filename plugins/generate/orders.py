@@ -5,9 +5,9 @@ Texts: orders.* in data/texts/<lang>/generate/orders.po.
 
 from datetime import timedelta
 
-from core import forms
 from core.buttons import button
 from core.errors import UserError
+from core.services import forms
 
 FIRST_PROGRESS = timedelta(seconds=5)
 

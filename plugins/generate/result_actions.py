@@ -5,9 +5,10 @@ which of several results, from 0.
 Texts: uses.* and do.* in data/texts/<lang>/generate/result_actions.po.
 """
 
-from core import forms
+from core.attachments import media_kind
 from core.buttons import button, pager, way_out
 from core.errors import UserError
+from core.services import forms
 from kie.catalogue.inputs import earlier_result
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
@@ -87,7 +88,7 @@ def _source(ctx, job, part):
         loose = draft.data.get("loose") if draft else None
         if not loose:
             raise UserError("uses.gone", buttons=ctx.bot.home())
-        return loose, "text" if "text" in loose else forms.media_kind(loose["file"])
+        return loose, "text" if "text" in loose else media_kind(loose["file"])
     found = _own(ctx, job)
     task = {"task": earlier_result(found, part)} if found.task_id else {}
     urls = found.result["urls"]
@@ -96,7 +97,7 @@ def _source(ctx, job, part):
     if not 0 <= part < len(urls):
         raise UserError("common.old_button")
     file = _file(found, part)
-    return task | {"file": file}, forms.media_kind(file)
+    return task | {"file": file}, media_kind(file)
 
 
 def _file(job, part):

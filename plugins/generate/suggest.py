@@ -3,7 +3,7 @@
 Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in uses.po.
 """
 
-from core import forms
+from core.attachments import MEDIA_FIELDS, file_in, media_kind
 from core.buttons import button
 from core.errors import UserError
 
@@ -20,7 +20,7 @@ def register(bot):
     """Declare what to do with content nobody asked for."""
     bot.button("suggest:show", show)
     bot.update("text", on_text)
-    for kind in forms.MEDIA_FIELDS:
+    for kind in MEDIA_FIELDS:
         bot.update(kind, on_file)
 
 
@@ -32,8 +32,8 @@ def on_text(ctx):
 
 def on_file(ctx):
     """Ask what to do with a file."""
-    file = forms.file_in(ctx.message)
-    if forms.media_kind(file) not in FIRST:
+    file = file_in(ctx.message)
+    if media_kind(file) not in FIRST:
         raise UserError("suggest.unknown_file", buttons=ctx.bot.home())
     caption = ctx.message.get("caption")
     _keep(ctx, {"file": file} | ({"caption": caption} if caption else {}))
@@ -53,7 +53,7 @@ def show(ctx):
     loose = draft.data.get("loose") if draft else None
     if not loose:
         raise UserError("uses.gone", buttons=ctx.bot.home())
-    kind = "text" if "text" in loose else forms.media_kind(loose["file"])
+    kind = "text" if "text" in loose else media_kind(loose["file"])
     works = ctx.generation.catalog.works_with(kind)
     cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]
     rows = [*_last(ctx, kind), *(cells[i : i + 2] for i in range(0, len(cells), 2))]

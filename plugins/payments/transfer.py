@@ -11,9 +11,9 @@ Texts: transfer.* in data/texts/<lang>/payments/transfer.po.
 import logging
 from datetime import timedelta
 
+from core.attachments import file_in
 from core.buttons import button, copy
 from core.errors import UserError
-from core.forms import file_in
 from core.handling.limits import count
 from core.services.media import Busy, TooManyPixels, Unreadable
 from core.telegram.sender import TelegramError, TooBig

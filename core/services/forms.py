@@ -9,63 +9,22 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
+from core.attachments import HEIC
 from core.buttons import button
 from core.errors import UserError
 from core.texts import Ref
 from kie.catalogue.inputs import MEDIA, MIME_TWINS, clean_mime, files_of, present
 from kie.catalogue.model import InputError
 
-MAX_MB = 20  # Bot API: getFile serves files of up to 20 MB
-HEIC = ("image/heic", "image/heif")
 DECODED = (*HEIC, "image/webp", "image/png")  # made a JPEG where KIE does not take them; no other picture is opened
 PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows
 FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
 SHOWN_TEXT = 160
-MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Message)
-    "photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",
-)  # fmt: skip
 
 
 def slug(value):
     """Return the part of a text key that stands for a choice."""
     return re.sub(r"[^a-z0-9]+", "-", str(value).lower()).strip("-")
-
-
-def file_in(message):
-    """Return the file a message carries, as the catalogue's media value, or None; raise UserError over 20 MB."""
-    kind = next((name for name in MEDIA_FIELDS if name in message), None)
-    if kind is None:
-        return None
-    found = message[kind][-1] if kind == "photo" else message[kind]
-    size = found.get("file_size")
-    if size and size > MAX_MB * 1024 * 1024:
-        raise UserError("error.too_big_for_telegram", found=round(size / 1024 / 1024, 1))
-    file = {
-        "file_id": found["file_id"],
-        "unique_id": found["file_unique_id"],
-        "kind": kind,
-        "mime": "image/webp" if kind == "sticker" else found.get("mime_type"),
-        "size": size,
-        "name": found.get("file_name"),
-        "seconds": found.get("duration") or None,
-        "width": found.get("width"),
-        "height": found.get("height"),
-    }
-    if (name := (file["name"] or "").lower()).endswith((".heic", ".heif")) and file["mime"] not in HEIC:
-        file["mime"] = "image/" + name[-4:]
-    return file
-
-
-def media_kind(file):
-    """Return image, video or audio, or document for a file that is none of them."""
-    if file["kind"] in ("photo", "sticker"):
-        return "image"
-    if file["kind"] in ("voice", "audio"):
-        return "audio"
-    if file["kind"] in ("video", "video_note", "animation"):
-        return "video"
-    kind = (clean_mime(file) or "").split("/")[0]
-    return kind if kind in MEDIA else "document"
 
 
 def fitted(spec, file):
