@@ -402,7 +402,7 @@ def test_a_comparison_that_a_kill_cut_off_is_made_again_and_ends_after_three(sta
     speaker.say(offer)
     bot = start()
     boss = bot.admin()
-    stored = bot.bot.stored
+    stored = bot.bot.runtime_settings
     stored.put("CATALOG_CHECKED", bot.clock.now().isoformat(), now=bot.clock.now())
     stored.put("CATALOG_ASKED", bot.bot.users.by_telegram_id(boss.id).id, now=bot.clock.now())
     stored.put("CATALOG_BEGUN", 1, now=bot.clock.now())  # as a bot leaves it that is killed while it compares
