@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -241,14 +242,14 @@ def _send_all(servers, files, seed):
             waits.append(time.monotonic() - began)
             time.sleep(0.5)
 
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(PEOPLE)]
-    bystander = threading.Thread(target=ask, daemon=True)
-    for thread in (*threads, bystander):
-        thread.start()
-    for thread in threads:
-        thread.join()
-    done.set()
-    bystander.join()
+    with ThreadPoolExecutor(PEOPLE + 1) as pool:
+        bystander, senders = pool.submit(ask), [pool.submit(send, number) for number in range(PEOPLE)]
+        try:
+            for sender in senders:
+                sender.result()
+        finally:
+            done.set()
+        bystander.result()
     return told, notes, waits
 
 

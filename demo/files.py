@@ -26,6 +26,7 @@ from demo.rules import (
     PHOTO_SIDES_MAX,
     PHOTO_UPLOAD_MAX,
     PHOTO_URL_MAX,
+    ApiError,
     bad,
     split_url,
 )
@@ -197,7 +198,9 @@ def resize(data):
         with Image.open(io.BytesIO(data)) as picture:
             check_sides(*picture.size)
             picture = flatten(picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except ApiError:
+        raise
+    except Exception:  # what is broken in a picture may raise anything
         raise bad("IMAGE_PROCESS_FAILED") from None
     longer = max(picture.size)
     sides = sorted({*(side for side in SIDES if side < longer), min(longer, SIDES[-1])})
@@ -248,8 +251,8 @@ def guess_s(data):
             at = data.index(b"mvhd") + 4  # version 1 of this box has 64-bit times (ISO/IEC 14496-12, 8.2.2)
             scale, length = struct.unpack_from(*((">IQ", data, at + 20) if data[at] == 1 else (">II", data, at + 12)))
             return round(length / scale)
-    except (wave.Error, EOFError, ValueError, IndexError, struct.error, ZeroDivisionError):
-        return 0
+    except (wave.Error, EOFError, ValueError, IndexError, struct.error, ZeroDivisionError, RuntimeError):
+        return 0  # RuntimeError: a part of a WAV that ends behind the file
     return 0
 
 

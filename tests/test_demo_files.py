@@ -228,6 +228,8 @@ def test_sound_has_a_duration(bot, alice):
     audio, voice = (update["message"] for update in bot.updates())
     assert (audio["audio"]["duration"], audio["audio"]["mime_type"]) == (3, "audio/wav")
     assert (voice["voice"]["duration"], voice["voice"]["mime_type"]) == (7, "audio/ogg")
+    alice.audio(out.getvalue()[:12] + b"LIST\xff\xff\xff\x7f")  # a part that ends behind the file
+    assert bot.updates()[-1]["message"]["audio"]["duration"] == 0
 
 
 def test_every_kind_of_file_goes_both_ways(bot, alice):
