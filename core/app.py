@@ -99,25 +99,23 @@ class Bot(Services):
         """Declare a setting and return its value."""
         return self.settings.declare(name, kind, **rules)
 
-    def command(self, name, handler, about=None, right=None, groups=False, order=50, blocked=False, admin=False):
+    def command(self, name, handler, about=None, right=None, groups=False, order=50, blocked=False):
         """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
         With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too.
         """
-        right = right or ("admin" if admin else None)
         self._register("command", name, Entry(handler, right, groups, about, order, blocked=blocked))
 
-    def button(self, route, handler, right=None, groups=False, blocked=False, admin=False, **arguments):
+    def button(self, route, handler, right=None, groups=False, blocked=False, **arguments):
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
 
         A button whose handler wants a right is drawn only for those who have it.
         """
-        right = right or ("admin" if admin else None)
         self._register("button", route, Entry(handler, right, groups, types=arguments, blocked=blocked))
 
-    def step(self, name, handler, right=None, blocked=False, admin=False):
+    def step(self, name, handler, right=None, blocked=False):
         """Handle the next input of a dialogue opened with `ctx.ask(name, …)`."""
-        self._register("step", name, Entry(handler, right or ("admin" if admin else None), blocked=blocked))
+        self._register("step", name, Entry(handler, right, blocked=blocked))
 
     def update(self, kind, handler):
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`)."""
@@ -149,7 +147,7 @@ class Bot(Services):
         `start(ctx, amount)` is called once an amount is chosen.
         With `when`, the name of a setting, it is offered while that setting is something.
         """
-        self.payment_methods[name] = (key, start, when)
+        self._put("way to pay", self.payment_methods, name, (key, start, when))
 
     def free_offer(self, offer):
         """Ask `offer(bot, user_id, model, now)` for each quote: {"day", "limit", "left"} makes the order free."""
@@ -164,7 +162,7 @@ class Bot(Services):
 
         When it returns something true it has shown what the link is for, and the main menu is not.
         """
-        self.deep_links[letter] = handler
+        self._put("links", self.deep_links, letter, handler)
 
     def every(self, seconds, name, work):
         """Call `work(bot, now)` periodically."""
@@ -172,23 +170,28 @@ class Bot(Services):
 
     def check(self, name, work):
         """Add a line to `doctor`: `work(bot)` returns None when all is well, else a text key or (text key, values)."""
-        self.checks[name] = work
+        self._put("check", self.checks, name, work)
 
     def page(self, path, view):
         """Serve GET `path` on PORT: `view(bot, leads, visit)` returns what Flask answers, also while standing by.
 
         `visit` is a `core.process.web.Visit`: who asks.
         """
-        self.pages[path] = view
+        self._put("page", self.pages, path, view)
 
     def on(self, kind, listener):
         """Call `listener(bot, fact, now)` after a fact, at least once, inside a transaction of its own."""
         self.listeners.setdefault(kind, []).append(listener)
 
     def _register(self, kind, name, entry):
-        if name in self.handlers[kind]:
-            raise ValueError(f"two handlers for {kind} {name!r}")
-        self.handlers[kind][name] = entry
+        self._put(kind, self.handlers[kind], name, entry)
+
+    @staticmethod
+    def _put(what, table, name, value):
+        if name in table:
+            places = " and ".join(map(_place, (table[name], value)))
+            raise ValueError(f"two plugins want the {what} {name!r}: {places}")
+        table[name] = value
 
     # what handlers and loops use
 
@@ -225,11 +228,11 @@ class Bot(Services):
 
     def home(self):
         """Return the keyboard that leads to the main menu."""
-        return [keyboards.button("common.menu", "start:menu")]
+        return [keyboards.button("common.menu", keyboards.MENU)]
 
     def trouble(self, about="0"):
         """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
-        return [[keyboards.button("common.support", "support:open", about), *self.home()]]
+        return [[keyboards.button("common.support", keyboards.HELP, about), *self.home()]]
 
     def markup(self, lang, buttons, reader=None):
         """Return a keyboard for the Bot API, or None for no keyboard.
@@ -489,6 +492,14 @@ class Bot(Services):
             log.warning("stopped without the database: %s", error)
         else:
             log.info("stopped; %s", "updates are left for the next start" if left else "nothing is left to do")
+
+
+def _place(registered):
+    """Return the file and line of the function in what a plugin has registered."""
+    found = getattr(registered, "handler", registered)
+    found = found[1] if isinstance(found, tuple) else found
+    code = getattr(found, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(found)
 
 
 def _pieces(text):

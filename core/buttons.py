@@ -10,11 +10,30 @@ from dataclasses import dataclass, field
 MAX_BYTES = 64
 MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
-NEWS = {"start:menu": {"data": "start:fresh"}}  # what changes about a button under a message that stays
+MENU, FRESH, HELP = "start:menu", "start:fresh", "support:open"  # the screens every house has; plugins serve them
+NEWS = {MENU: {"data": FRESH}}  # what changes about a button under a message that stays
 
 
 class BadData(ValueError):
     """Callback data that no button of ours carries (any more)."""
+
+
+class Route(str):
+    """The route of another folder, named once at the top of a plugin's file; the loader looks whether it is served."""
+
+    def __new__(cls, name, optional):
+        """Keep whether the plugin does without it."""
+        self = super().__new__(cls, name)
+        self.optional = optional
+        return self
+
+
+def route(name, optional=False):
+    """Return a button's route of another folder (`plugin:action`), to be used as its name is.
+
+    One that nobody serves ends the start, unless it is `optional`: then its buttons are not drawn, and `ctx.go` refuses.
+    """
+    return Route(name, optional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +108,7 @@ def pager(page, pages, *data):
 
 def way_out(data, *args):
     """Return the last row of a screen: one step back, and the menu."""
-    return [button("common.back", data, *args), button("common.menu", "start:menu")]
+    return [button("common.back", data, *args), button("common.menu", MENU)]
 
 
 def rows(buttons):

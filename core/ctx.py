@@ -5,6 +5,7 @@ import logging
 
 from markupsafe import Markup
 
+from core.errors import UserError
 from core.services import Services
 from core.telegram.sender import TelegramError
 from storage.money import ledger
@@ -138,8 +139,11 @@ class Ctx(Services):
         self.draft = self.drafts.put(self.user.id, plugin, self.now, step=step, data=data or {}, message_id=shown)
 
     def go(self, route, **args):
-        """Go on with the handler of another button, as if it had been tapped here."""
-        self.bot.handlers["button"][route].handler(self, **args)
+        """Go on with the handler of another button, as if it had been tapped here; raise UserError if nobody serves it."""
+        entry = self.bot.handlers["button"].get(route)
+        if entry is None:
+            raise UserError("common.old_button")
+        entry.handler(self, **args)
 
     def done(self, plugin):
         """Close a plugin's dialogue."""

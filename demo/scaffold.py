@@ -14,7 +14,7 @@ PLUGIN = '''"""/NAME: greets whoever writes it, and waves back.
 Texts: NAME.* in data/texts/<lang>/NAME.po.
 """
 
-from core.buttons import button
+from core.buttons import MENU, button
 
 
 def register(bot):
@@ -25,7 +25,7 @@ def register(bot):
 
 def greet(ctx):
     """Say hello, with a button to wave and one that leads out."""
-    rows = [button("NAME.wave", "NAME:wave"), button("common.menu", "start:menu")]
+    rows = [button("NAME.wave", "NAME:wave"), button("common.menu", MENU)]
     ctx.reply("NAME.hello", rows, name=ctx.user.first_name)
 
 

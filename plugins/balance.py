@@ -3,7 +3,11 @@
 Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 """
 
-from core.buttons import button, way_out
+from core.buttons import button, route, way_out
+
+TOP_UP = route("payments:show", optional=True)
+PROMO = route("promo:ask", optional=True)
+RECEIPTS = route("receipts:list", optional=True)
 
 PAGE = 8
 OF_ORDERS = ("hold", "capture", "release", "recovery")
@@ -20,10 +24,10 @@ def register(bot):
 def show(ctx):
     """Show the balance with the newest entries."""
     found = ctx.ledger.entries(ctx.user.id, limit=3, moving=True)
-    rows = [button("balance.top_up", "payments:show")]
+    rows = [button("balance.top_up", TOP_UP)]
     if found:
-        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", "receipts:list")])
-    rows.append([button("balance.promo", "promo:ask"), *ctx.bot.home()])
+        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", RECEIPTS)])
+    rows.append([button("balance.promo", PROMO), *ctx.bot.home()])
     balance, held = ctx.jobs.balance_and_held(ctx.user.id)
     coming, when = ctx.bonuses.on_the_way(ctx.user.id)
     ctx.edit(

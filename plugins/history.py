@@ -6,8 +6,13 @@ Texts: history.* in data/texts/<lang>/history.po.
 
 from datetime import timedelta
 
-from core.buttons import button, way_out
+from core.buttons import button, route, way_out
 from core.errors import UserError
+
+MODELS = route("models:menu", optional=True)
+AGAIN = route("orders:again", optional=True)
+CANCEL = route("orders:cancel", optional=True)
+CHANGE = route("orders:change", optional=True)
 
 PAGE = 6
 LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result at least
@@ -50,7 +55,7 @@ def show_page(ctx, before):
     rows = [button("history.row", "history:job", job.id, **_row(ctx, job)) for job in found[:PAGE]]
     turn = [button("history.newest", "history:show", 0)] if before else []
     turn += [button("balance.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
-    rows = rows or [button("history.make", "models:menu")]
+    rows = rows or [button("history.make", MODELS)]
     ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
 
 
@@ -99,9 +104,9 @@ def show_job(ctx, job):
 def _actions(ctx, job):
     """Return the rows of what can be done with an order."""
     if job.state == "queued":
-        return [button("job.cancel", "orders:cancel", job.id)]
+        return [button("job.cancel", CANCEL, job.id)]
     if not job.result:
-        return [[button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]]
+        return [[button("job.again", AGAIN, job.id), button("job.change", CHANGE, job.id)]]
     files = len([part for part in job.sent or [] if part.get("file_id")])
     if files == 1:
         return ctx.bot.result_rows(job)

@@ -5,11 +5,13 @@ taps away, its kind and itself. A word finds any other.
 Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 """
 
-from core.buttons import button, pager, way_out
+from core.buttons import MENU, button, pager, route, way_out
 from core.errors import UserError
-from kie.catalogue.model import LANGUAGES, MENU
+from kie.catalogue.model import LANGUAGES
+from kie.catalogue.model import MENU as KINDS
 from kie.catalogue.pricing import cheapest
 
+CARD = route("generate:open", optional=True)
 PAGE = 6
 
 
@@ -31,7 +33,7 @@ def menu(ctx):
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     ctx.edit(
         "models.choose",
-        [*rows, [button("models.search", "models:search"), button("common.menu", "start:menu")]],
+        [*rows, [button("models.search", "models:search"), button("common.menu", MENU)]],
         n=len(ctx.generation.catalog.models),
     )
 
@@ -46,7 +48,7 @@ def models(ctx):
 
 def show_type(ctx, menu, page):
     """Show a page of products that do this kind of work, each with its lowest price."""
-    if menu not in MENU:
+    if menu not in KINDS:
         raise UserError("common.old_button")
     offers = _ranked(ctx, ctx.generation.catalog.cards_of(menu), menu)
     rows = _page(offers, page, menu, "models:type", menu)
@@ -94,7 +96,7 @@ def _least(models, opened):
 def open_card(ctx, code, menu, page):
     """Open a model's card; its way back leads to this page."""
     back = f"models:found:{page}" if menu == "found" else f"models:type:{menu}:{page}"
-    ctx.go("generate:open", code=code, back=back)
+    ctx.go(CARD, code=code, back=back)
 
 
 def ask_word(ctx):

@@ -10,8 +10,10 @@ Texts: privacy.* in data/texts/<lang>/privacy.po.
 
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import button, route
 from core.errors import UserError
+
+MY_DATA = route("mydata:send", optional=True)
 
 PERSON_KEPT_YEARS = 3  # as long as claims from a payment can be brought
 
@@ -31,7 +33,7 @@ def register(bot):
 def show(ctx):
     """Say what is kept, for how long, who gets it, and what copies of the database keep."""
     days, copies = ctx.settings["KEEP_DAYS"], _copies(ctx)
-    rows = [button("privacy.mine", "mydata:send"), button("privacy.delete", "privacy:ask")]
+    rows = [button("privacy.mine", MY_DATA), button("privacy.delete", "privacy:ask")]
     ctx.reply(
         "privacy.text",
         [*rows, *ctx.bot.home()],

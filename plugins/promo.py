@@ -12,11 +12,15 @@ Texts: promo.* in data/texts/<lang>/promo.po.
 import re
 from datetime import timedelta
 
-from core.buttons import button, way_out
+from core.buttons import MENU, button, route, way_out
 from core.errors import OwnCheque, UserError
 from core.handling import rights
 from core.handling.limits import count
 from core.sheets import sheet
+
+ADMIN = route("admin:show", optional=True)
+BALANCE = route("balance:show", optional=True)
+TOP_UP = route("payments:show", optional=True)
 
 RIGHT = "admin"  # of who makes codes
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
@@ -30,15 +34,15 @@ def register(bot):
     bot.command("promo", command, about="promo.about", order=11)
     bot.button("promo:ask", ask)
     bot.step("promo:code", take)
-    bot.command("newpromo", create, about="promo.about_new", admin=True)
+    bot.command("newpromo", create, about="promo.about_new", right="admin")
     bot.button("promo:sure", make_generous, right="owner", draft=int, version=int)
-    bot.button("promo:list", show_list, admin=True)
-    bot.button("promo:show", show_one, admin=True, code=str)
-    bot.button("promo:stop", stop, admin=True, code=str)
-    bot.button("promo:confirm", confirm, admin=True, code=str)
-    bot.step("promo:large", make_large, admin=True)
+    bot.button("promo:list", show_list, right="admin")
+    bot.button("promo:show", show_one, right="admin", code=str)
+    bot.button("promo:stop", stop, right="admin", code=str)
+    bot.button("promo:confirm", confirm, right="admin", code=str)
+    bot.step("promo:large", make_large, right="admin")
     bot.step("promo:own", take_own)
-    bot.button("promo:export", export, admin=True)
+    bot.button("promo:export", export, right="admin")
     bot.admin_menu("promo.menu", "promo:list", row=4)
     bot.on("payment.credited", add_percentage)
 
@@ -53,7 +57,7 @@ def command(ctx):
 
 def ask(ctx):
     """Ask for a code."""
-    ctx.ask("promo:code", "promo.ask", [[button("common.back", "balance:show"), button("common.menu", "start:menu")]])
+    ctx.ask("promo:code", "promo.ask", [[button("common.back", BALANCE), button("common.menu", MENU)]])
 
 
 def take(ctx):
@@ -66,7 +70,7 @@ def take(ctx):
 
 def take_own(ctx):
     """Redeem a code of one's own, alone in the shop, once its worth was typed."""
-    data = rights.read_sum(ctx, RIGHT, way_out("balance:show"))
+    data = rights.read_sum(ctx, RIGHT, way_out(BALANCE))
     ctx.done("promo")
     _redeem(ctx, data["code"], alone=True)
 
@@ -81,24 +85,24 @@ def _redeem(ctx, code, alone=False):
     except OwnCheque:
         own = ctx.promo.get(code)
         worth, shown = (own.value, None) if own.kind == "amount" else (own.value * 100, f"{own.value} %")
-        rights.ask_sum(ctx, RIGHT, "promo:own", worth, {"code": code}, way_out("balance:show"), shown)
+        rights.ask_sum(ctx, RIGHT, "promo:own", worth, {"code": code}, way_out(BALANCE), shown)
         return
     except ctx.promo.NoSuchCode:
         raise UserError("promo.unknown", buttons=_again()) from None
     except ctx.promo.UsedBefore:
         raise UserError("promo.used") from None
     except ctx.promo.OneWaits:
-        raise UserError("promo.one_waits", buttons=[button("balance.top_up", "payments:show")]) from None
+        raise UserError("promo.one_waits", buttons=[button("balance.top_up", TOP_UP)]) from None
     if promo.kind == "amount":
         ctx.reply("promo.credited", ctx.bot.home(), amount=promo.value, balance=ctx.ledger.balance(ctx.user.id))
     else:
         until = ctx.say("promo.waits_until", when=promo.expires_at) if promo.expires_at else ""
-        rows = [button("balance.top_up", "payments:show"), *ctx.bot.home()]
+        rows = [button("balance.top_up", TOP_UP), *ctx.bot.home()]
         ctx.reply("promo.waits", rows, percent=promo.value, until=until)
 
 
 def _again():
-    return [button("promo.again", "promo:ask"), button("common.menu", "start:menu")]
+    return [button("promo.again", "promo:ask"), button("common.menu", MENU)]
 
 
 def add_percentage(bot, fact, now):
@@ -200,7 +204,7 @@ def show_list(ctx):
     codes = ctx.promo.every()
     rows = [button("promo.row", "promo:show", p.code, code=p.code, uses=p.uses, limit=p.total_limit) for p in codes[:6]]
     end = [button("promo.export", "promo:export")] if codes else []
-    ctx.edit("promo.list", [*rows, *end, [button("common.back", "admin:show"), button("common.menu", "start:menu")]])
+    ctx.edit("promo.list", [*rows, *end, [button("common.back", ADMIN), button("common.menu", MENU)]])
 
 
 def show_one(ctx, code):
@@ -213,7 +217,7 @@ def show_one(ctx, code):
     rows = [] if promo.stopped else [button("promo.stop", "promo:stop", code)]
     if promo.waits and not promo.stopped and promo.author_id != ctx.user.id:
         rows.insert(0, button("promo.confirm", "promo:confirm", code))
-    rows.append([button("common.back", "promo:list"), button("common.menu", "start:menu")])
+    rows.append([button("common.back", "promo:list"), button("common.menu", MENU)])
     ctx.edit(
         "promo.card",
         rows,

@@ -4,7 +4,12 @@ An invitation or another link (`/start CODE`) goes to the plugin that registered
 Texts: start.* in data/texts/<lang>/start.po.
 """
 
-from core.buttons import button
+from core.buttons import button, route
+
+ADMIN = route("admin:show", optional=True)
+CARD = route("generate:open", optional=True)
+LANGUAGE = route("language:set", optional=True)
+MODELS_OF_KIND = route("models:type", optional=True)
 
 
 def register(bot):
@@ -37,18 +42,18 @@ def show(ctx, draw):
     if ctx.is_new:
         rows = [_language_row(), *rows]
     if ctx.may("staff"):
-        rows.append([button("start.admin", "admin:show")])
+        rows.append([button("start.admin", ADMIN)])
     lines = [line for headline in ctx.bot.headlines if (line := headline(ctx))]
     draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id), lines=ctx.lines(lines))
 
 
 def _language_row():
-    return [button("start.english", "language:set", "en"), button("start.russian", "language:set", "ru")]
+    return [button("start.english", LANGUAGE, "en"), button("start.russian", LANGUAGE, "ru")]
 
 
 def _kinds(ctx):
     """Return what can be made, two a row."""
-    cells = [button(f"menu.{menu}", "models:type", menu, 0) for menu, _cards in ctx.generation.catalog.types()]
+    cells = [button(f"menu.{menu}", MODELS_OF_KIND, menu, 0) for menu, _cards in ctx.generation.catalog.types()]
     return [cells[i : i + 2] for i in range(0, len(cells), 2)]
 
 
@@ -57,5 +62,5 @@ def _last(ctx):
     for job in ctx.jobs.of_user(ctx.user.id, limit=1):
         model = ctx.generation.catalog.models.get(job.model)
         if model is not None:
-            return [button("start.last", "generate:open", model.code, model=model.title)]
+            return [button("start.last", CARD, model.code, model=model.title)]
     return []

@@ -10,10 +10,13 @@ Texts: support.* in data/texts/<lang>/support.po.
 from datetime import timedelta
 
 from core.attachments import file_in
-from core.buttons import button, link
+from core.buttons import button, link, route
 from core.errors import UserError
 from core.handling.limits import count
 from core.settings import contact
+
+PERSON = route("users:card", optional=True)
+WRITE = route("users:message", optional=True)
 
 ABOUT = {"job": "support.about_job", "pay": "support.about_pay"}
 BLOCKED_PAUSE = timedelta(hours=1)
@@ -145,14 +148,14 @@ def _tell(bot, letter, now):
 def _send_copy(bot, letter, reader, chat_id, unique, now):
     writer = letter.user
     card = link("common.user", f"https://t.me/{bot.username}?start=u{writer.id}")
-    person = card if chat_id else button("common.user", "users:card", writer.id)
+    person = card if chat_id else button("common.user", PERSON, writer.id)
     bot.notify(
         reader.id,
         "support.request",
         unique=unique,
         now=now,
         chat_id=chat_id,
-        buttons=[[button("support.answer", "users:message", writer.id), person]],
+        buttons=[[button("support.answer", WRITE, writer.id), person]],
         media=letter.media,
         ref=bot.letters.ref(letter.id),
         name=writer.first_name,

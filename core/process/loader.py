@@ -6,8 +6,11 @@ file and line: this bot moves money.
 
 import sys
 import traceback
+from difflib import get_close_matches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+from core.buttons import Route
 
 
 class PluginError(Exception):
@@ -68,4 +71,15 @@ def load(bot, folder, off=(), load_one=load_one):
     loaded = {name: path for name, path in known.items() if not is_off(name, off)}
     for path in loaded.values():
         load_one(bot, path)
+    for name, path in loaded.items():
+        _check_routes(bot, f"plugins/{name}.py", sys.modules[module_of(path)])
     return list(loaded)
+
+
+def _check_routes(bot, file, module):
+    """Raise PluginError when a plugin needs a route that nobody serves."""
+    served = bot.handlers["button"]
+    for name, found in vars(module).items():
+        if isinstance(found, Route) and not found.optional and found not in served:
+            near = get_close_matches(found, served, 1) or ["none like it"]
+            raise PluginError(f"{file}: {name} is {str(found)!r}, which no plugin serves; the nearest is {near[0]}")

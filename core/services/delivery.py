@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from core.buttons import button
+from core.buttons import FRESH, button
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.errors import Expired, KieError, TooLarge
@@ -129,7 +129,7 @@ class Delivery:
         key = "job.caption_free" if job.state == "failed" else "job.caption"
         balance = ledger.balance(job.user_id)
         values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": balance}
-        rows = [*self._bot.result_rows(job), button("common.menu", "start:fresh")]
+        rows = [*self._bot.result_rows(job), button("common.menu", FRESH)]
         return Markup(self._bot.texts.html(to.lang, key, **values)), self._bot.markup(to.lang, rows)
 
     def _send_text(self, chat, lang, text, caption, markup):

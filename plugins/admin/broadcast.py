@@ -10,7 +10,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from core.buttons import button, pager
+from core.buttons import MENU, button, pager
 from core.errors import UserError
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
@@ -90,7 +90,7 @@ def show_list(ctx):
         )
         for b in found
     ]
-    ctx.edit("broadcast.list", [*rows, [button("common.back", "admin:show"), button("common.menu", "start:menu")]])
+    ctx.edit("broadcast.list", [*rows, [button("common.back", "admin:show"), button("common.menu", MENU)]])
 
 
 def _get(ctx, number):
@@ -127,7 +127,7 @@ def show_draft(ctx, number):
         button("broadcast.ids", "broadcast:ids", number),
         button("broadcast.preview", "broadcast:preview", number),
         button("broadcast.send", "broadcast:check", number, n=people),
-        [button("common.back", "broadcast:list"), button("common.menu", "start:menu")],
+        [button("common.back", "broadcast:list"), button("common.menu", MENU)],
     ]
     ctx.edit("broadcast.draft", rows, number=number, audience=_words(ctx.texts, ctx.lang, found.audience), n=people)
 
@@ -246,7 +246,7 @@ def _progress(bot, found):
         for state in OPEN_ENDS
         if counts.get(state) and not found.totals
     ]
-    end = [button("common.back", "broadcast:list"), button("common.menu", "start:menu")]
+    end = [button("common.back", "broadcast:list"), button("common.menu", MENU)]
     return f"broadcast.is_{found.state}", [acts, *open_ends, end], values
 
 
@@ -260,7 +260,7 @@ def show_who(ctx, number, state, page):
     ended = found.state in ("done", "stopped")
     rows = [button("broadcast.again", "broadcast:again", number, state, n=count)] if ended else []
     pages = pager(page, -(-count // PAGE), "broadcast:who", number, state)
-    back = [button("common.back", "broadcast:draft", number), button("common.menu", "start:menu")]
+    back = [button("common.back", "broadcast:draft", number), button("common.menu", MENU)]
     ctx.edit(f"broadcast.list_{state}", [*rows, *pages, back], number=number, n=count, lines=ctx.lines(lines))
 
 

@@ -10,10 +10,12 @@ import logging
 import traceback
 from datetime import datetime, timedelta
 
-from core.buttons import button, mark, pager, way_out
+from core.buttons import button, mark, pager, route, way_out
 from core.errors import UserError
 from kie.api.errors import KieError
 from kie.sync.catalogue_diff import StrangeList
+
+CARD = route("generate:open", optional=True)
 
 log = logging.getLogger(__name__)
 PAGE = 6
@@ -294,7 +296,7 @@ def take_words(ctx):
     ctx.done("supply")
     ctx.reply(
         "supply.on_sale",
-        [button("supply.look", "generate:open", value["model"]["code"]), way_out("supply:show")],
+        [button("supply.look", CARD, value["model"]["code"]), way_out("supply:show")],
         title=lines[0],
     )
 

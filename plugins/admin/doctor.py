@@ -32,7 +32,7 @@ def register(bot):
     bot.button("doctor:show", show, right="alerts")
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
-        migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, models, prices,
+        migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
         texts, stars, seals, admins, files,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
@@ -160,15 +160,6 @@ def kie(bot):
 def rate(bot):
     """Is there a rate? Without one nothing is sold."""
     return None if bot.generation.usd_rate() else "doctor.rate"
-
-
-def models(bot):
-    """Is every entry of the catalogue complete?"""
-    rejected = bot.generation.catalog.rejected
-    if not rejected:
-        return None
-    lines = "; ".join(f"{name}: {reason}" for name, reason in rejected[:5])
-    return "doctor.models", {"n": len(rejected), "lines": lines}
 
 
 def prices(bot):

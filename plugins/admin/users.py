@@ -4,8 +4,10 @@ What can be done to somebody is in `admin/user_actions.py`, `payments/refunds.py
 Texts: users.* in data/texts/<lang>/admin/users.po.
 """
 
-from core.buttons import button, way_out
+from core.buttons import button, route, way_out
 from core.errors import UserError
+
+REFUNDS = route("refunds:list", optional=True)
 
 PAGE = 8
 
@@ -115,7 +117,7 @@ def _acts(found, owes):
         [button("users.credit", "users:credit", found.id), button("users.debit", "users:debit", found.id), *collect],
         [button("users.message", "users:message", found.id), button("users.note", "users:note", found.id)],
         lists,
-        [button("users.refunds", "refunds:list", found.id), button(*access, found.id), *sales],
+        [button("users.refunds", REFUNDS, found.id), button(*access, found.id), *sales],
         [button("users.role", "team:role", found.id), button("users.log", "audit:about", found.id, 0)],
     ]
 

@@ -7,11 +7,15 @@ Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and cho
 """
 
 from core.attachments import media_kind
-from core.buttons import button, way_out
+from core.buttons import build, button, route, way_out
 from core.errors import UserError
 from core.services import forms
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA
+
+MODELS = route("models:menu", optional=True)
+MODELS_OF_KIND = route("models:type", optional=True)
+LACKING = route("payments:lack", optional=True)
 
 FREE = 0
 SETTINGS = ("choice", "switch", "number")
@@ -33,7 +37,7 @@ def open_model(ctx, code, back=None, below=False):
     """
     model = ctx.generation.catalog.by_code(code)
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     values, trouble = model.defaults() | _remembered(ctx, model), None
     if draft is not None and draft.data.get("loose"):
@@ -201,7 +205,7 @@ def _main_row(ctx, card, missing, wrong):
         return button("generate.not_for_sale", "generate:card")
     lacking = ctx.draft.price - ctx.ledger.balance(ctx.user.id)
     if lacking > 0:
-        return button("generate.top_up", "payments:lack", lacking, amount=lacking)
+        return button("generate.top_up", LACKING, lacking, amount=lacking)
     if free := ctx.draft.data.get("free"):
         return button("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
     key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
@@ -220,4 +224,4 @@ def _lower_rows(ctx, card, more):
         rows.append(button("generate.more", "modes:more", count=more))
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
-    return [*rows, way_out(ctx.draft.data.get("back") or f"models:type:{card.model.menus[0]}:0")]
+    return [*rows, way_out(ctx.draft.data.get("back") or build(MODELS_OF_KIND, card.model.menus[0], 0))]

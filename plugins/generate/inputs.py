@@ -6,7 +6,7 @@ Texts: inputs.* in data/texts/<lang>/generate/inputs.po; ask.*, error.* and kind
 from contextlib import contextmanager
 
 from core.attachments import file_in, media_kind
-from core.buttons import button, pager, way_out
+from core.buttons import MENU, button, pager, way_out
 from core.errors import UserError
 from core.services import forms
 from kie.catalogue import pricing
@@ -200,7 +200,7 @@ def _way_back():
     try:
         yield
     except UserError as error:
-        error.buttons = [[button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]]
+        error.buttons = [[button("generate.to_card", "generate:card"), button("common.menu", MENU)]]
         raise
 
 

@@ -5,9 +5,11 @@ Texts: orders.* in data/texts/<lang>/generate/orders.po.
 
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import MENU, button, route
 from core.errors import UserError
 from core.services import forms
+
+MODELS = route("models:menu", optional=True)
 
 FIRST_PROGRESS = timedelta(seconds=5)
 
@@ -47,7 +49,7 @@ def order(ctx, draft, version):
 def _is_outdated(ctx, draft, model):
     """Tell whether the price has changed since the quote; then say so and show the new one."""
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
     price, _free = ctx.generation.quote(ctx.user.id, model, draft.data["values"], ctx.now)
     if price == draft.price:
         return False
@@ -73,7 +75,7 @@ def cancel_job(ctx, job):
     """Cancel a queued job; a running one can't be stopped, and that is said."""
     cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
     if cancelled is not None:
-        rows = [[button("job.change", "orders:change", job), button("common.menu", "start:menu")]]
+        rows = [[button("job.change", "orders:change", job), button("common.menu", MENU)]]
         owed = ctx.bot.ledger.recovered(cancelled.id)
         ctx.edit(
             "orders.cancelled",
@@ -129,7 +131,7 @@ def _reopen(ctx, job, note):
         raise UserError("common.old_button")
     model = ctx.generation.catalog.models.get(found.model)
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
     values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
     try:
         values = ctx.generation.measured(model, values, ctx.user)

@@ -5,7 +5,9 @@ Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import FRESH, HELP, button, route
+
+MODELS = route("models:menu", optional=True)
 
 EVERY = timedelta(seconds=12)
 LONG_AFTER_S = 600
@@ -57,8 +59,8 @@ def tell_failed(bot, fact, now):
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
     owed = bot.ledger.recovered(job.id)
     rows = [
-        [button("job.change", "orders:change", job.id), button("progress.other", "models:menu")],
-        [button("common.support", "support:open", f"job{job.id}"), button("common.menu", "start:fresh")],
+        [button("job.change", "orders:change", job.id), button("progress.other", MODELS)],
+        [button("common.support", HELP, f"job{job.id}"), button("common.menu", FRESH)],
     ]
     bot.notify(
         user.id,

@@ -6,12 +6,14 @@ Texts: uses.* and do.* in data/texts/<lang>/generate/result_actions.po.
 """
 
 from core.attachments import media_kind
-from core.buttons import button, pager, way_out
+from core.buttons import button, pager, route, way_out
 from core.errors import UserError
 from core.services import forms
 from kie.catalogue.inputs import earlier_result
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
+
+MODELS = route("models:menu", optional=True)
 
 PAGE = 6
 QUICK = {"image": ("image-upscale", "image-to-video"), "video": ("video-upscale",), "audio": (), "text": ()}
@@ -187,7 +189,7 @@ def open_model(ctx, job, part, work, page, code):
     """Open a model's card fed with it."""
     model = ctx.generation.catalog.by_code(code)
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", "models:menu")])
+        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
     _open(ctx, job, part, model, f"uses:work:{job}:{part}:{work}:{page}", below=False)
 
 

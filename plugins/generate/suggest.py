@@ -4,7 +4,7 @@ Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in uses.po.
 """
 
 from core.attachments import MEDIA_FIELDS, file_in, media_kind
-from core.buttons import button
+from core.buttons import MENU, button
 from core.errors import UserError
 
 FIRST = {
@@ -57,7 +57,7 @@ def show(ctx):
     works = ctx.generation.catalog.works_with(kind)
     cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]
     rows = [*_last(ctx, kind), *(cells[i : i + 2] for i in range(0, len(cells), 2))]
-    rows.append([button("suggest.other", "uses:works", 0, 0), button("common.menu", "start:menu")])
+    rows.append([button("suggest.other", "uses:works", 0, 0), button("common.menu", MENU)])
     text = loose.get("text", "")
     ctx.edit(f"suggest.{'text' if text else 'file'}", rows, text=text[:SHOWN] + "…" * (len(text) > SHOWN))
 

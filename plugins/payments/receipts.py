@@ -3,8 +3,10 @@
 Texts: receipts.* in data/texts/<lang>/payments/receipts.po.
 """
 
-from core.buttons import button, copy, way_out
+from core.buttons import HELP, button, copy, route, way_out
 from core.errors import UserError
+
+BALANCE = route("balance:show", optional=True)
 
 PAGE = 6
 
@@ -40,7 +42,7 @@ def page(ctx, before):
         )
         for t in found[:PAGE]
     ]
-    ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out("balance:show")], lines=ctx.lines(lines))
+    ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out(BALANCE)], lines=ctx.lines(lines))
 
 
 def _state(ctx, topup):
@@ -64,7 +66,7 @@ def show(ctx, topup):
     ]
     charges = ctx.payments.charges(topup_id=found.id)
     rows = [copy("receipts.charge", charge.charge_id) for charge in charges[:2]]
-    rows += [button("receipts.problem", "support:open", f"pay{topup}"), way_out("receipts:list")]
+    rows += [button("receipts.problem", HELP, f"pay{topup}"), way_out("receipts:list")]
     ctx.edit(
         "receipts.text",
         rows,

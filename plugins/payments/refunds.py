@@ -10,11 +10,13 @@ Texts: refunds.* in data/texts/<lang>/payments/refunds.po.
 
 import logging
 
-from core.buttons import button, mark, way_out
+from core.buttons import button, mark, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
+
+PERSON = route("users:card", optional=True)
 
 log = logging.getLogger(__name__)
 SHOWN = 6
@@ -49,7 +51,7 @@ def show(ctx, user):
         )
         for charge in found
     ]
-    ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out("users:card", user)])
+    ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out(PERSON, user)])
 
 
 def ask(ctx, user, charge):
@@ -133,9 +135,7 @@ def _refund(ctx, data, alone=False):
     if booked is None:
         raise UserError("refunds.done_before")
     state = _ask_telegram(ctx.bot, charge, payer, ctx.now)
-    ctx.edit(
-        f"refunds.{state}", [way_out("users:card", charge.user_id)], amount=charge.credit.amount, stars=charge.stars
-    )
+    ctx.edit(f"refunds.{state}", [way_out(PERSON, charge.user_id)], amount=charge.credit.amount, stars=charge.stars)
 
 
 def _known_payer(ctx, charge_id):

@@ -13,7 +13,9 @@ import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from core.buttons import button
+from core.buttons import button, route
+
+PERSON = route("users:card", optional=True)
 
 log = logging.getLogger(__name__)
 MOST = 100_000  # Stars in one invoice: limits.tginfo.me
@@ -132,7 +134,7 @@ def tell_unchecked(bot, fact, now):
     values = {"name": user.first_name, "id": user.telegram_id or 0, "number": data["topup"]}
     values |= {name: data[name] for name in ("amount", "invoiced", "stars")}
     for reader, chat_id in bot.desk("people"):
-        rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
+        rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
         unique = f"unchecked:{data['charge']}:{chat_id or reader.id}"
         bot.notify(reader.id, "stars.unchecked", unique=unique, now=now, chat_id=chat_id, buttons=rows, **values)
 

@@ -6,9 +6,14 @@ Texts: payments.* in data/texts/<lang>/payments/topup.po.
 """
 
 from core import amounts
-from core.buttons import button, way_out
+from core.buttons import FRESH, MENU, button, route, way_out
 from core.errors import UserError
 from core.settings import whole_numbers
+
+BALANCE = route("balance:show", optional=True)
+OPEN_CARD = route("generate:card", optional=True)
+WAITING = route("generate:waiting", optional=True)
+PERSON = route("users:card", optional=True)
 
 
 def register(bot):
@@ -47,7 +52,7 @@ def show(ctx):
     cells = [button("payments.amount", "payments:amount", a, amount=a) for a in _amounts(ctx)]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     rows += [[button("payments.other", "payments:other"), button("balance.payments", "receipts:list")]]
-    ctx.edit("payments.choose", [*rows, way_out("balance:show")])
+    ctx.edit("payments.choose", [*rows, way_out(BALANCE)])
 
 
 def lack(ctx, amount):
@@ -55,7 +60,7 @@ def lack(ctx, amount):
     least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
     cells = [button("payments.amount", "payments:amount", a, amount=a) for a in (least, *_amounts(ctx, least)[:3])]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    back = [button("generate.to_card", "generate:card"), button("common.menu", "start:menu")]
+    back = [button("generate.to_card", OPEN_CARD), button("common.menu", MENU)]
     ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), back], amount=amount)
 
 
@@ -120,11 +125,9 @@ def tell_credited(bot, fact, now):
     """Tell the payer, with the waiting order at hand."""
     user = bot.users.get(fact.data["user"])
     draft = bot.drafts.get(user.id, "generate", now)
-    rows = [[button("generate.to_order", "generate:waiting")]] if draft and draft.model else []
-    rows.append(
-        [button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", "balance:show")]
-    )
-    rows.append([button("common.menu", "start:fresh")])
+    rows = [[button("generate.to_order", WAITING)]] if draft and draft.model else []
+    rows.append([button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", BALANCE)])
+    rows.append([button("common.menu", FRESH)])
     values = {"amount": fact.data["amount"], "balance": bot.ledger.balance(user.id)}
     bot.notify(user.id, "payments.credited", unique=f"credited:{fact.data['key']}", buttons=rows, now=now, **values)
 
@@ -151,7 +154,7 @@ def tell_returned(bot, fact, now):
 def _tell_desk(bot, user, key, unique, now, **values):
     """Tell the staff of a loss somebody has left, with their card at hand."""
     for reader, chat_id in bot.desk("people"):
-        rows = [] if chat_id else [[button("common.user", "users:card", user.id)], *bot.home()]
+        rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
         bot.notify(
             reader.id,
             key,

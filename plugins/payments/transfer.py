@@ -12,12 +12,14 @@ import logging
 from datetime import timedelta
 
 from core.attachments import file_in
-from core.buttons import button, copy
+from core.buttons import MENU, button, copy, route
 from core.errors import UserError
 from core.handling.limits import count
 from core.services.media import Busy, TooManyPixels, Unreadable
 from core.telegram.sender import TelegramError, TooBig
 from core.telegram.transport import NotSent, UnknownOutcome
+
+BALANCE = route("balance:show", optional=True)
 
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"
@@ -43,7 +45,7 @@ def start(ctx, amount):
     topup = ctx.payments.create(ctx.user.id, "transfer", amount, now=ctx.now)
     details = ctx.settings["TRANSFER_DETAILS"]
     rows = [copy("transfer.copy", details)] if len(details) <= COPY_MAX else []
-    rows += [button("transfer.cancel", "transfer:cancel"), button("common.menu", "start:menu")]
+    rows += [button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
     ctx.ask(STEP, "transfer.details", rows, data={"topup": topup.id}, amount=amount, details=details)
 
 
@@ -55,7 +57,7 @@ def cancel(ctx):
 
 
 def _home():
-    return [[button("balance.menu", "balance:show"), button("common.menu", "start:menu")]]
+    return [[button("balance.menu", BALANCE), button("common.menu", MENU)]]
 
 
 def take_proof(ctx):

@@ -9,9 +9,12 @@ types the sum. Another amount than was asked for is at most TOPUP_MAX. Texts: de
 from datetime import timedelta
 
 from core import amounts
-from core.buttons import button, link, way_out
+from core.buttons import FRESH, button, link, route, way_out
 from core.errors import OwnCheque, UserError
 from core.handling import rights
+
+ADMIN = route("admin:show", optional=True)
+PERSON = route("users:card", optional=True)
 
 REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
 SAME_PICTURE = 36  # of 255, in the place where two pictures differ most: see `payments/transfer.py`
@@ -85,7 +88,7 @@ def _decision(bot, topup, in_group):
     if in_group:
         person = link("common.user", f"https://t.me/{bot.username}?start=u{topup.user_id}")
     else:
-        person = button("common.user", "users:card", topup.user_id)
+        person = button("common.user", PERSON, topup.user_id)
     more = [
         button("desk.other", "transfer:other", topup.id, "amount"),
         button("desk.reject", "transfer:reject", topup.id),
@@ -139,7 +142,7 @@ def waiting(ctx):
         button("desk.row", "transfer:show", t.id, number=t.id, amount=t.amount, name=t.user.first_name[:8])
         for t in found
     ]
-    ctx.edit("desk.waiting" if found else "desk.none_waiting", [*rows, way_out("admin:show")])
+    ctx.edit("desk.waiting" if found else "desk.none_waiting", [*rows, way_out(ADMIN)])
 
 
 def show_request(ctx, topup):
@@ -252,7 +255,7 @@ def back(ctx, topup):
 
 
 def _undo(topup):
-    return [[button("desk.undo", "transfer:undo", topup), button("common.menu", "start:fresh")]]
+    return [[button("desk.undo", "transfer:undo", topup), button("common.menu", FRESH)]]
 
 
 def refuse(ctx, topup, reason):

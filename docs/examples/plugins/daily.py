@@ -6,7 +6,7 @@ Texts: daily.* in data/texts/<lang>/daily.po.
 
 from datetime import timedelta
 
-from core.buttons import button
+from core.buttons import MENU, button
 from core.tables import transaction
 
 
@@ -19,7 +19,7 @@ def register(bot):
 
 def offer(ctx):
     """Show today's bonus with the button that claims it."""
-    rows = [button("daily.claim", "daily:claim"), button("common.menu", "start:menu")]
+    rows = [button("daily.claim", "daily:claim"), button("common.menu", MENU)]
     ctx.reply("daily.offer", rows, name=ctx.user.first_name, amount=ctx.settings["DAILY_BONUS"])
 
 

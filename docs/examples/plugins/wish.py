@@ -3,7 +3,7 @@
 Texts: wish.* in data/texts/<lang>/wish.po.
 """
 
-from core.buttons import button
+from core.buttons import MENU, button
 from core.errors import UserError
 
 MOST = 500  # characters of a wish
@@ -19,13 +19,13 @@ def register(bot):
 
 def ask(ctx):
     """Ask; the next thing this person writes goes to `take`, unless it is a command or another button."""
-    ctx.ask("wish:text", "wish.ask", [button("wish.never_mind", "start:menu")], most=MOST)
+    ctx.ask("wish:text", "wish.ask", [button("wish.never_mind", MENU)], most=MOST)
 
 
 def take(ctx):
     """Pass the wish on; what is no text, or too long a one, is asked for again."""
     if not 0 < len(ctx.text) <= MOST:
-        raise UserError("wish.want_text", buttons=[button("wish.never_mind", "start:menu")], most=MOST)
+        raise UserError("wish.want_text", buttons=[button("wish.never_mind", MENU)], most=MOST)
     ctx.done("wish")
     for reader, chat_id in ctx.bot.desk("message"):  # those who answer people, or their group
         unique = f"wish:{ctx.update_id}:{chat_id or reader.id}"

@@ -1,0 +1,112 @@
+"""What plugins know of each other: routes, named once at the top of a file, and looked for at the start."""
+
+import ast
+import re
+
+import pytest
+
+from core.buttons import FRESH, HELP, MENU, Route
+from core.process.loader import PluginError, find, module_of
+from tests.house import plugins_with
+from tests.kit import ROOT
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+NEEDS = """\"\"\"Needs a screen.\"\"\"
+
+from core.buttons import route
+
+SCREEN = route("balance:shwo"{optional})
+
+
+def register(bot):
+    \"\"\"Declare a command.\"\"\"
+    bot.command("needs", lambda ctx: ctx.go(SCREEN))
+"""
+
+
+def folder_of(path):
+    """Return the folder of features a plugin is in; one that stands alone is a folder of its own."""
+    return path.parent if path.parent.name != "plugins" else path
+
+
+def routes_of(path):
+    """Yield the routes a plugin's file registers by name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        is_button = isinstance(node, ast.Call) and ast.unparse(node.func) == "bot.button"
+        if is_button and isinstance(node.args[0], ast.Constant):
+            yield node.args[0].value
+
+
+def strange(path, owners):
+    """Yield (line, text) of the routes of other folders that stand in a file, those in `route(…)` at its top aside."""
+    tree = ast.parse(path.read_text())
+    named = {
+        id(node.value.args[0])
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "route"
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in named:
+            owner = owners.get(":".join(node.value.split(":")[:2]))
+            if owner is not None and folder_of(owner) != folder_of(path):
+                yield node.lineno, node.value
+
+
+def test_a_route_of_another_folder_stands_at_the_top_of_a_file_alone():
+    plugins = find(ROOT / "plugins")
+    owners = {route: path for path in plugins.values() for route in routes_of(path)}
+    assert len(owners) > 100
+    assert not {name: found for name, path in plugins.items() if (found := list(strange(path, owners)))}
+
+
+@SQLITE
+def test_every_route_that_is_named_is_served_when_no_plugin_is_off(start_bot):
+    import sys
+
+    bot = start_bot()
+    named = [
+        (name, found)
+        for name, path in find(ROOT / "plugins").items()
+        for found in vars(sys.modules[module_of(path)]).values()
+        if isinstance(found, Route)
+    ]
+    assert len(named) > 20
+    assert not [(name, found) for name, found in named if found not in bot.bot.handlers["button"]]
+    assert {MENU, FRESH, HELP} <= bot.bot.handlers["button"].keys()
+
+
+@SQLITE
+def test_a_route_that_nobody_serves_ends_the_start_with_the_nearest_one(start_bot, monkeypatch, tmp_path):
+    folder = plugins_with(monkeypatch, tmp_path, needs=NEEDS.format(optional=""))
+    with pytest.raises(PluginError, match=r"plugins/needs.py: SCREEN is 'balance:shwo'.*the nearest is balance:show"):
+        start_bot(plugins=folder)
+
+
+@SQLITE
+def test_an_optional_route_that_nobody_serves_is_refused_with_words(start_bot, monkeypatch, tmp_path):
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, needs=NEEDS.format(optional=", optional=True")))
+    alice = bot.user("Alice")
+    alice.send("/needs")
+    assert "out of date" in alice.last
+
+
+WANTS = {
+    "command": 'bot.command("balance", mine)',
+    "button": 'bot.button("balance:show", mine)',
+    "update": 'bot.update("pre_checkout_query", mine)',
+    "page": 'bot.page("/metrics", mine)',
+    "check": 'bot.check("models", mine)',
+    "links": 'bot.deep_link("r", mine)',
+    "way to pay": 'bot.payment_method("stars", "payments.stars", mine)',
+}
+
+
+@SQLITE
+@pytest.mark.parametrize("what", WANTS)
+def test_two_plugins_that_want_the_same_end_the_start_with_both_places(start_bot, monkeypatch, tmp_path, what):
+    source = f'"""Wants it, too."""\n\n\ndef mine(*_all):\n    """Do it."""\n\n\ndef register(bot):\n    """Want it."""\n    {WANTS[what]}\n'
+    folder = plugins_with(monkeypatch, tmp_path, zzz=source)
+    with pytest.raises(PluginError) as error:
+        start_bot(plugins=folder)
+    places = re.findall(r"(\w+)\.py:\d+", str(error.value).partition("two plugins want")[2])
+    assert f"the {what} " in str(error.value) and len(places) == 2 and places[1] == "zzz" != places[0]
