@@ -90,13 +90,13 @@ def build(
     settings.check_together(found)
     found.check()
     from core.services.generation import Generation
-    from core.services.live_catalogue import Shelf
+    from core.services.live_catalogue import LiveCatalogue
 
     client = Client(
         found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
     )
-    shelf = Shelf(models, callbacks=bool(found["PUBLIC_URL"]))
-    bot.generation = Generation(bot, shelf, client, workers=16 if threads else 0, rng=rng)
+    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]))
+    bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     bot.prepare(threads)
     return bot
 
@@ -139,7 +139,7 @@ def run(environ, stage=None):
     bot = build(environ, clock, load_one=load_one)
     found = bot.settings
     log.setup(found["LOG_LEVEL"], found["LOG_FORMAT"] == "json", found.secrets())
-    for stranger, ours in found.strangers():
+    for stranger, ours in found.unknown_names():
         logger.warning("%s is not a setting of this bot; did you mean %s?", stranger, ours)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -373,7 +373,7 @@ class Bot(Services):
             loop("adopt", (lambda now: clustered_intake.look(self, now)) if self.shares else self.updates.adopt, 2),
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
-            loop("outbox", outbox_worker.Mailbox(self).step, 1),
+            loop("outbox", outbox_worker.OutboxWorker(self).step, 1),
             loop("facts", lambda now: outbox_worker.run_facts(self, now), 1),
             loop("poller", self.generation.poller.step, 0.25),
             loop("delivery", self.generation.delivery.step, 0.5),
@@ -475,12 +475,12 @@ class Bot(Services):
             self.loops[0].join(GOODBYE_S)
             self.updates.say_goodbye()
         end = time.monotonic() + DRAIN_S
-        self.updates.lanes.drain(DRAIN_S)
+        self.updates.executor.drain(DRAIN_S)
         loops = self.loops if leads else self.loops[1:]  # a poll nobody has ended may take its time
         cut = [loop.name for loop in loops if not loop.join(max(0, end - time.monotonic()))]
         if cut:
             log.warning("ended in the middle of: %s", ", ".join(cut))
-        self.updates.lanes.close()
+        self.updates.executor.close()
         self.updates.express.close()
         self.generation.close(CLOSE_S)
         try:

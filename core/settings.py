@@ -86,7 +86,7 @@ class Settings:
         if problems:
             raise SettingsError(problems)
 
-    def strangers(self):
+    def unknown_names(self):
         """Return (found, ours) pairs of environment names that look like a slip of one of ours."""
         pairs = []
         for name in sorted(set(self._environ) - set(self.declared)):

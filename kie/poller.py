@@ -1,8 +1,7 @@
 """The poller: sends queued jobs to KIE and asks about the running ones, with a few threads for any number of jobs.
 
-It knows KIE and the clock, not the database: what it learns it hands to a `board` (see
-`core/services/generation.py`), which moves the rows. One heap says whose turn it is; there is no thread and no
-sleep a job. Creates pass a sliding window of 20 per 10 s, KIE's limit (docs.kie.ai, Getting Started).
+It knows KIE and the clock, not the database: what it learns it hands to `JobEvents`, which move the rows
+(`core/services/generation.py`). One heap says whose turn it is; a job has neither a thread nor a sleep of its own. Creates pass a sliding window of 20 per 10 s, KIE's limit (docs.kie.ai, Getting Started).
 """
 
 import collections
@@ -14,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Protocol
 
 from kie.api.errors import KieError, NotSent, Refused
 
@@ -25,6 +25,43 @@ OVERTIME = 1.25  # … until so long; from then on there is less and less hurry
 SHORTEST_S, LONGEST_S = 3.5, 15
 LATE_EVERY_S = 3600  # a result after the release is looked for hourly
 EMPTY_GRACE_S = 60  # a success without a result is read again for this long
+
+
+class JobEvents(Protocol):
+    """Whose jobs they are: gives out what is to be sent, and hears what became of it. A `job` is a row."""
+
+    def now(self):
+        """Return the time (UTC)."""
+
+    def queued(self, now, limit):
+        """Return at most so many jobs that are to be sent now, whose turn it is first."""
+
+    def prepare(self, job, now):
+        """Return the job's input for KIE, its files uploaded, or None when there is nothing to send."""
+
+    def begin(self, job, now):
+        """Write down that the create is about to be made; tell whether it is to be made."""
+
+    def callback_url(self, job):
+        """Return the address KIE calls when the job is done, or None."""
+
+    def started(self, job, task_id, now):
+        """KIE has taken the job; tell whether its task is to be watched here."""
+
+    def refused(self, job, error, now):
+        """KIE has refused the job, so there is no task."""
+
+    def not_sent(self, job, error, now):
+        """Nothing has reached KIE."""
+
+    def lost(self, job, error, now):
+        """The create may have reached KIE."""
+
+    def poll_failed(self, watch, error, now):
+        """A task could not be read."""
+
+    def on_record(self, watch, record, now):
+        """KIE has said how a task is; tell whether it needs no more watching."""
 
 
 class Watch:
@@ -46,9 +83,9 @@ class Watch:
 class Poller:
     """Runs creates and polls; `step(now)` starts what is due. With `workers=0` it runs in the calling thread."""
 
-    def __init__(self, client, board, workers=16, rng=None):
+    def __init__(self, client, events, workers=16, rng=None):
         self._client = client
-        self._board = board
+        self._events = events
         self._rng = rng or random.Random()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kie") if workers else None
         self._workers = workers
@@ -132,7 +169,7 @@ class Poller:
         room = CREATES - len(self._created_at) - len(self._creating)
         if room <= 0:
             return []
-        waiting = self._board.queued(now, room + len(self._creating))
+        waiting = self._events.queued(now, room + len(self._creating))
         with self._guard:
             busy, chosen = collections.Counter(self._creating.values()), []
             for job in waiting:
@@ -144,28 +181,28 @@ class Poller:
 
     def _create(self, job, now):
         try:
-            inputs = self._board.prepare(job, now)
-            if inputs is None or not self._board.begin(job, now):
+            inputs = self._events.prepare(job, now)
+            if inputs is None or not self._events.begin(job, now):
                 return
             try:
                 self._send(job, inputs, now)
             finally:  # counted when it has arrived: KIE's window begins there, after uploads and the way
-                self._created_at.append(self._board.now())
+                self._created_at.append(self._events.now())
         finally:
             with self._guard:
                 self._creating.pop(job.id, None)
 
     def _send(self, job, inputs, now):
         try:
-            task_id = self._client.create(job.model, inputs, self._board.callback_url(job))
+            task_id = self._client.create(job.model, inputs, self._events.callback_url(job))
         except Refused as error:
-            self._board.refused(job, error, now)
+            self._events.refused(job, error, now)
         except NotSent as error:
-            self._board.not_sent(job, error, now)
+            self._events.not_sent(job, error, now)
         except KieError as error:
-            self._board.lost(job, error, now)
+            self._events.lost(job, error, now)
         else:
-            if self._board.started(job, task_id, now):
+            if self._events.started(job, task_id, now):
                 self.watch(job.id, task_id, job.usual_s, now)
 
     # polling
@@ -193,12 +230,12 @@ class Poller:
             record = self._client.record(watch.task_id)
         except KieError as error:
             watch.errors += 1
-            self._board.poll_failed(watch, error, now)
+            self._events.poll_failed(watch, error, now)
             return min(60, SHORTEST_S * 2 ** min(watch.errors, 5))
         watch.errors = 0
         if self._is_empty(watch, record, now):
             return SHORTEST_S
-        if not self._board.learned(watch, record, now):
+        if not self._events.on_record(watch, record, now):
             return self._pause(watch, now)
         with self._guard:
             self._watches.pop(watch.task_id, None)

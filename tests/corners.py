@@ -119,7 +119,7 @@ def a_broadcast(bot, boss, anna, state):
 
     def answer():
         bot.bot.updates.fetch(wait_s=0)
-        bot.bot.updates.lanes.run_waiting()
+        bot.bot.updates.executor.run_waiting()
 
     bot.telegram.pump = answer
     boss.forge(f"broadcast:draft:{number}")

@@ -128,7 +128,7 @@ class Running:
         for _round in range(50):
             updates = self.bot.updates
             came = updates.fetch(wait_s=0)
-            done = updates.express.run_waiting() + updates.lanes.run_waiting()
+            done = updates.express.run_waiting() + updates.executor.run_waiting()
             updates.forget_finished()
             before = self._newest_call()
             for loop in sorted(self.bot.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):

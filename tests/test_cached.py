@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from core.services.live_catalogue import Shelf
+from core.services.live_catalogue import LiveCatalogue
 from storage.base import db, schema
 from storage.base.cached import CACHE_S, Cached
 from storage.journal import runtime_settings
@@ -121,15 +121,15 @@ class Interrupted:
 
 def test_a_model_switched_off_while_the_catalogue_is_read_is_off_at_the_next_question(url):
     rows = Interrupted()
-    shelf = Shelf(ROOT / "data" / "models.json", callbacks=False, rows=rows)
-    name = next(iter(shelf.catalog().models))
+    live_catalogue = LiveCatalogue(ROOT / "data" / "models.json", callbacks=False, rows=rows)
+    name = next(iter(live_catalogue.catalog().models))
 
     def switch_off():
         overrides.put(f"model:{name}", "off", True, now=NOW)
-        shelf.forget()
+        live_catalogue.forget()
 
     overrides.put("all", "markup", "2.5", now=NOW)  # so that the catalogue is made anew …
-    shelf.forget()
+    live_catalogue.forget()
     rows.meanwhile = switch_off  # … and the model is switched off while it is
-    assert name in shelf.catalog().models
-    assert name not in shelf.catalog().models
+    assert name in live_catalogue.catalog().models
+    assert name not in live_catalogue.catalog().models

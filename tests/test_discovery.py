@@ -219,7 +219,7 @@ def seed_named(seed):
 
 def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker, offer, client):
     bot = start(few=SOLD).bot
-    shelf, texts = bot.generation.shelf, bot.texts
+    live_catalogue, texts = bot.generation.live_catalogue, bot.texts
     fewer = {path: one for path, one in offer.items() if not path.startswith(f"{LIST}/") or path[15:-7] in OFFERED}
     fewer[LIST] = copy_of(offer[LIST])
     fewer[LIST]["data"]["models"] = [one for one in fewer[LIST]["data"]["models"] if one["model"] in OFFERED]
@@ -229,7 +229,7 @@ def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker,
         speaker.say(fuzzed(rng, fewer))
         with seed_named(seed):
             try:
-                found = shelf.check(client, Still())
+                found = live_catalogue.check(client, Still())
             except (KieError, StrangeList) as refusal:
                 ended["refused"] += 1
                 assert "\x00" not in str(refusal)
@@ -247,7 +247,7 @@ def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker,
                 assert all(len(line) < 3_000 and not set(line) & {"\x00", "\ud800"} for line in shown)
                 assert one.about["alone"] or not falls(one)
                 if one.about["change"]:
-                    _applied(bot, shelf, one, rng)
+                    _applied(bot, live_catalogue, one, rng)
     assert ended["compared"] > 2 * ended["refused"] > 0, ended
     assert ended["skipped"] > ended["compared"] // 3, ended
 
@@ -258,21 +258,21 @@ def falls(difference):
     return any(Decimal(one["now"]) * FALL < Decimal(one["was"]) for one in prices)
 
 
-def _applied(bot, shelf, difference, rng):
+def _applied(bot, live_catalogue, difference, rng):
     """Follow a difference if it can be sold then, look at what is sold, and take it back."""
     scope, (field, value) = f"model:{difference.model}", difference.about["change"]
     if field == "entry":
         card = {"id": value["model"]["card"], "title": "Fox", "about": {"en": "A fox.", "ru": "Лиса."}}
         value = value | {"card": card}
-    if field == "off" or rng.random() < 0.8 or shelf.trial(scope, field, value):
+    if field == "off" or rng.random() < 0.8 or live_catalogue.trial(scope, field, value):
         return
     row = bot.overrides.apply(difference.id, scope, field, value, now=NOW, actor=None)
-    shelf.forget()
-    model = shelf.catalog().models[difference.model]
+    live_catalogue.forget()
+    model = live_catalogue.catalog().models[difference.model]
     for spec in model.inputs:
         options(model, model.defaults(), spec.name)
     bot.overrides.undo(row.id, NOW, bot.users.seen(bot.users.Sender(99, "Owner"), NOW).id)
-    shelf.forget()
+    live_catalogue.forget()
 
 
 # what is skipped, by name

@@ -40,7 +40,7 @@ MINUTE = 60
 def hear(bot):
     """Let the bot handle updates and nothing else: no poller, no delivery, no outbox."""
     bot.bot.updates.fetch(wait_s=0)
-    bot.bot.updates.lanes.run_waiting()
+    bot.bot.updates.executor.run_waiting()
     bot.bot.updates.forget_finished()
 
 
@@ -597,11 +597,11 @@ def test_a_callback_with_a_strange_body_changes_nothing(public_bot, body):
     assert job_of(bot, alice).state == "lost"
 
 
-# the poller by itself: it knows KIE and the clock, and tells a board what it learns
+# the poller by itself: it knows KIE and the clock, and tells JobEvents what it learns
 
 
 class Board:
-    """A board with jobs of its own; uploads take `upload_s`."""
+    """JobEvents with jobs of its own; uploads take `upload_s`."""
 
     def __init__(self, count=0, upload_s=0):
         self.time, self.upload_s = NOW, upload_s
@@ -638,7 +638,7 @@ class Board:
         """Note it."""
         self.trouble.append(error)
 
-    def learned(self, watch, record, now):
+    def on_record(self, watch, record, now):
         """Fail as often as ordered, then be done with it."""
         if self.trouble:
             raise self.trouble.pop()

@@ -55,7 +55,7 @@ def walked(request, telegram_server, kie_server, tmp_path_factory):
 def handle(bot):
     """Handle the updates that have come."""
     bot.updates.fetch(wait_s=0)
-    bot.updates.lanes.run_waiting()
+    bot.updates.executor.run_waiting()
     bot.updates.forget_finished()
 
 

@@ -93,12 +93,12 @@ def test_an_empty_value_is_the_default(tmp_path):
 )
 def test_a_slip_of_the_pen_is_named(tmp_path, slip):
     found = build(tmp_path, **{slip: "1"})
-    assert slip in [stranger for stranger, _ours in found.strangers()]
+    assert slip in [stranger for stranger, _ours in found.unknown_names()]
 
 
 def test_everyday_names_of_the_environment_are_no_slips(tmp_path):
     found = build(tmp_path, PATH="/bin", HOME="/root", LANG="C", TZ="UTC", PWD="/", USER="me", SHELL="sh", HOSTNAME="h")
-    assert found.strangers() == []
+    assert found.unknown_names() == []
 
 
 def test_a_number_that_is_none_is_refused(tmp_path):

@@ -207,7 +207,7 @@ def test_stars_paid_while_the_database_cannot_write_are_credited_without_a_try(s
     trouble = ReadOnly(bot.url)
     with trouble:
         waits = lifted_after(bot, trouble, 10)
-        updates.lanes.run_waiting()
+        updates.executor.run_waiting()
     assert len(waits) >= 10
     assert [(row.attempts, row.aside) for row in inbox.left()] == [(0, False)]
     bot.telegram.pump = bot.pump

@@ -107,7 +107,7 @@ def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatc
 
     bot = start_bot()
     boss = bot.admin()
-    other = live_catalogue.Shelf(bot.bot.generation.shelf.path, callbacks=False)
+    other = live_catalogue.LiveCatalogue(bot.bot.generation.live_catalogue.path, callbacks=False)
     assert "z-image" in other.catalog().models
     boss.forge("terms:model:z-image")
     boss.tap("✗ Take off sale")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.telegram.chat_executor import Lanes
+from core.telegram.chat_executor import ChatExecutor
 from storage.base import db
 from storage.journal import inbox
 from tests.house import Live, plugins_with
@@ -55,7 +55,7 @@ def rename_inbox(old, new):
 def fetch_and_handle(bot):
     """Do what the threads do with new updates, without telling Telegram or the inbox that they are done."""
     bot.bot.updates.fetch(wait_s=0)
-    bot.bot.updates.lanes.run_waiting()
+    bot.bot.updates.executor.run_waiting()
 
 
 def hellos(person):
@@ -274,7 +274,7 @@ def test_lanes_keep_order_and_let_others_pass():
         seen.append(item)
         done.release()
 
-    lanes = Lanes(handle, 4)
+    lanes = ChatExecutor(handle, 4)
     for number in range(50):
         lanes.put("slow", ("slow", number))
         lanes.put("quick", ("quick", number))
@@ -297,7 +297,7 @@ def test_a_lane_outlives_an_item_that_fails():
             raise RuntimeError("bad")
         seen.append(item)
 
-    lanes = Lanes(handle, 2)
+    lanes = ChatExecutor(handle, 2)
     for item in ("one", "bad", "two"):
         lanes.put("lane", item)
     assert lanes.drain(10) and seen == ["one", "two"]

@@ -165,7 +165,7 @@ class Copy(Shared):
         """Look for chats, and handle what there is."""
         self.adopt(self._clock.now())
         self.express.run_waiting()
-        self.lanes.run_waiting()
+        self.executor.run_waiting()
 
 
 class Hand(Clock):

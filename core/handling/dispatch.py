@@ -227,7 +227,7 @@ class Dispatcher:
     def _close_dialogue(self, ctx, plugin):
         """Commands and other plugins' buttons win over an open dialogue and close it."""
         if (draft := self._listening(ctx)) and draft.plugin != plugin:
-            drafts.hush(ctx.user.id)
+            drafts.stop_listening(ctx.user.id)
 
 
 def _is_money(ctx):

@@ -119,7 +119,7 @@ class Shared(Updates):
 
     def unstick(self, _now=None):
         """Free the chats whose update hangs: its claim runs out, which is an attempt, and any copy may try again."""
-        for pool in (self.lanes, self.express):
+        for pool in (self.executor, self.express):
             for lane, _word in pool.give_up(HANGING_S):
                 log.error("update %s has hung for over %s s", self._held.pop(lane, None), HANGING_S)
 

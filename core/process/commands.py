@@ -102,7 +102,7 @@ def catalog(bot, argument):
         raise Failed("say: catalog refresh")
     _open(bot)
     yield "asking KIE, one request a second: this takes about four minutes"
-    found = bot.generation.shelf.check(bot.generation.client, bot.clock)
+    found = bot.generation.live_catalogue.check(bot.generation.client, bot.clock)
     differences = found.differences
     yield from (f"skipped {name}: {why}" for name, why in found.skipped.items())
     for change in differences:

@@ -24,7 +24,7 @@ MAX_CAPTION = 1024  # Bot API: UTF-16 units after entity parsing
 LISTENER_TRIES = 3  # after so many failures the admins hear of it; the tries go on
 
 
-class Mailbox:
+class OutboxWorker:
     """Sends the messages that are due."""
 
     def __init__(self, bot):

@@ -53,11 +53,11 @@ def _has_length(file):
 
 
 class Generation:
-    """What plugins and the poller ask about orders; the poller's board."""
+    """What plugins and the poller ask about orders; the poller's `JobEvents`."""
 
-    def __init__(self, bot, shelf, client, *, workers=16, rng=None):
+    def __init__(self, bot, live_catalogue, client, *, workers=16, rng=None):
         self._bot = bot
-        self.shelf = shelf
+        self.live_catalogue = live_catalogue
         self.client = client
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
@@ -69,7 +69,7 @@ class Generation:
     @property
     def catalog(self):
         """The catalogue in use."""
-        return self.shelf.catalog()
+        return self.live_catalogue.catalog()
 
     def model(self, job):
         """Return the model of a job, also one that is not sold any more; None when nothing is known of it."""
@@ -100,7 +100,7 @@ class Generation:
         rate = self.usd_rate()
         if rate is None:
             return None
-        markup, fixed = self.shelf.terms(model)
+        markup, fixed = self.live_catalogue.terms(model)
         factor = 1 if fixed is not None else markup or self.markup()
         asked = price(amount, usd_rate=rate, markup=factor, credit_usd=self.catalog.credit_usd)
         return asked if fixed is None else max(asked, fixed)
@@ -280,7 +280,7 @@ class Generation:
             runtime_settings.put(PAUSED, "", now=now)
             self._bot.alert("job.alert_again", cause="again", left=str(left))
 
-    # the poller's board
+    # the poller's JobEvents
 
     def now(self):
         """Return the time."""
@@ -409,7 +409,7 @@ class Generation:
             self.poller.wake(job.task_id, now)
 
     def _watch(self, job, now, late):
-        """Look after an order from now on; at one that may have ended meanwhile soon, but not at all of them at once."""
+        """Poll an order from now on; overdue ones early, but staggered."""
         since = None if late else job.submitted_at
         ripe = late or (now - since).total_seconds() > job.usual_s
         first_s = 1 + self.poller.watched() / LOOKS_PER_S if ripe else None
@@ -427,7 +427,7 @@ class Generation:
         if isinstance(error, Refused) and error.reason in PAUSING:
             self._pause(error, now)
 
-    def learned(self, watch, record, now):
+    def on_record(self, watch, record, now):
         """Move the job by what KIE says of its task; tell whether the task needs no more watching."""
         if record.state == "running":
             return watch.late and now - watch.started > jobs.LATE_WATCH
@@ -526,7 +526,7 @@ class Generation:
 
     def look_again(self):
         """Believe nothing that was read before: another copy may have changed it."""
-        self.shelf.forget()
+        self.live_catalogue.forget()
         self._spent = None
 
     def settle_overdue(self, now):

@@ -1,4 +1,4 @@
-"""The shelf: the catalogue in use, which is data/models.json with what admins have changed over it.
+"""The live catalogue: the one in use, which is data/models.json with what admins have changed over it.
 
 It is read anew when a change has been made: at once in this process, within 300 s in another one.
 """
@@ -24,7 +24,7 @@ class Comparison(NamedTuple):
     skipped: dict
 
 
-class Shelf:
+class LiveCatalogue:
     """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand.
 
     `rows` is where the admins' changes are read.

@@ -1,4 +1,4 @@
-"""Lanes: things to handle, in order within a lane, at the same time across lanes.
+"""The chat executor: things to handle, in order within a lane, at the same time across lanes.
 
 A lane is a chat. There are as many threads as can wait for the network at the same time: while one waits, so many others
 compute, one after the other; more would only be in their way. They end after half a minute without work.
@@ -17,7 +17,7 @@ STUCK_S = 0.5  # without any of them taking something new
 COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
 
 
-class Lanes:
+class ChatExecutor:
     """A pool of threads that calls `handle(item)`, one item a lane at a time.
 
     `pause()` returns the seconds the network takes at least for one call; a thread that ends calls `leave()`. With

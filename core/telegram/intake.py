@@ -14,7 +14,7 @@ import threading
 import traceback
 
 from core.telegram import update_validation
-from core.telegram.chat_executor import Lanes
+from core.telegram.chat_executor import ChatExecutor
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from core.telegram.update_validation import EXPRESS, lane_of
@@ -39,8 +39,8 @@ class Updates:
         self._sender = sender
         self._handle = handle
         self.threaded = bool(threads)
-        self.lanes = Lanes(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
-        self.express = Lanes(self.work, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
+        self.executor = ChatExecutor(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
+        self.express = ChatExecutor(self.work, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
         self._clock = clock
         self.kinds = kinds
         self._set_aside = set_aside
@@ -100,7 +100,7 @@ class Updates:
         self._clock.sleep(wait)
 
     def accept(self, updates):
-        """Write raw updates to the inbox, then hand them to their lanes; those we had before are let go."""
+        """Write raw updates to the inbox, then hand them to their lanes; already seen updates are ignored."""
         admitted = update_validation.admit(updates, self._refused)
         fresh = self._take([update for update, _lane, _body in admitted])
         if not fresh:
@@ -142,7 +142,7 @@ class Updates:
             self._put(lane_of(update), (update["update_id"], update))
 
     def _put(self, lane, item):
-        (self.express if lane >= EXPRESS else self.lanes).put(lane, item)
+        (self.express if lane >= EXPRESS else self.executor).put(lane, item)
 
     def adopt(self, _now=None):
         """Take up the rows that another process left in the inbox."""
@@ -172,7 +172,7 @@ class Updates:
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
                     self._put_aside(update_id, update, traceback.format_exc())
                     return
-                with self.lanes.aside():
+                with self.executor.aside():
                     self._clock.sleep(wait)
             else:
                 self._finish(update_id)
@@ -199,14 +199,14 @@ class Updates:
     def _wait_for_storage(self, at_least_s):
         """Wait until a row can be written: what was said before the write that failed is not said every second."""
         waited_s = 0
-        with self.lanes.aside():
+        with self.executor.aside():
             while not self._ending and (waited_s < at_least_s or not self._can_write()):
                 self._clock.sleep(1)
                 waited_s += 1
 
     def unstick(self, _now=None):
         """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
-        for pool in (self.lanes, self.express):
+        for pool in (self.executor, self.express):
             for lane, (update_id, update) in pool.give_up(HANGING_S):
                 log.error("update %s has hung for over %s s", update_id, HANGING_S)
                 if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS:
@@ -234,7 +234,7 @@ class Updates:
         inbox.attempt_all([update["update_id"] for update in fresh])
         self._enqueue(fresh)
         if not self._threads:
-            self.lanes.run_waiting()
+            self.executor.run_waiting()
         self.forget_finished()
         return len(left)
 
@@ -251,7 +251,7 @@ class Updates:
 
     def tidy(self, _now=None):
         """Delete the rows of handled updates, and see that the lanes have the threads they need."""
-        self.lanes.grow()
+        self.executor.grow()
         self.forget_finished()
 
     def forget_finished(self):

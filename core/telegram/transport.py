@@ -118,7 +118,7 @@ class Transport:
         self._local = threading.local()
         self._proxied = bool(_proxy_for(self._url))
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
-        self.pause_s = 0.0  # what an answer takes at least, of late
+        self.pause_s = 0.0  # recent minimum latency, seconds
         self._place = len(base) - len(self._url.path)  # where the path begins in an address of ours
 
     def install(self):

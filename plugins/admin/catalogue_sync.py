@@ -105,7 +105,7 @@ def _compare(bot, asked, now):
     try:
         if begun > TRIES:
             raise KieError(f"given up after {TRIES} tries")
-        found = bot.generation.shelf.check(bot.generation.client, bot.clock)
+        found = bot.generation.live_catalogue.check(bot.generation.client, bot.clock)
     except (KieError, StrangeList) as error:
         _tell(bot, asked, "supply.failed", now, since=bot.runtime_settings.get(COMPARED), reason=str(error))
         again = now - WEEK + AGAIN_AFTER
@@ -234,14 +234,14 @@ def apply_one(ctx, difference):
 
 def _apply(ctx, found, field, value):
     """Put a difference into force and return None, or why the model could not be sold with it."""
-    scope, shelf = f"model:{found.model}", ctx.generation.shelf
-    former = shelf.value(scope, field)
+    scope, live_catalogue = f"model:{found.model}", ctx.generation.live_catalogue
+    former = live_catalogue.value(scope, field)
     if field in ("price", "inputs") and former:
         value = _joined(field, former, value)
-    why = shelf.trial(scope, field, value) if field != "off" else None
+    why = live_catalogue.trial(scope, field, value) if field != "off" else None
     if why is None:
         ctx.overrides.apply(found.id, scope, field, value, now=ctx.now, actor=ctx.user.id)
-        shelf.forget()
+        live_catalogue.forget()
     return why
 
 
@@ -329,6 +329,6 @@ def undo(ctx, change):
     """Take a change back."""
     if ctx.overrides.undo(change, ctx.now, ctx.user.id) is None:
         raise UserError("supply.decided")
-    ctx.generation.shelf.forget()
+    ctx.generation.live_catalogue.forget()
     ctx.toast("supply.undone")
     show_changes(ctx, 0)

@@ -113,7 +113,7 @@ def _factor(value):
 
 
 def _terms(ctx, model):
-    markup, fixed = ctx.generation.shelf.terms(model)
+    markup, fixed = ctx.generation.live_catalogue.terms(model)
     if fixed is not None:
         return ctx.say("terms.fixed_is", amount=fixed)
     return ctx.say("terms.markup_is", markup=_factor(markup or ctx.generation.markup()))
@@ -122,7 +122,7 @@ def _terms(ctx, model):
 def switch(ctx, code, on):
     """Take a model off sale, or back, as the button said; what is so already stays so."""
     model = _model(ctx, code)
-    off = bool(ctx.generation.shelf.value(f"model:{model.id}", "off"))
+    off = bool(ctx.generation.live_catalogue.value(f"model:{model.id}", "off"))
     if on and not off and model.id not in ctx.generation.catalog.models:
         raise UserError("terms.wants_address")
     _put(ctx, f"model:{model.id}", off=None if on else True)
@@ -195,8 +195,8 @@ def show_menu(ctx, menu):
     if menu not in (*MENU, "all"):
         raise UserError("common.old_button")
     scope = "all" if menu == "all" else f"menu:{menu}"
-    shelf = ctx.generation.shelf
-    fixed, markup = shelf.value(scope, "fixed"), shelf.value(scope, "markup")
+    live_catalogue = ctx.generation.live_catalogue
+    fixed, markup = live_catalogue.value(scope, "fixed"), live_catalogue.value(scope, "markup")
     terms = (
         ctx.say("terms.fixed_is", amount=fixed)
         if fixed
@@ -271,7 +271,7 @@ def take_number(ctx):
 
 
 def _set_here(ctx, where):
-    return [ctx.generation.shelf.value(where, field) for field in BOUNDS]
+    return [ctx.generation.live_catalogue.value(where, field) for field in BOUNDS]
 
 
 def clear(ctx, scope, seen):
@@ -287,6 +287,6 @@ def clear(ctx, scope, seen):
 def _put(ctx, scope, **values):
     """Write what changes into the overlay."""
     for field, value in values.items():
-        if ctx.generation.shelf.value(scope, field) != value:
+        if ctx.generation.live_catalogue.value(scope, field) != value:
             ctx.overrides.put(scope, field, value, now=ctx.now, actor=ctx.user.id)
-    ctx.generation.shelf.forget()
+    ctx.generation.live_catalogue.forget()

@@ -48,10 +48,10 @@ def pause(ctx, code):
     model = next((model for model in ctx.generation.catalog.known.values() if model.code == code), None)
     if model is None:
         raise UserError("common.old_button")
-    shelf, scope = ctx.generation.shelf, f"model:{model.id}"
-    if not shelf.value(scope, "off"):
+    live_catalogue, scope = ctx.generation.live_catalogue, f"model:{model.id}"
+    if not live_catalogue.value(scope, "off"):
         ctx.overrides.put(scope, "off", True, now=ctx.now, actor=ctx.user.id)
-        shelf.forget()
+        live_catalogue.forget()
     rows = [button("overrun.model", "terms:model", code), way_out("admin:show")] if ctx.private else None
     ctx.reply("overrun.paused", rows, model=model.title)
 

@@ -54,7 +54,7 @@ def note_screen(draft, message_id):
         Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
 
 
-def hush(user_id):
+def stop_listening(user_id):
     """Stop listening for the user's next input; what was filled in stays."""
     with transaction():
         Draft.update(step=None).where(Draft.user == user_id, Draft.step.is_null(False)).execute()

@@ -19,7 +19,7 @@ from storage.journal import runtime_settings
 TERMS = "LEADER"  # the stored row: on what terms the leader has others work beside it
 AT_ONCE = 100  # jobs a copy takes, so that the others get some, too
 SEEN = 1000  # chats that want somebody: who asks for one takes nothing yet
-# `mine` is the oldest update of its chat and in nobody's hand, nor is another one of that chat.
+# `mine` is the oldest update of its chat and unclaimed, as are all the others of that chat.
 HEAD = """
     NOT mine.aside AND (mine.claimed_by IS NULL OR mine.lease_until < %(now)s) AND NOT EXISTS (
         SELECT 1 FROM inbox AS other WHERE other.lane = mine.lane AND NOT other.aside

@@ -1,11 +1,11 @@
-"""Lanes with real threads: order within a chat, no waiting across chats, hanging items, and a clean end."""
+"""The chat executor with real threads: order within a chat, no waiting across chats, hanging items, and a clean end."""
 
 import threading
 import time
 
 import pytest
 
-from core.telegram.chat_executor import STEADY, Lanes
+from core.telegram.chat_executor import STEADY, ChatExecutor
 
 WAIT_S = 20  # for a noisy machine; nothing here takes that long
 
@@ -20,7 +20,7 @@ def test_items_of_a_lane_come_in_order_and_lanes_do_not_wait_for_each_other():
             other.set()
         seen.append(item)
 
-    lanes = Lanes(handle, threads=8)
+    lanes = ChatExecutor(handle, threads=8)
     for item in ("slow", "second", "third"):
         lanes.put(1, item)
     lanes.put(2, "other")
@@ -44,7 +44,7 @@ def test_threads_grow_with_waiting_work_up_to_the_limit():
         with guard:
             inside.remove(item)
 
-    lanes = Lanes(handle, threads=4)
+    lanes = ChatExecutor(handle, threads=4)
     for lane in range(20):
         lanes.put(lane, lane)
     assert lanes.drain(WAIT_S)
@@ -58,7 +58,7 @@ def test_while_all_wait_for_the_network_there_is_a_thread_for_each_chat():
         inside.append(item)
         release.wait(WAIT_S)
 
-    lanes = Lanes(handle, threads=128)
+    lanes = ChatExecutor(handle, threads=128)
     for lane in range(wanted):
         lanes.put(lane, lane)
     end = time.monotonic() + WAIT_S
@@ -78,7 +78,7 @@ def test_there_are_as_many_threads_as_can_wait_for_the_network_at_the_same_time(
             enough.set()
         assert release.wait(WAIT_S)
 
-    lanes = Lanes(handle, threads=2 * STEADY, pause=lambda: pause_s)
+    lanes = ChatExecutor(handle, threads=2 * STEADY, pause=lambda: pause_s)
     for lane in range(10 * STEADY):
         lanes.put(lane, lane)
     assert enough.wait(WAIT_S)
@@ -97,7 +97,7 @@ def test_an_item_that_hangs_gives_its_lane_to_the_next_one():
         else:
             done.set()
 
-    lanes = Lanes(handle, threads=4, monotonic=lambda: now[0])
+    lanes = ChatExecutor(handle, threads=4, monotonic=lambda: now[0])
     lanes.put(1, "hangs")
     lanes.put(1, "next")
     assert started.wait(WAIT_S)
@@ -111,7 +111,7 @@ def test_an_item_that_hangs_gives_its_lane_to_the_next_one():
 
 def test_a_thread_that_ends_says_goodbye():
     left = threading.Semaphore(0)
-    lanes = Lanes(lambda _item: None, threads=4, leave=left.release)
+    lanes = ChatExecutor(lambda _item: None, threads=4, leave=left.release)
     for item in range(20):
         lanes.put(item, item)
     assert lanes.drain(WAIT_S)
@@ -126,7 +126,7 @@ def test_an_item_that_raises_does_not_cost_a_thread():
         seen.append(item)
         raise ValueError(item)
 
-    lanes = Lanes(handle, threads=1)
+    lanes = ChatExecutor(handle, threads=1)
     for item in range(5):
         lanes.put(item, item)
     assert lanes.drain(WAIT_S)
