@@ -284,7 +284,7 @@ class Bot(Services):
 
         With `chat_id` it goes to that group instead of the user, in the user's language.
         """
-        kept = keyboards.stored(buttons)
+        kept = keyboards.plain(buttons)
         outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref, chat_id=chat_id)
 
     def edit_quietly(self, chat_id, message_id, lang, key, buttons, values):
@@ -374,7 +374,7 @@ class Bot(Services):
             loop("write test", Paced(self._test_write, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", outbox_worker.OutboxWorker(self).step, 1),
-            loop("facts", lambda now: outbox_worker.run_facts(self, now), 1),
+            loop("facts", lambda now: outbox_worker.run_events(self, now), 1),
             loop("poller", self.generation.poller.step, 0.25),
             loop("delivery", self.generation.delivery.step, 0.5),
             loop("watchdog", self.generation.settle_overdue, 10),

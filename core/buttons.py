@@ -122,11 +122,11 @@ def rows(buttons):
     return result
 
 
-def stored(rows_):
+def plain(rows_):
     """Return a keyboard as plain data for an outbox row. Such a message is news: the menu opens below it."""
     return [[cell.to_dict() | NEWS.get(cell.data, {}) for cell in row] for row in rows(rows_)]
 
 
-def restored(data):
-    """Return the rows of Buttons of a keyboard kept by `stored`."""
+def from_plain(data):
+    """Return the rows of Buttons of a keyboard kept by `plain`."""
     return [[Button(**cell) for cell in row] for row in data]

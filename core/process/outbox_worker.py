@@ -76,7 +76,7 @@ class OutboxWorker:
     def _say(self, row, user, chat_id):
         lang = self._bot.lang_of(user)
         text = self._bot.texts.html(lang, row.text, **row.values)
-        markup = self._bot.markup(lang, keyboards.restored(row.buttons), None if row.chat_id else user)
+        markup = self._bot.markup(lang, keyboards.from_plain(row.buttons), None if row.chat_id else user)
         if row.media is not None and self._fits(text):
             words = {"caption": text, "parse_mode": "HTML", "reply_markup": markup}
             if (sent := self._show(row, chat_id, words)) is not None:
@@ -130,7 +130,7 @@ class OutboxWorker:
         self._bot.alert("common.alert_message", cause=f"message:{row.text}", code=code)
 
 
-def run_facts(bot, now):
+def run_events(bot, now):
     """Run the listeners of what has happened; return whether more may be waiting."""
     rows = events.due(now)
     for fact in rows:

@@ -113,12 +113,12 @@ class Delivery:
         urls, text = job.result["urls"], job.result["text"]
         caption, markup = self._words(to)
         if not urls:
-            return [stored(self._send_text(to.chat, to.lang, text, caption, markup))]
+            return [sent_file(self._send_text(to.chat, to.lang, text, caption, markup))]
         if len(urls) > 1 and kind in METHODS:
             places = range(len(urls))
             albums = [places[i : i + ALBUM] for i in range(0, len(urls), ALBUM)]
             sent = [part for album in albums for part in self._send_album(to, kind, album)]
-            return [*sent, stored(self._bot.send_html(to.chat, caption, reply_markup=markup))]
+            return [*sent, sent_file(self._bot.send_html(to.chat, caption, reply_markup=markup))]
         words = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
         sent = [self._send_one(to, kind, place, NO_WORDS) for place in range(len(urls) - 1)]
         return [*sent, self._send_one(to, kind, len(urls) - 1, words)]
@@ -150,7 +150,7 @@ class Delivery:
             ]
             try:
                 messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, media=media, timeout_s=120)
-                return [stored(message) for message in messages]
+                return [sent_file(message) for message in messages]
             except TelegramError as error:
                 if error.code != 400:
                     raise
@@ -163,7 +163,7 @@ class Delivery:
         field, method = METHODS.get(kind, DOCUMENT)
         if kind in METHODS:
             try:
-                return stored(self._bot.sender.call(method, chat_id=to.chat, timeout_s=90, **{field: url}, **extra))
+                return sent_file(self._bot.sender.call(method, chat_id=to.chat, timeout_s=90, **{field: url}, **extra))
             except TelegramError as error:
                 if error.code != 400:
                     raise
@@ -199,7 +199,9 @@ class Delivery:
             copy.seek(0)
             try:
                 files = {field: (name, copy, mime)}
-                return stored(self._bot.sender.call(method, files=files, chat_id=str(to.chat), timeout_s=180, **extra))
+                return sent_file(
+                    self._bot.sender.call(method, files=files, chat_id=str(to.chat), timeout_s=180, **extra)
+                )
             except TelegramError as error:
                 if error.code != 400:
                     raise
@@ -228,7 +230,7 @@ class Delivery:
         """Send the address of what Telegram does not take, and until when it works at least."""
         until = to.job.finished_at + LINK_LIFE
         text = self._bot.texts.html(to.lang, "job.link", caption=extra["caption"] or "", url=url, until=until)
-        return stored(self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"])) | {"url": url}
+        return sent_file(self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"])) | {"url": url}
 
 
 def _names(job, kind, place):
@@ -238,7 +240,7 @@ def _names(job, kind, place):
     return {"title": title} if title else {}
 
 
-def stored(message):
+def sent_file(message):
     """Return what to keep of a sent message: its id, the file Telegram stored, and what is known of it.
 
     Photos are made smaller by Telegram, so the size of one that may have been is not known (KEPT_SIDE).

@@ -7,7 +7,7 @@ Texts: acts.* in data/texts/<lang>/admin/user_actions.po.
 """
 
 from core import amounts
-from core.buttons import button, stored, way_out
+from core.buttons import button, plain, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 
@@ -143,7 +143,7 @@ def _do(ctx, found, act, reason, key):
     if act == "collect":
         _collect(ctx, found, reason, key)
     elif act == "message":
-        rows = stored(ctx.bot.trouble())
+        rows = plain(ctx.bot.trouble())
         ctx.staff.write(found.id, "acts.letter", reason, ctx.user.id, key, ctx.now, buttons=rows)
     elif act == "note":
         ctx.staff.remark(found.id, reason, ctx.user.id, ctx.now)
