@@ -26,7 +26,7 @@ from bench.load import Human, NoAnswer, Servers, Town, words  # noqa: E402
 from bench.proxy import Balancer  # noqa: E402
 
 COPIES = 3
-HANDLED = re.compile(r" core\.dispatch: \[u\d+\] ")
+HANDLED = re.compile(r" core\.handling\.dispatch: \[u\d+\] ")
 GAP_S = 1.0  # between a copy's return and the next kill
 
 
