@@ -136,6 +136,10 @@ class Town:
         self.rows |= {"code": f"CODE{number}", "percent": f"PERCENT{number}"}
         promo.create(self.rows["code"], "amount", 1_000, total_limit=3, author=self.boss, now=self.now)
         promo.create(self.rows["percent"], "percent", 20, total_limit=3, author=self.boss, now=self.now)
+        self.rows |= {"spare": f"SPARE{number}", "large": f"LARGE{number}", "stopped": f"STOPPED{number}"}
+        for code, more in (("spare", {"user_limit": 2}), ("large", {"waits": True}), ("stopped", {})):
+            promo.create(self.rows[code], "amount", 700, total_limit=3, author=self.boss, now=self.now, **more)
+        promo.stop(self.rows["stopped"], self.cashier, self.now)
         self.rows["use"] = promo.redeem(self.rows["code"], olga, self.now)[1].id
         self.rows["percent_use"] = promo.redeem(self.rows["percent"], olga, self.now)[1].id
         paid = self.pay("olga", 3_000)

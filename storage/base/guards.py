@@ -7,10 +7,32 @@ and a rebuilt table has lost its triggers, so they are made again after every mi
 from peewee import BigIntegerField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField
 
 from storage.base.db import is_postgres, transaction
-from storage.base.tables import Account, Act, Charge, Entry, Job, Promo, PromoUse, Referral, Seal, Source, TopUp, Words
+from storage.base.tables import (
+    Account,
+    Act,
+    Bonus,
+    Charge,
+    Checkout,
+    Entry,
+    FreeRun,
+    Job,
+    Once,
+    Person,
+    Promo,
+    PromoUse,
+    Referral,
+    Seal,
+    Source,
+    TopUp,
+    User,
+    Words,
+)
 
 GUARDED = ("entry", "act", "source", "seal")
-MONEY = (Account, Act, Charge, Entry, Job, Promo, PromoUse, Referral, Seal, Source, TopUp, Words)  # what is proven
+MONEY = (  # what is proven
+    Account, Act, Bonus, Charge, Checkout, Entry, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Seal, Source, TopUp,
+    User, Words,
+)  # fmt: skip
 FUNCTION = "books_are_append_only"
 BODY = " BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END "
 OLD_FUNCTION = "entry_is_append_only"  # of the first version
@@ -63,6 +85,8 @@ def raise_up(db):
 def missing(engine):
     """Yield (promise, what) for every trigger, key and column type of the books that is not as it was made."""
     yield from _triggers(engine)
+    for row in engine.loose_references():
+        yield "a row refers to one that is there", row
     for model in MONEY:
         table = model._meta.table_name
         there = engine.unique(table)

@@ -69,6 +69,16 @@ EARNED_BY = (
 TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup_id"}
 BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # who made the entry it belongs to
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
+GIVEN = SOURCE | {"state": f"{SOURCE['state']} AND e.amount > 0"}
+TERMS = (  # of a promo code, in the words of the act of its making
+    "CASE o.kind WHEN 'amount' THEN '' ELSE o.value || ' % ' END || '× ' || o.total_limit"
+    " || CASE o.user_limit WHEN 1 THEN '' ELSE ' / ' || o.user_limit END"
+)
+PERSON_OF = "COALESCE({0}.person, CAST({0}.id AS TEXT))"
+BARRED = f"""
+    SELECT DISTINCT {PERSON_OF.format("o")} AS who FROM act a JOIN "user" o ON o.id = a.user_id WHERE a.what = 'block'
+    AND NOT EXISTS (SELECT 1 FROM act b JOIN "user" x ON x.id = b.user_id WHERE b.id > a.id
+                    AND b.what IN ('block', 'unblock') AND {PERSON_OF.format("x")} = {PERSON_OF.format("o")})"""
 
 SHAPES = (
     Shape("hold", "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id", state="e.created_at = j.created_at"),
@@ -126,8 +136,8 @@ SHAPES = (
                 + PAID_FOR.format(user="p.user_id", rule="m.amount * o.value / 100 = p.amount") + ")"),
     Shape("referral", "'referral:' || r.invited_id", "r.inviter_id", "r.paid", ref="'user:' || r.invited_id",
           state="r.paid > 0 AND " + PAID_FOR.format(user="r.invited_id", rule="m.amount >= r.paid")),
-    Shape("gift", "'gift:' || e.user_id", **SOURCE),  # the key allows one a person
-    Shape("bonus", "s.key", **SOURCE),
+    Shape("gift", "'gift:' || e.user_id", **GIVEN),  # the key allows one a person
+    Shape("bonus", "s.key", **GIVEN),
     Shape("admin", "s.key", **SOURCE, when="e.actor_id IS NULL"),  # by the program itself
     Shape("admin", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
 )  # fmt: skip
@@ -153,7 +163,7 @@ OTHER_ACTS = {
     "fixed": "EXISTS (SELECT 1 FROM overlay o WHERE o.scope = a.ref AND o.field = 'fixed'"
     " AND {number:CAST(o.value AS TEXT)} = a.amount)",
     **dict.fromkeys(
-        ("promo", "promo_confirm", "promo_own"),
+        ("promo", "promo_waits", "promo_confirm", "promo_own"),
         "EXISTS (SELECT 1 FROM promo o WHERE 'promo:' || o.code = a.ref AND o.kind = 'amount' AND o.value = a.amount)",
     ),
 }
@@ -203,8 +213,10 @@ OTHERS = {
         SELECT t.id, t.state, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'undo:' || t.id
         WHERE (t.state = 'undone') <> (e.id IS NOT NULL)""",
     "a paid top-up has its credit": f"""
-        SELECT 'topup:' || id FROM top_up WHERE state = 'paid'
-        EXCEPT SELECT ref FROM entry WHERE kind IN {CREDITS}""",
+        SELECT 'topup:' || id, credited FROM top_up WHERE state = 'paid'
+        EXCEPT SELECT ref, amount FROM entry WHERE kind IN {CREDITS}""",
+    "a top-up is credited once": """
+        SELECT ref, COUNT(*), SUM(amount) FROM entry WHERE kind = 'topup' AND amount > 0 GROUP BY ref HAVING COUNT(*) > 1""",
     "a top-up says what was credited and by whom": """
         SELECT id, state, credited, decided_by_id FROM top_up WHERE CASE
             WHEN state IN ('approved', 'undone') THEN credited > 0 AND decided_by_id IS NOT NULL
@@ -274,6 +286,7 @@ OTHERS = {
         LEFT JOIN promo o ON o.code = p.promo_id LEFT JOIN entry e ON e.key = 'promo:' || p.id
         WHERE CASE WHEN p.state = 'waiting' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
             WHEN p.state = 'lapsed' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
+                AND (o.stopped OR o.expires_at IS NOT NULL)
             WHEN o.kind = 'percent' AND p.amount = 0 THEN e.id IS NULL
             ELSE e.id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM bonus b WHERE b.key = 'promo:' || p.id AND b.state IN ('waiting', 'void')) END IS NOT TRUE""",
@@ -288,6 +301,32 @@ OTHERS = {
         JOIN promo o ON o.code = p.promo_id JOIN "user" u ON u.id = p.user_id
         GROUP BY p.promo_id, COALESCE(u.person, CAST(u.id AS TEXT)), o.user_limit
         HAVING COUNT(*) > o.user_limit OR MAX(p.number) > o.user_limit OR MAX(p.number) < COUNT(*) OR MIN(p.number) < 1""",
+    "a code was made by somebody, on its terms": f"""
+        SELECT o.code, o.kind, o.value, o.total_limit, o.user_limit FROM promo o WHERE NOT EXISTS (
+            SELECT 1 FROM act a JOIN words w ON w.digest = a.digest
+            WHERE a.what IN ('promo', 'promo_waits') AND a.ref = 'promo:' || o.code AND a.actor_id = o.author_id
+            AND a.created_at = o.created_at AND w.text = {TERMS}
+            AND (o.kind = 'percent' AND a.amount IS NULL OR o.kind = 'amount' AND a.amount = o.value))""",
+    "a code waits, or was confirmed": """
+        SELECT o.code, o.waits FROM promo o JOIN act a ON a.what = 'promo_waits' AND a.ref = 'promo:' || o.code
+        WHERE o.waits = EXISTS (SELECT 1 FROM act b WHERE b.what = 'promo_confirm' AND b.ref = a.ref)
+        UNION ALL SELECT o.code, o.waits FROM promo o WHERE o.waits AND NOT EXISTS (
+            SELECT 1 FROM act a WHERE a.what = 'promo_waits' AND a.ref = 'promo:' || o.code)""",
+    "a code that was stopped is": """
+        SELECT o.code FROM promo o JOIN act a ON a.what = 'promo_stop' AND a.ref = 'promo:' || o.code WHERE NOT o.stopped""",
+    "a bonus is of its invitation or its redemption": """
+        SELECT b.id, b.kind, b.user_id, b.amount FROM bonus b LEFT JOIN referral r ON 'referral:' || r.invited_id = b.key
+        LEFT JOIN promo_use p ON 'promo:' || p.id = b.key
+        WHERE CASE b.kind WHEN 'referral' THEN r.inviter_id = b.user_id AND r.paid = b.amount
+            WHEN 'promo' THEN p.state = 'done' AND p.user_id = b.user_id AND p.amount = b.amount
+            ELSE b.kind = 'bonus' END IS NOT TRUE""",
+    "an account is as open as its person": """
+        SELECT u.id, u.banned, u.sales_paused FROM "user" u JOIN person p ON p.hash = u.person
+        WHERE u.banned <> p.banned OR u.sales_paused <> p.sales_paused""",
+    "who is barred was barred by somebody": f"""
+        SELECT 'barred', x.who FROM (SELECT {PERSON_OF.format("u")} AS who FROM "user" u WHERE u.banned EXCEPT {BARRED}) x
+        UNION ALL SELECT 'open', y.who FROM (
+            {BARRED} EXCEPT SELECT {PERSON_OF.format("u")} FROM "user" u WHERE u.banned) y""",
     "a role was given by somebody": """
         SELECT u.id, u.role FROM "user" u WHERE u.role IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM act a JOIN words w ON w.digest = a.digest WHERE w.text = u.role

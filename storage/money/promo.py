@@ -52,14 +52,15 @@ def create(
         made = Promo.insert(**row, author=author, expires_at=expires_at, created_at=now).on_conflict_ignore()
         promo = next(iter(made.returning(Promo).execute()), None)
         if promo is not None:
-            _note(author, "promo", promo, now, own=own)
+            _note(author, "promo_waits" if waits else "promo", promo, now, own=own)
         return promo is not None
 
 
 def _note(actor, what, promo, now, **more):
-    """Write down an act on a code, with its worth and its number of uses."""
+    """Write down an act on a code, with its worth, how often it can be used, and how often by one person."""
     worth = {"amount": promo.value} if promo.kind == "amount" else {}
     words = f"× {promo.total_limit}" if worth else f"{promo.value} % × {promo.total_limit}"
+    words += "" if promo.user_limit == 1 else f" / {promo.user_limit}"
     audit_log.note(actor, what, now, ref=f"promo:{promo.code}", words=words, **worth, **more)
 
 
