@@ -258,7 +258,6 @@ TRIES = {
     "a stopped code that pays again": ("UPDATE promo SET stopped = {false} WHERE code = '{stopped}'", "a code that was stopped is"),
     "the making of a code deleted": ("DELETE FROM words WHERE digest IN (SELECT digest FROM act WHERE ref = 'promo:{spare}');"
                                      "DELETE FROM act WHERE ref = 'promo:{spare}'", MADE),
-    "a waiting percentage that lapses": ("UPDATE promo_use SET state = 'lapsed' WHERE id = {waiting}", "a redeemed code is credited once"),
     "a share of nobody's invitation": (
         "INSERT INTO bonus (user_id, kind, amount, key, origin, topup_id, state, due_at, created_at) VALUES"
         " ({alice}, 'referral', 50000, 'referral:{ivan}', 'topup:{approved}', {approved}, 'waiting', 1, 1)", EARNED),

@@ -249,7 +249,7 @@ def test_a_large_code_leaves_a_trace_and_waits_for_a_second_person(start_bot):
     alice.send("/promo HUGE")
     assert "no such code" in alice.last and bot.balance(alice) == 0
     boss.send("/audit")
-    assert "Sam: promo code made · HUGE · 9,999,999 ₽ · × 5" in boss.last
+    assert "Sam: promo code made, waits for a second person · HUGE · 9,999,999 ₽ · × 5" in boss.last
     sam.forge("promo:show:HUGE")
     assert "waits for a second person" in sam.last and "✓ Confirm this code" not in sam.buttons
     sam.forge("promo:confirm:HUGE")

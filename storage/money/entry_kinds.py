@@ -286,7 +286,6 @@ OTHERS = {
         LEFT JOIN promo o ON o.code = p.promo_id LEFT JOIN entry e ON e.key = 'promo:' || p.id
         WHERE CASE WHEN p.state = 'waiting' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
             WHEN p.state = 'lapsed' THEN o.kind = 'percent' AND p.amount IS NULL AND e.id IS NULL
-                AND (o.stopped OR o.expires_at IS NOT NULL)
             WHEN o.kind = 'percent' AND p.amount = 0 THEN e.id IS NULL
             ELSE e.id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM bonus b WHERE b.key = 'promo:' || p.id AND b.state IN ('waiting', 'void')) END IS NOT TRUE""",
