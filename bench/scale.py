@@ -156,7 +156,7 @@ class Visit:
     def _work(self):
         while self.bot.updates.fetch(wait_s=0):
             start = time.perf_counter()
-            self.bot.updates.lanes.run_waiting()
+            self.bot.updates.executor.run_waiting()
             self.took_s = time.perf_counter() - start
             self.bot.updates.tidy()
 

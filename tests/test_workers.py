@@ -324,8 +324,8 @@ def test_an_update_that_hangs_is_let_go_and_is_an_attempt(copies):
     other.step()
     assert other.seen == [5] and left() == {}
     go_on.set()
-    assert copy.lanes.drain(10)
-    copy.lanes.close()
+    assert copy.executor.drain(10)
+    copy.executor.close()
 
 
 def test_what_telegram_sends_again_is_handled_once_by_the_same_copy(copies):
