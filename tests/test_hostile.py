@@ -12,6 +12,7 @@ from peewee import fn
 
 from storage.base import db
 from storage.base.tables import User
+from storage.people import staff as people
 from tests import proof
 from tests.kit import png
 from tests.shop import assert_books_are_right, order, user_of
@@ -232,7 +233,7 @@ def test_a_user_harms_nobody_and_only_spends(town, caplog, seed=2):
 def test_a_banned_user_changes_nothing_at_all(town, caplog, seed=3):
     mallory = town.rich("Mallory", amount="50")
     own = user_of(town, mallory)
-    town.bot.users.change(own, banned=True)
+    people.block(own.id, True, "was rude", user_of(town, town.admin()).id, town.clock.now())
     money = [row for row in everything(town) if row[0] in ("entry", "job", "top_up", "account")]
     check(town, Foe(town, mallory, seed, town.targets), caplog)
     assert [row for row in everything(town) if row[0] in ("entry", "job", "top_up", "account")] == money
