@@ -150,7 +150,7 @@ class Books:
         for bonus in self.bonuses:
             payment, back = credits[bonus["origin"]], bonus["origin"].partition(":")[2] in self.returned
             fair = bonus["amount"] == payment["amount"] * PERCENT // 100 and bonus["user"] == payment["user"]
-            if not fair or bonus["state"] != ("taken" if back else "posted"):
+            if not fair or bonus["state"] not in (("taken", "void") if back else ("posted",)):
                 wrong.append(bonus)
         given = sum(bonus["amount"] for bonus in self.bonuses if bonus["state"] == "posted")
         return Row(
