@@ -195,6 +195,7 @@ def bomb(side):
 
 HOSTILE = {
     "a PPM with a strange head": (b"P6\n-5 99999999\n255\n" + b"0" * 3000, "file"),
+    "a PPM its decoder falls over": (b"P3\n30 33\n255\n" + b"999 " * 750, "file"),  # a ValueError
     "a PNG of 177 million pixels": (bomb(13_300), "picture_too_large"),
     "a WebP of 268 million pixels": (
         b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xfb\xff\xfe\x0f" + bytes(13),
@@ -334,10 +335,11 @@ def test_what_was_not_ready_goes_behind_everybody_elses_orders(start_bot):
     assert [jobs.place(bot.bot.jobs.get(number)) for number in line] == [1, 2, 3, 4]
 
 
-def test_one_persons_files_do_not_keep_another_from_being_served(start_bot):
-    bot = start_bot(USER_JOBS="30", USER_STARTS="100")
+@pytest.mark.parametrize("count", [3, 22])
+def test_one_persons_files_do_not_keep_another_from_being_served(start_bot, count):
+    bot = start_bot(USER_JOBS="30", USER_STARTS="100", FLOOD_MESSAGES="300")
     alice, bob = bot.rich("Alice"), bot.rich("Bob")
-    hung = [edited(bot, alice, HOSTILE["a PPM with a strange head"][0], "photo.heic") for _ in range(3)]
+    hung = [edited(bot, alice, HOSTILE["a PPM its decoder falls over"][0], "photo.heic") for _ in range(count)]
     job = order(bot, bob)
     assert bot.bot.jobs.get(job.id).state == "running"
     bot.forward(60)
