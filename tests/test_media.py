@@ -65,6 +65,19 @@ def test_a_length_is_counted_from_the_file_whatever_its_message_says(start_bot):
     assert told == cost
 
 
+@SQLITE
+def test_a_long_recording_sent_as_a_plain_document_is_not_sold_at_the_longest_length(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    for code, most in (("avatar", 15), ("omnihuman", 59)):
+        opened(bot, alice, code)
+        alice.photo(png())
+        alice.document(wav(200), "a.wav")
+        assert re.search(rf"lasts 200 s; at most {most}(\.5)? s", alice.last), alice.last
+        assert priced(bot, alice) == (None, None)
+    assert jobs_of(bot, alice) == []
+
+
 FORGED = {
     "an MP3 with a Xing header": (SOUND, with_xing(mp3(60), 40), "a.mp3", 60),
     "a WAV with a size in RIFF": (SOUND, with_riff_size(wav(60), 1), "a.wav", 60),
