@@ -8,11 +8,14 @@ import re
 import peewee
 import pytest
 
+import bot as main
 from storage.base import db, guards, schema
 from storage.base.engines import over
 from storage.base.tables import Seal
 from storage.money import ledger, seals, verify
 from tests.ledgers import Town
+from tests.shop import order
+from tests.till import open_card, pay_stars, request, transfer
 
 TRUTH = {True: {"true": "TRUE", "false": "FALSE"}, False: {"true": 1, "false": 0}}  # by whether it is PostgreSQL
 
@@ -636,3 +639,59 @@ def test_untouched_books_are_clean_and_there_are_enough_tries(town):
         kinds = {kind for (kind,) in real.execute_sql("SELECT DISTINCT kind FROM entry")}
         (sealed,) = real.execute_sql("SELECT COUNT(*) FROM seal").fetchone()
     assert kinds == ledger.KINDS and sealed == 2, "every kind is there to be cooked"
+
+
+# from outside: people live, somebody cooks, and the operator types the command
+
+ALICE, BOSS = (f"""(SELECT id FROM "user" WHERE first_name = '{name}')""" for name in ("Alice", "Boss"))
+COOKED = {
+    "a gift": invented("gift", "gift:999", user=ALICE),
+    "a bonus": invented("bonus", "daily:1", user=ALICE),
+    "a correction": invented("admin", "admin:9.9", actor=BOSS, user=ALICE),
+    "a redemption": invented("promo", "promo:9", user=ALICE),
+    "a second credit of a transfer": invented("topup", "topup:1 ", ref="'topup:1'", user=ALICE),
+    "a chargeback undone": invented("chargeback", "chargeback:x", user=ALICE),
+    "a kind of one's own": invented("pocket", "pocket:1", user=ALICE),
+    "a redemption raised": "UPDATE entry SET amount = 90000 WHERE kind = 'promo'",
+    "a correction raised": "UPDATE entry SET amount = 90000 WHERE kind = 'admin'",
+    "a redemption moved": f"UPDATE entry SET user_id = {BOSS} WHERE kind = 'promo'",
+    "a code's count set back": "UPDATE promo SET uses = 0",
+    "a redemption deleted": "DELETE FROM entry WHERE kind = 'promo'",
+    "a correction deleted": "DELETE FROM entry WHERE kind = 'admin'",
+    "the log deleted": "DELETE FROM act",
+}
+
+
+@pytest.mark.parametrize("name", COOKED)
+def test_the_command_names_whatever_was_done_to_the_books_of_people(start_bot, name, tmp_path, capsys):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    boss.send("/newpromo WELCOME 100 50")
+    alice.send("/promo WELCOME")
+    pay_stars(alice)
+    transfer(alice)
+    boss.tap("✓ Approve 300 ₽", request(boss))
+    open_card(boss, alice)
+    boss.tap("+ Credit")
+    boss.send("100 for a try")
+    boss.tap("✓ Credit")
+    order(bot, alice)
+    bot.forward(60)
+    assert asked(bot, tmp_path, capsys) == (0, True)
+    cook(COOKED[name])
+    assert asked(bot, tmp_path, capsys) == (1, False)
+
+
+def asked(bot, tmp_path, capsys):
+    """Type `python bot.py verify`; return its exit code, and whether it says that nothing differs."""
+    code = main.command("verify", None, bot.environ | {"DATA_DIR": str(tmp_path / "data")})
+    return code, ": 0 differences" in capsys.readouterr().out
+
+
+def cook(statement):
+    """Do some SQL for good, as a careful thief does."""
+    with db.transaction() as real:
+        guards.lower(real)
+        real.execute_sql(statement)
+        real.execute_sql(BALANCES)
+        guards.raise_up(real)

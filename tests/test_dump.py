@@ -218,6 +218,18 @@ def a_figure(data):
     return row, row.replace(b", 100000, ", b", 900000, ")
 
 
+def figures_that_fit(lines):
+    """Return a file in which a credit and the balance have grown by as much, under the old checksum."""
+    data = ("\n".join(lines) + "\n").encode()
+    whole = gzip.compress(data, compresslevel=0)
+    balance = lines[after(lines, '{"table": "account"') + 1].encode()
+    credit = lines[after(lines, '"admin", "test:')].encode()
+    for row, old, new in ((balance, b", 99640", b", 99649"), (credit, b", 100000, ", b", 100009, ")):
+        assert whole.count(row) == 1 and row.count(old) == 1
+        whole = whole.replace(row, row.replace(old, new))
+    return whole
+
+
 def flipped(data, place):
     """Return bytes with one bit flipped."""
     return data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :]
@@ -263,6 +275,7 @@ SPOILT = {
     "a flipped bit near the end": lambda whole, lines: flipped(whole, len(whole) - 40),
     "a flipped bit of the checksum": lambda whole, lines: flipped(whole, len(whole) - 6),
     "a figure changed under the old checksum": lambda whole, lines: stored(lines, a_figure),
+    "figures changed that fit each other, under the old checksum": lambda whole, lines: figures_that_fit(lines),
     "a figure changed, packed again": lambda whole, lines: packed(with_more_money(lines)),
     "a repeated row": lambda whole, lines: packed(with_one_twice(lines, "hold:1")),
     "a repeated table": lambda whole, lines: packed(with_one_twice(lines, '{"table": "entry"')),

@@ -65,6 +65,19 @@ def test_a_length_is_counted_from_the_file_whatever_its_message_says(start_bot):
     assert told == cost
 
 
+@SQLITE
+def test_a_long_recording_sent_as_a_plain_document_is_not_sold_at_the_longest_length(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    for code, most in (("avatar", 15), ("omnihuman", 59)):
+        opened(bot, alice, code)
+        alice.photo(png())
+        alice.document(wav(200), "a.wav")
+        assert re.search(rf"lasts 200 s; at most {most}(\.5)? s", alice.last), alice.last
+        assert priced(bot, alice) == (None, None)
+    assert jobs_of(bot, alice) == []
+
+
 FORGED = {
     "an MP3 with a Xing header": (SOUND, with_xing(mp3(60), 40), "a.mp3", 60),
     "a WAV with a size in RIFF": (SOUND, with_riff_size(wav(60), 1), "a.wav", 60),
@@ -195,6 +208,7 @@ def bomb(side):
 
 HOSTILE = {
     "a PPM with a strange head": (b"P6\n-5 99999999\n255\n" + b"0" * 3000, "file"),
+    "a PPM its decoder falls over": (b"P3\n30 33\n255\n" + b"999 " * 750, "file"),  # a ValueError
     "a PNG of 177 million pixels": (bomb(13_300), "picture_too_large"),
     "a WebP of 268 million pixels": (
         b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xfb\xff\xfe\x0f" + bytes(13),
@@ -334,10 +348,11 @@ def test_what_was_not_ready_goes_behind_everybody_elses_orders(start_bot):
     assert [jobs.place(bot.bot.jobs.get(number)) for number in line] == [1, 2, 3, 4]
 
 
-def test_one_persons_files_do_not_keep_another_from_being_served(start_bot):
-    bot = start_bot(USER_JOBS="30", USER_STARTS="100")
+@pytest.mark.parametrize("count", [3, 22])
+def test_one_persons_files_do_not_keep_another_from_being_served(start_bot, count):
+    bot = start_bot(USER_JOBS="30", USER_STARTS="100", FLOOD_MESSAGES="300")
     alice, bob = bot.rich("Alice"), bot.rich("Bob")
-    hung = [edited(bot, alice, HOSTILE["a PPM with a strange head"][0], "photo.heic") for _ in range(3)]
+    hung = [edited(bot, alice, HOSTILE["a PPM its decoder falls over"][0], "photo.heic") for _ in range(count)]
     job = order(bot, bob)
     assert bot.bot.jobs.get(job.id).state == "running"
     bot.forward(60)
