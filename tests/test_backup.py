@@ -10,6 +10,7 @@ from storage.base import db
 from storage.money import verify
 from tests.house import plugins_with
 from tests.kit import ROOT, TOKEN
+from tests.process import run
 from tests.shop import order
 
 pytest.importorskip("plugins.admin.backup")
@@ -117,3 +118,6 @@ def test_a_backup_that_cannot_be_written_leaves_no_file(begin, tmp_path):
     boss.send("/backup")
     assert not [message for message in boss.received if "document" in message]
     assert kept(tmp_path) == []
+    code, said = run("backup", str(tmp_path / "own.gz"), DATABASE_URL=bot.url, DATA_DIR=str(tmp_path / "data"))
+    assert (code, said.count("\n")) == (1, 1) and "the table user holds a text that is no UTF-8" in said
+    assert not list(tmp_path.glob("own*"))

@@ -63,8 +63,7 @@ def write(url, path, now, actor=None):
                 open(unfinished, "wb", opener=db.private_file) as raw,
                 gzip.open(raw, "wt", encoding="utf-8", newline="\n") as lines,
             ):
-                for line in _lines(engine, header):
-                    lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+                _write_lines(engine, header, lines)
         unfinished.replace(path)
     except OSError as error:
         raise DumpError(f"{path} cannot be written: {_reason(error)}") from None
@@ -97,6 +96,16 @@ def _header(engine, now):
         "tables": tables,
         "last_ids": {table: last for table, last in engine.last_ids().items() if table in tables},
     }
+
+
+def _write_lines(engine, header, lines):
+    table = None
+    for line in _lines(engine, header):
+        table = line.get("table") if isinstance(line, dict) else table
+        try:
+            lines.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+        except UnicodeEncodeError:
+            raise DumpError(f"the table {table} holds a text that is no UTF-8: mend that row first") from None
 
 
 def _lines(engine, header):
