@@ -17,9 +17,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from core import log, settings
-from core.app import Bot
+from core.bot import Bot
 from core.process import leader_lock, leadership, loader
 from core.process.loops import Clock
+from core.status import Status
 from core.telegram.sender import Sender
 from core.texts import Texts
 from kie.api.client import Client
@@ -84,11 +85,12 @@ def declare_storage(found):
 def build(
     environ, clock, *, threads=128, rng=None, plugins=PLUGINS, texts=TEXTS, models=MODELS, load_one=loader.load_one
 ):
-    """Return a bot with its settings checked and all its parts; raise SettingsError or PluginError."""
-    bot = assemble(environ, clock, threads=threads, plugins=plugins, texts=texts, load_one=load_one)
+    """Return a runtime with its bot, its settings checked; raise SettingsError or PluginError."""
+    bot = assemble(environ, clock, plugins=plugins, texts=texts, load_one=load_one)
     found = bot.settings
     settings.check_together(found)
     found.check()
+    from core.process.runtime import Runtime
     from core.services.generation import Generation
     from core.services.live_catalogue import LiveCatalogue
 
@@ -97,17 +99,17 @@ def build(
     )
     live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]))
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
-    bot.prepare(threads)
-    return bot
+    return Runtime(bot, threads)
 
 
-def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.load_one, **_more):
+def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.load_one):
     """Return a bot with its plugins registered, its settings not yet checked; raise PluginError."""
     found = settings.Settings(environ)
     declare(found)
     texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"])
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
-    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock)
+    now = clock.now()
+    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
     loader.load(bot, plugins, found["PLUGINS_OFF"], load_one)
     return bot
 
@@ -136,8 +138,8 @@ def run(environ, stage=None):
 
     clock = Clock()
     load_one = stage.reloader.load_one if stage and stage.reloader else loader.load_one
-    bot = build(environ, clock, load_one=load_one)
-    found = bot.settings
+    runtime = build(environ, clock, load_one=load_one)
+    found = runtime.bot.settings
     log.setup(found["LOG_LEVEL"], found["LOG_FORMAT"] == "json", found.secrets())
     for stranger, ours in found.unknown_names():
         logger.warning("%s is not a setting of this bot; did you mean %s?", stranger, ours)
@@ -148,9 +150,10 @@ def run(environ, stage=None):
     web = _serve_web(found, clock)
     leader = leader_lock.make(found["DATABASE_URL"], found["DATA_DIR"])
 
-    def ready(bot):
+    def ready(runtime):
+        bot = runtime.bot
         if stage:
-            stage.enter(bot, PLUGINS, TEXTS)
+            stage.enter(runtime, PLUGINS, TEXTS)
         logger.info(
             "@%s is ready: %d models, %d plugins' commands",
             bot.username,
@@ -158,7 +161,7 @@ def run(environ, stage=None):
             len(bot.handlers["command"]),
         )
 
-    leadership.serve(bot, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
+    leadership.serve(runtime, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
     db.flatten()
     return 0
 
@@ -180,7 +183,7 @@ def command(name, argument, environ):
     from core.process import commands
 
     whole = name in ("doctor", "catalog")  # they look at everything, the others only at the rows
-    bot = (build if whole else assemble)(environ, Clock(), threads=0)
+    bot = build(environ, Clock(), threads=0).bot if whole else assemble(environ, Clock())
     bot.settings.check(only=None if whole else commands.STORAGE)
     log.setup("WARNING", False, bot.settings.secrets())
     try:

@@ -145,20 +145,21 @@ class Visit:
 
         _command, environ = ours(server, url, folder)
         environ |= {"ADMIN_IDS": str(ADMIN), "USER_JOBS": "1000", "USER_STARTS": "1000", "LOG_LEVEL": "ERROR"}
-        self.bot = program.build(environ, Clock(), threads=0)
+        self.runtime = program.build(environ, Clock(), threads=0)
+        self.bot = self.runtime.bot
         program.open_storage(self.bot.settings, self.bot.tables)
-        self.bot.introduce()
+        self.runtime.introduce()
         telegram = Telegram(server.url, self._work)
         self.boss = telegram.person("Boss", id=ADMIN, language_code="en")
         self.person = telegram.person("Person", id=FIRST + 77, language_code="en")
         self.took_s = 0.0
 
     def _work(self):
-        while self.bot.updates.fetch(wait_s=0):
+        while self.runtime.updates.fetch(wait_s=0):
             start = time.perf_counter()
-            self.bot.updates.executor.run_waiting()
+            self.runtime.updates.executor.run_waiting()
             self.took_s = time.perf_counter() - start
-            self.bot.updates.tidy()
+            self.runtime.updates.tidy()
 
 
 def actions(visit):

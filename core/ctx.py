@@ -48,11 +48,14 @@ class Ctx(Services):
         self.generation = bot.generation
         self.answered = False  # something visible has been sent
         self._toast = None
+        self._lang_of = None
 
     @property
     def lang(self):
         """The person's language: chosen, or guessed from Telegram's hint."""
-        return self.bot.lang_of(self.user)
+        if self._lang_of is not self.user:  # a handler that changes the person puts a new one there
+            self._lang, self._lang_of = self.bot.lang_of(self.user), self.user
+        return self._lang
 
     def may(self, right):
         """Tell whether the person has a right of the operator's people (`core/handling/rights.py`)."""

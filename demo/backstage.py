@@ -13,22 +13,27 @@ class Backstage:
     """The page's way to the bot; `reloader` (see reload.py) is there with `--reload` alone."""
 
     def __init__(self):
-        self.bot = self.reloader = None
+        self.runtime = self.reloader = None
 
     @property
     def problems(self):
         """Why plugins do not load, one text each; empty when all is well."""
         return list(self.reloader.problems.values()) if self.reloader else []
 
-    def enter(self, bot, plugins, texts):
+    @property
+    def bot(self):
+        """The bot while it runs, else None."""
+        return self.runtime and self.runtime.bot
+
+    def enter(self, runtime, plugins, texts):
         """Take over the running bot; with a reloader, watch the folders of its plugins and texts until it stops."""
-        self.bot = bot
+        self.runtime = runtime
         if self.reloader:
-            self.reloader.watch(bot, plugins, texts, bot.settings["PLUGINS_OFF"])
+            self.reloader.watch(runtime, plugins, texts, self.bot.settings["PLUGINS_OFF"])
             threading.Thread(target=self._watch, name="reload", daemon=True).start()
 
     def _watch(self):
-        while not self.bot.stopping.wait(LOOK_S):
+        while not self.bot.status.stopping.wait(LOOK_S):
             self.reloader.step()
 
     def ledger(self, telegram_id):

@@ -16,7 +16,6 @@ from core.process.loader import find, is_off, name_of
 
 log = logging.getLogger(__name__)
 LANGS = ("en", "ru")
-THREADS = "loops"  # the one list of the bot that plugins do not register in: it follows `periodic`
 
 
 class Reloader:
@@ -37,11 +36,12 @@ class Reloader:
         self._load_one(bot, path)
         self._own[name_of(path)] = [place for place in places(bot) if mark(place) not in before]
 
-    def watch(self, bot, plugins, texts, off=()):
+    def watch(self, runtime, plugins, texts, off=()):
         """Begin to watch the folder of plugins, but for those that are `off`, and the folder of texts."""
-        self._bot, self._folders, self._off = bot, (Path(plugins), Path(texts)), off
+        bot = self._bot = runtime.bot
+        self._runtime, self._folders, self._off = runtime, (Path(plugins), Path(texts)), off
         self._stamps = self._look()
-        self._loops = list(zip(bot.periodic, bot.loops[len(bot.loops) - len(bot.periodic) :], strict=True))
+        self._loops = list(zip(bot.periodic, runtime.loops[len(runtime.loops) - len(bot.periodic) :], strict=True))
 
     def _look(self):
         """Return what tells the versions of each file apart."""
@@ -68,8 +68,8 @@ class Reloader:
 
     def _publish(self):
         """Give Telegram the commands as they are now."""
-        self._bot.introduce()
-        self._bot.introduce_staff()
+        self._runtime.introduce()
+        self._runtime.introduce_staff()
 
     def _is_due(self, path, changed):
         return path.suffix == ".py" and (path in changed or name_of(path) in self.problems)
@@ -102,7 +102,7 @@ class Reloader:
         finally:
             self._arrange()
             self._follow_periodic()
-            self._bot.updates.kinds = self._bot.kinds()
+            self._runtime.updates.kinds = self._bot.kinds()
 
     def _register(self, path):
         """Load a file's newest content and see to what a start would see to."""
@@ -142,11 +142,11 @@ class Reloader:
                 kept.append((work, loop))
             else:
                 loop.stop()
-                bot.loops.remove(loop)
+                self._runtime.loops.remove(loop)
         for work in bot.periodic:
             if work not in [one for one, _loop in kept]:
-                kept.append((work, bot.periodic_loop(*work)))
-                bot.loops.append(kept[-1][1])
+                kept.append((work, self._runtime.periodic_loop(*work)))
+                self._runtime.loops.append(kept[-1][1])
                 if self._threads:
                     kept[-1][1].start()
         self._loops = kept
@@ -163,8 +163,8 @@ def stamp(path):
 
 def places(bot):
     """Yield everything that is registered, as (list or dict, key or None, value)."""
-    for name, value in vars(bot).items():
-        if name != THREADS and isinstance(value, (list, dict)):
+    for value in vars(bot).values():
+        if isinstance(value, (list, dict)):
             yield from _inside(value)
     for name, value in vars(bot.telebot).items():
         if name.endswith("_handlers") and isinstance(value, list):

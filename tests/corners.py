@@ -118,8 +118,8 @@ def a_broadcast(bot, boss, anna, state):
     broadcasts.move(number, ["running"], state, bot.clock.now())
 
     def answer():
-        bot.bot.updates.fetch(wait_s=0)
-        bot.bot.updates.executor.run_waiting()
+        bot.runtime.updates.fetch(wait_s=0)
+        bot.runtime.updates.executor.run_waiting()
 
     bot.telegram.pump = answer
     boss.forge(f"broadcast:draft:{number}")

@@ -36,13 +36,14 @@ class Live:
             "KIE_API_URL": kie.url, "KIE_UPLOAD_URL": kie.url, "ADMIN_IDS": str(BOSS), "DATABASE_URL": url, "USD_RATE": "90",
         }  # fmt: skip
         plugins = more.pop("plugins", ROOT / "plugins")
-        self.bot = main.build(environ | more, Clock(), threads=threads, plugins=plugins)
+        self.runtime = main.build(environ | more, Clock(), threads=threads, plugins=plugins)
+        self.bot = self.runtime.bot
         main.open_storage(self.bot.settings, self.bot.tables)
-        self.bot.introduce()
-        self.bot.recover()
-        self.bot.start()
+        self.runtime.introduce()
+        self.runtime.recover()
+        self.runtime.start()
 
     def stop(self):
         """End it as a platform does."""
-        self.bot.stop()
+        self.runtime.stop()
         db.disconnect()

@@ -80,11 +80,12 @@ class Running:
 
     def start(self):
         """Build the bot on what the database holds, as a new process would."""
-        self.bot = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
+        self.runtime = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
+        self.bot = self.runtime.bot
         main.open_storage(self.bot.settings, self.bot.tables)
-        self.bot.introduce()
-        self.bot.introduce_staff()
-        self.bot.recover()
+        self.runtime.introduce()
+        self.runtime.introduce_staff()
+        self.runtime.recover()
         self.telegram.pump = self.pump
 
     def restart(self):
@@ -126,12 +127,12 @@ class Running:
     def pump(self):
         """Do everything that is due now, until nothing is left."""
         for _round in range(50):
-            updates = self.bot.updates
+            updates = self.runtime.updates
             came = updates.fetch(wait_s=0)
             done = updates.express.run_waiting() + updates.executor.run_waiting()
             updates.forget_finished()
             before = self._newest_call()
-            for loop in sorted(self.bot.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
+            for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
             if not came and not done and self._newest_call() == before:

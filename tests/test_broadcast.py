@@ -202,7 +202,7 @@ def test_a_polite_stop_leaves_nothing_in_doubt(servers, database_url):
         boss.forge(f"broadcast:start:{number}:1")
         telegram.wait(lambda: len(telegram.calls("copyMessage")) > own, 60, "the first copies")
     finally:
-        live.bot.stop()
+        live.runtime.stop()
     counts = broadcasts.progress(number)
     sent = [call for call in telegram.calls("copyMessage")[own:] if call["ok"]]
     db.disconnect()
@@ -241,7 +241,7 @@ def test_outcomes_no_row_could_say_are_said_later_and_nobody_gets_it_twice(start
     number = broadcasts.newest()[0].id
     bot.telegram.pump = lambda: None
     broadcasts.start(number, 1, None, bot.clock.now(), bot.bot.users.by_telegram_id(boss.id).id)
-    step = next(loop for loop in bot.bot.loops if loop.name == "broadcast").step
+    step = next(loop for loop in bot.runtime.loops if loop.name == "broadcast").step
     trouble, sleep = ReadOnly(bot.url), bot.clock.sleep
 
     def away(seconds):

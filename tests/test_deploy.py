@@ -34,7 +34,7 @@ def read(name):
 def settings():
     """The names of every setting."""
     environ = {"TELEGRAM_BOT_TOKEN": TOKEN, "KIE_API_KEY": "some-key"}
-    return set(main.build(environ, Clock(), threads=0).settings.declared)
+    return set(main.build(environ, Clock(), threads=0).bot.settings.declared)
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +149,9 @@ def test_what_the_image_holds_is_enough_to_start(dockerfile, tmp_path):
 
 
 def test_each_gives_the_bot_its_time_to_end(compose):
-    from core import app
+    from core.process import runtime
 
-    needs = app.GOODBYE_S + app.DRAIN_S + app.CLOSE_S
+    needs = runtime.GOODBYE_S + runtime.DRAIN_S + runtime.CLOSE_S
     assert int(unit()["Service"]["TimeoutStopSec"]) > needs
     assert int(compose["bot"]["stop_grace_period"].removesuffix("s")) > needs
 

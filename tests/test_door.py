@@ -38,7 +38,7 @@ def test_an_update_that_cannot_be_read_is_refused_at_the_door_and_the_next_one_i
     assert "make pictures" in alice.last and bot.telegram.pending == 0
     with db.connection():
         assert Inbox.select().count() == 0
-    assert bot.bot.outcomes["unreadable"] == 1 and "refused at the door" in caplog.text
+    assert bot.bot.status.outcomes["unreadable"] == 1 and "refused at the door" in caplog.text
     bot.restart()
     bot.pump()
     alice.send("/balance")
@@ -97,7 +97,7 @@ def test_a_person_whose_words_no_database_takes_is_answered_and_kept(start_bot, 
     for text in ("/start", "/support", f"help {name}"):
         bot.telegram.update(message={"message_id": 1, "date": 1, "from": sender, "chat": CHAT, "text": text})
     assert "Passed on" in zoe.last and "help" in boss.last
-    assert users.by_telegram_id(7).first_name == clean(name) and bot.bot.outcomes["error"] == 0
+    assert users.by_telegram_id(7).first_name == clean(name) and bot.bot.status.outcomes["error"] == 0
 
 
 def test_words_of_others_are_cleaned_where_they_are_kept(start_bot):

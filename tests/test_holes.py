@@ -27,7 +27,7 @@ def test_1_a_crash_between_taking_and_handling_a_payment_loses_it_not(start_bot)
     bot = start_bot()
     alice = bot.user()
     message = invoice(alice)
-    own, updates = bot.telegram.pump, bot.bot.updates
+    own, updates = bot.telegram.pump, bot.runtime.updates
 
     def take_but_not_handle():
         updates.fetch(wait_s=0)
@@ -136,7 +136,7 @@ def test_7_a_failed_order_is_given_back_once_by_whoever_comes_first(start_bot):
 def test_8_a_strangers_callback_changes_nothing_and_learns_nothing(start_bot, servers):
     web = Web("127.0.0.1", 0, FrozenClock(*servers), "test")
     bot = start_bot(PUBLIC_URL=f"http://127.0.0.1:{web.port}", PORT=str(web.port))
-    web.bot = bot.bot
+    web.runtime = bot.runtime
     bot.kie.settings(hold=True)
     alice = bot.rich()
     job = order(bot, alice)

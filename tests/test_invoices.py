@@ -80,8 +80,8 @@ def test_a_rate_that_changes_after_the_pre_checkout_changes_nothing_about_its_pa
 
     def answer_and_change_the_rate():
         """Answer the pre-checkout, and change the rate before the payment is heard of."""
-        bot.bot.updates.fetch(wait_s=0)
-        if bot.bot.updates.express.run_waiting():
+        bot.runtime.updates.fetch(wait_s=0)
+        if bot.runtime.updates.express.run_waiting():
             bot.bot.runtime_settings.put("STARS_RATE", "0.5", now=bot.clock.now())
             bot.telegram.pump = lambda: None
 

@@ -39,9 +39,9 @@ MINUTE = 60
 
 def hear(bot):
     """Let the bot handle updates and nothing else: no poller, no delivery, no outbox."""
-    bot.bot.updates.fetch(wait_s=0)
-    bot.bot.updates.executor.run_waiting()
-    bot.bot.updates.forget_finished()
+    bot.runtime.updates.fetch(wait_s=0)
+    bot.runtime.updates.executor.run_waiting()
+    bot.runtime.updates.forget_finished()
 
 
 def only_hear(bot):
@@ -476,7 +476,7 @@ def public_bot(start_bot, servers):
     """A bot that KIE can call back."""
     web = Web("127.0.0.1", 0, FrozenClock(*servers), "test")
     bot = start_bot(PUBLIC_URL=f"http://127.0.0.1:{web.port}", PORT=str(web.port))
-    web.bot, bot.web = bot.bot, web
+    web.runtime, bot.web = bot.runtime, web
     yield bot
     web.close()
 

@@ -47,16 +47,16 @@ def walked(request, telegram_server, kie_server, tmp_path_factory):
         telegram, kie, url if request.param == "sqlite" else request.getfixturevalue("postgres")(), **SETTINGS
     )
     running.on_postgresql = request.param == "postgresql"
-    telegram.pump = lambda: handle(running.bot)
+    telegram.pump = lambda: handle(running)
     yield running
     running.stop()
 
 
 def handle(bot):
     """Handle the updates that have come."""
-    bot.updates.fetch(wait_s=0)
-    bot.updates.executor.run_waiting()
-    bot.updates.forget_finished()
+    bot.runtime.updates.fetch(wait_s=0)
+    bot.runtime.updates.executor.run_waiting()
+    bot.runtime.updates.forget_finished()
 
 
 class Walk:

@@ -272,7 +272,7 @@ def lead(start_bot, serve):
     def start(trusted=(), **more):
         web = serve(trusted=trusted)
         bot = start_bot(PORT=str(web.port), **more)
-        web._clock, web.bot = bot.clock, bot.bot
+        web._clock, web.runtime = bot.clock, bot.runtime
         return web, bot
 
     return start

@@ -22,7 +22,7 @@ AT_HOME = {
 
 def build(tmp_path, **more):
     """Return the settings of a bot built with the least that is needed, and `more`."""
-    return main.build(LEAST | AT_HOME | {"DATA_DIR": str(tmp_path)} | more, Clock(), threads=0).settings
+    return main.build(LEAST | AT_HOME | {"DATA_DIR": str(tmp_path)} | more, Clock(), threads=0).bot.settings
 
 
 def problems(tmp_path, **more):

@@ -200,7 +200,7 @@ def test_stars_paid_while_the_database_cannot_write_are_credited_without_a_try(s
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     invoice(alice)
-    updates = bot.bot.updates
+    updates = bot.runtime.updates
     bot.telegram.pump = lambda: (updates.fetch(wait_s=0), updates.express.run_waiting())
     assert alice.pay()["state"] == "paid"
     updates.fetch(wait_s=0)  # the message about the payment is a row, and in its lane
@@ -220,8 +220,8 @@ def test_health_is_bad_while_no_row_can_be_written(start_bot):
     bot = start_bot()
     trouble = ReadOnly(bot.url)
     with trouble:
-        assert not bot.bot.can_write() and bot.bot.unwritable
-    assert bot.bot.can_write() and not bot.bot.unwritable
+        assert not bot.runtime.can_write() and bot.bot.status.unwritable
+    assert bot.runtime.can_write() and not bot.bot.status.unwritable
 
 
 def test_what_telegram_has_taken_is_not_sent_again_because_no_row_could_say_so(start_bot):
@@ -233,7 +233,7 @@ def test_what_telegram_has_taken_is_not_sent_again_because_no_row_could_say_so(s
         "one", user_of(bot, alice).id, "job.text_result", now=now, values={**long, "caption": ""}, ref="r:1"
     )
     before = len(alice.received)
-    outbox_step = next(loop for loop in bot.bot.loops if loop.name == "outbox").step
+    outbox_step = next(loop for loop in bot.runtime.loops if loop.name == "outbox").step
     with trouble:
         for _ in range(4):
             with pytest.raises(db.StorageDown):
@@ -249,7 +249,7 @@ def test_a_result_is_not_brought_again_because_no_row_could_say_so(start_bot):
     alice = bot.rich()
     order(bot, alice)
     bot.telegram.pump = lambda: None
-    steps = {loop.name: loop.step for loop in bot.bot.loops}
+    steps = {loop.name: loop.step for loop in bot.runtime.loops}
     while not job_of(bot, alice).delivery:
         bot.clock.forward(5)
         steps["poller"](bot.clock.now())
@@ -268,7 +268,7 @@ def test_a_listener_that_meets_it_has_not_failed(start_bot):
     now = bot.clock.now()
     events.emit("letter.written", now, letter=10**6)
     trouble = ReadOnly(bot.url)
-    steps = {loop.name: loop.step for loop in bot.bot.loops}
+    steps = {loop.name: loop.step for loop in bot.runtime.loops}
     with trouble, pytest.raises(db.StorageDown):
         steps["facts"](now)
     with db.connection():

@@ -54,8 +54,8 @@ def rename_inbox(old, new):
 
 def fetch_and_handle(bot):
     """Do what the threads do with new updates, without telling Telegram or the inbox that they are done."""
-    bot.bot.updates.fetch(wait_s=0)
-    bot.bot.updates.executor.run_waiting()
+    bot.runtime.updates.fetch(wait_s=0)
+    bot.runtime.updates.executor.run_waiting()
 
 
 def hellos(person):
@@ -101,7 +101,7 @@ def test_an_update_fetched_before_a_kill_is_handled_after_it(start_bot):
     alice = bot.user()
     bot.telegram.pump = lambda: None
     alice.send("/start")
-    bot.bot.updates.fetch(wait_s=0)  # the row is kept; nothing is handled
+    bot.runtime.updates.fetch(wait_s=0)  # the row is kept; nothing is handled
     assert hellos(alice) == 0
     bot.restart()
     bot.pump()

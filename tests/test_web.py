@@ -32,7 +32,7 @@ def lead(start_bot, web):
     def start(**more):
         bot = start_bot(PUBLIC_URL=f"http://127.0.0.1:{web.port}", PORT=str(web.port), **more)
         web._clock = bot.clock
-        web.bot = bot.bot
+        web.runtime = bot.runtime
         bot.pump()
         return bot
 
@@ -74,14 +74,14 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest(web, lead):
 
 def test_a_copy_that_stands_by_is_healthy(web, lead):
     lead()
-    web.bot = None
+    web.runtime = None
     assert health(web) == (200, {"status": "standby", "leader": False, "version": "1.2.3", "uptime": 0})
 
 
 def test_a_bot_that_hears_nothing_from_telegram_for_three_minutes_is_degraded(web, lead):
     bot = lead()
     bot.clock.forward(STALE_FETCH_S)
-    bot.bot.wrote_at = bot.clock.now()
+    bot.bot.status.wrote_at = bot.clock.now()
     assert health(web)[0] == 200
     bot.clock.forward(1)
     status, found = health(web)
@@ -99,8 +99,8 @@ def test_a_bot_without_its_database_is_degraded_also_while_it_stands_by(web, lea
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     db.use(f"postgresql://nobody:secret-word@127.0.0.1:{port}/nothing")
-    for bot in (web.bot, None):
-        web.bot = bot
+    for runtime in (web.runtime, None):
+        web.runtime = runtime
         answer = get(web, "/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
         assert "secret-word" not in answer.text
@@ -126,7 +126,7 @@ def test_metrics_are_few_and_tell_no_names_and_no_money(web, lead):
 
 def test_metrics_of_a_standby_say_only_that(web, lead):
     bot = lead()
-    web.bot, web.standby = None, bot.bot
+    web.runtime, web.standby = None, bot.runtime
     assert [line for line in get(web, "/metrics").text.splitlines() if not line.startswith("#")] == ["bot_leader 0.0"]
 
 
@@ -214,7 +214,7 @@ def job_path(bot):
 def test_a_standby_asks_kie_to_come_again(web, lead):
     bot = lead()
     ordered(bot)
-    web.bot = None
+    web.runtime = None
     assert requests.post(f"http://127.0.0.1:{web.port}{job_path(bot)}", json={}, timeout=5).status_code == 503
 
 

@@ -357,7 +357,7 @@ def test_what_another_copy_changes_is_seen_at_the_next_look(servers, postgres):
     bot = Running(
         *servers, postgres(), BOT_MODE="webhook", PUBLIC_URL="http://127.0.0.1:9", PORT="9", DAILY_CREDITS="50"
     )
-    look = next(loop for loop in bot.bot.loops if loop.name == "adopt").step
+    look = next(loop for loop in bot.runtime.loops if loop.name == "adopt").step
     generation, now = bot.bot.generation, bot.clock.now()
     assert generation.usd_rate() == 90 and not generation.is_paused(now) and "z-image" in generation.catalog.models
 

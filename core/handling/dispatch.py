@@ -11,6 +11,7 @@ from core.log import trace
 from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
+from storage.base import db
 from storage.journal import drafts
 from storage.people import users
 
@@ -27,33 +28,29 @@ class Dispatcher:
         self.bot = bot
         self._flood = Flood(bot.settings["FLOOD_MESSAGES"])
 
-    def handle(self, update):
-        """Handle one raw update; raise only what the inbox should try again."""
+    def dispatch(self, update):
+        """Handle one raw update, then let the loops see what it left to do; raise only what is to be tried again."""
+        before = db.writes()
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
         user = self._user(kind, body, update["update_id"]) if isinstance(body, dict) else None
-        if user is None:
-            return
-        started, mark = time.perf_counter(), trace.set(f"u{update['update_id']}")
-        ctx, outcome = Ctx(self.bot, user, update["update_id"], kind, body), "error"
-        try:
-            outcome = self._run(ctx)
-        finally:
-            self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
-            trace.reset(mark)
+        if user is not None:
+            started, mark = time.perf_counter(), trace.set(f"u{update['update_id']}")
+            ctx, outcome = Ctx(self.bot, user, update["update_id"], kind, body), "error"
+            try:
+                outcome = self._answer(ctx)
+            finally:
+                self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
+                trace.reset(mark)
+        if db.writes() != before:
+            self.bot.wake()
 
     def _note(self, ctx, outcome, ms):
         """Write the one line of this update. No names and no words of people: those are nobody's business."""
         ending = outcome if outcome in ("done", "error") else "telegram" if outcome.startswith("Telegram") else "told"
-        self.bot.outcomes[ending] += 1
+        self.bot.status.outcomes[ending] += 1
         fields = {"kind": ctx.kind, "plugin": ctx.plugin, "ms": ms, "outcome": outcome, "user": ctx.user.id}
         log.info("%s → %s: %s in %d ms", ctx.kind, ctx.plugin or "nobody", outcome, ms, extra={"fields": fields})
-
-    @staticmethod
-    def _call(ctx, handler, **args):
-        """Call a handler, and remember whose it is."""
-        ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
-        handler(ctx, **args)
 
     def _user(self, kind, body, update_id):
         """Return the user an update is about, or None for other bots' and nobody's.
@@ -74,10 +71,14 @@ class Dispatcher:
         create = kind in ("message", "callback_query") and chat.get("type") == "private"
         return users.seen(sender, self.bot.clock.now(), update_id, create)
 
-    def _run(self, ctx):
+    def _answer(self, ctx):
+        """Call the handler of an update and make something visible of every outcome; return its name for the log."""
         outcome = "done"
         try:
-            self._route(ctx)
+            handler, arguments = self._handler_for(ctx)
+            if handler is not None:
+                ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
+                handler(ctx, **arguments)
         except UserError as error:
             outcome = error.key
             self._tell(ctx, error)
@@ -111,18 +112,21 @@ class Dispatcher:
         else:
             log.error("Telegram refused an answer: %s", error)
 
-    def _route(self, ctx):
+    def _handler_for(self, ctx):
+        """Return the handler of an update with its arguments, or (None, {}) when there is nothing more to do.
+
+        Raise UserError for what a person may not do here, or cannot.
+        """
+        handler = None
         if ctx.kind == "my_chat_member":
             self._membership(ctx)
         elif ctx.kind == "callback_query":
-            self._tap(ctx)
+            return self._for_tap(ctx)
         elif ctx.kind == "message":
-            if self._may_speak(ctx):
-                self._message(ctx)
-        elif (handler := self.bot.handlers["update"].get(ctx.kind)) is not None:
-            self._call(ctx, handler)
-        elif ctx.kind in telebot_bridge.KINDS:
+            handler = self._for_message(ctx) if self._may_speak(ctx) else None
+        elif (handler := self.bot.handlers["update"].get(ctx.kind)) is None and ctx.kind in telebot_bridge.KINDS:
             self._library_takes(ctx)
+        return handler, {}
 
     def _membership(self, ctx):
         """Remember that a person blocked or unblocked the bot (in a private chat, that is what this update means)."""
@@ -141,12 +145,12 @@ class Dispatcher:
         ctx.answered = ctx.answered or verdict == "silent"
         return verdict == "ok"
 
-    def _tap(self, ctx):
+    def _for_tap(self, ctx):
         route, parts = keyboards.split(ctx.tap.get("data") or "")
         entry = self.bot.handlers["button"].get(route)
         if entry is None:
             if self._library_takes(ctx):
-                return
+                return None, {}
             raise UserError("common.old_button")
         if ctx.user.id is None:
             raise UserError("common.private_only")
@@ -154,34 +158,31 @@ class Dispatcher:
         if not ctx.private and not entry.groups:
             raise UserError("common.private_only")
         try:
-            args = keyboards.parse(parts, entry.types)
+            arguments = keyboards.parse(parts, entry.types)
         except keyboards.BadData:
             raise UserError("common.old_button") from None
         self._close_dialogue(ctx, route.split(":")[0])
-        self._call(ctx, entry.handler, **args)
+        return entry.handler, arguments
 
-    def _message(self, ctx):
+    def _for_message(self, ctx):
         command = self._command(ctx)
         if command is not None:
             self._close_dialogue(ctx, None)
-            self._start_command(ctx, command)
-            return
+            return self._for_command(ctx, command)
         if not ctx.private:
             ctx.answered = True  # ordinary talk of a group is none of ours
-            return
+            return None
         content = next((name for name in CONTENT if name in ctx.body), "other")
         if not _is_money(ctx):
             ctx.draft = self._listening(ctx)
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
             self._let_in(ctx, step)
             if step is not None:
-                self._call(ctx, step.handler)
-                return
+                return step.handler
         handler = self.bot.handlers["update"].get(content)
-        if handler is not None:
-            self._call(ctx, handler)
-        elif not self._library_takes(ctx):
+        if handler is None and not self._library_takes(ctx):
             raise UserError("common.lost", buttons=self.bot.home())
+        return handler
 
     def _let_in(self, ctx, entry):
         """Raise what keeps a person out of a handler (None: of whatever else there is)."""
@@ -206,19 +207,19 @@ class Dispatcher:
         ctx.args = rest[0].strip() if rest else ""
         return name.lower()
 
-    def _start_command(self, ctx, name):
+    def _for_command(self, ctx, name):
         entry = self.bot.handlers["command"].get(name)
         if entry is None or not ctx.may(entry.right):
             if not ctx.private:
                 ctx.answered = True
             if ctx.answered or (entry is None and self._library_takes(ctx)):
-                return
+                return None
             raise UserError("common.unknown_command", buttons=self.bot.home())
         self._let_in(ctx, entry)
         if not ctx.private and (not entry.groups or ctx.user.id is None):
             ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
-            return
-        self._call(ctx, entry.handler)
+            return None
+        return entry.handler
 
     @staticmethod
     def _listening(ctx):

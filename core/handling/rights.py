@@ -97,12 +97,24 @@ def move_group(bot, old, new=None):
         alert(bot, "common.alert_group", "group", {})
 
 
+def commands_in(bot, lang, may=None):
+    """Return the commands as Telegram's command menu wants them."""
+    commands = bot.commands(may)
+    return [{"command": name, "description": bot.texts.plain(lang, about)} for name, about in commands]
+
+
+def publish_commands(bot):
+    """Give everybody's command menu the commands that need no right."""
+    for lang in (None, "ru"):
+        bot.sender.call("setMyCommands", commands=commands_in(bot, lang or "en"), language_code=lang)
+
+
 def show_commands(bot, telegram_id, user=None):
     """Give somebody's command menu the commands of their rights; without a user, all of them (an owner's)."""
     scope = {"type": "chat", "chat_id": telegram_id}
     for lang in (None, "ru"):
         try:
-            commands = bot.commands_in(lang or "en", lambda right: user is None or may(bot.settings, user, right))
+            commands = commands_in(bot, lang or "en", lambda right: user is None or may(bot.settings, user, right))
             bot.sender.call("setMyCommands", commands=commands, language_code=lang, scope=scope)
         except TelegramError as error:  # somebody who has not opened the chat yet has no scope
             log.info("no command menu for %s yet: %s", telegram_id, error)

@@ -72,7 +72,7 @@ class Shared(Updates):
             claims.give_back(self.name, left)
             self._left -= left
 
-    def work(self, lane):
+    def process(self, lane):
         """Claim the oldest update of a lane and handle it; then the lane is asked for again, until it is empty."""
         self._called.discard(lane)
         update_id = None
@@ -100,11 +100,11 @@ class Shared(Updates):
         elif found.attempts >= inbox.MAX_ATTEMPTS:
             self._put_aside(found.update_id, update, "It was cut three times: the process ended, or it hung.")
         else:
-            self._work(found.update_id, update)
+            self._until_handled(found.update_id, update)
 
-    def _handle_when_stored(self, update):
-        """Handle an update; while the database is away our claim of it may run out, so there is no waiting here."""
-        self._handle(update)
+    def _wait_for_storage(self, update_id, error, at_least_s):
+        """Wait for nothing: while the database is away our claim of the update may run out."""
+        raise error
 
     def _finish(self, update_id):
         """Forget a handled update at once: until then nobody handles the next one of its chat."""
@@ -124,18 +124,18 @@ class Shared(Updates):
                 log.error("update %s has hung for over %s s", self._held.pop(lane, None), HANGING_S)
 
 
-def look(bot, now):
+def look(runtime, now):
     """See what other copies have left or changed; return whether there may be more.
 
     That is updates, orders, and all that is kept in memory of the rows.
     """
     runtime_settings.forget()
-    bot.generation.look_again()
-    bot.updates.adopt(now)
-    return bot.generation.take_over(now, now + LEASE)
+    runtime.bot.generation.look_again()
+    runtime.updates.adopt(now)
+    return runtime.bot.generation.take_over(now, now + LEASE)
 
 
-def renew(bot, now):
+def renew(runtime, now):
     """Keep everything this copy has in hand."""
-    bot.updates.renew(now + LEASE)
-    bot.generation.keep(now + LEASE)
+    runtime.updates.renew(now + LEASE)
+    runtime.bot.generation.keep(now + LEASE)

@@ -8,7 +8,6 @@ import logging
 
 from core.process.leader_lock import LockLost
 from core.settings import SettingsError
-from core.telegram import webhook
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from storage.base import db
@@ -21,61 +20,61 @@ REFUSED = "TELEGRAM_BOT_TOKEN: Telegram refuses it; want the one @BotFather show
 AGAIN_S = 3  # between two tries to reach Telegram, or to lead
 
 
-def serve(bot, build, open_storage, leader, stop, web=None, ready=lambda bot: None):
-    """Lead and stand by in turns until `stop` is set; `ready(bot)` is called when the bot works.
+def serve(runtime, build, open_storage, leader, stop, web=None, ready=lambda runtime: None):
+    """Lead and stand by in turns until `stop` is set; `ready(runtime)` is called when the bot works.
 
-    Every term after the first has a new bot, from `build()`: nothing of a lost term's memory is taken along.
+    Every term after the first has a new runtime, from `build()`: nothing of a lost term's memory is taken along.
     """
     while not stop.is_set():
         if web:
-            web.standby = bot
-        _patiently(bot.introduce, stop)
-        if _wait_for_lead(bot, leader, stop, web):
-            began = _lead(bot, open_storage, leader, stop, web, ready)
+            web.standby = runtime
+        _patiently(runtime.introduce, stop)
+        if _wait_for_lead(runtime, leader, stop, web):
+            began = _lead(runtime, open_storage, leader, stop, web, ready)
             leader.release()
             if not began:
                 stop.wait(AGAIN_S)
-        elif bot.works:
-            _end(bot, stop, web, leads=False)
-        bot = bot if stop.is_set() else build()
+        elif runtime.status.works:
+            _end(runtime, stop, web, leads=False)
+        runtime = runtime if stop.is_set() else build()
 
 
-def _lead(bot, open_storage, leader, stop, web, ready):
+def _lead(runtime, open_storage, leader, stop, web, ready):
     """Run the bot until the lock is lost or the end has come; tell whether it could begin."""
     began = held = False
     try:
-        if not bot.works:
-            open_storage(bot.settings, bot.tables)
+        if not runtime.status.works:
+            open_storage(runtime.bot.settings, runtime.bot.tables)
         if db.is_postgres():
-            claims.invite(_terms(bot), bot.clock.now())
-        _patiently(bot.introduce_staff, stop)
-        _patiently(lambda: webhook.ensure(bot, bot.clock.now()), stop)
+            claims.invite(_terms(runtime.bot), runtime.bot.clock.now())
+        _patiently(runtime.introduce_staff, stop)
+        _patiently(lambda: runtime.ensure_webhook(runtime.bot.clock.now()), stop)
         if stop.is_set():
             return False
-        bot.recover()
+        runtime.recover()
         leader.check()
         if web:
-            web.bot, web.hindered = bot, False
-        bot.start()
+            web.runtime, web.hindered = runtime, False
+        runtime.start()
         began = True
-        ready(bot)
+        ready(runtime)
         held = _hold(leader, stop)
     except (StorageDown, LockLost) as error:
         log.error("the bot cannot lead now: %s", error)
         if web:
             web.hindered = True
     finally:
-        _end(bot, stop, web, held)
+        _end(runtime, stop, web, held)
     return began
 
 
-def _end(bot, stop, web, leads):
+def _end(runtime, stop, web, leads):
     if web:
-        web.bot, web.stopping = None, stop.is_set()
-    bot.stop(leads=leads)
+        web.runtime, web.stopping = None, stop.is_set()
+    runtime.stop(leads=leads)
 
 
-def _wait_for_lead(bot, leader, stop, web):
+def _wait_for_lead(runtime, leader, stop, web):
     """Stand by until the lock is ours, at work if the leader shares its work; tell whether the lock is ours.
 
     A copy at work returns, too, when the leader does not share it any more: another mode, or a newer version.
@@ -88,12 +87,12 @@ def _wait_for_lead(bot, leader, stop, web):
             if web:
                 web.hindered = False
             state = "another copy of this bot is running; standing by to take over"
-            if bot.shares and claims.is_invited(_terms(bot)):
+            if runtime.shares and claims.is_invited(_terms(runtime.bot)):
                 state = "another copy of this bot leads; working beside it"
-                if not bot.works:
-                    bot.start(leads=False)
-                    web.bot = bot  # there is a web: updates come through it
-            elif bot.works:
+                if not runtime.status.works:
+                    runtime.start(leads=False)
+                    web.runtime = runtime  # there is a web: updates come through it
+            elif runtime.status.works:
                 return False
         except (LockLost, StorageDown) as error:
             state = f"the database cannot be reached, waiting for it: {error}"

@@ -40,13 +40,13 @@ class Visit:
 
 
 class Web:
-    """Serves the port from its own threads. `bot` is there while it works; `standby` is the bot that waits to lead.
+    """Serves the port from its own threads. `runtime` is there while it works; `standby` is the one that waits to lead.
 
     `hindered` tells that the turn to lead was ours and could not be begun. `trusted` are the networks of our own proxies.
     """
 
     def __init__(self, host, port, clock, version, trusted=()):
-        self.bot = self.standby = None
+        self.runtime = self.standby = None
         self.stopping = self.hindered = False
         self._clock = clock
         self._version = version
@@ -75,13 +75,13 @@ class Web:
 
     def health(self):
         """Say how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
-        now, bot = self._clock.now(), self.bot
+        now, runtime = self._clock.now(), self.runtime
         report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)}
         try:
             with db.connection() as database:
                 database.execute_sql("SELECT 1")
             waiting = {"status": "degraded" if self.hindered else "standby"}
-            report |= waiting if bot is None else self._figures(bot, now)
+            report |= waiting if runtime is None else self._figures(runtime.bot, now)
         except Exception as error:  # whatever the database says, the answer is "degraded", not a stack trace
             log.warning("health: %s", error)
             report["status"] = "degraded"
@@ -89,14 +89,20 @@ class Web:
             report["status"] = "down"
         return jsonify(report), 200 if report["status"] in ("ok", "standby") else 503
 
+    def _known(self):
+        """Return the bot that works, or else the one that stands by; None before there is one."""
+        runtime = self.runtime or self.standby
+        return runtime and runtime.bot
+
     def _leads(self):
-        return self.bot is not None and self.bot.leads
+        return self.runtime is not None and self.runtime.status.leads
 
     def _figures(self, bot, now):
-        figures, written, fetched = health.figures(), _age(now, bot.wrote_at), _age(now, bot.updates.fetched_at)
-        waiting = bot.leads and (_age(now, bot.leads_since) if fetched is None else fetched) > STALE_FETCH_S
+        figures, status = health.figures(), bot.status
+        written, fetched = _age(now, status.wrote_at), _age(now, status.fetched_at)
+        waiting = status.leads and (_age(now, status.leads_since) if fetched is None else fetched) > STALE_FETCH_S
         return {
-            "status": "degraded" if waiting or bot.unwritable or written > STALE_WRITE_S else "ok",
+            "status": "degraded" if waiting or status.unwritable or written > STALE_WRITE_S else "ok",
             "mode": bot.settings["BOT_MODE"],
             "kie_mode": "stub" if bot.settings["KIE_STUB"] else "real",
             "storage": {"kind": "postgresql" if db.is_postgres() else "sqlite", "written_s_ago": written},
@@ -108,7 +114,7 @@ class Web:
 
     def page(self, path):
         """Show what a plugin has registered for this path."""
-        bot = self.bot or self.standby
+        bot = self._known()
         view = bot.pages.get(f"/{path}") if bot else None
         return view(bot, self._leads(), Visit(request.headers, self._is_local())) if view else ("", 404)
 
@@ -119,7 +125,7 @@ class Web:
 
     def update(self):
         """Take an update from Telegram: 200 once its row is written, also while this copy stands by."""
-        bot = self.bot or self.standby
+        bot, runtime = self._known(), self.runtime
         if bot is None or bot.settings["BOT_MODE"] != "webhook":
             return "", 404
         if not webhook.is_telegram(bot.settings["TELEGRAM_BOT_TOKEN"], request.headers.get(webhook.HEADER, "")):
@@ -128,18 +134,19 @@ class Web:
         number = update.get("update_id") if isinstance(update, dict) else None
         if not isinstance(number, int) or not 0 <= number < 1 << 63:
             return "not an update", 400
-        if bot is self.bot:
-            bot.updates.accept([update])
+        if runtime is not None:
+            runtime.updates.accept([update])
         else:
             intake.keep([update], self._clock.now())
         return "", 200
 
     def callback(self, secret):
         """Wake the job whose address this is: 200 whatever it says, so that KIE does not come again for nothing."""
-        bot, now = self.bot, self._clock.now()
-        if bot is None:
+        runtime, now = self.runtime, self._clock.now()
+        if runtime is None:
             return jsonify({"code": 503, "msg": "standby"}), 503  # KIE tries again, and finds the copy that works
         named = task_of(_json())
+        bot = runtime.bot
         key = bot.settings["KIE_WEBHOOK_KEY"]
         if key and not is_genuine(key, named, request.headers, now):
             log.warning("a callback without KIE's fresh signature was let go")

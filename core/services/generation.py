@@ -288,7 +288,7 @@ class Generation:
 
     def queued(self, now, limit):
         """Return jobs to send, unless sales are paused; only the leader sends, for KIE's limit is one for all copies."""
-        return [] if not self._bot.leads or self.is_paused(now) else jobs.queued(now, limit)
+        return [] if not self._bot.status.leads or self.is_paused(now) else jobs.queued(now, limit)
 
     def prepare(self, job, now):
         """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off.
@@ -363,7 +363,7 @@ class Generation:
     def started(self, job, task_id, now):
         """KIE has taken the job; tell whether to watch its task here: where work is shared, whoever claims it does."""
         jobs.start(job.id, task_id, now + self._patience(job), now)
-        return not self._bot.shares
+        return not self._bot.status.claims_as
 
     def refused(self, job, error, now):
         """KIE said no, so no task exists: wait, pause all sales, or fail the job."""
@@ -397,7 +397,7 @@ class Generation:
         """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
         if job.task_id is None and task_id is not None:
             self._adopt(job, task_id, now)
-        if not self.poller.wake(job.task_id or task_id, now) and self._bot.shares and job.task_id:
+        if not self.poller.wake(job.task_id or task_id, now) and self._bot.status.claims_as and job.task_id:
             self._look_once(job, now)
         self._bot.wake()
 
@@ -505,14 +505,14 @@ class Generation:
             self._lose(job_id, now)
         count = 0
         for job, late in jobs.watched(now):
-            if late or not self._bot.shares:
+            if late or not self._bot.status.claims_as:
                 self._watch(job, now, late)
                 count += 1
         return count
 
     def take_over(self, now, until):
         """Look after running orders that no copy has claimed, or whose copy has died; tell whether there may be more."""
-        taken = claims.take_jobs(self._bot.updates.name, now, until)
+        taken = claims.take_jobs(self._bot.status.claims_as, now, until)
         for job in taken:
             self._watch(job, now, late=False)
         return len(taken) == claims.AT_ONCE
@@ -521,7 +521,7 @@ class Generation:
         """Keep the claims of the orders looked after here, and forget those that have ended or are another's."""
         watched = self.poller.watching()
         if watched:
-            ours = claims.keep_jobs(self._bot.updates.name, watched, until)
+            ours = claims.keep_jobs(self._bot.status.claims_as, watched, until)
             self.poller.forget(task_id for job_id, task_id in watched.items() if job_id not in ours)
 
     def look_again(self):

@@ -63,7 +63,7 @@ class ChatExecutor:
 
     def _start(self):
         self._count += 1
-        threading.Thread(target=self._work, name=f"lane-{self._count}", daemon=True).start()
+        threading.Thread(target=self._serve_lanes, name=f"lane-{self._count}", daemon=True).start()
 
     @contextmanager
     def aside(self):
@@ -106,7 +106,7 @@ class ChatExecutor:
             self._closed = True
             self._work_came.notify_all()
 
-    def _work(self):
+    def _serve_lanes(self):
         while (found := self._take()) is not None:
             mark, lane, item = found
             try:

@@ -7,7 +7,6 @@ that another process wrote (a copy that stands by and got a webhook's post, or o
 """
 
 import collections
-import itertools
 import json
 import logging
 import threading
@@ -35,28 +34,25 @@ GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
 class Updates:
     """The one door for updates, polled or by webhook."""
 
-    def __init__(self, sender, handle, clock, *, threads, kinds, set_aside, **told):
+    def __init__(self, sender, dispatch, clock, status, *, threads, kinds, set_aside, done, can_write):
         self._sender = sender
-        self._handle = handle
-        self.threaded = bool(threads)
-        self.executor = ChatExecutor(self.work, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
-        self.express = ChatExecutor(self.work, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
+        self._dispatch = dispatch
+        self.executor = ChatExecutor(self.process, threads, clock.monotonic, lambda: sender.transport.pause_s, leave)
+        self.express = ChatExecutor(self.process, min(threads, EXPRESS_THREADS), clock.monotonic, leave=leave)
         self._clock = clock
+        self._status = status
         self.kinds = kinds
         self._set_aside = set_aside
         self._threads = threads
         self._offset = self._told = None  # the offset to ask for next, and the one Telegram was told as a goodbye
         self._finished = []
-        self._done = told.get("done", lambda: None)  # called after each update: its row can go
-        self._refused = told.get("refused", lambda: None)  # called for each update that cannot be read
-        self._can_write = told.get("can_write", lambda: True)  # tells whether a row can be written now
+        self._done = done  # called after each update: its row can go
+        self._can_write = can_write  # tells whether a row can be written now
         self._in_hand = set()  # ids of updates in the lanes
         self._handled = collections.OrderedDict()  # the last ids that were
         self._guard = threading.Lock()
         self._troubles = 0
         self._ending = False
-        self.fetched_at = None
-        self.conflict_at = None  # when another program last took the updates away from us
 
     def fetch(self, _now=None, wait_s=LONG_POLL_S):
         """Ask Telegram for updates once and take them in; return whether there were any."""
@@ -69,7 +65,7 @@ class Updates:
             self._trouble(error)
             return True
         self._troubles = 0
-        self.fetched_at = self._clock.now()
+        self._status.fetched_at = self._clock.now()
         self.accept(updates)
         ids = [each["update_id"] for each in updates if isinstance(each, dict) and type(each.get("update_id")) is int]
         if ids:
@@ -86,7 +82,7 @@ class Updates:
         wait = max(wait, getattr(error, "retry_after", None) or 0)
         self._troubles += 1
         if getattr(error, "code", None) == 409:
-            self.conflict_at = self._clock.now()
+            self._status.conflict_at = self._clock.now()
             taken = "a webhook was set" if "webhook" in error.description else "updates are fetched"
             log.warning(
                 "%s with this token by another program; give it a token of its own, or stop it. Trying again in %s s",
@@ -114,6 +110,9 @@ class Updates:
             self._let_go(fresh)
         else:
             self._enqueue(fresh)
+
+    def _refused(self):
+        self._status.outcomes["unreadable"] += 1
 
     def _take(self, updates):
         """Return the updates that are new to this process; from now on they are in its hand."""
@@ -153,30 +152,37 @@ class Updates:
             found = [self._opened(row.update_id, row.body) for row in inbox.get(foreign[:100])]
             self._enqueue(self._take([update for update in found if update is not None]))
 
-    def work(self, item):
+    def process(self, item):
         """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
         try:
-            self._work(*item)
+            self._until_handled(*item)
         except StorageDown as error:  # no fault of the update: it stays a row, and is taken up when rows can be read
             log.warning("update %s is left for later: %s", item[0], error)
             self._let_go([item[1]])
 
-    def _work(self, update_id, update):
-        for wait in (*RETRY_WAITS_S, None):
+    def _until_handled(self, update_id, update):
+        waits, patience = iter(RETRY_WAITS_S), iter(DATABASE_WAITS_S)
+        while True:
             try:
-                self._handle_when_stored(update)
-            except StorageDown:
-                raise
+                self._dispatch(update)
+            except StorageDown as error:
+                self._wait_for_storage(update_id, error, next(patience, DATABASE_WAITS_S[-1]))
             except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
                 log.exception("update %s could not be handled", update_id)
-                if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait is None:
-                    self._put_aside(update_id, update, traceback.format_exc())
+                if not self._wait_after_failure(update_id, update, traceback.format_exc(), next(waits, None)):
                     return
-                with self.executor.aside():
-                    self._clock.sleep(wait)
             else:
                 self._finish(update_id)
                 return
+
+    def _wait_after_failure(self, update_id, update, reason, wait_s):
+        """Count a try that failed; wait for the next one, or set the update aside and return False."""
+        if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait_s is None:
+            self._put_aside(update_id, update, reason)
+            return False
+        with self.executor.aside():
+            self._clock.sleep(wait_s)
+        return True
 
     def _finish(self, update_id):
         """Have the row of a handled update deleted, soon and with others."""
@@ -184,25 +190,19 @@ class Updates:
             self._finished.append(update_id)
         self._done()
 
-    def _handle_when_stored(self, update):
-        """Handle an update; while the database is away its chat waits, for that is no fault of the update."""
-        for wait_s in itertools.chain(DATABASE_WAITS_S, itertools.repeat(DATABASE_WAITS_S[-1])):
-            try:
-                return self._handle(update)
-            except StorageDown as error:
-                if self._ending:
-                    raise
-                log.warning("update %s waits for the database: %s", update["update_id"], error)
-            self._wait_for_storage(wait_s)
-        raise AssertionError("unreachable")
+    def _wait_for_storage(self, update_id, error, at_least_s):
+        """Have the chat of an update wait until a row can be written: a database that is away is no fault of the update.
 
-    def _wait_for_storage(self, at_least_s):
-        """Wait until a row can be written: what was said before the write that failed is not said every second."""
+        What was said before the write that failed is not said every second. When the bot ends meanwhile, raise the error.
+        """
+        log.warning("update %s waits for the database: %s", update_id, error)
         waited_s = 0
         with self.executor.aside():
             while not self._ending and (waited_s < at_least_s or not self._can_write()):
                 self._clock.sleep(1)
                 waited_s += 1
+        if self._ending:
+            raise error
 
     def unstick(self, _now=None):
         """Free the chats whose update hangs; it is tried again, and set aside after the third time."""
@@ -229,7 +229,7 @@ class Updates:
             if inbox.attempt(row.update_id) > inbox.MAX_ATTEMPTS:
                 self._put_aside(row.update_id, update, "The process ended while this update was handled, three times.")
             else:
-                self.work((row.update_id, update))
+                self.process((row.update_id, update))
         fresh = [update for row, update in left if row.attempts == 0]
         inbox.attempt_all([update["update_id"] for update in fresh])
         self._enqueue(fresh)

@@ -24,16 +24,16 @@ def is_telegram(token, given):
     return hmac.compare_digest(secret(token).encode(), given.encode())
 
 
-def ensure(bot, now):
+def ensure(bot, kinds, now):
     """Have Telegram send updates where BOT_MODE wants them; again and again, for another program may change it."""
     found = bot.sender.call("getWebhookInfo", wait=False)
     wanted = bot.settings["PUBLIC_URL"] + PATH if bot.settings["BOT_MODE"] == "webhook" else ""
-    if found["url"] == wanted and sorted(found.get("allowed_updates") or bot.updates.kinds) == bot.updates.kinds:
-        bot.updates.fetched_at = now if wanted else bot.updates.fetched_at
+    if found["url"] == wanted and sorted(found.get("allowed_updates") or kinds) == kinds:
+        bot.status.fetched_at = now if wanted else bot.status.fetched_at
     elif wanted:
         if found["url"]:
             log.warning("the webhook was set to another address; it is ours again")
-        terms = {"max_connections": CONNECTIONS, "allowed_updates": bot.updates.kinds}
+        terms = {"max_connections": CONNECTIONS, "allowed_updates": kinds}
         bot.sender.call("setWebhook", url=wanted, secret_token=secret(bot.settings["TELEGRAM_BOT_TOKEN"]), **terms)
     elif found["url"]:
         log.info("a webhook was set; taking it away, for this bot polls")

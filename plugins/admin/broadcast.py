@@ -275,7 +275,7 @@ class Turns:
     """Lets copies go one at a time, evenly, behind the answers to people, and none while Telegram wants a pause."""
 
     def __init__(self, bot):
-        self._sender, self._clock, self._stopping = bot.sender, bot.clock, bot.stopping
+        self._sender, self._clock, self._stopping = bot.sender, bot.clock, bot.status.stopping
         self._next = bot.clock.monotonic() + 1  # a former run may have sent as much as it could just now
         self._guard = threading.Lock()
 
@@ -328,7 +328,7 @@ class Sending:
                 log.warning("%s copies were on their way when the last run ended: they are in doubt", count)
             self._turns = Turns(bot)
         found = bot.broadcasts.running()
-        if found is None or bot.stopping.is_set():
+        if found is None or bot.status.stopping.is_set():
             return False
         people = bot.broadcasts.claim(found.id, BATCH)
         if people:
@@ -353,7 +353,7 @@ class Sending:
         def send(person):
             outcomes[person[0]] = self._one(bot, found, *person)
 
-        if bot.updates.threaded:
+        if bot.status.threaded:
             self._pool = self._pool or ThreadPoolExecutor(THREADS, thread_name_prefix="broadcast")
             list(self._pool.map(send, people))
         else:

@@ -131,7 +131,7 @@ def second_program(bot):
 
 def note_conflict(bot, now):
     """Write down that another program fetches our updates, and tell the staff."""
-    seen = bot.updates.conflict_at
+    seen = bot.status.conflict_at
     if seen is not None and (bot.runtime_settings.get(CONFLICT) or "") < seen.isoformat():
         bot.runtime_settings.put(CONFLICT, seen.isoformat(), now=now)
         bot.alert("doctor.second_program", cause="second program")

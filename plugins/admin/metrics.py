@@ -29,7 +29,7 @@ def show(bot, leads, visit):
     for name, (about, value) in figures(bot, leads).items():
         Gauge(name, about, registry=registry).set(value)
     endings = Gauge("bot_updates", "Updates handled since the start, by how they ended", ["outcome"], registry=registry)
-    for outcome, count in bot.outcomes.copy().items():
+    for outcome, count in bot.status.outcomes.copy().items():
         endings.labels(outcome).set(count)
     return generate_latest(registry), {"Content-Type": CONTENT_TYPE}
 
@@ -45,8 +45,8 @@ def figures(bot, leads):
 
     return {
         "bot_leader": ("1 when this copy leads", 1),
-        "bot_fetch_age_seconds": ("Since Telegram last answered", age(bot.updates.fetched_at or bot.leads_since)),
-        "bot_write_age_seconds": ("Since a row was last written", age(bot.wrote_at)),
+        "bot_fetch_age_seconds": ("Since Telegram last answered", age(bot.status.fetched_at or bot.status.leads_since)),
+        "bot_write_age_seconds": ("Since a row was last written", age(bot.status.wrote_at)),
         "bot_inbox": ("Updates not handled yet", found["inbox"][0]),
         "bot_inbox_age_seconds": ("Age of the oldest of them", age(found["inbox"][1])),
         "bot_set_aside": ("Updates that failed three times", found["aside"][0]),

@@ -1,0 +1,23 @@
+"""How the running bot is, for /health, doctor, metrics and work that must end with it."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(slots=True)
+class Status:
+    """Written by the core; plugins only read it."""
+
+    leads_since: datetime  # or when this copy was made, while it does not lead
+    wrote_at: datetime  # when a row was last written
+    leads: bool = True  # whether it does the leader's part
+    works: bool = False  # whether it does anything yet
+    threaded: bool = True  # False where a test drives every step itself
+    claims_as: str | None = None  # the name this copy claims work by, where several copies share it
+    unwritable: bool = False  # the last try to write a row has failed
+    fetched_at: datetime | None = None  # when Telegram last answered getUpdates, or was seen to post to us
+    conflict_at: datetime | None = None  # when another program last took the updates away from us
+    outcomes: Counter = field(default_factory=Counter)  # how updates ended, since the start
+    stopping: threading.Event = field(default_factory=threading.Event)

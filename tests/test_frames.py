@@ -1,0 +1,94 @@
+"""How far an update goes: few frames from its lane to the handler, few steps for an order and its delivery."""
+
+import itertools
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core.bot import Bot
+from core.process.runtime import Runtime
+from tests.house import plugins_with
+from tests.kit import ROOT
+from tests.shop import card, job_of
+
+MOST_FRAMES = 6  # from a lane to the handler, both included
+MOST_CHANGES = 20  # of top-level package, between the tap and the order
+MOST_CALLS = 400  # of our own functions, to deliver a result
+OWN = ("plugins", "core", "kie", "storage")
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+PROBE = """\"\"\"Remembers how it was called.\"\"\"
+
+import sys
+import traceback
+
+from core.buttons import button
+
+
+def register(bot):
+    \"\"\"Declare one handler of each kind.\"\"\"
+    bot.command("probe", ask)
+    bot.button("probe:tap", note)
+    bot.step("probe:answer", note)
+    bot.update("other", note)
+
+
+def ask(ctx):
+    \"\"\"Remember, and listen.\"\"\"
+    note(ctx)
+    ctx.ask("probe:answer", "common.private_only", [button("common.menu", "probe:tap")])
+
+
+def note(ctx):
+    \"\"\"Remember.\"\"\"
+    sys.frames_of_the_probe.append(traceback.extract_stack())
+    ctx.reply("common.private_only")
+"""
+
+
+class Calls:
+    """The calls of our own functions within a block, as `package/…:name`."""
+
+    def __enter__(self):
+        self.names = []
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *_error):
+        sys.setprofile(None)
+
+    def _note(self, frame, event, _argument):
+        path = frame.f_code.co_filename
+        if event == "call" and path.startswith(str(ROOT)):
+            place = Path(path).relative_to(ROOT)
+            if place.parts[0] in OWN:
+                self.names.append(f"{place}:{frame.f_code.co_name}")
+
+    def changes(self):
+        """Return how often the calls go from one top-level package to another."""
+        packages = [name.split("/")[0] for name in self.names]
+        return sum(a != b for a, b in itertools.pairwise(packages))
+
+
+@SQLITE
+def test_from_a_lane_to_the_handler_are_few_frames(start_bot, monkeypatch, tmp_path):
+    """With a real lane's thread there are as many: `_serve_lanes` stands where `run_waiting` does here."""
+    sys.frames_of_the_probe = stacks = []
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, probe=PROBE))
+    alice = bot.user()
+    alice.send("/probe")
+    alice.send("an answer")
+    alice.tap(next(iter(alice.buttons)))
+    alice.contact()
+    for stack in stacks:
+        names = [frame.name for frame in stack]
+        path = names[names.index("run_waiting") + 1 :]
+        assert path[-1] == "note" and len(path) <= MOST_FRAMES + (path[-2] == "ask"), path
+    assert len(stacks) == 4
+
+
+def test_a_plugin_cannot_start_or_stop_the_bot():
+    own = {name for name in vars(Runtime) if not name.startswith("_")}
+    assert {"start", "stop", "recover", "introduce"} <= own and not own & set(dir(Bot))
