@@ -430,7 +430,7 @@ def test_a_kill_right_after_the_order_leaves_a_screen_that_says_so(start_bot):
     data, _message = confirm(alice)
     draft, version = map(int, data.split(":")[2:])
     generation = bot.bot.generation
-    generation.order(user_of(bot, alice), draft, version, generation.catalog.models["z-image"], bot.clock.now())
+    generation.order(user_of(bot, alice), draft, version, bot.clock.now())
     drafts.drop(user_of(bot, alice).id, "generate")
     alice.tap(data)  # the order was a row before the process ended; the tap comes once more
     assert jobs_of(bot, alice)[0].progress_id and not any(label.startswith("▶") for label in alice.buttons)

@@ -30,7 +30,7 @@ class Dispatcher:
 
     def dispatch(self, update):
         """Handle one raw update, then let the loops see what it left to do; raise only what is to be tried again."""
-        before = db.writes()
+        before = db.written.count
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
         user = self._user(kind, body, update["update_id"]) if isinstance(body, dict) else None
@@ -42,7 +42,7 @@ class Dispatcher:
             finally:
                 self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
                 trace.reset(mark)
-        if db.writes() != before:
+        if db.written.count != before:
             self.bot.wake()
 
     def _note(self, ctx, outcome, ms):

@@ -20,6 +20,7 @@ from core.telegram.transport import UnknownOutcome
 from kie.api.errors import KieError, Refused
 from kie.catalogue.inputs import clean_mime, files_of
 from kie.catalogue.model import InputError, NoPrice
+from kie.catalogue.overrides import terms
 from kie.catalogue.pricing import cost as worth_of
 from kie.catalogue.pricing import credits, is_upper_bound, price, timed
 from kie.poller import Poller
@@ -100,9 +101,11 @@ class Generation:
         rate = self.usd_rate()
         if rate is None:
             return None
-        markup, fixed = self.live_catalogue.terms(model)
-        factor = 1 if fixed is not None else markup or self.markup()
-        asked = price(amount, usd_rate=rate, markup=factor, credit_usd=self.catalog.credit_usd)
+        changes, catalog = self.live_catalogue.current()
+        usual = self.markup()
+        markup, fixed = terms(changes, model)
+        factor = 1 if fixed is not None else markup or usual
+        asked = price(amount, usd_rate=rate, markup=factor, credit_usd=catalog.credit_usd)
         return asked if fixed is None else max(asked, fixed)
 
     def popularity(self, now):
@@ -141,6 +144,11 @@ class Generation:
         if model is None or (code is not None and model.code != code):
             raise UserError("generate.old_card")
         return draft, model
+
+    def has_card(self, user_id, now):
+        """Tell whether a card is open whose model is on offer."""
+        draft = drafts.get(user_id, CARD, now)
+        return bool(draft and draft.model in self.catalog.models)
 
     def fill(self, user_id, model, values, now, **data):
         """Write the card with these values and their price, and return its draft: every change is a new quote.
@@ -216,8 +224,15 @@ class Generation:
 
     # orders
 
-    def order(self, user, draft_id, version, model, now):
-        """Turn a quote into a job; return (job, created). Raise UserError with what the person can do about it."""
+    def order(self, user, draft_id, version, now):
+        """Turn the quote that was shown into a job; return (job, its model or None, created).
+
+        Raise UserError with what the person can do about it: a price that has changed since is shown before it is paid.
+        """
+        draft = drafts.get(user.id, CARD, now)
+        model = self.catalog.models.get(draft.model) if draft and draft.model else None
+        if draft is not None and (draft.id, draft.version) == (draft_id, version):
+            self._refuse_stale(user, draft, model, now)
         for gate in self._bot.gates:
             gate(self._bot, user, now)
         if self.is_paused(now):
@@ -239,7 +254,14 @@ class Generation:
         except NotEnoughMoney as error:
             raise UserError("job.not_enough", lacking=error.lacking) from None
         self._bot.wake()
-        return job, created
+        return job, model if created else self.model(job), created
+
+    def _refuse_stale(self, user, draft, model, now):
+        if model is None:
+            raise UserError("job.gone")
+        price, _free = self.quote(user.id, model, draft.data["values"], now)
+        if price != draft.price:
+            raise UserError("job.price_changed")
 
     def cancel(self, user, job_id, now):
         """Cancel the user's own queued job; return it, or None when it is not queued any more."""

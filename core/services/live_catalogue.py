@@ -41,6 +41,10 @@ class LiveCatalogue:
         self._kept = Cached(self._look)
         self.forget = self._kept.forget  # look for changes at the next question
 
+    def current(self):
+        """Return (the changes in force, the catalogue in use)."""
+        return self._kept.get()
+
     def catalog(self):
         """Return the catalogue in use."""
         return self._kept.get()[1]

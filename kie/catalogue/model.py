@@ -156,6 +156,7 @@ class Model:
     source: str = ""
     as_of: str = ""
     by_name: dict = field(default_factory=dict, repr=False)
+    main_text: Input | None = None  # the input a plain text is for: the first text of the card
 
     @property
     def quantity(self):
@@ -199,11 +200,6 @@ class Model:
             if spec.when and not holds(spec.when, full):
                 full[spec.name] = None
         return {name: value for name, value in full.items() if value is not None}
-
-    @property
-    def main_text(self):
-        """Return the input a plain text is for: the first text of the card, or None."""
-        return next((spec for spec in self.main_inputs if spec.type == "string"), None)
 
     def input_for(self, kind):
         """Return the first input that takes files of a kind (image, video, audio), or None."""
@@ -335,6 +331,8 @@ class Catalog:
     """Everything on offer. Build it with `Catalog.load`; it is read-only and safe to share between threads.
 
     `known` holds the models that are complete but not sold now as well: orders of them that are running go on.
+    `starts` and `fed` say once what would else be searched for under every result: {text, image, video or audio:
+    ((model, its works), …)} of what takes one, and (model, input) of what takes an earlier result.
     """
 
     models: MappingProxyType
@@ -344,6 +342,8 @@ class Catalog:
     as_of: str
     codes: MappingProxyType
     known: MappingProxyType
+    starts: dict
+    fed: tuple
 
     @classmethod
     def load(cls, path):
@@ -378,6 +378,7 @@ class Catalog:
             credit_usd=Decimal(data["credit_usd"]),
             as_of=data["as_of"],
             known=MappingProxyType(models),
+            **_uses(models),
         )
 
     def without(self, ids):
@@ -392,6 +393,7 @@ class Catalog:
             models=MappingProxyType(models),
             codes=MappingProxyType({model.code: model for model in models.values()}),
             cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+            **_uses(models),
         )
 
     def by_code(self, code):
@@ -412,12 +414,7 @@ class Catalog:
 
     def fed_by(self, result):
         """Return (model, input) for each model that takes this earlier result (see kie/catalogue/inputs.py)."""
-        return tuple(
-            (model, spec)
-            for model in self.models.values()
-            for spec in model.inputs
-            if spec.kind == "task" and spec.usable(result)
-        )
+        return tuple((model, spec) for model, spec in self.fed if spec.usable(result))
 
     def works_with(self, kind, result=None):
         """Return {generation type: [models]} of what can be made of a text, image, video or audio.
@@ -425,13 +422,24 @@ class Catalog:
         With `result` (see kie/catalogue/inputs.py) also of what takes that earlier result itself. A model that can start from
         nothing as well stands under what it does with a file: image-to-video, not text-to-video.
         """
-        fed, found = {model.id for model, _spec in self.fed_by(result or {})}, {}
-        for model in self.models.values():
-            if model.id in fed or model.takes(kind):
-                for mode in model.works(kind) or model.modes:
-                    found.setdefault(mode, []).append(model)
+        offers, found = dict(self.starts[kind]), {}
+        if result:
+            fed = {model for model, _spec in self.fed_by(result)} | offers.keys()
+            offers = {model: model.works(kind) or model.modes for model in self.models.values() if model in fed}
+        for model, modes in offers.items():
+            for mode in modes:
+                found.setdefault(mode, []).append(model)
         order = [*WORKS[kind], *TYPES]
         return {mode: tuple(found[mode]) for mode in sorted(found, key=order.index)}
+
+
+def _uses(models):
+    starts = {
+        kind: tuple((model, model.works(kind) or model.modes) for model in models.values() if model.takes(kind))
+        for kind in WORKS
+    }
+    fed = [(model, spec) for model in models.values() for spec in model.inputs if spec.kind == "task"]
+    return {"starts": starts, "fed": tuple(fed)}
 
 
 def _name(raw):
@@ -500,6 +508,7 @@ def _assemble(raw, card, modes, lists):
         needs_callback=raw.get("needs_callback", False),
         as_of=raw["as_of"],
         by_name=dict(zip(names, inputs, strict=True)),
+        main_text=next((spec for spec in inputs if spec.shown == "main" and spec.type == "string"), None),
     )
 
 

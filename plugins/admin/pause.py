@@ -30,9 +30,8 @@ def words(bot, lang):
 
 def refuse(bot, user, _now):
     """Refuse an order during a pause."""
-    said = words(bot, bot.lang_of(user))
-    if said:
-        raise UserError("pause.refused", buttons=bot.trouble(), words=said)
+    if bot.runtime_settings.get(NAME):
+        raise UserError("pause.refused", buttons=bot.trouble(), words=words(bot, bot.lang_of(user)))
 
 
 def pause(ctx):

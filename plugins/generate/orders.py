@@ -12,6 +12,7 @@ from core.services import forms
 MODELS = route("models:menu", optional=True)
 
 FIRST_PROGRESS = timedelta(seconds=5)
+ON_CARD = ("job.stale_quote", "job.price_changed", "job.not_enough")
 
 
 def register(bot):
@@ -26,41 +27,24 @@ def register(bot):
 
 def order(ctx, draft, version):
     """Turn the shown quote into a job; the card becomes its progress message."""
-    found = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    model = ctx.generation.catalog.models.get(found.model) if found else None
-    if found is not None and (found.id, found.version) == (draft, version) and _is_outdated(ctx, found, model):
-        return
     try:
-        job, created = ctx.generation.order(ctx.user, draft, version, model, ctx.now)
+        job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now)
     except UserError as error:
-        _explain(ctx, error, model)
+        _explain(ctx, error)
         return
-    model = ctx.generation.model(job)
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
-    if found is not None and found.id == draft:
-        ctx.drafts.drop(ctx.user.id, "generate")  # the next card begins anew; this one lives on in the job
     values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
     shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
     ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
 
 
-def _is_outdated(ctx, draft, model):
-    """Tell whether the price has changed since the quote; then say so and show the new one."""
-    if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
-    price, _free = ctx.generation.quote(ctx.user.id, model, draft.data["values"], ctx.now)
-    if price == draft.price:
-        return False
-    ctx.toast("orders.price_changed", alert=True)
-    ctx.go("generate:card")
-    return True
-
-
-def _explain(ctx, error, model):
-    """Show the card again where the reason is on it: an old quote, or too little money."""
-    if error.key not in ("job.stale_quote", "job.not_enough") or model is None:
+def _explain(ctx, error):
+    """Show the card again where the reason is on it: an old quote, another price, too little money."""
+    if error.key == "job.gone":
+        error.buttons = [button("models.all", MODELS)]
+    if error.key not in ON_CARD or not ctx.generation.has_card(ctx.user.id, ctx.now):
         raise error
     ctx.toast(error.key, alert=True, **error.values)
     ctx.go("generate:card")
@@ -131,7 +115,7 @@ def _reopen(ctx, job, note):
         raise UserError("common.old_button")
     model = ctx.generation.catalog.models.get(found.model)
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
+        raise UserError("job.gone", buttons=[button("models.all", MODELS)])
     values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
     try:
         values = ctx.generation.measured(model, values, ctx.user)

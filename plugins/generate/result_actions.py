@@ -189,7 +189,7 @@ def open_model(ctx, job, part, work, page, code):
     """Open a model's card fed with it."""
     model = ctx.generation.catalog.by_code(code)
     if model is None:
-        raise UserError("generate.gone", buttons=[button("models.all", MODELS)])
+        raise UserError("job.gone", buttons=[button("models.all", MODELS)])
     _open(ctx, job, part, model, f"uses:work:{job}:{part}:{work}:{page}", below=False)
 
 

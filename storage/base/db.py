@@ -97,6 +97,15 @@ _write_lock = FairLock()
 _thread = threading.local()
 
 
+class _Written(threading.local):
+    """Counts the write transactions each thread has begun: the same number again means that nothing was written."""
+
+    count = 0
+
+
+written = _Written()
+
+
 class IdField(BigAutoField):
     """A row's number, never given twice: SQLite would hand a deleted row's on, and with it every key made of it."""
 
@@ -320,18 +329,13 @@ def _leave_server(db):
     db.close_idle()  # and the others are most likely the same
 
 
-def writes():
-    """Return how many write transactions this thread has begun: the same number again means that nothing was written."""
-    return getattr(_thread, "writes", 0)
-
-
 @contextmanager
 def transaction():
     """Run the block as one durable write transaction; inside another one it is a part that rolls back alone.
 
     So who catches an error of the inner block, and goes on, keeps nothing of it.
     """
-    _thread.writes = writes() + 1
+    written.count += 1
     with connection() as db:
         if db.in_transaction():
             with db.atomic():

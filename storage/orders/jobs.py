@@ -73,8 +73,9 @@ def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
 
 
 def _take_quote(user_id, draft_id, version):
+    """Take a draft away for good, if it still is what was shown; the next card begins anew."""
     rows = (
-        Draft.update(version=Draft.version + 1, step=None)
+        Draft.delete()
         .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version, Draft.price.is_null(False))
         .returning(Draft)
         .execute()
