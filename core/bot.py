@@ -8,7 +8,7 @@ import telebot
 from core import buttons as keyboards
 from core.handling import rights as people
 from core.registry import Registry
-from core.services import Services
+from core.services.operations import Operations
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from core.texts import Lang, untagged
@@ -19,7 +19,7 @@ RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # gues
 MAX_TEXT = 4096  # Bot API: UTF-16 units after entity parsing
 
 
-class Bot(Registry, Services):
+class Bot(Registry, Operations):
     """The bot as plugins and services know it. Starting and stopping it is not theirs: `core/process/runtime.py`."""
 
     def __init__(self, settings, texts, sender, clock, status):

@@ -6,7 +6,7 @@ import logging
 from markupsafe import Markup
 
 from core.errors import UserError
-from core.services import Services
+from core.services.operations import Operations
 from core.telegram.sender import TelegramError
 from storage.money import ledger
 
@@ -25,7 +25,7 @@ class BoundLedger:
     sums_by_kind = staticmethod(ledger.sums_by_kind)
 
 
-class Ctx(Services):
+class Ctx(Operations):
     """One update of one person."""
 
     def __init__(self, bot, user, update_id, kind, body):

@@ -22,6 +22,7 @@ from kie.stub import server as stub
 from kie.stub.control import Control
 from kie.sync import discovery, entry_builder
 from kie.sync.catalogue_diff import FALL, StrangeList
+from storage.people import users
 from tests.kit import Running
 from tests.test_supply import FEW, NEW
 
@@ -271,7 +272,7 @@ def _applied(bot, live_catalogue, difference, rng):
     model = live_catalogue.catalog().models[difference.model]
     for spec in model.inputs:
         options(model, model.defaults(), spec.name)
-    bot.overrides.undo(row.id, NOW, bot.users.seen(bot.users.Sender(99, "Owner"), NOW).id)
+    bot.overrides.undo(row.id, NOW, users.seen(users.Sender(99, "Owner"), NOW).id)
     live_catalogue.forget()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.base import db
+from storage.base import db, schema
 from tests.kit import main
 from tests.till import pay_stars
 
@@ -140,7 +140,7 @@ def test_a_database_of_an_older_version_is_told_and_left_alone(healthy):
     with db.transaction() as real:
         real.execute_sql("DELETE FROM schema_migration")
     assert ignoring_the_disk(findings(healthy)) == {"migrations": "doctor.migrations"}
-    assert healthy.bot.schema.pending() == sorted(healthy.bot.schema.known()), "it only looks"
+    assert healthy.bot.schema.pending() == sorted(schema.known()), "it only looks"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from core.telegram import update_validation
 from storage.base import db
 from storage.base.clean import clean
 from storage.base.tables import Inbox, Outbox
-from storage.journal import inbox
+from storage.journal import inbox, outbox
 from storage.people import users
 from tests.kit import BOSS
 from tests.shop import assert_books_are_right
@@ -104,7 +104,7 @@ def test_words_of_others_are_cleaned_where_they_are_kept(start_bot):
     bot = start_bot()
     boss = bot.admin()
     values = {"name": "a\0\ud800", "list": ["\0"]}
-    bot.bot.outbox.put("key\0", users.by_telegram_id(boss.id).id, "x", now=bot.clock.now(), values=values)
+    outbox.put("key\0", users.by_telegram_id(boss.id).id, "x", now=bot.clock.now(), values=values)
     with db.connection():
         row = Outbox.select().where(Outbox.key == "key").get()
     assert row.values == {"name": "a\ufffd", "list": [""]}

@@ -371,7 +371,7 @@ def test_a_kill_between_writing_submitting_and_the_answer_never_creates_twice(st
     alice, boss = bot.rich(), bot.admin()
     only_hear(bot)
     job = order(bot, alice)
-    assert bot.bot.jobs.begin(job.id, bot.clock.now()).state == "submitting"
+    assert jobs.begin(job.id, bot.clock.now()).state == "submitting"
     bot.restart()
     bot.forward(10 * MINUTE, step=30)
     assert job_of(bot, alice).state == "lost" and bot.balance(alice) == 100_000 - 72
@@ -390,7 +390,7 @@ def test_an_order_nobody_waits_for_any_more_is_not_forgotten_without_a_restart(s
     alice = bot.rich()
     only_hear(bot)
     job = order(bot, alice)
-    bot.bot.jobs.begin(job.id, bot.clock.now())
+    jobs.begin(job.id, bot.clock.now())
     bot.telegram.pump = bot.pump
     bot.forward(4 * MINUTE, step=30)
     assert job_of(bot, alice).state == "submitting"

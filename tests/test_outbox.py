@@ -2,6 +2,7 @@
 
 import pytest
 
+from storage.journal import outbox
 from tests.kit import png
 from tests.shop import user_of
 from tests.till import pay_stars, request, transfer
@@ -18,7 +19,7 @@ SPOILT = {
 
 def put(bot, person, key, text="support.sent", **more):
     """Queue a message as plugins do."""
-    bot.bot.outbox.put(key, user_of(bot, person).id, text, now=bot.clock.now(), **more)
+    outbox.put(key, user_of(bot, person).id, text, now=bot.clock.now(), **more)
 
 
 @pytest.mark.parametrize("spoilt", SPOILT)

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from storage.backup import dump
 from storage.base import db, schema
 from storage.base.tables import Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
 from storage.journal import runtime_settings
@@ -223,7 +224,7 @@ def test_the_hash_is_no_telegram_id_and_its_key_travels_with_a_copy(start_bot, t
     copy = bot.bot.dump.write(bot.url, tmp_path / "copy.gz", bot.clock.now())
     bot.stop()
     other = request.getfixturevalue("postgres")() if bot.url.startswith("sqlite") else f"sqlite:///{tmp_path}/new.db"
-    bot.bot.dump.restore(tmp_path / "copy.gz", other)
+    dump.restore(tmp_path / "copy.gz", other)
     assert copy["tables"]["person"] >= 1
     runtime_settings.forget()
     bot.url = bot.environ["DATABASE_URL"] = other

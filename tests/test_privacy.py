@@ -10,7 +10,7 @@ from storage.base import db
 from storage.base.engines import open_engine
 from storage.base.tables import Alarm, Broadcast, Charge, Entry, Job, Outbox, TopUp, User
 from storage.journal import inbox
-from storage.money import verify
+from storage.money import ledger, verify
 from tests.shop import texts
 from tests.till import invoice, pay_stars
 
@@ -153,7 +153,7 @@ def test_an_order_that_waits_is_cancelled_and_its_money_is_in_the_books(known):
             submit_at=bot.clock.now() + timedelta(days=1), created_at=bot.clock.now(),
         ).execute()  # fmt: skip
         job = Job.get(Job.quote == "q")
-        bot.bot.ledger.hold(user.id, 0, job_id=job.id, now=bot.clock.now())
+        ledger.hold(user.id, 0, job_id=job.id, now=bot.clock.now())
     alice.send("/deleteme")
     alice.tap("Yes, forget me")
     with db.connection():

@@ -1,8 +1,11 @@
 """The rooms of the house: who may use whom, as data; read from the imports of every file."""
 
 import ast
+import re
 from pathlib import Path
+from types import ModuleType
 
+from core.services import operations
 from tests.kit import ROOT
 
 # Each room, from the ground up, with the rooms it may use; its own files it may use always.
@@ -66,3 +69,16 @@ def test_no_two_rooms_use_each_other():
     assert not [
         (room, other) for room, others in MAY_USE.items() for other in others if order.index(other) > order.index(room)
     ]
+
+
+def test_no_module_of_storage_is_handed_out_whole():
+    """Nor an operation that no plugin uses: what plugins may do can be read on one page."""
+    used = "".join(
+        path.read_text() for folder in ("plugins", "docs/examples") for path in (ROOT / folder).rglob("*.py")
+    )
+    facades = {name: facade for name, facade in vars(operations.Operations).items() if not name.startswith("_")}
+    assert len(facades) > 20
+    for name, facade in facades.items():
+        assert not isinstance(facade, ModuleType), name
+        unused = [one for one in vars(facade) if one[0] != "_" and not re.search(rf"\b{name}\.{one}\b", used)]
+        assert unused == (["note_screen"] if name == "drafts" else []), name  # that one is for the open card

@@ -229,9 +229,7 @@ def test_what_telegram_has_taken_is_not_sent_again_because_no_row_could_say_so(s
     alice = bot.rich()
     trouble, now = ReadOnly(bot.url), bot.clock.now()
     long = {"text": "x" * 3000}
-    bot.bot.outbox.put(
-        "one", user_of(bot, alice).id, "job.text_result", now=now, values={**long, "caption": ""}, ref="r:1"
-    )
+    outbox.put("one", user_of(bot, alice).id, "job.text_result", now=now, values={**long, "caption": ""}, ref="r:1")
     before = len(alice.received)
     outbox_step = next(loop for loop in bot.runtime.loops if loop.name == "outbox").step
     with trouble:

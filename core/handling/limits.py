@@ -11,6 +11,7 @@ import collections
 import threading
 
 from core.errors import UserError
+from storage.money import quotas
 
 WINDOW_S = 10
 SILENCE_S = 30
@@ -45,7 +46,7 @@ class Flood:
 
 def count(ctx, kind, most, span):
     """Count one more of what a person may do `most` times in a `span`; beyond it raise a UserError that says when."""
-    over = ctx.quotas.take(ctx.user.telegram_id, kind, most, span, ctx.now)
+    over = quotas.take(ctx.user.telegram_id, kind, most, span, ctx.now)
     if over is not None:
         minutes = max(1, -(-int((over - ctx.now).total_seconds()) // 60))
         raise UserError("common.too_often", buttons=ctx.bot.home(), minutes=minutes)

@@ -1,0 +1,370 @@
+"""What plugins may do with the rows: the operations of storage by name, as `ctx.jobs`, `bot.payments` and so on.
+
+What moves money or an order within a larger step stands in storage alone.
+"""
+
+from storage.backup import dump
+from storage.base import schema
+from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
+from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, seals, verify
+from storage.orders import figures, health, job_health, jobs, overrides
+from storage.people import broadcasts, mydata, privacy, staff, tidy, users
+
+
+class Schema:
+    """The tables."""
+
+    pending = staticmethod(schema.pending)
+
+
+class Alarms:
+    """What the staff was told of."""
+
+    HOURS = alarms.HOURS
+    recent = staticmethod(alarms.recent)
+
+
+class AuditLog:
+    """What the staff did."""
+
+    get = staticmethod(audit_log.get)
+    recent = staticmethod(audit_log.recent)
+
+
+class Drafts:
+    """Open dialogues and cards."""
+
+    drop = staticmethod(drafts.drop)
+    get = staticmethod(drafts.get)
+    note_screen = staticmethod(drafts.note_screen)
+    put = staticmethod(drafts.put)
+
+
+class ErrorReports:
+    """Why updates were set aside."""
+
+    find = staticmethod(error_reports.find)
+    keep = staticmethod(error_reports.keep)
+    recent = staticmethod(error_reports.recent)
+
+
+class Letters:
+    """What people wrote to the staff."""
+
+    get = staticmethod(letters.get)
+    number_in = staticmethod(letters.number_in)
+    passed = staticmethod(letters.passed)
+    ref = staticmethod(letters.ref)
+    unheard = staticmethod(letters.unheard)
+    write = staticmethod(letters.write)
+
+
+class Outbox:
+    """Messages that must arrive: `bot.notify` queues them."""
+
+    rounds = staticmethod(outbox.rounds)
+    sent_for = staticmethod(outbox.sent_for)
+    states = staticmethod(outbox.states)
+    withdraw = staticmethod(outbox.withdraw)
+
+
+class RuntimeSettings:
+    """Settings changed from the chat."""
+
+    clear = staticmethod(runtime_settings.clear)
+    get = staticmethod(runtime_settings.get)
+    put = staticmethod(runtime_settings.put)
+    version = staticmethod(runtime_settings.version)
+
+
+class Bonuses:
+    """What a payment earns, and what goes back with it."""
+
+    earned = staticmethod(bonuses.earned)
+    get = staticmethod(bonuses.get)
+    on_the_way = staticmethod(bonuses.on_the_way)
+    post_due = staticmethod(bonuses.post_due)
+    promise = staticmethod(bonuses.promise)
+
+
+class Free:
+    """Orders that cost nothing."""
+
+    used = staticmethod(free.used)
+
+
+class Ledger:
+    """Every movement of money. Its writers for orders and payments are not here: they move with their rows."""
+
+    balance = staticmethod(ledger.balance)
+    debt = staticmethod(ledger.debt)
+    entries = staticmethod(ledger.entries)
+    post = staticmethod(ledger.post)
+    recovered = staticmethod(ledger.recovered)
+    sums_by_kind = staticmethod(ledger.sums_by_kind)
+
+
+class Payments:
+    """Top-ups and charges."""
+
+    WrongPayment = payments.WrongPayment
+    accept = staticmethod(payments.accept)
+    accepted = staticmethod(payments.accepted)
+    approve = staticmethod(payments.approve)
+    cancel_new = staticmethod(payments.cancel_new)
+    charges = staticmethod(payments.charges)
+    count_waiting = staticmethod(payments.count_waiting)
+    create = staticmethod(payments.create)
+    credit = staticmethod(payments.credit)
+    credit_stars = staticmethod(payments.credit_stars)
+    entries = staticmethod(payments.entries)
+    forget_checkouts = staticmethod(payments.forget_checkouts)
+    get = staticmethod(payments.get)
+    of_user = staticmethod(payments.of_user)
+    overdue = staticmethod(payments.overdue)
+    pending_of = staticmethod(payments.pending_of)
+    ref = staticmethod(payments.ref)
+    reject = staticmethod(payments.reject)
+    same_amount = staticmethod(payments.same_amount)
+    same_proof = staticmethod(payments.same_proof)
+    similar_proof = staticmethod(payments.similar_proof)
+    stars_for = staticmethod(payments.stars_for)
+    submit = staticmethod(payments.submit)
+    totals = staticmethod(payments.totals)
+    unheard = staticmethod(payments.unheard)
+    waiting = staticmethod(payments.waiting)
+
+
+class Persons:
+    """What is once a person, whatever becomes of the account."""
+
+    debt = staticmethod(persons.debt)
+    forget_idle = staticmethod(persons.forget_idle)
+    once = staticmethod(persons.once)
+
+
+class Promo:
+    """Codes."""
+
+    MOST_PERCENT = promo.MOST_PERCENT
+    NoSuchCode = promo.NoSuchCode
+    OneWaits = promo.OneWaits
+    UsedBefore = promo.UsedBefore
+    apply = staticmethod(promo.apply)
+    confirm = staticmethod(promo.confirm)
+    create = staticmethod(promo.create)
+    every = staticmethod(promo.every)
+    get = staticmethod(promo.get)
+    given = staticmethod(promo.given)
+    redeem = staticmethod(promo.redeem)
+    stop = staticmethod(promo.stop)
+    uses = staticmethod(promo.uses)
+
+
+class Referrals:
+    """Who invited whom."""
+
+    invite = staticmethod(referrals.invite)
+    inviter_of = staticmethod(referrals.inviter_of)
+    mark_paid = staticmethod(referrals.mark_paid)
+    summary = staticmethod(referrals.summary)
+
+
+class Refunds:
+    """Payments on their way back."""
+
+    ask_refund = staticmethod(refunds.ask_refund)
+    charge = staticmethod(refunds.charge)
+    keep_payer = staticmethod(refunds.keep_payer)
+    mark_listed = staticmethod(refunds.mark_listed)
+    payer = staticmethod(refunds.payer)
+    refund_done = staticmethod(refunds.refund_done)
+    refund_refused = staticmethod(refunds.refund_refused)
+    refunds_asked = staticmethod(refunds.refunds_asked)
+    taken_back = staticmethod(refunds.taken_back)
+    undo = staticmethod(refunds.undo)
+    unlisted = staticmethod(refunds.unlisted)
+    would_lose = staticmethod(refunds.would_lose)
+
+
+class Seals:
+    """The chain over the books."""
+
+    unsealed_since = staticmethod(seals.unsealed_since)
+
+
+class Verify:
+    """The proof of the books."""
+
+    totals = staticmethod(verify.totals)
+    verify = staticmethod(verify.verify)
+
+
+class Figures:
+    """Sums for the staff."""
+
+    export = staticmethod(figures.export)
+    jobs_by_day = staticmethod(figures.jobs_by_day)
+    jobs_by_model = staticmethod(figures.jobs_by_model)
+    median_seconds = staticmethod(figures.median_seconds)
+    money_by_day = staticmethod(figures.money_by_day)
+    payers = staticmethod(figures.payers)
+
+
+class Health:
+    """How the bot is."""
+
+    figures = staticmethod(health.figures)
+    try_write = staticmethod(health.try_write)
+
+
+class JobHealth:
+    """How orders fare."""
+
+    orders_of = staticmethod(job_health.orders_of)
+    outcomes = staticmethod(job_health.outcomes)
+    stuck = staticmethod(job_health.stuck)
+
+
+class Jobs:
+    """Orders and what became of them."""
+
+    OPEN = jobs.OPEN
+    balance_and_held = staticmethod(jobs.balance_and_held)
+    figures = staticmethod(jobs.figures)
+    get = staticmethod(jobs.get)
+    last_of = staticmethod(jobs.last_of)
+    neighbours = staticmethod(jobs.neighbours)
+    note_progress = staticmethod(jobs.note_progress)
+    of_user = staticmethod(jobs.of_user)
+    overruns = staticmethod(jobs.overruns)
+    place = staticmethod(jobs.place)
+    recent_models = staticmethod(jobs.recent_models)
+    redeliver = staticmethod(jobs.redeliver)
+    spent_credits = staticmethod(jobs.spent_credits)
+    to_show_progress = staticmethod(jobs.to_show_progress)
+
+
+class Overrides:
+    """What admins have changed over the catalogue."""
+
+    apply = staticmethod(overrides.apply)
+    changes = staticmethod(overrides.changes)
+    difference = staticmethod(overrides.difference)
+    differences = staticmethod(overrides.differences)
+    dismiss = staticmethod(overrides.dismiss)
+    put = staticmethod(overrides.put)
+    undo = staticmethod(overrides.undo)
+
+
+class Broadcasts:
+    """Messages to many."""
+
+    again = staticmethod(broadcasts.again)
+    claim = staticmethod(broadcasts.claim)
+    count = staticmethod(broadcasts.count)
+    create = staticmethod(broadcasts.create)
+    doubt = staticmethod(broadcasts.doubt)
+    get = staticmethod(broadcasts.get)
+    mark = staticmethod(broadcasts.mark)
+    move = staticmethod(broadcasts.move)
+    newest = staticmethod(broadcasts.newest)
+    progress = staticmethod(broadcasts.progress)
+    recipients = staticmethod(broadcasts.recipients)
+    running = staticmethod(broadcasts.running)
+    set_audience = staticmethod(broadcasts.set_audience)
+    start = staticmethod(broadcasts.start)
+
+
+class MyData:
+    """Everything kept of a person."""
+
+    collect = staticmethod(mydata.collect)
+
+
+class Privacy:
+    """Forgetting a person."""
+
+    PAYER_KEPT = privacy.PAYER_KEPT
+    clear_journal = staticmethod(privacy.clear_journal)
+    erase = staticmethod(privacy.erase)
+    forget_kept = staticmethod(privacy.forget_kept)
+    forget_old = staticmethod(privacy.forget_old)
+    left_by = staticmethod(privacy.left_by)
+    open_of = staticmethod(privacy.open_of)
+
+
+class Staff:
+    """What the staff may change, each with its row in the audit log."""
+
+    ROLES = staff.ROLES
+    block = staticmethod(staff.block)
+    collect = staticmethod(staff.collect)
+    correct = staticmethod(staff.correct)
+    decided = staticmethod(staff.decided)
+    grant = staticmethod(staff.grant)
+    inviter_of = staticmethod(staff.inviter_of)
+    members = staticmethod(staff.members)
+    remark = staticmethod(staff.remark)
+    resume_sales = staticmethod(staff.resume_sales)
+    write = staticmethod(staff.write)
+
+
+class Tidy:
+    """Rows that have done their work."""
+
+    sweep = staticmethod(tidy.sweep)
+
+
+class Users:
+    """People."""
+
+    by_code = staticmethod(users.by_code)
+    by_telegram_id = staticmethod(users.by_telegram_id)
+    change = staticmethod(users.change)
+    count = staticmethod(users.count)
+    count_active = staticmethod(users.count_active)
+    find = staticmethod(users.find)
+    get = staticmethod(users.get)
+
+
+class Dump:
+    """Everything in one file."""
+
+    name = staticmethod(dump.name)
+    write = staticmethod(dump.write)
+
+
+class Operations:
+    """They are attributes of `ctx` (in handlers) and of `bot` (in listeners and periodic work)."""
+
+    alarms = Alarms
+    audit_log = AuditLog
+    bonuses = Bonuses
+    broadcasts = Broadcasts
+    drafts = Drafts
+    dump = Dump
+    error_reports = ErrorReports
+    figures = Figures
+    free = Free
+    health = Health
+    job_health = JobHealth
+    jobs = Jobs
+    ledger = Ledger
+    letters = Letters
+    mydata = MyData
+    outbox = Outbox
+    overrides = Overrides
+    payments = Payments
+    persons = Persons
+    privacy = Privacy
+    promo = Promo
+    referrals = Referrals
+    refunds = Refunds
+    runtime_settings = RuntimeSettings
+    schema = Schema
+    seals = Seals
+    staff = Staff
+    tidy = Tidy
+    users = Users
+    verify = Verify
