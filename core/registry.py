@@ -49,6 +49,7 @@ class Registry:
         self.tables = []
         self.free_offers = []
         self.headlines = []
+        self.privacy_lines = []
         self.gates = []
         self.periodic = []
         self.checks = {}
@@ -109,6 +110,10 @@ class Registry:
     def under_result(self, row, buttons):
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
         self.under_results.append((row, buttons))
+
+    def privacy_line(self, line):
+        """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""
+        self.privacy_lines.append(line)
 
     # sales
 

@@ -18,15 +18,15 @@ def register(bot):
     bot.command("balance", show, about="balance.about", order=4)
     bot.button("balance:show", show)
     bot.button("balance:entries", entries, before=int)
-    bot.menu("balance.menu", "balance:show", row=1)
+    bot.menu("common.balance", "balance:show", row=1)
 
 
 def show(ctx):
     """Show the balance with the newest entries."""
     found = ctx.ledger.entries(ctx.user.id, limit=3, moving=True)
-    rows = [button("balance.top_up", TOP_UP)]
+    rows = [button("common.top_up", TOP_UP)]
     if found:
-        rows.append([button("balance.all", "balance:entries", 0), button("balance.payments", RECEIPTS)])
+        rows.append([button("balance.all", "balance:entries", 0), button("common.payments", RECEIPTS)])
     rows.append([button("balance.promo", PROMO), *ctx.bot.home()])
     balance, held = ctx.jobs.balance_and_held(ctx.user.id)
     coming, when = ctx.bonuses.on_the_way(ctx.user.id)
@@ -45,7 +45,7 @@ def entries(ctx, before):
     found = ctx.ledger.entries(ctx.user.id, limit=PAGE + 1, before=before or None, moving=True)
     rows = []
     if len(found) > PAGE:
-        rows.append(button("balance.older", "balance:entries", found[PAGE - 1].id))
+        rows.append(button("common.older", "balance:entries", found[PAGE - 1].id))
     rows.append(way_out("balance:show"))
     ctx.edit("balance.entries", rows, lines=_lines(ctx, found[:PAGE]))
 
@@ -56,8 +56,8 @@ def _lines(ctx, found):
     lines = []
     for entry in found:
         what = _what(ctx, entry)
-        reason = ctx.say("balance.reason", reason=entry.reason) if entry.reason else ""
-        lines.append(ctx.say("balance.line", when=entry.created_at, amount=entry.amount, what=what, reason=reason))
+        reason = ctx.say("statement.reason", reason=entry.reason) if entry.reason else ""
+        lines.append(ctx.say("statement.line", when=entry.created_at, amount=entry.amount, what=what, reason=reason))
     return ctx.lines(lines)
 
 

@@ -54,7 +54,7 @@ def show_page(ctx, before):
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
     rows = [button("history.row", "history:job", job.id, **_row(ctx, job)) for job in found[:PAGE]]
     turn = [button("history.newest", "history:show", 0)] if before else []
-    turn += [button("balance.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
+    turn += [button("common.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
     rows = rows or [button("history.make", MODELS)]
     ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
 

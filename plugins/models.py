@@ -61,7 +61,7 @@ def _page(offers, page, menu, *data):
     pages = max(1, -(-len(offers) // PAGE))
     page = min(max(page, 0), pages - 1)
     rows = [
-        button("models.offer", "models:open", model.code, menu, page, title=card.title, price=price)
+        button("common.offer", "models:open", model.code, menu, page, title=card.title, price=price)
         for card, model, price in offers[page * PAGE :][:PAGE]
     ]
     return rows + pager(page, pages, *data)

@@ -32,7 +32,7 @@ def register(bot):
 
 def show(ctx):
     """Say what is kept, for how long, who gets it, and what copies of the database keep."""
-    days, copies = ctx.settings["KEEP_DAYS"], _copies(ctx)
+    days = ctx.settings["KEEP_DAYS"]
     rows = [button("privacy.mine", MY_DATA), button("privacy.delete", "privacy:ask")]
     ctx.reply(
         "privacy.text",
@@ -40,13 +40,8 @@ def show(ctx):
         kept=ctx.say("privacy.days", n=days) if days else ctx.say("privacy.until_deleted"),
         payments=ctx.say("privacy.payments", n=ctx.privacy.PAYER_KEPT.days),
         person=ctx.say("privacy.person", n=PERSON_KEPT_YEARS),
-        copies=ctx.say("privacy.copies", n=copies) if copies else ctx.say("privacy.no_copies"),
+        more=ctx.lines([line(ctx) for line in ctx.bot.privacy_lines]),
     )
-
-
-def _copies(ctx):
-    """Return how many nightly copies there are: 0 also without the plugin that makes them."""
-    return ctx.settings["BACKUP_KEEP"] if "BACKUP_KEEP" in ctx.settings.declared else 0
 
 
 def ask(ctx):

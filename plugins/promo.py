@@ -92,12 +92,12 @@ def _redeem(ctx, code, alone=False):
     except ctx.promo.UsedBefore:
         raise UserError("promo.used") from None
     except ctx.promo.OneWaits:
-        raise UserError("promo.one_waits", buttons=[button("balance.top_up", TOP_UP)]) from None
+        raise UserError("promo.one_waits", buttons=[button("common.top_up", TOP_UP)]) from None
     if promo.kind == "amount":
         ctx.reply("promo.credited", ctx.bot.home(), amount=promo.value, balance=ctx.ledger.balance(ctx.user.id))
     else:
         until = ctx.say("promo.waits_until", when=promo.expires_at) if promo.expires_at else ""
-        rows = [button("balance.top_up", TOP_UP), *ctx.bot.home()]
+        rows = [button("common.top_up", TOP_UP), *ctx.bot.home()]
         ctx.reply("promo.waits", rows, percent=promo.value, until=until)
 
 

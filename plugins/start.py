@@ -42,7 +42,7 @@ def show(ctx, draw):
     if ctx.is_new:
         rows = [_language_row(), *rows]
     if ctx.may("staff"):
-        rows.append([button("start.admin", ADMIN)])
+        rows.append([button("common.admin", ADMIN)])
     lines = [line for headline in ctx.bot.headlines if (line := headline(ctx))]
     draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id), lines=ctx.lines(lines))
 
@@ -62,5 +62,5 @@ def _last(ctx):
     for job in ctx.jobs.of_user(ctx.user.id, limit=1):
         model = ctx.generation.catalog.models.get(job.model)
         if model is not None:
-            return [button("start.last", CARD, model.code, model=model.title)]
+            return [button("common.last_model", CARD, model.code, model=model.title)]
     return []

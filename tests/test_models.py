@@ -179,5 +179,5 @@ def test_a_phone_shows_every_offer_whole(lang):
     for card in CATALOG.cards.values():
         costliest = max(cheapest(model) for model in card.models)
         price = pricing.price(costliest, usd_rate=90, markup=2, credit_usd=CATALOG.credit_usd)
-        label = TEXTS.plain(lang, "models.offer", title=card.title, price=price)
+        label = TEXTS.plain(lang, "common.offer", title=card.title, price=price)
         assert len(label) <= 36, label

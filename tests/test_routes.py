@@ -108,3 +108,53 @@ def test_two_plugins_that_want_the_same_end_the_start_with_both_places(start_bot
         start_bot(plugins=folder)
     places = re.findall(r"(\w+)\.py:\d+", str(error.value).partition("two plugins want")[2])
     assert f"the {what} " in str(error.value) and len(places) == 2 and places[1] == "zzz" != places[0]
+
+
+def texts_by_folder():
+    """Return {text key: folder of features it belongs to}; the core's belong to everybody."""
+    texts = ROOT / "data" / "texts" / "en"
+    return {
+        key: path.parent.name if path.parent != texts else path.stem
+        for path in texts.rglob("*.po")
+        for key in re.findall(r'^msgid "(.+)"', path.read_text(), re.M)
+    }
+
+
+def names_in(path):
+    """Yield (line, text) of the plain texts in a file; keys that are put together count by their beginning."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def test_the_texts_of_a_folder_are_named_only_inside():
+    """Nor does the core name any but its own, so a folder goes with its texts and nobody misses them."""
+    owners, everybodys = texts_by_folder(), {"core", "catalog"}
+    beginnings = {key.partition(".")[0] + ".": owner for key, owner in owners.items()}
+    shared = {key.partition(".")[0] + "." for key, owner in owners.items() if owner in everybodys}
+    strange = []
+    for path in [*find(ROOT / "plugins").values(), *(ROOT / "core").rglob("*.py"), *(ROOT / "kie").rglob("*.py")]:
+        own = {"core": None, "kie": None}.get(path.relative_to(ROOT).parts[0], Path(folder_of(path)).stem)
+        for line, name in names_in(path):
+            owner = owners.get(name) or (beginnings.get(name) if name not in shared else None)
+            if owner and owner not in everybodys and owner != own:
+                strange.append(f"{path.relative_to(ROOT)}:{line} {name} of {owner}")
+    assert not strange
+
+
+def test_the_drafts_and_settings_of_a_folder_are_named_only_inside():
+    declared, used = {}, []
+    for path in find(ROOT / "plugins").values():
+        text, own = path.read_text(), Path(folder_of(path)).stem
+        declared |= dict.fromkeys(re.findall(r'bot\.setting\(\s*"(\w+)"', text), own)
+        declared |= dict.fromkeys(re.findall(r'bot\.step\(\s*"(\w+):', text), own)
+        used += [(path, own, name) for name in re.findall(r'drafts\.\w+\([^")]*"(\w+)"', text)]
+        used += [
+            (path, own, name)
+            for name in re.findall(r'settings(?:\.declared)?\["(\w+)"\]|"(\w+)" in \w+\.settings', text)
+        ]
+    pairs = [(path, own, name if isinstance(name, str) else next(filter(None, name))) for path, own, name in used]
+    assert len(pairs) > 40
+    assert not [
+        f"{path.name}: {name} of {declared[name]}" for path, own, name in pairs if declared.get(name, own) != own
+    ]

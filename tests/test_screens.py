@@ -8,11 +8,9 @@ import re
 
 import pytest
 
-from core.process.loader import find
 from kie.catalogue.model import Catalog
 from tests import corners
 from tests.crawler import Crawl, Screen, faults, leads_out, style
-from tests.house import plugins_with
 from tests.kit import BOSS, ROOT, png
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing here depends on the database
@@ -20,7 +18,6 @@ UNLIMITED = {
     "FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "USER_JOBS": "1000", "SUPPORT_CONTACT": "@help_me", "WELCOME_GIFT": "",
 }  # fmt: skip
 CATALOG = Catalog.load(ROOT / "data/models.json")
-PLUGINS = list(find(ROOT / "plugins"))
 CYRILLIC = re.compile("[а-яё]", re.I)
 
 
@@ -30,7 +27,7 @@ def crawl(bot, person, lang, more_roots=(), every_kind=True):
     Of all models of one type one is walked through; without `every_kind`, one of all.
     """
     texts, catalog = bot.bot.texts, bot.bot.generation.catalog
-    stale = {texts.plain(lang, key) for key in ("common.old_button", "generate.old_card", "common.lost")}
+    stale = {texts.plain(lang, key) for key in ("common.old_button", "common.old_card", "common.lost")}
     kinds = {model.code: f"<{model.type if every_kind else 'model'}>" for model in catalog.models.values()}
     undo = {f"language:set:{other}": f"language:set:{lang}" for other in ("en", "ru")}
     walk = Crawl(person, texts.keys("en"), stale, kinds, undo)
@@ -216,7 +213,7 @@ def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(start_bo
     assert label, f"no {route} on {screen}"
     before = person.received
     person.forge(label.data, message)
-    stale = {bot.bot.texts.plain("en", key) for key in ("common.old_button", "generate.old_card", "common.lost")}
+    stale = {bot.bot.texts.plain("en", key) for key in ("common.old_button", "common.old_card", "common.lost")}
     assert person.toast is not None and person.toast not in stale
     assert person.received != before or person.toast, "nothing happened"
     assert not [r.getMessage() for r in caplog.records if r.levelname == "ERROR" and r.name.startswith("core")]
@@ -313,24 +310,3 @@ def test_13_the_buttons_under_a_result_go_on_from_it_and_leave_it_alone(start_bo
         now = next(m for m in anna.received if m["message_id"] == result["message_id"])
         assert now == result, f"{label.text} changes the result"
         assert {m["message_id"] for m in anna.received} - before or anna.toast, f"{label.text} does nothing"
-
-
-@SQLITE
-@pytest.mark.parametrize("plugin", PLUGINS)
-def test_the_bot_works_without_any_one_plugin(start_bot, monkeypatch, tmp_path, caplog, plugin):
-    bot = start_bot(**UNLIMITED, plugins=plugins_with(monkeypatch, tmp_path, **{plugin: None}))
-    boss, anna = bot.admin(), bot.rich("Anna")
-    for person in (anna, boss):
-        before = len(person.received)
-        person.send("/start")
-        assert len(person.received) > before, "silence"
-        for label in Screen.of(person.last_message).labels:
-            person.send("/start")
-            person.forge(label.data)
-            assert "out of date" not in (person.toast or ""), f"{label.text} leads to what is not there"
-    anna.send("a fox in the snow")
-    anna.forge("generate:open:z-image")
-    assert anna.last
-    assert not [
-        record for record in caplog.records if record.levelname == "ERROR" and "silence" not in record.getMessage()
-    ]

@@ -142,7 +142,7 @@ class Generation:
         draft = drafts.get(user_id, CARD, now)
         model = self.catalog.models.get(draft.model) if draft and draft.model else None
         if model is None or (code is not None and model.code != code):
-            raise UserError("generate.old_card")
+            raise UserError("common.old_card")
         return draft, model
 
     def has_card(self, user_id, now):

@@ -36,7 +36,7 @@ def about(ctx, user, before):
 
 def _draw(ctx, found, route, args, last_row):
     lines = [_line(ctx, act) for act in found[:PAGE]]
-    older = [button("balance.older", route, *args, found[PAGE - 1].id)] if len(found) > PAGE else []
+    older = [button("common.older", route, *args, found[PAGE - 1].id)] if len(found) > PAGE else []
     ctx.edit("audit.list", [*older, last_row], lines=ctx.lines(lines or [ctx.say("audit.nothing")]))
 
 

@@ -14,9 +14,16 @@ STALE = timedelta(days=2)
 def register(bot):
     """Declare the command and, with BACKUP_KEEP, the nightly work and its check."""
     bot.command("backup", send, about="backup.about", right="backup")
+    bot.privacy_line(copies)
     if bot.setting("BACKUP_KEEP", int, default=0, minimum=0):
         bot.every(1800, "backup", nightly)
         bot.check("backup", check)
+
+
+def copies(ctx):
+    """Say what the copies of the database keep of people, and for how long."""
+    days = ctx.settings["BACKUP_KEEP"]
+    return ctx.say("backup.kept", n=days) if days else ctx.say("backup.not_kept")
 
 
 def folder(bot):

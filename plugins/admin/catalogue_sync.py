@@ -309,7 +309,7 @@ def show_changes(ctx, before):
     found = ctx.overrides.changes(PAGE + 1, before=before or None)
     rows = [button("supply.undo", "supply:undo", row.id, what=_what(ctx, row)) for row in found[:PAGE]]
     if len(found) > PAGE:
-        rows.append(button("balance.older", "supply:done", found[PAGE - 1].id))
+        rows.append(button("common.older", "supply:done", found[PAGE - 1].id))
     ctx.edit("supply.changes" if found else "supply.no_changes", [*rows, way_out("supply:show")])
 
 

@@ -94,7 +94,7 @@ def grant(ctx, user, role, former):
                 user,
                 f"team.told_{role}",
                 unique=f"role:{user}:{ctx.update_id}",
-                buttons=[button("start.admin", "admin:show")],
+                buttons=[button("common.admin", "admin:show")],
             )
     ctx.toast("team.done")
     ctx.go("users:card", user=user)

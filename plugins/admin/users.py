@@ -137,7 +137,7 @@ def _entry_lines(ctx, found):
             "users.entry",
             when=e.created_at,
             amount=e.amount,
-            reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+            reason=ctx.say("statement.reason", reason=e.reason) if e.reason else "",
             what=ctx.say(f"entry.{e.kind}", ref=(e.ref or "").partition(":")[2]),
         )
         for e in found
@@ -195,7 +195,7 @@ def topups(ctx, user, before):
 
 def _list(ctx, user, name, found, lines):
     person = _person(ctx, user)
-    older = [button("balance.older", f"users:{name}", user, found[PAGE - 1].id)] if len(found) > PAGE else []
+    older = [button("common.older", f"users:{name}", user, found[PAGE - 1].id)] if len(found) > PAGE else []
     ctx.edit(
         f"users.list_{name}",
         [*older, way_out("users:card", user)],

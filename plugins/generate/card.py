@@ -37,7 +37,7 @@ def open_model(ctx, code, back=None, below=False):
     """
     model = ctx.generation.catalog.by_code(code)
     if model is None:
-        raise UserError("job.gone", buttons=[button("models.all", MODELS)])
+        raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     values, trouble = model.defaults() | _remembered(ctx, model), None
     if draft is not None and draft.data.get("loose"):

@@ -34,7 +34,7 @@ def _open(ctx, code, place):
     """Return (model, values, spec) of an input of the open card."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now, code)
     if not 0 <= place < len(model.inputs) or model.inputs[place].shown == "hidden":
-        raise UserError("generate.old_card")
+        raise UserError("common.old_card")
     return model, ctx.draft.data["values"], model.inputs[place]
 
 
@@ -120,7 +120,7 @@ def pick(ctx, code, place, choice):
     model, values, spec = _open(ctx, code, place)
     choices = steps(spec)
     if not 0 <= choice < len(choices):
-        raise UserError("generate.old_card")
+        raise UserError("common.old_card")
     _fill(ctx, model, values | {spec.name: choices[choice]})
     ctx.go("generate:card")
 
@@ -129,7 +129,7 @@ def nudge(ctx, code, place, steps):
     """Make a number larger or smaller by one step, within its bounds."""
     model, values, spec = _open(ctx, code, place)
     if spec.kind != "number":
-        raise UserError("generate.old_card")
+        raise UserError("common.old_card")
     start = values.get(spec.name, spec.default)
     value = (spec.min or 0) if start is None else round(start + (spec.step or 1) * max(-1, min(1, steps)), 6)
     value = max(value, spec.min) if spec.min is not None else value
@@ -200,7 +200,7 @@ def _way_back():
     try:
         yield
     except UserError as error:
-        error.buttons = [[button("generate.to_card", "generate:card"), button("common.menu", MENU)]]
+        error.buttons = [[button("common.to_card", "generate:card"), button("common.menu", MENU)]]
         raise
 
 

@@ -43,7 +43,7 @@ def order(ctx, draft, version):
 def _explain(ctx, error):
     """Show the card again where the reason is on it: an old quote, another price, too little money."""
     if error.key == "job.gone":
-        error.buttons = [button("models.all", MODELS)]
+        error.buttons = [button("common.all_models", MODELS)]
     if error.key not in ON_CARD or not ctx.generation.has_card(ctx.user.id, ctx.now):
         raise error
     ctx.toast(error.key, alert=True, **error.values)
@@ -115,7 +115,7 @@ def _reopen(ctx, job, note):
         raise UserError("common.old_button")
     model = ctx.generation.catalog.models.get(found.model)
     if model is None:
-        raise UserError("job.gone", buttons=[button("models.all", MODELS)])
+        raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])
     values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
     try:
         values = ctx.generation.measured(model, values, ctx.user)

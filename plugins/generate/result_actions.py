@@ -17,7 +17,7 @@ MODELS = route("models:menu", optional=True)
 
 PAGE = 6
 QUICK = {"image": ("image-upscale", "image-to-video"), "video": ("video-upscale",), "audio": (), "text": ()}
-OFFERS = ("models.offer", "models.offer_free")
+OFFERS = ("common.offer", "common.offer_free")
 MANY = 10  # of one order's results to choose from
 
 
@@ -189,7 +189,7 @@ def open_model(ctx, job, part, work, page, code):
     """Open a model's card fed with it."""
     model = ctx.generation.catalog.by_code(code)
     if model is None:
-        raise UserError("job.gone", buttons=[button("models.all", MODELS)])
+        raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])
     _open(ctx, job, part, model, f"uses:work:{job}:{part}:{work}:{page}", below=False)
 
 

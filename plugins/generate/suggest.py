@@ -67,5 +67,5 @@ def _last(ctx, kind):
     for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
         model = ctx.generation.catalog.models.get(name)
         if model is not None and model.takes(kind):
-            return [button("start.last", "generate:open", model.code, model=model.title)]
+            return [button("common.last_model", "generate:open", model.code, model=model.title)]
     return []

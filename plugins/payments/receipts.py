@@ -30,7 +30,7 @@ def page(ctx, before):
     cells = [button("receipts.row", "receipts:show", topup.id, number=topup.id) for topup in found[:PAGE]]
     rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
     if len(found) > PAGE:
-        rows.append(button("balance.older", "receipts:page", found[PAGE - 1].id))
+        rows.append(button("common.older", "receipts:page", found[PAGE - 1].id))
     lines = [
         ctx.say(
             "receipts.line",
@@ -38,7 +38,7 @@ def page(ctx, before):
             when=t.created_at,
             amount=t.credited or t.amount,
             state=_state(ctx, t),
-            reason=ctx.say("balance.reason", reason=t.reason) if t.reason else "",
+            reason=ctx.say("statement.reason", reason=t.reason) if t.reason else "",
         )
         for t in found[:PAGE]
     ]
@@ -56,11 +56,11 @@ def show(ctx, topup):
         raise UserError("common.old_button")
     lines = [
         ctx.say(
-            "balance.line",
+            "statement.line",
             when=e.created_at,
             amount=e.amount,
             what=ctx.say(f"entry.{e.kind}", ref=""),
-            reason=ctx.say("balance.reason", reason=e.reason) if e.reason else "",
+            reason=ctx.say("statement.reason", reason=e.reason) if e.reason else "",
         )
         for e in ctx.payments.entries(found)
     ]

@@ -51,7 +51,7 @@ def show(ctx):
     ctx.done("payments")
     cells = [button("payments.amount", "payments:amount", a, amount=a) for a in _amounts(ctx)]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    rows += [[button("payments.other", "payments:other"), button("balance.payments", "receipts:list")]]
+    rows += [[button("payments.other", "payments:other"), button("common.payments", "receipts:list")]]
     ctx.edit("payments.choose", [*rows, way_out(BALANCE)])
 
 
@@ -60,7 +60,7 @@ def lack(ctx, amount):
     least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
     cells = [button("payments.amount", "payments:amount", a, amount=a) for a in (least, *_amounts(ctx, least)[:3])]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    back = [button("generate.to_card", OPEN_CARD), button("common.menu", MENU)]
+    back = [button("common.to_card", OPEN_CARD), button("common.menu", MENU)]
     ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), back], amount=amount)
 
 
@@ -124,9 +124,8 @@ def pay(ctx, name, amount):
 def tell_credited(bot, fact, now):
     """Tell the payer, with the waiting order at hand."""
     user = bot.users.get(fact.data["user"])
-    draft = bot.drafts.get(user.id, "generate", now)
-    rows = [[button("generate.to_order", WAITING)]] if draft and draft.model else []
-    rows.append([button("payments.receipt", "receipts:show", fact.data["topup"]), button("balance.menu", BALANCE)])
+    rows = [[button("common.to_order", WAITING)]] if bot.generation.has_card(user.id, now) else []
+    rows.append([button("payments.receipt", "receipts:show", fact.data["topup"]), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     values = {"amount": fact.data["amount"], "balance": bot.ledger.balance(user.id)}
     bot.notify(user.id, "payments.credited", unique=f"credited:{fact.data['key']}", buttons=rows, now=now, **values)

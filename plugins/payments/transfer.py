@@ -57,7 +57,7 @@ def cancel(ctx):
 
 
 def _home():
-    return [[button("balance.menu", BALANCE), button("common.menu", MENU)]]
+    return [[button("common.balance", BALANCE), button("common.menu", MENU)]]
 
 
 def take_proof(ctx):
