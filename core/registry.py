@@ -4,9 +4,11 @@ A name that two plugins want stops the start and names both places.
 """
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from core import buttons as keyboards
 from core.telegram import telebot_bridge
+from storage.journal import event_kinds
 
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 
@@ -140,7 +142,13 @@ class Registry:
         self.tables.append((model, migrations))
 
     def on(self, kind, listener):
-        """Call `listener(bot, event, now)` after an event, at least once, inside a transaction of its own."""
+        """Call `listener(bot, event, now)` after an event, at least once, inside a transaction of its own.
+
+        What there is and what it carries: `storage/journal/event_kinds.py`.
+        """
+        if kind not in event_kinds.KINDS:
+            near = get_close_matches(kind, event_kinds.KINDS, 1) or ["none like it"]
+            raise ValueError(f"there is no event {kind!r}; the nearest is {near[0]}")
         self.listeners.setdefault(kind, []).append(listener)
 
     def every(self, seconds, name, work):

@@ -11,9 +11,9 @@ def register(bot):
         bot.on("user.created", give)
 
 
-def give(bot, fact, now):
+def give(bot, event, now):
     """Post the gift, unless the person has had it, and tell them."""
-    user, amount = fact.data["user"], bot.settings["WELCOME_GIFT"] * 100
+    user, amount = event.user, bot.settings["WELCOME_GIFT"] * 100
     if bot.persons.once(user, "gift"):
         bot.ledger.post(user, amount, kind="gift", key=f"gift:{user}", now=now)
         bot.notify(user, "gift.welcome", unique=f"gift:{user}", now=now, amount=amount)

@@ -105,10 +105,10 @@ def _again():
     return [button("promo.again", "promo:ask"), button("common.menu", MENU)]
 
 
-def add_percentage(bot, fact, now):
+def add_percentage(bot, event, now):
     """Give the percentage that waited for this top-up, or say that its code has ended."""
-    user, key = fact.data["user"], fact.data["key"]
-    bonus, lapsed = bot.promo.apply(user, fact.data["amount"], topup=fact.data["topup"], origin=key, now=now)
+    user, key = event.user, event.key
+    bonus, lapsed = bot.promo.apply(user, event.amount, topup=event.topup, origin=key, now=now)
     if bonus is not None and bonus.state == "posted":
         values = {"amount": bonus.amount, "balance": bot.ledger.balance(user)}
         bot.notify(user, "promo.added", unique=f"promo:{key}", now=now, **values)

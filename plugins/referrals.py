@@ -54,16 +54,16 @@ def arrive(ctx, code):
         ctx.notify(inviter.id, "referrals.came", unique=f"invited:{ctx.user.id}", name=ctx.user.first_name)
 
 
-def reward(bot, fact, now):
+def reward(bot, event, now):
     """Promise the inviter a share of the first top-up: at once, or when a payment in Stars has stood its time."""
-    invited_id, data = fact.data["user"], fact.data
+    invited_id = event.user
     inviter_id = bot.referrals.inviter_of(invited_id)
-    amount = data["amount"] * bot.settings["REFERRAL_PERCENT"] // 100
-    if not data["first"] or inviter_id is None or not amount or not bot.referrals.mark_paid(invited_id, amount):
+    amount = event.amount * bot.settings["REFERRAL_PERCENT"] // 100
+    if not event.first or inviter_id is None or not amount or not bot.referrals.mark_paid(invited_id, amount):
         return
-    in_stars = bot.payments.get(data["topup"]).method == "stars"
+    in_stars = bot.payments.get(event.topup).method == "stars"
     due_at = now + timedelta(days=bot.settings["REFERRAL_HOLD_DAYS"] if in_stars else 0)
-    place = {"kind": "referral", "key": f"referral:{invited_id}", "origin": data["key"], "topup": data["topup"]}
+    place = {"kind": "referral", "key": f"referral:{invited_id}", "origin": event.key, "topup": event.topup}
     bonus = bot.bonuses.promise(inviter_id, amount, **place, now=now, due_at=due_at)
     if bonus.state in ("posted", "waiting"):
         lang = bot.lang_of(bot.users.get(inviter_id))
@@ -74,9 +74,9 @@ def reward(bot, fact, now):
         bot.notify(inviter_id, key, unique=f"referral:{invited_id}", now=now, **values)
 
 
-def tell_arrived(bot, fact, now):
+def tell_arrived(bot, event, now):
     """Tell somebody that a share which was on its way has come."""
-    user, data = fact.data["user"], fact.data
-    if data["what"] == "referral":
-        values = {"amount": data["amount"], "balance": bot.ledger.balance(user)}
-        bot.notify(user, "referrals.arrived", unique=f"bonus:{data['bonus']}:arrived", now=now, **values)
+    user = event.user
+    if event.what == "referral":
+        values = {"amount": event.amount, "balance": bot.ledger.balance(user)}
+        bot.notify(user, "referrals.arrived", unique=f"bonus:{event.bonus}:arrived", now=now, **values)

@@ -101,9 +101,9 @@ def take_words(ctx):
     ctx.answered = True  # what became of it is said when it is known
 
 
-def tell_staff(bot, fact, now):
+def tell_staff(bot, event, now):
     """Bring a letter to the people who answer."""
-    if (letter := bot.letters.get(fact.data["letter"])) is not None:
+    if (letter := bot.letters.get(event.letter)) is not None:
         _tell(bot, letter, now)
 
 
@@ -113,17 +113,17 @@ def tell_unheard(bot, now):
         _tell(bot, letter, now)
 
 
-def note_passed(bot, fact, now):
+def note_passed(bot, event, now):
     """Tell the writer that somebody has the letter; the first copy counts."""
-    number = bot.letters.number_in(fact.data["ref"])
+    number = bot.letters.number_in(event.ref)
     if number is not None and bot.letters.passed(number):
         writer = bot.letters.get(number).user_id
         bot.notify(writer, "support.sent", unique=f"letter:{number}:passed", now=now, buttons=bot.home())
 
 
-def note_lost(bot, fact, now):
+def note_lost(bot, event, now):
     """Tell the writer that the letter waits, when its last copy is lost."""
-    number, ref = bot.letters.number_in(fact.data["ref"]), fact.data["ref"]
+    number, ref = bot.letters.number_in(event.ref), event.ref
     letter = None if number is None else bot.letters.get(number)
     if letter is not None and not bot.outbox.states(ref) & {"pending", "sent"}:
         _say_it_waits(bot, letter, now)

@@ -18,6 +18,7 @@ from demo import server as demo_server
 from kie.stub import server as stub
 from kie.stub.control import Control
 from storage.base import db, schema
+from storage.journal import events
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
 apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process
@@ -71,6 +72,7 @@ def _stay_at_home(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    events.hear(None)  # what another test's bot listened to
 
 
 @pytest.fixture(scope="session")

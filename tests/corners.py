@@ -10,6 +10,7 @@ from kie.catalogue.pricing import steps
 from storage.base import db
 from storage.base.tables import Recipient
 from storage.journal import events
+from storage.journal.event_kinds import JobOverrun
 from storage.money import ledger
 from storage.people import broadcasts
 from tests import till
@@ -169,7 +170,7 @@ def an_overrun(bot, boss, anna):
     """Hear that KIE took more than the catalogue says."""
     order(bot, anna)
     bot.forward(120)
-    events.emit("job.overrun", bot.clock.now(), job=job_of(bot, anna).id)
+    events.emit(JobOverrun(job=job_of(bot, anna).id), bot.clock.now())
     bot.forward(60)
     return boss
 

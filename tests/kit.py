@@ -20,7 +20,7 @@ from storage.base import db  # noqa: E402
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS
 NOON = "2026-11-22 12:00"
-LAST = ("facts", "outbox")  # the loops that tell what the others have caused
+LAST = ("events", "outbox")  # the loops that tell what the others have caused
 
 
 class FrozenClock(Clock):

@@ -141,9 +141,9 @@ def test_nobody_else_can_cancel_a_job(alice):
 def test_a_delivery_is_closed_once_and_opened_again_only_when_it_could_not_be_made(alice):
     job = a_job(alice, "succeeded")
     assert jobs.undeliverable(job.id) and not jobs.undeliverable(job.id)
-    assert not jobs.delivered(job.id, [])
+    assert not jobs.delivered(job.id, [], NOW)
     assert jobs.redeliver(job.id, alice.id, NOW) and not jobs.redeliver(job.id, alice.id, NOW)
-    assert jobs.delivered(job.id, []) and not jobs.delivered(job.id, [])
+    assert jobs.delivered(job.id, [], NOW) and not jobs.delivered(job.id, [], NOW)
     assert not jobs.redeliver(job.id, alice.id, NOW)
     assert ledger.balance(alice.id) == 700
 

@@ -2,12 +2,14 @@
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from core.buttons import FRESH, HELP, MENU, Route
 from core.process.loader import PluginError, find, module_of
+from storage.journal import event_kinds
 from tests.house import plugins_with
 from tests.kit import ROOT
 
@@ -158,3 +160,18 @@ def test_the_drafts_and_settings_of_a_folder_are_named_only_inside():
     assert not [
         f"{path.name}: {name} of {declared[name]}" for path, own, name in pairs if declared.get(name, own) != own
     ]
+
+
+def test_the_page_of_events_says_what_each_carries():
+    """Kinds, docstrings and fields stand in docs/plugins.md as they are in the code."""
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    for kind, event in event_kinds.KINDS.items():
+        carried = ", ".join(f"`{one.name}`" for one in fields(event) if one.name != "id")
+        assert f"| `{kind}` | {' '.join(event.__doc__.split())} | {carried} |" in page, kind
+    assert len(re.findall(r"^\| `\w+\.\w+` \| .* \| `", page, re.M)) == len(event_kinds.KINDS)
+
+
+def test_an_event_nobody_knows_stops_the_start(start_bot, monkeypatch, tmp_path):
+    source = '"""Listens."""\n\n\ndef register(bot):\n    """Listen."""\n    bot.on("job.succeded", print)\n'
+    with pytest.raises(PluginError, match=r"zzz.py, line 6.*no event 'job.succeded'; the nearest is job.succeeded"):
+        start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=source))

@@ -9,6 +9,7 @@ import pytest
 from storage.base import db, schema
 from storage.base.tables import Account, Draft, Entry, Fact, Job, Outbox, User
 from storage.journal import drafts, events, inbox, outbox, runtime_settings
+from storage.journal.event_kinds import UserErased
 from storage.money import ledger, payments
 from storage.orders import jobs
 from storage.people import users
@@ -363,29 +364,29 @@ def test_a_message_that_went_out_is_not_due_again_and_one_with_a_ref_can_be_foun
 
 
 def due(now):
-    """Return the facts of these tests that are due; a new user is a fact too."""
-    return [fact for fact in events.due(now) if fact.kind == "k"]
+    """Return the events of these tests that are due; a new user is an event too."""
+    return [row for row in events.due(now) if row.kind == "user.erased"]
 
 
 def test_a_listener_that_fails_leaves_nothing_and_runs_again_and_the_others_do_not(alice):
-    events.emit("k", NOW, user=alice.id)
-    (fact,) = due(NOW)
+    events.emit(UserErased(user=alice.id), NOW)
+    (row,) = due(NOW)
     runs = []
 
-    def bad(_fact):
+    def bad():
         runs.append("bad")
         ledger.post(alice.id, 5, kind="bonus", key="bonus", now=NOW)
         if len([run for run in runs if run == "bad"]) == 1:
             raise RuntimeError
 
-    events.run_once(fact, "good", lambda _fact: runs.append("good"))
+    events.run_once(row, "good", lambda: runs.append("good"))
     with pytest.raises(RuntimeError):
-        events.run_once(fact, "bad", bad)
+        events.run_once(row, "bad", bad)
     assert ledger.balance(alice.id) == 1000
-    events.postponed(fact, NOW)
+    events.postponed(row, NOW)
     assert due(NOW) == []
     (again,) = due(NOW + events.FIRST_WAIT)
-    events.run_once(again, "good", lambda _fact: runs.append("good"))
+    events.run_once(again, "good", lambda: runs.append("good"))
     events.run_once(again, "bad", bad)
     events.run_once(again, "bad", bad)
     assert runs == ["good", "bad", "bad"]
@@ -394,9 +395,9 @@ def test_a_listener_that_fails_leaves_nothing_and_runs_again_and_the_others_do_n
     assert due(NOW + timedelta(days=1)) == []
 
 
-def test_a_fact_is_there_only_if_its_cause_is(alice):
+def test_an_event_is_there_only_if_its_cause_is(alice):
     with pytest.raises(RuntimeError), db.transaction():
-        events.emit("k", NOW)
+        events.emit(UserErased(user=alice.id), NOW)
         raise RuntimeError
     assert due(NOW) == []
 

@@ -12,6 +12,7 @@ from bench.process import free_port
 from storage.base import db, schema
 from storage.base.tables import Fact
 from storage.journal import events, inbox, outbox, runtime_settings
+from storage.journal.event_kinds import LetterWritten, MessageSent
 from storage.money import ledger
 from storage.orders import health
 from storage.people import users
@@ -107,7 +108,7 @@ def test_a_write_test_finds_a_disk_on_which_small_changes_still_fit(url, alice):
     with Full(url), pytest.raises(db.StorageDown):
         for number in range(100):  # what the last test has made free is used up by then
             health.try_write(NOW)
-            events.emit(f"something.{number}", NOW, words="x" * 5000)
+            events.emit(MessageSent(ref=f"{number}" + "x" * 5000, user=number), NOW)
     health.try_write(NOW)
 
 
@@ -264,11 +265,11 @@ def test_a_result_is_not_brought_again_because_no_row_could_say_so(start_bot):
 def test_a_listener_that_meets_it_has_not_failed(start_bot):
     bot = start_bot()
     now = bot.clock.now()
-    events.emit("letter.written", now, letter=10**6)
+    events.emit(LetterWritten(letter=10**6), now)
     trouble = ReadOnly(bot.url)
     steps = {loop.name: loop.step for loop in bot.runtime.loops}
     with trouble, pytest.raises(db.StorageDown):
-        steps["facts"](now)
+        steps["events"](now)
     with db.connection():
         assert {fact.tries for fact in Fact.select()} <= {0}
 

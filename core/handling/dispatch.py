@@ -108,7 +108,7 @@ class Dispatcher:
     def _refused(self, ctx, error):
         ctx.answered = True
         if error.is_gone:
-            users.mark_blocked(ctx.user.telegram_id, True)
+            users.mark_blocked(ctx.user.telegram_id, True, ctx.now)
         else:
             log.error("Telegram refused an answer: %s", error)
 
@@ -133,7 +133,7 @@ class Dispatcher:
         ctx.answered = True
         if ctx.private:
             status = ctx.body["new_chat_member"]["status"]
-            users.mark_blocked(ctx.user.telegram_id, status in ("kicked", "left"))
+            users.mark_blocked(ctx.user.telegram_id, status in ("kicked", "left"), ctx.now)
 
     def _may_speak(self, ctx):
         """Tell whether a message is to be handled: money always, a flood not."""

@@ -1,4 +1,4 @@
-"""The steps that empty the outbox and run the listeners of facts.
+"""The steps that empty the outbox and run the listeners of events.
 
 What is wrong with one message is its own trouble: one that cannot be sent as it is gets set aside with an alert, one
 whose chat does not take it now waits, and everybody else's go on.
@@ -15,7 +15,7 @@ from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from core.texts import untagged
 from storage.base.db import StorageDown
-from storage.journal import events, outbox
+from storage.journal import event_kinds, events, outbox
 from storage.people import users
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class OutboxWorker:
         elif row.chat_id and (error.is_gone or error.migrate_to):
             rights.move_group(self._bot, row.chat_id, error.migrate_to)
         elif error.is_gone:
-            users.mark_blocked(user.telegram_id, True)
+            users.mark_blocked(user.telegram_id, True, now)
             outbox.dropped(row, now)
             if row.ref is not None:
                 cause = f"unreached:{user.id}"
@@ -133,23 +133,23 @@ class OutboxWorker:
 def run_events(bot, now):
     """Run the listeners of what has happened; return whether more may be waiting."""
     rows = events.due(now)
-    for fact in rows:
-        if all([_run(bot, fact, listener, now) for listener in bot.listeners.get(fact.kind, [])]):
-            events.done(fact)
-        elif events.postponed(fact, now) == LISTENER_TRIES:
-            bot.alert("common.alert_listener", cause=f"listener:{fact.kind}", kind=fact.kind)
+    for row in rows:
+        if all([_run(bot, row, listener, now) for listener in bot.listeners.get(row.kind, [])]):
+            events.done(row)
+        elif events.postponed(row, now) == LISTENER_TRIES:
+            bot.alert("common.alert_listener", cause=f"listener:{row.kind}", kind=row.kind)
     if rows:
         bot.wake()
     return False
 
 
-def _run(bot, fact, listener, now):
+def _run(bot, row, listener, now):
     name = f"{listener.__module__}.{listener.__qualname__}"
     try:
-        events.run_once(fact, name, lambda fact: listener(bot, fact, now))
+        events.run_once(row, name, lambda: listener(bot, event_kinds.read(row.kind, row.id, row.data), now))
     except StorageDown:
         raise
     except Exception:  # a listener may fail in any way; the cause stands, and it is tried again
-        log.exception("listener %s failed on fact %s", name, fact.id)
+        log.exception("listener %s failed on event %s", name, row.id)
         return False
     return True

@@ -11,7 +11,7 @@ from core.process.loops import Loop, Paced
 from core.telegram import webhook
 from core.telegram.intake import Updates
 from storage.base.db import StorageDown
-from storage.journal import drafts, inbox, outbox, runtime_settings
+from storage.journal import drafts, events, inbox, outbox, runtime_settings
 from storage.money import seals
 from storage.orders import claims, health
 from storage.people import staff, users
@@ -19,7 +19,7 @@ from storage.people import staff, users
 log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
-WOKEN = ("outbox", "facts", "poller", "delivery")  # by what an update has written
+WOKEN = ("outbox", "events", "poller", "delivery")  # by what an update has written
 
 
 class Runtime:
@@ -42,6 +42,7 @@ class Runtime:
             can_write=self.can_write,
         )
         self.status.claims_as = self.updates.name if self.shares else None
+        events.hear(bot.listeners)
         self.loops = self._make_loops()
         self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
         woken = [loop for loop in self.loops if loop.name in WOKEN]
@@ -65,7 +66,7 @@ class Runtime:
             loop("write test", Paced(lambda now: self.can_write(now) and None, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", outbox_worker.OutboxWorker(bot).step, 1),
-            loop("facts", lambda now: outbox_worker.run_events(bot, now), 1),
+            loop("events", lambda now: outbox_worker.run_events(bot, now), 1),
             loop("poller", generation.poller.step, 0.25),
             loop("delivery", generation.delivery.step, 0.5),
             loop("watchdog", generation.settle_overdue, 10),

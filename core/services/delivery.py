@@ -79,7 +79,7 @@ class Delivery:
         try:
             if job.id not in self._unnoted:
                 self._unnoted[job.id] = self._send_all(job)
-            jobs.delivered(job.id, self._unnoted[job.id])
+            jobs.delivered(job.id, self._unnoted[job.id], now)
             del self._unnoted[job.id]
         except StorageDown as error:  # nobody's fault: the result stays due, and this is no try
             log.warning("the delivery of job %s could not be noted: %s", job.id, error)
@@ -94,7 +94,7 @@ class Delivery:
 
     def _refused(self, job, error, now):
         if error.is_gone:
-            users.mark_blocked(job.user.telegram_id, True)
+            users.mark_blocked(job.user.telegram_id, True, now)
             jobs.undeliverable(job.id)
         else:
             log.warning("Telegram refused the result of job %s: %s", job.id, error)

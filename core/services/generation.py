@@ -26,6 +26,7 @@ from kie.catalogue.pricing import credits, is_upper_bound, price, timed
 from kie.poller import Poller
 from storage.base.db import transaction
 from storage.journal import drafts, events, runtime_settings
+from storage.journal.event_kinds import JobFailed, JobLost, JobOverrun, JobSucceeded
 from storage.money.free import NoneLeft
 from storage.money.ledger import NotEnoughMoney
 from storage.orders import claims, jobs
@@ -413,7 +414,7 @@ class Generation:
     def _lose(self, job_id, now):
         with transaction():
             if jobs.lose(job_id, now + LOST_PATIENCE) is not None:
-                events.emit("job.lost", now, job=job_id)
+                events.emit(JobLost(job=job_id), now)
 
     def called_back(self, job, task_id, now):
         """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
@@ -475,9 +476,9 @@ class Generation:
         overrun = self._overrun(job, charged, cost)
         with transaction():
             if jobs.succeed(job_id, result, charged=charged, cost=cost, now=now, overrun=overrun) is not None:
-                events.emit("job.succeeded", now, job=job_id)
+                events.emit(JobSucceeded(job=job_id), now)
                 if overrun:
-                    events.emit("job.overrun", now, job=job_id)
+                    events.emit(JobOverrun(job=job_id), now)
             else:
                 jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline came while KIE was asked
 
@@ -515,7 +516,7 @@ class Generation:
     def _fail_id(self, job_id, reason, now, detail, cost=None, states=jobs.OPEN):
         with transaction():
             if jobs.fail(job_id, reason, now=now, detail=detail, cost=cost, states=states) is not None:
-                events.emit("job.failed", now, job=job_id)
+                events.emit(JobFailed(job=job_id), now)
         self._bot.wake()
 
     # what the loops call

@@ -21,9 +21,9 @@ def register(bot):
     bot.check("what KIE took", examine)
 
 
-def tell(bot, fact, now):
+def tell(bot, event, now):
     """Ring for the model, with the figures of this order."""
-    job = bot.jobs.get(fact.data["job"])
+    job = bot.jobs.get(event.job)
     model = bot.generation.model(job)
     bot.alert(
         "overrun.alert",

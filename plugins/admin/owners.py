@@ -17,9 +17,9 @@ def register(bot):
     bot.on("act.amount", tell)
 
 
-def tell(bot, fact, now):
+def tell(bot, event, now):
     """Tell every owner of a large sum: who, what, to whom and why."""
-    act = bot.audit_log.get(fact.data["act"])
+    act = bot.audit_log.get(event.act)
     if act.what not in TOLD or act.amount <= bot.settings["OWNER_TOLD_ABOVE"] * 100:
         return
     whom = bot.users.get(act.user_id) if act.user_id else None

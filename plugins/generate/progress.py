@@ -51,9 +51,9 @@ def _prompt(bot, job):
     return str(job.inputs.get(model.main_text.name, ""))[:PROMPT] if model and model.main_text else ""
 
 
-def tell_failed(bot, fact, now):
+def tell_failed(bot, event, now):
     """Say what happened, that the money is back, and what to do next."""
-    job = bot.jobs.get(fact.data["job"])
+    job = bot.jobs.get(event.job)
     user = bot.users.get(job.user_id)
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
@@ -76,7 +76,7 @@ def tell_failed(bot, fact, now):
     )
 
 
-def tell_lost(bot, fact, now):
+def tell_lost(bot, event, now):
     """Tell the admins of an order whose start got no answer; the user's money waits safely."""
-    job = bot.jobs.get(fact.data["job"])
+    job = bot.jobs.get(event.job)
     bot.alert("progress.alert_lost", cause="lost", job=job.id, model=job.model)

@@ -128,14 +128,14 @@ def credit(ctx):
     log.info("charge %s: %s", charge, "credited" if created else "was credited before")
 
 
-def tell_unchecked(bot, fact, now):
+def tell_unchecked(bot, event, now):
     """Tell the staff of a charge whose pre-checkout was not accepted here."""
-    data, user = fact.data, bot.users.get(fact.data["user"])
-    values = {"name": user.first_name, "id": user.telegram_id or 0, "number": data["topup"]}
-    values |= {name: data[name] for name in ("amount", "invoiced", "stars")}
+    user = bot.users.get(event.user)
+    values = {"name": user.first_name, "id": user.telegram_id or 0, "number": event.topup}
+    values |= {name: getattr(event, name) for name in ("amount", "invoiced", "stars")}
     for reader, chat_id in bot.desk("people"):
         rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
-        unique = f"unchecked:{data['charge']}:{chat_id or reader.id}"
+        unique = f"unchecked:{event.charge}:{chat_id or reader.id}"
         bot.notify(reader.id, "stars.unchecked", unique=unique, now=now, chat_id=chat_id, buttons=rows, **values)
 
 

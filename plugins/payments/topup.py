@@ -121,33 +121,33 @@ def pay(ctx, name, amount):
 # what people hear of money that came or went
 
 
-def tell_credited(bot, fact, now):
+def tell_credited(bot, event, now):
     """Tell the payer, with the waiting order at hand."""
-    user = bot.users.get(fact.data["user"])
+    user = bot.users.get(event.user)
     rows = [[button("common.to_order", WAITING)]] if bot.generation.has_card(user.id, now) else []
-    rows.append([button("payments.receipt", "receipts:show", fact.data["topup"]), button("common.balance", BALANCE)])
+    rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
-    values = {"amount": fact.data["amount"], "balance": bot.ledger.balance(user.id)}
-    bot.notify(user.id, "payments.credited", unique=f"credited:{fact.data['key']}", buttons=rows, now=now, **values)
+    values = {"amount": event.amount, "balance": bot.ledger.balance(user.id)}
+    bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
 
 
-def tell_returned(bot, fact, now):
+def tell_returned(bot, event, now):
     """Tell the payer that a payment was taken back; and the desk, when it came from outside or left a loss."""
-    data, user = fact.data, bot.users.get(fact.data["user"])
-    values = {"number": data["topup"], "amount": data["amount"]}
-    key = "payments.returned_paused" if data["paused"] else "payments.returned"
+    user = bot.users.get(event.user)
+    values = {"number": event.topup, "amount": event.amount}
+    key = "payments.returned_paused" if event.paused else "payments.returned"
     bot.notify(
         user.id,
         key,
-        unique=f"returned:{fact.id}",
-        buttons=bot.trouble(f"pay{data['topup']}"),
+        unique=f"returned:{event.id}",
+        buttons=bot.trouble(f"pay{event.topup}"),
         now=now,
         balance=bot.ledger.balance(user.id),
         **values,
     )
-    if data["paused"]:
-        key = "payments.desk_returned" if data["by"] else "payments.desk_chargeback"
-        _tell_desk(bot, user, key, f"returned:{fact.id}", now, loss=data["loss"], **values)
+    if event.paused:
+        key = "payments.desk_returned" if event.by else "payments.desk_chargeback"
+        _tell_desk(bot, user, key, f"returned:{event.id}", now, loss=event.loss, **values)
 
 
 def _tell_desk(bot, user, key, unique, now, **values):
@@ -167,39 +167,39 @@ def _tell_desk(bot, user, key, unique, now, **values):
         )
 
 
-def tell_bonus_returned(bot, fact, now):
+def tell_bonus_returned(bot, event, now):
     """Tell somebody that a bonus went back with its payment; and the desk, when it was spent already."""
-    data, user = fact.data, bot.users.get(fact.data["user"])
+    user = bot.users.get(event.user)
     key = "payments.bonus_void"
-    if data["posted"]:
-        key = "payments.bonus_paused" if data["loss"] else "payments.bonus_returned"
-    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
-    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
-    bot.notify(user.id, key, unique=f"returned:{fact.id}", buttons=bot.trouble(), now=now, **values)
-    if data["loss"]:
-        values = {"number": data["topup"], "amount": data["amount"], "loss": data["loss"]}
-        _tell_desk(bot, user, "payments.desk_bonus", f"returned:{fact.id}", now, **values)
+    if event.posted:
+        key = "payments.bonus_paused" if event.loss else "payments.bonus_returned"
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{event.what}")
+    values = {"amount": event.amount, "what": what, "balance": bot.ledger.balance(user.id)}
+    bot.notify(user.id, key, unique=f"returned:{event.id}", buttons=bot.trouble(), now=now, **values)
+    if event.loss:
+        values = {"number": event.topup, "amount": event.amount, "loss": event.loss}
+        _tell_desk(bot, user, "payments.desk_bonus", f"returned:{event.id}", now, **values)
 
 
-def tell_bonus_restored(bot, fact, now):
+def tell_bonus_restored(bot, event, now):
     """Tell somebody that a bonus counts again, since its payment stays."""
-    data, user = fact.data, bot.users.get(fact.data["user"])
-    what = bot.texts.plain(bot.lang_of(user), f"entry.{data['what']}")
-    values = {"amount": data["amount"], "what": what, "balance": bot.ledger.balance(user.id)}
-    key = "payments.bonus_restored" if bot.bonuses.get(data["bonus"]).state == "posted" else "payments.bonus_waits"
-    bot.notify(user.id, key, unique=f"restored:{fact.id}", buttons=bot.home(), now=now, **values)
+    user = bot.users.get(event.user)
+    what = bot.texts.plain(bot.lang_of(user), f"entry.{event.what}")
+    values = {"amount": event.amount, "what": what, "balance": bot.ledger.balance(user.id)}
+    key = "payments.bonus_restored" if bot.bonuses.get(event.bonus).state == "posted" else "payments.bonus_waits"
+    bot.notify(user.id, key, unique=f"restored:{event.id}", buttons=bot.home(), now=now, **values)
 
 
-def tell_restored(bot, fact, now):
+def tell_restored(bot, event, now):
     """Tell the payer that a refund was not possible and the money is on the balance again."""
-    user_id, number = fact.data["user"], fact.data["topup"]
+    user_id, number = event.user, event.topup
     bot.notify(
         user_id,
         "payments.restored",
-        unique=f"restored:{fact.id}",
+        unique=f"restored:{event.id}",
         buttons=bot.trouble(f"pay{number}"),
         now=now,
         number=number,
-        amount=fact.data["amount"],
+        amount=event.amount,
         balance=bot.ledger.balance(user_id),
     )

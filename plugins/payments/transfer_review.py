@@ -48,9 +48,9 @@ def count(bot):
 # what the desk is shown
 
 
-def tell_desk(bot, fact, now):
+def tell_desk(bot, event, now):
     """Bring a new request to everybody who may decide on it."""
-    _tell(bot, bot.payments.get(fact.data["topup"]), now)
+    _tell(bot, bot.payments.get(event.topup), now)
 
 
 def tell_unheard(bot, now):

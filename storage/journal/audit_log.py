@@ -4,6 +4,7 @@ from storage.base.db import connection, transaction
 from storage.base.tables import Act, User
 from storage.journal import events
 from storage.journal import words as kept_words
+from storage.journal.event_kinds import AmountActed
 
 
 class OwnCheque(Exception):
@@ -28,7 +29,7 @@ def note(actor_id, what, now, *, user=None, ref=None, words=None, amount=None, o
         digest = kept_words.keep(words, user)
         act = Act.create(**row, digest=digest)
         if amount:
-            events.emit("act.amount", now, act=act.id)
+            events.emit(AmountActed(act=act.id), now)
 
 
 def get(act_id):

@@ -1,4 +1,4 @@
-"""Facts: things that happened, committed with their cause; listeners run after them, at least once.
+"""Events, committed with their cause; listeners run after them, at least once. What there is: `event_kinds.py`.
 
 A listener's effects and its mark in `fact_done` share a transaction, so they happen once.
 """
@@ -9,13 +9,21 @@ from storage.base.db import transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Fact, FactDone
 
+_heard = None
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 
 
-def emit(kind, now, **data):
-    """Record a fact inside the transaction of its cause."""
-    with transaction():
-        Fact.insert(kind=kind, data=data, run_at=now).execute()
+def emit(event, now):
+    """Record an event inside the transaction of its cause, if anybody listens to its kind."""
+    if _heard is None or event.kind in _heard:
+        with transaction():
+            Fact.insert(kind=event.kind, data=event.data(), run_at=now).execute()
+
+
+def hear(kinds):
+    """Record only these kinds from now on: those that have a listener. Until it is said, all of them."""
+    global _heard
+    _heard = None if kinds is None else frozenset(kinds)
 
 
 def due(now, limit=50):
@@ -33,7 +41,7 @@ def run_once(fact, name, listener):
     with transaction():
         mark = FactDone.insert(fact_id=fact.id, listener=name).on_conflict_ignore().returning(FactDone.listener)
         if list(mark.tuples().execute()):
-            listener(fact)
+            listener()
 
 
 def done(fact):

@@ -6,6 +6,7 @@ waiting ──a copy has arrived──▶ passed
 from storage.base.db import connection, transaction
 from storage.base.tables import Letter, User
 from storage.journal import events, outbox
+from storage.journal.event_kinds import LetterWritten
 
 SOME = 200  # letters at a time
 
@@ -25,7 +26,7 @@ def write(user_id, about, words, media, now):
     """Keep a letter, with the event that has it passed on; return it."""
     with transaction():
         letter = Letter.create(user=user_id, about=about, words=words, media=media, created_at=now)
-        events.emit("letter.written", now, letter=letter.id)
+        events.emit(LetterWritten(letter=letter.id), now)
         return letter
 
 

@@ -9,6 +9,7 @@ from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Outbox
 from storage.journal import events
+from storage.journal.event_kinds import MessageLost, MessageSent
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 
@@ -60,7 +61,8 @@ def _close(row, now, state, **fields):
     with transaction():
         query = Outbox.update(state=state, **fields).where(Outbox.id == row.id, Outbox.state == "pending")
         if query.execute() and row.ref is not None:
-            events.emit("message.sent" if state == "sent" else "message.lost", now, ref=row.ref, user=row.user_id)
+            ended = MessageSent if state == "sent" else MessageLost
+            events.emit(ended(ref=row.ref, user=row.user_id), now)
 
 
 def postponed(row, now, at_least_s=0):

@@ -12,6 +12,7 @@ from peewee import fn
 from storage.base.db import connection, transaction
 from storage.base.tables import Bonus, Charge, TopUp
 from storage.journal import events
+from storage.journal.event_kinds import BonusPosted, BonusRestored, BonusReturned
 from storage.money import ledger, persons
 
 KINDS = ("bonus", "promo", "referral")  # of entries
@@ -70,13 +71,13 @@ def post_due(now, limit=100):
             if _stands(bonus.origin, bonus.topup_id):
                 _post(bonus, now)
                 if bonus.state == "posted":
-                    _tell("bonus.posted", bonus, now)
+                    _tell(BonusPosted, bonus, now)
     return len(due)
 
 
-def _tell(kind, bonus, now, **more):
+def _tell(event, bonus, now, **more):
     data = {"bonus": bonus.id, "user": bonus.user_id, "what": bonus.kind, "amount": bonus.amount}
-    events.emit(kind, now, topup=bonus.topup_id, **data, **more)
+    events.emit(event(topup=bonus.topup_id, **data, **more), now)
 
 
 def take_back(origin, cause, now, *, actor=None, reason=None):
@@ -88,13 +89,13 @@ def take_back(origin, cause, now, *, actor=None, reason=None):
     total = 0
     for bonus in of_payment(origin):
         if _move(bonus, "waiting", "void"):
-            _tell("bonus.returned", bonus, now, loss=0, posted=False)
+            _tell(BonusReturned, bonus, now, loss=0, posted=False)
         elif _move(bonus, "posted", "taken"):
             details = dict(kind="takeback", key=f"bonus:{bonus.id}:{cause}", ref=f"topup:{bonus.topup_id}")
             loss = ledger.force(bonus.user_id, bonus.amount, now=now, actor=actor, reason=reason, **details)
             if loss:
                 persons.mark(bonus.user_id, sales_paused=True)
-            _tell("bonus.returned", bonus, now, loss=loss, posted=True)
+            _tell(BonusReturned, bonus, now, loss=loss, posted=True)
             total += loss
     return total
 
@@ -106,9 +107,9 @@ def give_again(origin, now):
             keys = {"debit_key": f"bonus:{bonus.id}:refund", "key": f"bonus:{bonus.id}:unrefund"}
             ref = f"topup:{bonus.topup_id}"
             ledger.give_again(bonus.user_id, bonus.amount, kind="takeback", now=now, ref=ref, **keys)
-            _tell("bonus.restored", bonus, now)
+            _tell(BonusRestored, bonus, now)
         elif _move(bonus, "void", "waiting"):
-            _tell("bonus.restored", bonus, now)
+            _tell(BonusRestored, bonus, now)
 
 
 def of_payment(origin):

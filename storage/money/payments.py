@@ -16,6 +16,7 @@ from peewee import Value, fn
 from storage.base.db import connection, transaction
 from storage.base.tables import Charge, Checkout, Entry, Sketch, TopUp, User
 from storage.journal import audit_log, events, outbox, words
+from storage.journal.event_kinds import PaymentCredited, PaymentRefused, PaymentSubmitted, PaymentUnchecked
 from storage.money import ledger, persons
 
 CREDITS = ("topup", "stars")  # kinds of entries that are money from outside
@@ -65,7 +66,7 @@ def submit(topup_id, user_id, proof, now, sketch=None):
         if topup is not None:
             if sketch is not None:
                 Sketch.insert(topup=topup.id, pixels=sketch).execute()
-            events.emit("payment.submitted", now, topup=topup.id)
+            events.emit(PaymentSubmitted(topup=topup.id), now)
         return topup
 
 
@@ -131,6 +132,7 @@ def reject(topup_id, actor_id, reason, now):
             TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
             details = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
             audit_log.note(actor_id, "reject", now, user=topup.user_id, **details)
+            events.emit(PaymentRefused(topup=topup.id, user=topup.user_id), now)
         return topup
 
 
@@ -201,7 +203,7 @@ def credit_stars(charge_id, topup_id, payer_id, stars, now, *, paid_at=None, rat
         _credit(topup, payer_id, amount, "stars", f"stars:{charge_id}", now)
         if not checked:
             data = {"user": payer_id, "topup": topup.id, "amount": amount, "stars": stars, "charge": charge_id}
-            events.emit("payment.unchecked", now, invoiced=topup.amount, **data)
+            events.emit(PaymentUnchecked(invoiced=topup.amount, **data), now)
         return _charge(charge_id), True
 
 
@@ -256,7 +258,8 @@ def _credited(topup, user_id, amount, key, now):
     """Record the fact; `first` says that this is the first money the person brought, with whatever account."""
     own = Entry.user.in_(persons.accounts(user_id))
     count = Entry.select().where(own, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
-    events.emit("payment.credited", now, user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
+    credited = PaymentCredited(user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
+    events.emit(credited, now)
 
 
 def cancel_new(user_id):

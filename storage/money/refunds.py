@@ -17,6 +17,7 @@ from peewee import fn
 from storage.base.db import connection, transaction
 from storage.base.tables import Charge, TopUp, User
 from storage.journal import audit_log, events, words
+from storage.journal.event_kinds import PaymentRestored, PaymentReturned
 from storage.money import bonuses, ledger, persons
 from storage.money.payments import charges_with_credit
 
@@ -44,7 +45,8 @@ def _returned(topup_id, user_id, amount, loss, now, by=None):
     paused = bool(loss) or by is None
     if paused:
         persons.mark(user_id, sales_paused=True)
-    events.emit("payment.returned", now, user=user_id, topup=topup_id, amount=amount, loss=loss, by=by, paused=paused)
+    data = {"user": user_id, "topup": topup_id, "amount": amount, "loss": loss, "by": by, "paused": paused}
+    events.emit(PaymentReturned(**data), now)
 
 
 def charge(charge_id):
@@ -105,7 +107,7 @@ def refund_refused(charge_id, now):
         keys = {"debit_key": f"refund:{charge_id}", "key": f"unrefund:{charge_id}"}
         ledger.give_again(found.user_id, amount, kind="refund", now=now, ref=ref, **keys)
         bonuses.give_again(f"stars:{charge_id}", now)
-        events.emit("payment.restored", now, user=found.user_id, topup=found.topup_id, amount=amount)
+        events.emit(PaymentRestored(user=found.user_id, topup=found.topup_id, amount=amount), now)
         return found
 
 

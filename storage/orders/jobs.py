@@ -18,6 +18,8 @@ from peewee import JOIN, SQL, Select, fn
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Account, Draft, Job, User
+from storage.journal import events
+from storage.journal.event_kinds import JobCreated, JobDelivered
 from storage.money import free, ledger
 
 OPEN = ("queued", "submitting", "running", "lost")
@@ -69,6 +71,7 @@ def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
         minute_ago = now - timedelta(minutes=1)
         if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
             raise TooManyStarts
+        events.emit(JobCreated(job=job.id, user=user_id), now)
         return job, True
 
 
@@ -339,11 +342,14 @@ def _to_deliver(now, limit):
     return query.order_by(Job.deliver_at, Job.id).limit(limit)
 
 
-def delivered(job_id, sent):
+def delivered(job_id, sent, now):
     """delivery: pending → sent, keeping what Telegram stored."""
     with transaction():
         query = Job.update(delivery="sent", sent=sent)
-        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+        moved = bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+        if moved:
+            events.emit(JobDelivered(job=job_id), now)
+        return moved
 
 
 def undeliverable(job_id):

@@ -11,7 +11,8 @@ from peewee import fn
 
 from storage.base.db import connection, transaction
 from storage.base.tables import Difference, Overlay
-from storage.journal import audit_log
+from storage.journal import audit_log, events
+from storage.journal.event_kinds import CatalogueChanged
 
 
 def version():
@@ -33,6 +34,7 @@ def put(scope, field, value, *, now, actor=None):
     with transaction():
         if actor is not None:
             audit_log.note(actor, _act(field, value), now, ref=scope, **_worth(field, value))
+        events.emit(CatalogueChanged(scope=scope), now)
         return Overlay.create(scope=scope, field=field, value=value, actor=actor, created_at=now)
 
 
@@ -57,6 +59,7 @@ def undo(overlay_id, now, actor):
         if row is not None:
             Difference.update(state="open", overlay=None).where(Difference.overlay == overlay_id).execute()
             audit_log.note(actor, "undone", now, ref=row.scope)
+            events.emit(CatalogueChanged(scope=row.scope), now)
         return row
 
 

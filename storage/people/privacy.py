@@ -27,6 +27,7 @@ from storage.base.tables import (
     User,
 )
 from storage.journal import events, letters, words
+from storage.journal.event_kinds import UserErased
 from storage.orders import jobs
 from storage.orders.jobs import OPEN
 
@@ -85,7 +86,7 @@ def erase(user_id, now):
         _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         _forget_id(telegram_id)
-        events.emit("user.erased", now, user=user_id)
+        events.emit(UserErased(user=user_id), now)
     _journal["stale"] = True
     db.scrub()
     return True

@@ -10,6 +10,7 @@ from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Account, Draft, User
 from storage.journal import drafts, events
+from storage.journal.event_kinds import UserBlocked, UserCreated
 from storage.money import persons
 
 _get = Prepared(lambda user_id: User.select().where(User.id == user_id))
@@ -77,7 +78,7 @@ def _create(sender, now, update_id):
         made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
         if made:
             Account.insert(user=made[0].id, balance=0).execute()
-            events.emit("user.created", now, user=made[0].id)
+            events.emit(UserCreated(user=made[0].id), now)
             return made[0]
         return User.get(User.telegram_id == sender.telegram_id)
 
@@ -122,10 +123,12 @@ def find(words, limit=8):
         return list(query.where((fn.LOWER(User.username) == low) | name.startswith(low) | (User.first_name == words)))
 
 
-def mark_blocked(telegram_id, blocked):
+def mark_blocked(telegram_id, blocked, now):
     """Remember that a person blocked or unblocked the bot."""
     with transaction():
-        User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id).execute()
+        changed = User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id, User.blocked_bot != blocked)
+        for user in changed.returning(User.id).execute():
+            events.emit(UserBlocked(user=user.id, blocked=blocked), now)
 
 
 def count(since=None):

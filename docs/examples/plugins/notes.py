@@ -74,7 +74,7 @@ def tick(ctx, note):
     show(ctx)
 
 
-def forget(_bot, fact, _now):
+def forget(_bot, event, _now):
     """Forget the notes of somebody who asked to be forgotten."""
     with transaction():
-        Note.delete().where(Note.user == fact.data["user"]).execute()
+        Note.delete().where(Note.user == event.user).execute()

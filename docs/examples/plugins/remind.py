@@ -54,7 +54,7 @@ def send_due(bot, now):
             bot.notify(due.user_id, "remind.now", unique=f"remind:{due.id}", now=now, text=due.text, buttons=bot.home())
 
 
-def forget(_bot, fact, _now):
+def forget(_bot, event, _now):
     """Forget the reminders of somebody who asked to be forgotten."""
     with transaction():
-        Reminder.delete().where(Reminder.user == fact.data["user"]).execute()
+        Reminder.delete().where(Reminder.user == event.user).execute()

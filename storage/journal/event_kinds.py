@@ -1,0 +1,219 @@
+"""What can happen, as listeners hear of it. Amounts are minor units; users, orders and top-ups go by their row's id.
+
+`id` is the event's own number, the same at every try: good for a unique key.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+KINDS: dict[str, type["Event"]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened."""
+
+    kind: ClassVar[str] = ""
+    id: int = field(default=0, compare=False)
+
+    def data(self) -> dict[str, Any]:
+        """Return what its row keeps."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "id"}
+
+
+def _event(kind: str):
+    def make(cls):
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made.kind = kind
+        KINDS[kind] = made
+        return made
+
+    return make
+
+
+def read(kind: str, row_id: int, data: dict[str, Any]) -> Event:
+    """Return the event of a row; what a newer version has added to it is left out."""
+    known = {one.name for one in fields(KINDS[kind])}
+    return KINDS[kind](id=row_id, **{name: value for name, value in data.items() if name in known})
+
+
+@_event("user.created")
+class UserCreated(Event):
+    """Somebody has written to the bot for the first time."""
+
+    user: int
+
+
+@_event("user.erased")
+class UserErased(Event):
+    """Somebody was forgotten: who keeps anything of theirs forgets it now."""
+
+    user: int
+
+
+@_event("user.blocked")
+class UserBlocked(Event):
+    """Somebody has blocked the bot, or (`blocked` false) lets it write again."""
+
+    user: int
+    blocked: bool
+
+
+@_event("job.created")
+class JobCreated(Event):
+    """An order was made, its price held."""
+
+    job: int
+    user: int
+
+
+@_event("job.succeeded")
+class JobSucceeded(Event):
+    """KIE has made the result; it is paid for and about to be delivered."""
+
+    job: int
+
+
+@_event("job.delivered")
+class JobDelivered(Event):
+    """The result is in the chat."""
+
+    job: int
+
+
+@_event("job.failed")
+class JobFailed(Event):
+    """An order has failed; the money is back."""
+
+    job: int
+
+
+@_event("job.lost")
+class JobLost(Event):
+    """KIE did not say whether it took an order; it is waited for."""
+
+    job: int
+
+
+@_event("job.overrun")
+class JobOverrun(Event):
+    """KIE took more for an order than its price covers."""
+
+    job: int
+
+
+@_event("payment.submitted")
+class PaymentSubmitted(Event):
+    """A transfer waits for the staff's decision."""
+
+    topup: int
+
+
+@_event("payment.refused")
+class PaymentRefused(Event):
+    """The staff has declined a transfer."""
+
+    topup: int
+    user: int
+
+
+@_event("payment.credited")
+class PaymentCredited(Event):
+    """Money came; `key` is the ledger key of its entry, `first` tells a person's first one."""
+
+    user: int
+    amount: int
+    key: str
+    first: bool
+    topup: int
+
+
+@_event("payment.unchecked")
+class PaymentUnchecked(Event):
+    """Stars came without a pre-checkout that was accepted here; `invoiced` is what the invoice was for."""
+
+    user: int
+    topup: int
+    amount: int
+    invoiced: int
+    stars: int
+    charge: str
+
+
+@_event("payment.returned")
+class PaymentReturned(Event):
+    """A payment went back; `loss` is what could not be taken back, `by` who of the staff did it."""
+
+    user: int
+    topup: int
+    amount: int
+    loss: int
+    by: int | None
+    paused: bool
+
+
+@_event("payment.restored")
+class PaymentRestored(Event):
+    """Telegram has refused a refund, so the money is credited again."""
+
+    user: int
+    topup: int
+    amount: int
+
+
+@_event("bonus.posted")
+class BonusPosted(Event):
+    """A bonus that waited has come; `what` is the kind of its entry."""
+
+    bonus: int
+    user: int
+    what: str
+    amount: int
+    topup: int
+
+
+@_event("bonus.returned")
+class BonusReturned(BonusPosted):
+    """A bonus went back with its payment."""
+
+    loss: int
+    posted: bool
+
+
+@_event("bonus.restored")
+class BonusRestored(BonusPosted):
+    """A bonus came again with its payment."""
+
+
+@_event("act.amount")
+class AmountActed(Event):
+    """The staff did something about an amount: the act's row."""
+
+    act: int
+
+
+@_event("letter.written")
+class LetterWritten(Event):
+    """Somebody has written to the staff."""
+
+    letter: int
+
+
+@_event("message.sent")
+class MessageSent(Event):
+    """A message that was queued with a `ref` has arrived."""
+
+    ref: str
+    user: int
+
+
+@_event("message.lost")
+class MessageLost(MessageSent):
+    """A message that was queued with a `ref` cannot arrive."""
+
+
+@_event("catalogue.changed")
+class CatalogueChanged(Event):
+    """An admin has changed what is sold, or for how much: `scope` is model:ID, menu:NAME or all."""
+
+    scope: str
