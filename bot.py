@@ -22,9 +22,9 @@ from core.process import leader_lock, leadership, loader
 from core.process.loops import Clock
 from core.status import Status
 from core.telegram.sender import Sender
-from core.texts import Texts
+from core.texts import TextError, Texts
 from kie.api.client import Client
-from storage.base.schema import NewerSchema
+from storage.base.schema import SchemaError
 
 ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
@@ -268,7 +268,7 @@ def main(arguments=None):
     except settings.SettingsError as error:
         print("The bot cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
         print(FIRST_STEPS, file=sys.stderr)
-    except (loader.PluginError, NewerSchema) as error:
+    except (loader.PluginError, TextError, SchemaError) as error:
         print(f"The bot cannot start: {error}", file=sys.stderr)
     return 2
 

@@ -5,7 +5,9 @@ Anyone can forge it, so every handler that takes an id loads it together with it
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 MAX_BYTES = 64
 MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
@@ -21,14 +23,16 @@ class BadData(ValueError):
 class Route(str):
     """The route of another folder, named once at the top of a plugin's file; the loader looks whether it is served."""
 
-    def __new__(cls, name, optional):
+    optional: bool
+
+    def __new__(cls, name: str, optional: bool) -> "Route":
         """Keep whether the plugin does without it."""
         self = super().__new__(cls, name)
         self.optional = optional
         return self
 
 
-def route(name, optional=False):
+def route(name: str, optional: bool = False) -> Route:
     """Return a button's route of another folder (`plugin:action`), to be used as its name is.
 
     One that nobody serves ends the start, unless it is `optional`: then its buttons are not drawn, and `ctx.go` refuses.
@@ -44,29 +48,33 @@ class Button:
     data: str | None = None
     url: str | None = None
     copy: str | None = None
-    values: dict = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the button as plain data, to be kept in a row."""
         return {"key": self.key, "data": self.data, "url": self.url, "copy": self.copy, "values": self.values}
 
 
-def button(key, data, *args, **values):
+# Rows from the top; a lone button, or a (key, data, …) pair, is a row of its own.
+Keyboard = Sequence["Button | tuple[Any, ...] | list[Any]"]
+
+
+def button(key: str, data: str, *args: object, **values: Any) -> Button:
     """Return a button that sends `data` with `args` when it is tapped."""
     return Button(key, data=build(data, *args), values=values)
 
 
-def link(key, url, **values):
+def link(key: str, url: str, **values: Any) -> Button:
     """Return a button that opens an address."""
     return Button(key, url=url, values=values)
 
 
-def copy(key, text, **values):
+def copy(key: str, text: str, **values: Any) -> Button:
     """Return a button that copies a text (at most 256 characters, Bot API, CopyTextButton)."""
     return Button(key, copy=text, values=values)
 
 
-def build(route, *args):
+def build(route: str, *args: object) -> str:
     """Return callback data for a route and its arguments."""
     data = ":".join([route, *map(str, args)])
     if len(data.encode()) > MAX_BYTES:
@@ -74,18 +82,18 @@ def build(route, *args):
     return data
 
 
-def mark(*values):
+def mark(*values: object) -> str:
     """Return a short word for what a button confirms: another one when what is confirmed has changed."""
     return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
-def split(data):
+def split(data: str) -> tuple[str, list[str]]:
     """Return (route, arguments as texts) of callback data."""
     parts = data.split(":")
     return ":".join(parts[:ROUTE_PARTS]), parts[ROUTE_PARTS:]
 
 
-def parse(args, types):
+def parse(args: list[str], types: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
     """Return {name: value} of the arguments by their declared types; raise BadData if they do not fit."""
     if len(args) != len(types):
         raise BadData(f"{len(args)} arguments for {len(types)}")
@@ -98,7 +106,7 @@ def parse(args, types):
     return values
 
 
-def pager(page, pages, *data):
+def pager(page: int, pages: int, *data: Any) -> list[list[Button]]:
     """Return the row that turns between pages, as a list of rows: none where there is one page."""
     if pages < 2:
         return []
@@ -106,27 +114,28 @@ def pager(page, pages, *data):
     return [[before, button("label", *data, page, label=f"{page + 1}/{pages}"), after]]
 
 
-def way_out(data, *args):
+def way_out(data: str, *args: object) -> list[Button]:
     """Return the last row of a screen: one step back, and the menu."""
     return [button("common.back", data, *args), button("common.menu", MENU)]
 
 
-def rows(buttons):
+def rows(buttons: Keyboard | None) -> list[list[Button]]:
     """Return a keyboard as a list of rows of Buttons; a lone button is a row, a (key, data) pair is a button."""
-    result = []
+    result: list[list[Button]] = []
     for row in buttons or []:
-        cells = row if isinstance(row, list) else [row]
-        cells = [Button(cell[0], data=build(*cell[1:])) if isinstance(cell, tuple) else cell for cell in cells]
+        cells: list[Any] = row if isinstance(row, list) else [row]
         if cells:
-            result.append(cells)
+            result.append(
+                [Button(cell[0], data=build(*cell[1:])) if isinstance(cell, tuple) else cell for cell in cells]
+            )
     return result
 
 
-def plain(rows_):
+def plain(rows_: Keyboard | None) -> list[list[dict[str, Any]]]:
     """Return a keyboard as plain data for an outbox row. Such a message is news: the menu opens below it."""
-    return [[cell.to_dict() | NEWS.get(cell.data, {}) for cell in row] for row in rows(rows_)]
+    return [[cell.to_dict() | NEWS.get(cell.data or "", {}) for cell in row] for row in rows(rows_)]
 
 
-def from_plain(data):
+def from_plain(data: list[list[dict[str, Any]]]) -> list[list[Button]]:
     """Return the rows of Buttons of a keyboard kept by `plain`."""
     return [[Button(**cell) for cell in row] for row in data]

@@ -1,5 +1,8 @@
 """What goes wrong for a person, by name."""
 
+from typing import Any
+
+from core.buttons import Keyboard
 from storage.journal.audit_log import OwnCheque
 from storage.money.ledger import NotEnoughMoney
 
@@ -12,7 +15,7 @@ class UserError(Exception):
     `buttons` lead on from there; an `alert` is for a tap whose screen stays as it is.
     """
 
-    def __init__(self, key, buttons=None, **values):
+    def __init__(self, key: str, buttons: Keyboard | None = None, **values: Any) -> None:
         super().__init__(key)
         self.key = key
         self.buttons = buttons

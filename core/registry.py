@@ -3,26 +3,37 @@
 A name that two plugins want stops the start and names both places.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from telebot import TeleBot
 
 from core import buttons as keyboards
+from core import checks
+from core.handling.rights import RIGHTS
 from core.telegram import telebot_bridge
 from storage.journal import event_kinds
 
+if TYPE_CHECKING:
+    from core.settings import Settings
+
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
+
+
+Handler = Callable[..., Any]
 
 
 @dataclass(slots=True)
 class Entry:
     """One registered handler and what it takes to be called."""
 
-    handler: object
+    handler: Callable[..., Any]
     right: str | None = None
     groups: bool = False
     about: str | None = None
     order: int = 50
-    types: dict = field(default_factory=dict)
+    types: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     blocked: bool = False
 
 
@@ -33,141 +44,192 @@ class MenuItem:
     key: str
     data: str
     row: int
-    values: object = None
+    values: Callable[[Any], dict[str, Any]] | None = None
 
 
 class Registry:
     """What plugins register."""
 
-    def __init__(self, settings, telebot):
+    def __init__(self, settings: "Settings", telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
-        self.handlers = {"command": {}, "button": {}, "step": {}, "update": {}}
-        self.menus = {"main": [], "admin": []}
-        self.listeners = {}
-        self.payment_methods = {}
-        self.deep_links = {}
-        self.under_results = []
-        self.tables = []
-        self.free_offers = []
-        self.headlines = []
-        self.privacy_lines = []
-        self.gates = []
-        self.periodic = []
-        self.checks = {}
-        self.pages = {}
+        self.rights = dict.fromkeys(RIGHTS)
+        self.handlers: dict[str, dict[str, Any]] = {"command": {}, "button": {}, "step": {}, "update": {}}
+        self.menus: dict[str, list[MenuItem]] = {"main": [], "admin": []}
+        self.listeners: dict[str, list[Handler]] = {}
+        self.payment_methods: dict[str, tuple[Any, Handler, str | None]] = {}
+        self.deep_links: dict[str, Handler] = {}
+        self.under_results: list[tuple[int, Handler]] = []
+        self.tables: list[tuple[Any, tuple[Any, ...]]] = []
+        self.free_offers: list[Handler] = []
+        self.headlines: list[Handler] = []
+        self.privacy_lines: list[Handler] = []
+        self.gates: list[Handler] = []
+        self.periodic: list[tuple[float, str, Handler]] = []
+        self.checks: dict[str, Handler] = {}
+        self.pages: dict[str, Handler] = {}
 
-    def setting(self, name, kind=str, **rules):
+    def setting(self, name: str, kind: Callable[[str], Any] = str, **rules: Any) -> Any:
         """Declare a setting and return its value."""
         return self.settings.declare(name, kind, **rules)
 
+    def right(self, name: str) -> None:
+        """Declare a right of the plugin's own, which admins have; those of the house are in `core/handling/rights.py`."""
+        self._put("right", self.rights, name, None)
+
     # answers to people
 
-    def command(self, name, handler, about=None, right=None, groups=False, order=50, blocked=False):
+    def command(
+        self,
+        name: str,
+        handler: Handler,
+        about: str | None = None,
+        right: str | None = None,
+        groups: bool = False,
+        order: int = 50,
+        blocked: bool = False,
+    ) -> None:
         """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
         With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too.
         """
+        checks.command(name)
+        checks.takes(handler, "ctx")
+        self._check_right(right)
         self._put(
             "command", self.handlers["command"], name, Entry(handler, right, groups, about, order, blocked=blocked)
         )
 
-    def button(self, route, handler, right=None, groups=False, blocked=False, **arguments):
+    def button(
+        self,
+        route: str,
+        handler: Handler,
+        right: str | None = None,
+        groups: bool = False,
+        blocked: bool = False,
+        **arguments: Callable[[str], Any],
+    ) -> None:
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
 
         A button whose handler wants a right is drawn only for those who have it.
         """
+        checks.route(route)
+        checks.takes(handler, "ctx", **arguments)
+        self._check_right(right)
         entry = Entry(handler, right, groups, types=arguments, blocked=blocked)
         self._put("button", self.handlers["button"], route, entry)
 
-    def step(self, name, handler, right=None, blocked=False):
+    def step(self, name: str, handler: Handler, right: str | None = None, blocked: bool = False) -> None:
         """Handle the next input of a dialogue opened with `ctx.ask(name, …)`."""
+        checks.route(name)
+        checks.takes(handler, "ctx")
+        self._check_right(right)
         self._put("step", self.handlers["step"], name, Entry(handler, right, blocked=blocked))
 
-    def update(self, kind, handler):
+    def update(self, kind: str, handler: Handler) -> None:
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`)."""
+        checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
+        checks.takes(handler, "ctx")
         self._put("update", self.handlers["update"], kind, handler)
 
-    def deep_link(self, letter, handler):
+    def deep_link(self, letter: str, handler: Handler) -> None:
         """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter.
 
         When it returns something true it has shown what the link is for, and the main menu is not.
         """
+        checks.takes(handler, "ctx", "rest")
         self._put("links", self.deep_links, letter, handler)
 
     # places on the screens of others
 
-    def menu(self, key, data, row):
+    def menu(self, key: str, data: str, row: int) -> None:
         """Add a button to the main menu, in the given row."""
         self.menus["main"].append(MenuItem(key, data, row))
 
-    def admin_menu(self, key, data, row, values=None):
+    def admin_menu(self, key: str, data: str, row: int, values: Callable[[Any], dict[str, Any]] | None = None) -> None:
         """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label."""
         self.menus["admin"].append(MenuItem(key, data, row, values))
 
-    def headline(self, line):
+    def headline(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""
+        checks.takes(line, "ctx")
         self.headlines.append(line)
 
-    def under_result(self, row, buttons):
+    def under_result(self, row: int, buttons: Handler) -> None:
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
+        checks.takes(buttons, "bot", "job")
         self.under_results.append((row, buttons))
 
-    def privacy_line(self, line):
+    def privacy_line(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""
+        checks.takes(line, "ctx")
         self.privacy_lines.append(line)
 
     # sales
 
-    def gate(self, check):
+    def gate(self, check: Handler) -> None:
         """Call `check(bot, user, now)` before every order; it raises UserError to refuse one."""
+        checks.takes(check, "bot", "user", "now")
         self.gates.append(check)
 
-    def free_offer(self, offer):
+    def free_offer(self, offer: Handler) -> None:
         """Ask `offer(bot, user_id, model, now)` for each quote: {"day", "limit", "left"} makes the order free."""
+        checks.takes(offer, "bot", "user_id", "model", "now")
         self.free_offers.append(offer)
 
-    def payment_method(self, name, key, start, when=None):
+    def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:
         """Add a way to pay: `key` is its button's text, or `key(ctx, amount)` returns it with its values (minor units).
 
         `start(ctx, amount)` is called once an amount is chosen.
         With `when`, the name of a setting, it is offered while that setting is something.
         """
+        checks.takes(start, "ctx", "amount")
         self._put("way to pay", self.payment_methods, name, (key, start, when))
 
     # beside people
 
-    def table(self, model, migrations=()):
-        """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base)."""
+    def table(self, model: Any, migrations: tuple[Any, ...] = ()) -> None:
+        """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base).
+
+        Its name begins with `plugin_`, so that it is never one of the house's.
+        """
+        checks.table(model._meta.table_name, [known._meta.table_name for known, _migrations in self.tables])
         self.tables.append((model, migrations))
 
-    def on(self, kind, listener):
+    def on(self, kind: str, listener: Handler) -> None:
         """Call `listener(bot, event, now)` after an event, at least once, inside a transaction of its own.
 
         What there is and what it carries: `storage/journal/event_kinds.py`.
         """
-        if kind not in event_kinds.KINDS:
-            near = get_close_matches(kind, event_kinds.KINDS, 1) or ["none like it"]
-            raise ValueError(f"there is no event {kind!r}; the nearest is {near[0]}")
+        checks.one_of("event", kind, event_kinds.KINDS)
+        checks.takes(listener, "bot", "event", "now")
         self.listeners.setdefault(kind, []).append(listener)
 
-    def every(self, seconds, name, work):
+    def every(self, seconds: float, name: str, work: Handler) -> None:
         """Call `work(bot, now)` periodically."""
+        checks.takes(work, "bot", "now")
         self.periodic.append((seconds, name, work))
 
-    def check(self, name, work):
+    def check(self, name: str, work: Handler) -> None:
         """Add a line to `doctor`: `work(bot)` returns None when all is well, else a text key or (text key, values)."""
+        checks.takes(work, "bot")
         self._put("check", self.checks, name, work)
 
-    def page(self, path, view):
+    def page(self, path: str, view: Handler) -> None:
         """Serve GET `path` on PORT: `view(bot, leads, visit)` returns what Flask answers, also while standing by.
 
         `visit` is a `core.process.web.Visit`: who asks.
         """
+        checks.page(path)
+        checks.takes(view, "bot", "leads", "visit")
         self._put("page", self.pages, path, view)
 
+    def _check_right(self, right: str | None) -> None:
+        if right is not None:
+            checks.one_of("right", right, self.rights)
+
     @staticmethod
-    def _put(what, table, name, value):
+    def _put(what: str, table: dict[str, Any], name: str, value: Any) -> None:
         if name in table:
             places = " and ".join(map(_place, (table[name], value)))
             raise ValueError(f"two plugins want the {what} {name!r}: {places}")
@@ -175,18 +237,18 @@ class Registry:
 
     # what was registered
 
-    def kinds(self):
+    def kinds(self) -> list[str]:
         """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
-        own = [kind for kind in self.handlers["update"] if kind.endswith(("_query", "_member"))]
+        own = [kind for kind in self.handlers["update"] if kind in checks.UPDATES]
         return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
 
-    def commands(self, may=None):
+    def commands(self, may: Callable[[str], bool] | None = None) -> list[tuple[str, str]]:
         """Return (name, text key) of everybody's commands and those whose right is `may(right)`, everyday ones first."""
         entries = [(e.right or "", e.order, name, e.about) for name, e in self.handlers["command"].items() if e.about]
         entries.sort(key=lambda entry: (bool(entry[0]), *entry[1:]))
         return [(name, about) for right, _order, name, about in entries if not right or (may and may(right))]
 
-    def menu_rows(self, name="main"):
+    def menu_rows(self, name: str = "main") -> list[list[keyboards.Button]]:
         """Return a menu's keyboard."""
         items = sorted(self.menus[name], key=lambda item: item.row)
         numbers = sorted({item.row for item in items})
@@ -195,16 +257,16 @@ class Registry:
             for number in numbers
         ]
 
-    def result_rows(self, job):
+    def result_rows(self, job: Any) -> list[list[keyboards.Button]]:
         """Return the keyboard under a result, two a row: a phone cuts labels of three."""
-        rows = {}
+        rows: dict[int, list[keyboards.Button]] = {}
         for row, buttons in self.under_results:
             rows.setdefault(row, []).extend(buttons(self, job))
         cells = [cell for row in sorted(rows) for cell in rows[row]]
         return [cells[i : i + 2] for i in range(0, len(cells), 2)]
 
 
-def _place(registered):
+def _place(registered: Any) -> str:
     """Return the file and line of the function in what a plugin has registered."""
     found = getattr(registered, "handler", registered)
     found = found[1] if isinstance(found, tuple) else found

@@ -5,9 +5,11 @@ A wrong start shows every problem at once, each as name, value found and value w
 
 import difflib
 import re
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,7 +20,7 @@ TELEGRAM_PORTS = (None, 443, 80, 88, 8443)  # Bot API, setWebhook
 class SettingsError(Exception):
     """The environment cannot be used; `problems` has one line for each setting."""
 
-    def __init__(self, problems):
+    def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
 
@@ -31,36 +33,39 @@ class Setting:
     """
 
     name: str
-    kind: object
-    default: object
-    minimum: object = None
-    choices: tuple = ()
+    kind: Callable[[str], Any]
+    default: Any
+    minimum: Any = None
+    choices: tuple[str, ...] = ()
     secret: bool = False
     advanced: bool = True
-    maximum: object = None
+    maximum: Any = None
     chat: bool = False
 
 
 class Settings:
     """What the operator set, by name: `settings["MARKUP"]`."""
 
-    def __init__(self, environ):
+    def __init__(self, environ: dict[str, str]) -> None:
         self._environ = environ
-        self._values = {}
-        self.declared = {}
-        self.problems = []
-        self.stored = lambda _name: None  # what was set from the chat, once the database is open
+        self._values: dict[str, Any] = {}
+        self.declared: dict[str, Setting] = {}
+        self.problems: list[str] = []
+        self.stored: Callable[[str], str | None] = lambda _name: (
+            None
+        )  # what was set from the chat, once the database is open
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         text = self.stored(name) if self.declared[name].chat else None
         return self.read(name, text) if text else self._values[name]
 
-    def read(self, name, text):
+    def read(self, name: str, text: str) -> Any:
         """Return the value a text stands for; raise ValueError or InvalidOperation when it does not fit."""
         return _parse(self.declared[name], text)
 
-    def declare(self, name, kind=str, default=_MISSING, **rules):
+    def declare(self, name: str, kind: Callable[[str], Any] = str, default: Any = _MISSING, **rules: Any) -> Any:
         """Declare a setting and return its value; a wrong one is noted and shown with all the others."""
+        kind = switch if kind is bool else kind  # bool("0") is true
         required = default is _MISSING
         default = None if required else default
         setting = self.declared[name] = Setting(name, kind, default, **rules)
@@ -76,17 +81,17 @@ class Settings:
                 self.problems.append(f"{name}: found {shown}; want {_wanted(setting)}")
         return self._values[name]
 
-    def refuse(self, name, found, wanted):
+    def refuse(self, name: str, found: str, wanted: str) -> None:
         """Note a problem that concerns several settings together."""
         self.problems.append(f"{name}: found {found}; want {wanted}")
 
-    def check(self, only=None):
+    def check(self, only: Container[str] | None = None) -> None:
         """Raise SettingsError with every problem noted so far, or those of the names in `only`."""
         problems = [line for line in self.problems if only is None or line.partition(":")[0] in only]
         if problems:
             raise SettingsError(problems)
 
-    def unknown_names(self):
+    def unknown_names(self) -> list[tuple[str, str]]:
         """Return (found, ours) pairs of environment names that look like a slip of one of ours."""
         pairs = []
         for name in sorted(set(self._environ) - set(self.declared)):
@@ -95,12 +100,12 @@ class Settings:
                 pairs.append((name, close[0]))
         return pairs
 
-    def secrets(self):
+    def secrets(self) -> list[str]:
         """Return the values that must never be shown."""
         return [str(self._values[s.name]) for s in self.declared.values() if s.secret and self._values[s.name]]
 
 
-def check_together(found):
+def check_together(found: Settings) -> None:
     """Note what contradicts itself: an address nobody serves, a webhook Telegram would refuse."""
     public, webhook = urlsplit(found["PUBLIC_URL"] or ""), found["BOT_MODE"] == "webhook"
     if public.scheme and not found["PORT"]:
@@ -112,36 +117,36 @@ def check_together(found):
         found.refuse("PUBLIC_URL", repr(found["PUBLIC_URL"]), "https on port 443, 80, 88 or 8443, as Telegram demands")
 
 
-def telegram_token(text):
+def telegram_token(text: str) -> str:
     """Parse a bot token, `123456:letters`."""
     if not re.fullmatch(r"\d+:[A-Za-z0-9_-]{3,}", text):
         raise ValueError(text)
     return text
 
 
-def ids(text):
+def ids(text: str) -> tuple[int, ...]:
     """Parse comma separated Telegram ids."""
     return tuple(int(part) for part in text.replace(" ", "").split(",") if part)
 
 
-def url(text):
+def url(text: str) -> str:
     """Parse a base address; a slash at its end is dropped."""
     if not re.fullmatch(r"https?://[^\s/]+\S*", text):
         raise ValueError(text)
     return text.rstrip("/")
 
 
-def address(text):
+def address(text: str) -> str:
     """Parse an address of this machine to listen on, such as 127.0.0.1 or ::."""
     return str(ip_address(text))
 
 
-def networks(text):
+def networks(text: str) -> tuple[Any, ...]:
     """Parse comma separated networks or addresses, such as 10.0.0.0/8,192.0.2.1."""
     return tuple(ip_network(part, strict=False) for part in names(text))
 
 
-def contact(text):
+def contact(text: str) -> str:
     """Parse a @name or a link people can write to, and return the link."""
     if re.fullmatch(r"@?[A-Za-z]\w{3,31}", text):
         return f"https://t.me/{text.removeprefix('@')}"
@@ -150,12 +155,12 @@ def contact(text):
     return text
 
 
-def names(text):
+def names(text: str) -> tuple[str, ...]:
     """Parse comma separated words."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def zone(text):
+def zone(text: str) -> ZoneInfo:
     """Parse a time zone by its name, such as Europe/Moscow."""
     try:
         return ZoneInfo(text)
@@ -163,7 +168,7 @@ def zone(text):
         raise ValueError(text) from error
 
 
-def whole_numbers(text):
+def whole_numbers(text: str) -> tuple[int, ...]:
     """Parse comma separated whole numbers above zero."""
     found = tuple(int(part) for part in text.split(",") if part.strip())
     if not found or min(found) <= 0:
@@ -171,7 +176,7 @@ def whole_numbers(text):
     return found
 
 
-def switch(text):
+def switch(text: str) -> bool:
     """Parse on or off: 1, true, yes, on; 0, false, no, off."""
     low = text.lower()
     if low in ("1", "true", "yes", "on"):
@@ -181,7 +186,7 @@ def switch(text):
     raise ValueError(text)
 
 
-_WANTED = {
+_WANTED: dict[Callable[[str], Any], str] = {
     int: "a whole number",
     whole_numbers: "whole numbers separated by commas",
     Decimal: "a number",
@@ -197,7 +202,7 @@ _WANTED = {
 }
 
 
-def _wanted(setting):
+def _wanted(setting: Setting) -> str:
     if setting.choices:
         return " or ".join(setting.choices)
     text = _WANTED.get(setting.kind, "a text")
@@ -205,7 +210,7 @@ def _wanted(setting):
     return text if setting.maximum is None else f"{text}, at most {setting.maximum}"
 
 
-def _parse(setting, found):
+def _parse(setting: Setting, found: str) -> Any:
     value = setting.kind(found)
     if setting.kind is Decimal and not value.is_finite():
         raise ValueError(found)

@@ -19,5 +19,5 @@ class Status:
     unwritable: bool = False  # the last try to write a row has failed
     fetched_at: datetime | None = None  # when Telegram last answered getUpdates, or was seen to post to us
     conflict_at: datetime | None = None  # when another program last took the updates away from us
-    outcomes: Counter = field(default_factory=Counter)  # how updates ended, since the start
+    outcomes: Counter[str] = field(default_factory=Counter)  # how updates ended, since the start
     stopping: threading.Event = field(default_factory=threading.Event)

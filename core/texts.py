@@ -7,6 +7,8 @@ sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts 
 
 import gettext
 import io
+import logging
+import re
 import string
 from datetime import UTC
 from functools import cache, lru_cache
@@ -14,16 +16,22 @@ from pathlib import Path
 
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_decimal, get_currency_symbol
 from markupsafe import Markup, escape
 
+log = logging.getLogger(__name__)
 LANGS = ("en", "ru")
+LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
 
 
 class MissingText(KeyError):
     """No plugin's text file has this key: a bug, found by the tests that draw every screen."""
+
+
+class TextError(Exception):
+    """The files of texts cannot be used; the message names file, line or key, and what is wrong."""
 
 
 class Lang(str):
@@ -51,6 +59,7 @@ class Texts:
         self.currency = currency
         self.zone = zone
         self._folder = Path(folder)
+        self.untranslated = set()  # (language, key) of what was shown in English instead
         self.reload()
 
     def reload(self):
@@ -77,8 +86,26 @@ class Texts:
         """Return the unfilled text of a key, in the plural form for `n`."""
         catalog = self._catalogs[lang]
         if key not in catalog:
-            raise MissingText(f"{lang}: {key}")
+            catalog = self._fall_back(lang, key)
         return catalog.ngettext(key, key, n) if key in catalog.plurals else catalog.gettext(key)
+
+    def _fall_back(self, lang, key):
+        """Return the catalogue of English for a text that is not translated; say so once."""
+        if not self.has(key):
+            raise MissingText(f"{lang}: {key}")
+        if (str(lang), key) not in self.untranslated:
+            self.untranslated.add((str(lang), key))
+            log.error("no text %s in %s: shown in English", key, lang)
+        return self._catalogs[LANGS[0]]
+
+    def check(self):
+        """Raise TextError for a translation that fills in other values than the English text does."""
+        english = self._catalogs[LANGS[0]]
+        for lang in LANGS[1:]:
+            for key in sorted(set(english) & set(self._catalogs[lang])):
+                here, there = _placeholders(english, key), _placeholders(self._catalogs[lang], key)
+                if here != there:
+                    raise TextError(f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in English")
 
     def money(self, lang, amount):
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
@@ -140,24 +167,34 @@ def _load(folder, _stamps):
     """Read all .po files of a language into one catalogue; a key in two files is a mistake."""
     merged = None
     for path in sorted(folder.rglob("*.po")):
-        with path.open("rb") as stream:
-            part = read_po(stream, locale=folder.name)
+        part = _read(path, folder.name)
         if merged is None:
             merged = part
             continue
         for message in part:
             if message.id and message.id in merged:
-                raise ValueError(f"{path}: {message.id} stands in another file too")
+                raise TextError(f"{path}: {message.id} stands in another file too")
             if message.id:
                 merged[message.id] = message
     if merged is None:
-        raise ValueError(f"no texts in {folder}")
+        raise TextError(f"no texts in {folder}")
     stream = io.BytesIO()
     write_mo(stream, merged)
     stream.seek(0)
     ids = [m.id for m in merged if m.id and m.string]
     plurals = {i[0] for i in ids if isinstance(i, tuple)}
     return _Catalog(stream, plurals, {i[0] if isinstance(i, tuple) else i for i in ids})
+
+
+def _read(path, lang):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):  # Babel passes over what it cannot read
+        if not LINE.fullmatch(line.strip()):
+            raise TextError(f'{path}, line {number}: want msgid "…", msgstr "…" or "…", with both quotes: {line}')
+    try:
+        return read_po(lines, locale=lang, abort_invalid=True)
+    except PoFileError as error:
+        raise TextError(f"{path}, line {error.lineno}: {error}") from None
 
 
 def untagged(html):
@@ -170,6 +207,16 @@ def _bare(text):
     for tag in TAGS:
         text = text.replace(tag, "")
     return str(text.unescape()) if isinstance(text, Markup) else text
+
+
+def _placeholders(catalog, key):
+    """Return the names of the values a text fills in, in any of its plural forms."""
+    forms = [catalog.ngettext(key, key, n) for n in (1, 2, 5)] if key in catalog.plurals else [catalog.gettext(key)]
+    return {name for form in forms for _literal, name, _spec in _parse(form) if name} - {"n"}
+
+
+def _shown(names):
+    return ", ".join(sorted(names)) or "nothing"
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ CORE = [
     if path == ROOT / "bot.py" or (path.is_relative_to(ROOT / "core") and not path.is_relative_to(SERVICES))
 ]
 PLUGINS = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if path.name != "__init__.py"]
-CORE_LINES = 3170  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
+CORE_LINES = 3340  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
 FUNCTION_LINES = 60
 
 # docs/architecture.md: who imports whom. What is not named here stays out of the package.

@@ -4,6 +4,7 @@ import logging
 import time
 
 from core import buttons as keyboards
+from core.checks import CONTENT
 from core.ctx import Ctx
 from core.errors import UserError
 from core.handling.limits import Flood
@@ -16,9 +17,6 @@ from storage.journal import drafts
 from storage.people import users
 
 log = logging.getLogger(__name__)
-CONTENT = (
-    "successful_payment refunded_payment photo document video animation audio voice video_note sticker text".split()
-)
 
 
 class Dispatcher:

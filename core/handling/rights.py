@@ -2,8 +2,8 @@
 
 Owners are the ADMIN_IDS of the settings; an owner gives the other roles from the chat. A handler declares the right it
 wants (`bot.command("rate", …, right="settings")`), and the wrapper checks it against the user's row at every update.
-An admin has every right but the owners' own, so a plugin may name a right of its own; a cashier and a support have
-only the ones listed here. `staff` is the right of everybody who has a role at all.
+An admin has every right but the owners' own, also one that a plugin declares (`bot.right`); a cashier and a support
+have only the ones listed here. `staff` is the right of everybody who has a role at all.
 
 Nobody signs their own cheque: an act that would pay who does it is somebody else's to do. An owner who is alone in the
 shop may, after typing the sum.
@@ -20,6 +20,9 @@ from storage.journal import alarms, outbox, runtime_settings
 from storage.people import staff, users
 
 log = logging.getLogger(__name__)
+RIGHTS = frozenset(
+    "admin alerts audit backup broadcast message money owner people read roles settings staff stats topups".split()
+)
 OWNERS_ONLY = frozenset({"roles", "backup", "owner"})
 ROLES = {"cashier": frozenset({"staff", "topups"}), "support": frozenset({"staff", "read", "message"})}
 GROUP = "STAFF_CHAT"  # the stored setting: chat id and the owner's internal id

@@ -4,6 +4,7 @@ A plugin is named by its place, such as `help` or `payments/stars`. One that doe
 file and line: this bot moves money.
 """
 
+import ast
 import sys
 import traceback
 from difflib import get_close_matches
@@ -11,6 +12,13 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from core.buttons import Route
+from core.texts import LANGS
+
+# Where a text key stands among the arguments of a function, and of a method
+FUNCTIONS = {"UserError": 0, "button": 0, "link": 0, "copy": 0}
+METHODS = dict.fromkeys("reply edit say toast menu admin_menu alert".split(), 0) | dict.fromkeys(
+    "ask notify payment_method".split(), 1
+)
 
 
 class PluginError(Exception):
@@ -71,9 +79,29 @@ def load(bot, folder, off=(), load_one=load_one):
     loaded = {name: path for name, path in known.items() if not is_off(name, off)}
     for path in loaded.values():
         load_one(bot, path)
+    bot.texts.check()
     for name, path in loaded.items():
         _check_routes(bot, f"plugins/{name}.py", sys.modules[module_of(path)])
+        _check_texts(bot.texts, f"plugins/{name}.py", path)
     return list(loaded)
+
+
+def _check_texts(texts, file, path):
+    """Raise PluginError for a text that a plugin names, where it is to be shown, and nobody has written."""
+    for key in _keys(ast.parse(path.read_text())):
+        if not texts.has(key.value):
+            near = get_close_matches(key.value, texts.keys(LANGS[0]), 1) or ["none like it"]
+            raise PluginError(f"{file}, line {key.lineno}: there is no text {key.value!r}; the nearest is {near[0]}")
+
+
+def _keys(tree):
+    """Yield the plain strings in a file that are shown as texts."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        method = isinstance(call.func, ast.Attribute)
+        place = METHODS.get(call.func.attr) if method else FUNCTIONS.get(getattr(call.func, "id", ""))
+        shown = [call.args[place]] if place is not None and len(call.args) > place else []
+        shown += [keyword.value for keyword in call.keywords if keyword.arg == "about"]
+        yield from (key for key in shown if isinstance(key, ast.Constant) and isinstance(key.value, str))
 
 
 def _check_routes(bot, file, module):

@@ -3,7 +3,9 @@
 They are asked where no handler of a plugin's `register` takes an update, so they add to the bot and never shadow it.
 """
 
-from telebot import types
+from typing import Any
+
+from telebot import TeleBot, types
 
 KINDS = {  # update kind → the library's list of its handlers
     "inline_query": "inline_handlers",
@@ -16,14 +18,14 @@ KINDS = {  # update kind → the library's list of its handlers
 }
 
 
-def kinds(telebot):
+def kinds(telebot: TeleBot) -> list[str]:
     """Return the update kinds the library has handlers for, beyond messages and taps."""
     return [kind for kind, name in KINDS.items() if getattr(telebot, name)]
 
 
-def takes(telebot, update_id, kind, body):
+def takes(telebot: Any, update_id: int, kind: str, body: dict[str, Any]) -> bool:
     """Let the library's first fitting handler have an update; tell whether there was one."""
-    update = types.Update.de_json({"update_id": update_id, kind: body})
+    update: Any = types.Update.de_json({"update_id": update_id, kind: body})  # type: ignore[no-untyped-call]
     if kind in KINDS:
         found = bool(getattr(telebot, KINDS[kind]))
     else:

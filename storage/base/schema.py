@@ -18,8 +18,16 @@ from storage.base.tables import Stored
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
-class NewerSchema(Exception):
+class SchemaError(Exception):
+    """The tables in the database are not those this program works with."""
+
+
+class NewerSchema(SchemaError):
     """The database was written by a newer version of the bot; this one must not touch it."""
+
+
+class TableDiffers(SchemaError):
+    """A plugin's table has other columns than its class."""
 
 
 def migrate(target=None):
@@ -75,7 +83,16 @@ def adopt(model, migrations=()):
             with transaction():
                 migrate_operations(*change(migrator))
                 _mark(name, version)
+        _check_columns(db, model)
         return newest
+
+
+def _check_columns(db, model):
+    """Raise TableDiffers where a plugin's table lacks a column of its class, which came without a migration."""
+    name = model._meta.table_name
+    if lacking := set(model._meta.columns) - {column.name for column in db.get_columns(name)}:
+        names = ", ".join(sorted(lacking))
+        raise TableDiffers(f"the table {name} is without {names}; want a migration of the plugin's (docs/plugins.md)")
 
 
 def _mark(name, version):

@@ -1,0 +1,65 @@
+"""What is wrong with a registration, said at once: every name is looked up, and the nearest right one is named."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+COMMAND = re.compile(r"[a-z0-9_]{1,32}")  # Bot API, BotCommand
+TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
+ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
+OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
+CONTENT = """successful_payment refunded_payment photo document video animation audio voice video_note sticker text
+    other""".split()  # of a message in the private chat, the first that fits; `other` is whatever else
+# Bot API, Update: what may be asked for
+UPDATES = """message edited_message channel_post edited_channel_post inline_query chosen_inline_result callback_query
+    shipping_query pre_checkout_query purchased_paid_media poll poll_answer my_chat_member chat_member
+    chat_join_request message_reaction message_reaction_count chat_boost removed_chat_boost""".split()
+
+
+def one_of(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise ValueError for a name that is not among those known."""
+    known = list(known)
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        raise ValueError(
+            f"there is no {what} {name!r}; " + (f"the nearest is {near[0]}" if near else "known: " + ", ".join(known))
+        )
+
+
+def command(name: str) -> None:
+    """Raise ValueError for what Telegram does not take as a command."""
+    if not COMMAND.fullmatch(name):
+        near = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:32]
+        raise ValueError(f"command {name!r}: Telegram takes 1 to 32 of a-z, 0-9 and _; the nearest is {near or 'x'}")
+
+
+def route(name: str) -> None:
+    """Raise ValueError for a route that is not `plugin:action`."""
+    if not ROUTE.fullmatch(name):
+        raise ValueError(f"route {name!r}: want plugin:action, of a-z, 0-9 and _")
+
+
+def table(name: str, known: list[str]) -> None:
+    """Raise ValueError for a table's name that may be, or become, somebody else's."""
+    if not TABLE.fullmatch(name):
+        raise ValueError(f"table {name!r}: want plugin_ and a name of a-z, 0-9 and _, such as plugin_{name}")
+    if name in known:
+        raise ValueError(f"two plugins want the table {name!r}")
+
+
+def page(path: str) -> None:
+    """Raise ValueError for a path that cannot be served, or is the core's own."""
+    if not path.startswith("/") or path.startswith(OWN_PAGES):
+        raise ValueError(f"page {path!r}: want a path that begins with / and with none of {', '.join(OWN_PAGES)}")
+
+
+def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
+    """Raise ValueError for a function that cannot be called as it will be."""
+    try:
+        inspect.signature(handler).bind(*given, **named)
+    except TypeError as error:
+        shown = ", ".join((*given, *(f"{name}=…" for name in named)))
+        name = getattr(handler, "__qualname__", repr(handler))
+        raise ValueError(f"{name} will be called as {name}({shown}), and cannot be: {error}") from None
