@@ -4,17 +4,22 @@ Migrations in `storage/migrations/` run in order at start, each in a transaction
 `schema_migration`. Every run ends by making the triggers again that keep the books append-only (`storage/base/guards.py`).
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from playhouse.migrate import SchemaMigrator
 from playhouse.migrate import migrate as migrate_operations
 from playhouse.migrations import Runner
 
 from storage.base import guards
-from storage.base.db import connection, transaction
+from storage.base.db import Table, connection, transaction
 from storage.base.tables import Stored
 
+# A plugin's step from one version of its table to the next: it returns operations of playhouse.migrate.
+Migration = Callable[[SchemaMigrator], Iterable[Any]]
+PluginTable = tuple[type[Table], Sequence[Migration]]
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -22,7 +27,7 @@ class NewerSchema(Exception):
     """The database was written by a newer version of the bot; this one must not touch it."""
 
 
-def migrate(target=None):
+def migrate(target: str | None = None) -> list[str]:
     """Apply what is missing (up to `target`, if given) and return the names of the migrations that ran."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
@@ -34,12 +39,12 @@ def migrate(target=None):
         return applied
 
 
-def known():
+def known() -> set[str]:
     """Return the names of this version's migrations."""
     return {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
 
 
-def pending():
+def pending() -> list[str]:
     """Return the names of the migrations this database lacks; raise NewerSchema when it has others."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
@@ -47,13 +52,13 @@ def pending():
         return [row.name for row in runner.status() if not row.applied]
 
 
-def _refuse_newer(runner):
+def _refuse_newer(runner: Runner) -> None:
     unknown = [row.name for row in runner.status() if row.path is None]
     if unknown:
         raise NewerSchema(f"the database has {unknown[-1]}, which this version does not know; upgrade the bot")
 
 
-def adopt(model, migrations=()):
+def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
     """Make a plugin's own table, or bring it to the plugin's version; return its version.
 
     Each migration is `change(migrator)`, returning the operations of `playhouse.migrate` to make; the n-th one leads
@@ -78,6 +83,6 @@ def adopt(model, migrations=()):
         return newest
 
 
-def _mark(name, version):
+def _mark(name: str, version: int) -> None:
     row = Stored.insert(name=name, value=str(version), updated_at=datetime.now(UTC))
     row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()

@@ -3,7 +3,11 @@
 A listener's effects and its mark in `fact_done` share a transaction, so they happen once.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import ModelSelect
 
 from storage.base.db import transaction
 from storage.base.prepared import Prepared
@@ -12,23 +16,23 @@ from storage.base.tables import Fact, FactDone
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 
 
-def emit(kind, now, **data):
+def emit(kind: str, now: datetime, **data: Any) -> None:
     """Record a fact inside the transaction of its cause."""
     with transaction():
         Fact.insert(kind=kind, data=data, run_at=now).execute()
 
 
-def due(now, limit=50):
+def due(now: datetime, limit: int = 50) -> list[Fact]:
     """Return facts whose listeners have work left, oldest first."""
     return _due.rows(now, limit)
 
 
-@Prepared
-def _due(now, limit):
+@Prepared[Fact]
+def _due(now: datetime, limit: int) -> "ModelSelect[Fact]":
     return Fact.select().where(Fact.run_at <= now).order_by(Fact.id).limit(limit)
 
 
-def run_once(fact, name, listener):
+def run_once(fact: Fact, name: str, listener: Callable[[Fact], object]) -> None:
     """Run a listener's effects together with its mark; a listener that is done already is not run again."""
     with transaction():
         mark = FactDone.insert(fact_id=fact.id, listener=name).on_conflict_ignore().returning(FactDone.listener)
@@ -36,14 +40,14 @@ def run_once(fact, name, listener):
             listener(fact)
 
 
-def done(fact):
+def done(fact: Fact) -> None:
     """Forget a fact all of whose listeners have run."""
     with transaction():
         Fact.delete().where(Fact.id == fact.id).execute()
         FactDone.delete().where(FactDone.fact_id == fact.id).execute()
 
 
-def postponed(fact, now):
+def postponed(fact: Fact, now: datetime) -> int:
     """Try the listeners that failed again later, each time after a longer wait; return the number of tries."""
     wait = min(LONGEST_WAIT, FIRST_WAIT * 4**fact.tries)
     with transaction():
