@@ -11,11 +11,14 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
+from kie.api.client import Client
 from kie.api.errors import KieError, NotSent, Refused
+from kie.api.task_response import Record, TaskState
 
 log = logging.getLogger(__name__)
 CREATES, WINDOW = 20, timedelta(seconds=10)
@@ -27,41 +30,13 @@ LATE_EVERY_S = 3600  # a result after the release is looked for hourly
 EMPTY_GRACE_S = 60  # a success without a result is read again for this long
 
 
-class JobEvents(Protocol):
-    """Whose jobs they are: gives out what is to be sent, and hears what became of it. A `job` is a row."""
+class Job(Protocol):
+    """What the poller reads from a job's row."""
 
-    def now(self):
-        """Return the time (UTC)."""
-
-    def queued(self, now, limit):
-        """Return at most so many jobs that are to be sent now, whose turn it is first."""
-
-    def prepare(self, job, now):
-        """Return the job's input for KIE, its files uploaded, or None when there is nothing to send."""
-
-    def begin(self, job, now):
-        """Write down that the create is about to be made; tell whether it is to be made."""
-
-    def callback_url(self, job):
-        """Return the address KIE calls when the job is done, or None."""
-
-    def started(self, job, task_id, now):
-        """KIE has taken the job; tell whether its task is to be watched here."""
-
-    def refused(self, job, error, now):
-        """KIE has refused the job, so there is no task."""
-
-    def not_sent(self, job, error, now):
-        """Nothing has reached KIE."""
-
-    def lost(self, job, error, now):
-        """The create may have reached KIE."""
-
-    def poll_failed(self, watch, error, now):
-        """A task could not be read."""
-
-    def on_record(self, watch, record, now):
-        """KIE has said how a task is; tell whether it needs no more watching."""
+    id: int
+    user_id: int
+    model: str
+    usual_s: int  # from its create to its result, by experience
 
 
 class Watch:
@@ -69,52 +44,98 @@ class Watch:
 
     __slots__ = ("due", "empty_since", "errors", "job_id", "late", "started", "task_id", "usual_s")
 
-    def __init__(self, job_id, task_id, usual_s, started, late=False):
+    def __init__(self, job_id: int, task_id: str, usual_s: float, started: datetime, late: bool = False) -> None:
         self.job_id = job_id
         self.task_id = task_id
         self.usual_s = usual_s
         self.started = started
         self.late = late
-        self.due = None  # when it is looked at next: any other turn on the heap does not count
+        self.due: datetime | None = None  # of its next look; other turns of it on the heap are void
         self.errors = 0
-        self.empty_since = None
+        self.empty_since: datetime | None = None
+
+
+class JobEvents(Protocol):
+    """The owner of the jobs: it hands out those to be sent, and is told what became of them."""
+
+    def now(self) -> datetime:
+        """Return the time (UTC)."""
+
+    def queued(self, now: datetime, limit: int) -> Sequence[Job]:
+        """Return at most so many jobs that are to be sent now, whose turn it is first."""
+
+    def prepare(self, job: Job, now: datetime) -> dict[str, Any] | None:
+        """Return the job's input for KIE, its files uploaded, or None when there is nothing to send."""
+
+    def begin(self, job: Job, now: datetime) -> bool:
+        """Write down that the create is about to be made; tell whether it is to be made."""
+
+    def callback_url(self, job: Job) -> str | None:
+        """Return the address KIE calls when the job is done, or None."""
+
+    def started(self, job: Job, task_id: str, now: datetime) -> bool:
+        """KIE has taken the job; tell whether its task is to be watched here."""
+
+    def refused(self, job: Job, error: Refused, now: datetime) -> None:
+        """KIE has refused the job, so there is no task."""
+
+    def not_sent(self, job: Job, error: NotSent, now: datetime) -> None:
+        """Nothing has reached KIE."""
+
+    def lost(self, job: Job, error: KieError, now: datetime) -> None:
+        """The create may have reached KIE."""
+
+    def poll_failed(self, watch: Watch, error: KieError, now: datetime) -> None:
+        """A task could not be read."""
+
+    def on_record(self, watch: Watch, record: Record, now: datetime) -> bool:
+        """KIE has said how a task is; tell whether it needs no more watching."""
 
 
 class Poller:
     """Runs creates and polls; `step(now)` starts what is due. With `workers=0` it runs in the calling thread."""
 
-    def __init__(self, client, events, workers=16, rng=None):
+    def __init__(self, client: Client, events: JobEvents, workers: int = 16, rng: random.Random | None = None) -> None:
         self._client = client
         self._events = events
         self._rng = rng or random.Random()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kie") if workers else None
         self._workers = workers
         self._slots = threading.Semaphore(workers or 1)
-        self._heap = []
+        self._heap: list[tuple[datetime, int, Watch]] = []
         self._number = itertools.count()
-        self._watches = {}  # task id → Watch
-        self._creating = {}  # job id → whose it is
-        self._of_one = (
-            max(1, workers // 4) if workers else CREATES
-        )  # of a person's orders at once: others have room too
-        self._created_at = collections.deque(maxlen=CREATES)
+        self._watches: dict[str, Watch] = {}  # by task id
+        self._creating: dict[int, int] = {}  # job id → user id
+        # At most so many orders of one person are being sent at once, so that others get a turn.
+        self._of_one = max(1, workers // 4) if workers else CREATES
+        self._created_at: collections.deque[datetime] = collections.deque(maxlen=CREATES)
         self._guard = threading.Lock()
 
-    def step(self, now):
+    def step(self, now: datetime) -> None:
         """Send what waits, poll what is due; return None (the loop's pause is short enough)."""
         for job in self._to_create(now):
             self._run(self._create, job, now)
         while (watch := self._next_due(now)) is not None:
             self._run(self._poll, watch, now)
 
-    def watch(self, job_id, task_id, usual_s, now, *, since=None, late=False, first_s=None):
+    def watch(
+        self,
+        job_id: int,
+        task_id: str,
+        usual_s: float,
+        now: datetime,
+        *,
+        since: datetime | None = None,
+        late: bool = False,
+        first_s: float | None = None,
+    ) -> None:
         """Observe a task from now on; it was sent at `since`. Most looks come around its usual time."""
         watch = Watch(job_id, task_id, usual_s, since or now, late)
         with self._guard:
             self._watches[task_id] = watch
         self._schedule(watch, now, first_s or self._pause(watch, now))
 
-    def wake(self, task_id, now):
+    def wake(self, task_id: str, now: datetime) -> bool:
         """Look at a task at once (its callback came); tell whether it is being observed."""
         with self._guard:
             watch = self._watches.get(task_id)
@@ -122,22 +143,22 @@ class Poller:
             self._schedule(watch, now, 0)
         return watch is not None
 
-    def watched(self):
+    def watched(self) -> int:
         """Return the number of tasks under observation."""
         return len(self._watches)
 
-    def watching(self):
+    def watching(self) -> dict[int, str]:
         """Return {job id: task id} of the running jobs under observation, late ones apart."""
         with self._guard:
             return {watch.job_id: watch.task_id for watch in self._watches.values() if not watch.late}
 
-    def forget(self, task_ids):
+    def forget(self, task_ids: Iterable[str]) -> None:
         """Observe these tasks no more."""
         with self._guard:
             for task_id in task_ids:
                 self._watches.pop(task_id, None)
 
-    def close(self, wait_s):
+    def close(self, wait_s: float) -> None:
         """Start no other calls, and give the running ones this many seconds to finish."""
         if self._pool is None:
             return
@@ -146,14 +167,14 @@ class Poller:
         for _slot in range(self._workers):
             self._slots.acquire(timeout=max(0, deadline - time.monotonic()))
 
-    def _run(self, work, *args):
+    def _run(self, work: Callable[..., object], *args: Any) -> None:
         if self._pool is None:
             work(*args)
             return
         self._slots.acquire()
         self._pool.submit(self._guarded, work, *args)
 
-    def _guarded(self, work, *args):
+    def _guarded(self, work: Callable[..., object], *args: Any) -> None:
         try:
             work(*args)
         except Exception:  # one job's trouble (a lost database, say) must not end the poller
@@ -163,7 +184,7 @@ class Poller:
 
     # creating
 
-    def _to_create(self, now):
+    def _to_create(self, now: datetime) -> list[Job]:
         while self._created_at and now - self._created_at[0] >= WINDOW:
             self._created_at.popleft()
         room = CREATES - len(self._created_at) - len(self._creating)
@@ -171,7 +192,7 @@ class Poller:
             return []
         waiting = self._events.queued(now, room + len(self._creating))
         with self._guard:
-            busy, chosen = collections.Counter(self._creating.values()), []
+            busy, chosen = collections.Counter(self._creating.values()), list[Job]()
             for job in waiting:
                 if len(chosen) < room and job.id not in self._creating and busy[job.user_id] < self._of_one:
                     busy[job.user_id] += 1
@@ -179,7 +200,7 @@ class Poller:
             self._creating.update((job.id, job.user_id) for job in chosen)
         return chosen
 
-    def _create(self, job, now):
+    def _create(self, job: Job, now: datetime) -> None:
         try:
             inputs = self._events.prepare(job, now)
             if inputs is None or not self._events.begin(job, now):
@@ -192,7 +213,7 @@ class Poller:
             with self._guard:
                 self._creating.pop(job.id, None)
 
-    def _send(self, job, inputs, now):
+    def _send(self, job: Job, inputs: dict[str, Any], now: datetime) -> None:
         try:
             task_id = self._client.create(job.model, inputs, self._events.callback_url(job))
         except Refused as error:
@@ -207,7 +228,7 @@ class Poller:
 
     # polling
 
-    def _next_due(self, now):
+    def _next_due(self, now: datetime) -> Watch | None:
         with self._guard:
             while self._heap and self._heap[0][0] <= now:
                 at, _number, watch = heapq.heappop(self._heap)
@@ -216,22 +237,22 @@ class Poller:
                     return watch
         return None
 
-    def _poll(self, watch, now):
-        pause_s = SHORTEST_S
+    def _poll(self, watch: Watch, now: datetime) -> None:
+        pause_s: float | None = SHORTEST_S
         try:
             pause_s = self._look(watch, now)
         finally:  # whatever fails (the database, say), a task that is not over is looked at again
             if pause_s is not None:
                 self._schedule(watch, now, pause_s)
 
-    def _look(self, watch, now):
+    def _look(self, watch: Watch, now: datetime) -> float | None:
         """Ask KIE once and pass on what it says; return the seconds to the next look, None when the task is over."""
         try:
             record = self._client.record(watch.task_id)
         except KieError as error:
             watch.errors += 1
             self._events.poll_failed(watch, error, now)
-            return min(60, SHORTEST_S * 2 ** min(watch.errors, 5))
+            return min(60, SHORTEST_S * float(2 ** min(watch.errors, 5)))
         watch.errors = 0
         if self._is_empty(watch, record, now):
             return SHORTEST_S
@@ -241,21 +262,21 @@ class Poller:
             self._watches.pop(watch.task_id, None)
         return None
 
-    def _is_empty(self, watch, record, now):
+    def _is_empty(self, watch: Watch, record: Record, now: datetime) -> bool:
         """Tell whether to read again a success that shows no result yet."""
-        if record.state != "succeeded" or record.urls or record.text:
+        if record.state != TaskState.SUCCEEDED or record.urls or record.text:
             return False
         watch.empty_since = watch.empty_since or now
         return (now - watch.empty_since).total_seconds() < EMPTY_GRACE_S
 
-    def _schedule(self, watch, now, pause_s):
+    def _schedule(self, watch: Watch, now: datetime, pause_s: float) -> None:
         due = now + timedelta(seconds=pause_s)
         with self._guard:
             if watch.due is None or due < watch.due:  # a wake that came during a look is not put off by its end
                 watch.due = due
                 heapq.heappush(self._heap, (due, next(self._number), watch))
 
-    def _pause(self, watch, now):
+    def _pause(self, watch: Watch, now: datetime) -> float:
         """Return the seconds to the next look: close together around the usual time, few before and after, jittered."""
         if watch.late:
             return LATE_EVERY_S

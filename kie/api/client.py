@@ -15,7 +15,7 @@ import ssl
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
@@ -32,7 +32,7 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from kie.api.errors import Expired, KieError, NotPublic, NotSent, Refused, TooLarge, Unknown
+from kie.api.errors import Expired, KieError, NotPublic, NotSent, Reason, Refused, TooLarge, Unknown
 from kie.api.public_addresses import PublicAdapter
 from kie.api.task_response import Record, message_of, parse_record, read_envelope
 
@@ -61,7 +61,15 @@ ANSWER_LIMIT_S, DOWNLOAD_LIMIT_S = 60, 600
 # The CDN of KIE's results answers 403 to Python's default client header.
 USER_AGENT = "Mozilla/5.0 (compatible; kie-client)"
 # HTTP statuses that say no even without KIE's envelope (a gateway in front of it); others leave the outcome open.
-_REFUSING_STATUSES = {400: "other", 401: "key", 403: "key", 404: "other", 405: "other", 413: "file", 415: "other"}
+_REFUSING_STATUSES = {
+    400: Reason.OTHER,
+    401: Reason.KEY,
+    403: Reason.KEY,
+    404: Reason.OTHER,
+    405: Reason.OTHER,
+    413: Reason.FILE,
+    415: Reason.OTHER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,17 @@ class Client:
     addresses, from KIE's host and from the hosts of the base addresses `also_from`.
     """
 
-    def __init__(self, api_url, upload_url, key, *, also_from=(), connect_timeout_s=5, read_timeout_s=30, pool=16):
+    def __init__(
+        self,
+        api_url: str,
+        upload_url: str,
+        key: str,
+        *,
+        also_from: Iterable[str] = (),
+        connect_timeout_s: float = 5,
+        read_timeout_s: float = 30,
+        pool: int = 16,
+    ) -> None:
         key = key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would put a bad header, key and all, into its error
             raise ValueError("the KIE key must be printable ASCII without spaces")
@@ -93,7 +111,7 @@ class Client:
         known = [urlsplit(url).hostname for url in (api_url, *also_from)]
         self._outside = _session(pool, lambda **more: PublicAdapter(known, **more))
 
-    def create(self, model: str, inputs: dict, callback_url: str | None = None) -> str:
+    def create(self, model: str, inputs: dict[str, Any], callback_url: str | None = None) -> str:
         """Start a task and return its id; raise Refused, NotSent or Unknown.
 
         Never repeats itself. It also uses a connection of its own: on a kept-alive one
@@ -184,17 +202,17 @@ class Client:
         except Expired:
             return False
 
-    def look_up(self, path: str, body: dict | None = None):
+    def look_up(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the data of an answer of the discovery API, or of the price feed when a body is posted."""
         url = f"{self._api_url}/{path}"
         return (self._call("GET", url) if body is None else self._call("POST", url, json=body)).get("data")
 
-    def close(self):
+    def close(self) -> None:
         """Close the idle connections."""
         self._session.close()
         self._outside.close()
 
-    def _call(self, method, url, **kwargs) -> dict:
+    def _call(self, method: str, url: str, **kwargs: Any) -> dict[str, Any]:
         """Send a request and return the envelope of a reply that says 200."""
         response, text = self._send(method, url, **kwargs)
         _raise_for_status(response.status_code, text)
@@ -203,7 +221,9 @@ class Client:
             raise Refused(message_of(envelope), envelope["code"])
         return envelope
 
-    def _send(self, method, url, *, session=None, **kwargs) -> tuple[requests.Response, str]:
+    def _send(
+        self, method: str, url: str, *, session: requests.Session | None = None, **kwargs: Any
+    ) -> tuple[requests.Response, str]:
         """Send a request; return the reply and its text, which is UTF-8 whatever a gateway says or leaves out."""
         with _named_errors():
             response = (session or self._session).request(
@@ -220,15 +240,15 @@ class Client:
 class _Bearer(requests.auth.AuthBase):
     """Set the key per request. As `auth=` it also keeps requests from putting a .netrc login in its place."""
 
-    def __init__(self, key):
+    def __init__(self, key: str) -> None:
         self._key = key
 
-    def __call__(self, request):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
 
-def _session(pool, kind=HTTPAdapter):
+def _session(pool: int, kind: Callable[..., HTTPAdapter] = HTTPAdapter) -> requests.Session:
     """Return a session with a bounded pool, no automatic retries (a repeated POST costs money) and no cookies."""
     session = requests.Session()
     adapter = kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
@@ -239,7 +259,7 @@ def _session(pool, kind=HTTPAdapter):
 
 
 @contextmanager
-def _named_errors():
+def _named_errors() -> Iterator[None]:
     """Turn the errors of requests and urllib3 into NotSent and Unknown, by the name of the error only."""
     try:
         yield
@@ -248,7 +268,7 @@ def _named_errors():
         raise kind(f"no usable reply ({type(error).__name__})") from error
 
 
-def _never_sent(error) -> bool:
+def _never_sent(error: Exception) -> bool:
     """Tell whether a request failed before a byte of it could have reached the server.
 
     A proxy error counts: urllib3 uses it for a tunnel that was never opened. ValueError marks a URL
@@ -265,7 +285,7 @@ def _never_sent(error) -> bool:
     return isinstance(inner, ssl.SSLCertVerificationError)
 
 
-def _raise_for_status(status, text):
+def _raise_for_status(status: int, text: str) -> None:
     """Raise for a reply whose HTTP status alone decides; a 4xx that carries KIE's envelope passes."""
     if status == 200:
         return
@@ -278,7 +298,7 @@ def _raise_for_status(status, text):
         raise Unknown(f"HTTP {status}", status)
 
 
-def _has_code(text) -> bool:
+def _has_code(text: str) -> bool:
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError):
@@ -286,12 +306,12 @@ def _has_code(text) -> bool:
     return isinstance(envelope, dict) and "code" in envelope
 
 
-def _announced_size(response) -> int | None:
+def _announced_size(response: requests.Response) -> int | None:
     value = response.headers.get("Content-Length", "")
     return int(value) if value.isdecimal() else None
 
 
-def _limited(response, max_bytes, limit_s=DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
+def _limited(response: requests.Response, max_bytes: int, limit_s: float = DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
     """Yield the body as it comes; raise TooLarge beyond `max_bytes`, Unknown when it breaks off or takes too long."""
     deadline, total = time.monotonic() + limit_s, 0
     with _named_errors():
@@ -305,7 +325,7 @@ def _limited(response, max_bytes, limit_s=DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
 
 
 @contextmanager
-def _seekable(stream):
+def _seekable(stream: BinaryIO) -> Iterator[Any]:
     """Yield the stream, or a temporary copy of one that cannot seek: its length has to be known."""
     if stream.seekable():
         yield stream

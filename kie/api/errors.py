@@ -7,22 +7,41 @@ cost twice. Texts of these errors hold no key and are cut, so they are safe to l
 """
 
 import re
+from enum import StrEnum
 
 MSG_LIMIT = 300  # characters of KIE's message that are kept; longer ones echo the request
 
+
+class Reason(StrEnum):
+    """Why KIE refused a call, or why an accepted task failed."""
+
+    BUSY = "busy"  # too many requests, or a full queue
+    MAINTENANCE = "maintenance"
+    CREDITS = "credits"  # our account has too few
+    KEY = "key"  # our API key is wrong, or may not do this
+    MODEL = "model"  # unknown to KIE, or switched off
+    FILE = "file"  # an input file cannot be fetched or used
+    MODERATION = "moderation"
+    VALIDATION = "validation"  # the input is wrong
+    SERVER = "server"  # KIE's own error: another attempt may succeed
+    TIMEOUT = "timeout"  # of a task: upstream did not answer
+    MISSING = "missing"  # the task has no record (yet)
+    OTHER = "other"
+
+
 # Codes whose meaning does not depend on the text. 500, 501, 531, 400 and 422 need the text as well.
 _REASON_BY_CODE = {
-    401: "key",
-    402: "credits",
-    403: "key",
-    404: "model",
-    413: "file",
-    429: "busy",
-    433: "credits",
-    451: "file",
-    455: "maintenance",
-    505: "model",
-    550: "busy",
+    401: Reason.KEY,
+    402: Reason.CREDITS,
+    403: Reason.KEY,
+    404: Reason.MODEL,
+    413: Reason.FILE,
+    429: Reason.BUSY,
+    433: Reason.CREDITS,
+    451: Reason.FILE,
+    455: Reason.MAINTENANCE,
+    505: Reason.MODEL,
+    550: Reason.BUSY,
 }
 _CREDITS = re.compile(r"credits? insufficient|insufficient credits?|balance isn.t enough", re.I)
 _MODERATION = re.compile(
@@ -43,7 +62,7 @@ _BUSY_SERVER = re.compile(
 class KieError(Exception):
     """Something went wrong with KIE; `code` is its code (or the HTTP status) when there is one."""
 
-    def __init__(self, msg, code=None):
+    def __init__(self, msg: object, code: int | None = None) -> None:
         self.code = code
         words = " ".join(str(msg).split())[:MSG_LIMIT]
         self.msg = "".join(filter(str.isprintable, words))  # no NUL and no half surrogate: it may go into a row
@@ -51,13 +70,9 @@ class KieError(Exception):
 
 
 class Refused(KieError):
-    """KIE answered no, so nothing was made and nothing is charged.
+    """KIE answered no, so nothing was made and nothing is charged."""
 
-    `reason` is one of busy, maintenance, credits, key, model, file, moderation,
-    validation, server, other; and `missing` when a task's record is not there (yet).
-    """
-
-    def __init__(self, msg, code, reason=None):
+    def __init__(self, msg: object, code: int, reason: Reason | None = None) -> None:
         super().__init__(msg, code)
         self.reason = reason or refusal_reason(code, self.msg)
 
@@ -82,40 +97,40 @@ class Expired(KieError):
     """A file is gone or no longer open to us (HTTP 403, 404, 410)."""
 
 
-def refusal_reason(code, msg):
-    """Return the reason word for an envelope with `code` and `msg` that refuses a call."""
+def refusal_reason(code: int, msg: str) -> Reason:
+    """Return why KIE refused a call, from the code and message of its reply."""
     if code in _REASON_BY_CODE:
         return _REASON_BY_CODE[code]
     if _CREDITS.search(msg):
-        return "credits"
+        return Reason.CREDITS
     if _MODEL.search(msg):
-        return "model"
+        return Reason.MODEL
     if _MODERATION.search(msg):
-        return "moderation"
+        return Reason.MODERATION
     if _VALIDATION.search(msg) or code in (400, 422):
-        return "validation"
-    return "server" if code in (500, 501, 531) else "other"
+        return Reason.VALIDATION
+    return Reason.SERVER if code in (500, 501, 531) else Reason.OTHER
 
 
-def failure_reason(code, msg):
-    """Return why an accepted task failed: moderation, file, server, credits, timeout, validation or other.
+def failure_reason(code: str | None, msg: str) -> Reason:
+    """Return why an accepted task failed; `code` is its failCode.
 
-    `code` is the task's failCode as text, or None. Moderation is told by words,
-    never by code. `server` means that a new attempt is worth while, so a 500 needs
-    a text that says busy or internal; "task id is blank" (422) stays `other`.
+    Moderation is recognised by words, never by code. SERVER means that another attempt is worthwhile, so a 500 needs
+    a text that says busy or internal; "task id is blank" (422) stays OTHER.
     """
     if code == "550":  # "rejected", but by a full queue
-        return "server"
+        return Reason.SERVER
     if _CREDITS.search(msg) or code in ("402", "433"):
-        return "credits"
+        return Reason.CREDITS
     if _MODERATION.search(msg):
-        return "moderation"
+        return Reason.MODERATION
     if code in ("451", "413"):
-        return "file"
+        return Reason.FILE
     if code == "408":
-        return "timeout"
+        return Reason.TIMEOUT
     if _VALIDATION.search(msg) or code == "400":
-        return "validation"
+        return Reason.VALIDATION
     if code == "422":
-        return "other" if "task id is blank" in msg else "validation"
-    return "server" if _BUSY_SERVER.search(msg) and code in ("500", "501", "531", "GENERATION_FAILED") else "other"
+        return Reason.OTHER if "task id is blank" in msg else Reason.VALIDATION
+    is_server = _BUSY_SERVER.search(msg) and code in ("500", "501", "531", "GENERATION_FAILED")
+    return Reason.SERVER if is_server else Reason.OTHER

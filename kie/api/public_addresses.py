@@ -6,8 +6,11 @@ points elsewhere the next moment (DNS rebinding) gains nothing.
 
 import ipaddress
 import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -19,27 +22,27 @@ from kie.api.errors import NotPublic
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def is_public(address):
+def is_public(address: str) -> bool:
     """Tell whether an IP address is one of the public internet; an IPv4 address inside an IPv6 one counts, too."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if found.version == 6:
-        inner = found.ipv4_mapped or found.sixtofour
-        if found in NAT64:
-            inner = ipaddress.ip_address(int(found) & 0xFFFFFFFF)
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if found.is_site_local:
+        if ip.is_site_local:
             return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def public_addresses(host, port):
+def public_addresses(host: str | None, port: int | None) -> list[str]:
     """Return the public addresses of a host; raise NotPublic when it has none, and OSError when nobody knows it."""
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    found = [address[0] for *_kind, address in answers if is_public(address[0])]
-    if not found:
-        raise NotPublic(f"{host} is no place in the public internet")
-    return list(dict.fromkeys(found))
+    public = [address for *_kind, (address, *_rest) in answers if isinstance(address, str) and is_public(address)]
+    if not public:
+        raise NotPublic(f"{host} is not in the public internet")
+    return list(dict.fromkeys(public))
 
 
 class PublicAdapter(HTTPAdapter):
@@ -49,37 +52,44 @@ class PublicAdapter(HTTPAdapter):
     all the same.
     """
 
-    def __init__(self, known, **pool):
+    def __init__(self, known: Iterable[str | None], **pool: Any) -> None:
         self._known, self._plain = frozenset(known), HTTPAdapter(**pool)
         super().__init__(**pool)
 
-    def close(self):
+    def close(self) -> None:
         """Close the idle connections."""
         self._plain.close()
         super().close()
 
-    def init_poolmanager(self, *args, **kwargs):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def send(self, request, *args, proxies=None, **kwargs):
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         """Send a request, or a step of a redirect."""
-        parts = urlsplit(request.url)
+        url = str(request.url)
+        parts = urlsplit(url)
         if parts.hostname in self._known:
-            return self._plain.send(request, *args, proxies=proxies, **kwargs)
-        if select_proxy(request.url, proxies):
+            return self._plain.send(request, stream, timeout, verify, cert, proxies)
+        if select_proxy(url, proxies):
             try:
                 public_addresses(parts.hostname, parts.port or 443)
             except OSError:
                 pass  # only the proxy can resolve it
-        return super().send(request, *args, proxies=proxies, **kwargs)
+        return super().send(request, stream, timeout, verify, cert, proxies)
 
 
-class _Public:
-    """The part of a connection that opens the socket."""
-
-    def _new_conn(self):
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> Any:
         name = self._dns_host
         try:
             addresses = public_addresses(name, self.port)
@@ -97,11 +107,7 @@ class _Public:
         return None
 
 
-class _Connection(_Public, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Public, HTTPSConnection):
+class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 

@@ -13,8 +13,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
 
-from kie.api.errors import Refused, Unknown, failure_reason
+from kie.api.errors import Reason, Refused, Unknown, failure_reason
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +35,31 @@ _BROKEN_ECHO = re.compile(
 )
 
 
+class TaskState(StrEnum):
+    """How a task stands, whatever word KIE has for it."""
+
+    RUNNING = "running"  # waiting or being made, and any word we do not know
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One task as KIE sees it: `state` is running, succeeded or failed; `credits` is what KIE took, if it says.
+    """One task as KIE sees it; `credits` is what KIE took, if it says so, and `raw_state` KIE's own word.
 
-    `facts` is what later tasks and the delivery need to know of a result: "tracks" of music in the order of `urls`
+    `facts` is what later tasks and the delivery need to know about a result: "tracks" of music in the order of `urls`
     ({"id", "title", "seconds"}), and "persona_id".
     """
 
-    state: str
+    state: TaskState
     raw_state: str
     urls: tuple[str, ...] = ()
     text: str | None = None
     fail_code: str | None = None
     fail_msg: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     credits: Decimal | None = None
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def parse_record(body_text: str) -> Record:
@@ -63,16 +73,16 @@ def parse_record(body_text: str) -> Record:
     if code in _TERMINAL_CODES:
         return _failed(str(code), str(code), msg, credits=None)
     if code == 404 or (code == 422 and "null" in msg.lower()):
-        raise Refused(msg, code, "missing")
+        raise Refused(msg, code, Reason.MISSING)
     if code != 200:
         raise Refused(msg, code)
     data = envelope.get("data")
     if not isinstance(data, dict):
-        raise Refused("the reply has no record", code, "missing")
+        raise Refused("the reply has no record", code, Reason.MISSING)
     return _record(data)
 
 
-def read_envelope(body_text: str) -> dict:
+def read_envelope(body_text: str) -> dict[str, Any]:
     """Return the reply's outer object with an int `code`, or raise Unknown when there is none."""
     envelope = _loads(body_text)
     if envelope is None:
@@ -85,7 +95,7 @@ def read_envelope(body_text: str) -> dict:
         raise Unknown("the reply has no code") from None
 
 
-def task_of(callback) -> str | None:
+def task_of(callback: object) -> str | None:
     """Return the task id in the body of a callback, or None; its place differs by product."""
     data = callback.get("data") if isinstance(callback, dict) else None
     places = ((data, "taskId"), (data, "task_id"), (callback, "taskId"))
@@ -93,19 +103,19 @@ def task_of(callback) -> str | None:
     return next((value for value in found if isinstance(value, str) and _PLAIN_ID.fullmatch(value)), None)
 
 
-def message_of(envelope: dict) -> str:
+def message_of(envelope: dict[str, Any]) -> str:
     """Return KIE's message; some replies call it `message`."""
     return str(envelope.get("msg") or envelope.get("message") or "")
 
 
-def _loads(text):
+def _loads(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # broken, or nested beyond reason
         return None
 
 
-def _record(data: dict) -> Record:
+def _record(data: dict[str, Any]) -> Record:
     raw = str(data.get("state") or "")
     word = raw.lower()
     credits = _decimal(data.get("creditsConsumed", data.get("consumeCredits")))
@@ -115,23 +125,25 @@ def _record(data: dict) -> Record:
     if word in _SUCCEEDED:
         result = _result(data)
         facts = _facts(result)
-        return Record("succeeded", raw, urls=tuple(_urls(result)), text=_text(result), credits=credits, facts=facts)
+        return Record(
+            TaskState.SUCCEEDED, raw, urls=tuple(_urls(result)), text=_text(result), credits=credits, facts=facts
+        )
     if word not in _RUNNING:
         _report_unknown_state(raw)
-    return Record("running", raw, credits=credits)
+    return Record(TaskState.RUNNING, raw, credits=credits)
 
 
-def _failed(raw, code, msg, credits):
+def _failed(raw: str, code: str | None, msg: str, credits: Decimal | None) -> Record:
     reason = failure_reason(code, msg)
-    return Record("failed", raw, fail_code=code, fail_msg=msg or None, reason=reason, credits=credits)
+    return Record(TaskState.FAILED, raw, fail_code=code, fail_msg=msg or None, reason=reason, credits=credits)
 
 
 @functools.lru_cache(maxsize=64)  # so that each unknown state is reported once, not at every poll
-def _report_unknown_state(raw):
+def _report_unknown_state(raw: str) -> None:
     log.warning("unknown task state %r, taken as still running", raw[:40])
 
 
-def _decimal(value) -> Decimal | None:
+def _decimal(value: object) -> Decimal | None:
     """Return a credit figure as Decimal, or None when there is none."""
     if value is None or isinstance(value, bool):
         return None
@@ -142,14 +154,14 @@ def _decimal(value) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _result(data: dict):
+def _result(data: dict[str, Any]) -> Any:
     """Return the result object: `response` when filled, else `resultJson`, as an object or as JSON text."""
     found = (data.get("response"), data.get("resultJson"))
     read = (_loads(value) if isinstance(value, str) else value for value in found)
     return next((value for value in read if value), {})
 
 
-def _urls(result) -> list[str]:
+def _urls(result: Any) -> list[str]:
     """Return the result's links: resultUrls, else the audio of each track, else any link that stands in it."""
     if not isinstance(result, dict):
         return list(_links(result))
@@ -166,16 +178,16 @@ def _urls(result) -> list[str]:
     return list(_links(result))
 
 
-def _tracks(result):
+def _tracks(result: dict[str, Any]) -> list[Any]:
     tracks = result.get("data") or result.get("sunoData")
     return tracks if isinstance(tracks, list) else []
 
 
-def _audio_of(track):
+def _audio_of(track: Any) -> str | None:
     return track.get("audio_url") or track.get("audioUrl") if isinstance(track, dict) else None
 
 
-def _facts(result) -> dict:
+def _facts(result: Any) -> dict[str, Any]:
     """Return the ids and titles of tracks, and the id of a persona (docs.kie.ai, suno-api/generate-persona)."""
     if not isinstance(result, dict):
         return {}
@@ -185,13 +197,13 @@ def _facts(result) -> dict:
     return ({"tracks": tracks} if tracks else {}) | ({"persona_id": persona} if persona else {})
 
 
-def _persona(result):
+def _persona(result: dict[str, Any]) -> str | None:
     made = result.get("resultObject")
     places = [place for place in (made, result.get("data"), result) if isinstance(place, dict)]
     return next((place[name] for place in places for name in ("personaId", "persona_id") if place.get(name)), None)
 
 
-def _links(value) -> Iterator[str]:
+def _links(value: Any) -> Iterator[str]:
     """Yield each http(s) link in a value, depth first."""
     if isinstance(value, str):
         if re.match(r"https?://\S+$", value):
@@ -201,7 +213,7 @@ def _links(value) -> Iterator[str]:
             yield from _links(item)
 
 
-def _text(result) -> str | None:
+def _text(result: Any) -> str | None:
     """Return what a text model made: the lyrics or transcript in `resultObject`, else that object as readable JSON."""
     made = result.get("resultObject") if isinstance(result, dict) else None
     if isinstance(made, str):
@@ -210,7 +222,7 @@ def _text(result) -> str | None:
         return None
     if isinstance(made, dict):
         if isinstance(made.get("text"), str):
-            return made["text"]
+            return str(made["text"])
         if _urls(result):
             return None
         if _persona(result):

@@ -13,8 +13,10 @@ Everything is checked on what the dict says, before anything is downloaded.
 
 import mimetypes
 import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 KINDS = {
     "string": "text",
@@ -57,6 +59,10 @@ MIME_TWINS = {
 TELEGRAM_KINDS = {"photo": "image", "video_note": "video", "animation": "video", "voice": "audio"}
 
 
+Values = Mapping[str, Any]  # the values of a form, by input name
+Condition = Mapping[str, Any]  # what `holds` tests
+
+
 class InputError(Exception):
     """A value that the model does not take; `key` names the text, `values` fill it.
 
@@ -66,17 +72,17 @@ class InputError(Exception):
     `values` always has "name", the input's name, and mostly "limit" and "found".
     """
 
-    def __init__(self, key, **values):
+    def __init__(self, key: str, **values: Any) -> None:
         super().__init__(f"{key} {values}")
         self.key, self.values = key, values
 
 
-def present(value):
+def present(value: object) -> bool:
     """Return whether `value` counts as given: not None, not empty text, not an empty list."""
     return value is not None and value != "" and value != [] and value != {}
 
 
-def holds(condition, values):
+def holds(condition: Condition, values: Values) -> bool:
     """Return whether every entry of `condition` is true of `values`.
 
     An entry is a literal the value must equal, or one test: {"present": true}, {"in": […]},
@@ -86,19 +92,19 @@ def holds(condition, values):
     return all(_fits(wanted, values.get(name)) for name, wanted in condition.items())
 
 
-def _fits(wanted, found):
+def _fits(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, dict):
         ((test, limit),) = wanted.items()
         return TESTS[test](found, limit)
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
 
 
-def _more_than(found, limit):
+def _more_than(found: Any, limit: float) -> bool:
     amount = len(found) if isinstance(found, list) else found
     return isinstance(amount, int | float) and amount > limit
 
 
-TESTS = {
+TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "present": lambda found, wanted: present(found) == wanted,
     "in": lambda found, wanted: found in wanted,
     "more_than": _more_than,
@@ -108,14 +114,14 @@ TESTS = {
 }
 
 
-def files_of(value):
+def files_of(value: Any) -> list[Any]:
     """Return the files in a value of a media input, as a list."""
     if not present(value):
         return []
     return value if isinstance(value, list) else [value]
 
 
-def earlier_result(job, part=0):
+def earlier_result(job: Any, part: int = 0) -> dict[str, Any]:
     """Return a finished job (with id, model, task_id, inputs, result) as the value of a task input.
 
     `part` counts its results from 0: which picture of a run, which track of a song.
@@ -129,7 +135,7 @@ def earlier_result(job, part=0):
     return {"job": job.id, "model": job.model, "task_id": job.task_id, "index": part, **known}
 
 
-def clean_mime(file):
+def clean_mime(file: Mapping[str, Any]) -> str | None:
     """Return the file's type in one spelling, or None when nothing tells it."""
     mime = file.get("mime") or mimetypes.guess_type(file.get("name") or "")[0]
     if not mime and file.get("kind") == "photo":
@@ -147,8 +153,8 @@ class Input:
     label: str = ""
     required: bool = False
     default: object = None
-    enum: tuple = ()
-    choice_names: dict = field(default_factory=dict)
+    enum: tuple[Any, ...] = ()
+    choice_names: Mapping[Any, str] = field(default_factory=dict)
     min: float | None = None
     max: float | None = None
     step: float | None = None
@@ -157,7 +163,7 @@ class Input:
     min_items: int = 0
     max_items: int | None = None
     max_mb: float | None = None
-    accept: tuple = ()
+    accept: tuple[str, ...] = ()
     min_seconds: float | None = None
     max_seconds: float | None = None
     total_seconds: float | None = None
@@ -165,49 +171,49 @@ class Input:
     shown: str = "more"
     send: object = None
     into: str = ""
-    each: dict = field(default_factory=dict)
-    when: dict = field(default_factory=dict)
-    sources: tuple = ()
-    unless: dict = field(default_factory=dict)
+    each: Mapping[str, str] = field(default_factory=dict)
+    when: Condition = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    unless: Mapping[str, Any] = field(default_factory=dict)
     take: str = "task_id"
-    also: dict = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
     drives_price: bool = False
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """Return how to ask for it: text, choice, switch, number, image, video, audio or task (fixed: never asked)."""
         return KINDS[self.type]
 
     @property
-    def many(self):
+    def many(self) -> bool:
         """Return whether several files are taken (the value is then a list)."""
         return self.kind in MEDIA and self.type.endswith("[]")
 
     @property
-    def choices(self):
+    def choices(self) -> tuple[Any, ...]:
         """Return the values to choose from, in order; empty unless the kind is choice."""
         return self.enum
 
     @property
-    def path(self):
+    def path(self) -> str:
         """Return where the value goes in KIE's `input`, such as `prompt` or `dialogue.0.text`."""
         return self.into or self.name
 
-    def choice_name(self, choice):
+    def choice_name(self, choice: Any) -> str | None:
         """Return the proper name of a choice that is an id, such as a voice; else None."""
         return self.choice_names.get(choice)
 
-    def parse(self, value):
+    def parse(self, value: Any) -> Any:
         """Return `value` (typed text or JSON) as this input's own type, or raise InputError."""
         return PARSERS[self.kind](self, value)
 
-    def usable(self, result):
+    def usable(self, result: Values) -> bool:
         """Return whether an earlier result (a task value) can be given here."""
         known = all(present(result.get(fact)) for fact in (self.take, *self.also.values()) if fact != "index")
         spoilt = any(result.get(fact) in values for fact, values in self.unless.items())
         return result.get("model") in self.sources and known and not spoilt
 
-    def error(self, key, **values):
+    def error(self, key: str, **values: Any) -> InputError:
         """Return an InputError about this input."""
         return InputError(key, name=self.name, **values)
 
@@ -219,7 +225,7 @@ FIELDS = {item.name for item in fields(Input)} - {"sources", "drives_price", "ch
 }
 
 
-def _parse_text(spec, value):
+def _parse_text(spec: Input, value: Any) -> Any:
     if spec.type == "integer[]":
         return _parse_integers(spec, value)
     if not isinstance(value, str):
@@ -232,12 +238,12 @@ def _parse_text(spec, value):
     return text
 
 
-def _is_blank(text):
+def _is_blank(text: str) -> bool:
     """Tell whether nothing of a text can be seen: spaces, and marks such as the zero-width ones (Unicode C and Z)."""
     return all(unicodedata.category(char)[0] in "CZ" for char in text)
 
 
-def _parse_integers(spec, value):
+def _parse_integers(spec: Input, value: Any) -> list[int]:
     """Return a list of whole numbers from a list, or from text such as "1, 3"."""
     parts = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(parts, list) or not parts:
@@ -248,7 +254,7 @@ def _parse_integers(spec, value):
     return [int(number) for number in numbers]
 
 
-def _parse_choice(spec, value):
+def _parse_choice(spec: Input, value: Any) -> Any:
     for choice in spec.enum:
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return choice
@@ -259,7 +265,7 @@ def _parse_choice(spec, value):
     raise spec.error("not_a_choice", found=value, choices=spec.enum)
 
 
-def _parse_switch(spec, value):
+def _parse_switch(spec: Input, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     words = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
@@ -268,7 +274,7 @@ def _parse_switch(spec, value):
     raise spec.error("not_a_choice", found=value, choices=(True, False))
 
 
-def _number(spec, value, whole):
+def _number(spec: Input, value: Any, whole: bool) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise spec.error("not_a_number", found=value)
     try:
@@ -280,14 +286,14 @@ def _number(spec, value, whole):
     return number
 
 
-def _check_range(spec, number):
+def _check_range(spec: Input, number: Decimal) -> None:
     if spec.min is not None and number < Decimal(str(spec.min)):
         raise spec.error("too_small", limit=spec.min, found=number)
     if spec.max is not None and number > Decimal(str(spec.max)):
         raise spec.error("too_large", limit=spec.max, found=number)
 
 
-def _parse_number(spec, value):
+def _parse_number(spec: Input, value: Any) -> float:
     whole = spec.type == "integer"
     number = _number(spec, value, whole)
     _check_range(spec, number)
@@ -296,7 +302,7 @@ def _parse_number(spec, value):
     return int(number) if whole else float(number)
 
 
-def _parse_media(spec, value):
+def _parse_media(spec: Input, value: Any) -> Any:
     if isinstance(value, list) and not spec.many:
         if len(value) > 1:
             raise spec.error("too_many_files", limit=1, found=len(value))
@@ -313,12 +319,16 @@ def _parse_media(spec, value):
     return files if spec.many else files[0]
 
 
-def _check_file(spec, file):
+def _check_file(spec: Input, file: Any) -> None:
     if not isinstance(file, dict) or not (file.get("file_id") or file.get("url")):
         raise spec.error("wrong_file_type", found=None, accept=spec.accept)
     mime, kind = clean_mime(file), file.get("kind")
     allowed = {MIME_TWINS.get(mime, mime) for mime in spec.accept}
-    fits = mime in allowed if allowed and mime else (mime or TELEGRAM_KINDS.get(kind, kind) or "").startswith(spec.kind)
+    fits = (
+        mime in allowed
+        if allowed and mime
+        else (mime or TELEGRAM_KINDS.get(kind or "", kind) or "").startswith(spec.kind)
+    )
     if not fits and (mime or kind):
         raise spec.error("wrong_file_type", found=mime or kind, accept=spec.accept)
     size, seconds = file.get("size"), file.get("seconds")
@@ -330,19 +340,19 @@ def _check_file(spec, file):
         raise spec.error("lasts_too_short", limit=spec.min_seconds, found=seconds)
 
 
-def _check_total(spec, files):
+def _check_total(spec: Input, files: list[Any]) -> None:
     total = sum(file.get("seconds") or 0 for file in files)
     if spec.total_seconds and total > spec.total_seconds:
         raise spec.error("lasts_too_long", limit=spec.total_seconds, found=total)
 
 
-def _parse_task(spec, value):
+def _parse_task(spec: Input, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not spec.usable(value):
         raise spec.error("not_usable", found=value.get("model") if isinstance(value, dict) else None)
     return value
 
 
-PARSERS = {
+PARSERS: dict[str, Callable[[Input, Any], Any]] = {
     "text": _parse_text,
     "choice": _parse_choice,
     "switch": _parse_switch,
@@ -354,7 +364,7 @@ PARSERS = {
 }
 
 
-def sent_fields(spec, value, url_of):
+def sent_fields(spec: Input, value: Any, url_of: Callable[[Any], str]) -> Iterator[tuple[str, Any]]:
     """Yield (path, value) pairs for KIE: files become URLs by `url_of`, an earlier result its ids."""
     if spec.kind == "task":
         yield spec.path, value[spec.take]
@@ -367,7 +377,7 @@ def sent_fields(spec, value, url_of):
         yield spec.path, str(value) if spec.send_as == "string" else value
 
 
-def put(target, path, value, each=None):
+def put(target: dict[str, Any], path: str, value: Any, each: Mapping[str, str] | None = None) -> None:
     """Set `value` at `path` in the nested dict `target`.
 
     A number in the path is a place in a list; `*` spreads a list over a list of objects, each with

@@ -8,13 +8,28 @@ is listed in `Catalog.rejected` with its reason. docs/models.md describes the fi
 import json
 import os
 import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from kie.catalogue import pricing
-from kie.catalogue.inputs import FIELDS, KINDS, MEDIA, TESTS, Input, InputError, holds, present, put, sent_fields
+from kie.catalogue.inputs import (
+    FIELDS,
+    KINDS,
+    MEDIA,
+    TESTS,
+    Input,
+    InputError,
+    Values,
+    holds,
+    present,
+    put,
+    sent_fields,
+)
 from kie.catalogue.pricing import Billing, NoPrice, Price
 
 __all__ = ["Card", "Catalog", "CatalogError", "Input", "InputError", "Model", "NoPrice"]
@@ -144,51 +159,51 @@ class Model:
     title: str
     type: str
     mode_title: str
-    modes: tuple
+    modes: tuple[str, ...]
     output: str
     usual_s: int
     deadline_s: int
-    inputs: tuple
-    prices: tuple
+    inputs: tuple[Input, ...]
+    prices: tuple[Price, ...]
     billing: Billing
-    constraints: dict
+    constraints: Mapping[str, Any]
     needs_callback: bool = False
     source: str = ""
     as_of: str = ""
-    by_name: dict = field(default_factory=dict, repr=False)
+    by_name: Mapping[str, Input] = field(default_factory=dict, repr=False)
     main_text: Input | None = None  # the input a plain text is for: the first text of the card
 
     @property
-    def quantity(self):
+    def quantity(self) -> str:
         """Return the words that say how many units are charged."""
         return self.billing.quantity
 
     @property
-    def menus(self):
+    def menus(self) -> tuple[str, ...]:
         """Return the rows of the main menu it belongs to."""
         if any(spec.kind == "task" and spec.required for spec in self.inputs):
             return ("tools",)
         return tuple(dict.fromkeys(TYPES[mode] for mode in self.modes))
 
-    def input(self, name):
+    def input(self, name: str) -> Input:
         """Return the input called `name`; KeyError when there is none."""
         return self.by_name[name]
 
     @property
-    def main_inputs(self):
+    def main_inputs(self) -> tuple[Input, ...]:
         """Return the inputs that the card shows at once."""
         return tuple(spec for spec in self.inputs if spec.shown == "main")
 
     @property
-    def more_inputs(self):
+    def more_inputs(self) -> tuple[Input, ...]:
         """Return the inputs behind "More settings"."""
         return tuple(spec for spec in self.inputs if spec.shown == "more")
 
-    def defaults(self):
+    def defaults(self) -> dict[str, Any]:
         """Return the values that a new form starts with."""
         return {spec.name: spec.default for spec in self.inputs if spec.shown != "hidden" and spec.default is not None}
 
-    def effective(self, values):
+    def effective(self, values: Values) -> dict[str, Any]:
         """Return what would be sent for `values`: with defaults and fixed values, without what does not apply."""
         full = {spec.name: spec.send if spec.shown == "hidden" else spec.default for spec in self.inputs}
         full |= {
@@ -201,17 +216,17 @@ class Model:
                 full[spec.name] = None
         return {name: value for name, value in full.items() if value is not None}
 
-    def input_for(self, kind):
+    def input_for(self, kind: str) -> Input | None:
         """Return the first input that takes files of a kind (image, video, audio), or None."""
         return next((spec for spec in self.inputs if spec.kind == kind and spec.shown != "hidden"), None)
 
-    def takes(self, kind):
+    def takes(self, kind: str) -> bool:
         """Return whether a text or a file of this kind, with nothing else from before, can be made into something."""
         if any(spec.kind == "task" and spec.required for spec in self.inputs):
             return False
         return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
 
-    def works(self, kind):
+    def works(self, kind: str) -> tuple[str, ...]:
         """Return which of its modes are about a text, or about a file of this kind; one of them where none is."""
         from_text = tuple(mode for mode in self.modes if mode.startswith("text-to-") or mode in FROM_TEXT)
         if kind == "text":
@@ -223,18 +238,18 @@ class Model:
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
 
-    def asks_for(self, values):
+    def asks_for(self, values: Values) -> str | None:
         """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
         told = ("text", "number", *MEDIA)
         missing = [name for name in self.missing(values) if self.by_name[name].kind in told]
         return missing[0] if missing else (self.main_text.name if self.main_text else None)
 
-    def applies(self, name, values):
+    def applies(self, name: str, values: Values) -> bool:
         """Return whether the input means anything with these values: a form asks for it only then."""
         spec = self.by_name[name]
         return not spec.when or holds(spec.when, self.effective(values))
 
-    def missing(self, values):
+    def missing(self, values: Values) -> list[str]:
         """Return the names of the inputs still required; of alternatives, the first one's."""
         full = self.effective(values)
         names = [
@@ -248,7 +263,7 @@ class Model:
                 names += [name for name in left[0] if name not in names]
         return names
 
-    def alternatives(self, full):
+    def alternatives(self, full: Values) -> Iterator[list[list[str]]]:
         """Yield the lists of field groups of which one must be complete; `full` comes from `effective`."""
         if "any_of" in self.constraints:
             yield self.constraints["any_of"]
@@ -256,14 +271,14 @@ class Model:
             if holds(rule["when"], full):
                 yield rule["any_of"]
 
-    def excluded(self, full):
+    def excluded(self, full: Values) -> tuple[str, ...]:
         """Return the names in a combination that KIE refuses, or an empty tuple; `full` comes from `effective`."""
         for rule in self.constraints.get("excluded", ()):
             if holds(rule, full):
                 return tuple(rule)
         return ()
 
-    def check(self, values):
+    def check(self, values: Values) -> dict[str, Any]:
         """Return `values` parsed, or raise InputError with the first thing that is wrong."""
         for name in values:
             if name not in self.by_name or self.by_name[name].shown == "hidden":
@@ -275,7 +290,7 @@ class Model:
         self._check_together(self.effective(parsed))
         return parsed
 
-    def _check_together(self, full):
+    def _check_together(self, full: Values) -> None:
         for one, other in self.constraints.get("not_together", ()):
             clash = [next((name for name in group if present(full.get(name))), None) for group in (one, other)]
             if all(clash):
@@ -288,7 +303,7 @@ class Model:
         for rule in self.constraints.get("spans", ()):
             self._check_span(rule, full)
 
-    def _check_span(self, rule, full):
+    def _check_span(self, rule: Mapping[str, Any], full: Values) -> None:
         """Check the seconds from one number to another, such as the two ends of a section."""
         start, end = full.get(rule["from"]), full.get(rule["to"])
         if start is None or end is None:
@@ -298,12 +313,12 @@ class Model:
         if end - start > rule["max"]:
             raise InputError("lasts_too_long", name=rule["to"], limit=rule["max"], found=end - start)
 
-    def build(self, values, url_of):
+    def build(self, values: Values, url_of: Callable[[Any], str]) -> dict[str, Any]:
         """Return the dict for KIE's `input`; `url_of(file)` gives the public URL of each file.
 
         Raises InputError when `values` are not complete and valid.
         """
-        full, built = self.effective(self.check(values)), {}
+        full, built = self.effective(self.check(values)), dict[str, Any]()
         for spec in self.inputs:
             if spec.name in full:
                 for path, value in sent_fields(spec, full[spec.name], url_of):
@@ -317,11 +332,11 @@ class Card:
 
     id: str
     title: str
-    abouts: dict
-    models: tuple
-    aliases: tuple = ()
+    abouts: Mapping[str, str]
+    models: tuple[Model, ...]
+    aliases: tuple[str, ...] = ()
 
-    def about(self, language):
+    def about(self, language: str) -> str:
         """Return the line in `language`, in English for a language we do not have."""
         return self.abouts.get(language, self.abouts["en"])
 
@@ -335,29 +350,29 @@ class Catalog:
     ((model, its works), …)} of what takes one, and (model, input) of what takes an earlier result.
     """
 
-    models: MappingProxyType
-    cards: MappingProxyType
-    rejected: tuple
+    models: Mapping[str, Model]
+    cards: Mapping[str, Card]
+    rejected: tuple[tuple[str, str], ...]
     credit_usd: Decimal
     as_of: str
-    codes: MappingProxyType
-    known: MappingProxyType
-    starts: dict
-    fed: tuple
+    codes: Mapping[str, Model]
+    known: Mapping[str, Model]
+    starts: Mapping[str, tuple[tuple[Model, tuple[str, ...]], ...]]
+    fed: tuple[tuple[Model, Input], ...]
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> "Catalog":
         """Return the catalogue in the JSON file `path`; raise CatalogError when the file itself is unreadable."""
         try:
-            return _loaded(cls, path, os.stat(path).st_mtime_ns)
+            return _loaded(path, os.stat(path).st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
 
     @classmethod
-    def from_data(cls, data):
+    def from_data(cls, data: dict[str, Any]) -> "Catalog":
         """Return the catalogue of the parsed file, complete entries only."""
         words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
-        models, codes, rejected = {}, {}, []
+        models, codes, rejected = dict[str, Model](), dict[str, Model](), []
         for raw in data["models"]:
             try:
                 model = _read_model(raw, words, lists)
@@ -381,7 +396,7 @@ class Catalog:
             **_uses(models),
         )
 
-    def without(self, ids):
+    def without(self, ids: Collection[str]) -> "Catalog":
         """Return this catalogue with some models taken off sale; they stay `known`."""
         models = {name: model for name, model in self.models.items() if name not in ids}
         cards = {
@@ -396,33 +411,33 @@ class Catalog:
             **_uses(models),
         )
 
-    def by_code(self, code):
+    def by_code(self, code: str) -> Model | None:
         """Return the model with this button code, or None."""
         return self.codes.get(code)
 
-    def types(self):
+    def types(self) -> list[tuple[str, tuple[Card, ...]]]:
         """Return [(menu, cards)] in the order of the main menu: picture, edit, video, music, voice, tools."""
         return [(menu, cards) for menu in MENU if (cards := self.cards_of(menu))]
 
-    def cards_of(self, menu):
+    def cards_of(self, menu: str) -> tuple[Card, ...]:
         """Return the cards with at least one model in this row of the main menu."""
         return tuple(card for card in self.cards.values() if any(menu in model.menus for model in card.models))
 
-    def of_type(self, *types):
+    def of_type(self, *types: str) -> tuple[Model, ...]:
         """Return the models that do one of these generation types, such as image-upscale, in the file's order."""
         return tuple(model for model in self.models.values() if set(types) & set(model.modes))
 
-    def fed_by(self, result):
+    def fed_by(self, result: Values) -> tuple[tuple[Model, Input], ...]:
         """Return (model, input) for each model that takes this earlier result (see kie/catalogue/inputs.py)."""
         return tuple((model, spec) for model, spec in self.fed if spec.usable(result))
 
-    def works_with(self, kind, result=None):
+    def works_with(self, kind: str, result: Values | None = None) -> dict[str, tuple[Model, ...]]:
         """Return {generation type: [models]} of what can be made of a text, image, video or audio.
 
         With `result` (see kie/catalogue/inputs.py) also of what takes that earlier result itself. A model that can start from
         nothing as well stands under what it does with a file: image-to-video, not text-to-video.
         """
-        offers, found = dict(self.starts[kind]), {}
+        offers, found = dict(self.starts[kind]), dict[str, list[Model]]()
         if result:
             fed = {model for model, _spec in self.fed_by(result)} | offers.keys()
             offers = {model: model.works(kind) or model.modes for model in self.models.values() if model in fed}
@@ -433,7 +448,7 @@ class Catalog:
         return {mode: tuple(found[mode]) for mode in sorted(found, key=order.index)}
 
 
-def _uses(models):
+def _uses(models: Mapping[str, Model]) -> dict[str, Any]:
     starts = {
         kind: tuple((model, model.works(kind) or model.modes) for model in models.values() if model.takes(kind))
         for kind in WORKS
@@ -442,23 +457,23 @@ def _uses(models):
     return {"starts": starts, "fed": tuple(fed)}
 
 
-def _name(raw):
+def _name(raw: Any) -> str:
     return str(raw.get("id")) if isinstance(raw, dict) else repr(raw)
 
 
 @lru_cache(maxsize=2)
-def _loaded(kind, path, _changed_at):
+def _loaded(path: str | Path, _changed_at: int) -> Catalog:
     """Read and check a file once for as long as it stays as it is: the gate walks every price."""
     with open(path, encoding="utf-8") as file:
-        return kind.from_data(json.load(file))
+        return Catalog.from_data(json.load(file))
 
 
-def _card(raw, models):
+def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:
     mine = tuple(model for model in models.values() if model.card == raw["id"])
     return Card(raw["id"], raw["title"], dict(raw["about"]), mine, tuple(raw.get("aliases", ())))
 
 
-def _read_model(raw, cards, lists):
+def _read_model(raw: dict[str, Any], cards: Mapping[str, Any], lists: Mapping[str, Any]) -> Model:
     """Return the Model of one entry, or raise CatalogError: the gate."""
     _need(set(raw) <= MODEL_FIELDS, f"unknown field {sorted(set(raw) - MODEL_FIELDS)}")
     for name in ("id", "code", "card", "type", "output", "usual_s", "deadline_s", "inputs", "price", "source", "as_of"):
@@ -469,7 +484,7 @@ def _read_model(raw, cards, lists):
     for mode in (raw["type"], *modes):
         _need(mode in TYPES, f"type {mode!r} is not known")
     _need(0 < raw["usual_s"] <= raw["deadline_s"], "deadline_s must be at least usual_s, and both above 0")
-    card = cards.get(raw["card"])
+    card: Any = cards.get(raw["card"])
     _need(card, f"card {raw['card']!r} is not in cards")
     for language in LANGUAGES:
         _need(
@@ -481,7 +496,7 @@ def _read_model(raw, cards, lists):
     return model
 
 
-def _assemble(raw, card, modes, lists):
+def _assemble(raw: dict[str, Any], card: Mapping[str, Any], modes: tuple[str, ...], lists: Mapping[str, Any]) -> Model:
     prices = tuple(_read_price(row, place) for place, row in enumerate(raw["price"], start=1))
     billing = _read_billing(raw.get("billing", {}))
     drivers = _drivers(prices, billing)
@@ -512,8 +527,9 @@ def _assemble(raw, card, modes, lists):
     )
 
 
-def _read_input(raw, drivers, lists):
-    name, names = raw.get("name"), lists.get(raw.get("list"), {})
+def _read_input(raw: dict[str, Any], drivers: Collection[str], lists: Mapping[str, Any]) -> Input:
+    name: Any = raw.get("name")
+    names = lists.get(raw.get("list", ""), {})
     where = f"input {name!r}"
     _need(name and raw.get("type") in KINDS, f"{where}: name or type is missing or unknown")
     _need(set(raw) <= FIELDS, f"{where}: unknown field {sorted(set(raw) - FIELDS)}")
@@ -540,7 +556,7 @@ def _read_input(raw, drivers, lists):
     return spec
 
 
-def _read_price(raw, place):
+def _read_price(raw: dict[str, Any], place: int) -> Price:
     try:
         price = Price(
             when=raw["when"],
@@ -556,16 +572,18 @@ def _read_price(raw, place):
     return price
 
 
-def _read_billing(raw):
+def _read_billing(raw: dict[str, Any]) -> Billing:
     try:
-        lists = {key: tuple(value) for key, value in raw.items() if key in ("add_media_seconds", "at_least")}
+        lists: dict[str, Any] = {
+            key: tuple(value) for key, value in raw.items() if key in ("add_media_seconds", "at_least")
+        }
         plain = {key: value for key, value in raw.items() if key not in (*lists, "at_most")}
         return Billing(**plain, **lists, at_most=Decimal(raw["at_most"]) if "at_most" in raw else None)
     except (TypeError, InvalidOperation) as error:
         raise CatalogError(f"billing: {error}") from error
 
 
-def _drivers(prices, billing):
+def _drivers(prices: Iterable[Price], billing: Billing) -> set[str]:
     """Return the names of the inputs, and $-facts, that move the price."""
     names = {name for row in prices for name in (*row.when, *row.each)}
     words = (billing.quantity, *billing.at_least, *billing.instead.values())
@@ -575,7 +593,7 @@ def _drivers(prices, billing):
     return names | ({"upscale_factor", "image_url"} if "$output_size" in names else set())
 
 
-def _check_names(model):
+def _check_names(model: Model) -> None:
     """Refuse rules, rows and conditions that name an input the model does not have."""
     rules, used = model.constraints, set()
     _need(set(rules) <= set(CONSTRAINTS), f"constraints: unknown {sorted(set(rules) - set(CONSTRAINTS))}")
@@ -593,7 +611,7 @@ def _check_names(model):
         _need(len(test) == 1 and set(test) <= set(TESTS), f"condition {test} is not known")
 
 
-def _check_prices(model):
+def _check_prices(model: Model) -> None:
     """Refuse a model with a combination of inputs that has no price."""
     facts = (
         {name for row in model.prices for name in row.when if name.startswith("$")} - set(pricing.FACTS) - {"$meter"}
@@ -610,6 +628,6 @@ def _check_prices(model):
     _need(count, "price: no combination of inputs is possible")
 
 
-def _need(condition, reason):
+def _need(condition: object, reason: str) -> None:
     if not condition:
         raise CatalogError(reason)

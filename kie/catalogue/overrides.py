@@ -12,10 +12,23 @@ About what is asked for it, for a model, for `menu:<row of the main menu>` or fo
 - `markup`: a factor on the cost, as text; `fixed`: a price in minor units, whatever is chosen.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from typing import Any, NamedTuple
+
+from kie.catalogue.model import Model
+
+Changes = Mapping[tuple[str, str], Any]
 
 
-def merged(data, changes):
+class Markup(NamedTuple):
+    """What is asked for a model: a factor on its cost, or a fixed price in minor units; None for the usual factor."""
+
+    factor: Decimal | None
+    fixed: int | None
+
+
+def merged(data: dict[str, Any], changes: Changes) -> dict[str, Any]:
     """Return a copy of the parsed file with the changes applied; nothing is checked here, the catalogue's gate does."""
     cards, models = list(data["cards"]), [_changed(raw, changes) for raw in data["models"]]
     known = {raw["id"] for raw in data["models"]}
@@ -27,7 +40,7 @@ def merged(data, changes):
     return data | {"cards": cards, "models": models}
 
 
-def _changed(raw, changes):
+def _changed(raw: dict[str, Any], changes: Changes) -> dict[str, Any]:
     scope = f"model:{raw['id']}"
     prices, inputs = changes.get((scope, "price")), changes.get((scope, "inputs"))
     if prices:
@@ -37,25 +50,26 @@ def _changed(raw, changes):
     return raw
 
 
-def _priced(row, prices):
+def _priced(row: dict[str, Any], prices: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("feed") not in prices:
         return row
-    return {name: value for name, value in row.items() if name != "feed_credits"} | prices[row["feed"]]
+    figures: dict[str, Any] = prices[row["feed"]]
+    return {name: value for name, value in row.items() if name != "feed_credits"} | figures
 
 
-def _fitted(inputs, change):
+def _fitted(inputs: Iterable[dict[str, Any]], change: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for spec in inputs:
         if spec["name"] not in change.get("drop", ()):
             yield spec | change.get("set", {}).get(spec["name"], {})
     yield from change.get("add", ())
 
 
-def switched_off(changes):
+def switched_off(changes: Changes) -> set[str]:
     """Return the ids of the models that are off sale."""
     return {scope.partition(":")[2] for (scope, field), value in changes.items() if field == "off" and value}
 
 
-def terms(changes, model):
+def terms(changes: Changes, model: Model) -> Markup:
     """Return (markup or None, fixed price or None) for a model: its own, else its menu's, else those for all.
 
     A markup that is nearer than a fixed price wins over it, and the other way round.
@@ -63,5 +77,5 @@ def terms(changes, model):
     for scope in (f"model:{model.id}", f"menu:{model.menus[0]}", "all"):
         markup, fixed = changes.get((scope, "markup")), changes.get((scope, "fixed"))
         if markup is not None or fixed is not None:
-            return (None if markup is None else Decimal(markup)), fixed
-    return None, None
+            return Markup(None if markup is None else Decimal(markup), fixed)
+    return Markup(None, None)

@@ -8,11 +8,13 @@ there is no price: NoPrice names the fact. All money here is Decimal or whole mi
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_UP, Decimal
 from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
-from kie.catalogue.inputs import MEDIA, InputError, files_of, holds, present
+from kie.catalogue.inputs import MEDIA, Condition, Input, InputError, Values, files_of, holds, present
 
 SIZES = (("up to 2K", 2048), ("up to 4K", 4096), ("up to 8K", 8192))  # longer side of an upscaled picture, pixels
 OPERATORS = re.compile(r"([*/])")
@@ -21,7 +23,7 @@ OPERATORS = re.compile(r"([*/])")
 class NoPrice(Exception):
     """No price can be named; `fact` says what is missing, empty when KIE sells no such combination."""
 
-    def __init__(self, model_id, fact=""):
+    def __init__(self, model_id: str, fact: str = "") -> None:
         super().__init__(f"{model_id}: " + (f"unknown {fact}" if fact else "no price for these inputs"))
         self.fact = fact
 
@@ -30,10 +32,10 @@ class NoPrice(Exception):
 class Price:
     """One row: `credits` for each unit `per` where `when` holds; with `each` it is added for every input file."""
 
-    when: dict
+    when: Condition
     credits: Decimal
     per: str = ""
-    each: tuple = ()
+    each: tuple[str, ...] = ()
     after: int = 0
 
 
@@ -42,17 +44,60 @@ class Billing:
     """How many units are charged; docs/models.md explains the words of `quantity`."""
 
     quantity: str = "1"
-    add_media_seconds: tuple = ()
-    at_least: tuple = ()
-    instead: dict = field(default_factory=dict)
+    add_media_seconds: tuple[str, ...] = ()
+    at_least: tuple[str, ...] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
     at_most: Decimal | None = None
-    megapixels: dict = field(default_factory=dict)
+    megapixels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     megapixels_of: str = ""
-    meter: dict = field(default_factory=dict)
-    metered: bool | dict = False
+    meter: Mapping[str, Any] = field(default_factory=dict)
+    metered: bool | Condition = False
 
 
-def credits(model, values):
+class Priced(Protocol):
+    """What prices need to know of a model (`kie/catalogue/model.py`)."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def inputs(self) -> tuple[Input, ...]: ...
+
+    @property
+    def prices(self) -> tuple[Price, ...]: ...
+
+    @property
+    def billing(self) -> Billing: ...
+
+    @property
+    def constraints(self) -> Mapping[str, Any]: ...
+
+    def __hash__(self) -> int: ...
+
+    def input(self, name: str) -> Input: ...
+
+    def effective(self, values: Values) -> dict[str, Any]: ...
+
+    def excluded(self, full: Values) -> tuple[str, ...]: ...
+
+    def alternatives(self, full: Values) -> Iterator[list[list[str]]]: ...
+
+
+class Rate(NamedTuple):
+    """Credits for one unit, such as (8, "second")."""
+
+    credits: Decimal
+    unit: str
+
+
+class Option(NamedTuple):
+    """A choice, and what the task would cost with it; None while a fact is missing."""
+
+    choice: Any
+    credits: Decimal | None
+
+
+def credits(model: Priced, values: Values) -> Decimal:
     """Return what the task costs in KIE credits, at most; raise NoPrice when that cannot be said."""
     full = model.effective(values)
     _refuse_strange(model, full)
@@ -63,7 +108,7 @@ def credits(model, values):
     return _row(model, full).credits * quantity(model, full) + _extras(model, full)
 
 
-def rate(model, values):
+def rate(model: Priced, values: Values) -> Rate:
     """Return (credits, unit) of the row that applies, such as (8, "second"), for "8 a second" before a clip is there.
 
     Raise NoPrice where no row applies, or tokens are counted, which say nothing to anybody.
@@ -71,10 +116,10 @@ def rate(model, values):
     if model.billing.meter:
         raise NoPrice(model.id)
     row = _row(model, model.effective(values))
-    return row.credits, row.per
+    return Rate(row.credits, row.per)
 
 
-def quantity(model, values):
+def quantity(model: Priced, values: Values) -> Decimal:
     """Return how many units are charged for `values` (complete with defaults); raise NoPrice when unknown."""
     billing = model.billing
     amount = _evaluate(model, billing.quantity, values)
@@ -86,7 +131,7 @@ def quantity(model, values):
     return amount
 
 
-def price(credits, *, usd_rate, markup, credit_usd):
+def price(credits: Decimal, *, usd_rate: Decimal, markup: Decimal, credit_usd: Decimal) -> int:
     """Return the user's price in whole minor units of the balance currency.
 
     It is cost × markup rounded up to one minor unit, so never below it, and 0 only when credits are 0.
@@ -96,28 +141,28 @@ def price(credits, *, usd_rate, markup, credit_usd):
     return int(exact.to_integral_value(ROUND_CEILING))
 
 
-def cost(credits, *, usd_rate, credit_usd):
+def cost(credits: Decimal, *, usd_rate: Decimal, credit_usd: Decimal) -> Decimal:
     """Return what KIE takes from us, in minor units of the balance currency, unrounded."""
     return credits * credit_usd * usd_rate * 100
 
 
-def options(model, values, name):
+def options(model: Priced, values: Values, name: str) -> list[Option]:
     """Return [(choice, credits)] for an input, leaving out what cannot be had with the other values.
 
     Credits are None while a fact, such as the length of a clip, is not known yet. Numbers are listed
     when they are few (see `steps`); for other inputs the list is empty.
     """
-    found = []
+    offered = []
     for choice in steps(model.input(name)):
         try:
-            found.append((choice, credits(model, {**values, name: choice})))
+            offered.append(Option(choice, credits(model, {**values, name: choice})))
         except NoPrice as missing:
             if missing.fact:
-                found.append((choice, None))
-    return found
+                offered.append(Option(choice, None))
+    return offered
 
 
-def steps(spec):
+def steps(spec: Input) -> list[Any]:
     """Return every value of a choice, a switch, or a whole number with at most 60 values; else nothing."""
     if spec.kind == "choice":
         return list(spec.enum)
@@ -130,12 +175,12 @@ def steps(spec):
 
 
 @lru_cache(maxsize=1024)
-def cheapest(model):
+def cheapest(model: Priced) -> Decimal:
     """Return the lowest price of the model in credits: the "from" price of menus."""
     return min(credits(model, values) for values in combinations(model))
 
 
-def is_upper_bound(model, values=None):
+def is_upper_bound(model: Priced, values: Values | None = None) -> bool:
     """Return whether `credits` is the most it can cost, and the true cost is known only afterwards.
 
     Without `values`: whether KIE meters this model at all. With them it is also true while a length or
@@ -148,11 +193,11 @@ def is_upper_bound(model, values=None):
     unknown = None in _facts(model, full).values() or any(
         not file.get("seconds") for name in _timed(model.billing) for file in files_of(full.get(name))
     )
-    return unknown or (bool(metered) and holds(metered, full))
+    return unknown or (isinstance(metered, Mapping) and bool(metered) and holds(metered, full))
 
 
 @lru_cache(maxsize=1024)
-def timed(model):
+def timed(model: Priced) -> tuple[str, ...]:
     """Return the names of the inputs whose lengths move the price, or decide what is sold at all."""
     rules = [row.when for row in model.prices] + list(model.constraints.get("excluded", ()))
     asked = {
@@ -161,7 +206,7 @@ def timed(model):
     return tuple(sorted(_timed(model.billing) | asked))
 
 
-def _timed(billing):
+def _timed(billing: Billing) -> set[str]:
     """Return the names of the inputs whose seconds are charged."""
     words = (billing.quantity, *billing.at_least, *billing.instead.values())
     return {name for word in words for name in re.findall(r"media_seconds:(\w+)", word)} | set(
@@ -169,7 +214,7 @@ def _timed(billing):
     )
 
 
-def combinations(model):
+def combinations(model: Priced) -> Iterator[dict[str, Any]]:
     """Yield a set of values for every combination of the inputs that move the price.
 
     Where an input is endless (length of a text, seconds of a clip) its smallest and largest sizes stand
@@ -190,7 +235,7 @@ def combinations(model):
             yield values
 
 
-def _samples(model, spec):
+def _samples(model: Priced, spec: Input) -> list[Any]:
     """Return the values of one input that `combinations` walks; None stands for "not given"."""
     if spec.kind in MEDIA:
         found = _media_samples(spec)
@@ -208,7 +253,7 @@ def _samples(model, spec):
     return found if spec.required or present(spec.default) else [None, *found]
 
 
-def _media_samples(spec):
+def _media_samples(spec: Input) -> list[Any]:
     file = {"file_id": "sample", "kind": spec.kind, "width": 1000, "height": 1000}
     counts = sorted({max(spec.min_items, 1), spec.max_items or 1}) if spec.many else [1]
     lengths = sorted({spec.min_seconds or 1, spec.max_seconds or 15})
@@ -219,12 +264,12 @@ def _media_samples(spec):
     return [[clip] * count if spec.many else clip for clip in clips for count in counts]
 
 
-def _earlier(spec, resolution):
+def _earlier(spec: Input, resolution: str | None) -> dict[str, Any]:
     facts = dict.fromkeys((spec.take, *spec.also.values()), "sample")
     return {"model": spec.sources[0], "task_id": "sample", **facts, "resolution": resolution}
 
 
-def _refuse_strange(model, values):
+def _refuse_strange(model: Priced, values: Values) -> None:
     """Raise NoPrice for a value that the model does not take: a wrong value must not get a price."""
     for spec in model.inputs:
         if spec.drives_price and spec.kind in ("choice", "switch", "number") and values.get(spec.name) is not None:
@@ -234,7 +279,7 @@ def _refuse_strange(model, values):
                 raise NoPrice(model.id) from wrong
 
 
-def _row(model, values):
+def _row(model: Priced, values: Values) -> Price:
     """Return the first row that applies; where a $-fact is unknown, the dearest row that may apply."""
     facts = _facts(model, values)
     unknown = {name for name, value in facts.items() if value is None}
@@ -248,18 +293,18 @@ def _row(model, values):
     return max(fitting, key=lambda row: row.credits) if unknown else fitting[0]
 
 
-def _facts(model, values):
+def _facts(model: Priced, values: Values) -> dict[str, str | None]:
     """Return the $-facts that the rows ask for: {name: value, or None when not known}."""
     wanted = {name for row in model.prices for name in row.when if name.startswith("$")}
     return {name: FACTS[name](model, values) for name in wanted}
 
 
-def _source_resolution(model, values):
-    chosen = [values.get(spec.name) for spec in model.inputs if spec.kind == "task"]
+def _source_resolution(model: Priced, values: Values) -> str | None:
+    chosen: list[Any] = [values.get(spec.name) for spec in model.inputs if spec.kind == "task"]
     return next((result.get("resolution") for result in chosen if present(result)), None)
 
 
-def _output_size(model, values):
+def _output_size(model: Priced, values: Values) -> str | None:
     """Return the size class of the enlarged picture: its longer side times the factor."""
     files = [file for spec in model.inputs if spec.kind == "image" for file in files_of(values.get(spec.name))]
     if not files or not (files[0].get("width") and files[0].get("height")):
@@ -271,7 +316,7 @@ def _output_size(model, values):
 FACTS = {"$source_resolution": _source_resolution, "$output_size": _output_size}
 
 
-def _evaluate(model, expression, values):
+def _evaluate(model: Priced, expression: str, values: Values) -> Decimal:
     """Return the value of `quantity` words joined by * or /, such as input:num_frames/input:frames_per_second."""
     first, *rest = OPERATORS.split(expression)
     total = _word(model, first, values)
@@ -281,7 +326,7 @@ def _evaluate(model, expression, values):
     return total
 
 
-def _word(model, word, values):
+def _word(model: Priced, word: str, values: Values) -> Decimal:
     kind, _, name = word.partition(":")
     if kind == "input":
         return _from_input(model, name, values)
@@ -295,14 +340,14 @@ def _word(model, word, values):
         if not count:
             raise NoPrice(model.id, names[0])
         return (Decimal(count) / 1000).to_integral_value(ROUND_CEILING)
-    if kind == "$output_count":
+    if kind == "$output_count" and model.billing.at_most is not None:
         return model.billing.at_most
     if kind == "$output_megapixels":
         return _megapixels(model, values)
     return Decimal(word)
 
 
-def _from_input(model, name, values):
+def _from_input(model: Priced, name: str, values: Values) -> Decimal:
     value = values.get(name)
     if str(value) in model.billing.instead:
         return _evaluate(model, model.billing.instead[str(value)], values)
@@ -311,7 +356,7 @@ def _from_input(model, name, values):
     return Decimal(str(value))
 
 
-def _seconds(model, name, values):
+def _seconds(model: Priced, name: str, values: Values) -> Decimal:
     """Return the seconds of all files of an input, each rounded up; the published limit where one is unknown."""
     spec, files = model.input(name), files_of(values.get(name))
     if any(not file.get("seconds") for file in files):
@@ -322,7 +367,7 @@ def _seconds(model, name, values):
     return sum((Decimal(str(file["seconds"])).to_integral_value(ROUND_CEILING) for file in files), Decimal(0))
 
 
-def _megapixels(model, values):
+def _megapixels(model: Priced, values: Values) -> Decimal:
     """Return started megapixels of one picture, at least 1: KIE does not publish how it rounds."""
     billing = model.billing
     for name, sizes in billing.megapixels.items():
@@ -334,7 +379,7 @@ def _megapixels(model, values):
     return max(Decimal(1), area.to_integral_value(ROUND_CEILING))
 
 
-def _extras(model, values):
+def _extras(model: Priced, values: Values) -> Decimal:
     """Return the credits added for input files: rows with `each`, counted beyond the first `after`."""
     total = Decimal(0)
     for row in model.prices:
@@ -344,7 +389,7 @@ def _extras(model, values):
     return total
 
 
-def _metered(model, values):
+def _metered(model: Priced, values: Values) -> Decimal:
     """Return the most that a task billed by tokens can cost, from the length of its texts."""
     total = Decimal(0)
     for row in model.prices:

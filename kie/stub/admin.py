@@ -10,14 +10,16 @@ that the stub was told of (`Stub.pages`).
 """
 
 from decimal import Decimal
+from typing import Any
 
 from aiohttp import web
 
-from kie.stub.http import COURIER, ORIGIN, PAGES, WORLD, json_object
+from kie.stub.http import COURIER, ORIGIN, PAGES, WORLD, Handler, json_object
+from kie.stub.tasks import Task
 from kie.stub.trouble import FATES, BadTrouble
 
 
-def add_routes(app):
+def add_routes(app: web.Application) -> None:
     """Put the control plane into the app."""
     add = app.router
     add.add_get("/stub/tasks", tasks)
@@ -35,7 +37,7 @@ def add_routes(app):
 
 
 @web.middleware
-async def guard(request, handler):
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a page of another site has made (CSRF, DNS rebinding); let the pages we know use the control plane."""
     port, origin = request.app[ORIGIN].rpartition(":")[2], request.headers.get("Origin")
     if request.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
@@ -53,7 +55,7 @@ async def guard(request, handler):
     return answer
 
 
-def wake(app):
+def wake(app: web.Application) -> None:
     """End the tasks whose time has come and send the callbacks that are due."""
     world, courier = app[WORLD], app[COURIER]
     for task in world.settle():
@@ -61,14 +63,14 @@ def wake(app):
     courier.deliver_due()
 
 
-async def tasks(request):
+async def tasks(request: web.Request) -> web.Response:
     """List all tasks, oldest first."""
     world = request.app[WORLD]
     now = world.clock.now()
     return web.json_response([_shown(task, now) for task in world.tasks.values()])
 
 
-def _shown(task, now):
+def _shown(task: Task, now: float) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "model": task.model.id,
@@ -87,7 +89,7 @@ def _shown(task, now):
     }
 
 
-async def order_task(request):
+async def order_task(request: web.Request) -> web.Response:
     """Finish, fail, stall or break a running task (it succeeds, but its files are gone); 409 when it has ended."""
     world = request.app[WORLD]
     task, order = world.tasks.get(request.match_info["id"]), request.match_info["order"]
@@ -112,22 +114,22 @@ async def order_task(request):
     return web.json_response({})
 
 
-async def requests(request):
+async def requests(request: web.Request) -> web.Response:
     """List the received requests, oldest first, the control plane's own left out."""
     return web.json_response(list(request.app[WORLD].requests))
 
 
-async def bill(request):
+async def bill(request: web.Request) -> web.Response:
     """Give the bill."""
     return web.json_response(request.app[WORLD].bill())
 
 
-async def settings(request):
+async def settings(request: web.Request) -> web.Response:
     """Show the settings."""
     return web.json_response(request.app[WORLD].settings)
 
 
-async def change_settings(request):
+async def change_settings(request: web.Request) -> web.Response:
     """Change settings by name; `credits` sets the balance. Names that are not there answer 400."""
     world, body = request.app[WORLD], await json_object(request)
     if strange := set(body) - set(world.settings) - {"credits"}:
@@ -138,12 +140,12 @@ async def change_settings(request):
     return web.json_response(world.settings)
 
 
-async def trouble(request):
+async def trouble(request: web.Request) -> web.Response:
     """List the troubles in force."""
     return web.json_response(request.app[WORLD].troubles.listed())
 
 
-async def add_trouble(request):
+async def add_trouble(request: web.Request) -> web.Response:
     """Order a trouble; an unknown word answers 400 with the known ones."""
     try:
         request.app[WORLD].troubles.add(**await json_object(request))
@@ -152,19 +154,19 @@ async def add_trouble(request):
     return web.json_response({})
 
 
-async def clear_trouble(request):
+async def clear_trouble(request: web.Request) -> web.Response:
     """Take back all troubles."""
     request.app[WORLD].troubles.clear()
     return web.json_response({})
 
 
-async def clock(request):
+async def clock(request: web.Request) -> web.Response:
     """Tell the stub's time in epoch seconds, and how many times as fast as the real one it runs."""
     clock = request.app[WORLD].clock
     return web.json_response({"now": clock.now(), "speed": clock.speed})
 
 
-async def set_clock(request):
+async def set_clock(request: web.Request) -> web.Response:
     """Move the clock; `now` stops it there unless `speed` says otherwise, `speed` alone goes on from here."""
     body, clock = await json_object(request), request.app[WORLD].clock
     if body.get("real"):
@@ -176,7 +178,7 @@ async def set_clock(request):
     return web.json_response({"now": clock.now()})
 
 
-async def reset(request):
+async def reset(request: web.Request) -> web.Response:
     """Start anew: no tasks, no troubles, full balance, the first settings."""
     request.app[WORLD].reset()
     request.app[COURIER].forget()

@@ -14,24 +14,26 @@ import hmac
 import itertools
 import json
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 
 from kie.stub.http import is_local
-from kie.stub.tasks import echo
+from kie.stub.tasks import Task, World, echo
 
 RETRIES, RETRY_S = 3, 15
 LATE_S = 60  # how late a callback with the trouble "late" comes, in the stub's seconds
 STALE_S = 600
 
 
-def signature(key, task_id, timestamp) -> str:
+def signature(key: str, task_id: str, timestamp: str) -> str:
     """Return the value of X-Webhook-Signature."""
     digest = hmac.new(key.encode(), f"{task_id}.{timestamp}".encode(), hashlib.sha256).digest()
     return base64.b64encode(digest).decode()
 
 
-def body(task, result_json) -> dict:
+def body(task: Task, result_json: str) -> dict[str, Any]:
     """Return the callback's body; its key order differs from recordInfo's, as in the real one."""
     failed = task.state == "failed"
     data = {
@@ -55,14 +57,19 @@ def body(task, result_json) -> dict:
     return {"code": words[0], "data": data, "msg": words[1]}
 
 
+Message = tuple[bytes, dict[str, str]]  # body, headers
+
+
 class Courier:
     """Delivers callbacks when the stub's clock says so."""
 
-    def __init__(self, world, http, result_json):
+    def __init__(self, world: World, http: aiohttp.ClientSession, result_json: Callable[[Task], str]) -> None:
         self._world, self._http, self._result_json = world, http, result_json
-        self._queue, self._count, self._running = [], itertools.count(), set()
+        self._queue: list[tuple[float, int, Task, Message, int]] = []  # when, number, …, tries left
+        self._count = itertools.count()
+        self._running: set[asyncio.Future[None]] = set()
 
-    def announce(self, task):
+    def announce(self, task: Task) -> None:
         """Plan the callback of a task that has ended, with the trouble that is in force for it."""
         if not task.callback_url:
             return
@@ -75,7 +82,7 @@ class Courier:
         for _ in range(2 if kind == "twice" else 1):
             self._plan(self._world.clock.now() + delay, task, message, RETRIES)
 
-    def deliver_due(self):
+    def deliver_due(self) -> None:
         """Start the deliveries whose time has come."""
         while self._queue and self._queue[0][0] <= self._world.clock.now():
             _, _, task, message, tries_left = heapq.heappop(self._queue)
@@ -83,19 +90,19 @@ class Courier:
             self._running.add(job)
             job.add_done_callback(self._running.discard)
 
-    async def drain(self):
+    async def drain(self) -> None:
         """Wait until the deliveries now under way have been answered."""
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    def forget(self):
+    def forget(self) -> None:
         """Drop what is planned."""
         self._queue.clear()
 
-    def _plan(self, at, task, message, tries_left):
+    def _plan(self, at: float, task: Task, message: Message, tries_left: int) -> None:
         heapq.heappush(self._queue, (at, next(self._count), task, message, tries_left))
 
-    def _message(self, task, kind):
+    def _message(self, task: Task, kind: str) -> Message:
         """Return (body, headers) of a callback, spoilt in the way `kind` says."""
         payload = body(task, self._result_json(task))
         if kind == "consume-credits" and "creditsConsumed" in payload["data"]:
@@ -109,13 +116,13 @@ class Courier:
             headers |= {"X-Webhook-Timestamp": stamp, "X-Webhook-Signature": signed}
         return json.dumps(payload, ensure_ascii=False).encode(), headers
 
-    async def _deliver(self, task, message, tries_left):
-        status = await self._post(task.callback_url, *message)
+    async def _deliver(self, task: Task, message: Message, tries_left: int) -> None:
+        status = await self._post(task.callback_url or "", *message)
         task.callbacks.append({"at": self._world.clock.now(), "status": status})
         if tries_left and not (status and 200 <= status < 300):
             self._plan(self._world.clock.now() + RETRY_S, task, message, tries_left - 1)
 
-    async def _post(self, url, content, headers):
+    async def _post(self, url: str, content: bytes, headers: dict[str, str]) -> int | None:
         """Return the receiver's HTTP status, or None when it gave none in time."""
         if not is_local(url):
             return None

@@ -1,5 +1,7 @@
 """A small kit for tests: order the stub about in plain words, over its control plane."""
 
+from typing import Any
+
 import urllib3
 
 TIMEOUT_S = 10
@@ -8,55 +10,57 @@ TIMEOUT_S = 10
 class Control:
     """The remote control of one stub; `url` is its api_url."""
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         self.url, self._stub = url.rstrip("/"), f"{url.rstrip('/')}/stub"
         self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
 
-    def tasks(self) -> list:
+    def tasks(self) -> list[dict[str, Any]]:
         """Return all tasks, oldest first, as dicts with task_id, model, state, credits, inputs, fetched, callbacks …"""
         return self._get("tasks")
 
-    def task(self, task_id=None) -> dict:
+    def task(self, task_id: str | None = None) -> dict[str, Any]:
         """Return one task, the newest by default."""
         return next(task for task in reversed(self.tasks()) if task_id in (None, task["task_id"]))
 
-    def finish(self, task_id=None) -> str:
+    def finish(self, task_id: str | None = None) -> str:
         """Let a running task succeed, the newest running one by default; return its id."""
         return self._order("finish", task_id)
 
-    def fail(self, task_id=None, *, code="500", msg="Internal Error, Please try again later.") -> str:
+    def fail(
+        self, task_id: str | None = None, *, code: str = "500", msg: str = "Internal Error, Please try again later."
+    ) -> str:
         """Let a running task fail."""
         return self._order("fail", task_id, code=code, msg=msg)
 
-    def stall(self, task_id=None) -> str:
+    def stall(self, task_id: str | None = None) -> str:
         """Let a running task run for ever."""
         return self._order("stall", task_id)
 
-    def spoil(self, task_id=None) -> str:
+    def spoil(self, task_id: str | None = None) -> str:
         """Let a running task succeed with results that cannot be fetched."""
         return self._order("break", task_id)
 
-    def fail_next(self, kind="500-internal", times=1):
+    def fail_next(self, kind: str = "500-internal", times: int = 1) -> None:
         """Let the next created task fail when its time has come, in a way such as "400-moderation"."""
         self.trouble("create", kind, times)
 
-    def trouble(self, at, kind, times=1, **more):
+    def trouble(self, at: str, kind: str, times: int = 1, **more: Any) -> None:
         """Order a trouble (see kie/stub/trouble.py); `times` 0 means until `calm`."""
         self._post("trouble", at=at, kind=kind, times=times, **more)
 
-    def calm(self):
+    def calm(self) -> None:
         """Take back all troubles."""
         self._send("DELETE", "trouble")
 
-    def forward(self, seconds):
+    def forward(self, seconds: float) -> None:
         """Move the stub's clock ahead."""
         self._post("clock", forward_s=seconds)
 
-    def freeze(self, now=None):
+    def freeze(self, now: float | None = None) -> None:
         """Stop the clock, at `now` (epoch seconds) if given."""
         self._post("clock", **({"speed": 0} if now is None else {"now": now}))
 
-    def speed(self, factor):
+    def speed(self, factor: float) -> None:
         """Let the clock run at a multiple of real time."""
         self._post("clock", speed=factor)
 
@@ -64,31 +68,31 @@ class Control:
         """Return the stub's time in epoch seconds."""
         return self._get("clock")["now"]
 
-    def settings(self, **changes) -> dict:
+    def settings(self, **changes: Any) -> dict[str, Any]:
         """Change settings such as hold, seconds, credits, callback_key; return them all."""
         return self._post("settings", **changes)
 
-    def requests(self, path="") -> list:
+    def requests(self, path: str = "") -> list[dict[str, Any]]:
         """Return what the stub received, oldest first, from paths that contain `path`."""
         return [entry for entry in self._get("requests") if path in entry["path"]]
 
-    def bill(self) -> dict:
+    def bill(self) -> dict[str, Any]:
         """Return {tasks, running, succeeded, failed, billed_credits, refunded_credits, credits}."""
         return self._get("bill")
 
-    def unknown_inputs(self) -> dict:
+    def unknown_inputs(self) -> dict[str, set[str]]:
         """Return {model: names} of input fields that were sent and that the model does not have."""
-        found = {}
+        found: dict[str, set[str]] = {}
         for task in self.tasks():
             if task["unknown_inputs"]:
                 found.setdefault(task["model"], set()).update(task["unknown_inputs"])
         return found
 
-    def reset(self):
+    def reset(self) -> None:
         """Start anew."""
         self._post("reset")
 
-    def _order(self, order, task_id, **body):
+    def _order(self, order: str, task_id: str | None, **body: Any) -> str:
         if task_id is None:
             running = [task for task in self.tasks() if task["state"] not in ("success", "fail")]
             if not running:
@@ -97,13 +101,13 @@ class Control:
         self._post(f"tasks/{task_id}/{order}", **body)
         return task_id
 
-    def _get(self, path):
+    def _get(self, path: str) -> Any:
         return self._send("GET", path)
 
-    def _post(self, path, **body):
+    def _post(self, path: str, **body: Any) -> Any:
         return self._send("POST", path, json=body)
 
-    def _send(self, method, path, **options):
+    def _send(self, method: str, path: str, **options: Any) -> Any:
         answer = self._pool.request(method, f"{self._stub}/{path}", **options)
         if answer.status >= 400:
             raise ValueError(f"{method} {path}: {answer.data.decode()}")

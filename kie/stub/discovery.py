@@ -5,10 +5,14 @@ one behind the price page and needs none.
 """
 
 import math
+from typing import Any
 from urllib.parse import quote
 
-from kie.stub.facts import UNKNOWN_MODEL
+from aiohttp import web
+
+from kie.stub.facts import UNKNOWN_MODEL, ModelFacts
 from kie.stub.http import WORLD, has_key, json_object, refused, reply, unauthorized
+from kie.stub.tasks import World
 
 CREDIT_USD = 0.005
 PAGE_LIMIT = 100
@@ -39,7 +43,7 @@ TASK_TYPES = {
 JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "object": "object"}
 
 
-def add_routes(app):
+def add_routes(app: web.Application) -> None:
     """Put discovery and the price feed into the app."""
     app.router.add_get("/api/v1/models", models)
     app.router.add_get("/api/v1/models/{model:.+}/{what:schema|price|success-rate}", one_model)
@@ -47,7 +51,7 @@ def add_routes(app):
     app.router.add_get("/client/v1/model-pricing/count", price_count)
 
 
-async def models(request):
+async def models(request: web.Request) -> web.Response:
     """List the models, filtered by taskType (several with commas), provider and q."""
     if barred := _barred(request):
         return barred
@@ -63,7 +67,7 @@ async def models(request):
     return reply({"total": len(found), "models": found})
 
 
-async def one_model(request):
+async def one_model(request: web.Request) -> web.Response:
     """Tell a model's schema, price text or success rate."""
     if barred := _barred(request):
         return barred
@@ -79,18 +83,18 @@ async def one_model(request):
     return reply({"model": model.id, "points": _points(world.clock.now())})
 
 
-def _is_unlisted(model):
+def _is_unlisted(model: ModelFacts) -> bool:
     """Tell whether KIE's own list leaves a model out that its documentation has."""
-    return model.raw.get("unlisted") or model.raw.get("status") == "listed-in-docs-only"
+    return bool(model.raw.get("unlisted")) or model.raw.get("status") == "listed-in-docs-only"
 
 
-def _barred(request):
+def _barred(request: web.Request) -> web.Response | None:
     if not has_key(request):
         return unauthorized()
     return None if request.app[WORLD].may_look_up() else refused("429")
 
 
-def _entry(model):
+def _entry(model: ModelFacts) -> dict[str, Any]:
     modes = model.raw.get("modes") or [model.kind]
     types = [TASK_TYPES.get(mode, mode.replace("-", " ").title().replace(" To ", " to ")) for mode in modes]
     return {
@@ -104,12 +108,12 @@ def _entry(model):
     }
 
 
-def _price_text(model):
+def _price_text(model: ModelFacts) -> str | None:
     rows = [f"{_row_name(row)}: {row['credits']} credits per {row.get('per') or 'task'}" for row in model.price]
     return "; ".join(rows) or None
 
 
-def _row_name(row):
+def _row_name(row: dict[str, Any]) -> str:
     return (
         row.get("feed_row")
         or row.get("feed")
@@ -118,8 +122,8 @@ def _row_name(row):
     )
 
 
-def _openapi(model):
-    fields, needed = {}, []
+def _openapi(model: ModelFacts) -> dict[str, Any]:
+    fields, needed = dict[str, Any](), list[str]()
     for spec in model.inputs:
         name, _, inside = (spec.get("into") or spec["name"]).partition(".")
         fields[name] = {"type": "array", "items": {"type": "object"}} if inside else _schema(spec)
@@ -139,16 +143,18 @@ def _openapi(model):
     return {"openapi": "3.1.0", "info": {"title": model.id}, "paths": {"/api/v1/jobs/createTask": {"post": post}}}
 
 
-def _schema(spec):
+def _schema(spec: dict[str, Any]) -> dict[str, Any]:
     kind, many = spec["type"].removesuffix("[]"), spec["type"].endswith("[]")
-    single = {"type": "string" if spec.get("send_as") == "string" else JSON_TYPES.get(kind, "string")}
+    single: dict[str, Any] = {"type": "string" if spec.get("send_as") == "string" else JSON_TYPES.get(kind, "string")}
     names = {"enum": "enum", "min": "minimum", "max": "maximum", "max_length": "maxLength", "default": "default"}
     single |= {theirs: spec[ours] for ours, theirs in names.items() if ours in spec}
-    listed = {"type": "array", "items": single} | ({"maxItems": spec["max_items"]} if "max_items" in spec else {})
+    listed: dict[str, Any] = {"type": "array", "items": single} | (
+        {"maxItems": spec["max_items"]} if "max_items" in spec else {}
+    )
     return (listed if many else single) | {"description": spec.get("description", "")}
 
 
-def _points(now):
+def _points(now: float) -> list[dict[str, Any]]:
     start = int(now // BUCKET_S * BUCKET_S)
     return [
         {"start": at, "end": at + BUCKET_S, "successRate": 0.97, "errorRate": 0.03, "isNormal": True}
@@ -156,7 +162,7 @@ def _points(now):
     ]
 
 
-async def price_page(request):
+async def price_page(request: web.Request) -> web.Response:
     """Give one page of price rows, as the price page's own feed does."""
     body = await json_object(request)
     size = min(PAGE_LIMIT, max(1, int(body.get("pageSize") or 10)))
@@ -171,17 +177,17 @@ async def price_page(request):
     return reply({"records": part, "total": len(rows), "pages": math.ceil(len(rows) / size)})
 
 
-async def price_count(request):
+async def price_count(request: web.Request) -> web.Response:
     """Count the price rows by kind."""
     kinds = [row["interfaceType"] for row in _rows(request.app[WORLD])]
     return reply({"all": len(kinds)} | {kind: kinds.count(kind) for kind in ("image", "video", "music", "chat")})
 
 
-def _rows(world):
+def _rows(world: World) -> list[dict[str, Any]]:
     return [_feed_row(model, row) for model in world.facts.values() for row in model.price]
 
 
-def _feed_row(model, row):
+def _feed_row(model: ModelFacts, row: dict[str, Any]) -> dict[str, Any]:
     credits = str(row.get("feed_credits", row["credits"]))
     usd = f"{float(credits) * CREDIT_USD:g}"
     return {

@@ -10,9 +10,11 @@ there meets a different opinion.
 import json
 import math
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 MEDIA = ("image", "video", "audio", "file")
 UNKNOWN_MODEL = (
@@ -32,16 +34,12 @@ TOKENS_PER_CHAR = {"input": Decimal("0.25"), "output": Decimal("1.6")}
 SIZES = (("up to 2K", 2048), ("up to 4K", 4096), ("up to 8K", 8192))  # longer side of an upscaled picture, pixels
 
 
-def load(path) -> dict:
-    """Return {model id: ModelFacts} of the models that createTask takes."""
-    data = json.loads(Path(path).read_text(encoding="utf-8"))
-    lists = {name: list(choices) for name, choices in data.get("lists", {}).items()}
-    cards = {card["id"]: card["title"] for card in data.get("cards", [])}
-    models = [ModelFacts(raw, lists, cards) for raw in data["models"] if raw.get("api", "jobs") == "jobs"]
-    return {model.id: model for model in models if model.raw.get("status") not in ("delisted", "renamed")}
+Spec = dict[str, Any]  # one input in the words of the facts
+Sent = dict[str, Any]  # the `input` of a request
+Refusal = tuple[int, str]  # code, message
 
 
-def _complete(spec) -> dict:
+def _complete(spec: Spec) -> Spec:
     """Return an input with the types that its fields leave out: text, or a choice where there is a list."""
     fields = [{"type": "enum" if "enum" in field else "string"} | field for field in spec.get("properties", [])]
     return spec | ({"properties": fields} if fields else {})
@@ -59,10 +57,10 @@ class Media:
 class ModelFacts:
     """One model: what its inputs must be, what a task costs and how many results it gives."""
 
-    def __init__(self, raw, lists, cards):
+    def __init__(self, raw: dict[str, Any], lists: Mapping[str, list[Any]], cards: Mapping[str, str]) -> None:
         self.raw = raw
         self.id = raw["id"]
-        card = f"{cards.get(raw.get('card'), '')} {raw.get('variant', '')}".strip()
+        card = f"{cards.get(raw.get('card', ''), '')} {raw.get('variant', '')}".strip()
         self.title = raw.get("title") or card or self.id
         self.output = raw.get("output", "image")
         self.kind = raw.get("generation_type") or raw.get("type") or ""
@@ -73,11 +71,11 @@ class ModelFacts:
         self.billing = raw.get("billing") or {}
         self.price = [row | {"credits": Decimal(str(row["credits"]))} for row in raw.get("price") or []]
 
-    def given(self, sent) -> dict:
+    def given(self, sent: Sent) -> dict[str, Any]:
         """Return {input name: value} of a received `input`; None where nothing was sent."""
         return {spec["name"]: _at(sent, _path(spec)) for spec in self.inputs}
 
-    def values(self, sent) -> dict:
+    def values(self, sent: Sent) -> dict[str, Any]:
         """Return {input name: value} of a received `input`, defaults filled in."""
         given = self.given(sent)
         return {
@@ -85,24 +83,24 @@ class ModelFacts:
             for spec in self.inputs
         }
 
-    def unknown(self, sent) -> list:
+    def unknown(self, sent: Sent) -> list[str]:
         """Return the names in a received `input` that the model does not have; the service ignores them silently."""
         known = {_path(spec).partition(".")[0].strip() for spec in self.inputs}
         known |= {name for spec in self.inputs for name in spec.get("also", {})}
         return sorted(set(sent) - known)
 
-    def media(self, sent) -> list:
+    def media(self, sent: Sent) -> list[Media]:
         """Return the files that a received `input` points at, those inside objects too."""
         return list(_media(self.inputs, sent))
 
-    def refusal(self, sent):
+    def refusal(self, sent: Sent) -> Refusal | None:
         """Return (code, msg) of the first thing wrong with a received `input`, or None."""
         values = self.values(sent)
         if wrong := self._rule_broken(self.given(sent), values):
             return wrong
         return next((wrong for spec in self.inputs if (wrong := _input_refusal(spec, sent, values))), None)
 
-    def _rule_broken(self, given, values):
+    def _rule_broken(self, given: dict[str, Any], values: dict[str, Any]) -> Refusal | None:
         """Return (code, msg) when the inputs do not go together as the constraints want, or None."""
         needs = [(name, other) for name, other in self.rules.get("needs", {}).items() if _filled(given[name])]
         groups = [rule["any_of"] for rule in self.rules.get("required_when", []) if _holds(rule["when"], values)]
@@ -114,14 +112,14 @@ class ModelFacts:
         excluded = [rule for rule in self.rules.get("excluded", []) if _decidable(rule)]
         return OUT_OF_RANGE if any(_holds(rule, values) for rule in excluded) else None
 
-    def late_failure(self, sent):
+    def late_failure(self, sent: Sent) -> tuple[str, str] | None:
         """Return (code, msg) when a request is accepted and then fails for what it mixes, or None."""
         given = self.given(sent)
         pairs = self.rules.get("not_together", [])
         mixed = any(all(any(_filled(given[name]) for name in group) for group in pair) for pair in pairs)
         return ("500", MIXED_FRAMES) if mixed else None
 
-    def result_count(self, sent) -> int:
+    def result_count(self, sent: Sent) -> int:
         """Return how many results a task gives: as asked, 6 for Grok's pictures and 2 for a song, as recorded."""
         values = self.values(sent)
         if self.id == "grok-imagine/text-to-image":
@@ -133,7 +131,7 @@ class ModelFacts:
         asked = next((values[name] for name in ("num_images", "max_images", "n") if name in values), 1)
         return min(12, max(1, int(asked or PICTURES_UNASKED.get("n" if "n" in values else "", 1))))
 
-    def credits(self, sent, seconds, known=None) -> Decimal:
+    def credits(self, sent: Sent, seconds: Mapping[Any, float | None], known: dict[str, Any] | None = None) -> Decimal:
         """Return what a task costs.
 
         `seconds` is {media URL: length in s} of the files that could be measured, `known`
@@ -143,10 +141,26 @@ class ModelFacts:
         return bill.total().quantize(Decimal("0.01"))
 
 
+def load(path: str | Path) -> dict[str, ModelFacts]:
+    """Return {model id: ModelFacts} of the models that createTask takes."""
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    lists = {name: list(choices) for name, choices in data.get("lists", {}).items()}
+    cards = {card["id"]: card["title"] for card in data.get("cards", [])}
+    models = [ModelFacts(raw, lists, cards) for raw in data["models"] if raw.get("api", "jobs") == "jobs"]
+    return {model.id: model for model in models if model.raw.get("status") not in ("delisted", "renamed")}
+
+
 class _Bill:
     """The price of one request. `when`, `$`-keys and `quantity` are those of the facts' notes and docs/models.md."""
 
-    def __init__(self, model, values, media, seconds, known):
+    def __init__(
+        self,
+        model: ModelFacts,
+        values: dict[str, Any],
+        media: list[Media],
+        seconds: Mapping[Any, float | None],
+        known: dict[str, Any],
+    ) -> None:
         self.model, self.values, self.media, self.seconds, self.known = model, values, media, seconds, known
 
     def total(self) -> Decimal:
@@ -161,10 +175,10 @@ class _Bill:
         base = fitting["credits"] if fitting else max(row["credits"] for row in plain)
         return base * self.quantity() + sum((self.extra(row) for row in extras), Decimal(0))
 
-    def holds(self, when) -> bool:
+    def holds(self, when: Mapping[str, Any]) -> bool:
         return _holds(when, {name: self.fact(name, wanted) for name, wanted in when.items()})
 
-    def fact(self, name, wanted):
+    def fact(self, name: str, wanted: Any) -> Any:
         """Return an input's value; a fact about the output or the source that nobody told is taken to fit."""
         if name.startswith("$"):
             return self.known.get(name, wanted)
@@ -173,7 +187,7 @@ class _Bill:
             return max((self.length(item) for item in self.files(name)), default=0)
         return False if value is None and isinstance(wanted, bool) else value
 
-    def extra(self, row) -> Decimal:
+    def extra(self, row: dict[str, Any]) -> Decimal:
         """Return what one row adds for every input picture, counted beyond the free ones."""
         if "each" in row:
             count, free = sum(len(self.files(name)) for name in row["each"]), row.get("after", 0)
@@ -190,17 +204,17 @@ class _Bill:
         amount = max([amount, *map(self.expression, least)])
         return amount + sum((self.media_seconds(name) for name in billing.get("add_media_seconds", ())), Decimal(0))
 
-    def given(self, expression) -> bool:
+    def given(self, expression: str) -> bool:
         return all(_filled(self.values.get(name)) for name in re.findall(r"input:(\w+)", expression))
 
-    def expression(self, text) -> Decimal:
+    def expression(self, text: str) -> Decimal:
         first, *rest = re.split(r"([*/])", text)
         total = self.term(first)
         for operator, word in zip(rest[::2], rest[1::2], strict=True):
             total = total * self.term(word) if operator == "*" else total / self.term(word)
         return total
 
-    def term(self, word) -> Decimal:
+    def term(self, word: str) -> Decimal:
         kind, _, name = word.partition(":")
         if kind == "input":
             return self.number(name)
@@ -214,7 +228,7 @@ class _Bill:
             return Decimal(LAYERS)
         return Decimal(1) if kind.startswith("$") else Decimal(word)
 
-    def number(self, name) -> Decimal:
+    def number(self, name: str) -> Decimal:
         value = self.values.get(name)
         instead = self.model.billing.get("instead", {})
         if str(value) in instead:
@@ -228,16 +242,16 @@ class _Bill:
         seconds = "duration" in name or "frames" in name
         return Decimal(FALLBACK_SECONDS if seconds else PICTURES_UNASKED.get(name, 1))
 
-    def media_seconds(self, name) -> Decimal:
+    def media_seconds(self, name: str) -> Decimal:
         return Decimal(sum(math.ceil(self.length(item)) for item in self.files(name)))
 
-    def files(self, name) -> list:
+    def files(self, name: str) -> list[Media]:
         return [item for item in self.media if item.name == name]
 
-    def length(self, item) -> float:
+    def length(self, item: Media) -> float:
         return self.seconds.get(item.url) or FALLBACK_SECONDS
 
-    def chars(self, name) -> int:
+    def chars(self, name: str) -> int:
         """Return the length of a text input; `dialogue[].text` adds up the texts in a list of objects."""
         outer, _, inner = name.partition("[].")
         value = self.values.get(outer)
@@ -245,16 +259,16 @@ class _Bill:
             return sum(len(str(row.get(inner, ""))) for row in value or [])
         return len(value or "")
 
-    def tokens(self, meter) -> Decimal:
+    def tokens(self, meter: str) -> Decimal:
         said = sum(len(text) for value in self.values.values() for text in _texts(value))
         return TOKENS_PER_CHAR["input" if meter.startswith("input") else "output"] * said
 
 
-def _path(spec) -> str:
+def _path(spec: Spec) -> str:
     return spec.get("into") or spec["name"]
 
 
-def _at(sent, path):
+def _at(sent: Any, path: str) -> Any:
     """Return the value at a dotted path of a received input; `*` collects it from each object of a list."""
     head, _, rest = path.partition(".")
     if isinstance(sent, list):
@@ -266,7 +280,7 @@ def _at(sent, path):
     return _at(sent.get(head), rest) if rest else sent.get(head)
 
 
-def _texts(value):
+def _texts(value: Any) -> Iterator[str]:
     """Yield the texts in a value, and those under `text` in a list of objects."""
     if isinstance(value, str):
         yield value
@@ -274,11 +288,11 @@ def _texts(value):
         yield from (str(row["text"]) for row in value if isinstance(row, dict) and "text" in row)
 
 
-def _filled(value) -> bool:
+def _filled(value: object) -> bool:
     return value is not None and value != "" and value != []
 
 
-def _media(specs, sent):
+def _media(specs: Iterable[Spec], sent: Any) -> Iterator[Media]:
     for spec in specs:
         value, kind = _at(sent, _path(spec)), spec["type"].removesuffix("[]")
         if kind in MEDIA and _filled(value):
@@ -289,16 +303,16 @@ def _media(specs, sent):
                 yield from _media(spec.get("properties", []), row)
 
 
-def _all(given, names) -> bool:
+def _all(given: Mapping[str, Any], names: Iterable[str]) -> bool:
     return all(_filled(given[name]) for name in names)
 
 
-def _input_refusal(spec, sent, values):
+def _input_refusal(spec: Spec, sent: Sent, values: dict[str, Any]) -> Refusal | None:
     idle = not _holds(spec.get("when", {}), values)  # it means nothing with the other values, so it may be missing
     return _refusal(spec | ({"required": False} if idle else {}), _at(sent, _path(spec)))
 
 
-def _refusal(spec, value):
+def _refusal(spec: Spec, value: Any) -> Refusal | None:
     """Return (code, msg) when one received value is missing, of the wrong type or out of bounds, else None."""
     if value is None or value == "" or (value == [] and spec.get("min_items")):
         return REQUIRED if spec.get("required") else None
@@ -315,14 +329,14 @@ def _refusal(spec, value):
     return None
 
 
-def _list_refusal(spec, items):
+def _list_refusal(spec: Spec, items: list[Any]) -> Refusal | None:
     if not spec.get("min_items", 0) <= len(items) <= (spec.get("max_items") or math.inf):
         return OUT_OF_RANGE
     pairs = ((field, row.get(field["name"])) for row in items for field in spec.get("properties", []))
     return next((wrong for field, value in pairs if (wrong := _refusal(field, value))), None)
 
 
-def _right_type(spec, value) -> bool:
+def _right_type(spec: Spec, value: Any) -> bool:
     """Tell whether a value has its JSON type; KIE does not turn "5" into 5 or back."""
     kind, many = spec["type"].removesuffix("[]"), spec["type"].endswith("[]")
     if many:
@@ -338,24 +352,24 @@ def _right_type(spec, value) -> bool:
     return isinstance(value, types.get(kind, str))
 
 
-def _holds(when, values) -> bool:
+def _holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     return all(_fits(wanted, values.get(name)) for name, wanted in when.items())
 
 
-def _decidable(rule) -> bool:
+def _decidable(rule: Mapping[str, Any]) -> bool:
     """Tell whether a rule can be judged by the request alone, without the length of a clip or an earlier task."""
     tests = [next(iter(wanted)) for wanted in rule.values() if isinstance(wanted, dict)]
     return set(tests) <= {"present", "in", "more_than", "longer_than"}
 
 
-def _fits(wanted, found) -> bool:
+def _fits(wanted: Any, found: Any) -> bool:
     """Tell whether a value meets one entry of `when`: a literal, or a test such as {"present": true}."""
     if not isinstance(wanted, dict):
         if isinstance(wanted, bool) or isinstance(found, bool):
             return wanted is found
         return wanted == found or str(wanted) == str(found)
     ((test, limit),) = wanted.items()
-    tests = {
+    tests: dict[str, Callable[[], bool]] = {
         "present": lambda: _filled(found) == limit,
         "in": lambda: found in limit,
         "more_than": lambda: (len(found) if isinstance(found, list) else found or 0) > limit,

@@ -5,7 +5,9 @@ import base64
 import binascii
 import mimetypes
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -28,7 +30,7 @@ GONE = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code><Mess
 HTML = "<html><body>Just a moment…</body></html>"
 
 
-def add_routes(app):
+def add_routes(app: web.Application) -> None:
     """Put the upload host, the file host and download-url into the app."""
     app.router.add_post("/upload/api/file-stream-upload", stream_upload)
     app.router.add_post("/upload/api/file-base64-upload", base64_upload)
@@ -37,7 +39,7 @@ def add_routes(app):
     app.router.add_get("/files/{path:.+}", download)
 
 
-async def stream_upload(request):
+async def stream_upload(request: web.Request) -> web.StreamResponse:
     """Take a multipart form with `file`, `uploadPath` and perhaps `fileName`."""
     form = await request.post()
     part = form.get("file")
@@ -48,7 +50,7 @@ async def stream_upload(request):
     return await _stored(request, form, content, part.content_type, part.filename)
 
 
-async def base64_upload(request):
+async def base64_upload(request: web.Request) -> web.StreamResponse:
     """Take JSON with `base64Data`, bare or as a data URL."""
     body = await json_object(request)
     head, _, encoded = str(body.get("base64Data", "")).rpartition(",")
@@ -59,7 +61,7 @@ async def base64_upload(request):
     return await _stored(request, body, content, head.removeprefix("data:").partition(";")[0] or None, None)
 
 
-async def url_upload(request):
+async def url_upload(request: web.Request) -> web.StreamResponse:
     """Take JSON with `fileUrl` and fetch it."""
     body = await json_object(request)
     url = body.get("fileUrl")
@@ -69,13 +71,15 @@ async def url_upload(request):
     return await _stored(request, body, content if status == 200 else None, None, url.rpartition("/")[2])
 
 
-async def _stored(request, fields, content, mime, name):
+async def _stored(
+    request: web.Request, fields: Mapping[str, Any], content: bytes | None, mime: str | None, name: str | None
+) -> web.StreamResponse:
     """Keep an uploaded file and answer, well or badly."""
     world = request.app[WORLD]
     order = world.troubles.take("upload")
     kind = order.kind if order else ""
     await held_back(order)
-    if kind in SILENT:
+    if order and kind in SILENT:
         return await silence(request, order)
     if kind == "401" or not has_key(request):
         return unauthorized()
@@ -89,7 +93,9 @@ async def _stored(request, fields, content, mime, name):
     )
 
 
-def _keep(request, folder, name, content, mime, kind):
+def _keep(
+    request: web.Request, folder: str, name: str | None, content: bytes, mime: str | None, kind: str
+) -> dict[str, Any]:
     world = request.app[WORLD]
     mime = mime or mimetypes.guess_type(name or "")[0] or "application/octet-stream"
     now = datetime.fromtimestamp(world.clock.now(), UTC)
@@ -108,11 +114,11 @@ def _keep(request, folder, name, content, mime, kind):
     return {name: value for name, value in data.items() if not (kind == "no-url" and name == "downloadUrl")}
 
 
-def _refused(code, msg):
+def _refused(code: int, msg: str) -> web.Response:
     return reply(code=code, msg=msg, success=False)
 
 
-async def download_url(request):
+async def download_url(request: web.Request) -> web.StreamResponse:
     """Give a link for 20 minutes to one of our own files."""
     if not has_key(request):
         return unauthorized()
@@ -125,7 +131,7 @@ async def download_url(request):
     return reply(f"{request.app[ORIGIN]}/files/{path}")
 
 
-async def download(request):
+async def download(request: web.Request) -> web.StreamResponse:
     """Serve a file without a key; Python's own client header is turned away, as the CDN does."""
     world, path = request.app[WORLD], request.match_info["path"]
     if request.headers.get("User-Agent", "").startswith("Python-urllib"):
@@ -148,26 +154,27 @@ async def download(request):
 _STATUSES = ("403", "404", "410")
 
 
-async def _broken_off(request, content, mime):
+async def _broken_off(request: web.Request, content: bytes, mime: str) -> web.StreamResponse:
     answer = await _half(request, content, mime)
-    request.transport.close()
+    if request.transport:
+        request.transport.close()
     return answer
 
 
-async def _hanging(request, content, mime):
+async def _hanging(request: web.Request, content: bytes, mime: str) -> web.StreamResponse:
     answer = await _half(request, content, mime)
     await asyncio.sleep(3600)
     return answer
 
 
-async def _half(request, content, mime):
+async def _half(request: web.Request, content: bytes, mime: str) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"Content-Type": mime, "Content-Length": str(len(content))})
     await answer.prepare(request)
     await answer.write(content[: len(content) // 2])
     return answer
 
 
-async def _without_length(request, content, mime):
+async def _without_length(request: web.Request, content: bytes, mime: str) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"Content-Type": mime})
     answer.enable_chunked_encoding()
     await answer.prepare(request)
@@ -175,11 +182,11 @@ async def _without_length(request, content, mime):
     return answer
 
 
-async def _as_page(_request, _content, _mime):
+async def _as_page(_request: web.Request, _content: bytes, _mime: str) -> web.StreamResponse:
     return web.Response(text=HTML, content_type="text/html")
 
 
-async def _elsewhere(request, _content, _mime):
+async def _elsewhere(request: web.Request, _content: bytes, _mime: str) -> web.StreamResponse:
     raise web.HTTPFound(request.path + "?again=1")
 
 

@@ -3,27 +3,40 @@
 import asyncio
 import json
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from kie.stub.tasks import World
-from kie.stub.trouble import REFUSALS, UNAUTHORIZED
+from kie.stub.trouble import REFUSALS, UNAUTHORIZED, Trouble
 
 WORLD = web.AppKey("world", World)
-COURIER = web.AppKey("courier", object)
+COURIER: web.AppKey[Any] = web.AppKey("courier")  # a Courier (kie/stub/callbacks.py)
 OUTGOING = web.AppKey("outgoing", aiohttp.ClientSession)
 ORIGIN = web.AppKey("origin", str)
-PAGES = web.AppKey("pages", set)
+PAGES = web.AppKey("pages", set[str])
 HANG_S = 3600  # a reply that never comes; the client gives up long before
 SLOW_S = 1
 FETCH_TIMEOUT_S = 10
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center>cloudflare</center></body></html>"
 NOTHING = object()
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-def reply(data=NOTHING, *, code=200, msg="success", status=200, msg_name="msg", charset="UTF-8", **more):
+
+def reply(
+    data: object = NOTHING,
+    *,
+    code: int = 200,
+    msg: str = "success",
+    status: int = 200,
+    msg_name: str = "msg",
+    charset: str = "UTF-8",
+    **more: Any,
+) -> web.Response:
     """Return KIE's envelope; without `data` the key is left out, as the gateway does for a bad key."""
     body = {**more, "code": code, msg_name: msg}
     if data is not NOTHING:
@@ -31,40 +44,40 @@ def reply(data=NOTHING, *, code=200, msg="success", status=200, msg_name="msg", 
     return raw(json.dumps(body, ensure_ascii=False, separators=(",", ":")), status=status, charset=charset)
 
 
-def raw(text, *, status=200, charset="UTF-8"):
+def raw(text: str, *, status: int = 200, charset: str = "UTF-8") -> web.Response:
     """Return a text as KIE's JSON reply, even when it is not JSON."""
     headers = {"Content-Type": f"application/json;charset={charset}"}
     return web.Response(body=text.encode(), status=status, headers=headers)
 
 
-def unauthorized():
+def unauthorized() -> web.Response:
     """Return the gateway's answer to a bad key: HTTP 200, no `data`, lower-case charset, as recorded."""
     return reply(code=401, msg=UNAUTHORIZED, charset="utf-8")
 
 
-def refused(kind):
+def refused(kind: str) -> web.Response:
     """Return the refusal that a trouble's word stands for."""
     code, msg, status = REFUSALS[kind]
     return unauthorized() if kind == "401" else reply(None, code=code, msg=msg, status=status)
 
 
-def bad_gateway():
+def bad_gateway() -> web.Response:
     """Return the gateway's HTML page."""
     return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
 
 
-def not_found(path):
+def not_found(path: str) -> web.Response:
     """Return the Spring framework's own 404, as recorded for unknown paths."""
     body = {"timestamp": 1790000000000, "status": 404, "error": "Not Found", "message": "No message available"}
     return web.json_response(body | {"path": path}, status=404)
 
 
-def has_key(request) -> bool:
+def has_key(request: web.Request) -> bool:
     """Tell whether a request carries the key the way KIE wants it."""
     return request.headers.get("Authorization") == f"Bearer {request.app[WORLD].key}"
 
 
-async def silence(request, order):
+async def silence(request: web.Request, order: Trouble) -> web.Response:
     """Answer in one of the unusable ways: an HTML page, an empty body, a closed connection, nothing at all."""
     kind = order.kind.partition("-")[0]
     if kind == "502":
@@ -78,13 +91,13 @@ async def silence(request, order):
     return web.Response()
 
 
-async def held_back(order):
+async def held_back(order: Trouble | None) -> None:
     """Wait the time for which an ordered trouble holds a reply back; a hang does its own waiting."""
     if order and (order.delay_s or order.kind == "slow") and not order.kind.startswith("hang"):
         await asyncio.sleep(order.delay_s or SLOW_S)
 
 
-async def fetch(app, url):
+async def fetch(app: web.Application, url: object) -> tuple[int | None, bytes]:
     """Return (HTTP status or None, bytes) of an input file.
 
     A URL of another machine is believed unseen, with status 200: the stub does not leave this one.
@@ -100,7 +113,7 @@ async def fetch(app, url):
         return None, b""
 
 
-async def json_object(request) -> dict:
+async def json_object(request: web.Request) -> dict[str, Any]:
     """Return the request's JSON object, or an empty one."""
     try:
         body = await request.json()
@@ -109,7 +122,7 @@ async def json_object(request) -> dict:
     return body if isinstance(body, dict) else {}
 
 
-def is_local(url) -> bool:
+def is_local(url: str) -> bool:
     """Tell whether a URL points at this machine: the stub calls no other."""
     try:
         parts = urlsplit(url)

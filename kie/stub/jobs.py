@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
 from kie.stub import media as stub_media
-from kie.stub.facts import SIZES, UNKNOWN_MODEL
+from kie.stub.facts import SIZES, UNKNOWN_MODEL, Media
 from kie.stub.http import (
     COURIER,
     ORIGIN,
@@ -21,22 +23,22 @@ from kie.stub.http import (
     silence,
     unauthorized,
 )
-from kie.stub.tasks import echo
-from kie.stub.trouble import CREDITS_TEXT, FATES, REFUSALS, SILENT
+from kie.stub.tasks import Task, World, echo
+from kie.stub.trouble import CREDITS_TEXT, FATES, REFUSALS, SILENT, Trouble
 
 SONG_S = 12.0  # the length of the sample melodies
 UNREACHABLE = "Failed to fetch the file. Please check that the URL is public"
 UNSEEN = {"502", "no-task-id", "null-data", "hang-unseen", "drop-unseen"}  # answered badly, and no task is made
 
 
-def add_routes(app):
+def add_routes(app: web.Application) -> None:
     """Put the jobs API into the app."""
     app.router.add_post("/api/v1/jobs/createTask", create_task)
     app.router.add_get("/api/v1/jobs/recordInfo", record_info)
     app.router.add_get("/api/v1/chat/credit", credit)
 
 
-async def create_task(request):
+async def create_task(request: web.Request) -> web.Response:
     """Make a task, take its credits, and answer well or badly."""
     world = request.app[WORLD]
     if not has_key(request):
@@ -56,7 +58,7 @@ async def create_task(request):
 _BAD_ANSWERS = {"drop", "hang", "502-created", "no-record-id", "message", "slow"}
 
 
-async def _answer_create(request, order, task):
+async def _answer_create(request: web.Request, order: Trouble | None, task: Task | None) -> web.Response:
     """Return the reply to a create, spoilt as the order says; `task` is None when none was made."""
     kind = order.kind if order else ""
     await held_back(order)
@@ -64,18 +66,20 @@ async def _answer_create(request, order, task):
         return refused(kind)
     if kind in ("null-data", "no-task-id"):
         return reply(None if kind == "null-data" else {})
-    if kind and kind.partition("-")[0] in SILENT:
+    if order and kind.partition("-")[0] in SILENT:
         return await silence(request, order)
+    if task is None:
+        raise ValueError(f"no task was made, and {kind!r} is no answer to that")
     data = {"taskId": task.id} | ({} if kind == "no-record-id" else {"recordId": task.id})
     return reply(data, msg_name="message" if kind == "message" else "msg")
 
 
-async def _make(request, body):
+async def _make(request: web.Request, body: dict[str, Any]) -> Task | web.Response:
     """Check a request in KIE's order and return its new Task, or the Response that refuses it."""
     world, inputs = request.app[WORLD], body.get("input")
     if not world.may_create():
         return refused("429")
-    model = world.facts.get(body.get("model"))
+    model = world.facts.get(body.get("model", ""))
     if model is None:
         return reply(None, code=422, msg=UNKNOWN_MODEL)
     if not isinstance(inputs, dict):
@@ -97,7 +101,7 @@ async def _make(request, body):
     return task
 
 
-def _known(world, inputs, fetched):
+def _known(world: World, inputs: dict[str, Any], fetched: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the $-facts that can be found out: what an earlier task's clip was, how large a picture becomes."""
     known, earlier = {}, [world.tasks.get(value) for value in inputs.values() if isinstance(value, str)]
     for task in filter(None, earlier):
@@ -110,7 +114,7 @@ def _known(world, inputs, fetched):
     return known
 
 
-def _decide(world, task, lost):
+def _decide(world: World, task: Task, lost: bool) -> None:
     """Settle a new task's fate: an ordered one, a lost input or a mix that the model does not take."""
     order = world.troubles.take("create", set(FATES) | {"stall"}, model=task.model.id)
     if order and order.kind == "stall":
@@ -123,7 +127,7 @@ def _decide(world, task, lost):
         task.fate = task.model.late_failure(task.inputs)
 
 
-async def _hurry(request, task):
+async def _hurry(request: web.Request, task: Task) -> None:
     """With the trouble "early", end the task and have its callback answered before the create is."""
     world, courier = request.app[WORLD], request.app[COURIER]
     if task.callback_url and world.troubles.take("callback", {"early"}, model=task.model.id):
@@ -133,11 +137,11 @@ async def _hurry(request, task):
         await courier.drain()
 
 
-async def _fetch_all(app, media):
+async def _fetch_all(app: web.Application, media: list[Media]) -> list[dict[str, Any]]:
     return await asyncio.gather(*(_fetch_one(app, item) for item in media))
 
 
-async def _fetch_one(app, item):
+async def _fetch_one(app: web.Application, item: Media) -> dict[str, Any]:
     """Fetch one input file and measure it, for seconds cost."""
     status, content = await fetch(app, item.url)
     return {
@@ -151,7 +155,7 @@ async def _fetch_one(app, item):
     }
 
 
-async def record_info(request):
+async def record_info(request: web.Request) -> web.Response:
     """Say how a task stands, well or badly."""
     world = request.app[WORLD]
     if not has_key(request):
@@ -167,7 +171,7 @@ async def record_info(request):
         return refused(kind)
     if kind in ("408", "501"):
         return reply(None, code=int(kind), msg=FATES["408-timeout" if kind == "408" else "501-failed"][1])
-    if kind in SILENT:
+    if order and kind in SILENT:
         return await silence(request, order)
     if task is None or kind == "null":
         return reply(None, code=422, msg="recordInfo is null")
@@ -176,7 +180,7 @@ async def record_info(request):
     return _record_reply(request.app, task, kind)
 
 
-def _record_reply(app, task, kind):
+def _record_reply(app: web.Application, task: Task, kind: str) -> web.Response:
     data = record(app, task)
     if kind in ("waiting", "unknown-state"):
         data |= _still_running(task, "waiting" if kind == "waiting" else "post-processing")
@@ -186,17 +190,17 @@ def _record_reply(app, task, kind):
     if kind == "consume-credits":
         data["consumeCredits"] = data.pop("creditsConsumed")
     answer = reply(data, msg_name="message" if kind == "message" else "msg")
-    return raw(_one_backslash_short(answer.text)) if kind == "bad-json" else answer
+    return raw(_one_backslash_short(answer.text or "")) if kind == "bad-json" else answer
 
 
-_ODD_RESULTS = {
+_ODD_RESULTS: dict[str, Callable[[str], Any]] = {
     "empty-urls": lambda text: json.dumps({"resultUrls": []}),
     "result-as-object": json.loads,
     "result-object": lambda text: json.dumps({"resultObject": {"text": "A result in words", "score": 0.5}}),
 }
 
 
-def _still_running(task, word):
+def _still_running(task: Task, word: str) -> dict[str, Any]:
     return {
         "state": word,
         "resultJson": "",
@@ -210,7 +214,7 @@ def _still_running(task, word):
     }
 
 
-def _one_backslash_short(text):
+def _one_backslash_short(text: str) -> str:
     """Spoil `param` and `paramJson` as seen live: the inner quotes lose one backslash, and the JSON breaks."""
     envelope = json.loads(text)
     for name in ("param", "paramJson"):
@@ -220,7 +224,7 @@ def _one_backslash_short(text):
     return text
 
 
-def record(app, task) -> dict:
+def record(app: web.Application, task: Task) -> dict[str, Any]:
     """Return a task's `data` with the keys in KIE's order."""
     ended, failed = task.state != "running", task.state == "failed"
     timed = ended and not task.blank
@@ -246,7 +250,7 @@ def record(app, task) -> dict:
     return data | {"successFlag": 3 if failed else int(ended), "paramJson": echo(task)}
 
 
-def result_json(app, task) -> str:
+def result_json(app: web.Application, task: Task) -> str:
     """Return `resultJson`: JSON text when the task has succeeded, else empty."""
     if task.state != "succeeded":
         return ""
@@ -260,11 +264,11 @@ def result_json(app, task) -> str:
     return json.dumps({"resultUrls": urls})
 
 
-def _is_music(task):
+def _is_music(task: Task) -> bool:
     return task.model.id.startswith("ai-music-api/") and task.model.output == "audio"
 
 
-def _tracks(task, urls):
+def _tracks(task: Task, urls: list[str]) -> dict[str, Any]:
     values = task.model.values(task.inputs)
     tracks = [
         {
@@ -284,7 +288,7 @@ def _tracks(task, urls):
     return {"code": 200, "msg": "success", "task_id": task.id, "data": tracks}
 
 
-def _words(task):
+def _words(task: Task) -> dict[str, Any]:
     said = stub_media.words(task.model.values(task.inputs)) or "the evening"
     if task.model.kind == "lyrics":
         verses = f"[Verse]\nI walked all day with {said}\nand the light stayed on\n\n[Chorus]\nStay, evening, stay"
@@ -295,7 +299,7 @@ def _words(task):
     return {"resultObject": {"text": f"About {said}: a sample answer of the stub."}}
 
 
-async def credit(request):
+async def credit(request: web.Request) -> web.Response:
     """Tell the balance, a bare float."""
     world = request.app[WORLD]
     order = world.troubles.take("credit")

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from kie.stub.tasks import Task
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LONG_SIDE = 1024  # pixels
@@ -32,6 +35,9 @@ EVENINGS = (175, 205, 225, 250, 265, 280, 300, 325, 340, 352)  # hues of the upp
 FONTS = ("DejaVuSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf", "LiberationSans-Bold.ttf")
 
 
+Size = tuple[int, int]  # width, height
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """One result: `content()` returns its bytes."""
@@ -41,7 +47,7 @@ class Made:
     content: Callable[[], bytes]
 
 
-def results(task, side=LONG_SIDE) -> list:
+def results(task: Task, side: int = LONG_SIDE) -> list[Made]:
     """Return the files a finished task gives, in KIE's order; none for a model that answers in text.
 
     The longer side of a picture has `side` pixels.
@@ -59,12 +65,12 @@ def results(task, side=LONG_SIDE) -> list:
     return []
 
 
-def words(values) -> str:
+def words(values: dict[str, Any]) -> str:
     """Return what the person asked for, in one line."""
     return next((" ".join(values[name].split()) for name in WORD_FIELDS if isinstance(values.get(name), str)), "")
 
 
-def size_of(values, side=LONG_SIDE) -> tuple:
+def size_of(values: dict[str, Any], side: int = LONG_SIDE) -> tuple[int, int]:
     """Return (width, height) in pixels for the shape asked for; square when nothing names one."""
     for name in SHAPE_FIELDS:
         value = str(values.get(name) or "").lower()
@@ -80,21 +86,21 @@ def size_of(values, side=LONG_SIDE) -> tuple:
     return side, side
 
 
-def _clip_shape(values) -> str:
+def _clip_shape(values: dict[str, Any]) -> str:
     wide, high = size_of({"aspect_ratio": "16:9"} | {name: value for name, value in values.items() if value})
     return "square" if wide == high else "wide" if wide > high else "tall"
 
 
-def _sample(name, mime) -> Made:
+def _sample(name: str, mime: str) -> Made:
     return Made(name.rpartition(".")[2], mime, partial(_read_sample, name))
 
 
 @cache
-def _read_sample(name) -> bytes:
+def _read_sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def _picture(task, values, number, side) -> Made:
+def _picture(task: Task, values: dict[str, Any], number: int, side: int) -> Made:
     cut_out = task.model.kind == "background-removal"
     ending = "png" if cut_out else str(values.get("output_format") or "png").lower()
     ending = ending if ending in FORMATS else "png"
@@ -113,7 +119,9 @@ def _picture(task, values, number, side) -> Made:
     return Made(ending, MIMES[ending], paint)
 
 
-def _paint(*, seed, size, caption, name, source, cut_out, ending) -> bytes:
+def _paint(
+    *, seed: str, size: Size, caption: str, name: str, source: bytes | None, cut_out: bool, ending: str
+) -> bytes:
     from PIL import Image, ImageOps
 
     dice = random.Random(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
@@ -133,7 +141,7 @@ def _paint(*, seed, size, caption, name, source, cut_out, ending) -> bytes:
     return out.getvalue()
 
 
-def _open(source):
+def _open(source: bytes | None) -> Any:
     """Return the picture that was sent in, or None when there is none or it cannot be read."""
     from PIL import Image
 
@@ -146,18 +154,18 @@ def _open(source):
         return None
 
 
-def _hsl(hue, saturation, lightness):
+def _hsl(hue: float, saturation: int, lightness: int) -> Any:
     from PIL import ImageColor
 
     return ImageColor.getrgb(f"hsl({hue % 360:.0f},{saturation}%,{lightness}%)")
 
 
-def _tints(dice):
+def _tints(dice: random.Random) -> tuple[Any, Any]:
     hue = dice.uniform(0, 360)
     return _hsl(hue, 60, 12), _hsl(hue + 40, 70, 90)
 
 
-def _landscape(size, dice):
+def _landscape(size: Size, dice: random.Random) -> Any:
     """Return an evening sky with a sun and five rows of hills; all of it follows from the dice."""
     from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
@@ -180,11 +188,11 @@ def _landscape(size, dice):
     return image
 
 
-def _disc(draw, x, y, radius, fill):
+def _disc(draw: Any, x: float, y: float, radius: float, fill: int) -> None:
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
 
-def _hills(size, row, dice):
+def _hills(size: Size, row: int, dice: random.Random) -> Any:
     """Return the mask of one row of hills, drawn double and reduced so that its edge is smooth."""
     from PIL import Image, ImageDraw
 
@@ -200,7 +208,7 @@ def _hills(size, row, dice):
     return mask.reduce(2)
 
 
-def _oval(size):
+def _oval(size: Size) -> Any:
     from PIL import Image, ImageDraw
 
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
@@ -208,7 +216,7 @@ def _oval(size):
     return mask.reduce(2)
 
 
-def _write(image, caption, name, *, shade):
+def _write(image: Any, caption: str, name: str, *, shade: float) -> None:
     """Put the caption and the model's name into a dark strip along the bottom edge."""
     from PIL import Image, ImageDraw
 
@@ -226,7 +234,7 @@ def _write(image, caption, name, *, shade):
     draw.text((margin, y + small.size * 0.4), name, font=small, fill=(214, 220, 232))
 
 
-def _wrap(text, font, width, *, most) -> list:
+def _wrap(text: str, font: Any, width: int, *, most: int) -> list[str]:
     """Break a text into at most `most` lines that fit; what is left over ends in an ellipsis."""
     lines, line = [], ""
     for word in text[:400].split():
@@ -244,14 +252,14 @@ def _wrap(text, font, width, *, most) -> list:
     return lines
 
 
-def _cut(line, font, width):
+def _cut(line: str, font: Any, width: int) -> str:
     while line and font.getlength(line) > width:
         line = line[:-2].rstrip(" …") + "…" if len(line) > 2 else ""
     return line
 
 
 @cache
-def _font(size):
+def _font(size: int) -> Any:
     """Return a bold font of `size` pixels that knows Cyrillic, if the machine has one; else Pillow's own."""
     from PIL import ImageFont
 
@@ -266,13 +274,13 @@ def _font(size):
     return ImageFont.load_default(size)
 
 
-def longer_side(content) -> int | None:
+def longer_side(content: bytes) -> int | None:
     """Return the longer side of a picture in pixels, or None for what is no picture."""
     picture = _open(content)
     return max(picture.size) if picture else None
 
 
-def seconds(content) -> float | None:
+def seconds(content: bytes) -> float | None:
     """Return the length of a WAV, MP4, MOV, M4A or Ogg Opus file in seconds; None for others."""
     try:
         if content[:4] == b"RIFF":
@@ -288,7 +296,7 @@ def seconds(content) -> float | None:
     return None
 
 
-def _mp4_seconds(content):
+def _mp4_seconds(content: bytes) -> float:
     at = content.index(b"mvhd") + 4
     wide = content[at] == 1  # version 1 has 64-bit times
     scale, length = struct.unpack_from(">IQ" if wide else ">II", content, at + (20 if wide else 12))

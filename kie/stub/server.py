@@ -16,9 +16,12 @@ import asyncio
 import socket
 import sys
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -29,7 +32,7 @@ from kie.stub import facts as stub_facts
 from kie.stub import files as stub_files
 from kie.stub import jobs as stub_jobs
 from kie.stub.callbacks import Courier
-from kie.stub.http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, not_found
+from kie.stub.http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, Handler, not_found
 from kie.stub.tasks import World
 
 FACTS = Path(__file__).resolve().parents[2] / "data" / "models.json"
@@ -37,20 +40,31 @@ TICK_S = 0.05  # how often the stub looks whether a callback is due
 LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model takes is 200 MB
 
 
+Ready = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]  # the loop, and what ends it
+
+
 class Stub:
     """A running stub: its addresses, and `stop()`. Pages of the origins in `pages` may call it, no others."""
 
-    def __init__(self, origin, key, pages, stop):
+    def __init__(self, origin: str, key: str, pages: set[str], stop: Callable[[], None]) -> None:
         self.api_url, self.upload_url, self.files_url = origin, f"{origin}/upload", f"{origin}/files"
         self.key, self.pages, self._stop = key, pages, stop
 
-    def stop(self):
+    def stop(self) -> None:
         """Close the server and wait for its thread."""
         self._stop()
 
 
 def start(
-    port=0, *, facts=None, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024, pages=()
+    port: int = 0,
+    *,
+    facts: str | Path | None = None,
+    clock: Callable[[], float | datetime] | None = None,
+    key: str = "stub-key",
+    seconds: Sequence[float] = (3, 8),
+    callback_key: str | None = None,
+    side: int = 1024,
+    pages: Iterable[str] = (),
 ) -> Stub:
     """Start a stub in a daemon thread of its own and return it, ready to be called.
 
@@ -62,24 +76,24 @@ def start(
     known = stub_facts.load(facts or FACTS)
     world = World(known, clock=clock, key=key, seconds=seconds, callback_key=callback_key, side=side)
     listener = socket.create_server(("127.0.0.1", port))
-    ready, pages = Future(), set(pages)
-    thread = threading.Thread(target=_run, args=(world, listener, pages, ready), name="kie-stub", daemon=True)
+    ready, origins = Ready(), set(pages)
+    thread = threading.Thread(target=_run, args=(world, listener, origins, ready), name="kie-stub", daemon=True)
     thread.start()
     loop, stopping = ready.result()
 
-    def stop():
+    def stop() -> None:
         with suppress(RuntimeError):  # the loop is closed: stopped before
             loop.call_soon_threadsafe(stopping.set)
         thread.join()
 
-    return Stub(_origin(listener), key, pages, stop)
+    return Stub(_origin(listener), key, origins, stop)
 
 
-def _origin(listener):
+def _origin(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _run(world, listener, pages, ready):
+def _run(world: World, listener: socket.socket, pages: set[str], ready: Ready) -> None:
     try:
         asyncio.run(_serve(world, listener, pages, ready))
     except Exception as error:  # whatever it is, the thread that waits in start() has to hear of it
@@ -88,7 +102,7 @@ def _run(world, listener, pages, ready):
         ready.set_exception(error)
 
 
-async def _serve(world, listener, pages, ready):
+async def _serve(world: World, listener: socket.socket, pages: set[str], ready: Ready) -> None:
     stopping = asyncio.Event()
     async with aiohttp.ClientSession() as outgoing:
         app = _app(world, outgoing, _origin(listener), pages)
@@ -102,7 +116,7 @@ async def _serve(world, listener, pages, ready):
         await runner.cleanup()
 
 
-def _app(world, outgoing, origin, pages):
+def _app(world: World, outgoing: aiohttp.ClientSession, origin: str, pages: set[str]) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[stub_admin.guard, _spring_404, _log, _settled])
     app[WORLD], app[OUTGOING], app[ORIGIN], app[PAGES] = world, outgoing, origin, pages
     app[COURIER] = Courier(world, outgoing, lambda task: stub_jobs.result_json(app, task))
@@ -111,14 +125,14 @@ def _app(world, outgoing, origin, pages):
     return app
 
 
-async def _tick(app):
+async def _tick(app: web.Application) -> None:
     while True:
         stub_admin.wake(app)
         await asyncio.sleep(TICK_S)
 
 
 @web.middleware
-async def _spring_404(request, handler):
+async def _spring_404(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer unknown paths as KIE's framework does."""
     try:
         return await handler(request)
@@ -127,14 +141,14 @@ async def _spring_404(request, handler):
 
 
 @web.middleware
-async def _settled(request, handler):
+async def _settled(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bring the tasks up to the clock before anybody looks at them."""
     stub_admin.wake(request.app)
     return await handler(request)
 
 
 @web.middleware
-async def _log(request, handler):
+async def _log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Keep what was received for tests to read: never the key itself, only whether one came."""
     if request.path.startswith("/stub/"):
         return await handler(request)
@@ -157,7 +171,7 @@ async def _log(request, handler):
     return answer
 
 
-def main():
+def main() -> None:
     """Run a stub until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=8090)
@@ -167,7 +181,7 @@ def main():
     parser.add_argument("--callback-key", help="sign callbacks with this key")
     parser.add_argument("--seconds", nargs=2, type=float, default=(3, 8), metavar=("MIN", "MAX"), help="of a task")
     options = parser.parse_args()
-    more = {"seconds": options.seconds, "callback_key": options.callback_key, "pages": options.page}
+    more: dict[str, Any] = {"seconds": options.seconds, "callback_key": options.callback_key, "pages": options.page}
     stub = start(options.port, facts=options.facts, key=options.key, **more)
     sys.stdout.write(f"KIE_API_URL={stub.api_url}\nKIE_UPLOAD_URL={stub.upload_url}\nKIE_API_KEY={stub.key}\n")
     sys.stdout.flush()

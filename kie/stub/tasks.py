@@ -11,10 +11,13 @@ import random
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from kie.stub.facts import ModelFacts
 from kie.stub.trouble import Troubles
 
 START_CREDITS = Decimal(100_000)
@@ -30,11 +33,11 @@ WAITING_TO_THE_END = ("bytedance/seedance", "wan/", "happyhorse", "grok", "gpt-i
 class Clock:
     """The stub's time in epoch seconds: a source that can be moved forward, stopped and sped up."""
 
-    def __init__(self, source=None):
+    def __init__(self, source: Callable[[], float | datetime] | None = None) -> None:
         self._source = source or time.time
         self.real()
 
-    def real(self):
+    def real(self) -> None:
         """Go back to the source's own time and speed."""
         self.speed, self._base, self._at = 1.0, self._read(), self._read()
 
@@ -42,17 +45,21 @@ class Clock:
         """Return the stub's time."""
         return self._base + (self._read() - self._at) * self.speed
 
-    def forward(self, seconds):
+    def forward(self, seconds: float) -> None:
         """Jump ahead."""
         self._base += seconds
 
-    def set(self, now, speed=0.0):
+    def set(self, now: float, speed: float = 0.0) -> None:
         """Set the time; it then stands still, or runs at `speed`."""
         self._base, self._at, self.speed = now, self._read(), speed
 
-    def _read(self):
+    def _read(self) -> float:
         value = self._source()
         return value.timestamp() if isinstance(value, datetime) else float(value)
+
+
+Fate = tuple[str, str]  # failCode, failMsg
+Content = bytes | Callable[[], bytes]
 
 
 @dataclass
@@ -60,26 +67,26 @@ class Task:
     """One task; times are epoch seconds of the stub's clock. `due` None means it ends only by hand."""
 
     id: str
-    model: object
-    inputs: dict
+    model: ModelFacts
+    inputs: dict[str, Any]
     callback_url: str | None
     credits: Decimal
     created: float
     due: float | None
     queuing: bool = False
     state: str = "running"
-    ended: float | None = None
+    ended: float = 0.0  # 0 while it runs
     fail_code: str | None = None
     fail_msg: str | None = None
-    fate: tuple | None = None
-    paths: list = field(default_factory=list)
+    fate: Fate | None = None
+    paths: list[str] = field(default_factory=list)
     picture: bytes | None = None
-    fetched: list = field(default_factory=list)
-    unknown_inputs: list = field(default_factory=list)
+    fetched: list[dict[str, Any]] = field(default_factory=list)
+    unknown_inputs: list[str] = field(default_factory=list)
     looks: int = 0  # how often somebody asked how it stands
-    callbacks: list = field(default_factory=list)
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
 
-    def word(self, now) -> str:
+    def word(self, now: float) -> str:
         """Return KIE's word for the state at `now`; the way there depends on the model, as recorded."""
         if self.state != "running":
             return "success" if self.state == "succeeded" else "fail"
@@ -98,20 +105,42 @@ class Task:
         return self.fail_code == "422" and "blank" in (self.fail_msg or "")
 
 
+@dataclass
+class StoredFile:
+    """One file of the file host, good until `expires` (the stub's epoch seconds)."""
+
+    content: Content
+    mime: str
+    expires: float
+
+    def read(self) -> bytes:
+        """Return the bytes. Results are made anew at each call: most are read once, and memory is dearer."""
+        return self.content() if callable(self.content) else self.content
+
+
 class World:
     """All that the stub remembers. Used from its one event loop only, so nothing here is locked."""
 
-    def __init__(self, facts, *, clock=None, key="stub-key", seconds=(3, 8), callback_key=None, side=1024):
+    def __init__(
+        self,
+        facts: dict[str, ModelFacts],
+        *,
+        clock: Callable[[], float | datetime] | None = None,
+        key: str = "stub-key",
+        seconds: Sequence[float] = (3, 8),
+        callback_key: str | None = None,
+        side: int = 1024,
+    ) -> None:
         self.facts, self.clock, self.key, self.side = facts, Clock(clock), key, side
-        self._defaults = {"seconds": tuple(seconds), "callback_key": callback_key}
+        self._defaults: dict[str, Any] = {"seconds": tuple(seconds), "callback_key": callback_key}
         self.random = random.Random(0)
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything but the facts, the key and the clock's source."""
         self.clock.real()
         self.credits = START_CREDITS
-        self.settings = self._defaults | {
+        self.settings: dict[str, Any] = self._defaults | {
             "hold": False,
             "queuing": False,
             "create_limit": CREATES,
@@ -119,9 +148,12 @@ class World:
             "file_life_s": FILE_LIFE_S,
             "callback_timeout_s": 15.0,
         }
-        self.tasks, self.files, self.refunded = {}, {}, Decimal(0)
-        self.troubles, self.requests = Troubles(), deque(maxlen=REQUESTS_KEPT)
-        self._due, self._creates, self._looked_up = [], deque(), float("-inf")
+        self.tasks: dict[str, Task] = {}
+        self.files: dict[str, StoredFile] = {}
+        self.refunded = Decimal(0)
+        self.troubles, self.requests = Troubles(), deque[dict[str, Any]](maxlen=REQUESTS_KEPT)
+        self._due: list[tuple[float, str]] = []
+        self._creates, self._looked_up = deque[float](), float("-inf")
 
     def may_create(self) -> bool:
         """Count one create against the sliding window; False when it is full."""
@@ -141,7 +173,7 @@ class World:
         self._looked_up = now
         return True
 
-    def create(self, model, inputs, callback_url, credits) -> Task:
+    def create(self, model: ModelFacts, inputs: dict[str, Any], callback_url: str | None, credits: Decimal) -> Task:
         """Take the credits (the caller has looked whether there are enough) and return the new task."""
         now = self.clock.now()
         due = None if self.settings["hold"] else now + self.random.uniform(*self.settings["seconds"])
@@ -154,7 +186,7 @@ class World:
             heapq.heappush(self._due, (due, task.id))
         return task
 
-    def settle(self) -> list:
+    def settle(self) -> list[Task]:
         """End the tasks whose time has come and return them."""
         ended, now = [], self.clock.now()
         while self._due and self._due[0][0] <= now:
@@ -164,7 +196,7 @@ class World:
                 ended.append(task)
         return ended
 
-    def end(self, task, *, at=None, failure=None) -> bool:
+    def end(self, task: Task, *, at: float | None = None, failure: Fate | None = None) -> bool:
         """End a task by its fate, or with `failure` (code, msg); False when it had ended before."""
         if task.state != "running":
             return False
@@ -178,23 +210,23 @@ class World:
             task.state, task.paths = "succeeded", self._publish(task)
         return True
 
-    def stall(self, task):
+    def stall(self, task: Task) -> None:
         """Let a task run for ever."""
         task.due = None
 
-    def lose_files(self, task):
+    def lose_files(self, task: Task) -> None:
         """Take a task's results off the file host: its addresses answer 404 from now on."""
         for path in task.paths:
             self.files.pop(path, None)
 
-    def add_file(self, path, content, mime, *, life_s=None):
+    def add_file(self, path: str, content: Content, mime: str, *, life_s: float | None = None) -> None:
         """Keep a file under a path of the file host; `content` is bytes, or a function that makes them when asked."""
         now = self.clock.now()
         while self.files and (oldest := next(iter(self.files))) and self.files[oldest].expires <= now:
             del self.files[oldest]
         self.files[path] = StoredFile(content, mime, now + (life_s or self.settings["file_life_s"]))
 
-    def file(self, path):
+    def file(self, path: str) -> StoredFile | None:
         """Return the StoredFile at a path, or None when there is none or it has expired."""
         found = self.files.get(path)
         if found and found.expires <= self.clock.now():
@@ -202,7 +234,7 @@ class World:
             return None
         return found
 
-    def bill(self) -> dict:
+    def bill(self) -> dict[str, Any]:
         """Return what KIE's own log would say: credits kept for tasks not failed, and credits given back."""
         states = [task.state for task in self.tasks.values()]
         kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
@@ -216,7 +248,7 @@ class World:
             "credits": float(self.credits),
         }
 
-    def _publish(self, task) -> list:
+    def _publish(self, task: Task) -> list[str]:
         """Make the paths of a task's results; the files themselves are made when somebody asks for them."""
         from kie.stub import media as stub_media
 
@@ -230,20 +262,7 @@ class World:
         return paths
 
 
-@dataclass
-class StoredFile:
-    """One file of the file host, good until `expires` (the stub's epoch seconds)."""
-
-    content: object
-    mime: str
-    expires: float
-
-    def read(self) -> bytes:
-        """Return the bytes. Results are made anew at each call: most are read once, and memory is dearer."""
-        return self.content() if callable(self.content) else self.content
-
-
-def echo(task) -> str:
+def echo(task: Task) -> str:
     """Return `param` as KIE sends it: the input encoded inside the encoded request, its keys in another order."""
     request = {"input": json.dumps(task.inputs, ensure_ascii=False, sort_keys=True), "model": task.model.id}
     if task.callback_url:

@@ -6,7 +6,9 @@ seconds) is how long a reply is held back, `for_s` (the stub's seconds) is the a
 up to which a task is affected. The words are in KINDS.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from typing import Any
 
 CREDITS_TEXT = (
     "Credits insufficient : Your current balance isn't enough to run this request. Please top up to continue."
@@ -129,17 +131,27 @@ class Trouble:
 class Troubles:
     """The orders in force, oldest first."""
 
-    def __init__(self):
-        self.orders = []
+    def __init__(self) -> None:
+        self.orders: list[Trouble] = []
 
-    def add(self, at, kind, times=1, delay_s=None, model=None, for_s=None):
+    def add(
+        self,
+        at: str,
+        kind: str,
+        times: int = 1,
+        delay_s: float | None = None,
+        model: str | None = None,
+        for_s: float | None = None,
+    ) -> None:
         """Order a trouble, or raise BadTrouble. With `for_s` it holds until taken back."""
         if kind not in KINDS.get(at, ()):
             raise BadTrouble(f"at {at!r} there is no {kind!r}; known: {sorted(KINDS.get(at, KINDS))}")
         left = None if for_s is not None or not times else int(times)
         self.orders.append(Trouble(at, kind, left, delay_s, model, for_s))
 
-    def take(self, at, kinds=None, *, model=None, age_s=None):
+    def take(
+        self, at: str, kinds: Collection[str] | None = None, *, model: str | None = None, age_s: float | None = None
+    ) -> Trouble | None:
         """Return the first order for this place (of these kinds) and count it down; None when all is well."""
         for order in self.orders:
             if order.at != at or (kinds is not None and order.kind not in kinds):
@@ -153,10 +165,10 @@ class Troubles:
             return order
         return None
 
-    def clear(self):
+    def clear(self) -> None:
         """Take back every order."""
         self.orders.clear()
 
-    def listed(self):
+    def listed(self) -> list[dict[str, Any]]:
         """Return the orders as plain dicts."""
         return [asdict(order) for order in self.orders]

@@ -9,10 +9,13 @@ import logging
 import math
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from kie.api.errors import KieError
+from kie.api.client import Client
+from kie.api.errors import KieError, Reason
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.05  # KIE takes one request a second
@@ -38,43 +41,31 @@ class Offer:
     id: str
     title: str = ""
     provider: str = ""
-    kinds: tuple = ()
+    kinds: tuple[str, ...] = ()
     about: str = ""
-    inputs: dict | None = None
-    required: frozenset = frozenset()
+    inputs: dict[str, Any] | None = None
+    required: frozenset[str] = frozenset()
 
 
-def _shown(value, length):
+def _shown(value: object, length: int) -> str:
     return "".join(filter(str.isprintable, str(value)[:length]))
 
 
-class Skipped(dict):
+class Skipped(dict[str, str]):
     """What could not be read, {name: why}; `count` is right also where there is too much to name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
-    def note(self, name, why):
+    def note(self, name: str, why: object) -> None:
         """Count one more, and name it."""
-        name, why = _shown(name, 80), _shown(f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why, 200)
+        name = _shown(name, 80)
+        reason = _shown(f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why, 200)
         self.count += 1
         if len(self) < MOST_SKIPPED:
-            self[name] = why
-        log.warning("skipped in KIE's offer: %s: %s", name, why)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found: {model id: Offer} of what createTask takes, every id that is listed, and {feed row: Row}.
-
-    `skipped` names what could not be read; a feed row that could not has None in place of its Row.
-    """
-
-    offers: dict
-    listed: frozenset
-    rows: dict = field(default_factory=dict)
-    skipped: Skipped = field(default_factory=Skipped)
+            self[name] = reason
+        log.warning("skipped in KIE's offer: %s: %s", name, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +77,36 @@ class Row:
     slug: str
 
 
-def look(client, sleep, tell=lambda done, total: None):
+Rows = dict[str, Row | None]  # by name; None for one that cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found: {model id: Offer} of what createTask takes, every id that is listed, and {feed row: Row}.
+
+    `skipped` names what could not be read; a feed row that could not has None in place of its Row.
+    """
+
+    offers: dict[str, Offer]
+    listed: frozenset[str]
+    rows: Rows = field(default_factory=dict)
+    skipped: Skipped = field(default_factory=Skipped)
+
+
+def look(
+    client: Client, sleep: Callable[[float], object], tell: Callable[[int, int], object] = lambda done, total: None
+) -> Found:
     """Ask KIE for everything; raise KieError when its list cannot be had. `sleep(seconds)` keeps the pace."""
     skipped = Skipped()
     listed = {entry["model"]: entry for entry in _listed(client, skipped)}
-    offers, unread = {}, 0
+    offers, unread = dict[str, Offer](), 0
     for done, (model_id, entry) in enumerate(listed.items(), start=1):
         sleep(PAUSE_S)
         try:
             offer = _offer(entry, _schema(client, model_id))
         except KieError as error:
             unread += 1
-            if unread > MOST_UNREAD or getattr(error, "reason", "") == "key":
+            if unread > MOST_UNREAD or getattr(error, "reason", None) == Reason.KEY:
                 raise
             skipped.note(model_id, error)
         except Exception as error:  # whatever stands in one schema must not end the comparison of the others
@@ -109,7 +118,7 @@ def look(client, sleep, tell=lambda done, total: None):
     return Found(offers, frozenset(listed), _feed(client, sleep, skipped), skipped)
 
 
-def _listed(client, skipped):
+def _listed(client: Client, skipped: Skipped) -> list[Any]:
     data = client.look_up("api/v1/models")
     entries = data.get("models") if isinstance(data, dict) else None
     if not isinstance(entries, list) or not entries:
@@ -128,7 +137,7 @@ def _listed(client, skipped):
     return found
 
 
-def _schema(client, model_id):
+def _schema(client: Client, model_id: str) -> dict[str, Any] | None:
     """Return the OpenAPI object of a model, or None when KIE has none to show."""
     data = clean(client.look_up(f"api/v1/models/{model_id}/schema"))
     openapi = data["openapi"]
@@ -137,7 +146,7 @@ def _schema(client, model_id):
     return openapi
 
 
-def clean(value, depth=0):
+def clean(value: Any, depth: int = 0) -> Any:
     """Return plain data without what a database or a chat cannot hold; raise Strange for what nobody means.
 
     Control characters and half surrogates go, long texts are cut; numbers without an end, and nesting or lists
@@ -159,7 +168,7 @@ def clean(value, depth=0):
     return value
 
 
-def _offer(entry, openapi):
+def _offer(entry: dict[str, Any], openapi: dict[str, Any] | None) -> Offer | None:
     """Return the Offer of an entry of the list; None when the model is not one that createTask takes."""
     openapi = openapi or {}
     if openapi and JOBS not in openapi.get("paths", {}):
@@ -177,13 +186,13 @@ def _offer(entry, openapi):
     )
 
 
-def _inputs(openapi):
+def _inputs(openapi: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
     """Return ({name: schema}, required names) of the request's `input`; names are stripped, as some end in a space."""
     content = openapi["paths"][JOBS].get("post", {}).get("requestBody", {}).get("content", {})
     body = _resolved(openapi, content.get("application/json", {}).get("schema", {}))
     given = _resolved(openapi, body.get("properties", {}).get("input", {}))
     variants = [_resolved(openapi, one) for one in given.get("oneOf", given.get("anyOf", [given]))]
-    fields, needed = {}, []
+    fields, needed = dict[str, Any](), []
     for variant in variants:
         fields |= {name.strip(): _field(openapi, name, one) for name, one in variant.get("properties", {}).items()}
         needed.append({name.strip() for name in variant.get("required", ())})
@@ -192,7 +201,7 @@ def _inputs(openapi):
     return fields, frozenset(set.intersection(*needed) if needed else ())
 
 
-def _field(openapi, name, schema):
+def _field(openapi: dict[str, Any], name: str, schema: Any) -> dict[str, Any]:
     """Return the schema of one input, of which every word that is read later has its type."""
     found = _resolved(openapi, schema)
     items = found.get("items", {})
@@ -212,11 +221,11 @@ def _field(openapi, name, schema):
 BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _resolved(openapi, schema):
+def _resolved(openapi: dict[str, Any], schema: Any) -> dict[str, Any]:
     """Follow a local reference, such as #/components/schemas/Input; their names may hold %20."""
     for _hop in range(5):
         if not isinstance(schema, dict):
@@ -230,8 +239,8 @@ def _resolved(openapi, schema):
     return {}
 
 
-def _feed(client, sleep, skipped):
-    rows = {}
+def _feed(client: Client, sleep: Callable[[float], object], skipped: Skipped) -> Rows:
+    rows: Rows = {}
     try:
         for page in range(1, FEED_PAGES + 1):
             sleep(PAUSE_S)
@@ -246,7 +255,7 @@ def _feed(client, sleep, skipped):
     return rows
 
 
-def _take_row(rows, row, skipped, place):
+def _take_row(rows: Rows, row: Any, skipped: Skipped, place: str) -> None:
     """Put a row of the feed among the others; one that cannot be read, or says two things, is no price."""
     name = None
     try:

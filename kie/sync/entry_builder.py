@@ -7,9 +7,12 @@ seconds. All else is NotPriceable, or NotAskable, and wants an entry written by 
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from kie.catalogue.model import CODE, TYPES
+from kie.sync.discovery import Offer, Row, Rows
 
 DEADLINES = {"video": (180, 3600), "image": (40, 900), "audio": (60, 1800), "text": (30, 900)}
 OUTPUTS = (
@@ -49,14 +52,15 @@ class NotPriceable(ValueError):
     """The price depends on something its rows do not say."""
 
 
-def entry(offer, rows, data, as_of):
+def entry(offer: Offer, rows: Rows, data: dict[str, Any], as_of: str) -> dict[str, Any]:
     """Return the entry of an Offer, on a card named after its code; raise NotAskable or NotPriceable.
 
     `rows` is the price feed, `data` the parsed catalogue, whose labels are used for inputs of the same name.
     """
     labels = _labels(data)
-    inputs = [spec for name, schema in offer.inputs.items() if (spec := _input(name, schema, offer, labels))]
-    left_out = sorted(set(offer.inputs) - {spec["name"] for spec in inputs})
+    schemas = offer.inputs or {}
+    inputs = [spec for name, schema in schemas.items() if (spec := _input(name, schema, offer, labels))]
+    left_out = sorted(set(schemas) - {spec["name"] for spec in inputs})
     kind = _kind(offer)
     output = next(output for word, output in OUTPUTS if word in kind.rpartition("-to-")[2] or word in kind)
     usual_s, deadline_s = DEADLINES[output]
@@ -79,16 +83,16 @@ def entry(offer, rows, data, as_of):
     }
 
 
-def _labels(data):
+def _labels(data: dict[str, Any]) -> dict[str, str]:
     """Return {input name: the label most used for it}."""
-    seen = {}
+    seen: dict[str, Counter[str]] = {}
     for raw in data["models"]:
         for spec in raw["inputs"]:
             seen.setdefault(spec["name"], Counter())[spec.get("label", spec["name"])] += 1
     return {name: counts.most_common(1)[0][0] for name, counts in seen.items()}
 
 
-def _kind(offer):
+def _kind(offer: Offer) -> str:
     words = [re.sub(r"[^a-z]+", "-", str(kind).lower()).strip("-") for kind in offer.kinds]
     kinds = [found for word in words if (found := KNOWN_KINDS.get(word, word)) in TYPES]
     if not kinds:
@@ -96,13 +100,13 @@ def _kind(offer):
     return kinds[0]
 
 
-def _code(model_id):
+def _code(model_id: str) -> str:
     """Return a button code: the id itself, or its beginning with a digest where it is too long."""
     plain = re.sub(r"[^a-z0-9]+", "-", model_id.lower()).strip("-")
     return plain if CODE.fullmatch(plain) else plain[:10] + "-" + hashlib.sha256(model_id.encode()).hexdigest()[:5]
 
 
-def _input(name, schema, offer, labels):
+def _input(name: str, schema: dict[str, Any], offer: Offer, labels: Mapping[str, str]) -> dict[str, Any] | None:
     """Return one input of the form, or None for an optional one that a chat does not ask for."""
     required = name in offer.required
     if name in FILTERS:
@@ -112,7 +116,7 @@ def _input(name, schema, offer, labels):
         if required:
             raise NotAskable(name)
         return None
-    spec = {"name": name, "type": kind} | ({"required": True} if required else {})
+    spec: dict[str, Any] = {"name": name, "type": kind} | ({"required": True} if required else {})
     if labels.get(name, name) != name:
         spec["label"] = labels[name]
     items = schema.get("items", schema) if kind.endswith("[]") else schema
@@ -128,7 +132,7 @@ def _input(name, schema, offer, labels):
     return spec | ({"shown": "main"} if required or name in MAIN else {})
 
 
-def _type(name, schema):
+def _type(name: str, schema: dict[str, Any]) -> str | None:
     """Return our type for a JSON schema, or None."""
     kind, many = schema.get("type", "string"), schema.get("type") == "array"
     single = schema.get("items", {}).get("type", "string") if many else kind
@@ -143,7 +147,7 @@ def _type(name, schema):
     return kind if kind in ("string", "boolean", "integer", "number") else None
 
 
-def _price(offer, inputs, rows):
+def _price(offer: Offer, inputs: list[dict[str, Any]], rows: Rows) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return the price rows and the billing: one row of the feed, and what it is multiplied by."""
     slugs = (offer.id, offer.id.replace("/", "-"))
     mine = [(name, row) for name, row in rows.items() if row is not None and row.slug in slugs]
@@ -165,5 +169,5 @@ def _price(offer, inputs, rows):
     return [_row(feed, row, "image" if per == "image" else "task")], {"quantity": "1"}
 
 
-def _row(feed, row, per):
+def _row(feed: str, row: Row, per: str) -> dict[str, Any]:
     return {"when": {}, "credits": row.credits, "per": per, "feed": feed}

@@ -11,14 +11,17 @@ import gzip
 import itertools
 import json
 import zlib
-from collections import Counter
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+from typing import Any, TextIO, TypedDict
 
 import peewee
 
 from storage.base import db, schema
-from storage.base.engines import UnknownDatabase, check_address, open_engine, over
+from storage.base.engines import Engine, UnknownDatabase, check_address, open_engine, over
+from storage.base.schema import PluginTable
 from storage.journal import audit_log
 from storage.money import verify
 
@@ -36,16 +39,26 @@ UNREADABLE = (
 )  # what a spoilt file raises
 
 
-def name(now):
+def name(now: datetime) -> str:
     """Return the usual name of a dump made now."""
     return f"bot-{now:%Y-%m-%d-%H%M%S}.jsonl.gz"
 
 
 class DumpError(Exception):
-    """A dump cannot be used here; the text says why and what to do."""
+    """A dump cannot be written or used here; the text says why and what to do."""
 
 
-def write(url, path, now, actor=None):
+class Header(TypedDict):
+    """The first line of a dump."""
+
+    format: int
+    made_at: str  # ISO 8601
+    schema: list[str]  # the names of the migrations the database had
+    tables: dict[str, int]  # the number of rows of each
+    last_ids: dict[str, int]  # the last id each table has assigned
+
+
+def write(url: str, path: str | Path, now: datetime, actor: int | None = None) -> Header:
     """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
 
     A file that cannot be finished is taken away again. An `actor` stands in the log of acts, before anything is written.
@@ -73,19 +86,19 @@ def write(url, path, now, actor=None):
     return header
 
 
-def _opened(url):
+def _opened(url: str) -> Engine:
     try:
         return open_engine(url)
     except UnknownDatabase as error:
         raise DumpError(str(error)) from None
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     """Return what the system or the database says, in one line without its own path."""
     return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
 
 
-def _header(engine, now):
+def _header(engine: Engine, now: datetime) -> Header:
     tables = {name: engine.count(name) for name in engine.tables() if name != HISTORY}
     if not tables:
         raise DumpError("this database is empty: start the bot on it first")
@@ -98,8 +111,8 @@ def _header(engine, now):
     }
 
 
-def _write_lines(engine, header, lines):
-    table = None
+def _write_lines(engine: Engine, header: Header, lines: TextIO) -> None:
+    table: str | None = None
     for line in _lines(engine, header):
         table = line.get("table") if isinstance(line, dict) else table
         try:
@@ -108,7 +121,7 @@ def _write_lines(engine, header, lines):
             raise DumpError(f"the table {table} holds a text that is no UTF-8: mend that row first") from None
 
 
-def _lines(engine, header):
+def _lines(engine: Engine, header: Header) -> Iterator[Any]:
     yield header
     for table in header["tables"]:
         columns = list(engine.columns(table))
@@ -117,18 +130,18 @@ def _lines(engine, header):
     yield {"end": sum(header["tables"].values())}
 
 
-def _plain(value):
+def _plain(value: Any) -> str:
     """Return what JSON has no word for as text: bytes in base64, times as ISO 8601."""
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(bytes(value)).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def read_header(path):
+def read_header(path: str | Path) -> Header:
     """Return the header of a dump; raise DumpError for a file that is none."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
-            header = json.loads(lines.readline())
+            header: Header = json.loads(lines.readline())
     except UNREADABLE as error:
         raise DumpError(f"{path} is not a backup of this bot: {_reason(error)}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -139,7 +152,7 @@ def read_header(path):
     return header
 
 
-def restore(path, url, tables=()):
+def restore(path: str | Path, url: str, tables: Sequence[PluginTable] = ()) -> Header:
     """Fill the empty database `url` from a dump and prove it; return the header. `tables` are the plugins' own.
 
     All of it is one transaction, the making of the tables and the proof of the books included: a file that is refused
@@ -149,30 +162,31 @@ def restore(path, url, tables=()):
     header = read_header(path)
     try:
         check_address(url)
-        with closing(_no_references(db.connect(url))), db.transaction() as real:
+        db.connect(url)
+        with _foreign_keys_off(), db.transaction() as real:
             _restore(path, over(real), header, tables)
     except (UnknownDatabase, peewee.PeeweeException, *UNREADABLE) as error:
         raise DumpError(f"{path} cannot be restored, and nothing was changed: {_reason(error)}") from None
     return header
 
 
-class _no_references:
-    """Take SQLite's check of references away until it is closed; inside a transaction nobody can."""
-
-    def __init__(self, real):
-        self._real = real
-        self._switch(0)
-
-    def _switch(self, on):
-        if not db.is_postgres():
-            with db.connection():
-                self._real.execute_sql(f"PRAGMA foreign_keys = {on}")
-
-    def close(self):
-        self._switch(1)
+@contextmanager
+def _foreign_keys_off() -> Iterator[None]:
+    """Keep SQLite from checking foreign keys during the block; within a transaction it cannot be told to."""
+    _switch_foreign_keys(False)
+    try:
+        yield
+    finally:
+        _switch_foreign_keys(True)
 
 
-def _restore(path, engine, header, tables):
+def _switch_foreign_keys(on: bool) -> None:
+    if not db.is_postgres():
+        with db.connection() as real:
+            real.execute_sql(f"PRAGMA foreign_keys = {int(on)}")
+
+
+def _restore(path: str | Path, engine: Engine, header: Header, tables: Sequence[PluginTable]) -> None:
     if any(engine.count(name) for name in engine.tables() if name != HISTORY):
         raise DumpError("the database to restore into has rows already; want an empty one")
     _make_tables(header, tables)
@@ -192,7 +206,7 @@ def _restore(path, engine, header, tables):
         raise DumpError(f"the books of {path} do not balance, and nothing was changed: {promise}: {row}")
 
 
-def _make_tables(header, tables):
+def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
     """Make the tables as they were in the dump's schema, the plugins' as they are now."""
     unknown = set(header["schema"]) - schema.known()
     if unknown:
@@ -202,19 +216,21 @@ def _make_tables(header, tables):
         schema.adopt(model, migrations)
 
 
-def _refuse_strangers(engine, header):
+def _refuse_strangers(engine: Engine, header: Header) -> None:
     strangers = set(header["tables"]) - set(engine.tables())
     if strangers:
         raise DumpError(f"the backup has a table {min(strangers)!r}; put the plugin back that it belongs to")
 
 
-def _load(path, engine, header):
-    """Read the file to its very end, where the compression's own checksum stands, and insert every row."""
+def _load(path: str | Path, engine: Engine, header: Header) -> None:
+    """Insert every row, reading the file to its very end, where the checksum of the compression is."""
+    nothing: tuple[None, list[str], Iterator[list[Any]]] = (None, [], iter(()))
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         next(lines)
         sections = _sections(map(json.loads, lines))
-        for wanted, (table, columns, rows) in itertools.zip_longest(header["tables"], sections, fillvalue=(None,) * 3):
-            if table != wanted:
+        for wanted, section in itertools.zip_longest(header["tables"], sections):
+            table, columns, rows = section or nothing
+            if table is None or table != wanted:
                 raise DumpError(f"the backup has the table {table!r} where {wanted!r} should be")
             missing = set(columns) - set(engine.columns(table))
             if missing:
@@ -226,11 +242,11 @@ def _load(path, engine, header):
                 engine.insert(table, columns, batch)
 
 
-def _sections(lines):
+def _sections(lines: Iterator[Any]) -> Iterator[tuple[str, list[str], Iterator[list[Any]]]]:
     """Yield (table, columns, its rows); raise DumpError for a file that breaks off or goes on."""
     line = next(lines, None)
     while isinstance(line, dict) and "table" in line:
-        following = []
+        following: list[Any] = []
         yield line["table"], line["columns"], _rows(lines, following)
         line = following[0] if following else None
     if not isinstance(line, dict) or "end" not in line:
@@ -239,7 +255,7 @@ def _sections(lines):
         raise DumpError("the backup goes on behind its end")
 
 
-def _rows(lines, following):
+def _rows(lines: Iterator[Any], following: list[Any]) -> Iterator[list[Any]]:
     for line in lines:
         if isinstance(line, dict):
             following.append(line)
@@ -247,8 +263,7 @@ def _rows(lines, following):
         yield line
 
 
-def _prove_counts(engine, header):
-    found = Counter({table: engine.count(table) for table in header["tables"]})
+def _prove_counts(engine: Engine, header: Header) -> None:
     for table, rows in header["tables"].items():
-        if found[table] != rows:
-            raise DumpError(f"table {table!r} has {found[table]} rows in place of {rows}")
+        if (count := engine.count(table)) != rows:
+            raise DumpError(f"table {table!r} has {count} rows in place of {rows}")

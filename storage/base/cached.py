@@ -1,32 +1,36 @@
-"""A value read from the rows and kept in memory, which several threads may fill and drop at the same time."""
+"""A value read from the rows and kept in memory; several threads may read it and invalidate it at the same time."""
 
 import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 CACHE_S = 300
 
+T = TypeVar("T")
 
-class Cached:
-    """What `read()` returns, kept for CACHE_S seconds at most.
 
-    `forget()` makes void what has been read, and what is being read at that moment: a read counts only if nothing
-    was forgotten since it began.
+class Cached(Generic[T]):
+    """What `read()` returns, kept for at most CACHE_S seconds.
+
+    `forget()` invalidates what was read, and also a read that is under way: its value is returned but not kept.
     """
 
-    def __init__(self, read, monotonic=lambda: time.monotonic()):
+    def __init__(self, read: Callable[[], T], monotonic: Callable[[], float] = lambda: time.monotonic()) -> None:
         self._read = read
         self._monotonic = monotonic
         self._version = object()
-        self._kept = (None, 0, None)  # version, when it was read, value: replaced as a whole
+        self._kept: tuple[object, float, Any] = (None, 0, None)  # version, time of the read, value: replaced as a whole
 
-    def get(self):
-        """Return the value, read anew when it is old or forgotten."""
+    def get(self) -> T:
+        """Return the value, read again when it is too old or was invalidated."""
         version, at, value = self._kept
         if version is not self._version or self._monotonic() - at > CACHE_S:
             version, at = self._version, self._monotonic()  # before the read, or a `forget` during it would be lost
             value = self._read()
             self._kept = (version, at, value)
-        return value
+        fresh: T = value
+        return fresh
 
-    def forget(self):
-        """Have the next question read anew."""
+    def forget(self) -> None:
+        """Make the next `get` read again."""
         self._version = object()

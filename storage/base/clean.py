@@ -1,8 +1,10 @@
-"""Text as both databases, and Telegram, can take it: without NUL and without halves of surrogate pairs."""
+"""Text that both databases and Telegram accept: no NUL characters, no lone surrogates."""
+
+from typing import Any
 
 
-def clean(data):
-    """Return plain data (texts, numbers, lists, dicts) with every text in it cleaned; halves of pairs become U+FFFD."""
+def clean(data: Any) -> Any:
+    """Return plain data (texts, numbers, lists, dicts) with every text cleaned; lone surrogates become U+FFFD."""
     if isinstance(data, str):
         return _text(data)
     if isinstance(data, dict):
@@ -12,7 +14,7 @@ def clean(data):
     return data
 
 
-def _text(text):
+def _text(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "")
     try:

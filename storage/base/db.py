@@ -1,8 +1,8 @@
 """The database: opening it, transactions, and the column types all tables share.
 
-SQLite: WAL, `synchronous=FULL`, foreign keys, recursive triggers (or INSERT OR REPLACE would slip past the
+SQLite: WAL, `synchronous=FULL`, foreign keys, recursive triggers (or INSERT OR REPLACE would bypass the
 ledger's triggers); write transactions begin IMMEDIATE and queue on one fair in-process lock, so the busy
-timeout is left for other processes. PostgreSQL: a pool of connections, each held for one operation only,
+timeout is only for other processes. PostgreSQL: a pool of connections, each held for one operation only,
 never while a handler waits for the network.
 """
 
@@ -10,9 +10,11 @@ import collections
 import os
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlparse
 
 import peewee
@@ -20,6 +22,7 @@ from peewee import (
     SQL,
     BigAutoField,
     BigIntegerField,
+    Database,
     DatabaseError,
     DatabaseProxy,
     InterfaceError,
@@ -32,44 +35,44 @@ from playhouse.pool import MaxConnectionsExceeded
 from storage.base.clean import clean
 
 database = DatabaseProxy()
-_url = None  # of the database in use
+_url: str | None = None  # of the database in use
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 POOL_SIZE = 20
-BUSY_S = 15  # for other processes with SQLite
-SCRUB_WAIT_MS = 200  # all writers wait for it
+BUSY_S = 15  # how long SQLite waits for other processes
+SCRUB_WAIT_MS = 200  # short, because all writers wait meanwhile
 STATEMENT_TIMEOUT_MS = 30_000
-DEAD_MS = 20_000  # a server that acknowledges nothing for so long is away
+DEAD_MS = 20_000  # a server that acknowledges nothing for this long counts as gone
 
 
-# What no operation is to blame for: https://sqlite.org/rescode.html …
+# Errors that no operation is to blame for: https://sqlite.org/rescode.html …
 SQLITE_TROUBLE = frozenset({
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
 })  # fmt: skip
 # … and https://www.postgresql.org/docs/current/errcodes-appendix.html: the connection, a rollback by the server
-# (a deadlock, say), resources such as the disk, an intervention of the operator's, the system.
+# (such as a deadlock), resources such as the disk, operator intervention, the system.
 POSTGRES_TROUBLE = ("08", "40", "53", "57", "58")
-READ_ONLY = "25006"  # the server has become a replica: another connection may lead to the new one
+READ_ONLY = "25006"  # the server has become a replica: a new connection may reach the new primary
 
 
 class StorageDown(Exception):
-    """The database cannot be reached, or cannot read or write now; nothing of this operation was kept.
+    """The database cannot be reached, or cannot read or write now; this operation was rolled back.
 
-    Nobody's fault: what meets it is put back, without counting a try.
+    Whatever was being handled is not at fault: it is put back without counting an attempt.
     """
 
 
 class FairLock:
-    """A lock that is handed over in the order it was asked for; a thread may take it again while holding it."""
+    """A reentrant lock that is granted in the order it was asked for."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._waiting = collections.deque()
-        self._owner = None
+        self._waiting: collections.deque[tuple[int, threading.Lock]] = collections.deque()
+        self._owner: int | None = None
         self._depth = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         me = threading.get_ident()
         with self._guard:
             if self._owner in (None, me):
@@ -78,10 +81,10 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append((me, turn))
-        turn.acquire()  # released by the owner before us, which has already made us the owner
+        turn.acquire()  # released by the previous owner, which has already made us the owner
         return self
 
-    def __exit__(self, *_exc):
+    def __exit__(self, *_exc: object) -> None:
         with self._guard:
             self._depth -= 1
             if self._depth:
@@ -94,11 +97,15 @@ class FairLock:
 
 
 _write_lock = FairLock()
-_thread = threading.local()
+
+
+class _Thread(threading.local):
+    inside: Any = None  # the database of the `connection` block it is in
+    afterwards: tuple[Callable[[], object], ...] = ()
 
 
 class _Written(threading.local):
-    """Counts the write transactions each thread has begun: the same number again means that nothing was written."""
+    """Counts the write transactions each thread has begun; an unchanged number means that nothing was written."""
 
     count = 0
 
@@ -106,54 +113,63 @@ class _Written(threading.local):
 written = _Written()
 
 
-class IdField(BigAutoField):
-    """A row's number, never given twice: SQLite would hand a deleted row's on, and with it every key made of it."""
-
-    def ddl(self, ctx):
-        """Return the column's definition."""
-        column = super().ddl(ctx)
-        return column if is_postgres() else NodeList((column, SQL("AUTOINCREMENT")))
+_thread = _Thread()
 
 
-class UtcField(BigIntegerField):
-    """An aware UTC time, stored as microseconds since 1970 in both databases."""
+if TYPE_CHECKING:  # what an attribute of a row is, peewee's stubs can tell for peewee's own fields only
+    from peewee import BigAutoField as _Id
+    from peewee import DateTimeField as _Utc
+    from peewee import JSONField as JSONField
+    from peewee import TextField as TextField
 
-    def db_value(self, value):
-        """Return the whole microseconds of an aware datetime; a naive one is a bug and raises."""
-        if value is None or isinstance(value, int):
-            return value
-        return (value - EPOCH) // MICROSECOND
+    IdField, UtcField = _Id, _Utc
+else:
 
-    def python_value(self, value):
-        """Return the aware datetime of stored microseconds."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+    class IdField(BigAutoField):
+        """A row's number, never reused: SQLite would reuse a deleted row's, and ledger keys are made of these ids."""
 
+        def ddl(self, ctx):
+            column = super().ddl(ctx)
+            return column if is_postgres() else NodeList((column, SQL("AUTOINCREMENT")))
 
-class TextField(peewee.TextField):
-    """A text, cleaned of what one of the two databases does not take."""
+    class UtcField(BigIntegerField):
+        """An aware UTC time, stored as microseconds since 1970 in both databases; a naive one raises."""
 
-    def adapt(self, value):
-        """Return the text as it can be kept."""
-        return clean(super().adapt(value))
+        def db_value(self, value):
+            if value is None or isinstance(value, int):
+                return value
+            return (value - EPOCH) // MICROSECOND
 
+        def python_value(self, value):
+            return None if value is None else EPOCH + timedelta(microseconds=value)
 
-class JSONField(peewee.JSONField):
-    """Plain data; its texts are cleaned like a `TextField`'s."""
+    class TextField(peewee.TextField):
+        """A text, cleaned of what one of the two databases does not accept."""
 
-    def db_value(self, value):
-        """Return the data as it can be kept."""
-        return super().db_value(clean(value))
+        def adapt(self, value):
+            return clean(super().adapt(value))
+
+    class JSONField(peewee.JSONField):
+        """Plain data, its texts cleaned like those of a `TextField`."""
+
+        def db_value(self, value):
+            return super().db_value(clean(value))
 
 
 class Table(Model):
-    """What all our tables share: the database, and table names in the singular."""
+    """Base class of all tables: the database, and table names in the singular."""
 
     class Meta:
         database = database
         legacy_table_names = False
 
+    if TYPE_CHECKING:  # peewee's stubs declare it in a way that mypy cannot read
 
-def connect(url):
+        @classmethod
+        def delete(cls) -> peewee.ModelDelete: ...
+
+
+def connect(url: str) -> Database:
     """Open `url` (`sqlite:///path` or `postgresql://…`) for the whole process and return the database."""
     real = use(url)
     with connection():
@@ -161,10 +177,10 @@ def connect(url):
     return real
 
 
-def use(url):
-    """Have the process use `url` from now on, without asking whether it answers; return the database.
+def use(url: str) -> Any:
+    """Make the process use `url` from now on, without checking that it answers; return the database.
 
-    The one in use stays as it is: libpq does not survive that a connection is closed while another thread asks it.
+    Nothing happens if `url` is in use already: libpq crashes if a connection is closed while another thread uses it.
     """
     global _url
     if url == _url:
@@ -182,13 +198,15 @@ def use(url):
     return real
 
 
-def address():
-    """Return the address of the database in use."""
+def address() -> str:
+    """Return the URL of the database in use, as it was given to `connect`."""
+    if _url is None:
+        raise RuntimeError("no database is open")
     return _url
 
 
-def disconnect():
-    """Close what this thread and the pool hold open; no other thread may be at work."""
+def disconnect() -> None:
+    """Close the connections of this thread and the pool; no other thread may be using the database."""
     global _url
     _url = None
     if hasattr(database.obj, "close_all"):
@@ -197,22 +215,22 @@ def disconnect():
         database.obj.close()
 
 
-def leave():
-    """Close the calling thread's own connection before the thread ends: Python would keep it for long."""
+def leave() -> None:
+    """Close the calling thread's own connection before the thread ends; otherwise it would stay open for long."""
     if not is_postgres() and not database.obj.is_closed():
         database.obj.close()
 
 
-def flatten():
-    """Bring what SQLite keeps in its journal into the one file, for whoever copies or moves it after we have ended."""
+def flatten() -> None:
+    """Merge SQLite's journal into the database file, for anyone who copies or moves the file after the bot has stopped."""
     if not is_postgres():
         with connection() as db:
             db.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody: another copy may lead by now
         disconnect()
 
 
-def scrub():
-    """Empty SQLite's journal: it has what was overwritten in the file. Return False while a reader is in the way."""
+def scrub() -> bool:
+    """Empty SQLite's journal, which still holds erased data; return False if a reader prevented it."""
     with connection() as db:
         if is_postgres() or db.in_transaction():
             return is_postgres()
@@ -223,46 +241,47 @@ def scrub():
             return not busy
 
 
-def is_postgres():
+def is_postgres() -> bool:
     """Tell which of the two databases is open."""
     return not isinstance(database.obj, SqliteDatabase)
 
 
-def private_folder(path):
-    """Make a folder, and those above it that are missing, for its owner alone."""
+def private_folder(path: str | Path) -> None:
+    """Create a folder and its missing parents, accessible to the owner only."""
     missing = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def private_file(path, flags):
-    """Open a file as `open(…, opener=private_file)` wants it: a new one is for its owner alone."""
+def private_file(path: str, flags: int) -> int:
+    """Open a file for `open(…, opener=private_file)`; a new one is readable by its owner only."""
     return os.open(path, flags, 0o600)
 
 
-def _sqlite(path):
+def _sqlite(path: str) -> SqliteDatabase:
     private_folder(Path(path).parent)
     if path != ":memory:" and os.access(Path(path).parent, os.W_OK):
-        open(path, "ab", opener=private_file).close()  # SQLite makes its journals as private as the file is
+        open(path, "ab", opener=private_file).close()  # SQLite gives its journals the permissions of the file
     pragmas = {
         "journal_mode": "wal",
         "synchronous": "full",
         "foreign_keys": 1,
         "recursive_triggers": 1,
         "secure_delete": 1,  # what is deleted is overwritten
-        "cache_size": -1024,  # KiB a connection; there is one connection a thread
+        "cache_size": -1024,  # KiB per connection, and each thread has a connection
     }
     return SqliteDatabase(path, pragmas=pragmas, timeout=BUSY_S, lock_type="IMMEDIATE", autoconnect=False)
 
 
-def _postgres(url):
+def _postgres(url: str) -> Any:
     from playhouse.pool import PooledPostgresqlDatabase
 
     class Pool(PooledPostgresqlDatabase):
-        def _is_closed(self, conn):
-            return conn.closed  # peewee's asks the server each time, in a lock that all threads wait for
+        def _is_closed(self, conn: Any) -> bool:
+            return conn.closed  # peewee's own asks the server each time, while all threads wait for its lock
 
-    return Pool(
+    make: Any = Pool  # playhouse has no types
+    return make(
         url.replace("postgres://", "postgresql://", 1),
         max_connections=POOL_SIZE,
         timeout=30,
@@ -277,13 +296,13 @@ def _postgres(url):
 
 
 @contextmanager
-def connection():
-    """Have a connection for the block. Nested blocks share it; PostgreSQL's goes back to the pool at the end.
+def connection() -> Iterator[Database]:
+    """Hold a connection for the block. Nested blocks share it; PostgreSQL's goes back to the pool at the end.
 
-    Raise StorageDown when the database is away, or cannot read or write now.
+    Raise StorageDown when the database cannot be reached, or cannot read or write now.
     """
-    db = database.obj
-    if getattr(_thread, "inside", None) is db:
+    db: Any = database.obj
+    if _thread.inside is db:
         yield db
         return
     pooled = is_postgres()
@@ -305,35 +324,35 @@ def connection():
             db.close()
 
 
-def _trouble(error):
-    """Return the error that speaks of the database's own state, and not of what it was asked; None when none does.
+def _trouble(error: BaseException | None) -> BaseException | None:
+    """Return the error in the chain that is about the database's own state and not about the statement, or None.
 
-    It may be one that a failed rollback came of: where SQLite's disk is full there is nothing left to roll back.
+    It may be hidden behind a failed rollback: when SQLite's disk is full, there is nothing left to roll back.
     """
     while error is not None and not _is_trouble(error):
         error = error.__context__
     return error
 
 
-def _is_trouble(error):
+def _is_trouble(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in SQLITE_TROUBLE
     return (getattr(error, "sqlstate", None) or "").startswith((*POSTGRES_TROUBLE, READ_ONLY))
 
 
-def _leave_server(db):
-    """Give up all connections to a server that is not the one to write to any more."""
+def _leave_server(db: Any) -> None:
+    """Drop all connections to a server that can no longer be written to."""
     if not db.is_closed():
         db.manual_close()  # it must not go back to the pool
-    db.close_idle()  # and the others are most likely the same
+    db.close_idle()  # the idle ones most likely lead to the same server
 
 
 @contextmanager
-def transaction():
-    """Run the block as one durable write transaction; inside another one it is a part that rolls back alone.
+def transaction() -> Iterator[Database]:
+    """Run the block as one durable write transaction; inside another transaction, as a savepoint.
 
-    So who catches an error of the inner block, and goes on, keeps nothing of it.
+    If an error of the inner block is caught outside it, only the inner block is rolled back.
     """
     written.count += 1
     with connection() as db:
@@ -345,14 +364,14 @@ def transaction():
             with nullcontext() if is_postgres() else _write_lock, db.atomic():
                 yield db
         finally:
-            waiting, _thread.afterwards = getattr(_thread, "afterwards", ()), ()
+            waiting, _thread.afterwards = _thread.afterwards, ()
             for call in waiting:
                 call()
 
 
-def afterwards(call):
-    """Call something once this thread's transaction has ended, either way; outside of one at once."""
+def afterwards(call: Callable[[], object]) -> None:
+    """Call something when this thread's transaction has ended, committed or not; without one, call it at once."""
     if database.obj.is_closed() or not database.obj.in_transaction():
         call()
     else:
-        _thread.afterwards = (*getattr(_thread, "afterwards", ()), call)
+        _thread.afterwards = (*_thread.afterwards, call)

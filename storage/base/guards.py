@@ -4,9 +4,21 @@ They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources and seals. Pee
 and a rebuilt table has lost its triggers, so they are made again after every migration and at every start.
 """
 
-from peewee import BigIntegerField, BooleanField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField
+from collections.abc import Iterator
+from typing import Any
 
-from storage.base.db import is_postgres, transaction
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CompositeKey,
+    Database,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+)
+
+from storage.base.db import Table, is_postgres, transaction
+from storage.base.engines import Engine
 from storage.base.tables import (
     Account,
     Act,
@@ -39,7 +51,7 @@ OLD_FUNCTION = "entry_is_append_only"  # of the first version
 MOST = 10**15  # minor units: more than this is nobody's money, and sums of it would overflow
 
 
-def _sqlite_triggers(table):
+def _sqlite_triggers(table: str) -> dict[str, str]:
     return {
         f"{table}_no_{action.lower()}": f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table}"
         f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
@@ -47,7 +59,7 @@ def _sqlite_triggers(table):
     }
 
 
-def _postgres_triggers(table):
+def _postgres_triggers(table: str) -> dict[str, str]:
     execute = f"EXECUTE FUNCTION {FUNCTION}()"
     return {
         f"{table}_no_update": f"CREATE TRIGGER {table}_no_update BEFORE UPDATE OR DELETE ON {table}"
@@ -57,7 +69,7 @@ def _postgres_triggers(table):
     }
 
 
-def lower(db):
+def lower(db: Database) -> None:
     """Take the triggers away, inside a migration that rewrites what they guard."""
     with transaction():
         for table in set(db.get_tables()).intersection(GUARDED):
@@ -65,7 +77,7 @@ def lower(db):
                 db.execute_sql(f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" if is_postgres() else ""))
 
 
-def raise_up(db):
+def raise_up(db: Database) -> None:
     """Make the triggers anew on the tables that are there."""
     existing = set(db.get_tables())
     with transaction():
@@ -82,7 +94,7 @@ def raise_up(db):
 # the proof
 
 
-def missing(engine):
+def missing(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (promise, what) for every trigger, key and column type of the books that is not as it was made."""
     yield from _triggers(engine)
     for row in engine.loose_references():
@@ -104,7 +116,7 @@ def missing(engine):
                 yield "a column has its type", (table, field.column_name, kind)
 
 
-def _constraints(engine, model, table):
+def _constraints(engine: Engine, model: type[Table], table: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield what the database no longer checks by itself; SQLite has no way to take it away but to make a table anew."""
     meta = model._meta
     wanted = {field.column_name for field in meta.sorted_fields if isinstance(field, ForeignKeyField)}
@@ -119,7 +131,7 @@ def _constraints(engine, model, table):
 POSTGRES_KINDS = {"integer": ("bigint", "integer", "smallint"), "boolean": ("boolean",), "text": ("text", "jsonb")}
 
 
-def _triggers(engine):
+def _triggers(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
     found = set(engine.triggers())
     wanted = {pair for table in GUARDED for pair in _wanted(engine, table).items()}
     for name, _definition in sorted(wanted - found):
@@ -128,7 +140,7 @@ def _triggers(engine):
         yield "nothing is there that changes, hides or adds rows", pair
 
 
-def _wanted(engine, table):
+def _wanted(engine: Engine, table: str) -> dict[str, str]:
     """Return {trigger: how the database describes it}."""
     if not engine.postgres:
         return _sqlite_triggers(table)
@@ -137,7 +149,7 @@ def _wanted(engine, table):
     return {name: f"{table} {kind} O {BODY}" for name, kind in kinds.items()}
 
 
-def _keys(model):
+def _keys(model: type[Table]) -> Iterator[frozenset[str]]:
     """Return the sets of columns that must be unique."""
     meta = model._meta
     if isinstance(meta.primary_key, CompositeKey):
@@ -150,7 +162,7 @@ def _keys(model):
             yield frozenset(meta.fields[name].column_name for name in index[0])
 
 
-def _storage_class(field):
+def _storage_class(field: Any) -> str:
     """Return what the database must hold in a column: integer, boolean or text; a reference holds what it refers to."""
     while hasattr(field, "rel_field"):
         field = field.rel_field
@@ -160,7 +172,7 @@ def _storage_class(field):
     return "integer" if whole or field.field_type in ("BIGAUTO", "BIGINT") else "text"
 
 
-def wrong_values(postgres):
+def wrong_values(postgres: bool) -> Iterator[tuple[str, str]]:
     """Yield (promise, query) that find values of another type, missing ones, and sums that are nobody's money."""
     for model in MONEY:
         meta = model._meta
@@ -175,7 +187,7 @@ def wrong_values(postgres):
 AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value")
 
 
-def _tests(field, postgres):
+def _tests(field: Any, postgres: bool) -> Iterator[str]:
     column, kind = f'"{field.column_name}"', _storage_class(field)
     if not postgres:
         other = f"typeof({column}) <> '{'integer' if kind == 'boolean' else kind}'"

@@ -4,17 +4,22 @@ Migrations in `storage/migrations/` run in order at start, each in a transaction
 `schema_migration`. Every run ends by making the triggers again that keep the books append-only (`storage/base/guards.py`).
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from playhouse.migrate import SchemaMigrator
 from playhouse.migrate import migrate as migrate_operations
 from playhouse.migrations import Runner
 
 from storage.base import guards
-from storage.base.db import connection, transaction
+from storage.base.db import Table, connection, transaction
 from storage.base.tables import Stored
 
+# A plugin's step from one version of its table to the next: it returns operations of playhouse.migrate.
+Migration = Callable[[SchemaMigrator], Iterable[Any]]
+PluginTable = tuple[type[Table], Sequence[Migration]]
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -30,7 +35,7 @@ class TableDiffers(SchemaError):
     """A plugin's table has other columns than its class."""
 
 
-def migrate(target=None):
+def migrate(target: str | None = None) -> list[str]:
     """Apply what is missing (up to `target`, if given) and return the names of the migrations that ran."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
@@ -42,12 +47,12 @@ def migrate(target=None):
         return applied
 
 
-def known():
+def known() -> set[str]:
     """Return the names of this version's migrations."""
     return {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
 
 
-def pending():
+def pending() -> list[str]:
     """Return the names of the migrations this database lacks; raise NewerSchema when it has others."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
@@ -55,13 +60,13 @@ def pending():
         return [row.name for row in runner.status() if not row.applied]
 
 
-def _refuse_newer(runner):
+def _refuse_newer(runner: Runner) -> None:
     unknown = [row.name for row in runner.status() if row.path is None]
     if unknown:
         raise NewerSchema(f"the database has {unknown[-1]}, which this version does not know; upgrade the bot")
 
 
-def adopt(model, migrations=()):
+def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
     """Make a plugin's own table, or bring it to the plugin's version; return its version.
 
     Each migration is `change(migrator)`, returning the operations of `playhouse.migrate` to make; the n-th one leads
@@ -87,14 +92,16 @@ def adopt(model, migrations=()):
         return newest
 
 
-def _check_columns(db, model):
+def _check_columns(db: Any, model: type[Table]) -> None:
     """Raise TableDiffers where a plugin's table lacks a column of its class, which came without a migration."""
-    name = model._meta.table_name
-    if lacking := set(model._meta.columns) - {column.name for column in db.get_columns(name)}:
+    meta: Any = model._meta
+    if lacking := set(meta.columns) - {column.name for column in db.get_columns(meta.table_name)}:
         names = ", ".join(sorted(lacking))
-        raise TableDiffers(f"the table {name} is without {names}; want a migration of the plugin's (docs/plugins.md)")
+        raise TableDiffers(
+            f"the table {meta.table_name} is without {names}; want a migration of the plugin's (docs/plugins.md)"
+        )
 
 
-def _mark(name, version):
+def _mark(name: str, version: int) -> None:
     row = Stored.insert(name=name, value=str(version), updated_at=datetime.now(UTC))
     row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()

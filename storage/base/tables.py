@@ -4,6 +4,8 @@
 `User`, so they can be erased without touching the books.
 """
 
+from typing import Any, Self, TypedDict, overload
+
 from peewee import (
     SQL,
     BigIntegerField,
@@ -17,6 +19,37 @@ from peewee import (
 )
 
 from storage.base.db import IdField, JSONField, Table, TextField, UtcField, connection
+from storage.base.states import (
+    BroadcastState,
+    DifferenceState,
+    JobState,
+    LetterState,
+    OutboxState,
+    RecipientState,
+    TopUpState,
+)  # fmt: skip
+
+
+class Media(TypedDict):
+    """A file that Telegram keeps."""
+
+    kind: str  # photo, video, audio, document …
+    file_id: str
+
+
+class Proof(Media):
+    """A transfer's screenshot."""
+
+    unique_id: str  # Telegram's file_unique_id: the same for every copy of a file
+
+
+class Result(TypedDict, total=False):
+    """What a task has made, as KIE tells it."""
+
+    urls: list[str]
+    text: str | None
+    tracks: list[dict[str, Any]]  # of music, in the order of `urls`: {"id", "title", "seconds"}
+    persona_id: str
 
 
 class Person(Table):
@@ -31,6 +64,7 @@ class Once(Table):
     """Something a person has had and gets no second time, such as the welcome gift."""
 
     person = ForeignKeyField(Person)
+    person_id: str
     what = TextField()
 
     class Meta:
@@ -70,6 +104,7 @@ class Account(Table):
     """
 
     user = ForeignKeyField(User, primary_key=True)
+    user_id: int
     balance = BigIntegerField(default=0, constraints=[Check("balance >= 0")])
     debt = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0"), Check("debt >= 0")])
 
@@ -79,6 +114,7 @@ class Words(Table):
 
     digest = TextField(primary_key=True)
     user = ForeignKeyField(User, null=True)  # whom they are about: with that person they go
+    user_id: int | None
     text = TextField()
     salt = TextField()
 
@@ -86,17 +122,22 @@ class Words(Table):
 class Said:
     """The words of a row, found by its `digest`; None where there are none, or where they were erased."""
 
-    def __get__(self, row, model=None):
-        """Return the text."""
+    @overload
+    def __get__(self, row: None, model: type) -> Self: ...
+
+    @overload
+    def __get__(self, row: Any, model: type) -> str | None: ...
+
+    def __get__(self, row: Any, model: type | None = None) -> Self | str | None:
         if row is None:
             return self
         if row.digest is None:
             return None
         with connection():
-            return Words.select(Words.text).where(Words.digest == row.digest).tuples().scalar()
+            text: str | None = Words.select(Words.text).where(Words.digest == row.digest).tuples().scalar()
+            return text
 
-    def __set__(self, row, text):
-        """Refuse: words are kept by `storage.journal.words.keep` alone."""
+    def __set__(self, row: Any, text: str) -> None:
         raise AttributeError("words are kept by storage.journal.words.keep; the row holds their digest")
 
 
@@ -105,11 +146,13 @@ class Entry(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     amount = BigIntegerField()
     kind = TextField()
     key = TextField(unique=True)
     ref = TextField(null=True)
     actor = ForeignKeyField(User, null=True, backref="acts")
+    actor_id: int | None
     digest = TextField(null=True)  # of the reason
     created_at = UtcField(index=True)
 
@@ -127,6 +170,7 @@ class Source(Table):
 
     key = TextField(primary_key=True)  # the entry's
     user = ForeignKeyField(User)
+    user_id: int
     kind = TextField()
     amount = BigIntegerField()
     created_at = UtcField()
@@ -151,6 +195,7 @@ class Draft(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     plugin = TextField()
     model = TextField(null=True)
     data = JSONField(default=dict)
@@ -169,12 +214,13 @@ class Job(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     model = TextField()
     inputs = JSONField()
     price = BigIntegerField(constraints=[Check("price >= 0")])
     charged = BigIntegerField(null=True)
     cost = BigIntegerField(null=True)  # what KIE took, in millionths of a credit
-    state = TextField(default="queued")
+    state = TextField(default=JobState.QUEUED)  # `storage/base/states.py` has all states
     quote = TextField(unique=True)  # "<draft>.<version>": a second tap on the same quote finds the job there
     secret = TextField(unique=True)  # the unguessable part of its callback address
     task_id = TextField(null=True, index=True)
@@ -189,7 +235,7 @@ class Job(Table):
     usual_s = IntegerField(default=60)
     progress_id = BigIntegerField(null=True)  # the "in progress" message
     progress_at = UtcField(null=True)
-    delivery = TextField(null=True)  # pending, sent, undeliverable
+    delivery = TextField(null=True)  # a DeliveryState, from the result on
     delivery_tries = SmallIntegerField(default=0)
     deliver_at = UtcField(null=True)
     sent = JSONField(null=True)  # [{"kind", "file_id"}] as Telegram stored them
@@ -219,14 +265,16 @@ class TopUp(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     method = TextField()
     amount = BigIntegerField(constraints=[Check("amount > 0")])
     stars = BigIntegerField(null=True)
-    state = TextField(default="new")  # new, pending, approved, rejected, undone, paid, cancelled
+    state = TextField(default=TopUpState.NEW)
     proof = JSONField(null=True)  # {"file_id", "unique_id", "kind"}
     proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
     credited = BigIntegerField(null=True)
     decided_by = ForeignKeyField(User, null=True, backref="decisions")
+    decided_by_id: int | None
     digest = TextField(null=True)  # of the reason
     submitted_at = UtcField(null=True)
     reminded = BooleanField(default=False)  # the admins were reminded of it, once
@@ -246,6 +294,7 @@ class Sketch(Table):
     """What a request's picture looks like, small (`plugins/payments/transfer.py`): the same one again is a hint."""
 
     topup = ForeignKeyField(TopUp, primary_key=True)
+    topup_id: int
     pixels = BlobField()
 
 
@@ -257,13 +306,17 @@ class Charge(Table):
 
     charge_id = TextField(primary_key=True)
     topup = ForeignKeyField(TopUp)
+    topup_id: int
     user = ForeignKeyField(User)
+    user_id: int
     stars = BigIntegerField()
     refund = TextField(null=True, index=True)
     listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()
     payer = BigIntegerField(null=True)  # the Telegram id, for a while after its erasure (`storage/people/privacy.py`)
     credited = BigIntegerField(null=True)  # what its entry says, minor units
+
+    credit: Entry  # joined by `payments.charges_with_credit` alone
 
     class Meta:
         indexes = ((("user", "created_at"), False),)
@@ -274,7 +327,9 @@ class Checkout(Table):
 
     query_id = TextField(primary_key=True)  # Telegram's pre_checkout_query
     topup = ForeignKeyField(TopUp)
+    topup_id: int
     user = ForeignKeyField(User)
+    user_id: int
     amount = BigIntegerField(constraints=[Check("amount > 0")])
     stars = BigIntegerField()
     answered = BooleanField(default=False)  # Telegram has our yes: the invoice is used up, whatever comes of it
@@ -287,12 +342,14 @@ class Bonus(Table):
 
     id = IdField()
     user = ForeignKeyField(User)  # who gets it
+    user_id: int
     kind = TextField()  # of its entry: referral, promo, bonus
     amount = BigIntegerField(constraints=[Check("amount > 0")])
     key = TextField(unique=True)  # of its entry
     origin = TextField(index=True)  # the key of the payment's entry
     topup = ForeignKeyField(TopUp)
-    state = TextField()  # waiting, posted, taken, void
+    topup_id: int
+    state = TextField()  # a BonusState
     due_at = UtcField()  # when it may be spent
     created_at = UtcField()
 
@@ -304,7 +361,9 @@ class Referral(Table):
     """Who invited whom; one row an invited person, for ever. `paid` is the share that was promised, once."""
 
     invited = ForeignKeyField(User, primary_key=True, backref="invitation")
+    invited_id: int
     inviter = ForeignKeyField(User, backref="invitations")
+    inviter_id: int
     paid = BigIntegerField(null=True)
     created_at = UtcField()
 
@@ -336,13 +395,14 @@ class Outbox(Table):
     id = IdField()
     key = TextField(unique=True)
     user = ForeignKeyField(User)
+    user_id: int
     chat_id = BigIntegerField(null=True)  # the staff's group instead of the user, in the user's language
     text = TextField()  # text key
     values = JSONField(default=dict)
     buttons = JSONField(default=list)
     media = JSONField(null=True)  # {"kind", "file_id"}
     ref = TextField(null=True, index=True)
-    state = TextField(default="pending")  # pending, sent, dropped (it can never arrive), aside (until the next start)
+    state = TextField(default=OutboxState.PENDING)
     message_id = BigIntegerField(null=True)
     tries = SmallIntegerField(default=0)
     send_at = UtcField()
@@ -377,6 +437,7 @@ class Stored(Table):
     name = TextField(primary_key=True)
     value = TextField()
     actor = ForeignKeyField(User, null=True)
+    actor_id: int | None
     updated_at = UtcField()
 
 
@@ -385,8 +446,10 @@ class Act(Table):
 
     id = IdField()
     actor = ForeignKeyField(User, backref="done")
+    actor_id: int
     what = TextField()  # one word of ours: approve, credit, block, setting …
     user = ForeignKeyField(User, null=True, backref="suffered", index=True)
+    user_id: int | None
     ref = TextField(null=True)  # topup:12, promo:SUMMER, model:z-image, a setting's name …
     digest = TextField(null=True)  # of the reason, or of the value
     amount = BigIntegerField(null=True)
@@ -415,6 +478,7 @@ class Overlay(Table):
     field = TextField()  # off, entry, inputs, price (see kie/catalogue/overrides.py); fixed, markup
     value = JSONField(null=True)  # null: as in the file
     actor = ForeignKeyField(User, null=True)
+    actor_id: int | None
     created_at = UtcField()
     undone_at = UtcField(null=True)
 
@@ -427,8 +491,9 @@ class Difference(Table):
     kind = TextField()  # new, gone, inputs, price
     about = JSONField()  # what to tell the admin, and what to change (see kie/sync/catalogue_diff.py)
     print = TextField(unique=True)  # a digest of all that: the same difference is told once
-    state = TextField(default="open", index=True)  # open, applied, dismissed
+    state = TextField(default=DifferenceState.OPEN, index=True)
     overlay = ForeignKeyField(Overlay, null=True)
+    overlay_id: int | None
     found_at = UtcField()
 
 
@@ -436,13 +501,14 @@ class Promo(Table):
     """A code that gives an amount at once, or a percentage of the next top-up."""
 
     code = TextField(primary_key=True)
-    kind = TextField()  # amount, percent
+    kind = TextField()  # a PromoKind
     value = BigIntegerField(constraints=[Check("value > 0")])  # minor units, or percent
     uses = IntegerField(default=0)
     total_limit = IntegerField()
     user_limit = IntegerField(default=1)
     stopped = BooleanField(default=False)
     author = ForeignKeyField(User)
+    author_id: int
     expires_at = UtcField(null=True)
     created_at = UtcField()
     waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # for a second person to confirm it
@@ -453,9 +519,11 @@ class PromoUse(Table):
 
     id = IdField()
     promo = ForeignKeyField(Promo)
+    promo_id: str
     user = ForeignKeyField(User)
+    user_id: int
     number = IntegerField()
-    state = TextField()  # done, waiting, lapsed (the code was stopped or expired first)
+    state = TextField()  # a PromoUseState
     amount = BigIntegerField(null=True)
     created_at = UtcField()
 
@@ -471,9 +539,11 @@ class FreeRun(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     day = TextField()  # in the user's time zone, such as 2026-11-23
     number = IntegerField()
     job = ForeignKeyField(Job, unique=True)
+    job_id: int
 
     class Meta:
         indexes = ((("user", "day", "number"), True),)
@@ -484,10 +554,11 @@ class Broadcast(Table):
 
     id = IdField()
     author = ForeignKeyField(User)
+    author_id: int
     chat_id = BigIntegerField()
     message_id = BigIntegerField()
     audience = TextField()
-    state = TextField(default="draft")  # draft, running, paused, done, stopped
+    state = TextField(default=BroadcastState.DRAFT)
     screen_id = BigIntegerField(null=True)  # the author's progress message
     created_at = UtcField()
     started_at = UtcField(null=True)
@@ -501,8 +572,10 @@ class Recipient(Table):
     """One person's copy. It is `sending` before Telegram is asked, so a crash never sends it twice."""
 
     broadcast = ForeignKeyField(Broadcast)
+    broadcast_id: int
     user = ForeignKeyField(User)
-    state = TextField(default="pending")  # pending, sending, sent, blocked, failed, doubt (it may have arrived)
+    user_id: int
+    state = TextField(default=RecipientState.PENDING)
 
     class Meta:
         primary_key = CompositeKey("broadcast", "user")
@@ -514,10 +587,11 @@ class Letter(Table):
 
     id = IdField()
     user = ForeignKeyField(User)
+    user_id: int
     about = TextField()  # job12, pay7, or 0
     words = TextField()
     media = JSONField(null=True)  # {"kind", "file_id"}
-    state = TextField(default="waiting")  # waiting, passed
+    state = TextField(default=LetterState.WAITING)
     created_at = UtcField()
 
     class Meta:

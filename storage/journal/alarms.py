@@ -3,7 +3,8 @@
 A cause rings when it is new, when it comes back after an hour of quiet, and once a day while it lasts.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from storage.base.db import connection, transaction
 from storage.base.tables import Alarm
@@ -14,7 +15,7 @@ AGAIN = timedelta(days=1)
 HOURS = "QUIET_HOURS"  # the stored setting
 
 
-def ring(cause, text, values, now):
+def ring(cause: str, text: str, values: dict[str, Any], now: datetime) -> bool:
     """Count an event of a cause; tell whether people should hear of it."""
     row = dict(cause=cause, text=text, values=values, count=1, since=now, last_at=now)
     quiet, old = Alarm.last_at <= now - QUIET, Alarm.since <= now - AGAIN
@@ -26,13 +27,13 @@ def ring(cause, text, values, now):
         return bool(list(rung.returning(Alarm.cause).tuples().execute()))
 
 
-def recent(since, limit=8):
+def recent(since: datetime, limit: int = 8) -> list[Alarm]:
     """Return the causes that had an event since a time, the latest first."""
     with connection():
         return list(Alarm.select().where(Alarm.last_at >= since).order_by(Alarm.last_at.desc()).limit(limit))
 
 
-def audible_at(now):
+def audible_at(now: datetime) -> datetime:
     """Return when an alarm may be said: now, or the end of the quiet hours.
 
     They are stored as QUIET_HOURS, `23 8 180`: from and to (hours of the day), and the minutes east of UTC.

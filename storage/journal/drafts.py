@@ -4,35 +4,38 @@
 confirm button carries `<draft>.<version>` and an old screen cannot order what it no longer shows.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import Expression, Field
 
 from storage.base.db import transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Draft
 
-_get = Prepared(
+_get = Prepared[Draft](
     lambda user, plugin, now: Draft.select().where(Draft.user == user, Draft.plugin == plugin, Draft.expires_at > now)
 )
-_listening = Prepared(lambda user, now: Draft.select().where(listens(user, now)))
+_listening = Prepared[Draft](lambda user, now: Draft.select().where(listens(user, now)))
 LIFETIME = timedelta(days=1)
 
 
-def listens(user, now):
+def listens(user: "int | Field[int]", now: datetime) -> Expression:
     """Return the condition that a draft waits for the next input of `user`, an id or a column."""
     return (Draft.user == user) & Draft.step.is_null(False) & (Draft.expires_at > now)
 
 
-def get(user_id, plugin, now):
+def get(user_id: int, plugin: str, now: datetime) -> Draft | None:
     """Return the user's live draft of a plugin, or None."""
     return _get.first(user_id, plugin, now)
 
 
-def listening(user_id, now):
+def listening(user_id: int, now: datetime) -> Draft | None:
     """Return the draft that waits for this user's next input, or None."""
     return _listening.first(user_id, now)
 
 
-def put(user_id, plugin, now, **fields):
+def put(user_id: int, plugin: str, now: datetime, **fields: Any) -> Draft:
     """Make or change a draft and return it; a new `step` takes the listening from the user's other drafts."""
     fields["expires_at"] = now + LIFETIME
     with transaction():
@@ -48,26 +51,26 @@ def put(user_id, plugin, now, **fields):
         return Draft.get(Draft.user == user_id, Draft.plugin == plugin)
 
 
-def note_screen(draft, message_id):
+def note_screen(draft: Draft, message_id: int) -> None:
     """Remember which message shows a draft (not a change of what it says)."""
     with transaction():
         Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
 
 
-def stop_listening(user_id):
+def stop_listening(user_id: int) -> None:
     """Stop listening for the user's next input; what was filled in stays."""
     with transaction():
         Draft.update(step=None).where(Draft.user == user_id, Draft.step.is_null(False)).execute()
 
 
-def drop(user_id, plugin=None):
+def drop(user_id: int, plugin: str | None = None) -> int:
     """Forget the user's drafts (of one plugin, when named); return how many there were."""
     with transaction():
         query = Draft.delete().where(Draft.user == user_id)
         return (query if plugin is None else query.where(Draft.plugin == plugin)).execute()
 
 
-def drop_expired(now):
+def drop_expired(now: datetime) -> int:
     """Forget drafts past their day."""
     with transaction():
         return Draft.delete().where(Draft.expires_at <= now).execute()

@@ -1,6 +1,7 @@
 """Why something unexpected went wrong, under a short code: the user can quote it, an admin can look it up."""
 
 import secrets
+from datetime import datetime
 
 from storage.base.db import connection, transaction
 from storage.base.tables import Trouble
@@ -10,7 +11,7 @@ LENGTH = 6
 KEPT, LONGEST = 200, 20_000  # reasons, and characters of one
 
 
-def keep(reason, now):
+def keep(reason: str, now: datetime) -> str:
     """Keep a reason, usually a traceback without secrets, and return its code; the oldest ones go."""
     code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
     with transaction():
@@ -20,13 +21,13 @@ def keep(reason, now):
     return code
 
 
-def find(code):
+def find(code: str) -> Trouble | None:
     """Return the row of a code as somebody typed it, or None."""
     with connection():
         return Trouble.get_or_none(Trouble.code == code.strip().upper())
 
 
-def recent(limit=5):
+def recent(limit: int = 5) -> list[Trouble]:
     """Return the newest rows."""
     with connection():
         return list(Trouble.select().order_by(Trouble.created_at.desc()).limit(limit))

@@ -3,10 +3,12 @@
 `id` is the event's own number, the same at every try: good for a unique key.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 KINDS: dict[str, type["Event"]] = {}
+Made = TypeVar("Made", bound="Event")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +23,9 @@ class Event:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "id"}
 
 
-def _event(kind: str):
-    def make(cls):
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def _event(kind: str) -> Callable[[type[Made]], type[Made]]:
+    def make(cls: type[Made]) -> type[Made]:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.kind = kind
         KINDS[kind] = made

@@ -1,6 +1,9 @@
 """Updates that Telegram may forget because they are rows here."""
 
-from peewee import fn
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from peewee import ModelSelect, fn
 
 from storage.base.db import UtcField, connection, transaction
 from storage.base.prepared import Prepared
@@ -10,7 +13,7 @@ MAX_ATTEMPTS = 3
 INSERT = "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee's takes three times as long
 
 
-def store(rows, now):
+def store(rows: Sequence[tuple[int, int, str]], now: datetime) -> None:
     """Keep updates, `(update_id, lane, body)` each, in one transaction; known ones stay as they are."""
     values = [value for row in rows for value in (*row, UtcField().db_value(now))]
     with transaction() as db:
@@ -18,35 +21,35 @@ def store(rows, now):
         db.execute_sql(f"{INSERT} {', '.join([row] * len(rows))} ON CONFLICT DO NOTHING", values)
 
 
-def left():
+def left() -> list[Inbox]:
     """Return what a former run did not finish, oldest first."""
     with connection():
         return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
 
 
-@Prepared
-def _ids():
+@Prepared[tuple[int]]
+def _ids() -> "ModelSelect[Inbox]":
     return Inbox.select(Inbox.update_id).where(~Inbox.aside).order_by(Inbox.update_id)
 
 
-def ids():
+def ids() -> list[int]:
     """Return the ids of the updates that wait or are being handled, oldest first."""
     return [update_id for (update_id,) in _ids.rows()]
 
 
-def get(update_ids):
+def get(update_ids: Iterable[int]) -> list[Inbox]:
     """Return the rows of these updates that are still there, oldest first."""
     with connection():
         return list(Inbox.select().where(Inbox.update_id.in_(list(update_ids)), ~Inbox.aside).order_by(Inbox.update_id))
 
 
-def attempt_all(update_ids):
+def attempt_all(update_ids: Iterable[int]) -> None:
     """Count an attempt for each of these updates."""
     with transaction():
         Inbox.update(attempts=Inbox.attempts + 1).where(Inbox.update_id.in_(list(update_ids))).execute()
 
 
-def attempt(update_id):
+def attempt(update_id: int) -> int:
     """Count an attempt before handling and return its number; 0 if the update is gone."""
     with transaction():
         rows = (
@@ -59,19 +62,19 @@ def attempt(update_id):
         return next((attempts for (attempts,) in rows), 0)
 
 
-def done(update_ids):
+def done(update_ids: Iterable[int]) -> None:
     """Forget updates that have been handled."""
     with transaction():
         Inbox.delete().where(Inbox.update_id.in_(list(update_ids))).execute()
 
 
-def set_aside(update_id):
+def set_aside(update_id: int) -> None:
     """Keep a poison update for the admin, out of the way."""
     with transaction():
         Inbox.update(aside=True).where(Inbox.update_id == update_id).execute()
 
 
-def oldest_wait():
+def oldest_wait() -> datetime | None:
     """Return when the oldest waiting update came, or None."""
     with connection():
         return Inbox.select(fn.MIN(Inbox.received_at)).where(~Inbox.aside).scalar()

@@ -3,26 +3,29 @@
 waiting ──a copy has arrived──▶ passed
 """
 
+from datetime import datetime
+
 from storage.base.db import connection, transaction
-from storage.base.tables import Letter, User
+from storage.base.states import LetterState
+from storage.base.tables import Letter, Media, User
 from storage.journal import events, outbox
 from storage.journal.event_kinds import LetterWritten
 
 SOME = 200  # letters at a time
 
 
-def ref(letter_id):
+def ref(letter_id: int) -> str:
     """Return the `ref` under which a letter's copies stand in the outbox."""
     return f"letter:{letter_id}"
 
 
-def number_in(ref_):
+def number_in(ref_: str | None) -> int | None:
     """Return the id of the letter a `ref` belongs to, or None."""
     kind, _colon, number = (ref_ or "").partition(":")
     return int(number) if kind == "letter" and number.isdecimal() else None
 
 
-def write(user_id, about, words, media, now):
+def write(user_id: int, about: str, words: str, media: Media | None, now: datetime) -> Letter:
     """Keep a letter, with the event that has it passed on; return it."""
     with transaction():
         letter = Letter.create(user=user_id, about=about, words=words, media=media, created_at=now)
@@ -30,24 +33,30 @@ def write(user_id, about, words, media, now):
         return letter
 
 
-def get(letter_id):
+def get(letter_id: int) -> Letter | None:
     """Return a letter with its writer, or None."""
     with connection():
         return Letter.select(Letter, User).join(User).where(Letter.id == letter_id).first()
 
 
-def passed(letter_id):
+def passed(letter_id: int) -> bool:
     """waiting → passed; tell whether it was this call that did it."""
     with transaction():
-        query = Letter.update(state="passed").where(Letter.id == letter_id, Letter.state == "waiting")
+        query = Letter.update(state=LetterState.PASSED).where(
+            Letter.id == letter_id, Letter.state == LetterState.WAITING
+        )
         return bool(query.execute())
 
 
-def unheard():
+def unheard() -> list[Letter]:
     """Return waiting letters of which no copy is under way, oldest first."""
     with connection():
         waiting = list(
-            Letter.select(Letter, User).join(User).where(Letter.state == "waiting").order_by(Letter.id).limit(SOME)
+            Letter.select(Letter, User)
+            .join(User)
+            .where(Letter.state == LetterState.WAITING)
+            .order_by(Letter.id)
+            .limit(SOME)
         )
     copied = outbox.alive([ref(letter.id) for letter in waiting])
     return [letter for letter in waiting if ref(letter.id) not in copied]

@@ -3,6 +3,8 @@
 Reads are cached (`storage/base/cached.py`); a change in this process drops the cache when it is committed.
 """
 
+from datetime import datetime
+
 from storage.base.cached import Cached
 from storage.base.db import EPOCH, MICROSECOND, afterwards, connection, transaction
 from storage.base.tables import Entry, Stored
@@ -12,21 +14,23 @@ CURRENCY = "BOOKS_CURRENCY"
 SHOWN = 200  # characters of a value in the log of acts
 
 
-def _read():
+def _read() -> dict[str, str]:
     with connection():
-        return dict(Stored.select(Stored.name, Stored.value).tuples())
+        return dict(Stored.select(Stored.name, Stored.value).tuples().execute())
 
 
 _cache = Cached(_read)
 forget = _cache.forget
 
 
-def get(name, default=None):
+def get(name: str, default: str | None = None) -> str | None:
     """Return the stored text of a setting, or `default`."""
     return _cache.get().get(name, default)
 
 
-def put(name, value, *, now, actor=None, act="setting", words=None):
+def put(
+    name: str, value: object, *, now: datetime, actor: int | None = None, act: str = "setting", words: str | None = None
+) -> None:
     """Store a setting as text; an `actor` stands in the log of acts.
 
     The `act` is its word there, with `words` in place of the value; what is no setting of people's has one of its own.
@@ -42,20 +46,20 @@ def put(name, value, *, now, actor=None, act="setting", words=None):
         _changed()
 
 
-def _changed():
+def _changed() -> None:
     """Drop the cache now and once more after the commit: whoever read in between has read what was there before."""
     forget()
     afterwards(forget)
 
 
-def version(name):
+def version(name: str) -> int:
     """Return a number that is another one after every change of a setting; 0 while it was never stored."""
     with connection():
         row = Stored.get_or_none(Stored.name == name)
         return 0 if row is None else (row.updated_at - EPOCH) // MICROSECOND
 
 
-def clear(name, seen, *, now, actor, act="reset"):
+def clear(name: str, seen: int, *, now: datetime, actor: int, act: str = "reset") -> bool:
     """Empty a setting that has not changed since the `seen` version; tell whether it was so."""
     with transaction():
         emptied = Stored.update(value="", actor=actor, updated_at=now).where(
@@ -68,13 +72,13 @@ def clear(name, seen, *, now, actor, act="reset"):
     return cleared
 
 
-def _note(actor, name, act, words, now):
+def _note(actor: int, name: str, act: str, words: str | None, now: datetime) -> None:
     """Write down the act; only what people call a setting goes by its name."""
     ref = name if act in ("setting", "reset") else None
     audit_log.note(actor, act, now, ref=ref, words=words and words[:SHOWN])
 
 
-def currency(wanted, now):
+def currency(wanted: str, now: datetime) -> str:
     """Return the currency the books are kept in: what was written down before the first entry, else `wanted` from now on."""
     with transaction():
         row = Stored.get_or_none(Stored.name == CURRENCY)

@@ -6,9 +6,11 @@ salt, and then the digest tells nothing of them.
 
 import hashlib
 import secrets
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from storage.base.db import transaction
+from storage.base.engines import Engine
 from storage.base.tables import Words
 
 ROWS = " UNION ALL ".join(
@@ -17,7 +19,7 @@ ROWS = " UNION ALL ".join(
 )
 
 
-def keep(text, user_id=None):
+def keep(text: str | None, user_id: int | None = None) -> str | None:
     """Write words down and return their digest, which goes into the row they belong to; None for no words.
 
     `user_id` is whom they are about: when that person is erased they go.
@@ -35,7 +37,7 @@ class Salted(NamedTuple):
     text: str | None
 
 
-def salted(text):
+def salted(text: str | None) -> Salted:
     """Return words with a salt and their digest, not yet written down."""
     if not text:
         return Salted(None, None, None)
@@ -43,25 +45,25 @@ def salted(text):
     return Salted(digest_of(salt, text), salt, text)
 
 
-def put(said, user_id=None):
+def put(said: Salted, user_id: int | None = None) -> None:
     """Write salted words down, once the row that has their digest is there; nothing for none."""
     if said.digest is not None:
         with transaction():
             Words.insert(digest=said.digest, user=user_id, text=said.text, salt=said.salt).execute()
 
 
-def digest_of(salt, text):
+def digest_of(salt: str, text: str) -> str:
     """Return the digest of salted words."""
     return hashlib.sha256(f"{salt}\n{text}".encode(errors="surrogateescape")).hexdigest()
 
 
-def forget(user_id):
+def forget(user_id: int) -> None:
     """Erase every word about a person, with its salt."""
     with transaction():
         Words.delete().where(Words.user == user_id).execute()
 
 
-def broken(engine):
+def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (promise, row) for words that are not what was written, belong to nobody's row, or are gone unasked."""
     for rows in engine.stream("SELECT digest, salt, text FROM words"):
         for digest, salt, text in rows:

@@ -7,20 +7,42 @@
 payment's row first, so a bonus never outlives its payment, however late it is posted.
 """
 
+from datetime import datetime
+from typing import Any, NamedTuple
+
 from peewee import fn
 
 from storage.base.db import connection, transaction
+from storage.base.states import BonusState, EntryKind, RefundState, TopUpState
 from storage.base.tables import Bonus, Charge, TopUp
 from storage.journal import events
 from storage.journal.event_kinds import BonusPosted, BonusRestored, BonusReturned
 from storage.money import ledger, persons
+from storage.money.ledger import Total
 
-KINDS = ("bonus", "promo", "referral")  # of entries
+KINDS = (EntryKind.BONUS, EntryKind.PROMO, EntryKind.REFERRAL)  # of entries
 STARS = "stars:"
-GONE = ("asked", "done")  # states of a charge's refund in which the payment does not stand
+GONE = (RefundState.ASKED, RefundState.DONE)  # states of a charge's refund in which the payment does not stand
 
 
-def promise(user_id, amount, *, kind, key, origin, topup, now, due_at=None):
+class OnTheWay(NamedTuple):
+    """Bonuses that wait: their sum in minor units, and when the first of them comes (None without any)."""
+
+    amount: int
+    first_at: datetime | None
+
+
+def promise(
+    user_id: int,
+    amount: int,
+    *,
+    kind: str,
+    key: str,
+    origin: str,
+    topup: int,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> Bonus:
     """Promise somebody a bonus (minor units, > 0) for a payment, once under the key of its entry; return the row.
 
     It is posted at once, or by `post_due` when `due_at` has come. For a payment returned meanwhile it is void.
@@ -28,59 +50,61 @@ def promise(user_id, amount, *, kind, key, origin, topup, now, due_at=None):
     if kind not in KINDS:
         raise ValueError(f"not a kind of bonus: {kind!r}")
     with transaction():
-        state = "waiting" if _stands(origin, topup) else "void"
+        state = BonusState.WAITING if _stands(origin, topup) else BonusState.VOID
         row = dict(user=user_id, amount=amount, kind=kind, key=key, origin=origin, topup=topup, state=state)
         made = Bonus.insert(**row, due_at=due_at or now, created_at=now).on_conflict_ignore().returning(Bonus)
         bonus = next(iter(made.execute()), None)
         if bonus is None:
             return Bonus.get(Bonus.key == key)
-        if bonus.state == "waiting" and bonus.due_at <= now:
+        if bonus.state == BonusState.WAITING and bonus.due_at <= now:
             _post(bonus, now)
         return bonus
 
 
-def _stands(origin, topup_id):
+def _stands(origin: str, topup_id: int) -> bool:
     """Lock a payment's row, and tell whether the payment has not been returned."""
     if origin.startswith(STARS):
         locked = Charge.update(listed=Charge.listed).where(Charge.charge_id == origin.removeprefix(STARS))
         charge = next(iter(locked.returning(Charge).execute()))
         return charge.refund not in GONE
     locked = TopUp.update(reminded=TopUp.reminded).where(TopUp.id == topup_id)
-    return next(iter(locked.returning(TopUp).execute())).state != "undone"
+    return next(iter(locked.returning(TopUp).execute())).state != TopUpState.UNDONE
 
 
-def _move(bonus, before, after):
+def _move(bonus: Bonus, before: BonusState, after: BonusState) -> bool:
     """Make the one conditional update behind every arrow; tell whether the bonus moved."""
     moved = Bonus.update(state=after).where(Bonus.id == bonus.id, Bonus.state == before).execute()
     bonus.state = after if moved else bonus.state
     return bool(moved)
 
 
-def _post(bonus, now):
-    if _move(bonus, "waiting", "posted"):
-        details = dict(kind=bonus.kind, key=bonus.key, ref=f"topup:{bonus.topup_id}")
+def _post(bonus: Bonus, now: datetime) -> None:
+    if _move(bonus, BonusState.WAITING, BonusState.POSTED):
+        details: dict[str, Any] = dict(kind=bonus.kind, key=bonus.key, ref=f"topup:{bonus.topup_id}")
         ledger.post(bonus.user_id, bonus.amount, now=now, **details)
 
 
-def post_due(now, limit=100):
+def post_due(now: datetime, limit: int = 100) -> int:
     """Post the bonuses whose time has come, each in a transaction of its own with the fact; return how many."""
     with connection():
-        due = list(Bonus.select().where(Bonus.state == "waiting", Bonus.due_at <= now).order_by(Bonus.id).limit(limit))
+        due = list(
+            Bonus.select().where(Bonus.state == BonusState.WAITING, Bonus.due_at <= now).order_by(Bonus.id).limit(limit)
+        )
     for bonus in due:
         with transaction():
             if _stands(bonus.origin, bonus.topup_id):
                 _post(bonus, now)
-                if bonus.state == "posted":
+                if bonus.state == BonusState.POSTED:
                     _tell(BonusPosted, bonus, now)
     return len(due)
 
 
-def _tell(event, bonus, now, **more):
-    data = {"bonus": bonus.id, "user": bonus.user_id, "what": bonus.kind, "amount": bonus.amount}
+def _tell(event: type[BonusPosted], bonus: Bonus, now: datetime, **more: Any) -> None:
+    data: dict[str, Any] = {"bonus": bonus.id, "user": bonus.user_id, "what": bonus.kind, "amount": bonus.amount}
     events.emit(event(topup=bonus.topup_id, **data, **more), now)
 
 
-def take_back(origin, cause, now, *, actor=None, reason=None):
+def take_back(origin: str, cause: str, now: datetime, *, actor: int | None = None, reason: str | None = None) -> int:
     """Take back every bonus a payment earned, whoever has it; return the write-off in minor units.
 
     Inside the transaction that returns the payment. `cause` (undo, refund, chargeback) makes the key. Sales to
@@ -88,10 +112,10 @@ def take_back(origin, cause, now, *, actor=None, reason=None):
     """
     total = 0
     for bonus in of_payment(origin):
-        if _move(bonus, "waiting", "void"):
+        if _move(bonus, BonusState.WAITING, BonusState.VOID):
             _tell(BonusReturned, bonus, now, loss=0, posted=False)
-        elif _move(bonus, "posted", "taken"):
-            details = dict(kind="takeback", key=f"bonus:{bonus.id}:{cause}", ref=f"topup:{bonus.topup_id}")
+        elif _move(bonus, BonusState.POSTED, BonusState.TAKEN):
+            details = dict(kind=EntryKind.TAKEBACK, key=f"bonus:{bonus.id}:{cause}", ref=f"topup:{bonus.topup_id}")
             loss = ledger.force(bonus.user_id, bonus.amount, now=now, actor=actor, reason=reason, **details)
             if loss:
                 persons.mark(bonus.user_id, sales_paused=True)
@@ -100,42 +124,44 @@ def take_back(origin, cause, now, *, actor=None, reason=None):
     return total
 
 
-def give_again(origin, now):
+def give_again(origin: str, now: datetime) -> None:
     """Give the bonuses of a payment back, whose refund Telegram has refused; inside that transaction."""
     for bonus in of_payment(origin):
-        if _move(bonus, "taken", "posted"):
+        if _move(bonus, BonusState.TAKEN, BonusState.POSTED):
             keys = {"debit_key": f"bonus:{bonus.id}:refund", "key": f"bonus:{bonus.id}:unrefund"}
             ref = f"topup:{bonus.topup_id}"
-            ledger.give_again(bonus.user_id, bonus.amount, kind="takeback", now=now, ref=ref, **keys)
+            ledger.give_again(bonus.user_id, bonus.amount, kind=EntryKind.TAKEBACK, now=now, ref=ref, **keys)
             _tell(BonusRestored, bonus, now)
-        elif _move(bonus, "void", "waiting"):
+        elif _move(bonus, BonusState.VOID, BonusState.WAITING):
             _tell(BonusRestored, bonus, now)
 
 
-def of_payment(origin):
+def of_payment(origin: str) -> list[Bonus]:
     """Return the bonuses a payment earned, oldest first."""
     with connection():
         return list(Bonus.select().where(Bonus.origin == origin).order_by(Bonus.id))
 
 
-def get(bonus_id):
+def get(bonus_id: int) -> Bonus | None:
     """Return a bonus, or None."""
     with connection():
         return Bonus.get_or_none(Bonus.id == bonus_id)
 
 
-def on_the_way(user_id, kind=None):
+def on_the_way(user_id: int, kind: str | None = None) -> OnTheWay:
     """Return (sum in minor units, when the first part comes or None) of a user's bonuses that wait."""
     with connection():
         query = Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at).converter(Bonus.due_at.python_value))
-        query = query.where(Bonus.user == user_id, Bonus.state == "waiting")
-        total, first = (query if kind is None else query.where(Bonus.kind == kind)).tuples().get()
-        return int(total or 0), first
+        query = query.where(Bonus.user == user_id, Bonus.state == BonusState.WAITING)
+        total, first = (query if kind is None else query.where(Bonus.kind == kind)).tuples().first()
+        return OnTheWay(int(total or 0), first)
 
 
-def earned(user_id, kind):
+def earned(user_id: int, kind: str) -> Total:
     """Return (number, sum in minor units) of a user's bonuses of a kind that they have and keep."""
     with connection():
         query = Bonus.select(fn.COUNT(Bonus.id), fn.SUM(Bonus.amount))
-        count, total = query.where(Bonus.user == user_id, Bonus.kind == kind, Bonus.state == "posted").tuples().get()
-        return count, int(total or 0)
+        count, total = (
+            query.where(Bonus.user == user_id, Bonus.kind == kind, Bonus.state == BonusState.POSTED).tuples().first()
+        )
+        return Total(count, int(total or 0))

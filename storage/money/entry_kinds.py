@@ -7,6 +7,17 @@ key without a shape is refused. A new kind, or a new key of one, is a line here 
 
 from typing import NamedTuple
 
+from storage.base.states import (
+    OPEN_JOBS,
+    BonusState,
+    EntryKind,
+    JobState,
+    PromoKind,
+    PromoUseState,
+    RefundState,
+    TopUpState,
+)
+
 NULL = "NULL"  # must be empty
 SOMEBODY = "somebody"  # of the staff: their act is among MONEY_ACTS
 
@@ -41,7 +52,7 @@ ORIGINS = {
 class Shape(NamedTuple):
     """What an entry must be; every value is SQL, of the rows in ORIGINS."""
 
-    kind: str
+    kind: EntryKind
     key: str  # the key it must have
     user: str
     amount: str  # what the amount must be
@@ -51,7 +62,7 @@ class Shape(NamedTuple):
     when: str = ""  # which entries of the kind are of this shape; those that have the key, unless said otherwise
 
 
-CREDITS = "('topup', 'stars')"
+CREDITS = f"('{EntryKind.TOPUP}', '{EntryKind.STARS}')"
 PAID_FOR = (  # the top-up a bonus belongs to: money that came in before it
     "EXISTS (SELECT 1 FROM entry m WHERE m.user_id = {user} AND m.kind IN " + CREDITS + " AND m.id < e.id AND {rule})"
 )
@@ -81,65 +92,65 @@ BARRED = f"""
                     AND b.what IN ('block', 'unblock') AND {PERSON_OF.format("x")} = {PERSON_OF.format("o")})"""
 
 SHAPES = (
-    Shape("hold", "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id", state="e.created_at = j.created_at"),
-    Shape("capture", "'settle:' || j.id", "j.user_id", "j.price - j.charged", ref="'job:' || j.id",
+    Shape(EntryKind.HOLD, "'hold:' || j.id", "j.user_id", "-j.price", ref="'job:' || j.id", state="e.created_at = j.created_at"),
+    Shape(EntryKind.CAPTURE, "'settle:' || j.id", "j.user_id", "j.price - j.charged", ref="'job:' || j.id",
           state="j.state = 'succeeded' AND j.charged BETWEEN 0 AND j.price AND e.created_at = j.finished_at"),
-    Shape("release", "'settle:' || j.id", "j.user_id", "j.price", ref="'job:' || j.id",
+    Shape(EntryKind.RELEASE, "'settle:' || j.id", "j.user_id", "j.price", ref="'job:' || j.id",
           state="j.state IN ('failed', 'cancelled') AND e.created_at = j.finished_at"),
-    Shape("topup", "'topup:' || t.id", "t.user_id", "t.credited", ref="'topup:' || t.id", actor="t.decided_by_id",
+    Shape(EntryKind.TOPUP, "'topup:' || t.id", "t.user_id", "t.credited", ref="'topup:' || t.id", actor="t.decided_by_id",
           state="t.method <> 'stars' AND t.state IN ('approved', 'undone') AND t.credited > 0"
                 " AND e.created_at = t.decided_at"),
-    Shape("topup", "'undo:' || t.id", "t.user_id", "-t.credited", ref="'topup:' || t.id", actor=SOMEBODY,
+    Shape(EntryKind.TOPUP, "'undo:' || t.id", "t.user_id", "-t.credited", ref="'topup:' || t.id", actor=SOMEBODY,
           state="t.state = 'undone'"),
-    Shape("topup", "e.key", "t.user_id", "t.amount", ref="'topup:' || t.id", actor=SOMEBODY,  # taken by the staff
+    Shape(EntryKind.TOPUP, "e.key", "t.user_id", "t.amount", ref="'topup:' || t.id", actor=SOMEBODY,  # taken by the staff
           state="t.state IN ('paid', 'cancelled')", when="e.actor_id IS NOT NULL"),
-    Shape("topup", "s.key", "t.user_id", "t.amount", ref="'topup:' || t.id",  # another way to pay
+    Shape(EntryKind.TOPUP, "s.key", "t.user_id", "t.amount", ref="'topup:' || t.id",  # another way to pay
           state="s.user_id = e.user_id AND s.amount = e.amount AND t.state IN ('paid', 'cancelled')"),
-    Shape("stars", "'stars:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
+    Shape(EntryKind.STARS, "'stars:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
           state="t.method = 'stars' AND t.stars = c.stars AND t.state IN ('paid', 'cancelled')"
                 " AND c.credited > 0 AND c.credited = COALESCE("
                 "(SELECT agreed.amount FROM checkout agreed WHERE agreed.charge_id = c.charge_id), c.credited)"
                 " AND e.created_at = c.created_at"),
-    Shape("refund", "'refund:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
+    Shape(EntryKind.REFUND, "'refund:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           actor=SOMEBODY, state="c.refund IN ('asked', 'done', 'refused')"),
-    Shape("refund", "'unrefund:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
+    Shape(EntryKind.REFUND, "'unrefund:' || c.charge_id", "c.user_id", "c.credited", ref="'topup:' || c.topup_id",
           state="c.refund IN ('refused', 'done')"),
-    Shape("chargeback", "'chargeback:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
+    Shape(EntryKind.CHARGEBACK, "'chargeback:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           state="c.refund = 'done'"),
-    Shape("takeback", "'bonus:' || b.id || ':undo'", **TAKEN, state="b.state = 'taken'",
+    Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':undo'", **TAKEN, state="b.state = 'taken'",
           actor=BY.format(key="'undo:' || b.topup_id")),
-    Shape("takeback", "'bonus:' || b.id || ':refund'", **TAKEN, state="b.state IN ('taken', 'posted')",
+    Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':refund'", **TAKEN, state="b.state IN ('taken', 'posted')",
           actor=BY.format(key="'refund:' || SUBSTR(b.origin, 7)")),
-    Shape("takeback", "'bonus:' || b.id || ':chargeback'", **TAKEN, state="b.state = 'taken'"),
-    Shape("takeback", "'bonus:' || b.id || ':unrefund'", **TAKEN | {"amount": "b.amount"},
+    Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':chargeback'", **TAKEN, state="b.state = 'taken'"),
+    Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':unrefund'", **TAKEN | {"amount": "b.amount"},
           state="b.state IN ('taken', 'posted')"),
-    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref",
+    Shape(EntryKind.WRITEOFF, "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref",
           state="e.amount BETWEEN -l.amount AND -1 AND d.kind IN ('refund', 'takeback') AND e.id > d.id"
                 " AND e.created_at = d.created_at",
           when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:' OR " + BONUS_GIVEN_AGAIN),
-    Shape("writeoff", "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
+    Shape(EntryKind.WRITEOFF, "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
           state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"
                 " AND e.id < d.id AND e.created_at = d.created_at"),  # written just before it, never later
-    Shape("recovery", "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
+    Shape(EntryKind.RECOVERY, "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
           state="j.state IN ('succeeded', 'failed', 'cancelled')"
                 " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
-    Shape("recovery", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, state="e.amount < 0",  # taken by the staff
+    Shape(EntryKind.RECOVERY, "e.key", "e.user_id", "e.amount", actor=SOMEBODY, state="e.amount < 0",  # taken by the staff
           when="SUBSTR(e.key, 1, 8) = 'collect:'"),
-    Shape("promo", "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
+    Shape(EntryKind.PROMO, "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
           " AND " + EARNED_BY.format(rule="m.user_id = p.user_id AND EXISTS (SELECT 1 FROM promo q WHERE"
           " q.code = p.promo_id AND q.kind = 'percent' AND m.amount * q.value / 100 = p.amount)")),
-    Shape("referral", "'referral:' || r.invited_id", **EARNED, state="r.inviter_id = w.user_id AND r.paid = w.amount AND "
+    Shape(EntryKind.REFERRAL, "'referral:' || r.invited_id", **EARNED, state="r.inviter_id = w.user_id AND r.paid = w.amount AND "
           + EARNED_BY.format(rule="m.user_id = r.invited_id AND m.amount >= w.amount")),
-    Shape("bonus", "w.key", **EARNED, state=EARNED_BY.format(rule="m.user_id IS NOT NULL")),
-    Shape("promo", "'promo:' || p.id", "p.user_id", "p.amount", ref="'promo:' || p.promo_id",
+    Shape(EntryKind.BONUS, "w.key", **EARNED, state=EARNED_BY.format(rule="m.user_id IS NOT NULL")),
+    Shape(EntryKind.PROMO, "'promo:' || p.id", "p.user_id", "p.amount", ref="'promo:' || p.promo_id",
           state="p.state = 'done' AND p.amount > 0 AND (o.kind = 'amount' AND p.amount = o.value OR o.kind = 'percent' AND "
                 + PAID_FOR.format(user="p.user_id", rule="m.amount * o.value / 100 = p.amount") + ")"),
-    Shape("referral", "'referral:' || r.invited_id", "r.inviter_id", "r.paid", ref="'user:' || r.invited_id",
+    Shape(EntryKind.REFERRAL, "'referral:' || r.invited_id", "r.inviter_id", "r.paid", ref="'user:' || r.invited_id",
           state="r.paid > 0 AND " + PAID_FOR.format(user="r.invited_id", rule="m.amount >= r.paid")),
-    Shape("gift", "'gift:' || e.user_id", **GIVEN),  # the key allows one a person
-    Shape("bonus", "s.key", **GIVEN),
-    Shape("admin", "s.key", **SOURCE, when="e.actor_id IS NULL"),  # by the program itself
-    Shape("admin", "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
+    Shape(EntryKind.GIFT, "'gift:' || e.user_id", **GIVEN),  # the key allows one a person
+    Shape(EntryKind.BONUS, "s.key", **GIVEN),
+    Shape(EntryKind.ADMIN, "s.key", **SOURCE, when="e.actor_id IS NULL"),  # by the program itself
+    Shape(EntryKind.ADMIN, "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
 )  # fmt: skip
 
 # Acts whose amount is an entry's, made by the same actor at the same moment: (act, which entries)
@@ -153,8 +164,8 @@ MONEY_ACTS = (
     ("collect", "e.kind = 'recovery'"),
 )
 FOLLOWERS = (
-    "writeoff",
-    "takeback",
+    EntryKind.WRITEOFF,
+    EntryKind.TAKEBACK,
 )  # kinds that name the actor of the entry they belong to, and need no act of their own
 # Acts whose amount stands in another row: act → what must be there. Of any other act an amount is refused.
 OTHER_ACTS = {
@@ -170,16 +181,16 @@ OTHER_ACTS = {
 
 # The states rows can be in; another one was set by hand.
 STATES = {
-    ("job", "state"): ("queued", "submitting", "running", "lost", "succeeded", "failed", "cancelled"),
-    ("top_up", "state"): ("new", "pending", "approved", "rejected", "undone", "paid", "cancelled"),
-    ("charge", "refund"): ("asked", "done", "refused", None),
-    ("promo", "kind"): ("amount", "percent"),
-    ("promo_use", "state"): ("waiting", "done", "lapsed"),
-    ("bonus", "state"): ("waiting", "posted", "taken", "void"),
+    ("job", "state"): tuple(JobState),
+    ("top_up", "state"): tuple(TopUpState),
+    ("charge", "refund"): (*RefundState, None),
+    ("promo", "kind"): tuple(PromoKind),
+    ("promo_use", "state"): tuple(PromoUseState),
+    ("bonus", "state"): tuple(BonusState),
 }
 
 # What the other rows owe: every one of them has its entries. Promise → the query that finds what breaks it.
-OPEN = "('queued', 'submitting', 'running', 'lost')"
+OPEN = "(" + ", ".join(f"'{state}'" for state in OPEN_JOBS) + ")"
 JOBS = {
     "a job has exactly its hold": """
         SELECT j.id, j.price, e.amount FROM job j LEFT JOIN entry e ON e.key = 'hold:' || j.id

@@ -9,27 +9,27 @@ class NoneLeft(Exception):
     """The day's free orders are used up."""
 
 
-def used(user_id, day):
+def used(user_id: int, day: str) -> int:
     """Return how many free orders the person behind a user has had on a day."""
     with connection():
         return FreeRun.select().where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day).count()
 
 
-def take(user_id, day, limit, job_id):
+def take(user_id: int, day: str, limit: int, job_id: int) -> None:
     """Count a free order, inside the transaction that makes the job; raise NoneLeft when there is no room.
 
     The lowest number that is free is taken; the unique key refuses a second one, whoever asks at the same time.
     """
     with transaction():
         query = FreeRun.select(FreeRun.number).where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day)
-        taken = {number for (number,) in query.tuples()}
+        taken = {number for (number,) in query.tuples().execute()}
         number = next((n for n in range(1, limit + 1) if n not in taken), None)
         row = FreeRun.insert(user=user_id, day=day, number=number, job=job_id) if number else None
         if row is None or not list(row.on_conflict_ignore().returning(FreeRun.id).tuples().execute()):
             raise NoneLeft(day)
 
 
-def give_back(job_id):
+def give_back(job_id: int) -> bool:
     """Give a failed order's free run back; return whether it was one."""
     with transaction():
         return bool(FreeRun.delete().where(FreeRun.job == job_id).execute())

@@ -8,18 +8,22 @@
 How a credit is taken back stands in `storage/money/refunds.py`.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
-from peewee import Value, fn
+from peewee import ModelSelect, Value, fn
 
 from storage.base.db import connection, transaction
-from storage.base.tables import Charge, Checkout, Entry, Sketch, TopUp, User
+from storage.base.states import EntryKind, TopUpState
+from storage.base.tables import Charge, Checkout, Entry, Proof, Sketch, TopUp, User
 from storage.journal import audit_log, events, outbox, words
 from storage.journal.event_kinds import PaymentCredited, PaymentRefused, PaymentSubmitted, PaymentUnchecked
 from storage.money import ledger, persons
+from storage.money.ledger import Total
 
-CREDITS = ("topup", "stars")  # kinds of entries that are money from outside
+CREDITS = (EntryKind.TOPUP, EntryKind.STARS)  # kinds of entries that are money from outside
 ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # how near in time the same amount is worth a hint
 CHECKOUT_VALID = timedelta(days=1)  # between a pre-checkout and its charge, by two clocks; Telegram charges at once
 SKETCHES = 2_000  # the newest pictures a new one is held against
@@ -29,36 +33,36 @@ class WrongPayment(Exception):
     """A payment does not fit its invoice row; nothing was credited."""
 
 
-def create(user_id, method, amount, *, now, stars=None):
+def create(user_id: int, method: str, amount: int, *, now: datetime, stars: int | None = None) -> TopUp:
     """Write the invoice or request row, before anything is shown or sent."""
     with transaction():
         return TopUp.create(user=user_id, method=method, amount=amount, stars=stars, created_at=now)
 
 
-def get(topup_id, user_id=None):
+def get(topup_id: int, user_id: int | None = None) -> TopUp | None:
     """Return a top-up, or None; with `user_id` only that user's own."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.id == topup_id)
         return (query if user_id is None else query.where(TopUp.user == user_id)).first()
 
 
-def pending_of(user_id):
+def pending_of(user_id: int) -> TopUp | None:
     """Return the user's request that waits for a decision, or None."""
     with connection():
-        return TopUp.get_or_none(TopUp.user == user_id, TopUp.state == "pending")
+        return TopUp.get_or_none(TopUp.user == user_id, TopUp.state == TopUpState.PENDING)
 
 
-def submit(topup_id, user_id, proof, now, sketch=None):
+def submit(topup_id: int, user_id: int, proof: Proof, now: datetime, sketch: bytes | None = None) -> TopUp | None:
     """new → pending with its proof, unless another request of the user is waiting; return the row or None.
 
     `sketch` is what the picture looks like, as bytes; None when it is no picture.
     """
     waiting = TopUp.alias()
-    others = waiting.select(waiting.id).where(waiting.user == user_id, waiting.state == "pending")
+    others = waiting.select(waiting.id).where(waiting.user == user_id, waiting.state == TopUpState.PENDING)
     with transaction():
         rows = (
-            TopUp.update(state="pending", proof=proof, proof_id=proof["unique_id"], submitted_at=now)
-            .where(TopUp.id == topup_id, TopUp.user == user_id, TopUp.state == "new", ~fn.EXISTS(others))
+            TopUp.update(state=TopUpState.PENDING, proof=proof, proof_id=proof["unique_id"], submitted_at=now)
+            .where(TopUp.id == topup_id, TopUp.user == user_id, TopUp.state == TopUpState.NEW, ~fn.EXISTS(others))
             .returning(TopUp)
             .execute()
         )
@@ -70,7 +74,7 @@ def submit(topup_id, user_id, proof, now, sketch=None):
         return topup
 
 
-def same_proof(topup):
+def same_proof(topup: TopUp) -> list[TopUp]:
     """Return other requests that came with the very same file, newest first."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
@@ -78,31 +82,34 @@ def same_proof(topup):
         return list(query.order_by(TopUp.id.desc()).limit(3))
 
 
-def similar_proof(topup, alike):
+def similar_proof(topup: TopUp, alike: Callable[[bytes, bytes], bool]) -> TopUp | None:
     """Return the newest other request whose picture's sketch is `alike(mine, its)`, or None."""
     with connection():
         mine = Sketch.get_or_none(Sketch.topup == topup.id)
         if mine is None:
             return None
         others = Sketch.select(Sketch.topup, Sketch.pixels).where(Sketch.topup != topup.id)
-        others = others.order_by(Sketch.topup.desc()).limit(SKETCHES).tuples()
+        others = others.order_by(Sketch.topup.desc()).limit(SKETCHES).tuples().execute()
         found = next((i for i, pixels in others if alike(bytes(mine.pixels), bytes(pixels))), None)
         return None if found is None else get(found)
 
 
-def same_amount(topup):
+def same_amount(topup: TopUp) -> TopUp | None:
     """Return the newest other request of the same amount near in time: a day for the same payer, else ten minutes."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
-        near = TopUp.submitted_at > topup.submitted_at - ALIKE_OTHERS
-        own = (TopUp.user == topup.user_id) & (TopUp.submitted_at > topup.submitted_at - ALIKE_OWN)
+        at: Any = topup.submitted_at
+        near = TopUp.submitted_at > at - ALIKE_OTHERS
+        own = (TopUp.user == topup.user_id) & (TopUp.submitted_at > at - ALIKE_OWN)
         query = query.where(
             TopUp.amount == topup.amount, TopUp.id != topup.id, TopUp.submitted_at <= topup.submitted_at
         )
         return query.where(near | own).order_by(TopUp.id.desc()).first()
 
 
-def approve(topup_id, actor_id, now, amount=None, *, alone=False):
+def approve(
+    topup_id: int, actor_id: int, now: datetime, amount: int | None = None, *, alone: bool = False
+) -> TopUp | None:
     """pending → approved, credited once; return the row, or None if it was decided before.
 
     `amount` (minor units, > 0) is what really came, when it differs from what was asked for. Raise OwnCheque for a
@@ -111,56 +118,57 @@ def approve(topup_id, actor_id, now, amount=None, *, alone=False):
     if amount is not None and amount <= 0:
         raise ValueError(f"a credit is more than nothing, not {amount}")
     with transaction():
-        topup = _decide(topup_id, "approved", actor_id, now)
+        topup = _decide(topup_id, TopUpState.APPROVED, actor_id, now)
         if topup is not None:
             amount = topup.amount if amount is None else amount
             TopUp.update(credited=amount).where(TopUp.id == topup.id).execute()
             ref, own = f"topup:{topup.id}", audit_log.refuse_own(actor_id, topup.user_id, alone)
-            ledger.post(topup.user_id, amount, kind="topup", key=ref, now=now, ref=ref, actor=actor_id, alone=alone)
+            details: dict[str, Any] = dict(kind=EntryKind.TOPUP, key=ref, ref=ref, actor=actor_id, alone=alone)
+            ledger.post(topup.user_id, amount, now=now, **details)
             audit_log.note(actor_id, "approve", now, user=topup.user_id, ref=ref, amount=amount, own=own)
             _credited(topup, topup.user_id, amount, ref, now)
             topup.credited = amount
         return topup
 
 
-def reject(topup_id, actor_id, reason, now):
+def reject(topup_id: int, actor_id: int, reason: str, now: datetime) -> TopUp | None:
     """pending → rejected with a reason; return the row, or None if it was decided before."""
     with transaction():
-        topup = _decide(topup_id, "rejected", actor_id, now)
+        topup = _decide(topup_id, TopUpState.REJECTED, actor_id, now)
         if topup is not None:
             topup.digest = words.keep(reason, topup.user_id)
             TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
-            details = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
+            details: dict[str, Any] = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
             audit_log.note(actor_id, "reject", now, user=topup.user_id, **details)
             events.emit(PaymentRefused(topup=topup.id, user=topup.user_id), now)
         return topup
 
 
-def _decide(topup_id, state, actor_id, now):
+def _decide(topup_id: int, state: TopUpState, actor_id: int, now: datetime) -> TopUp | None:
     rows = (
         TopUp.update(state=state, decided_by=actor_id, decided_at=now)
-        .where(TopUp.id == topup_id, TopUp.state == "pending")
+        .where(TopUp.id == topup_id, TopUp.state == TopUpState.PENDING)
         .returning(TopUp)
         .execute()
     )
     return next(iter(rows), None)
 
 
-def accept(query_id, topup_id, user_id, now, oldest):
+def accept(query_id: str, topup_id: int, user_id: int, now: datetime, oldest: datetime) -> bool:
     """Accept a pre-checkout, which fixes what its charge is worth; tell whether it is accepted (again).
 
     One statement decides: the invoice is this user's, unpaid, not made before `oldest`, and no other pre-checkout of it
     was accepted and answered.
     """
-    fields = (Checkout.query_id, Checkout.topup, Checkout.user, Checkout.amount, Checkout.stars)
-    fields += (Checkout.answered, Checkout.accepted_at)
+    money = (Checkout.topup, Checkout.user, Checkout.amount, Checkout.stars)
+    fields = (Checkout.query_id, *money, Checkout.answered, Checkout.accepted_at)
     used = Checkout.select(Checkout.query_id).where(Checkout.topup == TopUp.id, Checkout.answered)
     values = (Value(query_id), TopUp.id, TopUp.user, TopUp.amount, TopUp.stars)
     row = TopUp.select(*values, Value(False), Value(Checkout.accepted_at.db_value(now))).where(
         TopUp.id == topup_id,
         TopUp.user == user_id,
         TopUp.method == "stars",
-        TopUp.state == "new",
+        TopUp.state == TopUpState.NEW,
         TopUp.created_at >= oldest,
         ~fn.EXISTS(used),
     )
@@ -169,19 +177,30 @@ def accept(query_id, topup_id, user_id, now, oldest):
         return Checkout.select().where(Checkout.query_id == query_id, Checkout.user == user_id).exists()
 
 
-def accepted(query_id):
+def accepted(query_id: str) -> None:
     """Note that Telegram has our yes to a pre-checkout."""
     with transaction():
         Checkout.update(answered=True).where(Checkout.query_id == query_id).execute()
 
 
-def forget_checkouts(before):
+def forget_checkouts(before: datetime) -> int:
     """Forget the pre-checkouts accepted before a time whose payment never came; return how many."""
     with transaction():
         return Checkout.delete().where(Checkout.charge_id.is_null(), Checkout.accepted_at < before).execute()
 
 
-def credit_stars(charge_id, topup_id, payer_id, stars, now, *, paid_at=None, rate=None, agreed=False, listed=False):
+def credit_stars(
+    charge_id: str,
+    topup_id: int,
+    payer_id: int,
+    stars: int,
+    now: datetime,
+    *,
+    paid_at: datetime | None = None,
+    rate: Decimal | None = None,
+    agreed: bool = False,
+    listed: bool = False,
+) -> tuple[Charge, bool]:
     """Credit the payer for a charge, once a charge id; return (charge with its credit, created).
 
     An accepted pre-checkout fixes the sum, and so does what was `agreed` (a renewal of a subscription). A charge without
@@ -200,14 +219,20 @@ def credit_stars(charge_id, topup_id, payer_id, stars, now, *, paid_at=None, rat
         checked = _take_checkout(charge_id, topup.id, payer_id, paid_at or now) or agreed
         amount = topup.amount if checked else worth_today(topup, rate)
         Charge.update(credited=amount).where(Charge.charge_id == charge_id).execute()
-        _credit(topup, payer_id, amount, "stars", f"stars:{charge_id}", now)
+        _credit(topup, payer_id, amount, EntryKind.STARS, f"stars:{charge_id}", now)
         if not checked:
-            data = {"user": payer_id, "topup": topup.id, "amount": amount, "stars": stars, "charge": charge_id}
+            data: dict[str, Any] = {
+                "user": payer_id,
+                "topup": topup.id,
+                "amount": amount,
+                "stars": stars,
+                "charge": charge_id,
+            }
             events.emit(PaymentUnchecked(invoiced=topup.amount, **data), now)
         return _charge(charge_id), True
 
 
-def _take_checkout(charge_id, topup_id, user_id, paid_at):
+def _take_checkout(charge_id: str, topup_id: int, user_id: int, paid_at: datetime) -> bool:
     """Give a charge the accepted pre-checkout that led to it; tell whether there was one."""
     near = Checkout.accepted_at.between(paid_at - CHECKOUT_VALID, paid_at + CHECKOUT_VALID)
     open_ = (Checkout.topup == topup_id, Checkout.user == user_id, Checkout.charge_id.is_null(), near)
@@ -216,19 +241,21 @@ def _take_checkout(charge_id, topup_id, user_id, paid_at):
     return bool(taken.execute())
 
 
-def stars_for(amount, rate):
+def stars_for(amount: int, rate: Decimal) -> int:
     """Return how many Stars pay for an amount at a rate, rounded up."""
     return int((Decimal(amount) / 100 / rate).to_integral_value(ROUND_CEILING))
 
 
-def worth_today(topup, rate):
+def worth_today(topup: TopUp, rate: Decimal | None) -> int:
     """Return what the Stars of an invoice are worth at today's rate, in minor units: as it says while that holds."""
-    if not rate or stars_for(topup.amount, rate) == topup.stars:
+    if not rate or topup.stars is None or stars_for(topup.amount, rate) == topup.stars:
         return topup.amount
     return max(1, int(topup.stars * rate * 100))
 
 
-def credit(topup_id, key, now, *, actor=None, alone=False):
+def credit(
+    topup_id: int, key: str, now: datetime, *, actor: int | None = None, alone: bool = False
+) -> tuple[TopUp, bool]:
     """Credit the row's user the row's amount under the payment's own `key` (`way:id`); return (row, created).
 
     For ways to pay besides Stars and transfers: another key is another payment of the same row. An `actor` is who of
@@ -237,24 +264,24 @@ def credit(topup_id, key, now, *, actor=None, alone=False):
     with transaction():
         topup = TopUp.get_by_id(topup_id)
         own = audit_log.refuse_own(actor, topup.user_id, alone)
-        created = _credit(topup, topup.user_id, topup.amount, "topup", key, now, actor=actor, alone=alone)
+        created = _credit(topup, topup.user_id, topup.amount, EntryKind.TOPUP, key, now, actor=actor, alone=alone)
         if created and actor is not None:
             ref = f"topup:{topup.id}"
             audit_log.note(actor, "paid", now, user=topup.user_id, ref=ref, amount=topup.amount, own=own)
         return topup, created
 
 
-def _credit(topup, payer_id, amount, kind, key, now, **by):
+def _credit(topup: TopUp, payer_id: int, amount: int, kind: str, key: str, now: datetime, **by: Any) -> bool:
     """Post an amount and mark the row paid; tell whether the key was new."""
     _entry, created = ledger.post(payer_id, amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}", **by)
     if created:
-        done = TopUp.update(state="paid", credited=amount, decided_at=now)
-        done.where(TopUp.id == topup.id, TopUp.state == "new").execute()
+        done = TopUp.update(state=TopUpState.PAID, credited=amount, decided_at=now)
+        done.where(TopUp.id == topup.id, TopUp.state == TopUpState.NEW).execute()
         _credited(topup, payer_id, amount, key, now)
     return created
 
 
-def _credited(topup, user_id, amount, key, now):
+def _credited(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) -> None:
     """Record the fact; `first` says that this is the first money the person brought, with whatever account."""
     own = Entry.user.in_(persons.accounts(user_id))
     count = Entry.select().where(own, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
@@ -262,57 +289,57 @@ def _credited(topup, user_id, amount, key, now):
     events.emit(credited, now)
 
 
-def cancel_new(user_id):
+def cancel_new(user_id: int) -> int:
     """new → cancelled for the user's unfinished transfer requests (an unpaid Stars invoice stays payable)."""
     with transaction():
-        query = TopUp.update(state="cancelled")
-        return query.where(TopUp.user == user_id, TopUp.state == "new", TopUp.method != "stars").execute()
+        query = TopUp.update(state=TopUpState.CANCELLED)
+        return query.where(TopUp.user == user_id, TopUp.state == TopUpState.NEW, TopUp.method != "stars").execute()
 
 
-def waiting(limit=10):
+def waiting(limit: int = 10) -> list[TopUp]:
     """Return requests that wait for an admin, oldest first."""
     with connection():
-        query = TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.state == "pending")
+        query = TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.state == TopUpState.PENDING)
         return list(query.order_by(TopUp.id).limit(limit))
 
 
-def ref(topup_id):
+def ref(topup_id: int) -> str:
     """Return the `ref` under which the staff's copies of a request stand in the outbox."""
     return f"topup:{topup_id}"
 
 
-def unheard(limit=200):
+def unheard(limit: int = 200) -> list[TopUp]:
     """Return requests that wait for an admin and of which no copy is under way: nobody has heard of them yet."""
     found = waiting(limit)
     copied = outbox.alive([ref(topup.id) for topup in found])
     return [topup for topup in found if ref(topup.id) not in copied]
 
 
-def count_waiting():
+def count_waiting() -> int:
     """Return how many requests wait for an admin."""
     with connection():
-        return TopUp.select().where(TopUp.state == "pending").count()
+        return TopUp.select().where(TopUp.state == TopUpState.PENDING).count()
 
 
-def overdue(before):
+def overdue(before: datetime) -> list[TopUp]:
     """Mark the waiting requests submitted before a time as reminded of, and return them; each comes once."""
     with transaction():
         query = TopUp.update(reminded=True).where(
-            TopUp.state == "pending", ~TopUp.reminded, TopUp.submitted_at <= before
+            TopUp.state == TopUpState.PENDING, ~TopUp.reminded, TopUp.submitted_at <= before
         )
         return list(query.returning(TopUp).execute())
 
 
-def of_user(user_id, limit=8, before=None):
+def of_user(user_id: int, limit: int = 8, before: int | None = None) -> list[TopUp]:
     """Return the user's payments that went beyond their first screen, newest first, older than id `before` if given."""
     with connection():
-        query = TopUp.select().where(TopUp.user == user_id, TopUp.state.not_in(("new", "cancelled")))
+        query = TopUp.select().where(TopUp.user == user_id, TopUp.state.not_in((TopUpState.NEW, TopUpState.CANCELLED)))
         if before is not None:
             query = query.where(TopUp.id < before)
         return list(query.order_by(TopUp.id.desc()).limit(limit))
 
 
-def charges(topup_id=None, user_id=None, limit=20):
+def charges(topup_id: int | None = None, user_id: int | None = None, limit: int = 20) -> list[Charge]:
     """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice and its credit."""
     with connection():
         query = charges_with_credit().order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
@@ -320,27 +347,27 @@ def charges(topup_id=None, user_id=None, limit=20):
         return list(query if user_id is None else query.where(Charge.user == user_id))
 
 
-def charges_with_credit():
+def charges_with_credit() -> "ModelSelect[Charge]":
     """Return the query of Stars payments with users (`user`), invoices (`topup`) and credits (`credit`, the entry)."""
     query = Charge.select(Charge, TopUp, User, Entry).join(TopUp, on=Charge.topup).switch(Charge)
     query = query.join(User, on=Charge.user).switch(Charge)
     return query.join(Entry, on=(Entry.key == Value("stars:").concat(Charge.charge_id)), attr="credit")
 
 
-def _charge(charge_id):
+def _charge(charge_id: str) -> Charge:
     return charges_with_credit().where(Charge.charge_id == charge_id).get()
 
 
-def entries(topup):
+def entries(topup: TopUp) -> list[Entry]:
     """Return the entries a payment has made for its user, oldest first."""
     with connection():
         found = Entry.select().where(Entry.user == topup.user_id, Entry.ref == f"topup:{topup.id}")
         return list(found.order_by(Entry.id))
 
 
-def totals(user_id):
+def totals(user_id: int) -> Total:
     """Return (number, sum) of the money a user has brought."""
     with connection():
         query = Entry.select(fn.COUNT(Entry.id), fn.SUM(Entry.amount))
-        count, total = query.where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).tuples().get()
-        return count, int(total or 0)
+        count, total = query.where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).tuples().first()
+        return Total(count, int(total or 0))

@@ -11,7 +11,7 @@ import hmac
 import secrets
 from datetime import UTC, datetime
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
 from storage.base.tables import Account, Once, Person, Stored, User
@@ -24,12 +24,12 @@ class KeyIsGone(Exception):
     """There are hashes and no key to them: people could not be recognised any more."""
 
 
-def hashed(key, telegram_id):
+def hashed(key: str, telegram_id: int) -> str:
     """Return the hash of a Telegram id under a key (hexadecimal)."""
     return hmac.new(bytes.fromhex(key), str(telegram_id).encode(), hashlib.sha256).hexdigest()
 
 
-def known_as(telegram_id):
+def known_as(telegram_id: int) -> Person:
     """Return the person behind a Telegram id, made where needed; their row stays locked until the transaction ends."""
     with transaction() as db:
         row = Person.insert(hash=hashed(_key(), telegram_id)).on_conflict_ignore()
@@ -38,7 +38,7 @@ def known_as(telegram_id):
         return (query.for_update() if db.for_update else query).get()
 
 
-def _key():
+def _key() -> str:
     """Return the key; the first person has it made."""
     found = Stored.get_or_none(Stored.name == KEY)
     if found is None and not Person.select().exists():
@@ -50,31 +50,31 @@ def _key():
     return found.value
 
 
-def accounts(user_id):
+def accounts(user_id: int) -> "ModelSelect[User]":
     """Return the query of the ids of all accounts of the person behind one: that one, and those they have erased."""
     every, this = User.alias(), User.alias()
     person = this.select(this.person).where(this.id == user_id)
     return every.select(every.id).where((every.id == user_id) | (every.person == person))
 
 
-def been_here(user_id):
+def been_here(user_id: int) -> bool:
     """Tell whether the person behind an account had another one before."""
     with connection():
         return User.select().where(User.id.in_(accounts(user_id)), User.id < user_id).exists()
 
 
-def mark(user_id, **flags):
+def mark(user_id: int, **flags: bool) -> None:
     """Close or open the access (`banned`), or stop sales (`sales_paused`), of the person behind an account."""
     if not flags.keys() <= set(FLAGS):
         raise ValueError(f"no such mark of a person: {flags}")
     with transaction():
         this = User.select(User.person).where(User.id == user_id)
         Person.update(**flags).where(Person.hash == this).execute()  # first: `known_as` waits for it, or it for that
-        ids = [one for (one,) in accounts(user_id).tuples()]
+        ids = [one for (one,) in accounts(user_id).tuples().execute()]
         User.update(**flags).where(User.id.in_(ids)).execute()
 
 
-def once(user_id, what):
+def once(user_id: int, what: str) -> bool:
     """Tell whether the person behind an account gets this now, and never again, inside the transaction that gives it."""
     with transaction():
         person = User.select(User.person).where(User.id == user_id).scalar()
@@ -82,14 +82,14 @@ def once(user_id, what):
         return bool(list(row.returning(Once.what).tuples().execute()))
 
 
-def debt(user_id):
+def debt(user_id: int) -> int:
     """Return what the person behind an account owes over all their accounts, in minor units: unpaid write-offs."""
     with connection():
         owed = Account.select(fn.SUM(Account.debt)).where(Account.user.in_(accounts(user_id)))
         return int(owed.scalar() or 0)
 
 
-def forget_idle(before):
+def forget_idle(before: datetime) -> int:
     """Forget the hashes of those who were last here before a time and have erased themselves; return how many.
 
     A ban, paused sales and a debt stay for as long as they hold.
@@ -104,7 +104,7 @@ def forget_idle(before):
         idle = Person.select(Person.hash).where(
             ~Person.banned, ~Person.sales_paused, ~fn.EXISTS(owing), ~fn.EXISTS(lasting)
         )
-        hashes = [one for (one,) in idle.limit(500).tuples()]
+        hashes = [one for (one,) in idle.limit(500).tuples().execute()]
         User.update(person=None).where(User.person.in_(hashes), User.telegram_id.is_null()).execute()
         Once.delete().where(Once.person.in_(hashes)).execute()
         return Person.delete().where(Person.hash.in_(hashes)).execute()

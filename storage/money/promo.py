@@ -4,9 +4,14 @@ An `amount` code credits at once; a `percent` code waits for the user's next top
 stopped or expires meanwhile pays nothing more, also to those who wait (`lapsed`). Codes are compared in capitals.
 """
 
-from peewee import Value, fn
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from peewee import Expression, ModelSelect, Value, fn
 
 from storage.base.db import connection, transaction
+from storage.base.states import BonusState, EntryKind, PromoKind, PromoUseState
 from storage.base.tables import Bonus, Promo, PromoUse
 from storage.journal import audit_log
 from storage.money import bonuses, ledger, persons
@@ -22,30 +27,37 @@ class UsedBefore(Exception):
     """The person has redeemed this code as often as allowed."""
 
 
+class Applied(NamedTuple):
+    """What a top-up made of a waiting percentage: its bonus, or the code that had lapsed; often neither."""
+
+    bonus: Bonus | None
+    lapsed: str | None
+
+
 class OneWaits(Exception):
     """A percentage is waiting for the user's next top-up already."""
 
 
 def create(
-    code,
-    kind,
-    value,
+    code: str,
+    kind: str,
+    value: int,
     *,
-    total_limit,
-    author,
-    now,
-    user_limit=1,
-    expires_at=None,
-    confirmed=False,
-    waits=False,
-    own=False,
-):
+    total_limit: int,
+    author: int,
+    now: datetime,
+    user_limit: int = 1,
+    expires_at: datetime | None = None,
+    confirmed: bool = False,
+    waits: bool = False,
+    own: bool = False,
+) -> bool:
     """Make a code; return False if it is there already.
 
     `confirmed`: an owner has said that it may give more than MOST_PERCENT. One that `waits` is redeemed by nobody until
     somebody else confirms it; `own` marks a large one that an owner, alone in the shop, did not have to have confirmed.
     """
-    if kind == "percent" and value > MOST_PERCENT and not confirmed:
+    if kind == PromoKind.PERCENT and value > MOST_PERCENT and not confirmed:
         raise ValueError(f"{value}% is more than {MOST_PERCENT}% and not confirmed by an owner")
     row = dict(code=code.upper(), kind=kind, value=value, total_limit=total_limit, user_limit=user_limit, waits=waits)
     with transaction():
@@ -56,15 +68,15 @@ def create(
         return promo is not None
 
 
-def _note(actor, what, promo, now, **more):
+def _note(actor: int, what: str, promo: Promo, now: datetime, **more: Any) -> None:
     """Write down an act on a code, with its worth, how often it can be used, and how often by one person."""
-    worth = {"amount": promo.value} if promo.kind == "amount" else {}
+    worth: dict[str, Any] = {"amount": promo.value} if promo.kind == PromoKind.AMOUNT else {}
     words = f"× {promo.total_limit}" if worth else f"{promo.value} % × {promo.total_limit}"
     words += "" if promo.user_limit == 1 else f" / {promo.user_limit}"
     audit_log.note(actor, what, now, ref=f"promo:{promo.code}", words=words, **worth, **more)
 
 
-def confirm(code, actor, now):
+def confirm(code: str, actor: int, now: datetime) -> bool:
     """Let a code that waits be redeemed; return False if it does not wait. Raise OwnCheque for one's own code."""
     with transaction():
         done = Promo.update(waits=False).where(Promo.code == code, Promo.waits, ~Promo.stopped).returning(Promo)
@@ -75,7 +87,7 @@ def confirm(code, actor, now):
         return promo is not None
 
 
-def redeem(code, user_id, now, *, alone=False):
+def redeem(code: str, user_id: int, now: datetime, *, alone: bool = False) -> tuple[Promo, PromoUse]:
     """Redeem a code for a person once more; return (promo, use), the use `done` or `waiting` for the next top-up.
 
     Raise OwnCheque for a code of one's own making, unless proven to be `alone` in the shop.
@@ -87,38 +99,38 @@ def redeem(code, user_id, now, *, alone=False):
         number = PromoUse.select().where(PromoUse.promo == promo.code, theirs).count() + 1
         if number > promo.user_limit:
             raise UsedBefore(code)
-        percent = promo.kind == "percent"
+        percent = promo.kind == PromoKind.PERCENT
         if percent:
             _lapse(PromoUse.user == user_id, PromoUse.promo.not_in(_paying(now)))
         row = dict(promo=promo.code, user=user_id, number=number, created_at=now)
-        row |= {"state": "waiting", "amount": None} if percent else {"state": "done", "amount": promo.value}
+        row["state"], row["amount"] = (PromoUseState.WAITING, None) if percent else (PromoUseState.DONE, promo.value)
         use = next(iter(PromoUse.insert(**row).on_conflict_ignore().returning(PromoUse).execute()), None)
         if use is None:  # the database keeps one waiting code a person
             raise OneWaits(code)
         if not percent:
-            details = dict(kind="promo", key=f"promo:{use.id}", ref=f"promo:{promo.code}")
+            details: dict[str, Any] = dict(kind=EntryKind.PROMO, key=f"promo:{use.id}", ref=f"promo:{promo.code}")
             ledger.post(user_id, promo.value, now=now, **details)
         if own:
             _note(user_id, "promo_own", promo, now, user=user_id, own=True)
         return promo, use
 
 
-def _pays(now):
+def _pays(now: datetime) -> Expression:
     """Return the condition of a code that is neither stopped nor expired."""
     return ~Promo.stopped & (Promo.expires_at.is_null() | (Promo.expires_at > now))
 
 
-def _paying(now):
+def _paying(now: datetime) -> "ModelSelect[Promo]":
     return Promo.select(Promo.code).where(_pays(now))
 
 
-def _lapse(*which):
+def _lapse(*which: Any) -> list[int]:
     """waiting → lapsed; return whom it concerned."""
-    lapsed = PromoUse.update(state="lapsed").where(PromoUse.state == "waiting", *which)
+    lapsed = PromoUse.update(state=PromoUseState.LAPSED).where(PromoUse.state == PromoUseState.WAITING, *which)
     return [user for (user,) in lapsed.returning(PromoUse.user).tuples().execute()]
 
 
-def _count_use(code, now):
+def _count_use(code: str, now: datetime) -> Promo:
     rows = (
         Promo.update(uses=Promo.uses + 1)
         .where(Promo.code == code, ~Promo.waits, Promo.uses < Promo.total_limit, _pays(now))
@@ -131,13 +143,13 @@ def _count_use(code, now):
     return promo
 
 
-def waiting(user_id):
+def waiting(user_id: int) -> PromoUse | None:
     """Return the user's redeemed percentage that waits for a top-up, or None."""
     with connection():
-        return PromoUse.get_or_none(PromoUse.user == user_id, PromoUse.state == "waiting")
+        return PromoUse.get_or_none(PromoUse.user == user_id, PromoUse.state == PromoUseState.WAITING)
 
 
-def apply(user_id, amount, *, topup, origin, now):
+def apply(user_id: int, amount: int, *, topup: int, origin: str, now: datetime) -> Applied:
     """Give the waiting percentage of a top-up (minor units); return (bonus or None, the code that lapsed or None).
 
     `origin` is the key of the payment's entry, with which the bonus stands and falls. A code that does not pay any more
@@ -146,18 +158,19 @@ def apply(user_id, amount, *, topup, origin, now):
     with transaction():
         use = waiting(user_id)
         if use is None:
-            return None, None
+            return Applied(None, None)
         bonus = amount * Promo.get_by_id(use.promo_id).value // 100
-        done = PromoUse.update(state="done", amount=bonus).where(PromoUse.id == use.id, PromoUse.state == "waiting")
+        this = PromoUse.id == use.id, PromoUse.state == PromoUseState.WAITING
+        done = PromoUse.update(state=PromoUseState.DONE, amount=bonus).where(*this)
         if not done.where(PromoUse.promo.in_(_paying(now))).execute():
-            return None, use.promo_id if _lapse(PromoUse.id == use.id) else None
+            return Applied(None, use.promo_id if _lapse(PromoUse.id == use.id) else None)
         if not bonus:
-            return None, None
-        key = f"promo:{use.id}"
-        return bonuses.promise(user_id, bonus, kind="promo", key=key, origin=origin, topup=topup, now=now), None
+            return Applied(None, None)
+        details: dict[str, Any] = dict(kind=EntryKind.PROMO, key=f"promo:{use.id}", origin=origin, topup=topup)
+        return Applied(bonuses.promise(user_id, bonus, now=now, **details), None)
 
 
-def stop(code, actor, now):
+def stop(code: str, actor: int, now: datetime) -> list[int] | None:
     """Stop a code; return the users for whose next top-up it waited, or None if it was stopped or never was."""
     with transaction():
         if not Promo.update(stopped=True).where(Promo.code == code.upper(), ~Promo.stopped).execute():
@@ -166,19 +179,19 @@ def stop(code, actor, now):
         return _lapse(PromoUse.promo == code.upper())
 
 
-def get(code):
+def get(code: str) -> Promo | None:
     """Return a code, or None."""
     with connection():
         return Promo.get_or_none(Promo.code == code.upper())
 
 
-def every(limit=20):
+def every(limit: int = 20) -> list[Promo]:
     """Return the newest codes."""
     with connection():
         return list(Promo.select().order_by(Promo.created_at.desc()).limit(limit))
 
 
-def uses(actor, now):
+def uses(actor: int, now: datetime) -> Iterator[tuple[str, int, int, str, int | None, datetime]]:
     """Yield (code, user id, number, state, amount, time) of every redemption, for an export of somebody's."""
     audit_log.note(actor, "export_promo", now)
     with connection():
@@ -187,9 +200,9 @@ def uses(actor, now):
             yield use.promo_id, use.user_id, use.number, use.state, use.amount, use.created_at
 
 
-def given(code):
+def given(code: str) -> int:
     """Return what a code has given away, in minor units; what went back with its payment not."""
     with connection():
         uses = PromoUse.select(fn.SUM(PromoUse.amount)).where(PromoUse.promo == code)
-        back = Bonus.select(Bonus.key).where(Bonus.state.in_(("taken", "void")))
+        back = Bonus.select(Bonus.key).where(Bonus.state.in_((BonusState.TAKEN, BonusState.VOID)))
         return int(uses.where(Value("promo:").concat(PromoUse.id.cast("TEXT")).not_in(back)).scalar() or 0)

@@ -7,7 +7,7 @@ one; a row goes when its time is over.
 import hashlib
 import hmac
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from storage.base.db import transaction
 from storage.base.tables import Quota, Stored
@@ -16,7 +16,7 @@ from storage.journal import runtime_settings
 KEY = "QUOTA_KEY"  # the stored row: what the digests are made with
 
 
-def take(telegram_id, kind, most, span, now):
+def take(telegram_id: int, kind: str, most: int, span: timedelta, now: datetime) -> datetime | None:
     """Count one more of a kind; return None, or, when there were `most` in this `span` already, when it is over."""
     person = _digest(telegram_id)
     with transaction():
@@ -29,12 +29,16 @@ def take(telegram_id, kind, most, span, now):
         return Quota.select(Quota.until).where(Quota.person == person, Quota.kind == kind).scalar()
 
 
-def _digest(telegram_id):
-    key = runtime_settings.get(KEY)
-    if key is None:
-        row = {"name": KEY, "value": secrets.token_hex(16), "updated_at": datetime.now(UTC)}
-        with transaction():
-            Stored.insert(**row).on_conflict_ignore().execute()
-        runtime_settings.forget()
-        key = runtime_settings.get(KEY)
+def _new_key() -> str:
+    """Create the key, unless another copy has just done so, and return it."""
+    row = {"name": KEY, "value": secrets.token_hex(16), "updated_at": datetime.now(UTC)}
+    with transaction():
+        Stored.insert(**row).on_conflict_ignore().execute()
+        key: str = Stored.get_by_id(KEY).value
+    runtime_settings.forget()
+    return key
+
+
+def _digest(telegram_id: int) -> str:
+    key = runtime_settings.get(KEY) or _new_key()
     return hmac.new(key.encode(), str(telegram_id).encode(), hashlib.sha256).hexdigest()

@@ -7,10 +7,14 @@ successor already has lost, and does nothing.
 """
 
 import hashlib
-from datetime import timedelta
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from peewee import Database
 
 from storage.base.db import EPOCH, MICROSECOND, connection, is_postgres, transaction
+from storage.base.engines import Engine
 from storage.base.tables import Seal
 
 COLUMNS = {  # of what is sealed, for ever in this order; the last words stand for their type
@@ -29,7 +33,7 @@ FIRST = "0" * 64  # what the first seal has for the hash of the one before
 PAGE = 5000  # rows read at once for a seal
 
 
-def _line(table, postgres):
+def _line(table: str, postgres: bool) -> str:
     """Return the SQL of a row as one text, the same in both databases.
 
     Texts carry their length, so that none can hide in another; what is NULL is empty, and an empty text has a length.
@@ -46,16 +50,16 @@ class Seen(NamedTuple):
     entry: int
     act: int
     horizon: int
-    open: tuple
+    open: tuple[str, ...]
 
 
 class Sealer:
     """Seals what it saw a minute ago; the leader calls `step` once a minute."""
 
-    def __init__(self):
-        self._seen = None
+    def __init__(self) -> None:
+        self._seen: Seen | None = None
 
-    def step(self, now):
+    def step(self, now: datetime) -> None:
         """Seal what was there at the last step, unless a transaction of that time is still open."""
         if self._seen is not None:
             if not _ended(self._seen):
@@ -64,7 +68,7 @@ class Sealer:
         self._seen = look()
 
 
-def look():
+def look() -> Seen:
     """Return what is there now, and what is open now."""
     with connection() as db:
         entry, act = db.execute_sql(
@@ -76,7 +80,7 @@ def look():
         return Seen(entry, act, int(horizon), tuple(_open(db)))
 
 
-def _open(db):
+def _open(db: Database) -> set[str]:
     """Return the transactions open in this database now; one that has written nothing yet may have taken a number."""
     found = db.execute_sql(
         "SELECT l.virtualxid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
@@ -86,7 +90,7 @@ def _open(db):
     return {name for (name,) in found}
 
 
-def _ended(seen):
+def _ended(seen: Seen) -> bool:
     """Tell whether every transaction that was open then has ended."""
     if not is_postgres():
         return True
@@ -101,7 +105,7 @@ def _ended(seen):
         return not going and not _open(db) & set(seen.open)
 
 
-def seal(seen, now):
+def seal(seen: Seen, now: datetime) -> Seal | None:
     """Seal up to what was seen; return the seal, or None when there is nothing new or somebody else has gone on."""
     last = newest() or Seal(id=0, entry=0, act=0, hash=FIRST)
     entry, act = max(seen.entry, last.entry), max(seen.act, last.act)
@@ -122,11 +126,11 @@ def seal(seen, now):
     return made if created else None
 
 
-def _begin(previous, number, made_at, entry, act):
+def _begin(previous: str, number: int, made_at: int, entry: int, act: int) -> Any:
     return hashlib.sha256(f"{previous}\n{number} {made_at} {entry} {act}\n".encode())
 
 
-def _pages(table, first, end):
+def _pages(table: str, first: int, end: int) -> Iterator[bytes]:
     """Yield the lines after row `first` up to row `end`, some at a time."""
     postgres = is_postgres()
     mark = "%s" if postgres else "?"
@@ -141,18 +145,18 @@ def _pages(table, first, end):
         yield "".join(f"{line}\n" for _id, line in rows).encode(errors="surrogateescape")
 
 
-def newest():
+def newest() -> Seal | None:
     """Return the newest seal, or None."""
     with connection():
         return Seal.select().order_by(Seal.id.desc()).first()
 
 
-def name(seal):
+def name(seal: Seal) -> str:
     """Return what an operator keeps of a seal."""
     return f"{seal.id}:{seal.hash}"
 
 
-def holds(kept):
+def holds(kept: str) -> bool:
     """Tell whether the seal an operator has kept (`number:hash`) is in its place."""
     number, _colon, digest = kept.partition(":")
     if not number.isdecimal():
@@ -161,7 +165,7 @@ def holds(kept):
         return Seal.select().where(Seal.id == int(number), Seal.hash == digest).exists()
 
 
-def unsealed_since(now, longer_than=timedelta(hours=1)):
+def unsealed_since(now: datetime, longer_than: timedelta = timedelta(hours=1)) -> datetime | None:
     """Return the time of the oldest row that should have been sealed long ago, or None."""
     last = newest()
     with connection() as db:
@@ -175,7 +179,7 @@ def unsealed_since(now, longer_than=timedelta(hours=1)):
 # the proof
 
 
-def broken(engine):
+def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Walk the seals; yield (promise, the seal and its minute) for every one that does not hold."""
     entries, acts = _Lines(engine, "entry"), _Lines(engine, "act")
     number, hash_, bounds = 0, FIRST, (0, 0)
@@ -196,7 +200,7 @@ def broken(engine):
         yield "no seal is missing at the end", (number, given)
 
 
-def minute(made_at):
+def minute(made_at: int) -> str:
     """Return the minute of a seal in words."""
     return f"{EPOCH + made_at * MICROSECOND:%Y-%m-%d %H:%M} UTC"
 
@@ -204,13 +208,14 @@ def minute(made_at):
 class _Lines:
     """The lines of a table in the order of their ids, taken up to one id after the other."""
 
-    def __init__(self, engine, table):
+    def __init__(self, engine: Engine, table: str) -> None:
         line = _line(table, engine.postgres)
         line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes: nothing to decode
         self._batches = engine.stream(f"SELECT id, {line} FROM {table} ORDER BY id")
-        self._rows, self._at = [], 0
+        self._rows: Sequence[Any] = []
+        self._at = 0
 
-    def add_to(self, digest, end):
+    def add_to(self, digest: Any, end: int) -> None:
         """Add every line up to row `end` to a digest."""
         while self._at < len(self._rows) or self._more():
             stop = self._at
@@ -227,6 +232,6 @@ class _Lines:
             if stop < len(self._rows):
                 return
 
-    def _more(self):
+    def _more(self) -> bool:
         self._rows, self._at = next(self._batches, []), 0
         return bool(self._rows)

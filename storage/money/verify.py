@@ -6,11 +6,14 @@ so memory does not grow with the tables. NULL proves nothing: every condition is
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from typing import Any, NamedTuple
 
 from storage.base import db, guards
 from storage.base.db import connection
-from storage.base.engines import open_engine
+from storage.base.engines import Engine, open_engine
+from storage.base.states import EntryKind, JobState
 from storage.journal import words
 from storage.money import entry_kinds, seals
 
@@ -28,14 +31,25 @@ SUMS = """
     SELECT user_id, SUM(balance), SUM(total) FROM (
         SELECT user_id, balance, 0 AS total FROM account UNION ALL SELECT user_id, 0, amount FROM entry
     ) x GROUP BY user_id HAVING SUM(balance) <> SUM(total)"""
-HELD = ("hold", "capture", "release")
+HELD = (EntryKind.HOLD, EntryKind.CAPTURE, EntryKind.RELEASE)
 COUNTS = f"""
-    SELECT COUNT(*), COUNT(*) FILTER (WHERE state = 'succeeded'),
-        COUNT(*) FILTER (WHERE state IN ('failed', 'cancelled')) FROM job
+    SELECT COUNT(*), COUNT(*) FILTER (WHERE state = '{JobState.SUCCEEDED}'),
+        COUNT(*) FILTER (WHERE state IN ('{JobState.FAILED}', '{JobState.CANCELLED}')) FROM job
     UNION ALL SELECT {", ".join(f"COUNT(*) FILTER (WHERE kind = '{kind}')" for kind in HELD)} FROM entry"""
 
 
-def verify(engine=None):
+Finding = tuple[str, tuple[Any, ...]]  # the promise that is broken, and the row that breaks it
+
+
+class Totals(NamedTuple):
+    """Users, entries, and the sum of all balances in minor units."""
+
+    users: int
+    entries: int
+    balances: int
+
+
+def verify(engine: Engine | None = None) -> Iterator[Finding]:
     """Yield (promise, row) for everything that breaks a promise; nothing when the books are right.
 
     With an `engine` the proof is made inside its open transaction.
@@ -48,7 +62,7 @@ def verify(engine=None):
         yield from _prove(engine)
 
 
-def _prove(engine):
+def _prove(engine: Engine) -> Iterator[Finding]:
     try:
         yield from guards.missing(engine)
         for promise, query in itertools.chain(guards.wrong_values(engine.postgres), _states()):
@@ -65,13 +79,13 @@ def _prove(engine):
         yield "the rows can be read to their end", (str(error).strip(),)
 
 
-def _found(engine, promise, query):
+def _found(engine: Engine, promise: str, query: str) -> Iterator[Finding]:
     for rows in engine.stream(query):
         for row in rows:
             yield promise, tuple(row)
 
 
-def _states():
+def _states() -> Iterator[tuple[str, str]]:
     for (table, column), known in entry_kinds.STATES.items():
         names = ", ".join(f"'{name}'" for name in known if name)
         empty = f"{column} IS NOT NULL AND " if None in known else ""
@@ -82,7 +96,7 @@ def _states():
         )
 
 
-def _entries(engine):
+def _entries(engine: Engine) -> Iterator[Finding]:
     """Prove every entry, and that every job has its entries.
 
     Each proven hold, capture and release stands for another job (its key is unique), so equal numbers mean that no job
@@ -99,7 +113,7 @@ def _entries(engine):
             yield from _found(engine, promise, query)
 
 
-def entry_queries(postgres):
+def entry_queries(postgres: bool) -> list[str]:
     """Return the queries that find entries which are not what their kind says.
 
     One is for all kinds but those that come from other entries, which have one of their own: it joins entries.
@@ -108,11 +122,11 @@ def entry_queries(postgres):
     return [_entry_query([k for k in _kinds() if k not in own], own, postgres), _entry_query(own, None, postgres)]
 
 
-def _kinds():
+def _kinds() -> list[str]:
     return list(dict.fromkeys(shape.kind for shape in entry_kinds.SHAPES))
 
 
-def _entry_query(names, others, postgres):
+def _entry_query(names: Sequence[str], others: Sequence[str] | None, postgres: bool) -> str:
     """Return the query over entries of some kinds, or over all but `others`, in which a kind without a name is wrong."""
     cases = " ".join(f"WHEN '{name}' THEN {_case(name, postgres)}" for name in names)
     joins = " ".join(
@@ -130,18 +144,18 @@ def _entry_query(names, others, postgres):
         ) x WHERE wrong IS NOT NULL"""
 
 
-def _places(places, postgres):
+def _places(places: Mapping[str, str], postgres: bool) -> str:
     return " ".join(f"WHEN e.kind = '{kind}' THEN {spelled(sql, postgres)}" for kind, sql in places.items())
 
 
-def _case(kind, postgres):
+def _case(kind: str, postgres: bool) -> str:
     """Return the SQL of the first thing that is wrong with an entry of a kind, NULL when nothing is."""
     shapes = [shape for shape in entry_kinds.SHAPES if shape.kind == kind]
     whens = " ".join(f"WHEN {s.when or f'e.key = {s.key}'} THEN {_facets(s, postgres)}" for s in shapes)
     return f"CASE {whens} ELSE 'origin' END"
 
 
-def _facets(shape, postgres):
+def _facets(shape: entry_kinds.Shape, postgres: bool) -> str:
     same = "IS NOT DISTINCT FROM" if postgres else "IS"
     used = set(re.findall(r"\b([a-z])\.\w", " ".join(shape)))
     somebody = shape.actor == entry_kinds.SOMEBODY
@@ -160,13 +174,13 @@ def _facets(shape, postgres):
     return f"CASE {tests} END"
 
 
-def spelled(sql, postgres):
+def spelled(sql: str, postgres: bool) -> str:
     """Return SQL with `{number:…}` in a database's words."""
     number = r"CASE WHEN \1 ~ '^[0-9]{1,18}$' THEN (\1)::bigint END" if postgres else r"CAST(\1 AS INTEGER)"
     return re.sub(r"\{number:([^{}]*)\}", number, sql)
 
 
-def _acts(postgres):
+def _acts(postgres: bool) -> Iterator[str]:
     """Yield the queries that find acts without the money they tell of, and money that nobody's act tells of."""
     names = ", ".join(f"'{what}'" for what, _which in entry_kinds.MONEY_ACTS)
     cases = " ".join(f"WHEN {which} THEN '{what}'" for what, which in entry_kinds.MONEY_ACTS)
@@ -187,9 +201,9 @@ def _acts(postgres):
         WHERE a.amount IS NOT NULL AND a.what NOT IN ({names}) AND CASE a.what {rules} END IS NOT TRUE"""
 
 
-def totals():
+def totals() -> Totals:
     """Return (users, entries, sum of balances in minor units) for the report."""
     with connection() as real:
         users, held = real.execute_sql("SELECT COUNT(*), COALESCE(SUM(balance), 0) FROM account").fetchone()
         (entries,) = real.execute_sql("SELECT COUNT(*) FROM entry").fetchone()
-        return users, entries, int(held)
+        return Totals(users, entries, int(held))

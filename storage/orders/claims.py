@@ -9,10 +9,14 @@ seconds.
 import os
 import secrets
 import socket
-from typing import NamedTuple
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from storage.base import schema
 from storage.base.db import UtcField, connection
+from storage.base.schema import PluginTable
+from storage.base.states import JobState
 from storage.base.tables import Job, Stored
 from storage.journal import runtime_settings
 
@@ -36,14 +40,15 @@ GIVE_BACK = """
     WHERE claimed_by = %(who)s AND update_id = ANY(%(updates)s)"""
 TAKE_JOBS = f"""
     UPDATE job SET claimed_by = %(who)s, lease_until = %(until)s WHERE id IN (
-        SELECT id FROM job WHERE state = 'running' AND (claimed_by IS NULL OR lease_until < %(now)s)
+        SELECT id FROM job WHERE state = '{JobState.RUNNING}' AND (claimed_by IS NULL OR lease_until < %(now)s)
         ORDER BY id LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED) RETURNING id"""
-OURS = "claimed_by = %(who)s AND state = 'running' AND id = ANY(%(jobs)s)"
+OURS = f"claimed_by = %(who)s AND state = '{JobState.RUNNING}' AND id = ANY(%(jobs)s)"
 # A row that somebody is changing is kept the next time: waiting for several at once could end in a deadlock.
 KEEP_JOBS = f"""
     UPDATE job SET lease_until = %(until)s WHERE id IN (SELECT id FROM job WHERE {OURS} FOR UPDATE SKIP LOCKED)"""
 RELEASE = "UPDATE inbox SET claimed_by = NULL, lease_until = NULL WHERE claimed_by = %(who)s"
-RELEASE_JOBS = "UPDATE job SET claimed_by = NULL, lease_until = NULL WHERE claimed_by = %(who)s AND state = 'running'"
+RELEASE_JOBS = f"""
+    UPDATE job SET claimed_by = NULL, lease_until = NULL WHERE claimed_by = %(who)s AND state = '{JobState.RUNNING}'"""
 
 
 class Claimed(NamedTuple):
@@ -54,7 +59,7 @@ class Claimed(NamedTuple):
     attempts: int
 
 
-def _run(statement, **values):
+def _run(statement: str, **values: Any) -> Any:
     """Run one statement, which is a transaction of its own; return its rows, or how many it changed."""
     for name in values.keys() & {"now", "until"}:
         values[name] = UtcField().db_value(values[name])
@@ -63,17 +68,17 @@ def _run(statement, **values):
         return cursor.fetchall() if cursor.description else cursor.rowcount
 
 
-def new_name():
+def new_name() -> str:
     """Return a name for a copy, of which there will be no second one."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def waiting(now):
+def waiting(now: datetime) -> list[int]:
     """Return the lanes whose oldest update nobody has in hand, the longest waiting first, SEEN at most."""
     return [lane for (lane,) in _run(WAITING, now=now)]
 
 
-def claim(lane, who, now, until):
+def claim(lane: int, who: str, now: datetime, until: datetime) -> Claimed | None:
     """Take the oldest update of a lane and return it as Claimed; None when there is none, or another copy has it.
 
     Taking over a lease that has run out counts as an attempt.
@@ -81,22 +86,22 @@ def claim(lane, who, now, until):
     return next((Claimed(*row) for row in _run(CLAIM, lane=lane, who=who, now=now, until=until)), None)
 
 
-def done(update_id, who):
+def done(update_id: int, who: str) -> bool:
     """Forget a handled update; tell whether the claim was still ours."""
     return bool(_run(DONE, update=update_id, who=who))
 
 
-def keep(who, updates, until):
+def keep(who: str, updates: Iterable[int], until: datetime) -> None:
     """Have the leases of these updates run until a later time, where they are still ours."""
     _run(KEEP, who=who, updates=list(updates), until=until)
 
 
-def give_back(who, updates):
+def give_back(who: str, updates: Iterable[int]) -> None:
     """Let anyone have these updates, without blame."""
     _run(GIVE_BACK, who=who, updates=list(updates))
 
 
-def take_jobs(who, now, until):
+def take_jobs(who: str, now: datetime, until: datetime) -> list[Job]:
     """Take running jobs that nobody looks after, AT_ONCE at most; return of each what a watch takes."""
     ids = [job_id for (job_id,) in _run(TAKE_JOBS, who=who, now=now, until=until)]
     with connection():
@@ -104,20 +109,20 @@ def take_jobs(who, now, until):
         return list(found) if ids else []
 
 
-def keep_jobs(who, jobs, until):
+def keep_jobs(who: str, jobs: Iterable[int], until: datetime) -> set[int]:
     """Have the leases of these jobs run until a later time; return the ids of those that run and are still ours."""
     jobs = list(jobs)
     _run(KEEP_JOBS, who=who, jobs=jobs, until=until)
     return {job_id for (job_id,) in _run(f"SELECT id FROM job WHERE {OURS}", who=who, jobs=jobs)}
 
 
-def release(who):
+def release(who: str) -> None:
     """Give back everything of a copy that ends."""
     _run(RELEASE, who=who)
     _run(RELEASE_JOBS, who=who)
 
 
-def terms(mode, tables):
+def terms(mode: str, tables: Iterable[PluginTable]) -> str:
     """Return what copies that work together must have in common: the mode (with the currency), and every table's schema.
 
     `tables` are the plugins' own, as (model, migrations).
@@ -126,12 +131,12 @@ def terms(mode, tables):
     return " ".join([mode, max(schema.known()), *sorted(versions)])
 
 
-def invite(terms, now):
+def invite(terms: str, now: datetime) -> None:
     """Say, as the leader, on what terms others may work: the mode, and the schema the rows have now."""
     runtime_settings.put(TERMS, terms, now=now)
 
 
-def is_invited(terms):
+def is_invited(terms: str) -> bool:
     """Tell whether the leader works on the same terms as we would, as the row says at this moment."""
     with connection() as db:
         row = Stored.name == TERMS, Stored.value == terms

@@ -1,15 +1,34 @@
 """Figures over a span of time, for admins: sums and counts the database makes, and rows to export."""
 
-from peewee import JOIN, SQL, fn
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from peewee import JOIN, SQL, ModelSelect, fn
 
 from storage.base.db import EPOCH, connection
+from storage.base.states import JobState
 from storage.base.tables import Entry, Job, TopUp, User, Words
 from storage.journal import audit_log
+from storage.money.payments import CREDITS
+from storage.orders.jobs import JobSums
 
 DAY_US = SQL("86400000000")  # microseconds, as UtcField counts; no parameter: PostgreSQL groups by the very text
 
 
-def money_by_day(since, kinds):
+Export = tuple[tuple[str, ...], "ModelSelect[Any]"]  # the header of a CSV file, and the query of its rows
+
+
+class ModelSums(NamedTuple):
+    """A model's orders: how many, how many succeeded, and the sum charged in minor units."""
+
+    model: str
+    orders: int
+    succeeded: int
+    charged: int
+
+
+def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str, int]]:
     """Return {day (days since 1970, UTC): {kind: sum in minor units}} of entries of some kinds."""
     with connection():
         day = _day(Entry.created_at)
@@ -18,30 +37,32 @@ def money_by_day(since, kinds):
             .where(Entry.created_at >= since, Entry.kind.in_(kinds))
             .group_by(day, Entry.kind)
         )
-        days = {}
-        for number, kind, total in query.tuples():
+        days: dict[int, dict[str, int]] = {}
+        for number, kind, total in query.tuples().execute():
             days.setdefault(int(number), {})[kind] = int(total)
         return days
 
 
-def jobs_by_day(since):
+def jobs_by_day(since: datetime) -> dict[int, JobSums]:
     """Return {day: (succeeded jobs, what they charged, what KIE took in millionths of a credit)}."""
     with connection():
         day = _day(Job.finished_at)
         query = Job.select(day, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
-        query = query.where(Job.finished_at >= since, Job.state == "succeeded").group_by(day)
-        return {int(d): (n, int(charged or 0), int(cost or 0)) for d, n, charged, cost in query.tuples()}
+        query = query.where(Job.finished_at >= since, Job.state == JobState.SUCCEEDED).group_by(day)
+        return {
+            int(d): JobSums(n, int(charged or 0), int(cost or 0)) for d, n, charged, cost in query.tuples().execute()
+        }
 
 
-def _day(column):
+def _day(column: Any) -> Any:
     """Return the SQL of a UtcField's day; the arithmetic is done on the stored microseconds."""
     return (column.cast("BIGINT") / DAY_US).cast("BIGINT")
 
 
-def jobs_by_model(since, limit=8):
+def jobs_by_model(since: datetime, limit: int = 8) -> list[ModelSums]:
     """Return [(model, orders, succeeded, charged)] since a time, the most ordered first."""
     with connection():
-        done = fn.SUM((Job.state == "succeeded").cast("INTEGER"))
+        done = fn.SUM((Job.state == JobState.SUCCEEDED).cast("INTEGER"))
         query = (
             Job.select(Job.model, fn.COUNT(Job.id), done, fn.SUM(Job.charged))
             .where(Job.created_at >= since)
@@ -49,27 +70,29 @@ def jobs_by_model(since, limit=8):
             .order_by(fn.COUNT(Job.id).desc(), Job.model)
             .limit(limit)
         )
-        return [(model, n, int(ok or 0), int(charged or 0)) for model, n, ok, charged in query.tuples()]
+        return [
+            ModelSums(model, n, int(ok or 0), int(charged or 0)) for model, n, ok, charged in query.tuples().execute()
+        ]
 
 
-def median_seconds(since):
+def median_seconds(since: datetime) -> float | None:
     """Return the median time from a job's start to its result since a time, in seconds, or None."""
     with connection():
         took = Job.finished_at.cast("BIGINT") - Job.submitted_at.cast("BIGINT")
         found = Job.select(took).where(
-            Job.finished_at >= since, Job.state == "succeeded", Job.submitted_at.is_null(False)
+            Job.finished_at >= since, Job.state == JobState.SUCCEEDED, Job.submitted_at.is_null(False)
         )
         count = found.count()
         if not count:
             return None
-        middle = found.order_by(took).limit(1).offset((count - 1) // 2).tuples().get()[0]
+        middle = found.order_by(took).limit(1).offset((count - 1) // 2).tuples().first()[0]
         return (middle if isinstance(middle, int) else (middle - EPOCH).total_seconds() * 1e6) / 1e6
 
 
-def payers(since):
+def payers(since: datetime) -> tuple[int, int]:
     """Return (users created since a time, those of them who brought money)."""
     with connection():
-        brought = (Entry.created_at >= since) & Entry.kind.in_(("topup", "stars")) & (Entry.amount > 0)
+        brought = (Entry.created_at >= since) & Entry.kind.in_(CREDITS) & (Entry.amount > 0)
         paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).join(User, on=Entry.user)
         return (
             User.select().where(User.created_at >= since).count(),
@@ -77,7 +100,7 @@ def payers(since):
         )
 
 
-def export(table, since, actor, now):
+def export(table: str, since: datetime, actor: int, now: datetime) -> Iterator[tuple[Any, ...]]:
     """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, for a CSV file of somebody's."""
     columns, query = {
         "entries": _entries,
@@ -91,7 +114,7 @@ def export(table, since, actor, now):
         yield from query.tuples().iterator()
 
 
-def _entries(since):
+def _entries(since: datetime) -> Export:
     query = Entry.select(
         Entry.id, Entry.created_at, User.telegram_id, Entry.amount, Entry.kind, Entry.key, Entry.actor, Words.text
     )
@@ -100,7 +123,7 @@ def _entries(since):
     return ("id", "time", "telegram_id", "amount", "kind", "key", "actor", "reason"), query.order_by(Entry.id)
 
 
-def _jobs(since):
+def _jobs(since: datetime) -> Export:
     query = Job.select(
         Job.id, Job.created_at, User.telegram_id, Job.model, Job.state, Job.price, Job.charged, Job.cost, Job.reason
     )
@@ -109,12 +132,12 @@ def _jobs(since):
     return names, query.order_by(Job.id)
 
 
-def _users(since):
+def _users(since: datetime) -> Export:
     query = User.select(User.id, User.created_at, User.telegram_id, User.first_name, User.username, User.lang)
     return ("id", "time", "telegram_id", "first_name", "username", "lang"), query.where(User.created_at >= since)
 
 
-def _topups(since):
+def _topups(since: datetime) -> Export:
     query = TopUp.select(
         TopUp.id, TopUp.created_at, User.telegram_id, TopUp.method, TopUp.amount, TopUp.credited, TopUp.state
     )

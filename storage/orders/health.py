@@ -1,18 +1,27 @@
 """How the rows are: can they be written, how much waits and since when."""
 
 import secrets
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from peewee import fn
 
-from storage.base.db import connection, transaction
+from storage.base.db import Table, connection, transaction
+from storage.base.states import OPEN_JOBS, DeliveryState, OutboxState
 from storage.base.tables import Inbox, Job, Outbox, Stored
-from storage.orders.jobs import OPEN
 
 WRITE_TEST = "write_test"
 ROOM = 16_384  # bytes: more than a page of either database, and random, so that it is not made smaller
 
 
-def try_write(now):
+class Waiting(NamedTuple):
+    """How many rows wait, and since when the oldest of them; None when none does."""
+
+    rows: int
+    since: datetime | None
+
+
+def try_write(now: datetime) -> None:
     """Write a row that takes new room, as proof that there is some, and make it small again; raise when it can't be done."""
     with transaction():
         for value in (secrets.token_hex(ROOM // 2), now.isoformat()):
@@ -20,18 +29,19 @@ def try_write(now):
             row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
 
 
-def figures():
+def figures() -> dict[str, Waiting]:
     """Return counts and the times since when: inbox, jobs, deliveries, messages; a time is None when nothing waits."""
     with connection():
         return {
             "inbox": _waiting(Inbox, Inbox.received_at, ~Inbox.aside),
             "aside": _waiting(Inbox, Inbox.received_at, Inbox.aside),
-            "jobs": _waiting(Job, Job.created_at, Job.state.in_(OPEN)),
-            "deliveries": _waiting(Job, Job.finished_at, Job.delivery == "pending"),
-            "messages": _waiting(Outbox, Outbox.send_at, Outbox.state == "pending"),
+            "jobs": _waiting(Job, Job.created_at, Job.state.in_(OPEN_JOBS)),
+            "deliveries": _waiting(Job, Job.finished_at, Job.delivery == DeliveryState.PENDING),
+            "messages": _waiting(Outbox, Outbox.send_at, Outbox.state == OutboxState.PENDING),
         }
 
 
-def _waiting(model, since, where):
+def _waiting(model: type[Table], since: Any, where: Any) -> Waiting:
     """Return (how many, since when)."""
-    return model.select(fn.COUNT(since), fn.MIN(since)).where(where).tuples()[0]
+    count, oldest = model.select(fn.COUNT(since), fn.MIN(since)).where(where).tuples().first()
+    return Waiting(count, oldest)

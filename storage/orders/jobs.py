@@ -11,18 +11,22 @@ then somebody else moved it, and there is nothing to do.
 import collections
 import secrets
 import statistics
-from datetime import timedelta
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from peewee import JOIN, SQL, Select, fn
+from peewee import JOIN, SQL, ModelSelect, Select, fn
 
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
-from storage.base.tables import Account, Draft, Job, User
+from storage.base.states import OPEN_JOBS, DeliveryState, JobState
+from storage.base.tables import Account, Draft, Job, Media, Result, User
 from storage.journal import events
 from storage.journal.event_kinds import JobCreated, JobDelivered
 from storage.money import free, ledger
+from storage.money.ledger import Total
 
-OPEN = ("queued", "submitting", "running", "lost")
+OPEN = OPEN_JOBS
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
 QUEUE_PATIENCE = timedelta(hours=2)  # how long an order waits to be sent, the times when nothing is sold among it
@@ -30,6 +34,21 @@ MOST_TRIES = 5  # at getting an order ready
 TRY_AGAIN = timedelta(seconds=12)  # after the first one that failed; each further one waits that much longer
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
+
+
+class JobSums(NamedTuple):
+    """Orders: how many, the sum charged in minor units, and what KIE took in millionths of a credit."""
+
+    jobs: int
+    charged: int
+    cost: int
+
+
+class Neighbours(NamedTuple):
+    """The ids of the jobs beside one in its user's history, None at either end."""
+
+    newer: int | None
+    older: int | None
 
 
 class StaleQuote(Exception):
@@ -44,7 +63,9 @@ class TooManyStarts(Exception):
     """The user has ordered as often in the last minute as allowed."""
 
 
-def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
+def order(
+    user_id: int, draft_id: int, version: int, *, now: datetime, usual_s: int, limit: int, starts: int
+) -> tuple[Job, bool]:
     """Turn a draft's quote into a queued job with its hold; return (job, created).
 
     `limit` is how many open jobs a user may have, `starts` how many orders a minute. The same quote again returns
@@ -75,7 +96,7 @@ def order(user_id, draft_id, version, *, now, usual_s, limit, starts):
         return job, True
 
 
-def _take_quote(user_id, draft_id, version):
+def _take_quote(user_id: int, draft_id: int, version: int) -> Draft | None:
     """Take a draft away for good, if it still is what was shown; the next card begins anew."""
     rows = (
         Draft.delete()
@@ -86,13 +107,13 @@ def _take_quote(user_id, draft_id, version):
     return next(iter(rows), None)
 
 
-def _move(job_id, states, **fields):
+def _move(job_id: int, states: Collection[str], **fields: Any) -> Job | None:
     """Make the one conditional update behind every arrow."""
     rows = Job.update(**fields).where(Job.id == job_id, Job.state.in_(states)).returning(Job).execute()
     return next(iter(rows), None)
 
 
-def attempt(job, now):
+def attempt(job: Job, now: datetime) -> Job | None:
     """Count a try at getting a queued job ready, before it is made; return the job, or None when it is not to be tried.
 
     Until this try ends, and after one that killed the process, the job waits for its next turn behind the others.
@@ -100,49 +121,54 @@ def attempt(job, now):
     with transaction():
         rows = (
             Job.update(tries=Job.tries + 1, submit_at=now + TRY_AGAIN * (job.tries + 1))
-            .where(Job.id == job.id, Job.state == "queued", Job.tries == job.tries, Job.tries < MOST_TRIES)
+            .where(Job.id == job.id, Job.state == JobState.QUEUED, Job.tries == job.tries, Job.tries < MOST_TRIES)
             .returning(Job)
             .execute()
         )
         return next(iter(rows), None)
 
 
-def begin(job_id, now):
+def begin(job_id: int, now: datetime) -> Job | None:
     """queued → submitting, written down before KIE is called: the job was got ready, which ends that count."""
     with transaction():
-        return _move(job_id, ["queued"], state="submitting", submitted_at=now, tries=0)
+        return _move(job_id, [JobState.QUEUED], state=JobState.SUBMITTING, submitted_at=now, tries=0)
 
 
-def requeue(job_id, submit_at):
+def requeue(job_id: int, submit_at: datetime) -> Job | None:
     """submitting → queued, to be sent later: KIE said no, or nothing reached it."""
     with transaction():
-        return _move(job_id, ["submitting"], state="queued", submit_at=submit_at, refusals=Job.refusals + 1)
-
-
-def start(job_id, task_id, deadline_at, now):
-    """submitting or lost → running: KIE has taken the job as this task."""
-    with transaction():
         return _move(
-            job_id, ["submitting", "lost"], state="running", task_id=task_id, deadline_at=deadline_at, progress_at=now
+            job_id, [JobState.SUBMITTING], state=JobState.QUEUED, submit_at=submit_at, refusals=Job.refusals + 1
         )
 
 
-def lose(job_id, deadline_at):
+def start(job_id: int, task_id: str, deadline_at: datetime, now: datetime) -> Job | None:
+    """submitting or lost → running: KIE has taken the job as this task."""
+    with transaction():
+        fields = dict(task_id=task_id, deadline_at=deadline_at, progress_at=now)
+        return _move(job_id, [JobState.SUBMITTING, JobState.LOST], state=JobState.RUNNING, **fields)
+
+
+def lose(job_id: int, deadline_at: datetime) -> Job | None:
     """submitting → lost: the create may have reached KIE, so it is never repeated."""
     with transaction():
-        return _move(job_id, ["submitting"], state="lost", deadline_at=deadline_at)
+        return _move(job_id, [JobState.SUBMITTING], state=JobState.LOST, deadline_at=deadline_at)
 
 
-def name_late(job_id, task_id):
+def name_late(job_id: int, task_id: str) -> bool:
     """Note the task of a lost job that has been given up, so that its result can still be fetched; tell if it was new."""
     with transaction():
         query = Job.update(task_id=task_id)
         return bool(
-            query.where(Job.id == job_id, Job.state == "failed", Job.reason == "lost", Job.task_id.is_null()).execute()
+            query.where(
+                Job.id == job_id, Job.state == JobState.FAILED, Job.reason == "lost", Job.task_id.is_null()
+            ).execute()
         )
 
 
-def succeed(job_id, result, *, charged, cost, now, overrun=None):
+def succeed(
+    job_id: int, result: Result, *, charged: int, cost: int | None, now: datetime, overrun: int | None = None
+) -> Job | None:
     """running → succeeded: capture what is charged (at most the price) and make the result due for delivery.
 
     `overrun` is what KIE took beyond what covers it, in minor units.
@@ -150,15 +176,15 @@ def succeed(job_id, result, *, charged, cost, now, overrun=None):
     with transaction():
         job = _move(
             job_id,
-            ["running"],
-            state="succeeded",
+            [JobState.RUNNING],
+            state=JobState.SUCCEEDED,
             result=result,
             charged=charged,
             cost=cost,
             overrun=overrun,
             finished_at=now,
             progress_at=now,
-            delivery="pending",
+            delivery=DeliveryState.PENDING,
             deliver_at=now,
         )
         if job is not None:
@@ -166,13 +192,21 @@ def succeed(job_id, result, *, charged, cost, now, overrun=None):
         return job
 
 
-def fail(job_id, reason, *, now, detail=None, cost=None, states=OPEN):
+def fail(
+    job_id: int,
+    reason: str,
+    *,
+    now: datetime,
+    detail: str | None = None,
+    cost: int | None = None,
+    states: Collection[str] = OPEN,
+) -> Job | None:
     """Any open state → failed, with its hold released."""
     with transaction():
         job = _move(
             job_id,
             states,
-            state="failed",
+            state=JobState.FAILED,
             reason=reason,
             detail=detail,
             cost=cost,
@@ -186,11 +220,13 @@ def fail(job_id, reason, *, now, detail=None, cost=None, states=OPEN):
         return job
 
 
-def cancel(job_id, user_id, now):
+def cancel(job_id: int, user_id: int, now: datetime) -> Job | None:
     """queued → cancelled, for the user's own job, with its hold released."""
     with transaction():
         if Job.select().where(Job.id == job_id, Job.user == user_id).exists():
-            job = _move(job_id, ["queued"], state="cancelled", charged=0, finished_at=now, progress_at=now)
+            job = _move(
+                job_id, [JobState.QUEUED], state=JobState.CANCELLED, charged=0, finished_at=now, progress_at=now
+            )
             if job is not None:
                 ledger.release(job.user_id, job.price, job_id=job.id, now=now)
                 free.give_back(job.id)
@@ -198,39 +234,39 @@ def cancel(job_id, user_id, now):
         return None
 
 
-def arrive_late(job_id, result, *, cost, now):
+def arrive_late(job_id: int, result: Result, *, cost: int | None, now: datetime) -> Job | None:
     """A result after the release: the job stays failed, the result is delivered free, once."""
     with transaction():
         rows = (
-            Job.update(result=result, cost=cost, delivery="pending", deliver_at=now)
-            .where(Job.id == job_id, Job.state == "failed", Job.reason.in_(LATE), Job.delivery.is_null())
+            Job.update(result=result, cost=cost, delivery=DeliveryState.PENDING, deliver_at=now)
+            .where(Job.id == job_id, Job.state == JobState.FAILED, Job.reason.in_(LATE), Job.delivery.is_null())
             .returning(Job)
             .execute()
         )
         return next(iter(rows), None)
 
 
-def get(job_id, user_id=None):
+def get(job_id: int, user_id: int | None = None) -> Job | None:
     """Return a job, or None; with `user_id` only that user's own."""
     with connection():
         query = Job.select().where(Job.id == job_id)
         return (query if user_id is None else query.where(Job.user == user_id)).first()
 
 
-def by_secret(secret):
+def by_secret(secret: str) -> Job | None:
     """Return the job whose callback address carries this secret, or None."""
     with connection():
         return Job.get_or_none(Job.secret == secret)
 
 
-def count_open(user_id=None):
+def count_open(user_id: int | None = None) -> int:
     """Return the number of open jobs, of one user or of all."""
     with connection():
         query = Job.select().where(Job.state.in_(OPEN))
         return (query if user_id is None else query.where(Job.user == user_id)).count()
 
 
-def _line():
+def _line() -> tuple[Any, tuple[Any, ...]]:
     """Return (query, order) of the queue: those that were not ready at the last try go behind all others.
 
     Else round-robin between users, the one who has waited longest for a turn first.
@@ -238,23 +274,23 @@ def _line():
     earlier = Job.alias()
     served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
     turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.tries, Job.id])
-    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served")).where(Job.state == "queued")
+    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served")).where(Job.state == JobState.QUEUED)
     return line, (line.c.tries, line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
 
 
-def queued(now, limit):
+def queued(now: datetime, limit: int) -> list[Job]:
     """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
     return _queued.rows(now, limit)
 
 
-@Prepared
-def _queued(now, limit):
+@Prepared[Job]
+def _queued(now: datetime, limit: int) -> "ModelSelect[Job]":
     line, order_by = _line()
     query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
     return query.order_by(*order_by).limit(limit)
 
 
-def place(job):
+def place(job: Job) -> int:
     """Return a queued job's place, from 1, in the order in which `queued` takes them; 0 when it is not queued."""
     with connection() as db:
         line, order_by = _line()
@@ -262,7 +298,7 @@ def place(job):
         return Select([numbered], [numbered.c.place]).where(numbered.c.id == job.id).bind(db).scalar() or 0
 
 
-def watched(now):
+def watched(now: datetime) -> Iterator[tuple[Job, bool]]:
     """Yield (job, late) to poll after a start: what runs, and failed jobs whose result may still come.
 
     Of each only what a watch takes: ten thousand whole rows would stay in the process as holes in its memory.
@@ -270,39 +306,40 @@ def watched(now):
     with connection():
         jobs = Job.select(Job.id, Job.task_id, Job.usual_s, Job.submitted_at)
         late = (
-            (Job.state == "failed")
+            (Job.state == JobState.FAILED)
             & Job.reason.in_(LATE)
             & Job.task_id.is_null(False)
             & Job.delivery.is_null()
             & (Job.finished_at > now - LATE_WATCH)
         )
-        for job in jobs.where(Job.state == "running").iterator():
+        for job in jobs.where(Job.state == JobState.RUNNING).iterator():
             yield job, False
         for job in jobs.where(late).iterator():
             yield job, True
 
 
-def interrupted(before):
+def interrupted(before: datetime) -> list[int]:
     """Return the ids of jobs that have been `submitting` since before a time: nobody waits for the answer any more."""
     return [i for (i,) in _interrupted.rows(before)]
 
 
-@Prepared
-def _interrupted(before):
-    return Job.select(Job.id).where(Job.state == "submitting", Job.submitted_at <= before)
+@Prepared[tuple[int]]
+def _interrupted(before: datetime) -> "ModelSelect[Job]":
+    return Job.select(Job.id).where(Job.state == JobState.SUBMITTING, Job.submitted_at <= before)
 
 
-def overdue(now):
+def overdue(now: datetime) -> list[Job]:
     """Return queued, running and lost jobs past their deadline."""
     return _overdue.rows(now)
 
 
-@Prepared
-def _overdue(now):
-    return Job.select().where(Job.state.in_(("queued", "running", "lost")), Job.deadline_at <= now)
+@Prepared[Job]
+def _overdue(now: datetime) -> "ModelSelect[Job]":
+    waiting = (JobState.QUEUED, JobState.RUNNING, JobState.LOST)
+    return Job.select().where(Job.state.in_(waiting), Job.deadline_at <= now)
 
 
-def to_show_progress(now, again_at, limit=10):
+def to_show_progress(now: datetime, again_at: datetime, limit: int = 10) -> list[Job]:
     """Return jobs whose progress message is due for an edit (or, once they are over, for removal).
 
     Their next time is set to `again_at`.
@@ -315,19 +352,19 @@ def to_show_progress(now, again_at, limit=10):
         return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
 
 
-@Prepared
-def _progressing(now, limit):
+@Prepared[tuple[int]]
+def _progressing(now: datetime, limit: int) -> "ModelSelect[Job]":
     query = Job.select(Job.id).where(Job.progress_id.is_null(False), Job.progress_at <= now)
     return query.order_by(Job.progress_at).limit(limit)
 
 
-def note_progress(job_id, message_id, at):
+def note_progress(job_id: int, message_id: int | None, at: datetime | None) -> None:
     """Remember the message that shows a job's progress, and when to look at it next; None forgets it."""
     with transaction():
         Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id).execute()
 
 
-def to_deliver(now, limit=8):
+def to_deliver(now: datetime, limit: int = 8) -> list[Job]:
     """Return finished jobs whose result is due to be sent, oldest first."""
     ids = [i for (i,) in _to_deliver.rows(now, limit)]
     if not ids:
@@ -336,37 +373,38 @@ def to_deliver(now, limit=8):
         return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)).order_by(Job.deliver_at, Job.id))
 
 
-@Prepared
-def _to_deliver(now, limit):
-    query = Job.select(Job.id).where(Job.delivery == "pending", Job.deliver_at <= now)
+@Prepared[tuple[int]]
+def _to_deliver(now: datetime, limit: int) -> "ModelSelect[Job]":
+    query = Job.select(Job.id).where(Job.delivery == DeliveryState.PENDING, Job.deliver_at <= now)
     return query.order_by(Job.deliver_at, Job.id).limit(limit)
 
 
-def delivered(job_id, sent, now):
+def delivered(job_id: int, sent: list[Media], now: datetime) -> bool:
     """delivery: pending → sent, keeping what Telegram stored."""
     with transaction():
-        query = Job.update(delivery="sent", sent=sent)
-        moved = bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+        query = Job.update(delivery=DeliveryState.SENT, sent=sent)
+        moved = bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
         if moved:
             events.emit(JobDelivered(job=job_id), now)
         return moved
 
 
-def undeliverable(job_id):
+def undeliverable(job_id: int) -> bool:
     """delivery: pending → undeliverable; money is not touched."""
     with transaction():
-        query = Job.update(delivery="undeliverable")
-        return bool(query.where(Job.id == job_id, Job.delivery == "pending").execute())
+        query = Job.update(delivery=DeliveryState.UNDELIVERABLE)
+        return bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
 
 
-def redeliver(job_id, user_id, now):
+def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
     """delivery: undeliverable → pending, when the user asks for it again."""
     with transaction():
-        query = Job.update(delivery="pending", deliver_at=now, delivery_tries=0)
-        return bool(query.where(Job.id == job_id, Job.user == user_id, Job.delivery == "undeliverable").execute())
+        query = Job.update(delivery=DeliveryState.PENDING, deliver_at=now, delivery_tries=0)
+        lost = Job.delivery == DeliveryState.UNDELIVERABLE
+        return bool(query.where(Job.id == job_id, Job.user == user_id, lost).execute())
 
 
-def postpone_delivery(job, now):
+def postpone_delivery(job: Job, now: datetime) -> bool:
     """Try a delivery again later; return False when the tries are used up."""
     if job.delivery_tries + 1 >= DELIVERY_TRIES:
         return False
@@ -376,7 +414,9 @@ def postpone_delivery(job, now):
     return True
 
 
-def of_user(user_id, limit=6, before=None, states=None):
+def of_user(
+    user_id: int, limit: int = 6, before: int | None = None, states: Collection[str] | None = None
+) -> list[Job]:
     """Return a user's newest jobs, at most `limit`, older than job id `before` when given."""
     with connection():
         query = Job.select().where(Job.user == user_id).order_by(Job.id.desc()).limit(limit)
@@ -387,75 +427,75 @@ def of_user(user_id, limit=6, before=None, states=None):
         return list(query)
 
 
-def neighbours(user_id, job_id):
+def neighbours(user_id: int, job_id: int) -> Neighbours:
     """Return the ids of a user's next newer and next older job, None where there is none."""
     with connection():
         mine = Job.select(Job.id).where(Job.user == user_id)
         newer = mine.where(Job.id > job_id).order_by(Job.id).first()
         older = mine.where(Job.id < job_id).order_by(Job.id.desc()).first()
-        return (newer.id if newer else None), (older.id if older else None)
+        return Neighbours(newer.id if newer else None, older.id if older else None)
 
 
-def recent_models(user_id, limit=3):
+def recent_models(user_id: int, limit: int = 3) -> list[str]:
     """Return the ids of the models a user ordered last, newest first."""
     with connection():
         newest = fn.MAX(Job.id)
         query = (
             Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
         )
-        return [model for (model,) in query.tuples()]
+        return [model for (model,) in query.tuples().execute()]
 
 
-def last_of(user_id, model):
+def last_of(user_id: int, model: str) -> Job | None:
     """Return a user's newest job of a model, or None."""
     with connection():
         return Job.select().where(Job.user == user_id, Job.model == model).order_by(Job.id.desc()).first()
 
 
-def balance_and_held(user_id):
+def balance_and_held(user_id: int) -> tuple[int, int]:
     """Return the user's balance and the sum that their open jobs hold, which is out of it already, in minor units."""
     balance, held = _balance_and_held.first(user_id) or (0, 0)
     return balance, int(held or 0)
 
 
-@Prepared
-def _balance_and_held(user):
+@Prepared[tuple[int, int | None]]
+def _balance_and_held(user: int) -> "ModelSelect[Account]":
     held = Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN))
     return Account.select(Account.balance, held).where(Account.user == user)
 
 
-def popularity(now, days=30):
+def popularity(now: datetime, days: int = 30) -> dict[str, int]:
     """Return {model: orders} of the last days."""
     with connection():
         query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
-        return dict(query.group_by(Job.model).tuples())
+        return dict(query.group_by(Job.model).tuples().execute())
 
 
-def usual_seconds(newest=2000, least=5):
+def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
     """Return {model: median seconds from its create to its result} of the newest jobs, where there are some."""
     taken = collections.defaultdict(list)
     with connection():
         query = Job.select(Job.model, Job.submitted_at, Job.finished_at).order_by(Job.id.desc()).limit(newest)
-        for model, submitted_at, finished_at in query.where(Job.state == "succeeded").tuples():
+        for model, submitted_at, finished_at in query.where(Job.state == JobState.SUCCEEDED).tuples().execute():
             taken[model].append((finished_at - submitted_at).total_seconds())
     return {model: max(1, round(statistics.median(all))) for model, all in taken.items() if len(all) >= least}
 
 
-def spent_credits(since):
+def spent_credits(since: datetime) -> int:
     """Return what KIE took, or will take for open jobs at least, since a time, in millionths of a credit."""
     with connection():
         return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
 
 
-def overruns(since):
+def overruns(since: datetime) -> Total:
     """Return (orders, sum in minor units) of what KIE took beyond what covers it, of orders that ended since a time."""
     with connection():
         query = Job.select(fn.COUNT(Job.id), fn.SUM(Job.overrun)).where(Job.finished_at >= since, Job.overrun > 0)
-        count, total = query.tuples().get()
-        return count, int(total or 0)
+        count, total = query.tuples().first()
+        return Total(count, int(total or 0))
 
 
-def figures(since):
+def figures(since: datetime) -> dict[str, JobSums]:
     """Return {state: (jobs, charged sum, cost in millionths of a credit)} of jobs ordered since a time."""
     with connection():
         state = Job.state.concat(SQL("''"))  # the bare column would have SQLite go through the index of all jobs
@@ -464,4 +504,6 @@ def figures(since):
             .where(Job.created_at >= since)
             .group_by(state)
         )
-        return {state: (n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples()}
+        return {
+            state: JobSums(n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples().execute()
+        }

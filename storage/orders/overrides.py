@@ -6,22 +6,27 @@ before it counts again.
 
 import hashlib
 import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from peewee import fn
 
 from storage.base.db import connection, transaction
+from storage.base.states import DifferenceState
 from storage.base.tables import Difference, Overlay
 from storage.journal import audit_log, events
 from storage.journal.event_kinds import CatalogueChanged
 
 
-def version():
+def version() -> tuple[int | None, int]:
     """Return a value that is another one after every change."""
     with connection():
-        return Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)).tuples().get()
+        newest, undone = Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)).tuples().first()
+        return newest, undone
 
 
-def in_force():
+def in_force() -> dict[tuple[str, str], Any]:
     """Return {(scope, field): value} of what counts now."""
     with connection():
         rows = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id)
@@ -29,7 +34,7 @@ def in_force():
         return {key: value for key, value in newest.items() if value is not None}
 
 
-def put(scope, field, value, *, now, actor=None):
+def put(scope: str, field: str, value: Any, *, now: datetime, actor: int | None = None) -> Overlay:
     """Add a change and return its row; a value of None means as in the file. An `actor` stands in the log of acts."""
     with transaction():
         if actor is not None:
@@ -38,39 +43,41 @@ def put(scope, field, value, *, now, actor=None):
         return Overlay.create(scope=scope, field=field, value=value, actor=actor, created_at=now)
 
 
-def _act(field, value):
+def _act(field: str, value: Any) -> str:
     """Return the act's word: model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
     if field == "off":
         return "model_off" if value else "model_on"
     return f"{field}_gone" if value is None and field in ("fixed", "markup") else field
 
 
-def _worth(field, value):
+def _worth(field: str, value: Any) -> dict[str, Any]:
     if field == "fixed" and value is not None:
         return {"amount": value}
     return {"words": f"×{value}"} if field == "markup" and value is not None else {}
 
 
-def undo(overlay_id, now, actor):
+def undo(overlay_id: int, now: datetime, actor: int) -> Overlay | None:
     """Take a change back and open the difference it came from again; return the row, or None when it was undone."""
     with transaction():
         query = Overlay.update(undone_at=now).where(Overlay.id == overlay_id, Overlay.undone_at.is_null())
         row = next(iter(query.returning(Overlay).execute()), None)
         if row is not None:
-            Difference.update(state="open", overlay=None).where(Difference.overlay == overlay_id).execute()
+            Difference.update(state=DifferenceState.OPEN, overlay=None).where(
+                Difference.overlay == overlay_id
+            ).execute()
             audit_log.note(actor, "undone", now, ref=row.scope)
             events.emit(CatalogueChanged(scope=row.scope), now)
         return row
 
 
-def changes(limit, before=None):
+def changes(limit: int, before: int | None = None) -> list[Overlay]:
     """Return the newest changes that count or did until a later one, at most `limit`, older than id `before`."""
     with connection():
         query = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id.desc()).limit(limit)
         return list(query if before is None else query.where(Overlay.id < before))
 
 
-def record(found, now):
+def record(found: Iterable[tuple[str, str, dict[str, Any]]], now: datetime) -> list[int]:
     """Keep the differences found by a check, [(model, kind, about)], and drop open ones that are there no more.
 
     Return the ids of those that nobody has been told of yet; one that was applied and is there again is such a one.
@@ -78,8 +85,12 @@ def record(found, now):
     prints = {_digest(*one): one for one in found}
     with transaction():
         kept = list(Difference.select(Difference.id, Difference.print, Difference.state))
-        known = {row.print for row in kept if row.print in prints and row.state != "applied"}
-        over = [row.id for row in kept if (row.state == "applied" if row.print in prints else row.state == "open")]
+        known = {row.print for row in kept if row.print in prints and row.state != DifferenceState.APPLIED}
+        over = [
+            row.id
+            for row in kept
+            if (row.state == (DifferenceState.APPLIED if row.print in prints else DifferenceState.OPEN))
+        ]
         Difference.delete().where(Difference.id.in_(over)).execute()
         fresh = [(mark, one) for mark, one in prints.items() if mark not in known]
         return [
@@ -88,27 +99,31 @@ def record(found, now):
         ]
 
 
-def _digest(model, kind, about):
+def _digest(model: str, kind: str, about: dict[str, Any]) -> str:
     text = json.dumps([model, kind, about], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def differences(state="open"):
+def differences(state: str = "open") -> list[Difference]:
     """Return the differences in a state, oldest first."""
     with connection():
         return list(Difference.select().where(Difference.state == state).order_by(Difference.id))
 
 
-def difference(difference_id):
+def difference(difference_id: int) -> Difference | None:
     """Return a difference, or None."""
     with connection():
         return Difference.get_or_none(Difference.id == difference_id)
 
 
-def apply(difference_id, scope, field, value, *, now, actor):
+def _is_open(difference_id: int) -> tuple[Any, Any]:
+    return Difference.id == difference_id, Difference.state == DifferenceState.OPEN
+
+
+def apply(difference_id: int, scope: str, field: str, value: Any, *, now: datetime, actor: int) -> Overlay | None:
     """open → applied, with its change; return the change, or None when it was decided before."""
     with transaction():
-        query = Difference.update(state="applied").where(Difference.id == difference_id, Difference.state == "open")
+        query = Difference.update(state=DifferenceState.APPLIED).where(*_is_open(difference_id))
         if not query.execute():
             return None
         row = put(scope, field, value, now=now, actor=actor)
@@ -116,10 +131,10 @@ def apply(difference_id, scope, field, value, *, now, actor):
         return row
 
 
-def dismiss(difference_id, actor, now):
+def dismiss(difference_id: int, actor: int, now: datetime) -> bool:
     """open → dismissed; tell whether it was open."""
     with transaction():
-        query = Difference.update(state="dismissed").where(Difference.id == difference_id, Difference.state == "open")
+        query = Difference.update(state=DifferenceState.DISMISSED).where(*_is_open(difference_id))
         row = next(iter(query.returning(Difference).execute()), None)
         if row is not None:
             audit_log.note(actor, "dismiss", now, ref=f"model:{row.model}")

@@ -4,11 +4,13 @@ Others' names do not stand in it: of an invitation there is its time, of an act 
 """
 
 import base64
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from peewee import ForeignKeyField
 
-from storage.base.db import connection
+from storage.base.db import Table, connection
 from storage.base.tables import (
     Account,
     Act,
@@ -40,7 +42,7 @@ PROFILE = (
 )
 WORDS = ("reason", "words")  # which stand apart from their rows
 MONEY = ("amount", "price", "charged", "credited", "balance", "debt")
-COLUMNS = {  # section: (table, the columns that stand in it)
+COLUMNS: dict[str, tuple[Any, str]] = {  # section: (table, the columns that stand in it)
     "balance_entries": (Entry, "id kind amount ref reason created_at"),
     "orders": (
         Job,
@@ -59,35 +61,35 @@ COLUMNS = {  # section: (table, the columns that stand in it)
 }
 
 
-def collect(user_id, tables=()):
+def collect(user_id: int, tables: Iterable[type[Table]] = ()) -> dict[str, Any]:
     """Return {section: rows} of a person; `tables` are the plugins', whose rows are found by their column of a user."""
     with connection():
         user = User.get_by_id(user_id)
-        found = {
+        data: dict[str, Any] = {
             "profile": _values(user, PROFILE),
             "code_that_stays": _person(user),
             "balance": _money(Account.get_by_id(user_id).balance),
         }
         for section, (table, names) in COLUMNS.items():
             rows = table.select().where(table.user == user_id).order_by(*table._meta.get_primary_keys())
-            found[section] = [_values(row, names.split()) for row in rows]
-        found |= _payments(user_id) | _invitations(user_id) | _acts(user_id)
+            data[section] = [_values(row, names.split()) for row in rows]
+        data |= _payments(user_id) | _invitations(user_id) | _acts(user_id)
         waiting = Inbox.select(Inbox.body).where(Inbox.lane == user.telegram_id)
-        found["messages_being_read"] = [body for (body,) in waiting.tuples()]
-        return found | {table._meta.table_name: rows for table in tables if (rows := _plugin_rows(table, user_id))}
+        data["messages_being_read"] = [body for (body,) in waiting.tuples().execute()]
+        return data | {own._meta.table_name: theirs for own in tables if (theirs := _plugin_rows(own, user_id))}
 
 
-def _person(user):
+def _person(user: User) -> dict[str, Any] | None:
     """Return the row that outlives an erasure, and what it counts."""
     row = Person.get_or_none(Person.hash == user.person)
     if row is None:
         return None
-    had = Once.select(Once.what).where(Once.person == user.person).tuples()
+    had = Once.select(Once.what).where(Once.person == user.person).tuples().execute()
     counted = {"debt": _money(persons.debt(user.id)), "had_once": [what for (what,) in had]}
     return _values(row, ("hash", "banned", "sales_paused")) | counted
 
 
-def _payments(user_id):
+def _payments(user_id: int) -> dict[str, Any]:
     charges = Charge.select().where(Charge.user == user_id).order_by(Charge.created_at)
     sketches = Sketch.select().join(TopUp).where(TopUp.user == user_id)
     return {
@@ -98,7 +100,7 @@ def _payments(user_id):
     }
 
 
-def _invitations(user_id):
+def _invitations(user_id: int) -> dict[str, Any]:
     own = Referral.get_or_none(Referral.invited == user_id)
     invited = Referral.select().where(Referral.inviter == user_id).order_by(Referral.created_at)
     return {
@@ -109,7 +111,7 @@ def _invitations(user_id):
     }
 
 
-def _acts(user_id):
+def _acts(user_id: int) -> dict[str, Any]:
     """Return what somebody of the staff has done and made: their own doings, without those they concern."""
     acts = Act.select().where(Act.actor == user_id).order_by(Act.id)
     codes = Promo.select(Promo.code, Promo.created_at).where(Promo.author == user_id)
@@ -121,7 +123,7 @@ def _acts(user_id):
     }
 
 
-def _plugin_rows(table, user_id):
+def _plugin_rows(table: type[Table], user_id: int) -> list[dict[str, Any]]:
     """Return the rows of a plugin's table that refer to the person, without the columns that do."""
     columns = table._meta.sorted_fields
     owners = [column for column in columns if isinstance(column, ForeignKeyField) and column.rel_model is User]
@@ -133,7 +135,7 @@ def _plugin_rows(table, user_id):
     ]
 
 
-def _values(row, names):
+def _values(row: Table, names: Iterable[str]) -> dict[str, Any]:
     """Return {name: plain value}; amounts in whole units, as `12.50`."""
     values = {name: getattr(row, name) if name in WORDS else row.__data__.get(name) for name in names}
     return {
@@ -142,12 +144,12 @@ def _values(row, names):
     }
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(bytes(value)).decode()
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _money(amount):
+def _money(amount: int) -> str:
     sign, units = "-" if amount < 0 else "", abs(amount)
     return f"{sign}{units // 100}.{units % 100:02}"

@@ -6,12 +6,14 @@ reaches them, and the words of orders that KIE has in hand.
 
 import json
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from peewee import fn
+from peewee import Expression, fn
 
 from storage.base import db
 from storage.base.db import connection, transaction
+from storage.base.states import OPEN_JOBS, DeliveryState, JobState, OutboxState, RefundState, TopUpState
 from storage.base.tables import (
     Account,
     Alarm,
@@ -29,7 +31,6 @@ from storage.base.tables import (
 from storage.journal import events, letters, words
 from storage.journal.event_kinds import UserErased
 from storage.orders import jobs
-from storage.orders.jobs import OPEN
 
 NOBODY = {
     "telegram_id": None,
@@ -42,19 +43,24 @@ NOBODY = {
     "born_of": None,
 }
 SOME = 500  # rows at a time: a statement takes a bounded number of values
-NO_WORDS = {"inputs": {}, "result": None, "detail": None, "sent": None}  # of a job: prompts, files, results
+NO_WORDS: dict[str, Any] = {
+    "inputs": {},
+    "result": None,
+    "detail": None,
+    "sent": None,
+}  # of a job: prompts, files, results
 PAYER_KEPT = timedelta(days=21)  # after the last payment in Stars: so long a chargeback is likely
 _journal = {"stale": True}  # whether something erased may still stand in SQLite's journal: at a start, that of a kill
 
 
-def open_of(user_id):
+def open_of(user_id: int) -> str | None:
     """Return what is unfinished, "topup"; None when a person can be forgotten."""
     with connection():
-        pending = TopUp.select().where(TopUp.user == user_id, TopUp.state == "pending")
+        pending = TopUp.select().where(TopUp.user == user_id, TopUp.state == TopUpState.PENDING)
         return "topup" if pending.exists() else None
 
 
-def left_by(user_id, now):
+def left_by(user_id: int, now: datetime) -> tuple[int, datetime | None]:
     """Return (orders under way, until when the Telegram id stays with the payments or None) of a person to be forgotten."""
     with connection():
         newest = Charge.select(fn.MAX(Charge.created_at)).where(Charge.user == user_id).scalar()
@@ -62,7 +68,7 @@ def left_by(user_id, now):
         return jobs.count_open(user_id), until if until > now else None
 
 
-def erase(user_id, now):
+def erase(user_id: int, now: datetime) -> bool:
     """Empty every field that tells who somebody is or what they wrote; return False while something is unfinished.
 
     Orders that wait are cancelled, those KIE has go on and are not delivered. The row of the account is locked, so no
@@ -72,16 +78,18 @@ def erase(user_id, now):
         telegram_id = User.select(User.telegram_id).where(User.id == user_id).scalar()
         if telegram_id is None or open_of(user_id) is not None:
             return False
-        for (job_id,) in Job.select(Job.id).where(Job.user == user_id, Job.state == "queued").tuples():
+        for (job_id,) in Job.select(Job.id).where(Job.user == user_id, Job.state == JobState.QUEUED).tuples().execute():
             jobs.cancel(job_id, user_id, now)
         Account.update(balance=Account.balance).where(Account.user == user_id).execute()
         _keep_payer(user_id, telegram_id, now)
         User.update(code=secrets.token_urlsafe(9), **NOBODY).where(User.id == user_id).execute()
         Draft.delete().where(Draft.user == user_id).execute()
-        Job.update(delivery="undeliverable").where(Job.user == user_id, Job.delivery == "pending").execute()
-        Job.update(progress_id=None, **NO_WORDS).where(Job.user == user_id, Job.state.not_in(OPEN)).execute()
+        due = Job.user == user_id, Job.delivery == DeliveryState.PENDING
+        Job.update(delivery=DeliveryState.UNDELIVERABLE).where(*due).execute()
+        Job.update(progress_id=None, **NO_WORDS).where(Job.user == user_id, Job.state.not_in(OPEN_JOBS)).execute()
         _forget_topups(TopUp.user == user_id)
-        TopUp.update(state="cancelled").where(TopUp.user == user_id, TopUp.state == "new").execute()
+        unpaid = TopUp.user == user_id, TopUp.state == TopUpState.NEW
+        TopUp.update(state=TopUpState.CANCELLED).where(*unpaid).execute()
         words.forget(user_id)
         _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
@@ -92,21 +100,21 @@ def erase(user_id, now):
     return True
 
 
-def _keep_payer(user_id, telegram_id, now):
+def _keep_payer(user_id: int, telegram_id: int, now: datetime) -> None:
     """Keep who paid where a refund is likely; `forget_kept` ends it."""
-    going = (Charge.user == user_id) & (Charge.refund.is_null() | (Charge.refund == "asked"))
+    going = (Charge.user == user_id) & (Charge.refund.is_null() | (Charge.refund == RefundState.ASKED))
     if Charge.select().where(going, Charge.user.in_(_likely(now))).exists():
         Charge.update(payer=telegram_id).where(going).execute()
 
 
-def _likely(now):
+def _likely(now: datetime) -> Any:
     """Return the query of the users who paid of late, who have orders under way, or to whom a refund is on its way."""
     late = Charge.alias()
-    paid = late.select(late.user).where((late.created_at > now - PAYER_KEPT) | (late.refund == "asked"))
-    return paid.union_all(Job.select(Job.user).where(Job.state.in_(OPEN)))
+    paid = late.select(late.user).where((late.created_at > now - PAYER_KEPT) | (late.refund == RefundState.ASKED))
+    return paid.union_all(Job.select(Job.user).where(Job.state.in_(OPEN_JOBS)))
 
 
-def _forget_id(telegram_id):
+def _forget_id(telegram_id: int) -> None:
     """Forget the Telegram id where it stands outside the account: updates set aside, alarms, a broadcast's list."""
     word = str(telegram_id)
     Inbox.delete().where(Inbox.aside, (Inbox.lane == telegram_id) | Inbox.body.contains(word)).execute()
@@ -119,45 +127,47 @@ def _forget_id(telegram_id):
         Broadcast.update(audience=f"ids:{','.join(others) or 0}").where(Broadcast.id == sent.id).execute()
 
 
-def _forget_letters(user_id):
+def _forget_letters(user_id: int) -> None:
     """Forget what somebody wrote to the staff, and the copies of it, in which the name stands."""
-    ids = [letter_id for (letter_id,) in Letter.select(Letter.id).where(Letter.user == user_id).tuples()]
+    ids = [letter_id for (letter_id,) in Letter.select(Letter.id).where(Letter.user == user_id).tuples().execute()]
     for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
         Outbox.delete().where(Outbox.ref.in_([letters.ref(one) for one in some])).execute()
     Letter.delete().where(Letter.user == user_id).execute()
 
 
-def _forget_topups(which):
+def _forget_topups(which: Expression) -> None:
     """Forget screenshots, and the copies of requests that the staff was sent, in which names stand."""
-    ids = [topup_id for (topup_id,) in TopUp.select(TopUp.id).where(which).tuples()]
+    ids = [topup_id for (topup_id,) in TopUp.select(TopUp.id).where(which).tuples().execute()]
     for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
         Sketch.delete().where(Sketch.topup.in_(some)).execute()
-        Outbox.delete().where(Outbox.ref.in_([f"topup:{one}" for one in some]), Outbox.state != "pending").execute()
+        Outbox.delete().where(
+            Outbox.ref.in_([f"topup:{one}" for one in some]), Outbox.state != OutboxState.PENDING
+        ).execute()
         TopUp.update(proof=None, proof_id=None).where(TopUp.id.in_(some)).execute()
 
 
-def forget_kept(now):
+def forget_kept(now: datetime) -> None:
     """Forget what an erasure had to leave: payers whose time has passed, and the words of orders that have ended."""
     with transaction():
         Charge.update(payer=None).where(Charge.payer.is_null(False), Charge.user.not_in(_likely(now))).execute()
         erased = User.select(User.id).where(User.telegram_id.is_null())
-        ended = Job.state.not_in(OPEN) & (Job.delivery.is_null() | (Job.delivery != "pending"))
+        ended = Job.state.not_in(OPEN_JOBS) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
         words = (Job.inputs != {}) | Job.result.is_null(False) | Job.detail.is_null(False)
         done = Job.update(progress_id=None, **NO_WORDS).where(Job.user.in_(erased), ended, words).execute()
     _journal["stale"] |= bool(done)
 
 
-def clear_journal():
+def clear_journal() -> None:
     """Empty SQLite's journal if something was erased since; while another program reads it, the next call does."""
     if _journal["stale"] and db.scrub():
         _journal["stale"] = False
 
 
-def forget_old(before):
+def forget_old(before: datetime) -> int:
     """Forget prompts, files, results and screenshots of what ended before a time; return how many jobs lost theirs."""
     with transaction():
-        old = (Job.finished_at < before) & (Job.delivery.is_null() | (Job.delivery != "pending"))
-        count = Job.update(**NO_WORDS).where(old, Job.state.not_in(OPEN), Job.inputs != {}).execute()
+        old = (Job.finished_at < before) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
+        count = Job.update(**NO_WORDS).where(old, Job.state.not_in(OPEN_JOBS), Job.inputs != {}).execute()
         _forget_topups((TopUp.decided_at < before) & TopUp.proof_id.is_null(False))
-        Outbox.delete().where(Outbox.state != "pending", Outbox.send_at < before).execute()
+        Outbox.delete().where(Outbox.state != OutboxState.PENDING, Outbox.send_at < before).execute()
         return count

@@ -2,9 +2,10 @@
 
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
@@ -13,13 +14,13 @@ from storage.journal import drafts, events
 from storage.journal.event_kinds import UserBlocked, UserCreated
 from storage.money import persons
 
-_get = Prepared(lambda user_id: User.select().where(User.id == user_id))
-_by_telegram_id = Prepared(lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
+_get = Prepared[User](lambda user_id: User.select().where(User.id == user_id))
+_by_telegram_id = Prepared[User](lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
 SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write an update
 
 
-@Prepared
-def _with_dialogue(telegram_id, now):
+@Prepared[User]
+def _with_dialogue(telegram_id: int, now: datetime) -> "ModelSelect[User]":
     waiting = Draft.select(Draft.id).where(drafts.listens(User.id, now))
     return User.select(User, fn.EXISTS(waiting).alias("in_dialogue")).where(User.telegram_id == telegram_id)
 
@@ -34,7 +35,7 @@ class Sender:
     language_code: str | None = None
 
 
-def seen(sender, now, update_id=None, create=True):
+def seen(sender: Sender, now: datetime, update_id: int | None = None, create: bool = True) -> User:
     """Return the user behind an update, made or brought up to date where needed (usually one read, no write).
 
     Without `create` somebody unknown is a stranger, of whom nothing is kept.
@@ -55,14 +56,14 @@ def seen(sender, now, update_id=None, create=True):
         return change(user, **changes) if changes else user
 
 
-def stranger(sender):
+def stranger(sender: Sender) -> User:
     """Return somebody who is no row: their `id` is None."""
     user = User(**asdict(sender))
     user.in_dialogue = False
     return user
 
 
-def _create(sender, now, update_id):
+def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
     with transaction():
         person = persons.known_as(sender.telegram_id)
         row = dict(
@@ -83,7 +84,7 @@ def _create(sender, now, update_id):
         return User.get(User.telegram_id == sender.telegram_id)
 
 
-def change(user, **fields):
+def change(user: User, **fields: Any) -> User:
     """Write the given fields of a user and return the row as it now is; a ban and paused sales are the person's."""
     with transaction():
         if flags := {name: fields[name] for name in persons.FLAGS if name in fields}:
@@ -92,23 +93,23 @@ def change(user, **fields):
         return User.get_by_id(user.id)
 
 
-def get(user_id):
+def get(user_id: int) -> User | None:
     """Return the user with this internal id, or None."""
     return _get.first(user_id)
 
 
-def by_telegram_id(telegram_id):
+def by_telegram_id(telegram_id: int) -> User | None:
     """Return the user with this Telegram id, or None."""
     return _by_telegram_id.first(telegram_id)
 
 
-def by_code(code):
+def by_code(code: str) -> User | None:
     """Return the user whose invitation code this is, or None."""
     with connection():
         return User.get_or_none(User.code == code)
 
 
-def find(words, limit=8):
+def find(words: str, limit: int = 8) -> list[User]:
     """Return users by Telegram id, @username or the beginning of the first name, the last seen first.
 
     A number that is nobody's Telegram id is the one that somebody was told when they were forgotten.
@@ -123,7 +124,7 @@ def find(words, limit=8):
         return list(query.where((fn.LOWER(User.username) == low) | name.startswith(low) | (User.first_name == words)))
 
 
-def mark_blocked(telegram_id, blocked, now):
+def mark_blocked(telegram_id: int, blocked: bool, now: datetime) -> None:
     """Remember that a person blocked or unblocked the bot."""
     with transaction():
         changed = User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id, User.blocked_bot != blocked)
@@ -131,14 +132,14 @@ def mark_blocked(telegram_id, blocked, now):
             events.emit(UserBlocked(user=user.id, blocked=blocked), now)
 
 
-def count(since=None):
+def count(since: datetime | None = None) -> int:
     """Return how many users there are, or how many are new since a time."""
     with connection():
         query = User.select()
         return (query if since is None else query.where(User.created_at >= since)).count()
 
 
-def count_active(since):
+def count_active(since: datetime) -> int:
     """Return how many users were seen since a time."""
     with connection():
         return User.select().where(User.seen_at >= since).count()
