@@ -7,7 +7,7 @@ AMOUNT = re.compile(r"0*(\d{1,12})(?:[.,](\d{1,2})0*)?")  # no signs, no exponen
 SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 
-def read(text):
+def read(text: str) -> int | None:
     """Return the minor units of a typed amount (`100`, `1 000,50`), or None if it is no amount above zero."""
     found = AMOUNT.fullmatch(text.strip().translate(SPACES))
     if found is None:

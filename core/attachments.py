@@ -1,5 +1,7 @@
 """The file that a message carries, as the value of an input."""
 
+from typing import Any
+
 from core.errors import UserError
 from kie.catalogue.inputs import MEDIA, clean_mime
 
@@ -10,7 +12,7 @@ MEDIA_FIELDS = (  # an animation's message has a document as well (Bot API, Mess
 )  # fmt: skip
 
 
-def file_in(message):
+def file_in(message: dict[str, Any]) -> dict[str, Any] | None:
     """Return the file a message carries, as the catalogue's media value, or None; raise UserError over 20 MB."""
     kind = next((name for name in MEDIA_FIELDS if name in message), None)
     if kind is None:
@@ -35,7 +37,7 @@ def file_in(message):
     return file
 
 
-def media_kind(file):
+def media_kind(file: dict[str, Any]) -> str:
     """Return image, video or audio, or document for a file that is none of them."""
     if file["kind"] in ("photo", "sticker"):
         return "image"

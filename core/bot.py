@@ -1,28 +1,39 @@
 """`bot`: what plugins register with, and how listeners, periodic work and services reach people and the staff."""
 
 import logging
-from datetime import timedelta, timezone
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any
 
 import telebot
 
 from core import buttons as keyboards
+from core.buttons import Button, Keyboard
 from core.handling import rights as people
 from core.registry import Registry
 from core.services.operations import Operations
-from core.telegram.sender import TelegramError
+from core.settings import Settings
+from core.status import Status
+from core.telegram.sender import Sender, TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
-from core.texts import Lang, untagged
+from core.texts import Lang, Texts, untagged
+from storage.base.tables import User
 from storage.journal import outbox
+
+if TYPE_CHECKING:
+    from core.process.loops import Clock
+    from core.services.generation import Generation
 
 log = logging.getLogger(__name__)
 RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
+Markup = dict[str, Any] | None  # a keyboard in the Bot API's form
 MAX_TEXT = 4096  # Bot API: UTF-16 units after entity parsing
 
 
 class Bot(Registry, Operations):
     """The bot as plugins and services know it. Starting and stopping it is not theirs: `core/process/runtime.py`."""
 
-    def __init__(self, settings, texts, sender, clock, status):
+    def __init__(self, settings: Settings, texts: Texts, sender: Sender, clock: "Clock", status: Status) -> None:
         token = settings["TELEGRAM_BOT_TOKEN"] or "0:none"
         super().__init__(settings, telebot.TeleBot(token, threaded=False, validate_token=False))
         self.texts = texts
@@ -30,10 +41,12 @@ class Bot(Registry, Operations):
         self.clock = clock
         self.status = status
         self.username = ""
-        self.generation = None
-        self.wake = lambda: None  # has the loops look for new work at once; the runtime's, once there is one
+        self.generation: Generation
+        self.wake: Callable[[], object] = lambda: (
+            None
+        )  # has the loops look for new work at once; the runtime's, once there is one
 
-    def lang_of(self, user):
+    def lang_of(self, user: User) -> Lang:
         """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone.
 
         The operator's zone is no guess for the staff.
@@ -41,21 +54,21 @@ class Bot(Registry, Operations):
         guess = "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
         return Lang(user.lang or guess, self.zone_of(user), user.utc_offset is None and not self.may(user, "staff"))
 
-    def zone_of(self, user):
+    def zone_of(self, user: User) -> tzinfo:
         """Return the time zone of a user: their own, or the operator's."""
         if user.utc_offset is None:
             return self.texts.zone
         return timezone(timedelta(minutes=user.utc_offset))
 
-    def home(self):
+    def home(self) -> list[Button]:
         """Return the keyboard that leads to the main menu."""
         return [keyboards.button("common.menu", keyboards.MENU)]
 
-    def trouble(self, about="0"):
+    def trouble(self, about: str = "0") -> list[list[Button]]:
         """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
         return [[keyboards.button("common.support", keyboards.HELP, about), *self.home()]]
 
-    def markup(self, lang, buttons, reader=None):
+    def markup(self, lang: Lang, buttons: Keyboard | None, reader: User | None = None) -> Markup:
         """Return a keyboard for the Bot API, or None for no keyboard.
 
         Buttons whose plugin is not there, or for which the `reader` has no right, are left out.
@@ -67,21 +80,21 @@ class Bot(Registry, Operations):
                 rows.append(cells)
         return {"inline_keyboard": rows} if rows else None
 
-    def _is_served(self, cell, reader):
+    def _is_served(self, cell: Button, reader: User | None) -> bool:
         if cell.data is None:
             return True
         entry = self.handlers["button"].get(keyboards.split(cell.data)[0])
         return entry is not None and (reader is None or self.may(reader, entry.right))
 
-    def _cell(self, lang, cell):
-        shown = {"text": self.texts.plain(lang, cell.key, **cell.values)}
+    def _cell(self, lang: Lang, cell: Button) -> dict[str, Any]:
+        shown: dict[str, Any] = {"text": self.texts.plain(lang, cell.key, **cell.values)}
         if cell.url:
             return shown | {"url": cell.url}
         if cell.copy:
             return shown | {"copy_text": {"text": cell.copy}}
         return shown | {"callback_data": cell.data}
 
-    def send_html(self, chat_id, text, wait=True, **params):
+    def send_html(self, chat_id: int, text: str, wait: bool = True, **params: Any) -> dict[str, Any]:
         """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last.
 
         With `wait=False` a 429 is raised at once instead of being waited for.
@@ -91,7 +104,7 @@ class Bot(Registry, Operations):
             self._send_piece(chat_id, piece, wait=wait)
         return self._send_piece(chat_id, last, wait=wait, **params)
 
-    def _send_piece(self, chat_id, piece, **params):
+    def _send_piece(self, chat_id: int, piece: str, **params: Any) -> Any:
         try:
             return self.sender.call("sendMessage", chat_id=chat_id, text=piece, parse_mode="HTML", **params)
         except TelegramError as error:
@@ -100,7 +113,19 @@ class Bot(Registry, Operations):
             log.error("markup was refused, sent plainly: %s", error)
             return self.sender.call("sendMessage", chat_id=chat_id, text=untagged(piece), **params)
 
-    def notify(self, user_id, key, *, unique, now, buttons=None, media=None, ref=None, chat_id=None, **values):
+    def notify(
+        self,
+        user_id: int,
+        key: str,
+        *,
+        unique: str,
+        now: datetime,
+        buttons: Keyboard | None = None,
+        media: Any = None,
+        ref: str | None = None,
+        chat_id: int | None = None,
+        **values: Any,
+    ) -> None:
         """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later.
 
         With `chat_id` it goes to that group instead of the user, in the user's language.
@@ -108,39 +133,41 @@ class Bot(Registry, Operations):
         kept = keyboards.plain(buttons)
         outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref, chat_id=chat_id)
 
-    def edit_quietly(self, chat_id, message_id, lang, key, buttons, values):
+    def edit_quietly(
+        self, chat_id: int, message_id: int, lang: Lang, key: str, buttons: Keyboard | None, values: dict[str, Any]
+    ) -> None:
         """Edit a message of ours if that still works; what it says is not worth a second try."""
         params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
         self.call_quietly("editMessageText", chat_id=chat_id, message_id=message_id, parse_mode="HTML", **params)
 
-    def show_typing(self, chat_id):
+    def show_typing(self, chat_id: int) -> None:
         """Show in a chat that something is being done there."""
         self.call_quietly("sendChatAction", chat_id=chat_id, action="typing")
 
-    def delete_quietly(self, chat_id, message_id):
+    def delete_quietly(self, chat_id: int, message_id: int) -> None:
         """Delete a message of ours if that still works (Bot API: within 48 h)."""
         self.call_quietly("deleteMessage", chat_id=chat_id, message_id=message_id)
 
-    def call_quietly(self, method, **params):
+    def call_quietly(self, method: str, **params: Any) -> None:
         """Make a call whose failure is nobody's concern."""
         try:
             self.sender.call(method, wait=False, **params)
         except (TelegramError, NotSent, UnknownOutcome) as error:
             log.debug("let go: %s", error)
 
-    def may(self, user, right):
+    def may(self, user: User, right: str | None) -> bool:
         """Tell whether a user has a right, by the row as it was read for this update."""
         return people.may(self.settings, user, right)
 
-    def desk(self, right):
+    def desk(self, right: str) -> list[tuple[User, int | None]]:
         """Return whom of the staff to tell, as (user, chat id) pairs for `notify`: the group, or each with the right."""
         return people.desk(self, right)
 
-    def alert(self, key, *, cause, buttons=None, **values):
+    def alert(self, key: str, *, cause: str, buttons: Keyboard | None = None, **values: Any) -> None:
         """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""
         people.alert(self, key, cause, values, buttons)
 
-    def examine(self):
+    def examine(self) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
         """Yield (name, text key, its values) for every check; the key is None where all is well."""
         for name, work in self.checks.items():
             try:
@@ -152,9 +179,10 @@ class Bot(Registry, Operations):
             yield name, key, values
 
 
-def _pieces(text):
+def _pieces(text: str) -> list[str]:
     """Cut a text into parts Telegram accepts, at the ends of lines where there are any (tags never span our lines)."""
-    pieces, rest = [], text
+    pieces: list[str] = []
+    rest = text
     while 2 * len(rest) > MAX_TEXT and len(untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
         cut = _cut(rest)
         pieces.append(rest[:cut])
@@ -162,7 +190,7 @@ def _pieces(text):
     return [*pieces, rest]
 
 
-def _cut(text):
+def _cut(text: str) -> int:
     """Return where to cut a text that is too long: after a line, else after a word, else where nothing is torn."""
     head = text.encode("utf-16-le")[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")
     cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)

@@ -2,13 +2,22 @@
 
 import functools
 import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from core.buttons import Keyboard
 from core.errors import UserError
 from core.services.operations import Operations
 from core.telegram.sender import TelegramError
+from core.texts import Lang
+from storage.base.tables import Outbox, User
 from storage.money import ledger
+
+if TYPE_CHECKING:
+    from core.bot import Bot
 
 log = logging.getLogger(__name__)
 MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units after parsing
@@ -17,7 +26,7 @@ MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units afte
 class BoundLedger:
     """The ledger at the time of the update."""
 
-    def __init__(self, now):
+    def __init__(self, now: datetime) -> None:
         self.post = functools.partial(ledger.post, now=now)
 
     balance = staticmethod(ledger.balance)
@@ -28,63 +37,63 @@ class BoundLedger:
 class Ctx(Operations):
     """One update of one person."""
 
-    def __init__(self, bot, user, update_id, kind, body):
+    def __init__(self, bot: "Bot", user: User, update_id: int, kind: str, body: dict[str, Any]) -> None:
         self.bot = bot
         self.user = user
         self.update_id = update_id
         self.kind = kind
         self.body = body
         self.tap = body if kind == "callback_query" else None
-        self.message = body.get("message") if self.tap else (body if "chat" in body else None)
-        self.chat_id = self.message["chat"]["id"] if self.message else user.telegram_id
+        self.message: Any = body.get("message") if self.tap else (body if "chat" in body else None)
+        self.chat_id: Any = self.message["chat"]["id"] if self.message else user.telegram_id
         self.private = self.message is None or self.message["chat"]["type"] == "private"
         self.text = (self.message or {}).get("text", "") if not self.tap else ""
         self.args = ""
         self.plugin = ""  # whose handler was called
-        self.draft = None
+        self.draft: Any = None  # the open dialogue's row, once it is known to be one
         self.now = bot.clock.now()
         self.settings = bot.settings
         self.texts = bot.texts
         self.generation = bot.generation
         self.answered = False  # something visible has been sent
-        self._toast = None
-        self._lang_of = None
+        self._toast: tuple[str, bool] | None = None
+        self._lang_of: User | None = None
 
     @property
-    def lang(self):
+    def lang(self) -> Lang:
         """The person's language: chosen, or guessed from Telegram's hint."""
         if self._lang_of is not self.user:  # a handler that changes the person puts a new one there
             self._lang, self._lang_of = self.bot.lang_of(self.user), self.user
         return self._lang
 
-    def may(self, right):
+    def may(self, right: str | None) -> bool:
         """Tell whether the person has a right of the operator's people (`core/handling/rights.py`)."""
         return self.bot.may(self.user, right)
 
     @property
-    def is_new(self):
+    def is_new(self) -> bool:
         """Tell whether this very update created the user."""
         return self.user.born_of == self.update_id
 
     @property
-    def _reader(self):
+    def _reader(self) -> User | None:
         """Who sees what is drawn here: the person, or None in a group."""
         return self.user if self.private else None
 
     @functools.cached_property
-    def ledger(self):
+    def ledger(self) -> BoundLedger:  # type: ignore[override]
         """The ledger, with entries made now."""
         return BoundLedger(self.now)
 
-    def say(self, key, **values):
+    def say(self, key: str, **values: Any) -> Markup:
         """Return a text as HTML in the person's language, to be put into another text."""
         return Markup(self.texts.html(self.lang, key, **values))
 
-    def lines(self, parts):
+    def lines(self, parts: Iterable[str]) -> Markup:
         """Return texts from `say` as lines of one text."""
         return Markup("\n").join(parts)
 
-    def reply(self, key, buttons=None, **values):
+    def reply(self, key: str, buttons: Keyboard | None = None, **values: Any) -> int:
         """Send a text as a new message and return its id."""
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         thread = (
@@ -94,7 +103,7 @@ class Ctx(Operations):
         self.answered = True
         return sent["message_id"]
 
-    def edit(self, key, buttons=None, message_id=None, **values):
+    def edit(self, key: str, buttons: Keyboard | None = None, message_id: int | None = None, **values: Any) -> int:
         """Change a screen in place (the tapped one, or a message of ours) and return its message id.
 
         Where that can't be done any more, a new one is sent.
@@ -105,7 +114,7 @@ class Ctx(Operations):
             return message_id
         return self.reply(key, buttons, **values)
 
-    def _edit(self, message_id, key, buttons, values):
+    def _edit(self, message_id: int, key: str, buttons: Keyboard | None, values: dict[str, Any]) -> bool:
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         try:
             self.bot.sender.call(
@@ -127,7 +136,7 @@ class Ctx(Operations):
         self.answered = True
         return True
 
-    def toast(self, key, alert=False, **values):
+    def toast(self, key: str, alert: bool = False, **values: Any) -> None:
         """Answer the tap with a short text above the chat; elsewhere it becomes a message."""
         if self.tap is None:
             self.reply(key, **values)
@@ -135,53 +144,62 @@ class Ctx(Operations):
         self._toast = (self.texts.plain(self.lang, key, **values)[:MAX_TOAST], alert)
         self.answered = True
 
-    def ask(self, step, key, buttons=None, message_id=None, data=None, **values):
+    def ask(
+        self,
+        step: str,
+        key: str,
+        buttons: Keyboard | None = None,
+        message_id: int | None = None,
+        data: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> None:
         """Show a question and listen for its answer; `step` is `plugin:name`, `data` is kept in the plugin's draft."""
         shown = self.edit(key, buttons, message_id=message_id, **values)
         plugin = step.split(":")[0]
         self.draft = self.drafts.put(self.user.id, plugin, self.now, step=step, data=data or {}, message_id=shown)
 
-    def go(self, route, **args):
+    def go(self, route: str, **args: Any) -> None:
         """Go on with the handler of another button, as if it had been tapped here; raise UserError if nobody serves it."""
         entry = self.bot.handlers["button"].get(route)
         if entry is None:
             raise UserError("common.old_button")
         entry.handler(self, **args)
 
-    def done(self, plugin):
+    def done(self, plugin: str) -> None:
         """Close a plugin's dialogue."""
         self.drafts.drop(self.user.id, plugin)
 
-    def delete(self, message_id):
+    def delete(self, message_id: int | None) -> None:
         """Remove a message of ours if that is still possible; best effort."""
         if message_id:
             self.bot.delete_quietly(self.chat_id, message_id)
 
-    def notify(self, user_id, key, *, unique, **more):
+    def notify(self, user_id: int, key: str, *, unique: str, **more: Any) -> None:
         """Queue a message that must arrive, to any user, once under its unique key; see `Bot.notify`."""
         self.bot.notify(user_id, key, unique=unique, now=self.now, **more)
 
-    def in_private(self):
+    def in_private(self) -> None:
         """Answer in the person's own chat from here on: what follows is not for the group."""
         if not self.private:
             self.chat_id, self.message, self.private = self.user.telegram_id, None, True
 
-    def edit_buttons(self, buttons):
+    def edit_buttons(self, buttons: Keyboard) -> None:
         """Change only the keyboard of the tapped message."""
         markup = self.bot.markup(self.lang, buttons, self._reader)
         self._change("editMessageReplyMarkup", message_id=self.message["message_id"], reply_markup=markup)
 
-    def close_copy(self, row, key, buttons=None, **values):
+    def close_copy(self, row: Outbox, key: str, buttons: Keyboard | None = None, **values: Any) -> None:
         """Add a line to a message that was queued with a `ref` and sent, and change its buttons."""
-        reader = self.users.get(row.user_id)
+        reader: Any = self.users.get(row.user_id)
         lang = self.bot.lang_of(reader)
         text = self.texts.html(lang, row.text, **row.values) + "\n" + self.texts.html(lang, key, **values)
         method, field = ("editMessageCaption", "caption") if row.media else ("editMessageText", "text")
-        place = {"chat_id": row.chat_id or reader.telegram_id, "message_id": row.message_id}
+        place: dict[str, Any] = {"chat_id": row.chat_id or reader.telegram_id, "message_id": row.message_id}
         markup = self.bot.markup(lang, buttons, None if row.chat_id else reader)
-        self._change(method, **place, parse_mode="HTML", reply_markup=markup, **{field: text})
+        shown: dict[str, Any] = {field: text}
+        self._change(method, **place, parse_mode="HTML", reply_markup=markup, **shown)
 
-    def _change(self, method, chat_id=None, **params):
+    def _change(self, method: str, chat_id: int | None = None, **params: Any) -> None:
         """Make an edit; one that changes nothing, or a message that is gone, is let go."""
         try:
             self.bot.sender.call(method, chat_id=chat_id or self.chat_id, **params)
@@ -191,50 +209,50 @@ class Ctx(Operations):
             log.info("an edit was refused: %s", error)
         self.answered = True
 
-    def invoice(self, **fields):
+    def invoice(self, **fields: Any) -> None:
         """Send an invoice."""
         self.bot.sender.call("sendInvoice", chat_id=self.chat_id, provider_token="", **fields)
         self.answered = True
 
-    def answer_checkout(self, ok, key=None):
+    def answer_checkout(self, ok: bool, key: str | None = None) -> None:
         """Answer a pre-checkout query; with a refusal goes its reason."""
-        reason = None if ok else self.texts.plain(self.lang, key)
+        reason = None if ok or key is None else self.texts.plain(self.lang, key)
         query = self.body["id"]
         self.bot.sender.call("answerPreCheckoutQuery", pre_checkout_query_id=query, ok=ok, error_message=reason)
         self.answered = True
 
-    def send_file(self, kind, file_id):
+    def send_file(self, kind: str, file_id: str) -> None:
         """Send a file Telegram has already."""
-        method = "send" + kind.title()
-        self.bot.sender.call(method, chat_id=self.chat_id, **{kind: file_id})
+        sent: dict[str, Any] = {kind: file_id}
+        self.bot.sender.call("send" + kind.title(), chat_id=self.chat_id, **sent)
         self.answered = True
 
-    def send_document(self, name, data, mime, caption=None):
+    def send_document(self, name: str, data: Any, mime: str, caption: str | None = None) -> None:
         """Send bytes as a file; `caption` is a text key."""
         files = {"document": (name, data, mime)}
         words = caption and self.texts.plain(self.lang, caption)
         self.bot.sender.call("sendDocument", files=files, chat_id=str(self.chat_id), caption=words, timeout_s=120)
         self.answered = True
 
-    def send_photo(self, data):
+    def send_photo(self, data: bytes) -> None:
         """Send bytes as a picture."""
         files = {"photo": ("picture.png", data, "image/png")}
         self.bot.sender.call("sendPhoto", files=files, chat_id=str(self.chat_id), timeout_s=120)
         self.answered = True
 
-    def copy(self, chat_id, message_id, markup=None):
+    def copy(self, chat_id: int, message_id: int, markup: dict[str, Any] | None = None) -> int:
         """Send a copy of a message of another chat and return its id.
 
         Telegram leaves its buttons out, so they are given (Bot API's form).
         """
-        place = {"from_chat_id": chat_id, "message_id": message_id}
+        place: dict[str, Any] = {"from_chat_id": chat_id, "message_id": message_id}
         sent = self.bot.sender.call("copyMessage", chat_id=self.chat_id, reply_markup=markup, **place)
         self.answered = True
         return sent["message_id"]
 
-    def show_file(self, kind, file_id, key, buttons, **values):
+    def show_file(self, kind: str, file_id: str, key: str, buttons: Keyboard | None, **values: Any) -> None:
         """Turn the tapped screen into a file Telegram has, with a caption; where that can't be done, send it below."""
-        words = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
+        words: dict[str, Any] = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
         markup, chat = self.bot.markup(self.lang, buttons, self._reader), self.chat_id
         try:
             media = {"type": kind, "media": file_id, **words}
@@ -246,10 +264,10 @@ class Ctx(Operations):
             if error.is_gone:
                 raise
             method = "send" + kind.title()
-            self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **{kind: file_id}, **words)
+            self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **words | {kind: file_id})
         self.answered = True
 
-    def finish_tap(self):
+    def finish_tap(self) -> None:
         """Answer the tap, once, with the toast if there is one; a tap too old to be answered is let go."""
         if self.tap is None:
             return

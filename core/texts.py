@@ -10,9 +10,11 @@ import io
 import logging
 import re
 import string
-from datetime import UTC
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
@@ -38,8 +40,10 @@ class Lang(str):
     """A language code that knows its reader's time zone, and whether that is a guess."""
 
     __slots__ = ("zone", "guessed")
+    zone: tzinfo
+    guessed: bool
 
-    def __new__(cls, code, zone, guessed=False):
+    def __new__(cls, code: str, zone: tzinfo, guessed: bool = False) -> "Lang":
         """Return the code `code` for a reader in `zone` (a tzinfo)."""
         made = super().__new__(cls, code)
         made.zone, made.guessed = zone, guessed
@@ -55,41 +59,41 @@ class Ref(str):
 class Texts:
     """All texts of all plugins in every language."""
 
-    def __init__(self, folder, currency="RUB", zone=UTC):
+    def __init__(self, folder: str | Path, currency: str = "RUB", zone: tzinfo = UTC) -> None:
         self.currency = currency
         self.zone = zone
         self._folder = Path(folder)
-        self.untranslated = set()  # (language, key) of what was shown in English instead
+        self.untranslated: set[tuple[str, str]] = set()  # (language, key) of what was shown in English instead
         self.reload()
 
-    def reload(self):
+    def reload(self) -> None:
         """Read all files again; raise for one that is wrong, and keep the texts there were."""
         self._catalogs = {lang: _load(self._folder / lang, _stamps(self._folder / lang)) for lang in LANGS}
 
-    def html(self, lang, key, **values):
+    def html(self, lang: str, key: str, **values: Any) -> str:
         """Return a text as Telegram HTML, with every value escaped."""
         return str(self._fill(lang, key, values, Markup))
 
-    def plain(self, lang, key, **values):
+    def plain(self, lang: str, key: str, **values: Any) -> str:
         """Return a text without tags and escaping: button labels, toasts, commands."""
         return self._fill(lang, key, values, _bare)
 
-    def has(self, key):
+    def has(self, key: str) -> bool:
         """Tell whether a key exists."""
         return key in self._catalogs[LANGS[0]]
 
-    def keys(self, lang):
+    def keys(self, lang: str) -> set[str]:
         """Return every key of a language."""
         return set(self._catalogs[lang])
 
-    def template(self, lang, key, n=None):
+    def template(self, lang: str, key: str, n: int | None = None) -> str:
         """Return the unfilled text of a key, in the plural form for `n`."""
         catalog = self._catalogs[lang]
         if key not in catalog:
             catalog = self._fall_back(lang, key)
-        return catalog.ngettext(key, key, n) if key in catalog.plurals else catalog.gettext(key)
+        return catalog.ngettext(key, key, 0 if n is None else n) if key in catalog.plurals else catalog.gettext(key)
 
-    def _fall_back(self, lang, key):
+    def _fall_back(self, lang: str, key: str) -> "_Catalog":
         """Return the catalogue of English for a text that is not translated; say so once."""
         if not self.has(key):
             raise MissingText(f"{lang}: {key}")
@@ -98,7 +102,7 @@ class Texts:
             log.error("no text %s in %s: shown in English", key, lang)
         return self._catalogs[LANGS[0]]
 
-    def check(self):
+    def check(self) -> None:
         """Raise TextError for a translation that fills in other values than the English text does."""
         english = self._catalogs[LANGS[0]]
         for lang in LANGS[1:]:
@@ -107,11 +111,11 @@ class Texts:
                 if here != there:
                     raise TextError(f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in English")
 
-    def money(self, lang, amount):
+    def money(self, lang: str, amount: int) -> str:
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
         return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency)}"
 
-    def _fill(self, lang, key, values, wrap):
+    def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
         template = self.template(lang, key, values.get("n"))
         parts = []
         for literal, name, spec in _parse(template):
@@ -121,7 +125,7 @@ class Texts:
                 parts.append(escape(shown) if wrap is Markup else _bare(shown) if isinstance(shown, Markup) else shown)
         return wrap("").join(parts)
 
-    def _format(self, lang, value, spec):
+    def _format(self, lang: str, value: Any, spec: str | None) -> str:
         if isinstance(value, Ref):
             return self.plain(lang, value)
         if spec == "":
@@ -145,25 +149,25 @@ class Texts:
 class _Catalog(gettext.GNUTranslations):
     """gettext's translations of one language, plus which keys there are and which have plural forms."""
 
-    def __init__(self, fp, plurals, keys):
+    def __init__(self, fp: Any, plurals: set[str], keys: set[str]) -> None:
         super().__init__(fp)
         self.plurals = plurals
         self.keys = keys
 
-    def __contains__(self, key):
+    def __contains__(self, key: str) -> bool:
         return key in self.keys
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.keys)
 
 
-def _stamps(folder):
+def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
     """Return the files of a folder with the time of their last change: while that is the same, so are the texts."""
     return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.po")))
 
 
 @lru_cache(maxsize=4)
-def _load(folder, _stamps):
+def _load(folder: Path, _stamps: tuple[tuple[str, int], ...]) -> _Catalog:
     """Read all .po files of a language into one catalogue; a key in two files is a mistake."""
     merged = None
     for path in sorted(folder.rglob("*.po")):
@@ -186,7 +190,7 @@ def _load(folder, _stamps):
     return _Catalog(stream, plurals, {i[0] if isinstance(i, tuple) else i for i in ids})
 
 
-def _read(path, lang):
+def _read(path: Path, lang: str) -> Any:
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):  # Babel passes over what it cannot read
         if not LINE.fullmatch(line.strip()):
@@ -197,41 +201,41 @@ def _read(path, lang):
         raise TextError(f"{path}, line {error.lineno}: {error}") from None
 
 
-def untagged(html):
+def untagged(html: str) -> str:
     """Return HTML of ours as the text that people see."""
     return _bare(Markup(html))
 
 
-def _bare(text):
+def _bare(text: str) -> str:
     """Return a text of ours without its tags; what a person wrote keeps its angle brackets."""
     for tag in TAGS:
         text = text.replace(tag, "")
     return str(text.unescape()) if isinstance(text, Markup) else text
 
 
-def _placeholders(catalog, key):
+def _placeholders(catalog: _Catalog, key: str) -> set[str]:
     """Return the names of the values a text fills in, in any of its plural forms."""
     forms = [catalog.ngettext(key, key, n) for n in (1, 2, 5)] if key in catalog.plurals else [catalog.gettext(key)]
     return {name for form in forms for _literal, name, _spec in _parse(form) if name} - {"n"}
 
 
-def _shown(names):
+def _shown(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
 @lru_cache(maxsize=4096)
-def _parse(template):
+def _parse(template: str) -> tuple[tuple[str, str | None, str | None], ...]:
     return tuple((literal, name, spec) for literal, name, spec, _conv in string.Formatter().parse(template))
 
 
 @lru_cache(maxsize=4096)
-def _units(lang, amount):
+def _units(lang: str, amount: int) -> str:
     """Return an amount in minor units as a person writes it; Babel takes its time, and amounts come again."""
     pattern = "#,##0" if amount % 100 == 0 else "#,##0.00"
     return format_decimal(amount / 100, format=pattern, locale=lang)
 
 
 @cache
-def _sign(currency):
+def _sign(currency: str) -> str:
     """Return the sign a currency has at home; Russian locale data has the signs of the whole region."""
     return get_currency_symbol(currency, locale="ru")

@@ -15,15 +15,15 @@ LONGEST_PAUSE_S = 30
 class Clock:
     """The real time."""
 
-    def now(self):
+    def now(self) -> datetime:
         """Return the aware UTC time."""
         return datetime.now(UTC)
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         """Return seconds that never go backwards."""
         return time.monotonic()
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
 

@@ -7,11 +7,16 @@ unknown is repeated only when doing it twice changes nothing.
 import collections
 import json
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from core.telegram.transport import NotSent, Transport, UnknownOutcome
+
+if TYPE_CHECKING:
+    from core.process.loops import Clock
 
 REPEATABLE = frozenset(
     """
@@ -32,7 +37,7 @@ MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 
 class TelegramError(Exception):
     """Telegram answered no. `code` is its error code, `description` its words, without our token."""
 
-    def __init__(self, method, code, description, parameters=None):
+    def __init__(self, method: str, code: int, description: str, parameters: dict[str, Any] | None = None) -> None:
         super().__init__(f"{method}: {code} {description}")
         self.code = code
         self.description = description
@@ -40,18 +45,18 @@ class TelegramError(Exception):
         self.migrate_to = (parameters or {}).get("migrate_to_chat_id")
 
     @property
-    def is_gone(self):
+    def is_gone(self) -> bool:
         """Tell whether the chat can't be written to: blocked, deactivated, deleted."""
         low = self.description.lower()
         return self.code == 403 or "chat not found" in low or "user is deactivated" in low
 
     @property
-    def is_server(self):
+    def is_server(self) -> bool:
         """Tell whether it is Telegram's own trouble, which passes."""
         return self.code >= 500 or self.code == 429
 
     @property
-    def is_unchanged(self):
+    def is_unchanged(self) -> bool:
         """Tell whether an edit was refused because nothing would change."""
         return "message is not modified" in self.description
 
@@ -63,7 +68,7 @@ class TooBig(Exception):
 class Sender:
     """Calls Bot API methods for one token."""
 
-    def __init__(self, token, base, clock):
+    def __init__(self, token: str, base: str, clock: "Clock") -> None:
         self._token = token
         self._base = base
         self._clock = clock
@@ -74,7 +79,15 @@ class Sender:
         self.transport = Transport(base)
         self.transport.install()
 
-    def call(self, method, files=None, timeout_s=None, wait=True, reserved=False, **params):
+    def call(
+        self,
+        method: str,
+        files: dict[str, Any] | None = None,
+        timeout_s: float | None = None,
+        wait: bool = True,
+        reserved: bool = False,
+        **params: Any,
+    ) -> Any:
         """Call a method and return its result as plain data.
 
         Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at
@@ -98,7 +111,7 @@ class Sender:
                 self._clock.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
 
-    def _once(self, method, params, files, timeout_s):
+    def _once(self, method: str, params: dict[str, Any], files: dict[str, Any] | None, timeout_s: float | None) -> Any:
         connect_s, read_s = (timeout_s, timeout_s) if timeout_s else (CONNECT_S, READ_S)
         if method == "getUpdates":
             params["timeout"] = timeout_s
@@ -117,7 +130,7 @@ class Sender:
         raise error
 
     @contextmanager
-    def _counted(self, method, chat, reserved):
+    def _counted(self, method: str, chat: Any, reserved: bool) -> Iterator[None]:
         if not method.startswith(MESSAGES) or method == "sendChatAction":
             yield
             return
@@ -130,12 +143,12 @@ class Sender:
                 self._under_way.remove(chat)
                 self._sent.append((self._clock.monotonic(), chat))
 
-    def reserve(self, chat):
+    def reserve(self, chat: Any) -> None:
         """Count a message as under way that `call(…, reserved=True)` will send, and nothing can keep from it."""
         with self._guard:
             self._under_way.append(chat)
 
-    def lately(self):
+    def lately(self) -> list[Any]:
         """Return the chats of the messages under way and of those answered in the last second, whoever sent them.
 
         Telegram lets pass about 30 a second, one of them to a chat, and counts a message before we have its answer.
@@ -145,7 +158,7 @@ class Sender:
                 self._sent.popleft()
             return [chat for _at, chat in self._sent] + self._under_way
 
-    def hold(self, chat, seconds):
+    def hold(self, chat: Any, seconds: float) -> None:
         """Send nothing to a chat for so long; what is meant for it waits."""
         now = self._clock.monotonic()
         until = now + min(seconds, LONGEST_HOLD_S)
@@ -154,11 +167,11 @@ class Sender:
                 self._held = {held: end for held, end in self._held.items() if end > now}
             self._held[chat] = max(until, self._held.get(chat, 0))
 
-    def held_s(self, chat):
+    def held_s(self, chat: Any) -> float:
         """Return for how many seconds a chat is held back yet, 0 when it is not."""
         return max(0, self._held.get(chat, 0) - self._clock.monotonic())
 
-    def _wait_for(self, chat):
+    def _wait_for(self, chat: Any) -> None:
         while (left := self._held.get(chat, 0) - self._clock.monotonic()) > 0:
             self._clock.sleep(left)  # meanwhile it may have been held for longer
         if chat in self._held:
@@ -166,7 +179,7 @@ class Sender:
                 if self._held.get(chat, 0) <= self._clock.monotonic():
                     self._held.pop(chat, None)
 
-    def download(self, file_id, sink):
+    def download(self, file_id: str, sink: Any) -> None:
         """Copy a user's file into `sink` and return its bytes' number; raise TooBig over 20 MB.
 
         The address carries the token, so it is used here and goes nowhere else.
