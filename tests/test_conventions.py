@@ -21,7 +21,7 @@ CORE = [
     if path == ROOT / "bot.py" or (path.is_relative_to(ROOT / "core") and not path.is_relative_to(SERVICES))
 ]
 PLUGINS = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if path.name != "__init__.py"]
-CORE_LINES = 3340  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
+CORE_LINES = 3410  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
 FUNCTION_LINES = 60
 CALLED_BY_PLUGINS = [ROOT / "kie" / "catalogue" / name for name in ("inputs.py", "model.py")]  # beside the core
 
@@ -71,8 +71,13 @@ def _outside_functions(module):
     while waiting:
         node = waiting.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+        if not isinstance(node, ast.FunctionDef | ast.Lambda) and not _is_for_types(node):
             waiting += ast.iter_child_nodes(node)
+
+
+def _is_for_types(node):
+    """Tell whether this is an `if TYPE_CHECKING:`, whose imports are never run."""
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
 
 
 def roots(path):
