@@ -1,9 +1,9 @@
 """One portable, compressed copy of everything: for backups, and for moving between SQLite and PostgreSQL.
 
-A dump is gzip over lines of JSON: a header with the schema, the rows of each table and the last id each table has
-given; then for every table its name with its columns, and a list of values a row; then a last line that proves the
-end. It reads one snapshot, so it may be made while the bot works. Restoring wants an empty database, reads the file to
-its very end, and is one transaction, in which it is proved by counting the rows and by `storage.money.verify`.
+A dump is gzipped JSON, one value a line: a header with the schema, and the number of rows and the last id of each table;
+then for every table its name with its columns, and a list of values for each row; then a last line that marks the end.
+It reads one snapshot, so it can be made while the bot is running. A restore needs an empty database, reads the file to
+its very end, and is one transaction, which also counts the rows and runs `storage.money.verify`.
 """
 
 import base64
@@ -26,7 +26,7 @@ from storage.journal import audit_log
 from storage.money import verify
 
 FORMAT = 1
-HISTORY = "schema_migration"  # of migrations: the header has it
+HISTORY = "schema_migration"  # the migrations that were applied; the header lists them
 BATCH = 500  # rows written at once
 UNREADABLE = (
     OSError,
@@ -36,11 +36,11 @@ UNREADABLE = (
     KeyError,
     RecursionError,
     zlib.error,
-)  # what a spoilt file raises
+)  # what a damaged file raises
 
 
 def name(now: datetime) -> str:
-    """Return the usual name of a dump made now."""
+    """Return the default file name of a dump made now."""
     return f"bot-{now:%Y-%m-%d-%H%M%S}.jsonl.gz"
 
 
@@ -59,9 +59,9 @@ class Header(TypedDict):
 
 
 def write(url: str, path: str | Path, now: datetime, actor: int | None = None) -> Header:
-    """Write everything in the database `url` into the file `path`, readable by its owner only; return the header.
+    """Write everything in the database at `url` to `path`, readable by its owner only; return the header.
 
-    A file that cannot be finished is taken away again. An `actor` stands in the log of acts, before anything is written.
+    An unfinished file is removed. With an `actor`, the audit log has the backup before anything is written.
     """
     if actor is not None:
         audit_log.note(actor, "backup", now)
@@ -81,7 +81,7 @@ def write(url: str, path: str | Path, now: datetime, actor: int | None = None) -
     except OSError as error:
         raise DumpError(f"{path} cannot be written: {_reason(error)}") from None
     finally:
-        with suppress(OSError):  # it is not there when all went well
+        with suppress(OSError):  # after a success it has been renamed
             unfinished.unlink()
     return header
 
@@ -94,7 +94,7 @@ def _opened(url: str) -> Engine:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the system or the database says, in one line without its own path."""
+    """Return the message of the system or the database in one line, without the path."""
     return " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
 
 
@@ -131,14 +131,14 @@ def _lines(engine: Engine, header: Header) -> Iterator[Any]:
 
 
 def _plain(value: Any) -> str:
-    """Return what JSON has no word for as text: bytes in base64, times as ISO 8601."""
+    """Return a value that JSON does not know as text: bytes in base64, times as ISO 8601."""
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(bytes(value)).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def read_header(path: str | Path) -> Header:
-    """Return the header of a dump; raise DumpError for a file that is none."""
+    """Return the header of a dump; raise DumpError for any other file."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             header: Header = json.loads(lines.readline())
@@ -153,11 +153,11 @@ def read_header(path: str | Path) -> Header:
 
 
 def restore(path: str | Path, url: str, tables: Sequence[PluginTable] = ()) -> Header:
-    """Fill the empty database `url` from a dump and prove it; return the header. `tables` are the plugins' own.
+    """Fill the empty database at `url` from a dump and verify it; return the header. `tables` are the plugins' own.
 
-    All of it is one transaction, the making of the tables and the proof of the books included: a file that is refused
-    leaves the database as it was. The database is left open for the process, brought to this version's schema; a dump
-    of an older version is loaded into the schema it comes from, and migrated then.
+    Everything is one transaction, including the creation of the tables and the proof of the books: a refused file leaves
+    the database as it was. A dump of an older version is loaded into the schema it comes from and then migrated. The
+    database stays open for the process.
     """
     header = read_header(path)
     try:
@@ -190,7 +190,7 @@ def _restore(path: str | Path, engine: Engine, header: Header, tables: Sequence[
     if any(engine.count(name) for name in engine.tables() if name != HISTORY):
         raise DumpError("the database to restore into has rows already; want an empty one")
     _make_tables(header, tables)
-    _refuse_strangers(engine, header)
+    _refuse_unknown_tables(engine, header)
     try:
         engine.loosen()
         _load(path, engine, header)
@@ -207,7 +207,7 @@ def _restore(path: str | Path, engine: Engine, header: Header, tables: Sequence[
 
 
 def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
-    """Make the tables as they were in the dump's schema, the plugins' as they are now."""
+    """Create the core's tables in the dump's schema, and the plugins' in their current one."""
     unknown = set(header["schema"]) - schema.known()
     if unknown:
         raise DumpError(f"the backup has {max(unknown)}, which this version does not know: upgrade the bot first")
@@ -216,10 +216,10 @@ def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
         schema.adopt(model, migrations)
 
 
-def _refuse_strangers(engine: Engine, header: Header) -> None:
-    strangers = set(header["tables"]) - set(engine.tables())
-    if strangers:
-        raise DumpError(f"the backup has a table {min(strangers)!r}; put the plugin back that it belongs to")
+def _refuse_unknown_tables(engine: Engine, header: Header) -> None:
+    unknown = set(header["tables"]) - set(engine.tables())
+    if unknown:
+        raise DumpError(f"the backup has a table {min(unknown)!r}; put the plugin back that it belongs to")
 
 
 def _load(path: str | Path, engine: Engine, header: Header) -> None:
@@ -243,7 +243,7 @@ def _load(path: str | Path, engine: Engine, header: Header) -> None:
 
 
 def _sections(lines: Iterator[Any]) -> Iterator[tuple[str, list[str], Iterator[list[Any]]]]:
-    """Yield (table, columns, its rows); raise DumpError for a file that breaks off or goes on."""
+    """Yield (table, columns, its rows); raise DumpError for a file that ends too early or too late."""
     line = next(lines, None)
     while isinstance(line, dict) and "table" in line:
         following: list[Any] = []

@@ -1,7 +1,7 @@
-"""Triggers that keep the books append-only in both databases, and the proof that nobody has taken them away.
+"""Triggers that keep the books append-only in both databases, and the check that nobody has removed them.
 
-They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources and seals. Peewee rebuilds SQLite tables to alter them,
-and a rebuilt table has lost its triggers, so they are made again after every migration and at every start.
+They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources and seals. Peewee alters SQLite tables by rebuilding
+them, which loses the triggers, so they are created again after every migration and at every start.
 """
 
 from collections.abc import Iterator
@@ -41,14 +41,14 @@ from storage.base.tables import (
 )
 
 GUARDED = ("entry", "act", "source", "seal")
-MONEY = (  # what is proven
+MONEY = (  # the tables that are checked
     Account, Act, Bonus, Charge, Checkout, Entry, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Seal, Source, TopUp,
     User, Words,
 )  # fmt: skip
 FUNCTION = "books_are_append_only"
 BODY = " BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END "
-OLD_FUNCTION = "entry_is_append_only"  # of the first version
-MOST = 10**15  # minor units: more than this is nobody's money, and sums of it would overflow
+OLD_FUNCTION = "entry_is_append_only"  # its name in the first version
+MOST = 10**15  # minor units: nobody has more, and sums of larger amounts would overflow
 
 
 def _sqlite_triggers(table: str) -> dict[str, str]:
@@ -70,7 +70,7 @@ def _postgres_triggers(table: str) -> dict[str, str]:
 
 
 def lower(db: Database) -> None:
-    """Take the triggers away, inside a migration that rewrites what they guard."""
+    """Drop the triggers, for a migration that rewrites what they guard."""
     with transaction():
         for table in set(db.get_tables()).intersection(GUARDED):
             for name in {**_sqlite_triggers(table), **_postgres_triggers(table)}:
@@ -78,7 +78,7 @@ def lower(db: Database) -> None:
 
 
 def raise_up(db: Database) -> None:
-    """Make the triggers anew on the tables that are there."""
+    """Create the triggers again on the tables that exist."""
     existing = set(db.get_tables())
     with transaction():
         lower(db)
@@ -91,11 +91,11 @@ def raise_up(db: Database) -> None:
                 db.execute_sql(statement)
 
 
-# the proof
+# the check
 
 
 def missing(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield (promise, what) for every trigger, key and column type of the books that is not as it was made."""
+    """Yield (promise, row) for every trigger, key, constraint and column type of the books that is not as created."""
     yield from _triggers(engine)
     for row in engine.loose_references():
         yield "a row refers to one that is there", row
@@ -109,15 +109,15 @@ def missing(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
         if model is Entry:
             for (key,) in engine.doubled(table, "key"):
                 yield "a key is unique", (table, key)
-        found = engine.columns(table)
+        kinds = engine.columns(table)
         for field in model._meta.sorted_fields:
-            kind = found.get(field.column_name, "missing")
+            kind = kinds.get(field.column_name, "missing")
             if engine.postgres and kind not in POSTGRES_KINDS[_storage_class(field)]:
                 yield "a column has its type", (table, field.column_name, kind)
 
 
 def _constraints(engine: Engine, model: type[Table], table: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield what the database no longer checks by itself; SQLite has no way to take it away but to make a table anew."""
+    """Yield the foreign keys and checks that are gone; SQLite can lose them only when a table is rebuilt."""
     meta = model._meta
     wanted = {field.column_name for field in meta.sorted_fields if isinstance(field, ForeignKeyField)}
     for column in sorted(wanted - engine.references(table)):
@@ -132,16 +132,16 @@ POSTGRES_KINDS = {"integer": ("bigint", "integer", "smallint"), "boolean": ("boo
 
 
 def _triggers(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    found = set(engine.triggers())
+    present = set(engine.triggers())
     wanted = {pair for table in GUARDED for pair in _wanted(engine, table).items()}
-    for name, _definition in sorted(wanted - found):
+    for name, _definition in sorted(wanted - present):
         yield "the triggers of the books are in place", (name,)
-    for pair in sorted(found - wanted):
+    for pair in sorted(present - wanted):
         yield "nothing is there that changes, hides or adds rows", pair
 
 
 def _wanted(engine: Engine, table: str) -> dict[str, str]:
-    """Return {trigger: how the database describes it}."""
+    """Return {trigger: its definition as `Engine.triggers` gives it}."""
     if not engine.postgres:
         return _sqlite_triggers(table)
     # pg_trigger.tgtype: 1 for each row, 2 before, 8 delete, 16 update, 32 truncate; O: fires as usual
@@ -150,7 +150,7 @@ def _wanted(engine: Engine, table: str) -> dict[str, str]:
 
 
 def _keys(model: type[Table]) -> Iterator[frozenset[str]]:
-    """Return the sets of columns that must be unique."""
+    """Yield the sets of columns that must be unique."""
     meta = model._meta
     if isinstance(meta.primary_key, CompositeKey):
         yield frozenset(meta.fields[name].column_name for name in meta.primary_key.field_names)
@@ -163,7 +163,7 @@ def _keys(model: type[Table]) -> Iterator[frozenset[str]]:
 
 
 def _storage_class(field: Any) -> str:
-    """Return what the database must hold in a column: integer, boolean or text; a reference holds what it refers to."""
+    """Return a column's kind of value: integer, boolean or text; a foreign key has that of its target."""
     while hasattr(field, "rel_field"):
         field = field.rel_field
     if isinstance(field, BooleanField):
@@ -173,7 +173,7 @@ def _storage_class(field: Any) -> str:
 
 
 def wrong_values(postgres: bool) -> Iterator[tuple[str, str]]:
-    """Yield (promise, query) that find values of another type, missing ones, and sums that are nobody's money."""
+    """Yield (promise, query) that find values of the wrong type, missing values and impossible amounts."""
     for model in MONEY:
         meta = model._meta
         tests = [test for field in meta.sorted_fields for test in _tests(field, postgres)]

@@ -1,7 +1,7 @@
 """Bringing a database to this version's schema.
 
-Migrations in `storage/migrations/` run in order at start, each in a transaction, and are remembered in
-`schema_migration`. Every run ends by making the triggers again that keep the books append-only (`storage/base/guards.py`).
+Migrations in `storage/migrations/` run in order at start, each in a transaction, and are recorded in
+`schema_migration`. Every run ends by creating the triggers again that keep the books append-only (`storage/base/guards.py`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ class SchemaError(Exception):
 
 
 class NewerSchema(SchemaError):
-    """The database was written by a newer version of the bot; this one must not touch it."""
+    """The database is of a newer version of the bot or of a plugin; this one must not touch it."""
 
 
 class TableDiffers(SchemaError):
@@ -36,7 +36,7 @@ class TableDiffers(SchemaError):
 
 
 def migrate(target: str | None = None) -> list[str]:
-    """Apply what is missing (up to `target`, if given) and return the names of the migrations that ran."""
+    """Apply the missing migrations (up to `target`, if given) and return the names of those that ran."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
         _refuse_newer(runner)
@@ -53,7 +53,7 @@ def known() -> set[str]:
 
 
 def pending() -> list[str]:
-    """Return the names of the migrations this database lacks; raise NewerSchema when it has others."""
+    """Return the names of the migrations this database lacks; raise NewerSchema if it has unknown ones."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
         _refuse_newer(runner)
@@ -67,10 +67,10 @@ def _refuse_newer(runner: Runner) -> None:
 
 
 def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
-    """Make a plugin's own table, or bring it to the plugin's version; return its version.
+    """Create a plugin's own table, or bring it to the plugin's version; return that version.
 
-    Each migration is `change(migrator)`, returning the operations of `playhouse.migrate` to make; the n-th one leads
-    to version n + 1. A new table is made as it is now. Each step is a transaction with its version's mark.
+    The n-th migration leads to version n + 1. A new table is created in its current form. Each step is a transaction
+    that also records the version.
     """
     name = f"table:{model._meta.table_name}"
     with connection() as db:

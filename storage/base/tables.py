@@ -1,6 +1,6 @@
 """The tables of the core. Amounts are minor units (kopecks); Telegram ids are 64 bits wide.
 
-`User.id` is the internal id that money, jobs and audit rows refer to; the Telegram id and names live only in
+`User.id` is the internal id that money, jobs and audit rows refer to; the Telegram id and names are only in
 `User`, so they can be erased without touching the books.
 """
 
@@ -53,7 +53,7 @@ class Result(TypedDict, total=False):
 
 
 class Person(Table):
-    """Who a limit, a ban or a debt belongs to, also after an erasure: no name, only a keyed hash of the Telegram id."""
+    """The human being a limit, a ban or a debt belongs to, even after an erasure: only a keyed hash of the Telegram id."""
 
     hash = TextField(primary_key=True)
     banned = BooleanField(default=False)
@@ -61,7 +61,7 @@ class Person(Table):
 
 
 class Once(Table):
-    """Something a person has had and gets no second time, such as the welcome gift."""
+    """Something a person gets only once and has had, such as the welcome gift."""
 
     person = ForeignKeyField(Person)
     person_id: str
@@ -80,7 +80,7 @@ class User(Table):
     username = TextField(null=True, index=True)
     language_code = TextField(null=True)
     lang = TextField(null=True)
-    utc_offset = SmallIntegerField(null=True)  # minutes; until they say, the operator's time zone
+    utc_offset = SmallIntegerField(null=True)  # minutes; null: the operator's time zone
     code = TextField(unique=True)  # opaque, in the invitation link
     banned = BooleanField(default=False)  # by an admin
     blocked_bot = BooleanField(default=False)  # the person blocked the bot
@@ -91,16 +91,16 @@ class User(Table):
     seen_at = UtcField(index=True)
     person = TextField(null=True, index=True, constraints=[SQL('REFERENCES "person" ("hash")')])  # stays when erased
 
-    in_dialogue = True  # whether a draft listens for their input; `users.seen` reads it along
+    in_dialogue = True  # whether a draft listens for their input; set by `users.seen`
 
     class Meta:
         depends_on = (Person,)
 
 
 class Account(Table):
-    """A user's balance, kept equal to the sum of the entries by `ledger.post` alone.
+    """A user's balance: the sum of their entries, written by `ledger.post` alone.
 
-    `debt` is what was written off for them and not recovered: the sum of `writeoff` and `recovery` entries.
+    `debt` is what was written off and not recovered: the sum of `writeoff` and `recovery` entries.
     """
 
     user = ForeignKeyField(User, primary_key=True)
@@ -110,17 +110,17 @@ class Account(Table):
 
 
 class Words(Table):
-    """What somebody wrote beside a row: apart from it, so that it can be erased. The row keeps the salted digest."""
+    """The free text of a row, kept apart so that it can be erased; the row itself has only the salted digest."""
 
     digest = TextField(primary_key=True)
-    user = ForeignKeyField(User, null=True)  # whom they are about: with that person they go
+    user = ForeignKeyField(User, null=True)  # the person they are about: erased together with them
     user_id: int | None
     text = TextField()
     salt = TextField()
 
 
 class Said:
-    """The words of a row, found by its `digest`; None where there are none, or where they were erased."""
+    """The free text of a row, looked up by its `digest`; None if there is none, or if it was erased."""
 
     @overload
     def __get__(self, row: None, model: type) -> Self: ...
@@ -163,9 +163,9 @@ class Entry(Table):
 
 
 class Source(Table):
-    """Where an entry's money comes from when no other row says so; append-only like the entry it was written with.
+    """The origin of an entry that no other row accounts for; append-only like the entry it was written with.
 
-    Gifts, bonuses, payments by other ways than Stars and transfers, and corrections that nobody of the staff made.
+    For gifts, bonuses, payments other than Stars and transfers, and corrections made by the program itself.
     """
 
     key = TextField(primary_key=True)  # the entry's
@@ -177,21 +177,21 @@ class Source(Table):
 
 
 class Seal(Table):
-    """A minute of the books, closed for ever: a hash over its entries and acts and the seal before; append-only.
+    """A minute of the books, closed for good: a hash over its entries and acts and the previous seal; append-only.
 
-    The predecessor is unique, so two leaders cannot go on from the same seal.
+    The predecessor is unique, so two leaders cannot continue from the same seal.
     """
 
     id = IdField()  # 1, 2, 3 … without a gap
     entry = BigIntegerField()  # the last entry and the last act it covers
     act = BigIntegerField()
-    previous = TextField(unique=True)  # the hash of the seal before; zeros for the first
+    previous = TextField(unique=True)  # the hash of the previous seal; zeros for the first
     hash = TextField()
     made_at = UtcField()
 
 
 class Draft(Table):
-    """An open dialogue or order form: one a user and plugin. `version` is the quote's id within the draft."""
+    """An open dialogue or order form, one per user and plugin. `version` is the quote's id within the draft."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -201,8 +201,10 @@ class Draft(Table):
     data = JSONField(default=dict)
     version = IntegerField(default=1)
     price = BigIntegerField(null=True)
-    step = TextField(null=True)  # the input it listens for, e.g. "generate:prompt"; at most one a user
-    message_id = BigIntegerField(null=True)  # its live screen
+    step = TextField(
+        null=True
+    )  # the input it listens for, e.g. "generate:prompt"; at most one of a user's drafts listens
+    message_id = BigIntegerField(null=True)  # the message that shows it
     expires_at = UtcField(index=True)
 
     class Meta:
@@ -221,13 +223,13 @@ class Job(Table):
     charged = BigIntegerField(null=True)
     cost = BigIntegerField(null=True)  # what KIE took, in millionths of a credit
     state = TextField(default=JobState.QUEUED)  # `storage/base/states.py` has all states
-    quote = TextField(unique=True)  # "<draft>.<version>": a second tap on the same quote finds the job there
+    quote = TextField(unique=True)  # "<draft>.<version>": a second tap on the same quote finds the existing job
     secret = TextField(unique=True)  # the unguessable part of its callback address
     task_id = TextField(null=True, index=True)
     reason = TextField(null=True)  # why it failed: one word of ours
     detail = TextField(null=True)  # KIE's own words, for admins and logs
     result = JSONField(null=True)  # {"urls": [...], "text": ...}
-    tries = SmallIntegerField(default=0)  # at getting it ready, counted before each; 0 again once it was ready
+    tries = SmallIntegerField(default=0)  # attempts at preparing it, counted before each; 0 again once it was prepared
     submit_at = UtcField()
     submitted_at = UtcField(null=True)
     deadline_at = UtcField(null=True)
@@ -244,8 +246,8 @@ class Job(Table):
     lease_until = UtcField(null=True)
     refusals = SmallIntegerField(
         default=0, constraints=[SQL("DEFAULT 0")]
-    )  # creates that came back: KIE was busy, or could not be reached
-    expected = BigIntegerField(null=True)  # what KIE takes by the catalogue, as ordered, in millionths of a credit
+    )  # creates that KIE refused for now, or that did not reach it
+    expected = BigIntegerField(null=True)  # what KIE should take according to the catalogue, in millionths of a credit
     overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
 
     class Meta:
@@ -261,7 +263,7 @@ class Job(Table):
 
 
 class TopUp(Table):
-    """A way money comes in: an invoice or a request, from its first screen to its end."""
+    """One payment to us: an invoice or a transfer request, from its first screen to its end."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -271,13 +273,13 @@ class TopUp(Table):
     stars = BigIntegerField(null=True)
     state = TextField(default=TopUpState.NEW)
     proof = JSONField(null=True)  # {"file_id", "unique_id", "kind"}
-    proof_id = TextField(null=True, index=True)  # the picture's file_unique_id: the same picture again is a hint
+    proof_id = TextField(null=True, index=True)  # the picture's file_unique_id, to notice a picture used before
     credited = BigIntegerField(null=True)
     decided_by = ForeignKeyField(User, null=True, backref="decisions")
     decided_by_id: int | None
     digest = TextField(null=True)  # of the reason
     submitted_at = UtcField(null=True)
-    reminded = BooleanField(default=False)  # the admins were reminded of it, once
+    reminded = BooleanField(default=False)  # whether the staff was reminded of it, which happens once
     created_at = UtcField()
     decided_at = UtcField(null=True)
 
@@ -291,7 +293,7 @@ TopUp.add_index(SQL("CREATE UNIQUE INDEX top_up_one_pending ON top_up (user_id) 
 
 
 class Sketch(Table):
-    """What a request's picture looks like, small (`plugins/payments/transfer.py`): the same one again is a hint."""
+    """A tiny grey version of a request's screenshot, to notice a picture used before (`plugins/payments/transfer.py`)."""
 
     topup = ForeignKeyField(TopUp, primary_key=True)
     topup_id: int
@@ -299,10 +301,7 @@ class Sketch(Table):
 
 
 class Charge(Table):
-    """One payment Telegram took in Stars; its charge id makes the credit happen once.
-
-    `refund`: asked (booked, Telegram has not confirmed yet), done (the Stars went back), refused (by Telegram).
-    """
+    """One payment in Stars; its charge id ensures that it is credited once."""
 
     charge_id = TextField(primary_key=True)
     topup = ForeignKeyField(TopUp)
@@ -310,7 +309,7 @@ class Charge(Table):
     user = ForeignKeyField(User)
     user_id: int
     stars = BigIntegerField()
-    refund = TextField(null=True, index=True)
+    refund = TextField(null=True, index=True)  # a RefundState
     listed = BooleanField(default=False)  # Telegram's list of transactions has it
     created_at = UtcField()
     payer = BigIntegerField(null=True)  # the Telegram id, for a while after its erasure (`storage/people/privacy.py`)
@@ -323,7 +322,7 @@ class Charge(Table):
 
 
 class Checkout(Table):
-    """A pre-checkout that was accepted: the charge it leads to is credited `amount`, whatever the rate is by then."""
+    """An accepted pre-checkout: the charge it leads to is credited `amount`, whatever the rate is by then."""
 
     query_id = TextField(primary_key=True)  # Telegram's pre_checkout_query
     topup = ForeignKeyField(TopUp)
@@ -332,13 +331,13 @@ class Checkout(Table):
     user_id: int
     amount = BigIntegerField(constraints=[Check("amount > 0")])
     stars = BigIntegerField()
-    answered = BooleanField(default=False)  # Telegram has our yes: the invoice is used up, whatever comes of it
-    charge_id = TextField(null=True, unique=True)  # what came of it; null while it has not come
+    answered = BooleanField(default=False)  # Telegram has our yes: the invoice cannot be used again
+    charge_id = TextField(null=True, unique=True)  # of the payment; null until it comes
     accepted_at = UtcField(index=True)
 
 
 class Bonus(Table):
-    """A bonus that a payment earned for somebody; it goes back with that payment (`storage/money/bonuses.py`)."""
+    """A bonus earned by a payment; it is taken back with that payment (`storage/money/bonuses.py`)."""
 
     id = IdField()
     user = ForeignKeyField(User)  # who gets it
@@ -358,7 +357,7 @@ class Bonus(Table):
 
 
 class Referral(Table):
-    """Who invited whom; one row an invited person, for ever. `paid` is the share that was promised, once."""
+    """Who invited whom: one permanent row per invited person. `paid` is the share that was promised, once."""
 
     invited = ForeignKeyField(User, primary_key=True, backref="invitation")
     invited_id: int
@@ -372,7 +371,7 @@ class Referral(Table):
 
 
 class Inbox(Table):
-    """An update Telegram may forget, because it is here until it has been handled."""
+    """An update, kept until it has been handled, so that Telegram may forget it."""
 
     update_id = BigIntegerField(primary_key=True)
     lane = BigIntegerField()
@@ -382,7 +381,7 @@ class Inbox(Table):
     received_at = UtcField()
     claimed_by = TextField(
         null=True
-    )  # the copy that handles it (`storage/orders/claims.py`); one copy alone claims nothing
+    )  # the copy that handles it (`storage/orders/claims.py`); a single copy claims nothing
     lease_until = UtcField(null=True)
 
     class Meta:
@@ -390,7 +389,7 @@ class Inbox(Table):
 
 
 class Outbox(Table):
-    """A message that must arrive: kept until Telegram has answered. `ref` rows stay, to be edited later."""
+    """A message that must arrive, kept until Telegram has answered. Rows with a `ref` stay, to be edited later."""
 
     id = IdField()
     key = TextField(unique=True)
@@ -412,7 +411,7 @@ class Outbox(Table):
 
 
 class Fact(Table):
-    """Something that happened, committed with its cause; listeners run after it, at least once."""
+    """An event: something that happened, committed with its cause; listeners run after it, at least once."""
 
     id = IdField()
     kind = TextField()
@@ -422,7 +421,7 @@ class Fact(Table):
 
 
 class FactDone(Table):
-    """A listener's own mark, written in the transaction of its effects."""
+    """A mark that a listener has handled an event, written in the transaction of its effects."""
 
     fact_id = BigIntegerField()
     listener = TextField()
@@ -442,7 +441,7 @@ class Stored(Table):
 
 
 class Act(Table):
-    """What somebody of the operator's did: one row an act, never changed."""
+    """One act of the staff, for the audit log; never changed."""
 
     id = IdField()
     actor = ForeignKeyField(User, backref="done")
@@ -454,13 +453,15 @@ class Act(Table):
     digest = TextField(null=True)  # of the reason, or of the value
     amount = BigIntegerField(null=True)
     created_at = UtcField()
-    own = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # it paid who did it: an owner, alone
+    own = BooleanField(
+        default=False, constraints=[SQL("DEFAULT FALSE")]
+    )  # it paid the person who did it: an owner who is alone in the shop
 
     words = Said()
 
 
 class Alarm(Table):
-    """A cause of alarm: one row a cause, however many events it has."""
+    """A cause of alarm: one row, however many events it has had."""
 
     cause = TextField(primary_key=True)
     text = TextField()  # text key
@@ -471,7 +472,7 @@ class Alarm(Table):
 
 
 class Overlay(Table):
-    """A change of the catalogue made by an admin, over data/models.json; the newest of a scope and field counts."""
+    """An admin's change of the catalogue in data/models.json; the newest of a scope and field counts."""
 
     id = IdField()
     scope = TextField()  # "model:<id>", "menu:<row of the main menu>" or "all"
@@ -484,13 +485,13 @@ class Overlay(Table):
 
 
 class Difference(Table):
-    """What KIE offers and we do not, or the other way round, until an admin applies or dismisses it."""
+    """A difference between KIE's offer and the catalogue, until an admin applies or dismisses it."""
 
     id = IdField()
     model = TextField()
     kind = TextField()  # new, gone, inputs, price
-    about = JSONField()  # what to tell the admin, and what to change (see kie/sync/catalogue_diff.py)
-    print = TextField(unique=True)  # a digest of all that: the same difference is told once
+    about = JSONField()  # what admins are told, and what would change (see kie/sync/catalogue_diff.py)
+    print = TextField(unique=True)  # a digest of the above, so that the same difference is reported once
     state = TextField(default=DifferenceState.OPEN, index=True)
     overlay = ForeignKeyField(Overlay, null=True)
     overlay_id: int | None
@@ -498,7 +499,7 @@ class Difference(Table):
 
 
 class Promo(Table):
-    """A code that gives an amount at once, or a percentage of the next top-up."""
+    """A promo code: it gives an amount at once, or a percentage of the next top-up."""
 
     code = TextField(primary_key=True)
     kind = TextField()  # a PromoKind
@@ -511,11 +512,13 @@ class Promo(Table):
     author_id: int
     expires_at = UtcField(null=True)
     created_at = UtcField()
-    waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])  # for a second person to confirm it
+    waits = BooleanField(
+        default=False, constraints=[SQL("DEFAULT FALSE")]
+    )  # for a second member of the staff to confirm it
 
 
 class PromoUse(Table):
-    """One redemption: the n-th of a user for a code. A percentage waits for the top-up it belongs to."""
+    """A user's n-th redemption of a code. A percentage waits for the next top-up."""
 
     id = IdField()
     promo = ForeignKeyField(Promo)
@@ -535,7 +538,7 @@ PromoUse.add_index(SQL("CREATE UNIQUE INDEX promo_use_one_waiting ON promo_use (
 
 
 class FreeRun(Table):
-    """The n-th free order of a user on a day; the row goes when the order fails."""
+    """A user's n-th free order on a day; the row is deleted if the order fails."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -550,7 +553,7 @@ class FreeRun(Table):
 
 
 class Broadcast(Table):
-    """A message to many: whose copy, to whom, and how far it is."""
+    """A message to many people: what is copied, to whom, and how far it has got."""
 
     id = IdField()
     author = ForeignKeyField(User)
@@ -563,13 +566,13 @@ class Broadcast(Table):
     created_at = UtcField()
     started_at = UtcField(null=True)
     ended_at = UtcField(null=True)
-    links = JSONField(null=True)  # the message's buttons that open an address, as rows of {"text", "url"}
-    totals = JSONField(null=True)  # {state: recipients}, once their rows have gone
+    links = JSONField(null=True)  # the message's link buttons, as rows of {"text", "url"}
+    totals = JSONField(null=True)  # {state: recipients}, once their rows have been deleted
     version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of the audience
 
 
 class Recipient(Table):
-    """One person's copy. It is `sending` before Telegram is asked, so a crash never sends it twice."""
+    """One person's copy of a broadcast. It is `sending` before Telegram is asked, so that a crash never sends it twice."""
 
     broadcast = ForeignKeyField(Broadcast)
     broadcast_id: int
@@ -583,7 +586,7 @@ class Recipient(Table):
 
 
 class Letter(Table):
-    """What somebody wrote to the operator's people (`storage/journal/letters.py`)."""
+    """A user's message to the staff (`storage/journal/letters.py`)."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -607,7 +610,7 @@ class Trouble(Table):
 
 
 class Quota(Table):
-    """How often somebody has done something in the time that runs; see `storage/money/quotas.py`."""
+    """How often a person has done something in the current span (`storage/money/quotas.py`)."""
 
     person = TextField()  # a keyed digest
     kind = TextField()

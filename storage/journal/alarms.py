@@ -1,6 +1,6 @@
-"""Causes of alarm: one message a cause and not one an event.
+"""Alarms: one message for each cause, not one for each event.
 
-A cause rings when it is new, when it comes back after an hour of quiet, and once a day while it lasts.
+A cause is reported when it is new, when it comes back after an hour without events, and once a day while it lasts.
 """
 
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from storage.journal import runtime_settings
 
 QUIET = timedelta(hours=1)
 AGAIN = timedelta(days=1)
-HOURS = "QUIET_HOURS"  # the stored setting
+HOURS = "QUIET_HOURS"  # the runtime setting
 
 
 def ring(cause: str, text: str, values: dict[str, Any], now: datetime) -> bool:
-    """Count an event of a cause; tell whether people should hear of it."""
+    """Count an event of a cause; return whether it is to be reported."""
     row = dict(cause=cause, text=text, values=values, count=1, since=now, last_at=now)
     quiet, old = Alarm.last_at <= now - QUIET, Alarm.since <= now - AGAIN
     with transaction():
@@ -28,15 +28,15 @@ def ring(cause: str, text: str, values: dict[str, Any], now: datetime) -> bool:
 
 
 def recent(since: datetime, limit: int = 8) -> list[Alarm]:
-    """Return the causes that had an event since a time, the latest first."""
+    """Return the causes with an event since a time, latest first."""
     with connection():
         return list(Alarm.select().where(Alarm.last_at >= since).order_by(Alarm.last_at.desc()).limit(limit))
 
 
 def audible_at(now: datetime) -> datetime:
-    """Return when an alarm may be said: now, or the end of the quiet hours.
+    """Return when an alarm may be sent: now, or at the end of the quiet hours.
 
-    They are stored as QUIET_HOURS, `23 8 180`: from and to (hours of the day), and the minutes east of UTC.
+    QUIET_HOURS is stored as `23 8 180`: from and to (hours of the day), and the offset in minutes east of UTC.
     """
     hours = runtime_settings.get(HOURS)
     if not hours:

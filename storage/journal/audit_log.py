@@ -1,4 +1,4 @@
-"""The log of what the operator's people did: a row of every act, written in the transaction of what it tells of."""
+"""The audit log: a row for each act of the staff, written in the transaction of the change it is about."""
 
 from datetime import datetime
 
@@ -10,11 +10,11 @@ from storage.journal.event_kinds import AmountActed
 
 
 class OwnCheque(Exception):
-    """An act would pay who does it: somebody else has to do it. Nothing was done."""
+    """An act would pay the person who does it; somebody else has to do it. Nothing was changed."""
 
 
 def refuse_own(actor_id: int | None, payee_id: int | None, alone: bool) -> bool:
-    """Raise OwnCheque when people would pay themselves; return whether they do so, `alone` in the shop."""
+    """Return whether an act pays the person who does it; raise OwnCheque if so, unless they are `alone` in the shop."""
     own = actor_id is not None and actor_id == payee_id
     if own and not alone:
         raise OwnCheque(f"user {actor_id} would pay themselves")
@@ -32,9 +32,9 @@ def note(
     amount: int | None = None,
     own: bool = False,
 ) -> None:
-    """Write down an act: who, what (one word), to whom, about what, and why; `own` if it paid who did it.
+    """Log an act: who did `what` (one word) to whom, about which `ref`, and why; `own` if it paid the actor.
 
-    One of an amount is a fact as well, `act.amount`, so that others can be told of it.
+    With an amount (minor units), the event `act.amount` lets others be told of it.
     """
     row = dict(actor=actor_id, what=what, user=user, ref=ref, amount=amount, own=own, created_at=now)
     with transaction():
@@ -51,7 +51,7 @@ def get(act_id: int) -> Act | None:
 
 
 def recent(limit: int = 10, before: int | None = None, user: int | None = None, what: str | None = None) -> list[Act]:
-    """Return the newest acts with their actors, older than act id `before`, about one user or of one kind if asked."""
+    """Return the newest acts with their actors; optionally older than act id `before`, about a user, of one kind."""
     with connection():
         query = Act.select(Act, User).join(User, on=Act.actor).order_by(Act.id.desc()).limit(limit)
         if before is not None:

@@ -1,7 +1,7 @@
-"""Open dialogues and order forms, as rows: one a user and plugin.
+"""Open dialogues and order forms: one row per user and plugin.
 
-`step` is the input a draft listens for; a user listens in at most one. `version` grows with every change, so a
-confirm button carries `<draft>.<version>` and an old screen cannot order what it no longer shows.
+`step` is the input a draft listens for; at most one of a user's drafts listens. `version` grows with every change, so a
+confirm button carries `<draft>.<version>`, and an old screen cannot order something it no longer shows.
 """
 
 from datetime import datetime, timedelta
@@ -21,22 +21,22 @@ LIFETIME = timedelta(days=1)
 
 
 def listens(user: "int | Field[int]", now: datetime) -> Expression:
-    """Return the condition that a draft waits for the next input of `user`, an id or a column."""
+    """Return the condition that a draft listens for the next input of `user`, an id or a column."""
     return (Draft.user == user) & Draft.step.is_null(False) & (Draft.expires_at > now)
 
 
 def get(user_id: int, plugin: str, now: datetime) -> Draft | None:
-    """Return the user's live draft of a plugin, or None."""
+    """Return the user's draft of a plugin unless it has expired, or None."""
     return _get.first(user_id, plugin, now)
 
 
 def listening(user_id: int, now: datetime) -> Draft | None:
-    """Return the draft that waits for this user's next input, or None."""
+    """Return the draft that listens for this user's next input, or None."""
     return _listening.first(user_id, now)
 
 
 def put(user_id: int, plugin: str, now: datetime, **fields: Any) -> Draft:
-    """Make or change a draft and return it; a new `step` takes the listening from the user's other drafts."""
+    """Create or change a draft and return it; with a `step`, the user's other drafts stop listening."""
     fields["expires_at"] = now + LIFETIME
     with transaction():
         if fields.get("step"):
@@ -52,7 +52,7 @@ def put(user_id: int, plugin: str, now: datetime, **fields: Any) -> Draft:
 
 
 def note_screen(draft: Draft, message_id: int) -> None:
-    """Remember which message shows a draft (not a change of what it says)."""
+    """Remember which message shows a draft; its version stays the same."""
     with transaction():
         Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
 
@@ -64,13 +64,13 @@ def stop_listening(user_id: int) -> None:
 
 
 def drop(user_id: int, plugin: str | None = None) -> int:
-    """Forget the user's drafts (of one plugin, when named); return how many there were."""
+    """Delete the user's drafts (of one plugin, if named); return how many there were."""
     with transaction():
         query = Draft.delete().where(Draft.user == user_id)
         return (query if plugin is None else query.where(Draft.plugin == plugin)).execute()
 
 
 def drop_expired(now: datetime) -> int:
-    """Forget drafts past their day."""
+    """Delete expired drafts; return how many there were."""
     with transaction():
         return Draft.delete().where(Draft.expires_at <= now).execute()

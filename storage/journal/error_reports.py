@@ -1,4 +1,4 @@
-"""Why something unexpected went wrong, under a short code: the user can quote it, an admin can look it up."""
+"""Reports of unexpected errors, under a short code that a user can quote and an admin can look up."""
 
 import secrets
 from datetime import datetime
@@ -6,13 +6,13 @@ from datetime import datetime
 from storage.base.db import connection, transaction
 from storage.base.tables import Trouble
 
-LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that looks like another
+LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # no two look alike
 LENGTH = 6
-KEPT, LONGEST = 200, 20_000  # reasons, and characters of one
+KEPT, LONGEST = 200, 20_000  # reports, and characters of a reason
 
 
 def keep(reason: str, now: datetime) -> str:
-    """Keep a reason, usually a traceback without secrets, and return its code; the oldest ones go."""
+    """Keep a reason (usually a traceback, without secrets) and return its code; only the newest KEPT stay."""
     code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
     with transaction():
         Trouble.insert(code=code, reason=reason[-LONGEST:], created_at=now).execute()
@@ -22,12 +22,12 @@ def keep(reason: str, now: datetime) -> str:
 
 
 def find(code: str) -> Trouble | None:
-    """Return the row of a code as somebody typed it, or None."""
+    """Return the report under a code, in any case and with spaces around it, or None."""
     with connection():
         return Trouble.get_or_none(Trouble.code == code.strip().upper())
 
 
 def recent(limit: int = 5) -> list[Trouble]:
-    """Return the newest rows."""
+    """Return the newest reports."""
     with connection():
         return list(Trouble.select().order_by(Trouble.created_at.desc()).limit(limit))

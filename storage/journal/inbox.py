@@ -1,4 +1,4 @@
-"""Updates that Telegram may forget because they are rows here."""
+"""Updates, kept as rows from the moment they arrive until they have been handled."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -10,11 +10,13 @@ from storage.base.prepared import Prepared
 from storage.base.tables import Inbox
 
 MAX_ATTEMPTS = 3
-INSERT = "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee's takes three times as long
+INSERT = (
+    "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee takes three times as long
+)
 
 
 def store(rows: Sequence[tuple[int, int, str]], now: datetime) -> None:
-    """Keep updates, `(update_id, lane, body)` each, in one transaction; known ones stay as they are."""
+    """Keep updates, each `(update_id, lane, body)`, in one transaction; known ones are ignored."""
     values = [value for row in rows for value in (*row, UtcField().db_value(now))]
     with transaction() as db:
         row = f"({', '.join([db.param] * 4)}, 0, FALSE)"
@@ -22,7 +24,7 @@ def store(rows: Sequence[tuple[int, int, str]], now: datetime) -> None:
 
 
 def left() -> list[Inbox]:
-    """Return what a former run did not finish, oldest first."""
+    """Return the updates that a previous run did not finish, oldest first."""
     with connection():
         return list(Inbox.select().where(~Inbox.aside).order_by(Inbox.update_id))
 
@@ -38,7 +40,7 @@ def ids() -> list[int]:
 
 
 def get(update_ids: Iterable[int]) -> list[Inbox]:
-    """Return the rows of these updates that are still there, oldest first."""
+    """Return those of these updates that still have to be handled, oldest first."""
     with connection():
         return list(Inbox.select().where(Inbox.update_id.in_(list(update_ids)), ~Inbox.aside).order_by(Inbox.update_id))
 
@@ -50,7 +52,7 @@ def attempt_all(update_ids: Iterable[int]) -> None:
 
 
 def attempt(update_id: int) -> int:
-    """Count an attempt before handling and return its number; 0 if the update is gone."""
+    """Count an attempt, before handling, and return its number; 0 if the update is gone."""
     with transaction():
         rows = (
             Inbox.update(attempts=Inbox.attempts + 1)
@@ -63,18 +65,18 @@ def attempt(update_id: int) -> int:
 
 
 def done(update_ids: Iterable[int]) -> None:
-    """Forget updates that have been handled."""
+    """Delete updates that have been handled."""
     with transaction():
         Inbox.delete().where(Inbox.update_id.in_(list(update_ids))).execute()
 
 
 def set_aside(update_id: int) -> None:
-    """Keep a poison update for the admin, out of the way."""
+    """Keep an update that cannot be handled for the admin, and never handle it again."""
     with transaction():
         Inbox.update(aside=True).where(Inbox.update_id == update_id).execute()
 
 
 def oldest_wait() -> datetime | None:
-    """Return when the oldest waiting update came, or None."""
+    """Return when the oldest unhandled update arrived, or None."""
     with connection():
         return Inbox.select(fn.MIN(Inbox.received_at)).where(~Inbox.aside).scalar()

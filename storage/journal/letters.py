@@ -1,4 +1,4 @@
-"""What people write to the operator's people: a row until somebody who answers has it.
+"""Letters: what users write to the staff, kept until somebody of the staff has it.
 
 waiting ──a copy has arrived──▶ passed
 """
@@ -15,18 +15,18 @@ SOME = 200  # letters at a time
 
 
 def ref(letter_id: int) -> str:
-    """Return the `ref` under which a letter's copies stand in the outbox."""
+    """Return the `ref` of a letter's copies in the outbox."""
     return f"letter:{letter_id}"
 
 
 def number_in(ref_: str | None) -> int | None:
-    """Return the id of the letter a `ref` belongs to, or None."""
+    """Return the id of the letter that a `ref` belongs to, or None."""
     kind, _colon, number = (ref_ or "").partition(":")
     return int(number) if kind == "letter" and number.isdecimal() else None
 
 
 def write(user_id: int, about: str, words: str, media: Media | None, now: datetime) -> Letter:
-    """Keep a letter, with the event that has it passed on; return it."""
+    """Keep a letter, with the event that leads to its copies being sent; return it."""
     with transaction():
         letter = Letter.create(user=user_id, about=about, words=words, media=media, created_at=now)
         events.emit(LetterWritten(letter=letter.id), now)
@@ -40,7 +40,7 @@ def get(letter_id: int) -> Letter | None:
 
 
 def passed(letter_id: int) -> bool:
-    """waiting → passed; tell whether it was this call that did it."""
+    """waiting → passed; return whether this call did it."""
     with transaction():
         query = Letter.update(state=LetterState.PASSED).where(
             Letter.id == letter_id, Letter.state == LetterState.WAITING
@@ -49,7 +49,7 @@ def passed(letter_id: int) -> bool:
 
 
 def unheard() -> list[Letter]:
-    """Return waiting letters of which no copy is under way, oldest first."""
+    """Return waiting letters without a copy on its way, oldest first."""
     with connection():
         waiting = list(
             Letter.select(Letter, User)

@@ -1,6 +1,6 @@
 """Messages that must arrive: written with their cause, kept until Telegram has answered.
 
-Delivery is at least once: a send whose outcome is unknown is made again.
+Delivery is at least once: if the outcome of a send is unknown, it is repeated.
 """
 
 from collections.abc import Collection
@@ -31,9 +31,10 @@ def put(
     ref: str | None = None,
     chat_id: int | None = None,
 ) -> bool:
-    """Queue a message under a unique key; `ref` keeps the row to edit it later. Return False for a repeat.
+    """Queue a message under a unique key; return False if the key is there already.
 
-    With `chat_id` it goes to that group, in the user's language.
+    With a `ref` the row is kept, so that the message can be edited later. With `chat_id` it goes to that group, in the
+    user's language.
     """
     row = dict(key=key, user=user_id, chat_id=chat_id, text=text, values=values or {}, buttons=buttons or [])
     with transaction():
@@ -42,7 +43,7 @@ def put(
 
 
 def due(now: datetime, limit: int = 20) -> list[Outbox]:
-    """Return messages whose time has come, oldest first."""
+    """Return the messages that are due, oldest first."""
     return _due.rows(now, limit)
 
 
@@ -53,9 +54,9 @@ def _due(now: datetime, limit: int) -> "ModelSelect[Outbox]":
 
 
 def sent(row: Outbox, message_id: int | None, now: datetime, as_text: bool = False) -> None:
-    """Close a message Telegram has taken; without a `ref` nobody needs its words any more.
+    """Close a message that Telegram has accepted; without a `ref` its words are deleted.
 
-    `as_text`: the words are a message of their own, below the picture or without it.
+    `as_text`: the words were sent as a separate message, below the picture or without it.
     """
     gone: dict[str, Any] = {"values": {}, "buttons": []} if row.ref is None else {}
     alone: dict[str, Any] = {"media": None} if as_text else {}
@@ -63,17 +64,17 @@ def sent(row: Outbox, message_id: int | None, now: datetime, as_text: bool = Fal
 
 
 def dropped(row: Outbox, now: datetime) -> None:
-    """Close a message that can never arrive (blocked, no such chat)."""
+    """Close a message that can never arrive (the bot is blocked, the chat is gone)."""
     _close(row, now, OutboxState.DROPPED)
 
 
 def set_aside(row: Outbox, now: datetime) -> None:
-    """Take a message that cannot be sent as it is out of the others' way, until the next start."""
+    """Set aside a message that cannot be sent as it is, until the next start."""
     _close(row, now, OutboxState.ASIDE)
 
 
 def _close(row: Outbox, now: datetime, state: OutboxState, **fields: Any) -> None:
-    """End a pending message; with a `ref`, others hear of it: `message.sent` or `message.lost`."""
+    """Close a pending message; with a `ref`, emit `message.sent` or `message.lost`."""
     with transaction():
         query = Outbox.update(state=state, **fields).where(Outbox.id == row.id, Outbox.state == OutboxState.PENDING)
         if query.execute() and row.ref is not None:
@@ -82,65 +83,65 @@ def _close(row: Outbox, now: datetime, state: OutboxState, **fields: Any) -> Non
 
 
 def postponed(row: Outbox, now: datetime, at_least_s: float = 0) -> None:
-    """Try a message again later, each time after a longer wait."""
+    """Try a message again later, after a wait that grows each time."""
     wait = max(timedelta(seconds=at_least_s), min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries))
     with transaction():
         Outbox.update(tries=Outbox.tries + 1, send_at=now + wait).where(Outbox.id == row.id).execute()
 
 
 def held(row: Outbox, until: datetime) -> None:
-    """Have a message wait for its chat; that is no try."""
+    """Make a message wait for its chat, without counting a try."""
     with transaction():
         Outbox.update(send_at=until).where(Outbox.id == row.id).execute()
 
 
 def again(now: datetime) -> int:
-    """Try once more what was set aside, e.g. before an upgrade; return how many there are."""
+    """Make pending again what was set aside, e.g. before an upgrade; return how many there are."""
     with transaction():
         aside = Outbox.state == OutboxState.ASIDE
         return Outbox.update(state=OutboxState.PENDING, send_at=now, tries=0).where(aside).execute()
 
 
 def alive(refs: Collection[str]) -> set[str]:
-    """Return those of the `refs` that have a message on its way, sent or set aside: one that was not just dropped."""
+    """Return those of the `refs` that have a message which was not dropped."""
     with connection():
-        found = (
+        rows = (
             Outbox.select(Outbox.ref).where(Outbox.ref.in_(refs), Outbox.state != OutboxState.DROPPED) if refs else []
         )
-        return {row.ref for row in found}
+        return {row.ref for row in rows}
 
 
 def states(ref: str) -> set[str]:
-    """Return the states of the messages under a `ref`."""
+    """Return the states of the messages with a `ref`."""
     with connection():
         return {row.state for row in Outbox.select(Outbox.state).where(Outbox.ref == ref).distinct()}
 
 
 def rounds(ref: str) -> int:
-    """Return how many messages under a `ref` were dropped: the next copies have other keys than those."""
+    """Return how many messages with a `ref` were dropped; the keys of new copies are made from it."""
     with connection():
         return Outbox.select().where(Outbox.ref == ref, Outbox.state == OutboxState.DROPPED).count()
 
 
 def to_person(row: Outbox) -> None:
-    """Send what a group does not take to the user it would be in the language of."""
+    """Send a message that a group does not accept to its user instead."""
     with transaction():
         Outbox.update(chat_id=None).where(Outbox.id == row.id).execute()
 
 
 def readdress(old: int, new: int | None) -> None:
-    """Send what waits for a group to its new chat, or with None to the people themselves."""
+    """Send pending messages of a group to its new chat, or, with None, to their users."""
     with transaction():
         Outbox.update(chat_id=new).where(Outbox.chat_id == old, Outbox.state == OutboxState.PENDING).execute()
 
 
 def withdraw(ref: str) -> None:
-    """Drop the messages under a `ref` that have not been sent yet."""
+    """Drop the messages with a `ref` that have not been sent yet."""
     with transaction():
         Outbox.update(state=OutboxState.DROPPED).where(Outbox.ref == ref, Outbox.state == OutboxState.PENDING).execute()
 
 
 def sent_for(ref: str) -> list[Outbox]:
-    """Return the messages sent under a `ref`, e.g. every admin's copy of a request."""
+    """Return the messages sent with a `ref`, e.g. each admin's copy of a request."""
     with connection():
         return list(Outbox.select().where(Outbox.ref == ref, Outbox.state == OutboxState.SENT))

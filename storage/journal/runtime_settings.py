@@ -1,6 +1,6 @@
 """Settings changed from the chat: they win over the environment and take effect at once.
 
-Reads are cached (`storage/base/cached.py`); a change in this process drops the cache when it is committed.
+Reads are cached (`storage/base/cached.py`); a change in this process invalidates the cache when it is committed.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from storage.base.tables import Entry, Stored
 from storage.journal import audit_log
 
 CURRENCY = "BOOKS_CURRENCY"
-SHOWN = 200  # characters of a value in the log of acts
+SHOWN = 200  # characters of a value in the audit log
 
 
 def _read() -> dict[str, str]:
@@ -31,9 +31,9 @@ def get(name: str, default: str | None = None) -> str | None:
 def put(
     name: str, value: object, *, now: datetime, actor: int | None = None, act: str = "setting", words: str | None = None
 ) -> None:
-    """Store a setting as text; an `actor` stands in the log of acts.
+    """Store a setting as text; with an `actor`, the change is in the audit log.
 
-    The `act` is its word there, with `words` in place of the value; what is no setting of people's has one of its own.
+    `act` is its name there, and `words` replace the value; what is not a setting for people has its own act.
     """
     row = dict(name=name, value=str(value), actor=actor, updated_at=now)
     with transaction():
@@ -47,20 +47,20 @@ def put(
 
 
 def _changed() -> None:
-    """Drop the cache now and once more after the commit: whoever read in between has read what was there before."""
+    """Invalidate the cache now and after the commit: a read in between has seen the old value."""
     forget()
     afterwards(forget)
 
 
 def version(name: str) -> int:
-    """Return a number that is another one after every change of a setting; 0 while it was never stored."""
+    """Return a number that differs after every change of a setting; 0 if it was never stored."""
     with connection():
         row = Stored.get_or_none(Stored.name == name)
         return 0 if row is None else (row.updated_at - EPOCH) // MICROSECOND
 
 
 def clear(name: str, seen: int, *, now: datetime, actor: int, act: str = "reset") -> bool:
-    """Empty a setting that has not changed since the `seen` version; tell whether it was so."""
+    """Empty a setting if it has not changed since the `seen` version; return whether it was emptied."""
     with transaction():
         emptied = Stored.update(value="", actor=actor, updated_at=now).where(
             Stored.name == name, Stored.updated_at == seen, Stored.value != ""
@@ -73,13 +73,13 @@ def clear(name: str, seen: int, *, now: datetime, actor: int, act: str = "reset"
 
 
 def _note(actor: int, name: str, act: str, words: str | None, now: datetime) -> None:
-    """Write down the act; only what people call a setting goes by its name."""
+    """Log the act; `ref` names the setting only if it is one for people."""
     ref = name if act in ("setting", "reset") else None
     audit_log.note(actor, act, now, ref=ref, words=words and words[:SHOWN])
 
 
 def currency(wanted: str, now: datetime) -> str:
-    """Return the currency the books are kept in: what was written down before the first entry, else `wanted` from now on."""
+    """Return the currency of the books: the one fixed before the first entry, otherwise `wanted`, from now on."""
     with transaction():
         row = Stored.get_or_none(Stored.name == CURRENCY)
         if row is not None and (row.value == wanted or Entry.select().exists()):

@@ -1,7 +1,7 @@
-"""Free words beside entries, acts and top-ups: reasons, notes, letters. They can be erased and the books still verify.
+"""Free text of entries, acts and top-ups: reasons and notes. It can be erased, and the books still verify.
 
-The row keeps a digest of the words and of a salt that nobody can guess; seals cover the digest. Erasing takes words and
-salt, and then the digest tells nothing of them.
+The row keeps a digest of the text and a random salt; seals cover the digest. An erasure deletes text and salt, after
+which the digest reveals nothing.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ ROWS = " UNION ALL ".join(
 
 
 def keep(text: str | None, user_id: int | None = None) -> str | None:
-    """Write words down and return their digest, which goes into the row they belong to; None for no words.
+    """Store words and return their digest, for the row they belong to; None for no words.
 
-    `user_id` is whom they are about: when that person is erased they go.
+    `user_id` is the person they are about: they are erased together.
     """
     said = salted(text)
     put(said, user_id)
@@ -30,7 +30,7 @@ def keep(text: str | None, user_id: int | None = None) -> str | None:
 
 
 class Salted(NamedTuple):
-    """Words that are about to be kept; without any, all three are None."""
+    """Words that are about to be stored; without any, all three are None."""
 
     digest: str | None
     salt: str | None
@@ -38,7 +38,7 @@ class Salted(NamedTuple):
 
 
 def salted(text: str | None) -> Salted:
-    """Return words with a salt and their digest, not yet written down."""
+    """Return words with a new salt and their digest, not stored yet."""
     if not text:
         return Salted(None, None, None)
     salt = secrets.token_hex(16)
@@ -46,7 +46,7 @@ def salted(text: str | None) -> Salted:
 
 
 def put(said: Salted, user_id: int | None = None) -> None:
-    """Write salted words down, once the row that has their digest is there; nothing for none."""
+    """Store salted words, once the row with their digest exists; do nothing if there are none."""
     if said.digest is not None:
         with transaction():
             Words.insert(digest=said.digest, user=user_id, text=said.text, salt=said.salt).execute()
@@ -58,13 +58,13 @@ def digest_of(salt: str, text: str) -> str:
 
 
 def forget(user_id: int) -> None:
-    """Erase every word about a person, with its salt."""
+    """Erase all words about a person, with their salts."""
     with transaction():
         Words.delete().where(Words.user == user_id).execute()
 
 
 def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield (promise, row) for words that are not what was written, belong to nobody's row, or are gone unasked."""
+    """Yield (promise, row) for words that were changed, belong to no row, or are gone without an erasure."""
     for rows in engine.stream("SELECT digest, salt, text FROM words"):
         for digest, salt, text in rows:
             if digest_of(salt, text) != digest:

@@ -1,10 +1,10 @@
-"""Bonuses that payments earn: a row from the start, an entry when they are due, gone when their payment is returned.
+"""Bonuses earned by payments: a row from the start, an entry when due, taken back when their payment is returned.
 
-    waiting ──due──▶ posted ──payment returned──▶ taken      (a refund that Telegram refuses: back to where it came
-       └─────payment returned─────▶ void                      from, void → waiting and taken → posted)
+    waiting ──due──▶ posted ──payment returned──▶ taken      (if Telegram refuses the refund, back again:
+       └─────payment returned─────▶ void                      void → waiting, taken → posted)
 
-`origin` is the key of the payment's own entry (`stars:{charge}`, `topup:{id}`). Whoever posts or takes back locks the
-payment's row first, so a bonus never outlives its payment, however late it is posted.
+`origin` is the key of the payment's own entry (`stars:{charge}`, `topup:{id}`). Posting and taking back
+both lock the payment's row first, so a bonus never outlives its payment, however late it is posted.
 """
 
 from datetime import datetime
@@ -22,11 +22,11 @@ from storage.money.ledger import Total
 
 KINDS = (EntryKind.BONUS, EntryKind.PROMO, EntryKind.REFERRAL)  # of entries
 STARS = "stars:"
-GONE = (RefundState.ASKED, RefundState.DONE)  # states of a charge's refund in which the payment does not stand
+GONE = (RefundState.ASKED, RefundState.DONE)  # refund states of a charge that does not count as a payment
 
 
 class OnTheWay(NamedTuple):
-    """Bonuses that wait: their sum in minor units, and when the first of them comes (None without any)."""
+    """Waiting bonuses: their sum in minor units, and when the first is due (None if there are none)."""
 
     amount: int
     first_at: datetime | None
@@ -43,9 +43,9 @@ def promise(
     now: datetime,
     due_at: datetime | None = None,
 ) -> Bonus:
-    """Promise somebody a bonus (minor units, > 0) for a payment, once under the key of its entry; return the row.
+    """Promise a user a bonus (minor units, > 0) for a payment, once under the key of its entry; return the row.
 
-    It is posted at once, or by `post_due` when `due_at` has come. For a payment returned meanwhile it is void.
+    It is posted at once, or by `post_due` at `due_at`. If the payment has been returned, it is void.
     """
     if kind not in KINDS:
         raise ValueError(f"not a kind of bonus: {kind!r}")
@@ -62,7 +62,7 @@ def promise(
 
 
 def _stands(origin: str, topup_id: int) -> bool:
-    """Lock a payment's row, and tell whether the payment has not been returned."""
+    """Lock a payment's row, and return whether the payment still counts."""
     if origin.startswith(STARS):
         locked = Charge.update(listed=Charge.listed).where(Charge.charge_id == origin.removeprefix(STARS))
         charge = next(iter(locked.returning(Charge).execute()))
@@ -72,7 +72,7 @@ def _stands(origin: str, topup_id: int) -> bool:
 
 
 def _move(bonus: Bonus, before: BonusState, after: BonusState) -> bool:
-    """Make the one conditional update behind every arrow; tell whether the bonus moved."""
+    """Make the conditional update behind every arrow; return whether the bonus moved."""
     moved = Bonus.update(state=after).where(Bonus.id == bonus.id, Bonus.state == before).execute()
     bonus.state = after if moved else bonus.state
     return bool(moved)
@@ -85,7 +85,7 @@ def _post(bonus: Bonus, now: datetime) -> None:
 
 
 def post_due(now: datetime, limit: int = 100) -> int:
-    """Post the bonuses whose time has come, each in a transaction of its own with the fact; return how many."""
+    """Post the bonuses that are due, each in its own transaction with its event; return how many."""
     with connection():
         due = list(
             Bonus.select().where(Bonus.state == BonusState.WAITING, Bonus.due_at <= now).order_by(Bonus.id).limit(limit)
@@ -105,10 +105,10 @@ def _tell(event: type[BonusPosted], bonus: Bonus, now: datetime, **more: Any) ->
 
 
 def take_back(origin: str, cause: str, now: datetime, *, actor: int | None = None, reason: str | None = None) -> int:
-    """Take back every bonus a payment earned, whoever has it; return the write-off in minor units.
+    """Take back every bonus a payment earned, whoever got it; return the write-off in minor units.
 
-    Inside the transaction that returns the payment. `cause` (undo, refund, chargeback) makes the key. Sales to
-    somebody who has spent a bonus already pause.
+    For use within the transaction that returns the payment. `cause` (undo, refund, chargeback) is part of the key. Sales
+    to a person who has already spent the bonus pause.
     """
     total = 0
     for bonus in of_payment(origin):
@@ -125,7 +125,7 @@ def take_back(origin: str, cause: str, now: datetime, *, actor: int | None = Non
 
 
 def give_again(origin: str, now: datetime) -> None:
-    """Give the bonuses of a payment back, whose refund Telegram has refused; inside that transaction."""
+    """Restore a payment's bonuses after Telegram has refused its refund; within that transaction."""
     for bonus in of_payment(origin):
         if _move(bonus, BonusState.TAKEN, BonusState.POSTED):
             keys = {"debit_key": f"bonus:{bonus.id}:refund", "key": f"bonus:{bonus.id}:unrefund"}
@@ -137,7 +137,7 @@ def give_again(origin: str, now: datetime) -> None:
 
 
 def of_payment(origin: str) -> list[Bonus]:
-    """Return the bonuses a payment earned, oldest first."""
+    """Return the bonuses earned by a payment, oldest first."""
     with connection():
         return list(Bonus.select().where(Bonus.origin == origin).order_by(Bonus.id))
 
@@ -149,7 +149,7 @@ def get(bonus_id: int) -> Bonus | None:
 
 
 def on_the_way(user_id: int, kind: str | None = None) -> OnTheWay:
-    """Return (sum in minor units, when the first part comes or None) of a user's bonuses that wait."""
+    """Return the sum of a user's waiting bonuses, and when the first is due."""
     with connection():
         query = Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at).converter(Bonus.due_at.python_value))
         query = query.where(Bonus.user == user_id, Bonus.state == BonusState.WAITING)
@@ -158,7 +158,7 @@ def on_the_way(user_id: int, kind: str | None = None) -> OnTheWay:
 
 
 def earned(user_id: int, kind: str) -> Total:
-    """Return (number, sum in minor units) of a user's bonuses of a kind that they have and keep."""
+    """Return the number and the sum of a user's posted bonuses of a kind."""
     with connection():
         query = Bonus.select(fn.COUNT(Bonus.id), fn.SUM(Bonus.amount))
         count, total = (

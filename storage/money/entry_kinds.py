@@ -1,8 +1,8 @@
-"""What every entry and every act must be: one place for all kinds, from which `storage/money/verify.py` makes its proof.
+"""What every entry and every act must be, for all kinds in one place; `storage/money/verify.py` builds its proof from it.
 
-An entry (`e`) is found to be of a shape by its kind and key; a shape then says, in SQL, what row it comes from and what
-its user, reference, amount, actor and state must be. Whatever is not proven is wrong: NULL proves nothing, and a kind or a
-key without a shape is refused. A new kind, or a new key of one, is a line here (and its word in `storage/money/ledger.py`).
+The shape of an entry (`e`) is chosen by its kind and key; a shape says, in SQL, which row the entry comes from and what
+its user, reference, amount, actor and state must be. What is not proven is wrong: NULL proves nothing, and an entry
+without a shape is refused. A new kind, or a new key of one, is a line here (and a member of `EntryKind`).
 """
 
 from typing import NamedTuple
@@ -18,16 +18,16 @@ from storage.base.states import (
     TopUpState,
 )
 
-NULL = "NULL"  # must be empty
-SOMEBODY = "somebody"  # of the staff: their act is among MONEY_ACTS
+NULL = "NULL"  # the column must be empty
+SOMEBODY = "somebody"  # any member of the staff, whose act is among MONEY_ACTS
 
 BONUS_ID = "SUBSTR(e.key, 7)"  # of the key bonus:{id}:{cause}
 for _cause in (":unrefund", ":refund", ":undo", ":chargeback"):
     BONUS_ID = f"REPLACE({BONUS_ID}, '{_cause}', '')"
 BONUS_GIVEN_AGAIN = "SUBSTR(e.key, 1, 15) = 'writeoff:bonus:' AND SUBSTR(e.key, LENGTH(e.key) - 8) = ':unrefund'"
 
-# The rows entries come from, joined at most once each: alias → (table, its column, {kind: what that column must be}).
-# `{number:…}` is a text as a whole number, NULL where it is none.
+# The rows that entries come from, each joined at most once: alias → (table, its column, {kind: the column's value}).
+# `{number:…}` is a text as a whole number, NULL if it is not one.
 ORIGINS = {
     "j": ("job", "id", dict.fromkeys(("hold", "capture", "release", "recovery"), "{number:SUBSTR(e.ref, 5)}")),
     "t": ("top_up", "id", dict.fromkeys(("topup", "stars", "refund", "chargeback"), "{number:SUBSTR(e.ref, 7)}")),
@@ -36,7 +36,7 @@ ORIGINS = {
         "refund": "CASE WHEN SUBSTR(e.key, 1, 2) = 'un' THEN SUBSTR(e.key, 10) ELSE SUBSTR(e.key, 8) END",
         "chargeback": "SUBSTR(e.key, 12)",
     }),
-    "d": ("entry", "key", {"writeoff": "SUBSTR(e.key, 10)"}),  # the debit that is written off
+    "d": ("entry", "key", {"writeoff": "SUBSTR(e.key, 10)"}),  # the debit that was written off
     "l": ("entry", "key", {"writeoff": "CASE WHEN SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:'"
                                        " THEN 'writeoff:refund:' || SUBSTR(e.key, 19) WHEN " + BONUS_GIVEN_AGAIN +
                                        " THEN SUBSTR(e.key, 1, LENGTH(e.key) - 8) || 'refund' END"}),  # the loss it ends
@@ -59,15 +59,15 @@ class Shape(NamedTuple):
     ref: str = NULL
     actor: str = NULL
     state: str = "TRUE"  # what else must hold
-    when: str = ""  # which entries of the kind are of this shape; those that have the key, unless said otherwise
+    when: str = ""  # which entries of the kind have this shape; by default, those with the key
 
 
 CREDITS = f"('{EntryKind.TOPUP}', '{EntryKind.STARS}')"
-PAID_FOR = (  # the top-up a bonus belongs to: money that came in before it
+PAID_FOR = (  # the top-up a bonus belongs to: money that came in earlier
     "EXISTS (SELECT 1 FROM entry m WHERE m.user_id = {user} AND m.kind IN " + CREDITS + " AND m.id < e.id AND {rule})"
 )
 OF_PAYMENT = "SUBSTR(e.ref, 1, 6) = 'topup:'"
-EARNED = {  # a bonus that a payment earned: its row says all of it
+EARNED = {  # a bonus earned by a payment: everything is in its row
     "user": "w.user_id",
     "amount": "w.amount",
     "ref": "'topup:' || w.topup_id",
@@ -78,10 +78,10 @@ EARNED_BY = (
     " AND EXISTS (SELECT 1 FROM entry m WHERE m.key = w.origin AND m.kind IN " + CREDITS + " AND {rule})"
 )
 TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup_id"}
-BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # who made the entry it belongs to
+BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # the actor of the entry it belongs to
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
 GIVEN = SOURCE | {"state": f"{SOURCE['state']} AND e.amount > 0"}
-TERMS = (  # of a promo code, in the words of the act of its making
+TERMS = (  # of a promo code, as the act of its creation states them
     "CASE o.kind WHEN 'amount' THEN '' ELSE o.value || ' % ' END || '× ' || o.total_limit"
     " || CASE o.user_limit WHEN 1 THEN '' ELSE ' / ' || o.user_limit END"
 )
@@ -130,7 +130,7 @@ SHAPES = (
           when="SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:' OR " + BONUS_GIVEN_AGAIN),
     Shape(EntryKind.WRITEOFF, "'writeoff:' || d.key", "d.user_id", "e.amount", ref="d.ref", actor="d.actor_id",
           state="d.kind IN ('topup', 'refund', 'chargeback', 'takeback') AND e.amount BETWEEN 1 AND -d.amount"
-                " AND e.id < d.id AND e.created_at = d.created_at"),  # written just before it, never later
+                " AND e.id < d.id AND e.created_at = d.created_at"),  # written just before its debit
     Shape(EntryKind.RECOVERY, "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
           state="j.state IN ('succeeded', 'failed', 'cancelled')"
                 " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
@@ -153,7 +153,7 @@ SHAPES = (
     Shape(EntryKind.ADMIN, "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
 )  # fmt: skip
 
-# Acts whose amount is an entry's, made by the same actor at the same moment: (act, which entries)
+# Acts whose amount is that of an entry by the same actor at the same time: (act, which entries)
 MONEY_ACTS = (
     ("approve", "e.kind = 'topup' AND SUBSTR(e.key, 1, 6) = 'topup:'"),
     ("undo", "e.kind = 'topup' AND SUBSTR(e.key, 1, 5) = 'undo:'"),
@@ -167,7 +167,7 @@ FOLLOWERS = (
     EntryKind.WRITEOFF,
     EntryKind.TAKEBACK,
 )  # kinds that name the actor of the entry they belong to, and need no act of their own
-# Acts whose amount stands in another row: act → what must be there. Of any other act an amount is refused.
+# Acts whose amount is that of another row: act → that row. No other act may have an amount.
 OTHER_ACTS = {
     "reject": "EXISTS (SELECT 1 FROM top_up t WHERE 'topup:' || t.id = a.ref AND t.id = {number:SUBSTR(a.ref, 7)}"
     " AND t.state = 'rejected' AND t.amount = a.amount AND t.user_id = a.user_id AND t.decided_by_id = a.actor_id)",
@@ -179,7 +179,7 @@ OTHER_ACTS = {
     ),
 }
 
-# The states rows can be in; another one was set by hand.
+# The states that rows can be in; any other was set by hand.
 STATES = {
     ("job", "state"): tuple(JobState),
     ("top_up", "state"): tuple(TopUpState),
@@ -189,7 +189,7 @@ STATES = {
     ("bonus", "state"): tuple(BonusState),
 }
 
-# What the other rows owe: every one of them has its entries. Promise → the query that finds what breaks it.
+# What other rows must have, such as their entries: promise → the query that finds rows that break it.
 OPEN = "(" + ", ".join(f"'{state}'" for state in OPEN_JOBS) + ")"
 JOBS = {
     "a job has exactly its hold": """

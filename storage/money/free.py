@@ -1,4 +1,4 @@
-"""Free orders: so many a day and person. The row is the count; a failed order gives its row back."""
+"""Free orders: a limited number per person and day, counted by their rows; a failed order's row is deleted."""
 
 from storage.base.db import connection, transaction
 from storage.base.tables import FreeRun
@@ -6,7 +6,7 @@ from storage.money import persons
 
 
 class NoneLeft(Exception):
-    """The day's free orders are used up."""
+    """The person has used up the day's free orders."""
 
 
 def used(user_id: int, day: str) -> int:
@@ -16,9 +16,9 @@ def used(user_id: int, day: str) -> int:
 
 
 def take(user_id: int, day: str, limit: int, job_id: int) -> None:
-    """Count a free order, inside the transaction that makes the job; raise NoneLeft when there is no room.
+    """Count a free order, within the transaction that creates the job; raise NoneLeft if none is left.
 
-    The lowest number that is free is taken; the unique key refuses a second one, whoever asks at the same time.
+    It gets the lowest free number, which a unique key keeps from being taken twice.
     """
     with transaction():
         query = FreeRun.select(FreeRun.number).where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day)
@@ -30,6 +30,6 @@ def take(user_id: int, day: str, limit: int, job_id: int) -> None:
 
 
 def give_back(job_id: int) -> bool:
-    """Give a failed order's free run back; return whether it was one."""
+    """Give back the free order of a failed job; return whether it was one."""
     with transaction():
         return bool(FreeRun.delete().where(FreeRun.job == job_id).execute())

@@ -1,12 +1,12 @@
 """The ledger: the only code that writes money.
 
-Entries are append-only and carry a unique key that says what they are (`hold:{job}`, `settle:{job}`,
-`stars:{charge}`); a key that is there already means the work is done, so every operation may be repeated.
+Entries are append-only and have a unique key that says what they are (`hold:{job}`, `settle:{job}`,
+`stars:{charge}`); a key that exists means that the work is done, so every operation may be repeated.
 Amounts are whole minor units (kopecks). All functions join a transaction that is already open.
 
-A forced debit that the balance does not cover writes the rest off, and remembers it as the user's debt. What an order
-holds at that moment answers for it: when it comes back, the debt is taken from it first (`recovery`). Money that comes
-later is the user's own: neither a top-up nor an order paid from it pays the debt.
+If the balance does not cover a forced debit, the rest is written off and remembered as the user's debt. Holds that are
+open at that moment are liable for it: when such money comes back, the debt is deducted first (`recovery`). Money that
+comes in later is the user's own: neither a top-up nor an order paid from it pays the debt.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ SOURCED = (EntryKind.GIFT, EntryKind.BONUS, EntryKind.ADMIN, EntryKind.TOPUP)
 
 
 class NotEnoughMoney(Exception):
-    """The balance does not cover the amount; nothing was moved. `lacking` is what is missing, in minor units."""
+    """The balance does not cover the amount; nothing was moved. `lacking` is the difference, in minor units."""
 
     def __init__(self, lacking: int) -> None:
         super().__init__(f"{lacking} minor units are missing")
@@ -79,10 +79,10 @@ def post(
     reason: str | None = None,
     alone: bool = False,
 ) -> Posted:
-    """Add one entry and move the balance by `amount` (signed), or raise NotEnoughMoney and move nothing.
+    """Add one entry and change the balance by `amount` (signed), or raise NotEnoughMoney and change nothing.
 
-    Return (entry, created). With a known key nothing moves and the first entry comes back as it stands. Raise
-    OwnCheque when the `actor` would be given the money, unless proven to be `alone` in the shop.
+    If the key exists, nothing changes and the existing entry is returned as it is. Raise OwnCheque if the money would go
+    to the `actor`, unless proven to be `alone` in the shop.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of entry: {kind!r}")
@@ -128,26 +128,26 @@ def force(
     actor: int | None = None,
     reason: str | None = None,
 ) -> int:
-    """Take `amount` (> 0) whatever the balance is; a `writeoff` entry covers what is lacking, and becomes debt.
+    """Debit `amount` (> 0) whatever the balance is; a `writeoff` entry covers what it lacks, and becomes debt.
 
-    Return the write-off in minor units: the operator's loss, 0 when the balance covered all of it (or on a repeat).
+    Return the write-off in minor units: the operator's loss, 0 if the balance covered everything (or on a repeat).
     """
     _refuse_negative(amount)
     with transaction():
-        lacking = max(0, amount - balance(user_id, lock=True))  # the lock first: a repeat at the same time waits here
+        lacking = max(0, amount - balance(user_id, lock=True))  # lock first: a concurrent repeat waits here
         if Entry.select().where(Entry.key == key).exists():
             return 0
         if lacking:
             more: dict[str, Any] = dict(
                 now=now, ref=ref, actor=actor, reason=reason, alone=True
-            )  # it only covers what is taken below
+            )  # it only offsets the debit below
             post(user_id, lacking, kind=EntryKind.WRITEOFF, key=f"writeoff:{key}", **more)
         post(user_id, -amount, kind=kind, key=key, now=now, ref=ref, actor=actor, reason=reason)
         return lacking
 
 
 def written_off(key: str) -> int:
-    """Return the write-off that the forced debit of this key needed, in minor units; 0 for none."""
+    """Return the write-off of the forced debit with this key, in minor units; 0 if there was none."""
     with connection():
         return Entry.select(Entry.amount).where(Entry.key == f"writeoff:{key}").scalar() or 0
 
@@ -155,7 +155,7 @@ def written_off(key: str) -> int:
 def give_again(
     user_id: int, amount: int, debit_key: str, *, kind: str, key: str, now: datetime, ref: str | None = None
 ) -> None:
-    """Reverse a forced debit under a key of its own; what was written off for it, and is debt still, goes as well."""
+    """Reverse a forced debit under a new key, and its write-off as far as it is still debt."""
     _refuse_negative(amount)
     with transaction():
         if not post(user_id, amount, kind=kind, key=key, now=now, ref=ref)[1]:
@@ -166,19 +166,19 @@ def give_again(
 
 
 def debt(user_id: int) -> int:
-    """Return what was written off for a user and not recovered, in minor units."""
+    """Return a user's debt in minor units: what was written off and not recovered."""
     return _debt.scalar(user_id) or 0
 
 
 def recovered(job_id: int) -> int:
-    """Return how much of what an order gave back went to its user's debt, in minor units."""
+    """Return how much of an order's returned hold paid its user's debt, in minor units."""
     with connection():
         return -(Entry.select(Entry.amount).where(Entry.key == f"recovery:{job_id}").scalar() or 0)
 
 
 def _recover(user_id: int, back: int, job_id: int, now: datetime) -> None:
-    """Take what was written off while this order held the money, from what it gives back."""
-    owed = debt(user_id) if back else 0  # the settlement has locked the account
+    """Deduct from an order's returned money what was written off while it was on hold."""
+    owed = debt(user_id) if back else 0  # the account is locked by the settlement
     if owed:
         held = Entry.select(Entry.id).where(Entry.key == f"hold:{job_id}")
         since = Entry.select(fn.SUM(Entry.amount)).where(
@@ -192,7 +192,7 @@ def _recover(user_id: int, back: int, job_id: int, now: datetime) -> None:
 def collect(
     user_id: int, *, key: str, now: datetime, actor: int | None = None, reason: str | None = None
 ) -> tuple[Entry | None, bool]:
-    """Take a user's debt from their balance, as far as it goes; return (entry or None, created)."""
+    """Pay a user's debt from their balance, as far as it goes; return (entry or None, created)."""
     with transaction():
         amount = min(balance(user_id, lock=True), debt(user_id))
         if (entry := Entry.get_or_none(Entry.key == key)) is not None or amount <= 0:
@@ -201,7 +201,7 @@ def collect(
 
 
 def balance(user_id: int, lock: bool = False) -> int:
-    """Return the user's balance in minor units (money on hold is already out of it)."""
+    """Return the user's balance in minor units, without money on hold."""
     with connection() as db:
         if not (lock and db.for_update):
             return _balance.scalar(user_id) or 0
@@ -222,19 +222,19 @@ def hold(user_id: int, amount: int, *, job_id: int, now: datetime) -> Entry:
 
 
 def capture(user_id: int, held: int, charged: int, *, job_id: int, now: datetime) -> bool:
-    """Charge `charged` of the `held` amount and give the rest back; return False if the hold was settled before."""
+    """Charge `charged` of the `held` amount and release the rest; return False if the hold was settled before."""
     _refuse_negative(charged, held - charged)
     return _settle(user_id, held - charged, EntryKind.CAPTURE, job_id, now)
 
 
 def release(user_id: int, held: int, *, job_id: int, now: datetime) -> bool:
-    """Give a whole hold back; return False if it was settled before."""
+    """Release a whole hold; return False if it was settled before."""
     _refuse_negative(held)
     return _settle(user_id, held, EntryKind.RELEASE, job_id, now)
 
 
 def _settle(user_id: int, back: int, kind: EntryKind, job_id: int, now: datetime) -> bool:
-    """Give back what an order does not cost, the debt first; the key allows it once."""
+    """Return the part of a hold that is not charged, less debt; the key allows it once."""
     with transaction():
         _entry, created = post(user_id, back, kind=kind, key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
         if created:
@@ -243,9 +243,9 @@ def _settle(user_id: int, back: int, kind: EntryKind, job_id: int, now: datetime
 
 
 def entries(user_id: int, limit: int = 10, before: int | None = None, moving: bool = False) -> list[Entry]:
-    """Return the user's newest entries, at most `limit`, older than entry id `before` when given.
+    """Return the user's newest entries, at most `limit`, older than entry id `before` if given.
 
-    `moving` leaves out those of nothing: the capture of a fixed price, whose hold is what people saw go.
+    `moving` leaves out entries of 0: captures of a fixed price, where the hold was the visible debit.
     """
     if moving and before is None:
         return _newest.rows(user_id, limit)
@@ -257,7 +257,7 @@ def entries(user_id: int, limit: int = 10, before: int | None = None, moving: bo
 
 
 def sums_by_kind(since: datetime) -> dict[str, KindSum]:
-    """Return {kind: (signed sum, count)} of all entries made since a time."""
+    """Return {kind: KindSum} of all entries since a time."""
     with connection():
         query = (
             Entry.select(Entry.kind, fn.SUM(Entry.amount), fn.COUNT(Entry.id))

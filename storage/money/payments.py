@@ -1,11 +1,11 @@
-"""Top-ups: how money comes in. Credits are keyed, decisions are one conditional update.
+"""Top-ups: how money comes in. Credits have unique keys; each decision is one conditional update.
 
     new ──proof──▶ pending ──▶ approved ──▶ undone          (transfer: an admin decides, the first one wins)
                       └──────▶ rejected
     new ──────────────────────▶ paid                        (Stars and other ways: the payment's own id is the key)
     new ──────────────────────▶ cancelled
 
-How a credit is taken back stands in `storage/money/refunds.py`.
+Taking a credit back: `storage/money/refunds.py`.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from storage.journal.event_kinds import PaymentCredited, PaymentRefused, Payment
 from storage.money import ledger, persons
 from storage.money.ledger import Total
 
-CREDITS = (EntryKind.TOPUP, EntryKind.STARS)  # kinds of entries that are money from outside
-ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # how near in time the same amount is worth a hint
-CHECKOUT_VALID = timedelta(days=1)  # between a pre-checkout and its charge, by two clocks; Telegram charges at once
-SKETCHES = 2_000  # the newest pictures a new one is held against
+CREDITS = (EntryKind.TOPUP, EntryKind.STARS)  # the kinds of entries that bring in money
+ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # the same amount within such a time is worth a hint
+CHECKOUT_VALID = timedelta(days=1)  # generous: Telegram charges at once, but the times are of two clocks
+SKETCHES = 2_000  # the newest screenshots that a new one is compared with
 
 
 class WrongPayment(Exception):
@@ -34,7 +34,7 @@ class WrongPayment(Exception):
 
 
 def create(user_id: int, method: str, amount: int, *, now: datetime, stars: int | None = None) -> TopUp:
-    """Write the invoice or request row, before anything is shown or sent."""
+    """Create the row of an invoice or transfer, before anything is shown or sent."""
     with transaction():
         return TopUp.create(user=user_id, method=method, amount=amount, stars=stars, created_at=now)
 
@@ -47,15 +47,15 @@ def get(topup_id: int, user_id: int | None = None) -> TopUp | None:
 
 
 def pending_of(user_id: int) -> TopUp | None:
-    """Return the user's request that waits for a decision, or None."""
+    """Return the user's transfer that waits for a decision, or None."""
     with connection():
         return TopUp.get_or_none(TopUp.user == user_id, TopUp.state == TopUpState.PENDING)
 
 
 def submit(topup_id: int, user_id: int, proof: Proof, now: datetime, sketch: bytes | None = None) -> TopUp | None:
-    """new → pending with its proof, unless another request of the user is waiting; return the row or None.
+    """new → pending with its proof, unless another transfer of the user is waiting; return the row or None.
 
-    `sketch` is what the picture looks like, as bytes; None when it is no picture.
+    `sketch` is a tiny version of the picture; None if the file is no picture.
     """
     waiting = TopUp.alias()
     others = waiting.select(waiting.id).where(waiting.user == user_id, waiting.state == TopUpState.PENDING)
@@ -75,7 +75,7 @@ def submit(topup_id: int, user_id: int, proof: Proof, now: datetime, sketch: byt
 
 
 def same_proof(topup: TopUp) -> list[TopUp]:
-    """Return other requests that came with the very same file, newest first."""
+    """Return other transfers with the very same file as proof, newest first."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
         query = query.where(TopUp.proof_id == topup.proof_id, TopUp.id != topup.id)
@@ -83,19 +83,19 @@ def same_proof(topup: TopUp) -> list[TopUp]:
 
 
 def similar_proof(topup: TopUp, alike: Callable[[bytes, bytes], bool]) -> TopUp | None:
-    """Return the newest other request whose picture's sketch is `alike(mine, its)`, or None."""
+    """Return the newest other transfer whose sketch is `alike(mine, its)`, or None."""
     with connection():
         mine = Sketch.get_or_none(Sketch.topup == topup.id)
         if mine is None:
             return None
         others = Sketch.select(Sketch.topup, Sketch.pixels).where(Sketch.topup != topup.id)
         others = others.order_by(Sketch.topup.desc()).limit(SKETCHES).tuples().execute()
-        found = next((i for i, pixels in others if alike(bytes(mine.pixels), bytes(pixels))), None)
-        return None if found is None else get(found)
+        twin = next((topup_id for topup_id, pixels in others if alike(bytes(mine.pixels), bytes(pixels))), None)
+        return None if twin is None else get(twin)
 
 
 def same_amount(topup: TopUp) -> TopUp | None:
-    """Return the newest other request of the same amount near in time: a day for the same payer, else ten minutes."""
+    """Return the newest other transfer of the same amount: within a day by the same user, within ten minutes by others."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user)
         at: Any = topup.submitted_at
@@ -112,8 +112,8 @@ def approve(
 ) -> TopUp | None:
     """pending → approved, credited once; return the row, or None if it was decided before.
 
-    `amount` (minor units, > 0) is what really came, when it differs from what was asked for. Raise OwnCheque for a
-    request of one's own, unless proven to be `alone` in the shop.
+    `amount` (minor units, > 0) is what was actually received, if it differs from what was announced. Raise OwnCheque if
+    the actor is the payer, unless proven to be `alone` in the shop.
     """
     if amount is not None and amount <= 0:
         raise ValueError(f"a credit is more than nothing, not {amount}")
@@ -155,9 +155,9 @@ def _decide(topup_id: int, state: TopUpState, actor_id: int, now: datetime) -> T
 
 
 def accept(query_id: str, topup_id: int, user_id: int, now: datetime, oldest: datetime) -> bool:
-    """Accept a pre-checkout, which fixes what its charge is worth; tell whether it is accepted (again).
+    """Accept a pre-checkout, which fixes what its charge is worth; return whether it is accepted (now or before).
 
-    One statement decides: the invoice is this user's, unpaid, not made before `oldest`, and no other pre-checkout of it
+    One statement decides: the invoice is this user's, unpaid, not older than `oldest`, and no other pre-checkout of it
     was accepted and answered.
     """
     money = (Checkout.topup, Checkout.user, Checkout.amount, Checkout.stars)
@@ -178,13 +178,13 @@ def accept(query_id: str, topup_id: int, user_id: int, now: datetime, oldest: da
 
 
 def accepted(query_id: str) -> None:
-    """Note that Telegram has our yes to a pre-checkout."""
+    """Note that Telegram has received our acceptance of a pre-checkout."""
     with transaction():
         Checkout.update(answered=True).where(Checkout.query_id == query_id).execute()
 
 
 def forget_checkouts(before: datetime) -> int:
-    """Forget the pre-checkouts accepted before a time whose payment never came; return how many."""
+    """Delete the pre-checkouts accepted before a time whose payment never came; return how many."""
     with transaction():
         return Checkout.delete().where(Checkout.charge_id.is_null(), Checkout.accepted_at < before).execute()
 
@@ -201,12 +201,12 @@ def credit_stars(
     agreed: bool = False,
     listed: bool = False,
 ) -> tuple[Charge, bool]:
-    """Credit the payer for a charge, once a charge id; return (charge with its credit, created).
+    """Credit the payer for a charge, once per charge id; return (charge with its credit, created).
 
-    An accepted pre-checkout fixes the sum, and so does what was `agreed` (a renewal of a subscription). A charge without
-    either is worth what it is today, at `rate` (units of the currency for a Star; None: Stars are off, so as the invoice
-    says), and the fact `payment.unchecked` tells the staff. `listed`: Telegram's own list has the charge. Raise
-    WrongPayment when there is no such invoice, or it asked for another number of Stars.
+    The invoice's amount is credited if a pre-checkout was accepted, or if it was `agreed` (a subscription's renewal).
+    Otherwise the charge is worth its Stars at `rate` (currency units per Star; None: Stars are off, so the invoice's
+    amount), and the event `payment.unchecked` informs the staff. `listed`: Telegram's own list has the charge. Raise
+    WrongPayment if there is no such invoice, or it asked for another number of Stars.
     """
     with transaction():
         topup = TopUp.get_or_none(TopUp.id == topup_id, TopUp.method == "stars")
@@ -233,7 +233,7 @@ def credit_stars(
 
 
 def _take_checkout(charge_id: str, topup_id: int, user_id: int, paid_at: datetime) -> bool:
-    """Give a charge the accepted pre-checkout that led to it; tell whether there was one."""
+    """Assign to a charge the accepted pre-checkout that led to it; return whether there was one."""
     near = Checkout.accepted_at.between(paid_at - CHECKOUT_VALID, paid_at + CHECKOUT_VALID)
     open_ = (Checkout.topup == topup_id, Checkout.user == user_id, Checkout.charge_id.is_null(), near)
     oldest = Checkout.select(Checkout.query_id).where(*open_).order_by(Checkout.accepted_at).limit(1)
@@ -242,12 +242,12 @@ def _take_checkout(charge_id: str, topup_id: int, user_id: int, paid_at: datetim
 
 
 def stars_for(amount: int, rate: Decimal) -> int:
-    """Return how many Stars pay for an amount at a rate, rounded up."""
+    """Return how many Stars an amount costs at a rate, rounded up."""
     return int((Decimal(amount) / 100 / rate).to_integral_value(ROUND_CEILING))
 
 
 def worth_today(topup: TopUp, rate: Decimal | None) -> int:
-    """Return what the Stars of an invoice are worth at today's rate, in minor units: as it says while that holds."""
+    """Return what an invoice's Stars are worth at today's rate, in minor units; its own amount if that still fits."""
     if not rate or topup.stars is None or stars_for(topup.amount, rate) == topup.stars:
         return topup.amount
     return max(1, int(topup.stars * rate * 100))
@@ -256,10 +256,10 @@ def worth_today(topup: TopUp, rate: Decimal | None) -> int:
 def credit(
     topup_id: int, key: str, now: datetime, *, actor: int | None = None, alone: bool = False
 ) -> tuple[TopUp, bool]:
-    """Credit the row's user the row's amount under the payment's own `key` (`way:id`); return (row, created).
+    """Credit a top-up's amount to its user under the payment's own `key` (`provider:id`); return (row, created).
 
-    For ways to pay besides Stars and transfers: another key is another payment of the same row. An `actor` is who of
-    the staff took the money; raise OwnCheque for one's own, unless proven to be `alone` in the shop.
+    For payments other than Stars and transfers; another key is another payment of the same row. `actor` is the member of
+    the staff who took the money: raise OwnCheque for one's own payment, unless proven to be `alone` in the shop.
     """
     with transaction():
         topup = TopUp.get_by_id(topup_id)
@@ -272,7 +272,7 @@ def credit(
 
 
 def _credit(topup: TopUp, payer_id: int, amount: int, kind: str, key: str, now: datetime, **by: Any) -> bool:
-    """Post an amount and mark the row paid; tell whether the key was new."""
+    """Post an amount and mark the top-up as paid; return whether the key was new."""
     _entry, created = ledger.post(payer_id, amount, kind=kind, key=key, now=now, ref=f"topup:{topup.id}", **by)
     if created:
         done = TopUp.update(state=TopUpState.PAID, credited=amount, decided_at=now)
@@ -282,7 +282,7 @@ def _credit(topup: TopUp, payer_id: int, amount: int, kind: str, key: str, now: 
 
 
 def _credited(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) -> None:
-    """Record the fact; `first` says that this is the first money the person brought, with whatever account."""
+    """Emit the event; `first` says that this is the person's first payment with any of their accounts."""
     own = Entry.user.in_(persons.accounts(user_id))
     count = Entry.select().where(own, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
     credited = PaymentCredited(user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
@@ -290,39 +290,39 @@ def _credited(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) 
 
 
 def cancel_new(user_id: int) -> int:
-    """new → cancelled for the user's unfinished transfer requests (an unpaid Stars invoice stays payable)."""
+    """new → cancelled for the user's unfinished transfers; return how many. A Stars invoice can still be paid."""
     with transaction():
         query = TopUp.update(state=TopUpState.CANCELLED)
         return query.where(TopUp.user == user_id, TopUp.state == TopUpState.NEW, TopUp.method != "stars").execute()
 
 
 def waiting(limit: int = 10) -> list[TopUp]:
-    """Return requests that wait for an admin, oldest first."""
+    """Return the transfers that wait for a decision, oldest first."""
     with connection():
         query = TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.state == TopUpState.PENDING)
         return list(query.order_by(TopUp.id).limit(limit))
 
 
 def ref(topup_id: int) -> str:
-    """Return the `ref` under which the staff's copies of a request stand in the outbox."""
+    """Return the `ref` of the staff's copies of a request in the outbox."""
     return f"topup:{topup_id}"
 
 
 def unheard(limit: int = 200) -> list[TopUp]:
-    """Return requests that wait for an admin and of which no copy is under way: nobody has heard of them yet."""
-    found = waiting(limit)
-    copied = outbox.alive([ref(topup.id) for topup in found])
-    return [topup for topup in found if ref(topup.id) not in copied]
+    """Return the transfers that wait for a decision and have no copy on its way: nobody of the staff knows of them."""
+    topups = waiting(limit)
+    copied = outbox.alive([ref(topup.id) for topup in topups])
+    return [topup for topup in topups if ref(topup.id) not in copied]
 
 
 def count_waiting() -> int:
-    """Return how many requests wait for an admin."""
+    """Return how many transfers wait for a decision."""
     with connection():
         return TopUp.select().where(TopUp.state == TopUpState.PENDING).count()
 
 
 def overdue(before: datetime) -> list[TopUp]:
-    """Mark the waiting requests submitted before a time as reminded of, and return them; each comes once."""
+    """Return the waiting transfers submitted before a time, and mark them as reminded of: each comes once."""
     with transaction():
         query = TopUp.update(reminded=True).where(
             TopUp.state == TopUpState.PENDING, ~TopUp.reminded, TopUp.submitted_at <= before
@@ -331,7 +331,7 @@ def overdue(before: datetime) -> list[TopUp]:
 
 
 def of_user(user_id: int, limit: int = 8, before: int | None = None) -> list[TopUp]:
-    """Return the user's payments that went beyond their first screen, newest first, older than id `before` if given."""
+    """Return the user's submitted or paid top-ups, newest first, older than id `before` if given."""
     with connection():
         query = TopUp.select().where(TopUp.user == user_id, TopUp.state.not_in((TopUpState.NEW, TopUpState.CANCELLED)))
         if before is not None:
@@ -340,7 +340,7 @@ def of_user(user_id: int, limit: int = 8, before: int | None = None) -> list[Top
 
 
 def charges(topup_id: int | None = None, user_id: int | None = None, limit: int = 20) -> list[Charge]:
-    """Return the Stars payments of an invoice, or of a user, newest first, each with its invoice and its credit."""
+    """Return the payments in Stars of an invoice or a user, newest first, with their invoices and credits."""
     with connection():
         query = charges_with_credit().order_by(Charge.created_at.desc(), Charge.charge_id).limit(limit)
         query = query if topup_id is None else query.where(Charge.topup == topup_id)
@@ -348,7 +348,7 @@ def charges(topup_id: int | None = None, user_id: int | None = None, limit: int 
 
 
 def charges_with_credit() -> "ModelSelect[Charge]":
-    """Return the query of Stars payments with users (`user`), invoices (`topup`) and credits (`credit`, the entry)."""
+    """Return the query of payments in Stars with their users (`user`), invoices (`topup`) and entries (`credit`)."""
     query = Charge.select(Charge, TopUp, User, Entry).join(TopUp, on=Charge.topup).switch(Charge)
     query = query.join(User, on=Charge.user).switch(Charge)
     return query.join(Entry, on=(Entry.key == Value("stars:").concat(Charge.charge_id)), attr="credit")
@@ -359,14 +359,14 @@ def _charge(charge_id: str) -> Charge:
 
 
 def entries(topup: TopUp) -> list[Entry]:
-    """Return the entries a payment has made for its user, oldest first."""
+    """Return the entries of a payment on its user's balance, oldest first."""
     with connection():
-        found = Entry.select().where(Entry.user == topup.user_id, Entry.ref == f"topup:{topup.id}")
-        return list(found.order_by(Entry.id))
+        query = Entry.select().where(Entry.user == topup.user_id, Entry.ref == f"topup:{topup.id}")
+        return list(query.order_by(Entry.id))
 
 
 def totals(user_id: int) -> Total:
-    """Return (number, sum) of the money a user has brought."""
+    """Return the number and the sum of a user's payments."""
     with connection():
         query = Entry.select(fn.COUNT(Entry.id), fn.SUM(Entry.amount))
         count, total = query.where(Entry.user == user_id, Entry.kind.in_(CREDITS), Entry.amount > 0).tuples().first()

@@ -1,9 +1,9 @@
-"""Persons: who a limit, a ban or a debt belongs to, whatever account they come with.
+"""Persons: the human beings that limits, bans and debts belong to, whatever account they use.
 
-A person is known by a keyed hash of the Telegram id (HMAC-SHA256). The key is made once and lies in the database, so it
-travels with a backup. An erasure leaves the hash in the emptied account, so somebody who comes back is the same person:
-what there is once a person is counted over all their accounts. With the key one can test who a hash belongs to, so it
-is a pseudonym and not anonymous, and is forgotten in the end (`forget_idle`).
+A person is identified by a keyed hash of the Telegram id (HMAC-SHA256). The key is created once and kept in the database,
+so it travels with a backup. An erasure leaves the hash in the emptied account, so somebody who comes back is recognised:
+limits per person count all their accounts. Whoever has the key can test whom a hash belongs to, so it is a pseudonym and
+not anonymous, and is forgotten in the end (`forget_idle`).
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from peewee import ModelSelect, fn
 from storage.base.db import connection, transaction
 from storage.base.tables import Account, Once, Person, Stored, User
 
-KEY = "PERSON_KEY"  # the stored value
-FLAGS = ("banned", "sales_paused")  # both stand in the accounts, too, where every update reads them
+KEY = "PERSON_KEY"  # the name of its row in `Stored`
+FLAGS = ("banned", "sales_paused")  # also copied to the accounts, where every update reads them
 
 
 class KeyIsGone(Exception):
-    """There are hashes and no key to them: people could not be recognised any more."""
+    """There are hashes, but their key is missing: people could not be recognised any more."""
 
 
 def hashed(key: str, telegram_id: int) -> str:
@@ -30,7 +30,7 @@ def hashed(key: str, telegram_id: int) -> str:
 
 
 def known_as(telegram_id: int) -> Person:
-    """Return the person behind a Telegram id, made where needed; their row stays locked until the transaction ends."""
+    """Return the person with a Telegram id, created if new; the row stays locked until the transaction ends."""
     with transaction() as db:
         row = Person.insert(hash=hashed(_key(), telegram_id)).on_conflict_ignore()
         row.execute()
@@ -39,43 +39,43 @@ def known_as(telegram_id: int) -> Person:
 
 
 def _key() -> str:
-    """Return the key; the first person has it made."""
-    found = Stored.get_or_none(Stored.name == KEY)
-    if found is None and not Person.select().exists():
-        made = Stored.insert(name=KEY, value=secrets.token_hex(32), updated_at=datetime.now(UTC))
-        made.on_conflict_ignore().execute()
-    found = found or Stored.get_or_none(Stored.name == KEY)  # another may have made it, and its person, meanwhile
-    if found is None:
+    """Return the key; it is created together with the first person."""
+    row = Stored.get_or_none(Stored.name == KEY)
+    if row is None and not Person.select().exists():
+        new = Stored.insert(name=KEY, value=secrets.token_hex(32), updated_at=datetime.now(UTC))
+        new.on_conflict_ignore().execute()
+    row = row or Stored.get_or_none(Stored.name == KEY)  # a concurrent transaction may have created it
+    if row is None:
         raise KeyIsGone(f"{KEY} is missing; take the database of a backup")
-    return found.value
+    return row.value
 
 
 def accounts(user_id: int) -> "ModelSelect[User]":
-    """Return the query of the ids of all accounts of the person behind one: that one, and those they have erased."""
+    """Return the query of the ids of all accounts of a user's person: this one and the erased ones."""
     every, this = User.alias(), User.alias()
     person = this.select(this.person).where(this.id == user_id)
     return every.select(every.id).where((every.id == user_id) | (every.person == person))
 
 
 def been_here(user_id: int) -> bool:
-    """Tell whether the person behind an account had another one before."""
+    """Return whether a user's person had an account before."""
     with connection():
         return User.select().where(User.id.in_(accounts(user_id)), User.id < user_id).exists()
 
 
 def mark(user_id: int, **flags: bool) -> None:
-    """Close or open the access (`banned`), or stop sales (`sales_paused`), of the person behind an account."""
+    """Set or clear `banned` or `sales_paused` for a user's person, in all their accounts."""
     if not flags.keys() <= set(FLAGS):
         raise ValueError(f"no such mark of a person: {flags}")
     with transaction():
         this = User.select(User.person).where(User.id == user_id)
-        Person.update(**flags).where(Person.hash == this).execute()  # first: `known_as` waits for it, or it for that
+        Person.update(**flags).where(Person.hash == this).execute()  # first, as it locks the row that `known_as` locks
         ids = [one for (one,) in accounts(user_id).tuples().execute()]
         User.update(**flags).where(User.id.in_(ids)).execute()
 
 
 def once(user_id: int, what: str) -> bool:
-    """Tell whether the person behind an account gets this now, and never again, inside the transaction that gives it."""
+    """Return whether a user's person gets something for the first time, within the transaction that gives it."""
     with transaction():
         person = User.select(User.person).where(User.id == user_id).scalar()
         row = Once.insert(person=person, what=what).on_conflict_ignore()
@@ -83,16 +83,16 @@ def once(user_id: int, what: str) -> bool:
 
 
 def debt(user_id: int) -> int:
-    """Return what the person behind an account owes over all their accounts, in minor units: unpaid write-offs."""
+    """Return the debt of a user's person over all their accounts, in minor units."""
     with connection():
         owed = Account.select(fn.SUM(Account.debt)).where(Account.user.in_(accounts(user_id)))
         return int(owed.scalar() or 0)
 
 
 def forget_idle(before: datetime) -> int:
-    """Forget the hashes of those who were last here before a time and have erased themselves; return how many.
+    """Delete the persons who were last seen before a time and have had their data erased; return how many.
 
-    A ban, paused sales and a debt stay for as long as they hold.
+    Those with a ban, paused sales or a debt stay.
     """
     here = User.alias()
     lasting = here.select(here.id).where(

@@ -1,7 +1,7 @@
 """Promo codes: created and stopped by admins, redeemed under keys and counted by conditional updates.
 
-An `amount` code credits at once; a `percent` code waits for the user's next top-up, whose bonus it becomes. One that is
-stopped or expires meanwhile pays nothing more, also to those who wait (`lapsed`). Codes are compared in capitals.
+An `amount` code credits at once; a `percent` code waits for the user's next top-up and becomes its bonus. A code that is
+stopped or has expired pays nothing any more, not even to those who wait (`lapsed`). Codes are compared in capitals.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from storage.base.tables import Bonus, Promo, PromoUse
 from storage.journal import audit_log
 from storage.money import bonuses, ledger, persons
 
-MOST_PERCENT = 200  # that a code may give without an owner's word
+MOST_PERCENT = 200  # that a code may give without an owner's confirmation
 
 
 class NoSuchCode(Exception):
-    """There is no such code (any more), or it is used up."""
+    """There is no such code, or it was stopped, has expired or is used up."""
 
 
 class UsedBefore(Exception):
@@ -28,14 +28,14 @@ class UsedBefore(Exception):
 
 
 class Applied(NamedTuple):
-    """What a top-up made of a waiting percentage: its bonus, or the code that had lapsed; often neither."""
+    """What became of a waiting percentage: its bonus, or the code that had lapsed; often there was none."""
 
     bonus: Bonus | None
     lapsed: str | None
 
 
 class OneWaits(Exception):
-    """A percentage is waiting for the user's next top-up already."""
+    """Another percentage is already waiting for the user's next top-up."""
 
 
 def create(
@@ -52,10 +52,10 @@ def create(
     waits: bool = False,
     own: bool = False,
 ) -> bool:
-    """Make a code; return False if it is there already.
+    """Create a code; return False if it exists already.
 
-    `confirmed`: an owner has said that it may give more than MOST_PERCENT. One that `waits` is redeemed by nobody until
-    somebody else confirms it; `own` marks a large one that an owner, alone in the shop, did not have to have confirmed.
+    `confirmed`: an owner allows it to give more than MOST_PERCENT. A code that `waits` cannot be redeemed until somebody
+    else confirms it; `own` marks a large one that needed no confirmation, as its owner is alone in the shop.
     """
     if kind == PromoKind.PERCENT and value > MOST_PERCENT and not confirmed:
         raise ValueError(f"{value}% is more than {MOST_PERCENT}% and not confirmed by an owner")
@@ -69,7 +69,7 @@ def create(
 
 
 def _note(actor: int, what: str, promo: Promo, now: datetime, **more: Any) -> None:
-    """Write down an act on a code, with its worth, how often it can be used, and how often by one person."""
+    """Log an act on a code, with its value, how often it can be used, and how often by one person."""
     worth: dict[str, Any] = {"amount": promo.value} if promo.kind == PromoKind.AMOUNT else {}
     words = f"× {promo.total_limit}" if worth else f"{promo.value} % × {promo.total_limit}"
     words += "" if promo.user_limit == 1 else f" / {promo.user_limit}"
@@ -77,7 +77,7 @@ def _note(actor: int, what: str, promo: Promo, now: datetime, **more: Any) -> No
 
 
 def confirm(code: str, actor: int, now: datetime) -> bool:
-    """Let a code that waits be redeemed; return False if it does not wait. Raise OwnCheque for one's own code."""
+    """Allow a waiting code to be redeemed; return False if it does not wait. Raise OwnCheque for one's own code."""
     with transaction():
         done = Promo.update(waits=False).where(Promo.code == code, Promo.waits, ~Promo.stopped).returning(Promo)
         promo = next(iter(done.execute()), None)
@@ -88,9 +88,9 @@ def confirm(code: str, actor: int, now: datetime) -> bool:
 
 
 def redeem(code: str, user_id: int, now: datetime, *, alone: bool = False) -> tuple[Promo, PromoUse]:
-    """Redeem a code for a person once more; return (promo, use), the use `done` or `waiting` for the next top-up.
+    """Redeem a code; return (promo, use), where the use is `done`, or `waiting` for the next top-up.
 
-    Raise OwnCheque for a code of one's own making, unless proven to be `alone` in the shop.
+    Raise NoSuchCode, UsedBefore, OneWaits, or OwnCheque for a code of one's own, unless proven to be `alone` in the shop.
     """
     with transaction():
         promo = _count_use(code.upper(), now)
@@ -105,7 +105,7 @@ def redeem(code: str, user_id: int, now: datetime, *, alone: bool = False) -> tu
         row = dict(promo=promo.code, user=user_id, number=number, created_at=now)
         row["state"], row["amount"] = (PromoUseState.WAITING, None) if percent else (PromoUseState.DONE, promo.value)
         use = next(iter(PromoUse.insert(**row).on_conflict_ignore().returning(PromoUse).execute()), None)
-        if use is None:  # the database keeps one waiting code a person
+        if use is None:  # a unique index allows one waiting code per user
             raise OneWaits(code)
         if not percent:
             details: dict[str, Any] = dict(kind=EntryKind.PROMO, key=f"promo:{use.id}", ref=f"promo:{promo.code}")
@@ -116,7 +116,7 @@ def redeem(code: str, user_id: int, now: datetime, *, alone: bool = False) -> tu
 
 
 def _pays(now: datetime) -> Expression:
-    """Return the condition of a code that is neither stopped nor expired."""
+    """Return the condition that a code is neither stopped nor expired."""
     return ~Promo.stopped & (Promo.expires_at.is_null() | (Promo.expires_at > now))
 
 
@@ -125,7 +125,7 @@ def _paying(now: datetime) -> "ModelSelect[Promo]":
 
 
 def _lapse(*which: Any) -> list[int]:
-    """waiting → lapsed; return whom it concerned."""
+    """waiting → lapsed; return the ids of the users concerned."""
     lapsed = PromoUse.update(state=PromoUseState.LAPSED).where(PromoUse.state == PromoUseState.WAITING, *which)
     return [user for (user,) in lapsed.returning(PromoUse.user).tuples().execute()]
 
@@ -144,16 +144,16 @@ def _count_use(code: str, now: datetime) -> Promo:
 
 
 def waiting(user_id: int) -> PromoUse | None:
-    """Return the user's redeemed percentage that waits for a top-up, or None."""
+    """Return the user's redemption that waits for a top-up, or None."""
     with connection():
         return PromoUse.get_or_none(PromoUse.user == user_id, PromoUse.state == PromoUseState.WAITING)
 
 
 def apply(user_id: int, amount: int, *, topup: int, origin: str, now: datetime) -> Applied:
-    """Give the waiting percentage of a top-up (minor units); return (bonus or None, the code that lapsed or None).
+    """Give the bonus that was waiting for a top-up of `amount` minor units, if any.
 
-    `origin` is the key of the payment's entry, with which the bonus stands and falls. A code that does not pay any more
-    lapses here.
+    `origin` is the key of the payment's entry: the bonus goes back with that payment. If the code no longer pays, the
+    redemption lapses here.
     """
     with transaction():
         use = waiting(user_id)
@@ -171,7 +171,7 @@ def apply(user_id: int, amount: int, *, topup: int, origin: str, now: datetime) 
 
 
 def stop(code: str, actor: int, now: datetime) -> list[int] | None:
-    """Stop a code; return the users for whose next top-up it waited, or None if it was stopped or never was."""
+    """Stop a code; return the ids of the users it was waiting for, or None if there is no such code to stop."""
     with transaction():
         if not Promo.update(stopped=True).where(Promo.code == code.upper(), ~Promo.stopped).execute():
             return None
@@ -192,7 +192,7 @@ def every(limit: int = 20) -> list[Promo]:
 
 
 def uses(actor: int, now: datetime) -> Iterator[tuple[str, int, int, str, int | None, datetime]]:
-    """Yield (code, user id, number, state, amount, time) of every redemption, for an export of somebody's."""
+    """Yield (code, user id, number, state, amount, time) of every redemption, and log the export."""
     audit_log.note(actor, "export_promo", now)
     with connection():
         query = PromoUse.select().order_by(PromoUse.id)
@@ -201,7 +201,7 @@ def uses(actor: int, now: datetime) -> Iterator[tuple[str, int, int, str, int | 
 
 
 def given(code: str) -> int:
-    """Return what a code has given away, in minor units; what went back with its payment not."""
+    """Return what a code has given, in minor units, without what was taken back with its payment."""
     with connection():
         uses = PromoUse.select(fn.SUM(PromoUse.amount)).where(PromoUse.promo == code)
         back = Bonus.select(Bonus.key).where(Bonus.state.in_((BonusState.TAKEN, BonusState.VOID)))

@@ -1,7 +1,7 @@
-"""How often a person may do something: counted in rows, so that neither a restart nor another copy begins anew.
+"""How often a person may do something: counted in rows, so that restarts and other copies do not start again at zero.
 
-A person is a keyed digest of the Telegram id, so that somebody who has their data erased and comes back is not another
-one; a row goes when its time is over.
+A person is a keyed digest of the Telegram id, so that an erasure does not reset the count; rows are deleted when their
+span is over.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from storage.base.db import transaction
 from storage.base.tables import Quota, Stored
 from storage.journal import runtime_settings
 
-KEY = "QUOTA_KEY"  # the stored row: what the digests are made with
+KEY = "QUOTA_KEY"  # the runtime setting with the key of the digests
 
 
 def take(telegram_id: int, kind: str, most: int, span: timedelta, now: datetime) -> datetime | None:
-    """Count one more of a kind; return None, or, when there were `most` in this `span` already, when it is over."""
+    """Count one more of a kind; return None, or, if there were `most` in this `span` already, when the span ends."""
     person = _digest(telegram_id)
     with transaction():
         Quota.delete().where(Quota.until <= now).execute()

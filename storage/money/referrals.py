@@ -1,6 +1,6 @@
-"""Who invited whom. One row an invited person; the database refuses inviting oneself.
+"""Who invited whom: one row per invited user; the database refuses self-invitations.
 
-Somebody who has erased themselves and comes back is not invited again: their invitation went with the rest.
+Somebody who comes back after an erasure cannot be invited again.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from storage.money import persons
 
 
 class Summary(NamedTuple):
-    """People invited, shares promised for them, and the sum of the shares in minor units."""
+    """People invited, shares promised for them, and the sum of those shares in minor units."""
 
     invited: int
     paid: int
@@ -22,7 +22,7 @@ class Summary(NamedTuple):
 
 
 def invite(invited_id: int, inviter_id: int, now: datetime) -> bool:
-    """Record an invitation; return False if the person was here or was invited before, or is the inviter."""
+    """Record an invitation; return False if the person had an account or an invitation before, or is the inviter."""
     if invited_id == inviter_id or persons.been_here(invited_id):
         return False
     with transaction():
@@ -31,20 +31,20 @@ def invite(invited_id: int, inviter_id: int, now: datetime) -> bool:
 
 
 def inviter_of(user_id: int) -> int | None:
-    """Return the internal id of the inviter, or None."""
+    """Return the user id of the inviter, or None."""
     with connection():
         return Referral.select(Referral.inviter).where(Referral.invited == user_id).tuples().scalar()
 
 
 def mark_paid(invited_id: int, amount: int) -> bool:
-    """Note the bonus once; return False if it was noted before."""
+    """Note the share promised for an invited user; return False if it was noted before."""
     with transaction():
         query = Referral.update(paid=amount).where(Referral.invited == invited_id, Referral.paid.is_null())
         return bool(query.execute())
 
 
 def summary(inviter_id: int) -> Summary:
-    """Return (people invited, bonuses paid, their sum in minor units)."""
+    """Sum up an inviter's invitations."""
     with connection():
         query = Referral.select(fn.COUNT(Referral.invited), fn.COUNT(Referral.paid), fn.SUM(Referral.paid))
         invited, paid, total = query.where(Referral.inviter == inviter_id).tuples().first()

@@ -1,9 +1,9 @@
 """Money taken back: an approval undone, Stars refunded by an admin, Stars taken back from outside.
 
-Every one is a forced debit (or, for a refund the balance covers, a plain one) under its own key; what the balance
-lacks becomes a write-off, and sales to that user pause until an admin decides. Every bonus the payment earned goes with
-it, in the same transaction (`storage/money/bonuses.py`). A refund is booked first and asked of Telegram afterwards, so a crash
-between the two leaves `Charge.refund = asked`, which is asked again:
+Each is a forced debit under its own key; what the balance lacks is written off, and sales to that person pause until an
+admin decides. Every bonus earned by the payment goes with it, in the same transaction (`storage/money/bonuses.py`). A
+refund is booked first and requested from Telegram afterwards; after a crash in between, `Charge.refund = asked`, and it
+is requested again:
 
     (nothing) ──admin──▶ asked ──Telegram says yes──▶ done
                            └─────Telegram says no───▶ refused   (booked back)
@@ -45,7 +45,7 @@ def undo(topup_id: int, actor_id: int, reason: str, now: datetime) -> tuple[TopU
 
 
 def _returned(topup_id: int, user_id: int, amount: int, loss: int, now: datetime, by: int | None = None) -> None:
-    """Pause sales to somebody who has spent what was taken back, or who took it back themselves; record the fact."""
+    """Pause sales if the money was spent already or the payer took it back themselves; emit the event."""
     paused = bool(loss) or by is None
     if paused:
         persons.mark(user_id, sales_paused=True)
@@ -61,7 +61,7 @@ def _returned(topup_id: int, user_id: int, amount: int, loss: int, now: datetime
 
 
 def charge(charge_id: str) -> Charge | None:
-    """Return a Stars payment with its invoice and its credit, or None."""
+    """Return a payment in Stars with its user, invoice and credit, or None."""
     with connection():
         return charges_with_credit().where(Charge.charge_id == charge_id).first()
 
@@ -71,10 +71,10 @@ def _charge(charge_id: str) -> Charge:
 
 
 def would_lose(charge_id: str) -> int:
-    """Return what the balances lack today to give a payment and its bonuses back, in minor units."""
+    """Return what would be written off now for a refund of a payment and its bonuses, in minor units."""
     with connection():
-        found, owed = _charge(charge_id), Counter[int]()
-        owed[found.user_id] = found.credit.amount
+        payment, owed = _charge(charge_id), Counter[int]()
+        owed[payment.user_id] = payment.credit.amount
         for bonus in bonuses.of_payment(f"stars:{charge_id}"):
             owed[bonus.user_id] += bonus.amount if bonus.state == BonusState.POSTED else 0
         return sum(max(0, amount - ledger.balance(user)) for user, amount in owed.items())
@@ -83,26 +83,28 @@ def would_lose(charge_id: str) -> int:
 def ask_refund(
     charge_id: str, actor_id: int, reason: str, now: datetime, *, loss_allowed: int = 0, alone: bool = False
 ) -> tuple[Charge, int] | None:
-    """Book a refund that Telegram is then asked for; return (charge, write-off), or None if there was one before.
+    """Book a refund, before Telegram is asked for it; return (charge, write-off), or None if there was one before.
 
-    Raise NotEnoughMoney, with nothing done, when more would be written off than is allowed (minor units), and OwnCheque
-    for a payment of one's own, unless proven to be `alone` in the shop.
+    Raise NotEnoughMoney, with nothing changed, if the write-off would exceed `loss_allowed` (minor units), and OwnCheque
+    for the actor's own payment, unless proven to be `alone` in the shop.
     """
     with transaction():
         asked = Charge.update(refund=RefundState.ASKED).where(Charge.charge_id == charge_id, Charge.refund.is_null())
         if not asked.execute():
             return None
-        found = _charge(charge_id)
-        own = audit_log.refuse_own(actor_id, found.user_id, alone)
-        amount, ref = found.credit.amount, f"topup:{found.topup_id}"
+        payment = _charge(charge_id)
+        own = audit_log.refuse_own(actor_id, payment.user_id, alone)
+        amount, ref = payment.credit.amount, f"topup:{payment.topup_id}"
         details: dict[str, Any] = {"ref": ref, "actor": actor_id, "reason": reason}
-        loss = ledger.force(found.user_id, amount, kind=EntryKind.REFUND, key=f"refund:{charge_id}", now=now, **details)
-        audit_log.note(actor_id, "refund", now, user=found.user_id, ref=ref, words=reason, amount=amount, own=own)
-        _returned(found.topup_id, found.user_id, amount, loss, now, by=actor_id)
+        loss = ledger.force(
+            payment.user_id, amount, kind=EntryKind.REFUND, key=f"refund:{charge_id}", now=now, **details
+        )
+        audit_log.note(actor_id, "refund", now, user=payment.user_id, ref=ref, words=reason, amount=amount, own=own)
+        _returned(payment.topup_id, payment.user_id, amount, loss, now, by=actor_id)
         loss += bonuses.take_back(f"stars:{charge_id}", "refund", now, actor=actor_id, reason=reason)
         if loss > loss_allowed:
             raise ledger.NotEnoughMoney(loss - loss_allowed)
-        return found, loss
+        return payment, loss
 
 
 def _is_asked(charge_id: str) -> tuple[Any, Any]:
@@ -110,37 +112,37 @@ def _is_asked(charge_id: str) -> tuple[Any, Any]:
 
 
 def refund_done(charge_id: str) -> bool:
-    """asked → done: Telegram has given the Stars back."""
+    """asked → done: Telegram has returned the Stars; return whether it was asked for."""
     with transaction():
         done = Charge.update(refund=RefundState.DONE).where(*_is_asked(charge_id))
         return bool(done.execute())
 
 
 def refund_refused(charge_id: str, now: datetime) -> Charge | None:
-    """asked → refused: Telegram does not give the Stars back, so what was booked is booked back; return the charge."""
+    """asked → refused: Telegram does not return the Stars, so the booking is reversed; return the charge or None."""
     with transaction():
         refused = Charge.update(refund=RefundState.REFUSED).where(*_is_asked(charge_id))
         if not refused.execute():
             return None
-        found = _charge(charge_id)
-        amount, ref = found.credit.amount, f"topup:{found.topup_id}"
+        payment = _charge(charge_id)
+        amount, ref = payment.credit.amount, f"topup:{payment.topup_id}"
         keys = {"debit_key": f"refund:{charge_id}", "key": f"unrefund:{charge_id}"}
-        ledger.give_again(found.user_id, amount, kind=EntryKind.REFUND, now=now, ref=ref, **keys)
+        ledger.give_again(payment.user_id, amount, kind=EntryKind.REFUND, now=now, ref=ref, **keys)
         bonuses.give_again(f"stars:{charge_id}", now)
-        events.emit(PaymentRestored(user=found.user_id, topup=found.topup_id, amount=amount), now)
-        return found
+        events.emit(PaymentRestored(user=payment.user_id, topup=payment.topup_id, amount=amount), now)
+        return payment
 
 
 def refunds_asked() -> list[Charge]:
-    """Return the charges whose refund is booked and not answered by Telegram yet, with users, invoices and credits."""
+    """Return the charges whose refund Telegram has not answered yet, with their users, invoices and credits."""
     with connection():
         return list(charges_with_credit().where(Charge.refund == RefundState.ASKED))
 
 
 def taken_back(charge_id: str, now: datetime) -> str | None:
-    """Telegram says that a payment went back: confirm our own refund, or book a chargeback.
+    """Note that, according to Telegram, a payment went back: confirm our own refund, or book a chargeback.
 
-    Return "refund" or "chargeback" for what is new, None for what is known or no payment of ours.
+    Return "refund" or "chargeback" if that is news, None if it is known or the payment is not ours.
     """
     with transaction():
         if refund_done(charge_id):
@@ -148,35 +150,35 @@ def taken_back(charge_id: str, now: datetime) -> str | None:
         new = Charge.refund.is_null() | (Charge.refund == RefundState.REFUSED)
         if not Charge.update(refund=RefundState.DONE).where(Charge.charge_id == charge_id, new).execute():
             return None
-        found = _charge(charge_id)
-        amount, ref = found.credit.amount, f"topup:{found.topup_id}"
+        payment = _charge(charge_id)
+        amount, ref = payment.credit.amount, f"topup:{payment.topup_id}"
         details: dict[str, Any] = dict(kind=EntryKind.CHARGEBACK, key=f"chargeback:{charge_id}", ref=ref)
-        loss = ledger.force(found.user_id, amount, now=now, **details)
-        _returned(found.topup_id, found.user_id, amount, loss, now)
+        loss = ledger.force(payment.user_id, amount, now=now, **details)
+        _returned(payment.topup_id, payment.user_id, amount, loss, now)
         bonuses.take_back(f"stars:{charge_id}", "chargeback", now)
         return "chargeback"
 
 
 def payer(charge_id: str) -> int | None:
-    """Return the Telegram id of who paid, which is kept for a while after an erasure; None once it is forgotten."""
+    """Return the payer's Telegram id, which is kept for a while after an erasure; None once it is forgotten."""
     with connection():
         query = Charge.select(fn.COALESCE(User.telegram_id, Charge.payer)).join(User)
         return query.where(Charge.charge_id == charge_id).scalar()
 
 
 def keep_payer(charge_id: str, telegram_id: int) -> None:
-    """Note who paid, as Telegram's list has it, for a refund that may have to be asked for again."""
+    """Note the payer's Telegram id from Telegram's list, for a refund that may have to be requested again."""
     with transaction():
         Charge.update(payer=telegram_id).where(Charge.charge_id == charge_id).execute()
 
 
 def mark_listed(charge_ids: Collection[str]) -> None:
-    """Note that Telegram's list has these charges."""
+    """Note that Telegram's list of transactions has these charges."""
     with transaction():
         Charge.update(listed=True).where(Charge.charge_id.in_(charge_ids), ~Charge.listed).execute()
 
 
 def unlisted(before: datetime) -> int:
-    """Return how many charges made before a time Telegram's list does not have."""
+    """Return how many charges from before a time are missing in Telegram's list."""
     with connection():
         return Charge.select().where(~Charge.listed, Charge.created_at <= before).count()

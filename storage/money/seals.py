@@ -1,9 +1,9 @@
-"""Seals: once a minute what was there a minute ago is closed with a hash over it and the seal before.
+"""Seals: once a minute, the rows of a minute ago are closed with a hash over them and the previous seal.
 
-The leader notes the newest entry and act; a minute later, once every transaction that was open then has ended, nothing
-can appear at or before them any more, and they are sealed. In SQLite the write lock orders transactions, so nothing is
-open; PostgreSQL is asked. A row's time plays no part, and nothing is locked: whoever goes on from a seal that has a
-successor already has lost, and does nothing.
+The leader notes the newest entry and act; a minute later, once every transaction that was open then has ended, no row
+with an id up to these can appear any more, and they are sealed. In SQLite the write lock orders transactions, so none is
+open; PostgreSQL is asked. The rows' times play no part, and nothing is locked: if two copies continue from the same
+seal, the second one does nothing.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from storage.base.db import EPOCH, MICROSECOND, connection, is_postgres, transac
 from storage.base.engines import Engine
 from storage.base.tables import Seal
 
-COLUMNS = {  # of what is sealed, for ever in this order; the last words stand for their type
+COLUMNS = {  # of the sealed rows, as name:type; their order must never change
     "entry": "id:number user_id:number amount:number kind:text key:text ref:text actor_id:number digest:text"
     " created_at:number",
     "act": "id:number actor_id:number what:text user_id:number ref:text digest:text amount:number created_at:number"
@@ -27,16 +27,16 @@ MARKS = {"number": "%s", "text": "%s:%s", "flag": "%s"}
 VALUES = {
     "number": "{0}",
     "text": "LENGTH({0}), {0}",
-    "flag": "CASE WHEN {0} THEN 1 ELSE 0 END",  # as it is, one database would say 1 and the other true
+    "flag": "CASE WHEN {0} THEN 1 ELSE 0 END",  # formatted directly, one database would write 1 and the other true
 }
-FIRST = "0" * 64  # what the first seal has for the hash of the one before
-PAGE = 5000  # rows read at once for a seal
+FIRST = "0" * 64  # the previous hash of the first seal
+PAGE = 5000  # rows read at once
 
 
 def _line(table: str, postgres: bool) -> str:
-    """Return the SQL of a row as one text, the same in both databases.
+    """Return the SQL that formats a row as one text, the same in both databases.
 
-    Texts carry their length, so that none can hide in another; what is NULL is empty, and an empty text has a length.
+    Texts are preceded by their length, so that no two rows have the same line; NULL is empty, an empty text has length 0.
     """
     columns = [column.split(":") for column in COLUMNS[table].split()]
     marks = " ".join(MARKS[kind] for _name, kind in columns)
@@ -45,7 +45,7 @@ def _line(table: str, postgres: bool) -> str:
 
 
 class Seen(NamedTuple):
-    """The newest rows at a time, and what was open then: the next transaction's number and the open ones."""
+    """The newest ids at some moment, and what was open then: `horizon`, the next transaction's number, and `open`."""
 
     entry: int
     act: int
@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 
 
 class Sealer:
-    """Seals what it saw a minute ago; the leader calls `step` once a minute."""
+    """Seals the rows of the previous `step`; the leader calls `step` once a minute."""
 
     def __init__(self) -> None:
         self._seen: Seen | None = None
@@ -69,7 +69,7 @@ class Sealer:
 
 
 def look() -> Seen:
-    """Return what is there now, and what is open now."""
+    """Return the newest ids and the open transactions."""
     with connection() as db:
         entry, act = db.execute_sql(
             "SELECT (SELECT COALESCE(MAX(id), 0) FROM entry), (SELECT COALESCE(MAX(id), 0) FROM act)"
@@ -81,22 +81,22 @@ def look() -> Seen:
 
 
 def _open(db: Database) -> set[str]:
-    """Return the transactions open in this database now; one that has written nothing yet may have taken a number."""
-    found = db.execute_sql(
+    """Return the transactions open in this database, even those that have written nothing yet: they may have taken an id."""
+    rows = db.execute_sql(
         "SELECT l.virtualxid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
         " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
         " AND a.backend_type = 'client backend'"
     )
-    return {name for (name,) in found}
+    return {name for (name,) in rows}
 
 
 def _ended(seen: Seen) -> bool:
-    """Tell whether every transaction that was open then has ended."""
+    """Return whether every transaction that was open at that moment has ended."""
     if not is_postgres():
         return True
     with connection() as db:
-        # Other databases of the server do not matter; `age` is counted from at least the snapshot's end, so a transaction
-        # may look older than it is, never younger.
+        # Other databases of the server do not matter. `age` is counted from the snapshot's end or later, so that a
+        # transaction may seem older than it is, never younger.
         (going,) = db.execute_sql(
             "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
             " AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - age(backend_xid) < %s",
@@ -106,7 +106,7 @@ def _ended(seen: Seen) -> bool:
 
 
 def seal(seen: Seen, now: datetime) -> Seal | None:
-    """Seal up to what was seen; return the seal, or None when there is nothing new or somebody else has gone on."""
+    """Seal up to the ids in `seen`; return the seal, or None if there is nothing new or another copy has sealed."""
     last = newest() or Seal(id=0, entry=0, act=0, hash=FIRST)
     entry, act = max(seen.entry, last.entry), max(seen.act, last.act)
     if (entry, act) == (last.entry, last.act):
@@ -121,7 +121,7 @@ def seal(seen: Seen, now: datetime) -> Seal | None:
         rows = Seal.insert(**made.__data__).on_conflict_ignore().returning(Seal.id).tuples().execute()
         created = bool(list(rows))
     if created and is_postgres():
-        with transaction() as db:  # so that a seal taken from the end is missed; SQLite remembers by itself
+        with transaction() as db:  # so that the removal of the last seal is noticed; SQLite keeps the number by itself
             db.execute_sql("SELECT setval(pg_get_serial_sequence('seal', 'id'), MAX(id)) FROM seal")
     return made if created else None
 
@@ -131,10 +131,10 @@ def _begin(previous: str, number: int, made_at: int, entry: int, act: int) -> An
 
 
 def _pages(table: str, first: int, end: int) -> Iterator[bytes]:
-    """Yield the lines after row `first` up to row `end`, some at a time."""
+    """Yield the lines of the rows after id `first` up to id `end`, PAGE rows at a time."""
     postgres = is_postgres()
     mark = "%s" if postgres else "?"
-    line = _line(table, postgres).replace("%", "%%" if postgres else "%")  # the driver takes one of two away
+    line = _line(table, postgres).replace("%", "%%" if postgres else "%")  # the driver halves them
     query = f"SELECT id, {line} FROM {table} WHERE id > {mark} AND id <= {mark} ORDER BY id LIMIT {PAGE}"
     while True:
         with connection() as db:
@@ -152,12 +152,12 @@ def newest() -> Seal | None:
 
 
 def name(seal: Seal) -> str:
-    """Return what an operator keeps of a seal."""
+    """Return a seal as an operator keeps it: `number:hash`."""
     return f"{seal.id}:{seal.hash}"
 
 
 def holds(kept: str) -> bool:
-    """Tell whether the seal an operator has kept (`number:hash`) is in its place."""
+    """Return whether a seal that an operator has kept (`number:hash`) is still there."""
     number, _colon, digest = kept.partition(":")
     if not number.isdecimal():
         return False
@@ -166,13 +166,13 @@ def holds(kept: str) -> bool:
 
 
 def unsealed_since(now: datetime, longer_than: timedelta = timedelta(hours=1)) -> datetime | None:
-    """Return the time of the oldest row that should have been sealed long ago, or None."""
+    """Return the time of the oldest unsealed entry if it should have been sealed long ago, else None."""
     last = newest()
     with connection() as db:
         mark = "%s" if is_postgres() else "?"
         query = f"SELECT created_at FROM entry WHERE id > {mark} ORDER BY id LIMIT 1"
-        found = db.execute_sql(query, (last.entry if last else 0,)).fetchone()
-    oldest = found and EPOCH + found[0] * MICROSECOND
+        row = db.execute_sql(query, (last.entry if last else 0,)).fetchone()
+    oldest = row and EPOCH + row[0] * MICROSECOND
     return oldest if oldest and now - oldest > longer_than else None
 
 
@@ -180,7 +180,7 @@ def unsealed_since(now: datetime, longer_than: timedelta = timedelta(hours=1)) -
 
 
 def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Walk the seals; yield (promise, the seal and its minute) for every one that does not hold."""
+    """Yield (promise, (seal, its minute)) for every seal that does not match its rows or its predecessor."""
     entries, acts = _Lines(engine, "entry"), _Lines(engine, "act")
     number, hash_, bounds = 0, FIRST, (0, 0)
     for rows in engine.stream("SELECT id, entry, act, previous, hash, made_at FROM seal ORDER BY id"):
@@ -201,22 +201,22 @@ def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def minute(made_at: int) -> str:
-    """Return the minute of a seal in words."""
+    """Return the minute of a seal as text."""
     return f"{EPOCH + made_at * MICROSECOND:%Y-%m-%d %H:%M} UTC"
 
 
 class _Lines:
-    """The lines of a table in the order of their ids, taken up to one id after the other."""
+    """The lines of a table in the order of their ids, consumed seal by seal."""
 
     def __init__(self, engine: Engine, table: str) -> None:
         line = _line(table, engine.postgres)
-        line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes: nothing to decode
+        line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes, as there is nothing to decode
         self._batches = engine.stream(f"SELECT id, {line} FROM {table} ORDER BY id")
         self._rows: Sequence[Any] = []
         self._at = 0
 
     def add_to(self, digest: Any, end: int) -> None:
-        """Add every line up to row `end` to a digest."""
+        """Add the next lines up to id `end` to a digest."""
         while self._at < len(self._rows) or self._more():
             stop = self._at
             if self._rows[-1][0] <= end:

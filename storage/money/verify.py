@@ -1,7 +1,7 @@
-"""Proving the books, from every entry: its kind, key, origin, user, amount, actor and state, and every act's amount.
+"""The proof of the books: every entry's kind, key, origin, user, amount, actor and state, and every act's amount.
 
-What each kind must be stands in `storage/money/entry_kinds.py`. All checks read one snapshot and none writes; what they find streams,
-so memory does not grow with the tables. NULL proves nothing: every condition is one that must be true.
+`storage/money/entry_kinds.py` says what each kind must be. All checks read one snapshot and write nothing; findings are
+streamed, so memory does not grow with the tables. NULL proves nothing: every condition must be true.
 """
 
 import itertools
@@ -50,9 +50,9 @@ class Totals(NamedTuple):
 
 
 def verify(engine: Engine | None = None) -> Iterator[Finding]:
-    """Yield (promise, row) for everything that breaks a promise; nothing when the books are right.
+    """Yield (promise, row) for every row that breaks a promise; nothing if the books are right.
 
-    With an `engine` the proof is made inside its open transaction.
+    With an `engine`, its open transaction is read.
     """
     if engine is not None:
         yield from _prove(engine)
@@ -99,8 +99,8 @@ def _states() -> Iterator[tuple[str, str]]:
 def _entries(engine: Engine) -> Iterator[Finding]:
     """Prove every entry, and that every job has its entries.
 
-    Each proven hold, capture and release stands for another job (its key is unique), so equal numbers mean that no job
-    lacks one; only otherwise each job is asked for.
+    Each proven hold, capture and release belongs to a different job (its key is unique), so equal numbers mean that no
+    job lacks one; each job is checked only if they differ.
     """
     held = False
     for query in entry_queries(engine.postgres):
@@ -114,9 +114,9 @@ def _entries(engine: Engine) -> Iterator[Finding]:
 
 
 def entry_queries(postgres: bool) -> list[str]:
-    """Return the queries that find entries which are not what their kind says.
+    """Return the queries that find entries which are not what their kind demands.
 
-    One is for all kinds but those that come from other entries, which have one of their own: it joins entries.
+    The kinds that come from other entries have their own query, as it has to join entries.
     """
     own = [kind for kind in _kinds() if any(o[0] == "entry" and kind in o[2] for o in entry_kinds.ORIGINS.values())]
     return [_entry_query([k for k in _kinds() if k not in own], own, postgres), _entry_query(own, None, postgres)]
@@ -127,7 +127,7 @@ def _kinds() -> list[str]:
 
 
 def _entry_query(names: Sequence[str], others: Sequence[str] | None, postgres: bool) -> str:
-    """Return the query over entries of some kinds, or over all but `others`, in which a kind without a name is wrong."""
+    """Return the query over entries of some kinds, or over all kinds but `others`, where unknown kinds are wrong."""
     cases = " ".join(f"WHEN '{name}' THEN {_case(name, postgres)}" for name in names)
     joins = " ".join(
         f"LEFT JOIN {table} {alias} ON {alias}.{column} = CASE {_places(places, postgres)} END"
@@ -149,7 +149,7 @@ def _places(places: Mapping[str, str], postgres: bool) -> str:
 
 
 def _case(kind: str, postgres: bool) -> str:
-    """Return the SQL of the first thing that is wrong with an entry of a kind, NULL when nothing is."""
+    """Return the SQL of the first facet that is wrong with an entry of a kind, NULL if none is."""
     shapes = [shape for shape in entry_kinds.SHAPES if shape.kind == kind]
     whens = " ".join(f"WHEN {s.when or f'e.key = {s.key}'} THEN {_facets(s, postgres)}" for s in shapes)
     return f"CASE {whens} ELSE 'origin' END"
@@ -175,13 +175,13 @@ def _facets(shape: entry_kinds.Shape, postgres: bool) -> str:
 
 
 def spelled(sql: str, postgres: bool) -> str:
-    """Return SQL with `{number:…}` in a database's words."""
+    """Return SQL with `{number:…}` replaced by the database's own expression."""
     number = r"CASE WHEN \1 ~ '^[0-9]{1,18}$' THEN (\1)::bigint END" if postgres else r"CAST(\1 AS INTEGER)"
     return re.sub(r"\{number:([^{}]*)\}", number, sql)
 
 
 def _acts(postgres: bool) -> Iterator[str]:
-    """Yield the queries that find acts without the money they tell of, and money that nobody's act tells of."""
+    """Yield the queries that find acts without their money, and the staff's entries without an act."""
     names = ", ".join(f"'{what}'" for what, _which in entry_kinds.MONEY_ACTS)
     cases = " ".join(f"WHEN {which} THEN '{what}'" for what, which in entry_kinds.MONEY_ACTS)
     followers = ", ".join(f"'{kind}'" for kind in entry_kinds.FOLLOWERS)
@@ -202,7 +202,7 @@ def _acts(postgres: bool) -> Iterator[str]:
 
 
 def totals() -> Totals:
-    """Return (users, entries, sum of balances in minor units) for the report."""
+    """Count what was proven, for the report."""
     with connection() as real:
         users, held = real.execute_sql("SELECT COUNT(*), COALESCE(SUM(balance), 0) FROM account").fetchone()
         (entries,) = real.execute_sql("SELECT COUNT(*) FROM entry").fetchone()

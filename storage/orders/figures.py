@@ -1,4 +1,4 @@
-"""Figures over a span of time, for admins: sums and counts the database makes, and rows to export."""
+"""Figures over a span of time, for admins: sums and counts made by the database, and rows to export."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ from storage.journal import audit_log
 from storage.money.payments import CREDITS
 from storage.orders.jobs import JobSums
 
-DAY_US = SQL("86400000000")  # microseconds, as UtcField counts; no parameter: PostgreSQL groups by the very text
+DAY_US = SQL("86400000000")  # microseconds; not a parameter, as PostgreSQL compares the text of grouped expressions
 
 
 Export = tuple[tuple[str, ...], "ModelSelect[Any]"]  # the header of a CSV file, and the query of its rows
@@ -29,7 +29,7 @@ class ModelSums(NamedTuple):
 
 
 def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str, int]]:
-    """Return {day (days since 1970, UTC): {kind: sum in minor units}} of entries of some kinds."""
+    """Return {day (days since 1970, UTC): {kind: sum in minor units}} of the entries of some kinds since a time."""
     with connection():
         day = _day(Entry.created_at)
         query = (
@@ -44,7 +44,7 @@ def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str,
 
 
 def jobs_by_day(since: datetime) -> dict[int, JobSums]:
-    """Return {day: (succeeded jobs, what they charged, what KIE took in millionths of a credit)}."""
+    """Return {day: JobSums} of the jobs that succeeded since a time."""
     with connection():
         day = _day(Job.finished_at)
         query = Job.select(day, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
@@ -55,12 +55,12 @@ def jobs_by_day(since: datetime) -> dict[int, JobSums]:
 
 
 def _day(column: Any) -> Any:
-    """Return the SQL of a UtcField's day; the arithmetic is done on the stored microseconds."""
+    """Return the SQL of a UtcField's day, computed from the stored microseconds."""
     return (column.cast("BIGINT") / DAY_US).cast("BIGINT")
 
 
 def jobs_by_model(since: datetime, limit: int = 8) -> list[ModelSums]:
-    """Return [(model, orders, succeeded, charged)] since a time, the most ordered first."""
+    """Return the models ordered since a time, the most ordered first."""
     with connection():
         done = fn.SUM((Job.state == JobState.SUCCEEDED).cast("INTEGER"))
         query = (
@@ -79,18 +79,18 @@ def median_seconds(since: datetime) -> float | None:
     """Return the median time from a job's start to its result since a time, in seconds, or None."""
     with connection():
         took = Job.finished_at.cast("BIGINT") - Job.submitted_at.cast("BIGINT")
-        found = Job.select(took).where(
+        query = Job.select(took).where(
             Job.finished_at >= since, Job.state == JobState.SUCCEEDED, Job.submitted_at.is_null(False)
         )
-        count = found.count()
+        count = query.count()
         if not count:
             return None
-        middle = found.order_by(took).limit(1).offset((count - 1) // 2).tuples().first()[0]
+        middle = query.order_by(took).limit(1).offset((count - 1) // 2).tuples().first()[0]
         return (middle if isinstance(middle, int) else (middle - EPOCH).total_seconds() * 1e6) / 1e6
 
 
 def payers(since: datetime) -> tuple[int, int]:
-    """Return (users created since a time, those of them who brought money)."""
+    """Return (users created since a time, those of them who have paid since)."""
     with connection():
         brought = (Entry.created_at >= since) & Entry.kind.in_(CREDITS) & (Entry.amount > 0)
         paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).join(User, on=Entry.user)
@@ -101,7 +101,7 @@ def payers(since: datetime) -> tuple[int, int]:
 
 
 def export(table: str, since: datetime, actor: int, now: datetime) -> Iterator[tuple[Any, ...]]:
-    """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, for a CSV file of somebody's."""
+    """Yield the header and the rows of `entries`, `jobs`, `users` or `topups` since a time, and log the export."""
     columns, query = {
         "entries": _entries,
         "jobs": _jobs,

@@ -1,4 +1,4 @@
-"""How the rows are: can they be written, how much waits and since when."""
+"""The database's health: can rows be written, how many wait, and since when."""
 
 import secrets
 from datetime import datetime
@@ -11,18 +11,18 @@ from storage.base.states import OPEN_JOBS, DeliveryState, OutboxState
 from storage.base.tables import Inbox, Job, Outbox, Stored
 
 WRITE_TEST = "write_test"
-ROOM = 16_384  # bytes: more than a page of either database, and random, so that it is not made smaller
+ROOM = 16_384  # bytes: more than a page of either database, and random, so that it cannot be compressed
 
 
 class Waiting(NamedTuple):
-    """How many rows wait, and since when the oldest of them; None when none does."""
+    """How many rows wait, and since when the oldest of them (None if there is none)."""
 
     rows: int
     since: datetime | None
 
 
 def try_write(now: datetime) -> None:
-    """Write a row that takes new room, as proof that there is some, and make it small again; raise when it can't be done."""
+    """Prove that there is room by writing a large row, then make it small again; raise if that fails."""
     with transaction():
         for value in (secrets.token_hex(ROOM // 2), now.isoformat()):
             row = Stored.insert(name=WRITE_TEST, value=value, updated_at=now)
@@ -30,7 +30,7 @@ def try_write(now: datetime) -> None:
 
 
 def figures() -> dict[str, Waiting]:
-    """Return counts and the times since when: inbox, jobs, deliveries, messages; a time is None when nothing waits."""
+    """Return {name: Waiting} of inbox, set-aside updates, open jobs, deliveries and messages."""
     with connection():
         return {
             "inbox": _waiting(Inbox, Inbox.received_at, ~Inbox.aside),
@@ -42,6 +42,5 @@ def figures() -> dict[str, Waiting]:
 
 
 def _waiting(model: type[Table], since: Any, where: Any) -> Waiting:
-    """Return (how many, since when)."""
     count, oldest = model.select(fn.COUNT(since), fn.MIN(since)).where(where).tuples().first()
     return Waiting(count, oldest)

@@ -1,4 +1,4 @@
-"""Signs of trouble, read from the rows: orders that stand still, models that fail."""
+"""Signs of trouble with orders: some that make no progress, models that fail."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,7 +11,14 @@ from storage.base.tables import Job
 
 QUEUED, SUBMITTING, DELIVERY = timedelta(minutes=15), timedelta(minutes=10), timedelta(minutes=30)
 OVERDUE = timedelta(minutes=5)
-OWN_FAULT = ("moderation", "file", "file_too_big", "validation", "credits", "key")  # says nothing about the model
+OWN_FAULT = (
+    "moderation",
+    "file",
+    "file_too_big",
+    "validation",
+    "credits",
+    "key",
+)  # failures that say nothing about the model
 
 
 class Outcomes(NamedTuple):
@@ -30,7 +37,7 @@ class Orders(NamedTuple):
 
 
 def stuck(now: datetime) -> int:
-    """Return how many orders stand still: queued, being sent, past their deadline or undelivered for too long."""
+    """Return how many orders have been queued, submitting, past their deadline or undelivered for too long."""
     with connection():
         waiting = (Job.state == JobState.QUEUED) & (Job.created_at < now - QUEUED)
         sending = (Job.state == JobState.SUBMITTING) & (Job.submitted_at < now - SUBMITTING)
@@ -40,7 +47,7 @@ def stuck(now: datetime) -> int:
 
 
 def outcomes(since: datetime) -> dict[str, Outcomes]:
-    """Return {model: (succeeded, failed)} of orders that ended since a time; failures of people's own making not."""
+    """Return {model: Outcomes} of the orders that ended since a time, except failures that are not the model's."""
     with connection():
         counted = (Job.state == JobState.SUCCEEDED) | ((Job.state == JobState.FAILED) & Job.reason.not_in(OWN_FAULT))
         query = Job.select(Job.model, Job.state, fn.COUNT(Job.id)).where(Job.finished_at >= since, counted)
@@ -54,7 +61,7 @@ def outcomes(since: datetime) -> dict[str, Outcomes]:
 
 
 def orders_of(user_id: int) -> Orders:
-    """Return (orders, failed ones, sum charged in minor units) of a user."""
+    """Sum up a user's orders."""
     with connection():
         rows = (
             Job.select(Job.state, fn.COUNT(Job.id), fn.SUM(Job.charged)).where(Job.user == user_id).group_by(Job.state)

@@ -1,11 +1,11 @@
-"""Jobs: an order of a user, from its hold to its end. Every arrow is one conditional update.
+"""Jobs: the orders of users, from their hold to their end. Every arrow is one conditional update.
 
     queued → submitting → running → succeeded → (delivery: pending → sent | undeliverable)
        │         └→ lost ───┴──→ failed
        └→ cancelled                       (failed, cancelled: the hold is released in the same transaction)
 
-A function that moves a job returns the moved row, or None when the job was not in the state it starts from:
-then somebody else moved it, and there is nothing to do.
+A function that moves a job returns the moved row, or None if the job was not in the expected state: somebody else
+has moved it, and there is nothing to do.
 """
 
 import collections
@@ -29,9 +29,9 @@ from storage.money.ledger import Total
 OPEN = OPEN_JOBS
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
-QUEUE_PATIENCE = timedelta(hours=2)  # how long an order waits to be sent, the times when nothing is sold among it
-MOST_TRIES = 5  # at getting an order ready
-TRY_AGAIN = timedelta(seconds=12)  # after the first one that failed; each further one waits that much longer
+QUEUE_PATIENCE = timedelta(hours=2)  # how long an order may wait to be sent, including pauses of sales
+MOST_TRIES = 5  # attempts at preparing an order
+TRY_AGAIN = timedelta(seconds=12)  # wait after the first attempt; it grows by as much with each further one
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
 
@@ -45,22 +45,22 @@ class JobSums(NamedTuple):
 
 
 class Neighbours(NamedTuple):
-    """The ids of the jobs beside one in its user's history, None at either end."""
+    """The ids of the next newer and the next older job of the same user; None at either end."""
 
     newer: int | None
     older: int | None
 
 
 class StaleQuote(Exception):
-    """The quote is not the draft's present one, and no job was made of it."""
+    """The quote is no longer the draft's current one, and no job was made from it."""
 
 
 class TooManyJobs(Exception):
-    """The user has as many open jobs as allowed."""
+    """The user already has as many open jobs as allowed."""
 
 
 class TooManyStarts(Exception):
-    """The user has ordered as often in the last minute as allowed."""
+    """The user has already started as many orders in the last minute as allowed."""
 
 
 def order(
@@ -68,8 +68,8 @@ def order(
 ) -> tuple[Job, bool]:
     """Turn a draft's quote into a queued job with its hold; return (job, created).
 
-    `limit` is how many open jobs a user may have, `starts` how many orders a minute. The same quote again returns
-    the job it became. Raise StaleQuote, TooManyJobs, TooManyStarts, or ledger.NotEnoughMoney; each of them leaves
+    `limit` is how many open jobs a user may have, `starts` how many orders they may start a minute. A repeated quote
+    returns its existing job. Raise StaleQuote, TooManyJobs, TooManyStarts or ledger.NotEnoughMoney, each of which leaves
     everything as it was.
     """
     quote = f"{draft_id}.{version}"
@@ -87,7 +87,7 @@ def order(
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
         if offer := draft.data.get("free"):
             free.take(user_id, offer["day"], offer["limit"], job.id)
-        if count_open(user_id) > limit:  # after the hold, whose row lock makes one user's orders wait for each other
+        if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
             raise TooManyJobs
         minute_ago = now - timedelta(minutes=1)
         if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
@@ -108,15 +108,15 @@ def _take_quote(user_id: int, draft_id: int, version: int) -> Draft | None:
 
 
 def _move(job_id: int, states: Collection[str], **fields: Any) -> Job | None:
-    """Make the one conditional update behind every arrow."""
+    """Make the conditional update behind every arrow."""
     rows = Job.update(**fields).where(Job.id == job_id, Job.state.in_(states)).returning(Job).execute()
     return next(iter(rows), None)
 
 
 def attempt(job: Job, now: datetime) -> Job | None:
-    """Count a try at getting a queued job ready, before it is made; return the job, or None when it is not to be tried.
+    """Count an attempt at preparing a queued job, before it is made; return the job, or None if it must not be made.
 
-    Until this try ends, and after one that killed the process, the job waits for its next turn behind the others.
+    If the attempt fails, or kills the process, the job's next turn comes after all others.
     """
     with transaction():
         rows = (
@@ -129,13 +129,13 @@ def attempt(job: Job, now: datetime) -> Job | None:
 
 
 def begin(job_id: int, now: datetime) -> Job | None:
-    """queued → submitting, written down before KIE is called: the job was got ready, which ends that count."""
+    """queued → submitting, recorded before KIE is called; the job is prepared, so its attempts start again at 0."""
     with transaction():
         return _move(job_id, [JobState.QUEUED], state=JobState.SUBMITTING, submitted_at=now, tries=0)
 
 
 def requeue(job_id: int, submit_at: datetime) -> Job | None:
-    """submitting → queued, to be sent later: KIE said no, or nothing reached it."""
+    """submitting → queued, to be sent later: KIE refused it for now, or nothing reached KIE."""
     with transaction():
         return _move(
             job_id, [JobState.SUBMITTING], state=JobState.QUEUED, submit_at=submit_at, refusals=Job.refusals + 1
@@ -143,20 +143,20 @@ def requeue(job_id: int, submit_at: datetime) -> Job | None:
 
 
 def start(job_id: int, task_id: str, deadline_at: datetime, now: datetime) -> Job | None:
-    """submitting or lost → running: KIE has taken the job as this task."""
+    """submitting or lost → running: KIE has accepted the job as this task."""
     with transaction():
         fields = dict(task_id=task_id, deadline_at=deadline_at, progress_at=now)
         return _move(job_id, [JobState.SUBMITTING, JobState.LOST], state=JobState.RUNNING, **fields)
 
 
 def lose(job_id: int, deadline_at: datetime) -> Job | None:
-    """submitting → lost: the create may have reached KIE, so it is never repeated."""
+    """submitting → lost: the create may have reached KIE, so it must never be repeated."""
     with transaction():
         return _move(job_id, [JobState.SUBMITTING], state=JobState.LOST, deadline_at=deadline_at)
 
 
 def name_late(job_id: int, task_id: str) -> bool:
-    """Note the task of a lost job that has been given up, so that its result can still be fetched; tell if it was new."""
+    """Note the task of a lost job that was given up, so that its result can still be fetched; return if it was news."""
     with transaction():
         query = Job.update(task_id=task_id)
         return bool(
@@ -169,9 +169,9 @@ def name_late(job_id: int, task_id: str) -> bool:
 def succeed(
     job_id: int, result: Result, *, charged: int, cost: int | None, now: datetime, overrun: int | None = None
 ) -> Job | None:
-    """running → succeeded: capture what is charged (at most the price) and make the result due for delivery.
+    """running → succeeded: capture `charged` (at most the price) and make the result due for delivery.
 
-    `overrun` is what KIE took beyond what covers it, in minor units.
+    `cost` is what KIE took, in millionths of a credit, `overrun` how much of it is not covered, in minor units.
     """
     with transaction():
         job = _move(
@@ -235,7 +235,7 @@ def cancel(job_id: int, user_id: int, now: datetime) -> Job | None:
 
 
 def arrive_late(job_id: int, result: Result, *, cost: int | None, now: datetime) -> Job | None:
-    """A result after the release: the job stays failed, the result is delivered free, once."""
+    """Make a result that came after the release due for delivery, free and once; the job stays failed."""
     with transaction():
         rows = (
             Job.update(result=result, cost=cost, delivery=DeliveryState.PENDING, deliver_at=now)
@@ -266,10 +266,10 @@ def count_open(user_id: int | None = None) -> int:
         return (query if user_id is None else query.where(Job.user == user_id)).count()
 
 
-def _line() -> tuple[Any, tuple[Any, ...]]:
-    """Return (query, order) of the queue: those that were not ready at the last try go behind all others.
+def _queue() -> tuple[Any, tuple[Any, ...]]:
+    """Return (query, order by) of the queue: round-robin between users, the one whose last turn is longest ago first.
 
-    Else round-robin between users, the one who has waited longest for a turn first.
+    Jobs that could not be prepared at their last attempt come after all others.
     """
     earlier = Job.alias()
     served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
@@ -279,29 +279,29 @@ def _line() -> tuple[Any, tuple[Any, ...]]:
 
 
 def queued(now: datetime, limit: int) -> list[Job]:
-    """Return jobs to send, round-robin between users: everyone's first before anyone's second."""
+    """Return jobs to send, round-robin between users: everyone's first job before anyone's second."""
     return _queued.rows(now, limit)
 
 
 @Prepared[Job]
 def _queued(now: datetime, limit: int) -> "ModelSelect[Job]":
-    line, order_by = _line()
+    line, order_by = _queue()
     query = Job.select().join(line, JOIN.INNER, on=(Job.id == line.c.id)).where(Job.submit_at <= now)
     return query.order_by(*order_by).limit(limit)
 
 
 def place(job: Job) -> int:
-    """Return a queued job's place, from 1, in the order in which `queued` takes them; 0 when it is not queued."""
+    """Return a queued job's place in the queue, from 1; 0 if it is not queued."""
     with connection() as db:
-        line, order_by = _line()
+        line, order_by = _queue()
         numbered = Select([line], [line.c.id, fn.ROW_NUMBER().over(order_by=order_by).alias("place")])
         return Select([numbered], [numbered.c.place]).where(numbered.c.id == job.id).bind(db).scalar() or 0
 
 
 def watched(now: datetime) -> Iterator[tuple[Job, bool]]:
-    """Yield (job, late) to poll after a start: what runs, and failed jobs whose result may still come.
+    """Yield (job, late) to poll after a start: running jobs, and failed ones whose result may still come.
 
-    Of each only what a watch takes: ten thousand whole rows would stay in the process as holes in its memory.
+    The rows have only the columns that polling needs: ten thousand whole rows would leave the process's memory fragmented.
     """
     with connection():
         jobs = Job.select(Job.id, Job.task_id, Job.usual_s, Job.submitted_at)
@@ -319,7 +319,7 @@ def watched(now: datetime) -> Iterator[tuple[Job, bool]]:
 
 
 def interrupted(before: datetime) -> list[int]:
-    """Return the ids of jobs that have been `submitting` since before a time: nobody waits for the answer any more."""
+    """Return the ids of jobs that have been submitting since before a time, so that no call can be under way any more."""
     return [i for (i,) in _interrupted.rows(before)]
 
 
@@ -340,9 +340,9 @@ def _overdue(now: datetime) -> "ModelSelect[Job]":
 
 
 def to_show_progress(now: datetime, again_at: datetime, limit: int = 10) -> list[Job]:
-    """Return jobs whose progress message is due for an edit (or, once they are over, for removal).
+    """Return jobs whose progress message is due to be edited (or removed, if they have ended).
 
-    Their next time is set to `again_at`.
+    It is due again at `again_at`.
     """
     ids = [i for (i,) in _progressing.rows(now, limit)]
     if not ids:
@@ -359,7 +359,7 @@ def _progressing(now: datetime, limit: int) -> "ModelSelect[Job]":
 
 
 def note_progress(job_id: int, message_id: int | None, at: datetime | None) -> None:
-    """Remember the message that shows a job's progress, and when to look at it next; None forgets it."""
+    """Remember the message that shows a job's progress, and when it is due to be edited; None forgets it."""
     with transaction():
         Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id).execute()
 
@@ -380,7 +380,7 @@ def _to_deliver(now: datetime, limit: int) -> "ModelSelect[Job]":
 
 
 def delivered(job_id: int, sent: list[Media], now: datetime) -> bool:
-    """delivery: pending → sent, keeping what Telegram stored."""
+    """delivery: pending → sent, keeping the files as Telegram stored them."""
     with transaction():
         query = Job.update(delivery=DeliveryState.SENT, sent=sent)
         moved = bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
@@ -397,7 +397,7 @@ def undeliverable(job_id: int) -> bool:
 
 
 def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
-    """delivery: undeliverable → pending, when the user asks for it again."""
+    """delivery: undeliverable → pending, as the user asks for it again."""
     with transaction():
         query = Job.update(delivery=DeliveryState.PENDING, deliver_at=now, delivery_tries=0)
         lost = Job.delivery == DeliveryState.UNDELIVERABLE
@@ -405,7 +405,7 @@ def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
 
 
 def postpone_delivery(job: Job, now: datetime) -> bool:
-    """Try a delivery again later; return False when the tries are used up."""
+    """Try a delivery again later, after a wait that grows each time; return False if the tries are used up."""
     if job.delivery_tries + 1 >= DELIVERY_TRIES:
         return False
     wait = min(DELIVERY_LONGEST_WAIT, DELIVERY_FIRST_WAIT * 2**job.delivery_tries)
@@ -417,7 +417,7 @@ def postpone_delivery(job: Job, now: datetime) -> bool:
 def of_user(
     user_id: int, limit: int = 6, before: int | None = None, states: Collection[str] | None = None
 ) -> list[Job]:
-    """Return a user's newest jobs, at most `limit`, older than job id `before` when given."""
+    """Return a user's newest jobs, at most `limit`, older than job id `before` and in some `states` if given."""
     with connection():
         query = Job.select().where(Job.user == user_id).order_by(Job.id.desc()).limit(limit)
         if before is not None:
@@ -428,7 +428,7 @@ def of_user(
 
 
 def neighbours(user_id: int, job_id: int) -> Neighbours:
-    """Return the ids of a user's next newer and next older job, None where there is none."""
+    """Return a user's jobs next to a job id."""
     with connection():
         mine = Job.select(Job.id).where(Job.user == user_id)
         newer = mine.where(Job.id > job_id).order_by(Job.id).first()
@@ -453,7 +453,7 @@ def last_of(user_id: int, model: str) -> Job | None:
 
 
 def balance_and_held(user_id: int) -> tuple[int, int]:
-    """Return the user's balance and the sum that their open jobs hold, which is out of it already, in minor units."""
+    """Return the user's balance and the sum on hold for their open jobs (not part of the balance), in minor units."""
     balance, held = _balance_and_held.first(user_id) or (0, 0)
     return balance, int(held or 0)
 
@@ -465,14 +465,14 @@ def _balance_and_held(user: int) -> "ModelSelect[Account]":
 
 
 def popularity(now: datetime, days: int = 30) -> dict[str, int]:
-    """Return {model: orders} of the last days."""
+    """Return {model: number of orders} of the last days."""
     with connection():
         query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
         return dict(query.group_by(Job.model).tuples().execute())
 
 
 def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
-    """Return {model: median seconds from its create to its result} of the newest jobs, where there are some."""
+    """Return {model: median seconds from create to result} of the newest jobs, for models with at least `least` of them."""
     taken = collections.defaultdict(list)
     with connection():
         query = Job.select(Job.model, Job.submitted_at, Job.finished_at).order_by(Job.id.desc()).limit(newest)
@@ -482,13 +482,13 @@ def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
 
 
 def spent_credits(since: datetime) -> int:
-    """Return what KIE took, or will take for open jobs at least, since a time, in millionths of a credit."""
+    """Return what KIE took for the orders since a time, in millionths of a credit."""
     with connection():
         return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
 
 
 def overruns(since: datetime) -> Total:
-    """Return (orders, sum in minor units) of what KIE took beyond what covers it, of orders that ended since a time."""
+    """Return number and sum of the overruns of orders that ended since a time."""
     with connection():
         query = Job.select(fn.COUNT(Job.id), fn.SUM(Job.overrun)).where(Job.finished_at >= since, Job.overrun > 0)
         count, total = query.tuples().first()
@@ -496,9 +496,9 @@ def overruns(since: datetime) -> Total:
 
 
 def figures(since: datetime) -> dict[str, JobSums]:
-    """Return {state: (jobs, charged sum, cost in millionths of a credit)} of jobs ordered since a time."""
+    """Return {state: JobSums} of the orders since a time."""
     with connection():
-        state = Job.state.concat(SQL("''"))  # the bare column would have SQLite go through the index of all jobs
+        state = Job.state.concat(SQL("''"))  # with the bare column, SQLite would scan the index of all jobs
         query = (
             Job.select(state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
             .where(Job.created_at >= since)

@@ -1,7 +1,7 @@
-"""What admins have changed over data/models.json, and the differences to KIE that wait for them.
+"""Overrides: what admins have changed in the catalogue, and differences to KIE's offer that wait for their decision.
 
-Every change is a row; the newest row of a scope and field that is not undone counts. Undoing marks a row, so the one
-before it counts again.
+Every change is a row; of a scope and field, the newest row that was not undone counts. Undoing marks a row, so that the
+previous one counts again.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from storage.journal.event_kinds import CatalogueChanged
 
 
 def version() -> tuple[int | None, int]:
-    """Return a value that is another one after every change."""
+    """Return a value that differs after every change."""
     with connection():
         newest, undone = Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)).tuples().first()
         return newest, undone
 
 
 def in_force() -> dict[tuple[str, str], Any]:
-    """Return {(scope, field): value} of what counts now."""
+    """Return {(scope, field): value} of the changes that count."""
     with connection():
         rows = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id)
         newest = {(row.scope, row.field): row.value for row in rows}
@@ -35,29 +35,29 @@ def in_force() -> dict[tuple[str, str], Any]:
 
 
 def put(scope: str, field: str, value: Any, *, now: datetime, actor: int | None = None) -> Overlay:
-    """Add a change and return its row; a value of None means as in the file. An `actor` stands in the log of acts."""
+    """Add a change and return its row; None means as in the file. With an `actor`, it is in the audit log."""
     with transaction():
         if actor is not None:
-            audit_log.note(actor, _act(field, value), now, ref=scope, **_worth(field, value))
+            audit_log.note(actor, _act_name(field, value), now, ref=scope, **_act_details(field, value))
         events.emit(CatalogueChanged(scope=scope), now)
         return Overlay.create(scope=scope, field=field, value=value, actor=actor, created_at=now)
 
 
-def _act(field: str, value: Any) -> str:
-    """Return the act's word: model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
+def _act_name(field: str, value: Any) -> str:
+    """Return one of model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
     if field == "off":
         return "model_off" if value else "model_on"
     return f"{field}_gone" if value is None and field in ("fixed", "markup") else field
 
 
-def _worth(field: str, value: Any) -> dict[str, Any]:
+def _act_details(field: str, value: Any) -> dict[str, Any]:
     if field == "fixed" and value is not None:
         return {"amount": value}
     return {"words": f"×{value}"} if field == "markup" and value is not None else {}
 
 
 def undo(overlay_id: int, now: datetime, actor: int) -> Overlay | None:
-    """Take a change back and open the difference it came from again; return the row, or None when it was undone."""
+    """Undo a change and reopen the difference it came from; return the row, or None if it was undone before."""
     with transaction():
         query = Overlay.update(undone_at=now).where(Overlay.id == overlay_id, Overlay.undone_at.is_null())
         row = next(iter(query.returning(Overlay).execute()), None)
@@ -71,18 +71,18 @@ def undo(overlay_id: int, now: datetime, actor: int) -> Overlay | None:
 
 
 def changes(limit: int, before: int | None = None) -> list[Overlay]:
-    """Return the newest changes that count or did until a later one, at most `limit`, older than id `before`."""
+    """Return the newest changes that were not undone, at most `limit`, older than id `before` if given."""
     with connection():
         query = Overlay.select().where(Overlay.undone_at.is_null()).order_by(Overlay.id.desc()).limit(limit)
         return list(query if before is None else query.where(Overlay.id < before))
 
 
-def record(found: Iterable[tuple[str, str, dict[str, Any]]], now: datetime) -> list[int]:
-    """Keep the differences found by a check, [(model, kind, about)], and drop open ones that are there no more.
+def record(current: Iterable[tuple[str, str, dict[str, Any]]], now: datetime) -> list[int]:
+    """Keep the `current` differences, [(model, kind, about)], and delete open ones that no longer exist.
 
-    Return the ids of those that nobody has been told of yet; one that was applied and is there again is such a one.
+    Return the ids of the new ones, which are to be reported; one that was applied and is back counts as new.
     """
-    prints = {_digest(*one): one for one in found}
+    prints = {_digest(*one): one for one in current}
     with transaction():
         kept = list(Difference.select(Difference.id, Difference.print, Difference.state))
         known = {row.print for row in kept if row.print in prints and row.state != DifferenceState.APPLIED}
@@ -121,7 +121,7 @@ def _is_open(difference_id: int) -> tuple[Any, Any]:
 
 
 def apply(difference_id: int, scope: str, field: str, value: Any, *, now: datetime, actor: int) -> Overlay | None:
-    """open → applied, with its change; return the change, or None when it was decided before."""
+    """open → applied, with its change; return the change, or None if it was decided before."""
     with transaction():
         query = Difference.update(state=DifferenceState.APPLIED).where(*_is_open(difference_id))
         if not query.execute():
@@ -132,7 +132,7 @@ def apply(difference_id: int, scope: str, field: str, value: Any, *, now: dateti
 
 
 def dismiss(difference_id: int, actor: int, now: datetime) -> bool:
-    """open → dismissed; tell whether it was open."""
+    """open → dismissed; return whether it was open."""
     with transaction():
         query = Difference.update(state=DifferenceState.DISMISSED).where(*_is_open(difference_id))
         row = next(iter(query.returning(Difference).execute()), None)

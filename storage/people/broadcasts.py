@@ -1,4 +1,4 @@
-"""Broadcasts: one row a recipient, `sending` before Telegram is asked. A crash resumes and sends nothing twice.
+"""Broadcasts: one row per recipient, `sending` before Telegram is asked, so that nothing is sent twice after a crash.
 
 pending ──▶ sending ──▶ sent, blocked, failed, doubt (it may have arrived: a kill, or an answer that did not come)
    ▲                              └──────┴── by hand, once more ──┐
@@ -22,7 +22,7 @@ ENDED = (BroadcastState.DONE, BroadcastState.STOPPED)
 
 
 def create(author_id: int, chat_id: int, message_id: int, now: datetime, links: list[Any] | None = None) -> Broadcast:
-    """Keep the message to be copied, as a draft for everybody; `links` are its rows of buttons, {"text", "url"} each."""
+    """Keep the message to be copied, as a draft to everybody; `links` are rows of its link buttons, {"text", "url"}."""
     place = {"author": author_id, "chat_id": chat_id, "message_id": message_id}
     with transaction():
         return Broadcast.create(**place, audience="all", created_at=now, links=links or None)
@@ -35,14 +35,14 @@ def get(broadcast_id: int) -> Broadcast | None:
 
 
 def set_audience(broadcast_id: int, audience: str) -> bool:
-    """Change a draft's audience, and with it its version; return whether it was still a draft."""
+    """Change a draft's audience and increase its version; return whether it was still a draft."""
     with transaction():
         query = Broadcast.update(audience=audience, version=Broadcast.version + 1)
         return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state == BroadcastState.DRAFT).execute())
 
 
 def people(audience: str, now: datetime) -> "ModelSelect[User]":
-    """Return the query of the users an audience means: all, active:N (days), paid, unpaid, lang:xx, ids:1,2."""
+    """Return the query of an audience's users: all, active:N (days), paid, unpaid, lang:xx, ids:1,2 (Telegram ids)."""
     query = User.select(User.id).where(User.telegram_id.is_null(False), ~User.blocked_bot, ~User.banned)
     kind, _colon, rest = audience.partition(":")
     payers = Entry.select(Entry.user).where(Entry.kind.in_(CREDITS), Entry.amount > 0)
@@ -70,7 +70,7 @@ def count(audience: str, now: datetime) -> int:
 def start(broadcast_id: int, version: int, screen_id: int, now: datetime, actor: int) -> int | None:
     """draft → running, with a row for each recipient; return how many there are.
 
-    None if it was no draft, or not in the `version` that was confirmed any more.
+    None if it is no draft, or no longer in the `version` that was confirmed.
     """
     with transaction():
         query = Broadcast.update(state=BroadcastState.RUNNING, started_at=now, screen_id=screen_id)
@@ -78,20 +78,20 @@ def start(broadcast_id: int, version: int, screen_id: int, now: datetime, actor:
         if not query.where(seen, Broadcast.state == BroadcastState.DRAFT).execute():
             return None
         audience = Broadcast.get_by_id(broadcast_id).audience
-        audit_log.note(actor, "broadcast", now, ref=f"broadcast:{broadcast_id}", words=_told(audience))
+        audit_log.note(actor, "broadcast", now, ref=f"broadcast:{broadcast_id}", words=_without_ids(audience))
         chosen = people(audience, now).select(Value(broadcast_id), User.id, Value(RecipientState.PENDING))
         Recipient.insert_from(chosen, [Recipient.broadcast, Recipient.user, Recipient.state]).execute()
         return Recipient.select().where(Recipient.broadcast == broadcast_id).count()
 
 
-def _told(audience: str) -> str:
-    """Return an audience for the log: people chosen by their ids are counted, not named."""
+def _without_ids(audience: str) -> str:
+    """Return an audience for the audit log, where people chosen by id are only counted."""
     kind, _colon, rest = audience.partition(":")
     return f"ids:{len(rest.split(','))}" if kind == "ids" else audience
 
 
 def move(broadcast_id: int, states: Collection[str], state: str, now: datetime, actor: int | None = None) -> bool:
-    """Change a broadcast's state if it is in one of `states`; return whether it was. An `actor` stands in the log."""
+    """Change a broadcast's state if it is in one of `states`; return whether it was. An `actor` makes it an act."""
     ended = {"ended_at": now} if state in ENDED else {}
     with transaction():
         query = Broadcast.update(state=state, **ended)
@@ -127,7 +127,7 @@ def claim(broadcast_id: int, limit: int) -> list[tuple[int, int]]:
 
 
 def mark(broadcast_id: int, outcomes: Mapping[int, str]) -> None:
-    """Write down what became of copies: {user id: sent, blocked, failed, doubt or pending (not sent, try again)}."""
+    """Record what became of copies, {user id: RecipientState}; PENDING: not sent, to be tried again."""
     with transaction():
         for state in set(outcomes.values()):
             ids = [user_id for user_id, outcome in outcomes.items() if outcome == state]
@@ -139,14 +139,14 @@ def mark(broadcast_id: int, outcomes: Mapping[int, str]) -> None:
 
 
 def doubt() -> int:
-    """sending → doubt, for what a former run has left: nobody knows whether it arrived; return how many there are."""
+    """sending → doubt for what a previous run has left, as it may have arrived; return how many."""
     with transaction():
         sending = Recipient.state == RecipientState.SENDING
         return Recipient.update(state=RecipientState.DOUBT).where(sending).execute()
 
 
 def again(broadcast_id: int, states: Collection[str], now: datetime, actor: int) -> int:
-    """Send once more to the recipients in some of `states` (doubt, failed), of a broadcast that has ended; return how many."""
+    """Send a broadcast that has ended once more to the recipients in some `states` (doubt, failed); return how many."""
     with transaction():
         chosen = Recipient.broadcast == broadcast_id, Recipient.state.in_(states)
         ended = Broadcast.id == broadcast_id, Broadcast.state.in_(ENDED)
@@ -158,7 +158,7 @@ def again(broadcast_id: int, states: Collection[str], now: datetime, actor: int)
 
 
 def recipients(broadcast_id: int, state: str, limit: int, skip: int = 0) -> list[User]:
-    """Return users whose copy is in a state, by their numbers."""
+    """Return the users whose copy is in a state, in the order of their ids."""
     with connection():
         query = User.select().join(Recipient, on=Recipient.user)
         query = query.where(Recipient.broadcast == broadcast_id, Recipient.state == state)
@@ -178,12 +178,12 @@ def _counts(broadcast_id: int) -> dict[str, int]:
 
 
 def sum_up(before: datetime) -> int:
-    """Keep only the sums of broadcasts that ended before a time; return how many recipients' rows went."""
+    """Replace the recipients of broadcasts that ended before a time by their totals; return how many rows were deleted."""
     with connection():
         old = Broadcast.state.in_(ENDED), Broadcast.ended_at < before, Broadcast.totals.is_null()
-        found = [broadcast_id for (broadcast_id,) in Broadcast.select(Broadcast.id).where(*old).tuples().execute()]
+        ids = [broadcast_id for (broadcast_id,) in Broadcast.select(Broadcast.id).where(*old).tuples().execute()]
     gone = 0
-    for broadcast_id in found:
+    for broadcast_id in ids:
         with transaction():
             ended = Broadcast.id == broadcast_id, Broadcast.state.in_(ENDED)
             if Broadcast.update(totals=_counts(broadcast_id)).where(*ended).execute():

@@ -1,6 +1,6 @@
-"""Everything that is kept of a person, in plain values and readable names: what `/mydata` sends them.
+"""All data kept about a person, as plain values with readable names: what `/mydata` sends.
 
-Others' names do not stand in it: of an invitation there is its time, of an act of the staff what was done and said.
+It names nobody else: an invitation has only its time, an act of the staff only what was done and why.
 """
 
 import base64
@@ -40,9 +40,9 @@ from storage.money import persons
 PROFILE = (
     "telegram_id first_name username language_code lang utc_offset code role blocked_bot created_at seen_at".split()
 )
-WORDS = ("reason", "words")  # which stand apart from their rows
+WORDS = ("reason", "words")  # columns that are stored apart from their rows
 MONEY = ("amount", "price", "charged", "credited", "balance", "debt")
-COLUMNS: dict[str, tuple[Any, str]] = {  # section: (table, the columns that stand in it)
+COLUMNS: dict[str, tuple[Any, str]] = {  # section: (table, its columns)
     "balance_entries": (Entry, "id kind amount ref reason created_at"),
     "orders": (
         Job,
@@ -62,7 +62,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {  # section: (table, the columns that sta
 
 
 def collect(user_id: int, tables: Iterable[type[Table]] = ()) -> dict[str, Any]:
-    """Return {section: rows} of a person; `tables` are the plugins', whose rows are found by their column of a user."""
+    """Return {section: rows} of a user; `tables` are the plugins', whose rows are selected by foreign keys to users."""
     with connection():
         user = User.get_by_id(user_id)
         data: dict[str, Any] = {
@@ -80,7 +80,7 @@ def collect(user_id: int, tables: Iterable[type[Table]] = ()) -> dict[str, Any]:
 
 
 def _person(user: User) -> dict[str, Any] | None:
-    """Return the row that outlives an erasure, and what it counts."""
+    """Return the row that outlives an erasure, with its debt and what was given only once."""
     row = Person.get_or_none(Person.hash == user.person)
     if row is None:
         return None
@@ -112,7 +112,7 @@ def _invitations(user_id: int) -> dict[str, Any]:
 
 
 def _acts(user_id: int) -> dict[str, Any]:
-    """Return what somebody of the staff has done and made: their own doings, without those they concern."""
+    """Return what the user did as a member of the staff, without the people concerned."""
     acts = Act.select().where(Act.actor == user_id).order_by(Act.id)
     codes = Promo.select(Promo.code, Promo.created_at).where(Promo.author == user_id)
     sent = Broadcast.select(Broadcast.id, Broadcast.created_at).where(Broadcast.author == user_id)
@@ -124,7 +124,7 @@ def _acts(user_id: int) -> dict[str, Any]:
 
 
 def _plugin_rows(table: type[Table], user_id: int) -> list[dict[str, Any]]:
-    """Return the rows of a plugin's table that refer to the person, without the columns that do."""
+    """Return the rows of a plugin's table that refer to the user, without those columns."""
     columns = table._meta.sorted_fields
     owners = [column for column in columns if isinstance(column, ForeignKeyField) and column.rel_model is User]
     names = [column.name for column in columns if column.name not in {owner.name for owner in owners}]
@@ -136,7 +136,7 @@ def _plugin_rows(table: type[Table], user_id: int) -> list[dict[str, Any]]:
 
 
 def _values(row: Table, names: Iterable[str]) -> dict[str, Any]:
-    """Return {name: plain value}; amounts in whole units, as `12.50`."""
+    """Return {name: plain value}; amounts as text in whole units, such as `12.50`."""
     values = {name: getattr(row, name) if name in WORDS else row.__data__.get(name) for name in names}
     return {
         name: _money(value) if name in MONEY and isinstance(value, int) else _plain(value)

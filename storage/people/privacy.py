@@ -1,7 +1,7 @@
-"""What is known of a person, and forgetting it. Money rows stay under the internal id, which leads to a hash at most.
+"""Erasing a person's data. Money rows stay under the internal id, which leads at most to a hash.
 
-What an erasure leaves for a while: the Telegram id with the charges of somebody who paid of late, so that a refund
-reaches them, and the words of orders that KIE has in hand.
+An erasure leaves two things for a while: the Telegram id with the charges of somebody who has paid recently, so that a
+refund can reach them, and the prompts of orders that KIE is working on.
 """
 
 import json
@@ -42,26 +42,26 @@ NOBODY = {
     "role": None,
     "born_of": None,
 }
-SOME = 500  # rows at a time: a statement takes a bounded number of values
+SOME = 500  # rows at a time, as the number of values in a statement is limited
 NO_WORDS: dict[str, Any] = {
     "inputs": {},
     "result": None,
     "detail": None,
     "sent": None,
-}  # of a job: prompts, files, results
-PAYER_KEPT = timedelta(days=21)  # after the last payment in Stars: so long a chargeback is likely
-_journal = {"stale": True}  # whether something erased may still stand in SQLite's journal: at a start, that of a kill
+}  # a job without its prompts, files and results
+PAYER_KEPT = timedelta(days=21)  # after the last payment in Stars: a chargeback is likely for so long
+_journal = {"stale": True}  # whether erased data may still be in SQLite's journal; after a start, from a previous run
 
 
 def open_of(user_id: int) -> str | None:
-    """Return what is unfinished, "topup"; None when a person can be forgotten."""
+    """Return what keeps a user from being erased ("topup": a transfer that waits for a decision), or None."""
     with connection():
         pending = TopUp.select().where(TopUp.user == user_id, TopUp.state == TopUpState.PENDING)
         return "topup" if pending.exists() else None
 
 
 def left_by(user_id: int, now: datetime) -> tuple[int, datetime | None]:
-    """Return (orders under way, until when the Telegram id stays with the payments or None) of a person to be forgotten."""
+    """Return what an erasure would leave: (open orders, until when the Telegram id stays with the payments, or None)."""
     with connection():
         newest = Charge.select(fn.MAX(Charge.created_at)).where(Charge.user == user_id).scalar()
         until = newest + PAYER_KEPT if newest else now
@@ -69,10 +69,10 @@ def left_by(user_id: int, now: datetime) -> tuple[int, datetime | None]:
 
 
 def erase(user_id: int, now: datetime) -> bool:
-    """Empty every field that tells who somebody is or what they wrote; return False while something is unfinished.
+    """Empty every field that tells who a user is or what they wrote; return False if something is unfinished.
 
-    Orders that wait are cancelled, those KIE has go on and are not delivered. The row of the account is locked, so no
-    order can begin in between. Plugins hear of it: `user.erased`.
+    Queued orders are cancelled; those at KIE go on and are not delivered. The account's row is locked, so that no order
+    can begin in between. The event `user.erased` tells plugins.
     """
     with transaction():
         telegram_id = User.select(User.telegram_id).where(User.id == user_id).scalar()
@@ -101,21 +101,21 @@ def erase(user_id: int, now: datetime) -> bool:
 
 
 def _keep_payer(user_id: int, telegram_id: int, now: datetime) -> None:
-    """Keep who paid where a refund is likely; `forget_kept` ends it."""
+    """Keep the payer's Telegram id if a refund is likely; `forget_kept` deletes it later."""
     going = (Charge.user == user_id) & (Charge.refund.is_null() | (Charge.refund == RefundState.ASKED))
-    if Charge.select().where(going, Charge.user.in_(_likely(now))).exists():
+    if Charge.select().where(going, Charge.user.in_(_may_be_refunded(now))).exists():
         Charge.update(payer=telegram_id).where(going).execute()
 
 
-def _likely(now: datetime) -> Any:
-    """Return the query of the users who paid of late, who have orders under way, or to whom a refund is on its way."""
+def _may_be_refunded(now: datetime) -> Any:
+    """Return the query of the users who have paid recently, have open orders, or have a refund on its way."""
     late = Charge.alias()
     paid = late.select(late.user).where((late.created_at > now - PAYER_KEPT) | (late.refund == RefundState.ASKED))
     return paid.union_all(Job.select(Job.user).where(Job.state.in_(OPEN_JOBS)))
 
 
 def _forget_id(telegram_id: int) -> None:
-    """Forget the Telegram id where it stands outside the account: updates set aside, alarms, a broadcast's list."""
+    """Erase the Telegram id outside the account: in updates set aside, alarms and lists of broadcasts."""
     word = str(telegram_id)
     Inbox.delete().where(Inbox.aside, (Inbox.lane == telegram_id) | Inbox.body.contains(word)).execute()
     for alarm in Alarm.select():
@@ -128,7 +128,7 @@ def _forget_id(telegram_id: int) -> None:
 
 
 def _forget_letters(user_id: int) -> None:
-    """Forget what somebody wrote to the staff, and the copies of it, in which the name stands."""
+    """Delete a user's letters and their copies, which contain the name."""
     ids = [letter_id for (letter_id,) in Letter.select(Letter.id).where(Letter.user == user_id).tuples().execute()]
     for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
         Outbox.delete().where(Outbox.ref.in_([letters.ref(one) for one in some])).execute()
@@ -136,7 +136,7 @@ def _forget_letters(user_id: int) -> None:
 
 
 def _forget_topups(which: Expression) -> None:
-    """Forget screenshots, and the copies of requests that the staff was sent, in which names stand."""
+    """Delete screenshots, and the staff's copies of requests, which contain names."""
     ids = [topup_id for (topup_id,) in TopUp.select(TopUp.id).where(which).tuples().execute()]
     for some in (ids[i : i + SOME] for i in range(0, len(ids), SOME)):
         Sketch.delete().where(Sketch.topup.in_(some)).execute()
@@ -147,9 +147,11 @@ def _forget_topups(which: Expression) -> None:
 
 
 def forget_kept(now: datetime) -> None:
-    """Forget what an erasure had to leave: payers whose time has passed, and the words of orders that have ended."""
+    """Delete what erasures had to leave, once it is not needed: payers' ids, and the prompts of orders that have ended."""
     with transaction():
-        Charge.update(payer=None).where(Charge.payer.is_null(False), Charge.user.not_in(_likely(now))).execute()
+        Charge.update(payer=None).where(
+            Charge.payer.is_null(False), Charge.user.not_in(_may_be_refunded(now))
+        ).execute()
         erased = User.select(User.id).where(User.telegram_id.is_null())
         ended = Job.state.not_in(OPEN_JOBS) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
         words = (Job.inputs != {}) | Job.result.is_null(False) | Job.detail.is_null(False)
@@ -158,13 +160,13 @@ def forget_kept(now: datetime) -> None:
 
 
 def clear_journal() -> None:
-    """Empty SQLite's journal if something was erased since; while another program reads it, the next call does."""
+    """Empty SQLite's journal if it may hold erased data; if a reader prevents it, the next call tries again."""
     if _journal["stale"] and db.scrub():
         _journal["stale"] = False
 
 
 def forget_old(before: datetime) -> int:
-    """Forget prompts, files, results and screenshots of what ended before a time; return how many jobs lost theirs."""
+    """Delete the prompts, files, results and screenshots of what ended before a time; return the number of jobs."""
     with transaction():
         old = (Job.finished_at < before) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
         count = Job.update(**NO_WORDS).where(old, Job.state.not_in(OPEN_JOBS), Job.inputs != {}).execute()

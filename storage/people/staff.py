@@ -1,4 +1,4 @@
-"""What the operator's people may do to others' accounts; every act with its row in the log, in one transaction."""
+"""What the staff may do to users' accounts, each with its row in the audit log, in one transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,13 @@ ROLES = ("admin", "cashier", "support")
 
 
 def members() -> list[User]:
-    """Return the users who have a role, by name."""
+    """Return the users who have a role, sorted by name."""
     with connection():
         return list(User.select().where(User.role.is_null(False)).order_by(User.first_name, User.id))
 
 
 def grant(user_id: int, role: str | None, actor_id: int, now: datetime) -> User:
-    """Give a role, or with None take it away; return the user as it now is. Raise ValueError for oneself."""
+    """Give a role, or take it away (None); return the changed user. Raise ValueError for one's own role."""
     if user_id == actor_id:
         raise ValueError("nobody gives a role to themselves")
     if role not in (*ROLES, None):
@@ -34,7 +34,7 @@ def grant(user_id: int, role: str | None, actor_id: int, now: datetime) -> User:
 def correct(
     user_id: int, amount: int, reason: str, actor_id: int, key: str, now: datetime, *, alone: bool = False
 ) -> Posted:
-    """Credit (> 0) or debit (< 0) with a reason, once under its key; return (entry, created).
+    """Credit (> 0) or debit (< 0) a balance with a reason, once under its key.
 
     Raise NotEnoughMoney, or OwnCheque for one's own balance unless proven to be `alone` in the shop.
     """
@@ -51,19 +51,19 @@ def correct(
 def write(
     user_id: int, text: str, words: str, actor_id: int, key: str, now: datetime, *, buttons: list[Any] | None = None
 ) -> None:
-    """Write to somebody once under its key: the text key `text` with these words."""
+    """Send a user a message, once under its key: the text with the key `text`, with `words` in it."""
     with transaction():
         if outbox.put(key, user_id, text, now=now, values={"words": words}, buttons=buttons):
             audit_log.note(actor_id, "message", now, user=user_id, words=words)
 
 
 def remark(user_id: int, words: str, actor_id: int, now: datetime) -> None:
-    """Keep a note about somebody for the staff."""
+    """Keep a note about a user for the staff."""
     audit_log.note(actor_id, "note", now, user=user_id, words=words)
 
 
 def collect(user_id: int, reason: str, actor_id: int, key: str, now: datetime) -> tuple[Entry | None, bool]:
-    """Take what a user owes from their balance, as far as it goes, once under its key; return (entry or None, created)."""
+    """Pay a user's debt from their balance, as far as it goes, once under its key; return (entry or None, created)."""
     with transaction():
         entry, created = ledger.collect(user_id, key=key, now=now, actor=actor_id, reason=reason)
         if entry is not None and created:
@@ -72,14 +72,14 @@ def collect(user_id: int, reason: str, actor_id: int, key: str, now: datetime) -
 
 
 def block(user_id: int, banned: bool, reason: str, actor_id: int, now: datetime) -> User:
-    """Close or open somebody's access; return the user as it now is."""
+    """Ban a person or lift the ban; return the changed user."""
     with transaction():
         audit_log.note(actor_id, "block" if banned else "unblock", now, user=user_id, words=reason)
         return users.change(User.get_by_id(user_id), banned=banned)
 
 
 def resume_sales(user_id: int, reason: str, actor_id: int, now: datetime) -> User:
-    """Sell again to somebody after a forced debit; return the user as it now is."""
+    """Resume sales to a person after a forced debit; return the changed user."""
     with transaction():
         audit_log.note(actor_id, "resume", now, user=user_id, words=reason)
         return users.change(User.get_by_id(user_id), sales_paused=False)
@@ -92,9 +92,9 @@ def inviter_of(user_id: int) -> User | None:
 
 
 def decided(user_id: int) -> dict[str, int]:
-    """Return {state: number} of a user's transfers that were decided."""
+    """Return {state: number} of a user's approved, rejected and undone transfers."""
     states = (TopUpState.APPROVED, TopUpState.REJECTED, TopUpState.UNDONE)
     with connection():
         rows = TopUp.select(TopUp.state).where(TopUp.user == user_id, TopUp.state.in_(states)).tuples().execute()
-        found = [state for (state,) in rows]
-    return {state: found.count(state) for state in states}
+        decisions = [state for (state,) in rows]
+    return {state: decisions.count(state) for state in states}

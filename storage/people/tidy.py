@@ -1,4 +1,4 @@
-"""Rows that have done their work go: what was sent, handled or set aside long ago. The books and what is open stay."""
+"""Deleting rows that are not needed any more: what was sent, handled or set aside long ago, never books or open work."""
 
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,11 @@ from storage.base.tables import Alarm, Fact, FactDone, Inbox, Letter, Outbox, Sk
 from storage.money.payments import SKETCHES
 from storage.people import broadcasts
 
-SOME = 500  # rows at a time, so that nobody waits long for the write lock
+SOME = 500  # rows at a time, so that others do not wait long for the write lock
 
 
 def sweep(before: datetime) -> dict[str, int]:
-    """Remove what was done before a time; return {table: rows that went}."""
+    """Delete what was done before a time; return {table: rows deleted}."""
     gone = {
         "outbox": _delete(
             Outbox.id, (Outbox.state != OutboxState.PENDING) & (Outbox.send_at < before) & ~_is_open_request()
@@ -32,21 +32,21 @@ def sweep(before: datetime) -> dict[str, int]:
 
 
 def _is_open_request() -> Expression:
-    """Return the condition of copies that will be edited yet: of requests that wait for a decision."""
+    """Return the condition of messages that will still be edited: copies of requests that wait for a decision."""
     waiting = TopUp.select(Value("topup:").concat(TopUp.id.cast("TEXT"))).where(TopUp.state == TopUpState.PENDING)
     return Outbox.ref.is_null(False) & Outbox.ref.in_(waiting)
 
 
 def _oldest_sketch() -> int:
-    """Return the id from which on sketches are still looked at."""
+    """Return the smallest top-up id whose sketch is still compared."""
     newest = Sketch.select(Sketch.topup).order_by(Sketch.topup.desc()).offset(SKETCHES - 1).limit(1)
     with transaction():
-        found = newest.tuples().first()
-    return found[0] if found else 0
+        row = newest.tuples().first()
+    return row[0] if row else 0
 
 
 def _delete(key: Any, which: Any) -> int:
-    """Delete the rows of a condition, SOME at a time; return how many there were."""
+    """Delete the rows that meet a condition, SOME at a time; return how many there were."""
     table, count = key.model, 0
     while True:
         with transaction():

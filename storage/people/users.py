@@ -1,4 +1,4 @@
-"""People: who they are, their language, whether they may use the bot."""
+"""Users: who they are, their language, whether they may use the bot."""
 
 import secrets
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from storage.money import persons
 
 _get = Prepared[User](lambda user_id: User.select().where(User.id == user_id))
 _by_telegram_id = Prepared[User](lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
-SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures: not worth a write an update
+SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures only: not worth a write for every update
 
 
 @Prepared[User]
@@ -27,7 +27,7 @@ def _with_dialogue(telegram_id: int, now: datetime) -> "ModelSelect[User]":
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What Telegram says about the person behind an update."""
+    """What Telegram says about the sender of an update."""
 
     telegram_id: int
     first_name: str = ""
@@ -36,9 +36,9 @@ class Sender:
 
 
 def seen(sender: Sender, now: datetime, update_id: int | None = None, create: bool = True) -> User:
-    """Return the user behind an update, made or brought up to date where needed (usually one read, no write).
+    """Return the sender's user, created or updated if necessary (usually one read and no write).
 
-    Without `create` somebody unknown is a stranger, of whom nothing is kept.
+    Without `create`, an unknown sender is a stranger, about whom nothing is stored.
     """
     with connection():
         user = _with_dialogue.first(sender.telegram_id, now)
@@ -57,7 +57,7 @@ def seen(sender: Sender, now: datetime, update_id: int | None = None, create: bo
 
 
 def stranger(sender: Sender) -> User:
-    """Return somebody who is no row: their `id` is None."""
+    """Return a user without a row: the `id` is None."""
     user = User(**asdict(sender))
     user.in_dialogue = False
     return user
@@ -85,10 +85,10 @@ def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
 
 
 def change(user: User, **fields: Any) -> User:
-    """Write the given fields of a user and return the row as it now is; a ban and paused sales are the person's."""
+    """Change fields of a user and return the changed row; a ban and paused sales apply to the person."""
     with transaction():
         if flags := {name: fields[name] for name in persons.FLAGS if name in fields}:
-            persons.mark(user.id, **flags)  # first: who marks a person locks the person before the accounts
+            persons.mark(user.id, **flags)  # first, as the person is always locked before the accounts
         User.update(**fields).where(User.id == user.id).execute()
         return User.get_by_id(user.id)
 
@@ -110,9 +110,9 @@ def by_code(code: str) -> User | None:
 
 
 def find(words: str, limit: int = 8) -> list[User]:
-    """Return users by Telegram id, @username or the beginning of the first name, the last seen first.
+    """Return users by Telegram id, @username or the beginning of the first name, last seen first.
 
-    A number that is nobody's Telegram id is the one that somebody was told when they were forgotten.
+    A number that is nobody's Telegram id is taken as an internal id, which people are told when they are erased.
     """
     words = words.strip().removeprefix("@")
     with connection():
@@ -125,7 +125,7 @@ def find(words: str, limit: int = 8) -> list[User]:
 
 
 def mark_blocked(telegram_id: int, blocked: bool, now: datetime) -> None:
-    """Remember that a person blocked or unblocked the bot."""
+    """Remember that a user has blocked or unblocked the bot."""
     with transaction():
         changed = User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id, User.blocked_bot != blocked)
         for user in changed.returning(User.id).execute():
@@ -133,13 +133,13 @@ def mark_blocked(telegram_id: int, blocked: bool, now: datetime) -> None:
 
 
 def count(since: datetime | None = None) -> int:
-    """Return how many users there are, or how many are new since a time."""
+    """Return how many users there are, or were created since a time."""
     with connection():
         query = User.select()
         return (query if since is None else query.where(User.created_at >= since)).count()
 
 
 def count_active(since: datetime) -> int:
-    """Return how many users were seen since a time."""
+    """Return how many users were active since a time."""
     with connection():
         return User.select().where(User.seen_at >= since).count()
