@@ -4,20 +4,22 @@ A plugin is named by its place, such as `help` or `payments/stars`. One that doe
 file and line: this bot moves money.
 """
 
-import ast
+import re
 import sys
 import traceback
 from difflib import get_close_matches
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from core.buttons import Route
 from core.texts import LANGS
 
-# Where a text key stands among the arguments of a function, and of a method
-FUNCTIONS = {"UserError": 0, "button": 0, "link": 0, "copy": 0}
-METHODS = dict.fromkeys("reply edit say toast menu admin_menu alert".split(), 0) | dict.fromkeys(
-    "ask notify payment_method".split(), 1
+# What shows a text, and the key of it: the first argument, of some the second
+SHOWN = re.compile(
+    r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
+    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=)"([a-z_]+\.[\w.-]+)\"(?=\s*[,)])""",
+    re.VERBOSE,
 )
 
 
@@ -37,9 +39,9 @@ def name_of(path):
     return module_of(path).partition(".")[2].replace(".", "/")
 
 
+@cache
 def module_of(path):
-    """Return the full name of the module a file is, by the packages around it."""
-    path = Path(path)
+    """Return the full name of the module a file (a Path) is, by the packages around it."""
     parts, folder = [path.stem], path.parent
     while (folder / "__init__.py").exists():
         parts, folder = [folder.name, *parts], folder.parent
@@ -88,20 +90,17 @@ def load(bot, folder, off=(), load_one=load_one):
 
 def _check_texts(texts, file, path):
     """Raise PluginError for a text that a plugin names, where it is to be shown, and nobody has written."""
-    for key in _keys(ast.parse(path.read_text())):
-        if not texts.has(key.value):
-            near = get_close_matches(key.value, texts.keys(LANGS[0]), 1) or ["none like it"]
-            raise PluginError(f"{file}, line {key.lineno}: there is no text {key.value!r}; the nearest is {near[0]}")
+    for line, key in _keys(path, path.stat().st_mtime_ns):
+        if not texts.has(key):
+            near = get_close_matches(key, texts.keys(LANGS[0]), 1) or ["none like it"]
+            raise PluginError(f"{file}, line {line}: there is no text {key!r}; the nearest is {near[0]}")
 
 
-def _keys(tree):
-    """Yield the plain strings in a file that are shown as texts."""
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        method = isinstance(call.func, ast.Attribute)
-        place = METHODS.get(call.func.attr) if method else FUNCTIONS.get(getattr(call.func, "id", ""))
-        shown = [call.args[place]] if place is not None and len(call.args) > place else []
-        shown += [keyword.value for keyword in call.keywords if keyword.arg == "about"]
-        yield from (key for key in shown if isinstance(key, ast.Constant) and isinstance(key.value, str))
+@cache
+def _keys(path, _changed_at):
+    """Return (line, key) of the plain keys in a file that are shown as texts."""
+    text = path.read_text(encoding="utf-8")
+    return [(text.count("\n", 0, found.start(1)) + 1, found[1]) for found in SHOWN.finditer(text)]
 
 
 def _check_routes(bot, file, module):

@@ -171,19 +171,13 @@ class Model:
     source: str = ""
     as_of: str = ""
     by_name: Mapping[str, Input] = field(default_factory=dict, repr=False)
+    menus: tuple[str, ...] = ()  # the rows of the main menu it belongs to
     main_text: Input | None = None  # the input a plain text is for: the first text of the card
 
     @property
     def quantity(self) -> str:
         """Return the words that say how many units are charged."""
         return self.billing.quantity
-
-    @property
-    def menus(self) -> tuple[str, ...]:
-        """Return the rows of the main menu it belongs to."""
-        if any(spec.kind == "task" and spec.required for spec in self.inputs):
-            return ("tools",)
-        return tuple(dict.fromkeys(TYPES[mode] for mode in self.modes))
 
     def input(self, name: str) -> Input:
         """Return the input called `name`; KeyError when there is none."""
@@ -523,8 +517,15 @@ def _assemble(raw: dict[str, Any], card: Mapping[str, Any], modes: tuple[str, ..
         needs_callback=raw.get("needs_callback", False),
         as_of=raw["as_of"],
         by_name=dict(zip(names, inputs, strict=True)),
+        menus=_menus(modes, inputs),
         main_text=next((spec for spec in inputs if spec.shown == "main" and spec.type == "string"), None),
     )
+
+
+def _menus(modes: Iterable[str], inputs: Iterable[Input]) -> tuple[str, ...]:
+    if any(spec.kind == "task" and spec.required for spec in inputs):
+        return ("tools",)
+    return tuple(dict.fromkeys(TYPES[mode] for mode in modes))
 
 
 def _read_input(raw: dict[str, Any], drivers: Collection[str], lists: Mapping[str, Any]) -> Input:
