@@ -315,7 +315,7 @@ def test_privacy_says_what_copies_and_the_code_keep(start_bot, keep, words, tmp_
     bot = start_bot(BACKUP_KEEP=keep, DATA_DIR=str(tmp_path))
     alice, anna = bot.user(), bot.user("Анна", language_code="ru")
     alice.send("/privacy")
-    assert words in alice.last and "A code made from your Telegram number" in alice.last and "3 years" in alice.last
+    assert words in alice.last and "A code made from your Telegram ID" in alice.last and "3 years" in alice.last
     anna.send("/privacy")
     assert "через 3 года" in anna.last
 

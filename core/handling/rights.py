@@ -64,7 +64,7 @@ def read_sum(ctx: "Ctx", right: str, back: Any) -> dict[str, Any]:
     _refuse_company(ctx, right)
     data = ctx.draft.data
     if amounts.read(ctx.text) != data["sum"]:
-        raise UserError("common.own_sum", buttons=[back], sum=data["shown"])
+        raise UserError("common.own_sum_wrong", buttons=[back], sum=data["shown"])
     return data
 
 
