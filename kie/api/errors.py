@@ -2,11 +2,13 @@
 
 What matters after a failed call: did KIE refuse it (`Refused`), did nothing reach KIE (`NotSent`), or is the outcome
 unknown (`Unknown`)? Only a call that was not sent may always be repeated: KIE has no idempotency key, so a repeated create
-can cost twice. The texts of these errors contain no key and are shortened, so they are safe to log.
+can cost twice. These three are the same as Telegram's (`kie/api/call_errors.py`). The texts of these errors contain no key and are shortened, so they are safe to log.
 """
 
 import re
 from enum import StrEnum
+
+from kie.api import call_errors
 
 MSG_LIMIT = 300  # characters of KIE's message that are kept; longer messages quote the request
 
@@ -58,7 +60,7 @@ _BUSY_SERVER = re.compile(
 )
 
 
-class KieError(Exception):
+class KieError(call_errors.CallFailed):
     """A call to KIE failed; `code` is KIE's code or the HTTP status, if there is one."""
 
     def __init__(self, msg: object, code: int | None = None) -> None:
@@ -68,19 +70,23 @@ class KieError(Exception):
         super().__init__(f"{code}: {self.msg}" if code is not None else self.msg)
 
 
-class Refused(KieError):
+class Refused(KieError, call_errors.Refused):
     """KIE refused the call, so nothing was made and nothing is charged."""
 
     def __init__(self, msg: object, code: int, reason: Reason | None = None) -> None:
         super().__init__(msg, code)
         self.reason = reason or refusal_reason(code, self.msg)
 
+    @property
+    def is_slow_down(self) -> bool:
+        return self.reason == Reason.BUSY
 
-class NotSent(KieError):
+
+class NotSent(KieError, call_errors.NotSent):
     """Nothing reached KIE; the call may be repeated."""
 
 
-class Unknown(KieError):
+class Unknown(KieError, call_errors.UnknownOutcome):
     """The call may have reached KIE; its outcome is unknown."""
 
 
