@@ -1,7 +1,8 @@
-"""The poller: sends queued jobs to KIE and asks about the running ones, with a few threads for any number of jobs.
+"""The poller: sends queued jobs to KIE and polls the running ones, with a few threads for any number of jobs.
 
-It knows KIE and the clock, not the database: what it learns it hands to `JobEvents`, which move the rows
-(`core/services/generation.py`). One heap says whose turn it is; a job has neither a thread nor a sleep of its own. Creates pass a sliding window of 20 per 10 s, KIE's limit (docs.kie.ai, Getting Started).
+It knows KIE and the clock, but not the database: it passes what it learns to `JobEvents`, which changes the rows
+(`core/services/generation.py`). One heap decides which task is polled next; a job has neither a thread nor a sleep of its
+own. Creates pass a sliding window of 20 per 10 s, KIE's limit (docs.kie.ai, Getting Started).
 """
 
 import collections
@@ -22,12 +23,12 @@ from kie.api.task_response import Record, TaskState
 
 log = logging.getLogger(__name__)
 CREATES, WINDOW = 20, timedelta(seconds=10)
-EARLY = 0.25  # share of the usual time at which a quick failure is looked for
-LEAD, LEAD_S = 0.105, 12  # a result is expected so much before the usual time (a share, but at least seconds) …
-OVERTIME = 1.25  # … until so long; from then on there is less and less hurry
+EARLY = 0.25  # of the usual time: one poll for an early failure
+LEAD, LEAD_S = 0.105, 12  # polls are frequent from this long before the usual time (a share, but at least seconds) …
+OVERTIME = 1.25  # … until this multiple of it; then they become rarer
 SHORTEST_S, LONGEST_S = 3.5, 15
-LATE_EVERY_S = 3600  # a result after the release is looked for hourly
-EMPTY_GRACE_S = 60  # a success without a result is read again for this long
+LATE_EVERY_S = 3600  # between polls for a result after the hold was released
+EMPTY_GRACE_S = 60  # how long a success without a result is read again
 
 
 class Job(Protocol):
@@ -36,11 +37,11 @@ class Job(Protocol):
     id: int
     user_id: int
     model: str
-    usual_s: int  # from its create to its result, by experience
+    usual_s: int  # the usual time from create to result
 
 
 class Watch:
-    """A running task under observation."""
+    """A task that is being polled."""
 
     __slots__ = ("due", "empty_since", "errors", "job_id", "late", "started", "task_id", "usual_s")
 
@@ -50,50 +51,50 @@ class Watch:
         self.usual_s = usual_s
         self.started = started
         self.late = late
-        self.due: datetime | None = None  # of its next look; other turns of it on the heap are void
+        self.due: datetime | None = None  # of its next poll; other heap items of this watch are void
         self.errors = 0
         self.empty_since: datetime | None = None
 
 
 class JobEvents(Protocol):
-    """The owner of the jobs: it hands out those to be sent, and is told what became of them."""
+    """The owner of the jobs: it provides those to be sent, and is told what became of them."""
 
     def now(self) -> datetime:
         """Return the time (UTC)."""
 
     def queued(self, now: datetime, limit: int) -> Sequence[Job]:
-        """Return at most so many jobs that are to be sent now, whose turn it is first."""
+        """Return at most `limit` jobs to be sent now, in order."""
 
     def prepare(self, job: Job, now: datetime) -> dict[str, Any] | None:
-        """Return the job's input for KIE, its files uploaded, or None when there is nothing to send."""
+        """Return the job's input for KIE, with its files uploaded, or None if it is not to be sent."""
 
     def begin(self, job: Job, now: datetime) -> bool:
-        """Write down that the create is about to be made; tell whether it is to be made."""
+        """Record that the create is about to be made; return whether it may be made."""
 
     def callback_url(self, job: Job) -> str | None:
         """Return the address KIE calls when the job is done, or None."""
 
     def started(self, job: Job, task_id: str, now: datetime) -> bool:
-        """KIE has taken the job; tell whether its task is to be watched here."""
+        """KIE has accepted the job; return whether its task is to be polled here."""
 
     def refused(self, job: Job, error: Refused, now: datetime) -> None:
-        """KIE has refused the job, so there is no task."""
+        """KIE has refused the job."""
 
     def not_sent(self, job: Job, error: NotSent, now: datetime) -> None:
-        """Nothing has reached KIE."""
+        """The create has not reached KIE."""
 
     def lost(self, job: Job, error: KieError, now: datetime) -> None:
         """The create may have reached KIE."""
 
     def poll_failed(self, watch: Watch, error: KieError, now: datetime) -> None:
-        """A task could not be read."""
+        """A poll has failed."""
 
     def on_record(self, watch: Watch, record: Record, now: datetime) -> bool:
-        """KIE has said how a task is; tell whether it needs no more watching."""
+        """A poll has returned the task's state; return whether to stop polling it."""
 
 
 class Poller:
-    """Runs creates and polls; `step(now)` starts what is due. With `workers=0` it runs in the calling thread."""
+    """Runs creates and polls; `step(now)` starts those that are due. With `workers=0` they run in the calling thread."""
 
     def __init__(self, client: Client, events: JobEvents, workers: int = 16, rng: random.Random | None = None) -> None:
         self._client = client
@@ -106,13 +107,13 @@ class Poller:
         self._number = itertools.count()
         self._watches: dict[str, Watch] = {}  # by task id
         self._creating: dict[int, int] = {}  # job id → user id
-        # At most so many orders of one person are being sent at once, so that others get a turn.
+        # How many orders of one person may be sent at once, so that others get a turn.
         self._of_one = max(1, workers // 4) if workers else CREATES
         self._created_at: collections.deque[datetime] = collections.deque(maxlen=CREATES)
         self._guard = threading.Lock()
 
     def step(self, now: datetime) -> None:
-        """Send what waits, poll what is due; return None (the loop's pause is short enough)."""
+        """Send waiting jobs and poll the tasks that are due."""
         for job in self._to_create(now):
             self._run(self._create, job, now)
         while (watch := self._next_due(now)) is not None:
@@ -129,14 +130,14 @@ class Poller:
         late: bool = False,
         first_s: float | None = None,
     ) -> None:
-        """Observe a task from now on; it was sent at `since`. Most looks come around its usual time."""
+        """Poll a task from now on, mostly around its usual time; it was sent at `since`, by default now."""
         watch = Watch(job_id, task_id, usual_s, since or now, late)
         with self._guard:
             self._watches[task_id] = watch
         self._schedule(watch, now, first_s or self._pause(watch, now))
 
     def wake(self, task_id: str, now: datetime) -> bool:
-        """Look at a task at once (its callback came); tell whether it is being observed."""
+        """Poll a task at once, as its callback came; return whether it is being polled."""
         with self._guard:
             watch = self._watches.get(task_id)
         if watch is not None:
@@ -144,25 +145,25 @@ class Poller:
         return watch is not None
 
     def watched(self) -> int:
-        """Return the number of tasks under observation."""
+        """Return the number of tasks being polled."""
         return len(self._watches)
 
     def watching(self) -> dict[int, str]:
-        """Return {job id: task id} of the running jobs under observation, late ones apart."""
+        """Return {job id: task id} of the running jobs being polled, without late ones."""
         with self._guard:
             return {watch.job_id: watch.task_id for watch in self._watches.values() if not watch.late}
 
     def forget(self, task_ids: Iterable[str]) -> None:
-        """Observe these tasks no more."""
+        """Stop polling these tasks."""
         with self._guard:
             for task_id in task_ids:
                 self._watches.pop(task_id, None)
 
     def close(self, wait_s: float) -> None:
-        """Start no other calls, and give the running ones this many seconds to finish."""
+        """Start no further calls, and give the running ones `wait_s` seconds to finish."""
         if self._pool is None:
             return
-        self._pool.shutdown(wait=False)  # what was handed over runs to its end, or its slot would never come back
+        self._pool.shutdown(wait=False)  # submitted work runs to its end, or its slot would never be released
         deadline = time.monotonic() + wait_s
         for _slot in range(self._workers):
             self._slots.acquire(timeout=max(0, deadline - time.monotonic()))
@@ -177,7 +178,7 @@ class Poller:
     def _guarded(self, work: Callable[..., object], *args: Any) -> None:
         try:
             work(*args)
-        except Exception:  # one job's trouble (a lost database, say) must not end the poller
+        except Exception:  # an error with one job, such as a lost database, must not end the poller
             log.exception("%s failed", work.__name__)
         finally:
             self._slots.release()
@@ -207,7 +208,7 @@ class Poller:
                 return
             try:
                 self._send(job, inputs, now)
-            finally:  # counted when it has arrived: KIE's window begins there, after uploads and the way
+            finally:  # counted on arrival, where KIE's window starts, after the uploads
                 self._created_at.append(self._events.now())
         finally:
             with self._guard:
@@ -240,13 +241,13 @@ class Poller:
     def _poll(self, watch: Watch, now: datetime) -> None:
         pause_s: float | None = SHORTEST_S
         try:
-            pause_s = self._look(watch, now)
-        finally:  # whatever fails (the database, say), a task that is not over is looked at again
+            pause_s = self._poll_once(watch, now)
+        finally:  # whatever fails, such as the database, an unfinished task is polled again
             if pause_s is not None:
                 self._schedule(watch, now, pause_s)
 
-    def _look(self, watch: Watch, now: datetime) -> float | None:
-        """Ask KIE once and pass on what it says; return the seconds to the next look, None when the task is over."""
+    def _poll_once(self, watch: Watch, now: datetime) -> float | None:
+        """Poll a task once and pass on the answer; return the seconds until the next poll, None to stop polling."""
         try:
             record = self._client.record(watch.task_id)
         except KieError as error:
@@ -263,7 +264,7 @@ class Poller:
         return None
 
     def _is_empty(self, watch: Watch, record: Record, now: datetime) -> bool:
-        """Tell whether to read again a success that shows no result yet."""
+        """Return whether to poll a success again that has no result yet."""
         if record.state != TaskState.SUCCEEDED or record.urls or record.text:
             return False
         watch.empty_since = watch.empty_since or now
@@ -272,12 +273,12 @@ class Poller:
     def _schedule(self, watch: Watch, now: datetime, pause_s: float) -> None:
         due = now + timedelta(seconds=pause_s)
         with self._guard:
-            if watch.due is None or due < watch.due:  # a wake that came during a look is not put off by its end
+            if watch.due is None or due < watch.due:  # a wake during a poll is not postponed by the end of that poll
                 watch.due = due
                 heapq.heappush(self._heap, (due, next(self._number), watch))
 
     def _pause(self, watch: Watch, now: datetime) -> float:
-        """Return the seconds to the next look: close together around the usual time, few before and after, jittered."""
+        """Return the seconds until the next poll: short around the usual time, longer before and after, with jitter."""
         if watch.late:
             return LATE_EVERY_S
         elapsed, usual = (now - watch.started).total_seconds(), watch.usual_s

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from core.telegram.transport import NotSent, Transport, UnknownOutcome
+from core.telegram.transport import NotSent, TelegramFailed, Transport, UnknownOutcome
+from kie.api import call_errors
 
 if TYPE_CHECKING:
     from core.process.loops import Clock
@@ -34,7 +35,7 @@ HELD_MOST = 1000  # chats; then those whose time is over are forgotten
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
 
 
-class TelegramError(Exception):
+class TelegramError(TelegramFailed, call_errors.Refused):
     """Telegram answered no. `code` is its error code, `description` its words, without our token."""
 
     def __init__(self, method: str, code: int, description: str, parameters: dict[str, Any] | None = None) -> None:

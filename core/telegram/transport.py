@@ -19,17 +19,23 @@ from requests_toolbelt import MultipartEncoder
 from telebot import apihelper
 from urllib3.util import wait_for_read
 
+from kie.api import call_errors
+
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536
 FILE_CHUNK = 262144  # in the usual 16 KB a video costs four times as much CPU
 FADING = 1.001  # with each call the shortest one so far counts less
 
 
-class NotSent(Exception):
+class TelegramFailed(call_errors.CallFailed):
+    """A call to Telegram has failed; base of all its errors."""
+
+
+class NotSent(TelegramFailed, call_errors.NotSent):
     """Nothing reached Telegram: repeating is safe."""
 
 
-class UnknownOutcome(Exception):
+class UnknownOutcome(TelegramFailed, call_errors.UnknownOutcome):
     """The call may or may not have been carried out: Telegram was asked, but no answer came."""
 
 

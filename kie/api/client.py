@@ -1,9 +1,8 @@
-"""Speak to KIE AI over HTTP: create a task, look at it, upload an input, fetch a result.
+"""KIE AI over HTTP: create a task, read its state, upload an input, fetch a result.
 
-Every call has timeouts, none repeats itself, and each failure is named by what may
-be done next (`kie.api.errors`). The key goes to the two KIE hosts only, never to a
-file host, into a log or into an error's text. Prompts appear nowhere in the log.
-Base URLs are arguments, so a stub can stand in for the service.
+Every call has timeouts, none is repeated here, and each error says what may be done next (`kie.api.errors`). The key goes
+to the two KIE hosts only, never to a file host, into a log or into an error's text. Prompts are never logged. Base URLs
+are arguments, so that a stub can stand in for the service.
 """
 
 import json
@@ -53,14 +52,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 64 * 1024
-MOST_BYTES = 1 << 40  # of a result whose address is only looked at
-UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # an upload of unknown length waits in memory up to here, then on disk
-MOST_ANSWER = 16 * 1024 * 1024  # bytes of an answer of the API; the largest known one has half a megabyte
-# The whole of it: the read timeout alone would let a dripping server hold a thread for ever.
+MOST_BYTES = 1 << 40  # no limit, for a result that is not read
+UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # a larger upload of unknown length is buffered on disk
+MOST_ANSWER = 16 * 1024 * 1024  # bytes of an API answer; the largest known one has half a megabyte
+# For a whole answer: with the read timeout alone, a server that sends byte by byte could hold a thread for ever.
 ANSWER_LIMIT_S, DOWNLOAD_LIMIT_S = 60, 600
-# The CDN of KIE's results answers 403 to Python's default client header.
+# The CDN of KIE's results answers 403 to Python's default User-Agent.
 USER_AGENT = "Mozilla/5.0 (compatible; kie-client)"
-# HTTP statuses that say no even without KIE's envelope (a gateway in front of it); others leave the outcome open.
+# HTTP statuses that mean a refusal even without KIE's envelope (from a gateway); with others the outcome is unknown.
 _REFUSING_STATUSES = {
     400: Reason.OTHER,
     401: Reason.KEY,
@@ -74,7 +73,7 @@ _REFUSING_STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An open download: its type (lower case, without parameters), size if announced, and the bytes."""
+    """An open download: its type (lower case, without parameters), its size if announced, and its bytes."""
 
     content_type: str
     size: int | None
@@ -84,10 +83,9 @@ class Download:
 class Client:
     """A thread-safe client with one bounded pool of connections.
 
-    A `requests.Session` is safe to share as long as nothing changes it: the pool under
-    it is made for threads, and cookies, its only moving part, are switched off here.
-    `pool` bounds the open connections to each host; threads beyond it wait for one. Results are fetched from public
-    addresses, from KIE's host and from the hosts of the base addresses `also_from`.
+    A `requests.Session` may be shared as long as nothing changes it: its pool is made for threads, and cookies, its only
+    mutable part, are switched off here. `pool` limits the open connections to each host; other threads wait for one.
+    Results are fetched from public addresses, from KIE's host and from the hosts of the URLs in `also_from`.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Client:
         pool: int = 16,
     ) -> None:
         key = key.strip()
-        if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would put a bad header, key and all, into its error
+        if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would quote a bad header, with the key, in its error
             raise ValueError("the KIE key must be printable ASCII without spaces")
         self._api_url, self._upload_url = api_url.rstrip("/"), upload_url.rstrip("/")
         self._auth = _Bearer(key)
@@ -114,9 +112,8 @@ class Client:
     def create(self, model: str, inputs: dict[str, Any], callback_url: str | None = None) -> str:
         """Start a task and return its id; raise Refused, NotSent or Unknown.
 
-        Never repeats itself. It also uses a connection of its own: on a kept-alive one
-        that the server is just closing, a request is lost in a way that looks like
-        Unknown, and an unknown outcome costs an operator's time.
+        It uses a new connection: if the server closes a kept-alive one at that moment, the request is lost in a way that
+        looks like Unknown, and an unknown outcome costs an operator's time.
         """
         body = {"model": model, "input": inputs}
         if callback_url:
@@ -131,14 +128,14 @@ class Client:
         return task_id
 
     def record(self, task_id: str) -> Record:
-        """Return how a task stands; raise Refused ("missing" when there is no record), NotSent or Unknown."""
+        """Return the state of a task; raise Refused (MISSING if there is no record), NotSent or Unknown."""
         url = f"{self._api_url}/api/v1/jobs/recordInfo"
         response, text = self._send("GET", url, params={"taskId": task_id})
         _raise_for_status(response.status_code, text)
         return parse_record(text)
 
     def server_time(self) -> datetime:
-        """Return the aware time KIE's server names in its answers; raise NotSent or Unknown."""
+        """Return the time (aware) of KIE's server; raise NotSent or Unknown."""
         response, _text = self._send("HEAD", self._api_url)
         try:
             return parsedate_to_datetime(response.headers["Date"])
@@ -155,9 +152,9 @@ class Client:
     def upload(self, stream: BinaryIO, *, filename: str, mime: str, folder: str = "bot") -> str:
         """Upload a binary stream as one file and return its public URL (good for about 24 hours).
 
-        The file is streamed, never held in memory whole. KIE gets a random name with the
-        ending of `filename`: equal names overwrite each other there, and people's file
-        names are nobody's business. Raises Refused, NotSent or Unknown; an upload is free, so all may be repeated.
+        The file is streamed, never held in memory as a whole. KIE gets a random name with the ending of `filename`:
+        equal names overwrite each other there, and people's file names are private. Raise Refused, NotSent or Unknown;
+        an upload is free, so it may always be repeated.
         """
         ending = PurePath(filename).suffix.lower()
         if not re.fullmatch(r"\.\w{1,8}", ending):
@@ -177,8 +174,8 @@ class Client:
     def fetch(self, url: str, max_bytes: int) -> Iterator[Download]:
         """Open a download of at most `max_bytes`, without the key; redirects are followed.
 
-        Raises NotPublic where it would lead into our own network, Expired for 403, 404 and 410, TooLarge at once or
-        while reading, and another KieError for the rest, a body shorter than announced among them.
+        Raise NotPublic if it would lead into our own network, Expired for 403, 404 and 410, TooLarge at once or while
+        reading, and another KieError for everything else, including a body shorter than announced.
         """
         with _named_errors():
             headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
@@ -195,7 +192,7 @@ class Client:
             yield Download(content_type, size, _limited(response, max_bytes))
 
     def serves(self, url: str) -> bool:
-        """Return whether a result's address still works; raise another KieError when that cannot be told."""
+        """Return whether a result's URL still works; raise a KieError if that is unknown."""
         try:
             with self.fetch(url, MOST_BYTES):
                 return True
@@ -203,7 +200,7 @@ class Client:
             return False
 
     def look_up(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return the data of an answer of the discovery API, or of the price feed when a body is posted."""
+        """Return the data of a discovery answer (GET), or of a price feed answer (POST, with a body)."""
         url = f"{self._api_url}/{path}"
         return (self._call("GET", url) if body is None else self._call("POST", url, json=body)).get("data")
 
@@ -213,7 +210,7 @@ class Client:
         self._outside.close()
 
     def _call(self, method: str, url: str, **kwargs: Any) -> dict[str, Any]:
-        """Send a request and return the envelope of a reply that says 200."""
+        """Send a request and return the envelope of a successful reply; raise Refused, NotSent or Unknown."""
         response, text = self._send(method, url, **kwargs)
         _raise_for_status(response.status_code, text)
         envelope = read_envelope(text)
@@ -224,7 +221,7 @@ class Client:
     def _send(
         self, method: str, url: str, *, session: requests.Session | None = None, **kwargs: Any
     ) -> tuple[requests.Response, str]:
-        """Send a request; return the reply and its text, which is UTF-8 whatever a gateway says or leaves out."""
+        """Send a request; return the reply and its text, read as UTF-8 whatever charset a gateway claims."""
         with _named_errors():
             response = (session or self._session).request(
                 method, url, auth=self._auth, timeout=self._timeout, allow_redirects=False, stream=True, **kwargs
@@ -238,7 +235,7 @@ class Client:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Set the key per request. As `auth=` it also keeps requests from putting a .netrc login in its place."""
+    """The key as `auth=` of a request, which also keeps requests from using a .netrc login instead."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -249,7 +246,7 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def _session(pool: int, kind: Callable[..., HTTPAdapter] = HTTPAdapter) -> requests.Session:
-    """Return a session with a bounded pool, no automatic retries (a repeated POST costs money) and no cookies."""
+    """Return a session with a limited pool, no automatic retries (a repeated POST costs money) and no cookies."""
     session = requests.Session()
     adapter = kind(pool_connections=8, pool_maxsize=pool, max_retries=0, pool_block=True)
     session.mount("https://", adapter)
@@ -260,7 +257,7 @@ def _session(pool: int, kind: Callable[..., HTTPAdapter] = HTTPAdapter) -> reque
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
-    """Turn the errors of requests and urllib3 into NotSent and Unknown, by the name of the error only."""
+    """Turn errors of requests and urllib3 into NotSent and Unknown, whose text has only the error's name."""
     try:
         yield
     except (requests.RequestException, Urllib3Error) as error:
@@ -269,10 +266,10 @@ def _named_errors() -> Iterator[None]:
 
 
 def _never_sent(error: Exception) -> bool:
-    """Tell whether a request failed before a byte of it could have reached the server.
+    """Return whether a request failed before any byte of it can have reached the server.
 
-    A proxy error counts: urllib3 uses it for a tunnel that was never opened. ValueError marks a URL
-    and InvalidJSONError a body (a NaN in it) that requests would not even try.
+    That includes a proxy error (urllib3 raises it if the tunnel was not opened), and a URL (ValueError) or body
+    (InvalidJSONError, such as a NaN) that requests refuses to send.
     """
     exceptions = requests.exceptions
     if isinstance(error, (requests.ConnectTimeout, exceptions.ProxyError, exceptions.InvalidJSONError, ValueError)):
@@ -286,7 +283,7 @@ def _never_sent(error: Exception) -> bool:
 
 
 def _raise_for_status(status: int, text: str) -> None:
-    """Raise for a reply whose HTTP status alone decides; a 4xx that carries KIE's envelope passes."""
+    """Raise if the HTTP status alone is decisive; a 4xx with KIE's envelope is not."""
     if status == 200:
         return
     if status == 429:
@@ -312,7 +309,7 @@ def _announced_size(response: requests.Response) -> int | None:
 
 
 def _limited(response: requests.Response, max_bytes: int, limit_s: float = DOWNLOAD_LIMIT_S) -> Iterator[bytes]:
-    """Yield the body as it comes; raise TooLarge beyond `max_bytes`, Unknown when it breaks off or takes too long."""
+    """Yield the body as it arrives; raise TooLarge beyond `max_bytes`, Unknown if it is cut off or takes too long."""
     deadline, total = time.monotonic() + limit_s, 0
     with _named_errors():
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
@@ -326,7 +323,7 @@ def _limited(response: requests.Response, max_bytes: int, limit_s: float = DOWNL
 
 @contextmanager
 def _seekable(stream: BinaryIO) -> Iterator[Any]:
-    """Yield the stream, or a temporary copy of one that cannot seek: its length has to be known."""
+    """Yield the stream, or a temporary copy of one that cannot seek, as its length must be known."""
     if stream.seekable():
         yield stream
         return

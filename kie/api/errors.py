@@ -1,15 +1,16 @@
 """The errors of the KIE client, sorted by what may be done next.
 
-Three questions matter after a failed call: did KIE say no (`Refused`), did
-nothing reach it (`NotSent`), or is the outcome open (`Unknown`)? Only the second
-may be repeated blindly: KIE has no idempotency key, so a repeated create can
-cost twice. Texts of these errors hold no key and are cut, so they are safe to log.
+What matters after a failed call: did KIE refuse it (`Refused`), did nothing reach KIE (`NotSent`), or is the outcome
+unknown (`Unknown`)? Only a call that was not sent may always be repeated: KIE has no idempotency key, so a repeated create
+can cost twice. These three are the same as Telegram's (`kie/api/call_errors.py`). The texts of these errors contain no key and are shortened, so they are safe to log.
 """
 
 import re
 from enum import StrEnum
 
-MSG_LIMIT = 300  # characters of KIE's message that are kept; longer ones echo the request
+from kie.api import call_errors
+
+MSG_LIMIT = 300  # characters of KIE's message that are kept; longer messages quote the request
 
 
 class Reason(StrEnum):
@@ -48,7 +49,7 @@ _MODERATION = re.compile(
     r"flagged|sensitive|violat|polic(?:y|ies)|moderat|copyright|safety|nsfw|was rejected|rejected by", re.I
 )
 _MODEL = re.compile(r"model.{0,40}not supported", re.I)
-# Validation sentences KIE sends as code 500 as well as 400 and 422; they look like a server error and are none.
+# Validation errors that KIE also sends with code 500, so that they look like server errors.
 _VALIDATION = re.compile(
     r"is required|cannot be null|not within the range|length cannot exceed|must be (?:within|between)|size error"
     r"|cannot be mixed|please enter",
@@ -59,30 +60,34 @@ _BUSY_SERVER = re.compile(
 )
 
 
-class KieError(Exception):
-    """Something went wrong with KIE; `code` is its code (or the HTTP status) when there is one."""
+class KieError(call_errors.CallFailed):
+    """A call to KIE failed; `code` is KIE's code or the HTTP status, if there is one."""
 
     def __init__(self, msg: object, code: int | None = None) -> None:
         self.code = code
         words = " ".join(str(msg).split())[:MSG_LIMIT]
-        self.msg = "".join(filter(str.isprintable, words))  # no NUL and no half surrogate: it may go into a row
+        self.msg = "".join(filter(str.isprintable, words))  # no NUL and no lone surrogate, as it may be stored
         super().__init__(f"{code}: {self.msg}" if code is not None else self.msg)
 
 
-class Refused(KieError):
-    """KIE answered no, so nothing was made and nothing is charged."""
+class Refused(KieError, call_errors.Refused):
+    """KIE refused the call, so nothing was made and nothing is charged."""
 
     def __init__(self, msg: object, code: int, reason: Reason | None = None) -> None:
         super().__init__(msg, code)
         self.reason = reason or refusal_reason(code, self.msg)
 
+    @property
+    def is_slow_down(self) -> bool:
+        return self.reason == Reason.BUSY
 
-class NotSent(KieError):
-    """The connection was never made: nothing reached KIE, the call may be repeated."""
+
+class NotSent(KieError, call_errors.NotSent):
+    """Nothing reached KIE; the call may be repeated."""
 
 
-class Unknown(KieError):
-    """The call may have reached KIE, and nobody can tell what came of it."""
+class Unknown(KieError, call_errors.UnknownOutcome):
+    """The call may have reached KIE; its outcome is unknown."""
 
 
 class TooLarge(KieError):
@@ -90,11 +95,11 @@ class TooLarge(KieError):
 
 
 class NotPublic(KieError):
-    """A file's address leads into our own network, where nothing is fetched."""
+    """A file's URL leads into our own network, from which nothing is fetched."""
 
 
 class Expired(KieError):
-    """A file is gone or no longer open to us (HTTP 403, 404, 410)."""
+    """A file is gone or no longer accessible (HTTP 403, 404, 410)."""
 
 
 def refusal_reason(code: int, msg: str) -> Reason:

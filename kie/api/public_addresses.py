@@ -1,7 +1,7 @@
-"""Fetch from the public internet only, whatever an address says: no result of KIE's leads into our own network.
+"""Fetching from the public internet only, so that no URL in KIE's answers can reach into our own network.
 
-Checked is the address that is connected to, after its name was resolved, at every step of a redirect: a name that
-points elsewhere the next moment (DNS rebinding) gains nothing.
+The IP address is checked when the connection is made, after the name was resolved, at every step of a redirect: changing
+what a name points to (DNS rebinding) does not help.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the public internet; an IPv4 address inside an IPv6 one counts, too."""
+    """Return whether an IP address is public; an IPv4 address embedded in an IPv6 one is checked itself."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -37,7 +37,7 @@ def is_public(address: str) -> bool:
 
 
 def public_addresses(host: str | None, port: int | None) -> list[str]:
-    """Return the public addresses of a host; raise NotPublic when it has none, and OSError when nobody knows it."""
+    """Return the public addresses of a host; raise NotPublic if it has none, OSError if it cannot be resolved."""
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     public = [address for *_kind, (address, *_rest) in answers if isinstance(address, str) and is_public(address)]
     if not public:
@@ -46,10 +46,9 @@ def public_addresses(host: str | None, port: int | None) -> list[str]:
 
 
 class PublicAdapter(HTTPAdapter):
-    """What `requests` sends through: to public addresses and to the hosts that are `known`, wherever these are.
+    """An adapter for `requests` that connects to public addresses only, and to the `known` hosts wherever they are.
 
-    Through a proxy that the environment names it is the proxy that connects; a host that we know for private is refused
-    all the same.
+    With a proxy from the environment, the proxy connects; a host that resolves to a private address here is still refused.
     """
 
     def __init__(self, known: Iterable[str | None], **pool: Any) -> None:
@@ -57,12 +56,10 @@ class PublicAdapter(HTTPAdapter):
         super().__init__(**pool)
 
     def close(self) -> None:
-        """Close the idle connections."""
         self._plain.close()
         super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
@@ -75,7 +72,6 @@ class PublicAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Send a request, or a step of a redirect."""
         url = str(request.url)
         parts = urlsplit(url)
         if parts.hostname in self._known:
@@ -99,11 +95,11 @@ class _Connection(HTTPConnection):
             for number, self._dns_host in enumerate(addresses, start=1):
                 try:
                     return super()._new_conn()
-                except Exception:  # the next address may answer; the last one's error is raised
+                except Exception:  # try the next address; the error of the last one is raised
                     if number == len(addresses):
                         raise
         finally:
-            self._dns_host = name  # the name is what the certificate is for
+            self._dns_host = name  # the certificate is for the name
         return None
 
 

@@ -1,9 +1,8 @@
-"""Read KIE's answer to "how is this task?" (`recordInfo`), whatever shape it comes in.
+"""Reading KIE's answer about a task (`recordInfo`), in whatever shape it comes.
 
-One pure function, `parse_record`, turns the body's text into a `Record`. The
-shapes differ by model and month, so it looks for each thing under every name it
-has been seen with. It never fails a job for an oddity: an unknown state counts as
-running, and a body it cannot read raises `Unknown`, which a poller asks again.
+The pure function `parse_record` turns a body's text into a `Record`. Shapes differ between models and over time, so each
+field is looked up under every name it has been seen with. Oddities never fail a job: an unknown state counts as running,
+and an unreadable body raises `Unknown`, after which the poller asks again.
 """
 
 import functools
@@ -23,11 +22,11 @@ log = logging.getLogger(__name__)
 _SUCCEEDED = {"success", "succeeded", "completed"}
 _FAILED = {"fail", "failed", "error"}
 _RUNNING = {"waiting", "wait", "queuing", "queueing", "generating"}
-_PLAIN_ID = re.compile(r"[!-~]{1,200}")  # anybody may call back, with anything
-_TERMINAL_CODES = {408, 501}  # as the envelope of a poll they end the task; every other code only delays it
+_PLAIN_ID = re.compile(r"[!-~]{1,200}")  # anybody can post to the callback address
+_TERMINAL_CODES = {408, 501}  # in the envelope of a poll they end the task; other codes do not
 
-# A live body of September 2026 had `param` and `paramJson` one backslash short, so that JSON stops in the middle.
-# We need neither: cut them out, up to the next key that no model has as an input (so no prompt can pose as it).
+# A body seen in September 2026 had `param` and `paramJson` with one backslash too few, which breaks the JSON. Neither is
+# needed: they are cut out, up to the next key that no model has as an input (so that no prompt can imitate it).
 _BROKEN_ECHO = re.compile(
     r'"param(?:Json)?"\s*:\s*".*?(?=,\s*"(?:resultJson|failCode|failMsg|costTime|completeTime|createTime|updateTime'
     r'|creditsConsumed|operationType|parentMusicId|successFlag|response|paramJson)"\s*:|\}\s*\}\s*$)',
@@ -36,9 +35,9 @@ _BROKEN_ECHO = re.compile(
 
 
 class TaskState(StrEnum):
-    """How a task stands, whatever word KIE has for it."""
+    """The state of a task, whatever KIE calls it."""
 
-    RUNNING = "running"  # waiting or being made, and any word we do not know
+    RUNNING = "running"  # waiting, being made, or a word that we do not know
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 
@@ -65,8 +64,7 @@ class Record:
 def parse_record(body_text: str) -> Record:
     """Return the Record in a recordInfo reply.
 
-    Raises Refused for an envelope that says no (`reason` "missing" when KIE has no
-    record yet), and Unknown for a body that cannot be read.
+    Raise Refused for an envelope with a refusal (MISSING if KIE has no record yet), and Unknown for an unreadable body.
     """
     envelope = read_envelope(body_text)
     code, msg = envelope["code"], message_of(envelope)
@@ -83,7 +81,7 @@ def parse_record(body_text: str) -> Record:
 
 
 def read_envelope(body_text: str) -> dict[str, Any]:
-    """Return the reply's outer object with an int `code`, or raise Unknown when there is none."""
+    """Return the reply's outer object with an int `code`, or raise Unknown if there is none."""
     envelope = _loads(body_text)
     if envelope is None:
         envelope = _loads(_BROKEN_ECHO.sub('"cut":null', body_text))
@@ -96,22 +94,22 @@ def read_envelope(body_text: str) -> dict[str, Any]:
 
 
 def task_of(callback: object) -> str | None:
-    """Return the task id in the body of a callback, or None; its place differs by product."""
+    """Return the task id in the body of a callback, or None; its place differs between products."""
     data = callback.get("data") if isinstance(callback, dict) else None
     places = ((data, "taskId"), (data, "task_id"), (callback, "taskId"))
-    found = (place.get(name) for place, name in places if isinstance(place, dict))
-    return next((value for value in found if isinstance(value, str) and _PLAIN_ID.fullmatch(value)), None)
+    ids = (place.get(name) for place, name in places if isinstance(place, dict))
+    return next((value for value in ids if isinstance(value, str) and _PLAIN_ID.fullmatch(value)), None)
 
 
 def message_of(envelope: dict[str, Any]) -> str:
-    """Return KIE's message; some replies call it `message`."""
+    """Return the message of a reply, `msg` or `message`."""
     return str(envelope.get("msg") or envelope.get("message") or "")
 
 
 def _loads(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # broken, or nested beyond reason
+    except (ValueError, RecursionError):  # broken, or nested too deeply
         return None
 
 
@@ -138,13 +136,13 @@ def _failed(raw: str, code: str | None, msg: str, credits: Decimal | None) -> Re
     return Record(TaskState.FAILED, raw, fail_code=code, fail_msg=msg or None, reason=reason, credits=credits)
 
 
-@functools.lru_cache(maxsize=64)  # so that each unknown state is reported once, not at every poll
+@functools.lru_cache(maxsize=64)  # so that each unknown state is reported once, and not at every poll
 def _report_unknown_state(raw: str) -> None:
     log.warning("unknown task state %r, taken as still running", raw[:40])
 
 
 def _decimal(value: object) -> Decimal | None:
-    """Return a credit figure as Decimal, or None when there is none."""
+    """Return a number of credits, or None if there is none."""
     if value is None or isinstance(value, bool):
         return None
     try:
@@ -155,14 +153,14 @@ def _decimal(value: object) -> Decimal | None:
 
 
 def _result(data: dict[str, Any]) -> Any:
-    """Return the result object: `response` when filled, else `resultJson`, as an object or as JSON text."""
-    found = (data.get("response"), data.get("resultJson"))
-    read = (_loads(value) if isinstance(value, str) else value for value in found)
+    """Return the result object: `response` if filled, else `resultJson`; each may be an object or JSON text."""
+    results = (data.get("response"), data.get("resultJson"))
+    read = (_loads(value) if isinstance(value, str) else value for value in results)
     return next((value for value in read if value), {})
 
 
 def _urls(result: Any) -> list[str]:
-    """Return the result's links: resultUrls, else the audio of each track, else any link that stands in it."""
+    """Return the result's links: resultUrls, else the audio of each track, else every link in it."""
     if not isinstance(result, dict):
         return list(_links(result))
     for name in ("resultUrls", "result_urls", "resultUrl"):
@@ -214,7 +212,7 @@ def _links(value: Any) -> Iterator[str]:
 
 
 def _text(result: Any) -> str | None:
-    """Return what a text model made: the lyrics or transcript in `resultObject`, else that object as readable JSON."""
+    """Return a text result: the lyrics or transcript in `resultObject`, else that object as readable JSON."""
     made = result.get("resultObject") if isinstance(result, dict) else None
     if isinstance(made, str):
         return made or None

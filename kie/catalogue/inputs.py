@@ -1,14 +1,14 @@
-"""One input of a model: what a person may give, and the form in which KIE wants it.
+"""One input of a model: what a user may give, and the form in which KIE expects it.
 
 A value is plain JSON, so that a draft can be stored as it is: text, a number, true or false, and
 
 - for a file a dict {"file_id", "unique_id", "kind", "mime", "size", "name", "seconds", "width",
-  "height"} with None for what Telegram did not tell, or {"url": …}; a list of them where several
-  are taken;
+  "height"} with None for what Telegram did not say, or {"url": …}; a list of them if several
+  are accepted;
 - for an earlier result a dict {"job", "model", "task_id"} plus what is known of that result:
   "resolution", "index", "audio_id", "persona_id".
 
-Everything is checked on what the dict says, before anything is downloaded.
+Everything is checked by what the dict says, before anything is downloaded.
 """
 
 import mimetypes
@@ -37,7 +37,7 @@ KINDS = {
 MEDIA = ("image", "video", "audio")
 MB = 1024 * 1024
 
-# One spelling for each type of file: Telegram, phones and KIE's schemas name the same thing differently.
+# One spelling for each type of file: Telegram, phones and KIE's schemas use different names for the same type.
 MIME_TWINS = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
@@ -64,12 +64,12 @@ Condition = Mapping[str, Any]  # what `holds` tests
 
 
 class InputError(Exception):
-    """A value that the model does not take; `key` names the text, `values` fill it.
+    """A value that the model does not accept; `key` names the text for the user, `values` are its values.
 
     Keys: too_long, too_short (characters), not_a_choice, not_a_number, wrong_step, too_small, too_large,
     too_many_files, too_few_files, wrong_file_type, file_too_big (MB), lasts_too_long, lasts_too_short
     (seconds), not_usable (an earlier result), unknown_input, missing, needs, not_together.
-    `values` always has "name", the input's name, and mostly "limit" and "found".
+    `values` always has "name", the input's name, and usually "limit" and "found".
     """
 
     def __init__(self, key: str, **values: Any) -> None:
@@ -83,7 +83,7 @@ def present(value: object) -> bool:
 
 
 def holds(condition: Condition, values: Values) -> bool:
-    """Return whether every entry of `condition` is true of `values`.
+    """Return whether `values` meet every entry of `condition`.
 
     An entry is a literal the value must equal, or one test: {"present": true}, {"in": […]},
     {"more_than": n} (a number, or how many files), {"longer_than": characters}, {"seconds_over": s},
@@ -122,9 +122,9 @@ def files_of(value: Any) -> list[Any]:
 
 
 def earlier_result(job: Any, part: int = 0) -> dict[str, Any]:
-    """Return a finished job (with id, model, task_id, inputs, result) as the value of a task input.
+    """Return a finished job (an object with id, model, task_id, inputs, result) as the value of a task input.
 
-    `part` counts its results from 0: which picture of a run, which track of a song.
+    `part` is the index of one of its results: a picture of a run, a track of a song.
     """
     known = {"resolution": job.inputs["resolution"]} if "resolution" in job.inputs else {}
     tracks = job.result.get("tracks", [])
@@ -136,7 +136,7 @@ def earlier_result(job: Any, part: int = 0) -> dict[str, Any]:
 
 
 def clean_mime(file: Mapping[str, Any]) -> str | None:
-    """Return the file's type in one spelling, or None when nothing tells it."""
+    """Return the file's type in our spelling, or None if it is unknown."""
     mime = file.get("mime") or mimetypes.guess_type(file.get("name") or "")[0]
     if not mime and file.get("kind") == "photo":
         mime = "image/jpeg"  # photos are always JPEG (Bot API, Sending files)
@@ -146,7 +146,7 @@ def clean_mime(file: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """One input. `send` is the fixed value of a hidden one; see docs/models.md for every field."""
+    """One input; docs/models.md explains every field."""
 
     name: str
     type: str
@@ -181,12 +181,12 @@ class Input:
 
     @property
     def kind(self) -> str:
-        """Return how to ask for it: text, choice, switch, number, image, video, audio or task (fixed: never asked)."""
+        """Return how to ask for it: text, choice, switch, number, image, video, audio, task, or fixed (not asked for)."""
         return KINDS[self.type]
 
     @property
     def many(self) -> bool:
-        """Return whether several files are taken (the value is then a list)."""
+        """Return whether several files are accepted (the value is then a list)."""
         return self.kind in MEDIA and self.type.endswith("[]")
 
     @property
@@ -200,15 +200,15 @@ class Input:
         return self.into or self.name
 
     def choice_name(self, choice: Any) -> str | None:
-        """Return the proper name of a choice that is an id, such as a voice; else None."""
+        """Return the display name of a choice that is an id, such as a voice; else None."""
         return self.choice_names.get(choice)
 
     def parse(self, value: Any) -> Any:
-        """Return `value` (typed text or JSON) as this input's own type, or raise InputError."""
+        """Return `value` (text or JSON) converted to this input's type, or raise InputError."""
         return PARSERS[self.kind](self, value)
 
     def usable(self, result: Values) -> bool:
-        """Return whether an earlier result (a task value) can be given here."""
+        """Return whether an earlier result (a task value) can be used here."""
         known = all(present(result.get(fact)) for fact in (self.take, *self.also.values()) if fact != "index")
         spoilt = any(result.get(fact) in values for fact, values in self.unless.items())
         return result.get("model") in self.sources and known and not spoilt
@@ -239,7 +239,7 @@ def _parse_text(spec: Input, value: Any) -> Any:
 
 
 def _is_blank(text: str) -> bool:
-    """Tell whether nothing of a text can be seen: spaces, and marks such as the zero-width ones (Unicode C and Z)."""
+    """Return whether a text has only invisible characters: spaces, zero-width marks and the like (Unicode C and Z)."""
     return all(unicodedata.category(char)[0] in "CZ" for char in text)
 
 
@@ -365,7 +365,7 @@ PARSERS: dict[str, Callable[[Input, Any], Any]] = {
 
 
 def sent_fields(spec: Input, value: Any, url_of: Callable[[Any], str]) -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) pairs for KIE: files become URLs by `url_of`, an earlier result its ids."""
+    """Yield (path, value) pairs for KIE: files as URLs from `url_of`, an earlier result as its ids."""
     if spec.kind == "task":
         yield spec.path, value[spec.take]
         for name, fact in spec.also.items():
@@ -380,8 +380,8 @@ def sent_fields(spec: Input, value: Any, url_of: Callable[[Any], str]) -> Iterat
 def put(target: dict[str, Any], path: str, value: Any, each: Mapping[str, str] | None = None) -> None:
     """Set `value` at `path` in the nested dict `target`.
 
-    A number in the path is a place in a list; `*` spreads a list over a list of objects, each with
-    the extra fields of `each`, where {n} counts from 1.
+    A number in the path is an index in a list; `*` spreads a list over a list of objects, each with the extra fields of
+    `each`, where {n} counts from 1.
     """
     head, _, rest = path.partition(".")
     if not rest:

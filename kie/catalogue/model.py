@@ -1,8 +1,8 @@
 """The catalogue: what can be ordered, read once from data/models.json and never changed.
 
-An entry is offered only when it is complete: a valid schema, a price for every combination of the
-inputs that move it, an output kind, a deadline, and a card with words in both languages. What is not
-is listed in `Catalog.rejected` with its reason. docs/models.md describes the file for operators.
+Only complete entries are offered: a valid schema, a price for every combination of the inputs that affect it, a kind of
+output, a deadline, and a card with words in both languages. Other entries are in `Catalog.rejected` with the reason.
+docs/models.md describes the file for operators.
 """
 
 import json
@@ -40,8 +40,8 @@ CODE = re.compile(r"[a-z0-9-]{1,16}")
 PATH = re.compile(r"[A-Za-z_]+(\.(\d|\*)\.[A-Za-z_]+)?")
 NAMES_IN_QUANTITY = re.compile(r"(?:input|media_seconds|chars):([\w,]+)")
 
-# The rows of the main menu and the generation types in each. A model that needs an earlier result is
-# a tool: one cannot start with it.
+# The rows of the main menu and the generation types in each. A model that requires an earlier result is a tool, whatever
+# its type.
 MENU = {
     "picture": ("text-to-image",),
     "edit": (
@@ -74,7 +74,7 @@ MENU = {
     ),
 }
 TYPES = {kind: menu for menu, kinds in MENU.items() for kind in kinds}
-# What is done with a text or a file of each kind, the most wanted first.
+# What can be done with a text or a file of each kind, most popular first.
 WORKS = {
     "text": ("text-to-image", "text-to-video", "text-to-music", "text-to-speech", "sound-effects", "lyrics"),
     "image": (
@@ -111,7 +111,7 @@ WORKS = {
 }
 REFERENCE = "reference-to-video"
 FROM_TEXT = ("sound-effects", "lyrics")
-# What a model of text alone does when its form takes a file all the same, such as a first frame.
+# What a text-to-… model does with a file that its form accepts, such as a first frame.
 FROM_FILE = {
     ("image", "text-to-image"): "image-to-image",
     ("image", "text-to-video"): "image-to-video",
@@ -148,9 +148,9 @@ class CatalogError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """One thing that can be ordered. Values are what kie/catalogue/inputs.py describes, by input name.
+    """One item that can be ordered; kie/catalogue/inputs.py describes the values of its inputs.
 
-    `title` is a proper name, such as Kling 2.6; `mode_title` the text key of what it does, such as mode.text-to-video.
+    `title` is a proper name, such as Kling 2.6, `mode_title` the text key of its type, such as mode.text-to-video.
     """
 
     id: str
@@ -176,11 +176,11 @@ class Model:
 
     @property
     def quantity(self) -> str:
-        """Return the words that say how many units are charged."""
+        """Return the expression for the number of units charged (docs/models.md)."""
         return self.billing.quantity
 
     def input(self, name: str) -> Input:
-        """Return the input called `name`; KeyError when there is none."""
+        """Return the input called `name`, or raise KeyError."""
         return self.by_name[name]
 
     @property
@@ -198,7 +198,7 @@ class Model:
         return {spec.name: spec.default for spec in self.inputs if spec.shown != "hidden" and spec.default is not None}
 
     def effective(self, values: Values) -> dict[str, Any]:
-        """Return what would be sent for `values`: with defaults and fixed values, without what does not apply."""
+        """Return what would be sent for `values`: with defaults and fixed values, without inputs that do not apply."""
         full = {spec.name: spec.send if spec.shown == "hidden" else spec.default for spec in self.inputs}
         full |= {
             name: value
@@ -215,36 +215,36 @@ class Model:
         return next((spec for spec in self.inputs if spec.kind == kind and spec.shown != "hidden"), None)
 
     def takes(self, kind: str) -> bool:
-        """Return whether a text or a file of this kind, with nothing else from before, can be made into something."""
+        """Return whether a text or a file of this kind is enough to begin with, without an earlier result."""
         if any(spec.kind == "task" and spec.required for spec in self.inputs):
             return False
         return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
 
     def works(self, kind: str) -> tuple[str, ...]:
-        """Return which of its modes are about a text, or about a file of this kind; one of them where none is."""
+        """Return its modes that work on a text, or on a file of this kind; the closest one if none does."""
         from_text = tuple(mode for mode in self.modes if mode.startswith("text-to-") or mode in FROM_TEXT)
         if kind == "text":
             return from_text
         from_file = tuple(mode for mode in self.modes if mode not in from_text)
         if about := tuple(mode for mode in from_file if mode in WORKS[kind]):
             return about
-        if from_file:  # it takes the file beside something else, such as a track beside a photo
+        if from_file:  # it accepts the file beside something else, such as a track beside a photo
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
 
     def asks_for(self, values: Values) -> str | None:
-        """Return the name of the input the next message is for: what is missing first, else the main text; or None."""
+        """Return the name of the input that the next message is for: the first missing one, else the main text."""
         told = ("text", "number", *MEDIA)
         missing = [name for name in self.missing(values) if self.by_name[name].kind in told]
         return missing[0] if missing else (self.main_text.name if self.main_text else None)
 
     def applies(self, name: str, values: Values) -> bool:
-        """Return whether the input means anything with these values: a form asks for it only then."""
+        """Return whether the input applies with these values; otherwise it is not asked for."""
         spec = self.by_name[name]
         return not spec.when or holds(spec.when, self.effective(values))
 
     def missing(self, values: Values) -> list[str]:
-        """Return the names of the inputs still required; of alternatives, the first one's."""
+        """Return the names of the inputs that are still required; of alternatives, the first ones."""
         full = self.effective(values)
         names = [
             spec.name
@@ -258,7 +258,7 @@ class Model:
         return names
 
     def alternatives(self, full: Values) -> Iterator[list[list[str]]]:
-        """Yield the lists of field groups of which one must be complete; `full` comes from `effective`."""
+        """Yield lists of groups of inputs; of each list, one group must be complete. `full` comes from `effective`."""
         if "any_of" in self.constraints:
             yield self.constraints["any_of"]
         for rule in self.constraints.get("required_when", ()):
@@ -266,14 +266,14 @@ class Model:
                 yield rule["any_of"]
 
     def excluded(self, full: Values) -> tuple[str, ...]:
-        """Return the names in a combination that KIE refuses, or an empty tuple; `full` comes from `effective`."""
+        """Return the names in a combination that KIE does not sell, or an empty tuple; `full` comes from `effective`."""
         for rule in self.constraints.get("excluded", ()):
             if holds(rule, full):
                 return tuple(rule)
         return ()
 
     def check(self, values: Values) -> dict[str, Any]:
-        """Return `values` parsed, or raise InputError with the first thing that is wrong."""
+        """Return `values` parsed, or raise InputError for the first error."""
         for name in values:
             if name not in self.by_name or self.by_name[name].shown == "hidden":
                 raise InputError("unknown_input", name=name)
@@ -298,7 +298,7 @@ class Model:
             self._check_span(rule, full)
 
     def _check_span(self, rule: Mapping[str, Any], full: Values) -> None:
-        """Check the seconds from one number to another, such as the two ends of a section."""
+        """Check the seconds between two inputs, such as the two ends of a section."""
         start, end = full.get(rule["from"]), full.get(rule["to"])
         if start is None or end is None:
             return
@@ -308,9 +308,9 @@ class Model:
             raise InputError("lasts_too_long", name=rule["to"], limit=rule["max"], found=end - start)
 
     def build(self, values: Values, url_of: Callable[[Any], str]) -> dict[str, Any]:
-        """Return the dict for KIE's `input`; `url_of(file)` gives the public URL of each file.
+        """Return the dict for KIE's `input`; `url_of(file)` must return the public URL of a file.
 
-        Raises InputError when `values` are not complete and valid.
+        Raise InputError if `values` are not complete and valid.
         """
         full, built = self.effective(self.check(values)), dict[str, Any]()
         for spec in self.inputs:
@@ -322,7 +322,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
-    """One product in the menus, with one line about it in each language and its models in order."""
+    """One product in the menus: its models in order, and a line about it in each language."""
 
     id: str
     title: str
@@ -331,17 +331,17 @@ class Card:
     aliases: tuple[str, ...] = ()
 
     def about(self, language: str) -> str:
-        """Return the line in `language`, in English for a language we do not have."""
+        """Return the line in `language`, or in English."""
         return self.abouts.get(language, self.abouts["en"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """Everything on offer. Build it with `Catalog.load`; it is read-only and safe to share between threads.
+    """Everything on offer, read-only and safe to share between threads; made by `Catalog.load`.
 
-    `known` holds the models that are complete but not sold now as well: orders of them that are running go on.
-    `starts` and `fed` say once what would else be searched for under every result: {text, image, video or audio:
-    ((model, its works), …)} of what takes one, and (model, input) of what takes an earlier result.
+    `known` also has the models that are off sale, as their running orders go on. `starts` and `fed` are looked up once, at
+    load: {text, image, video or audio: ((model, its works), …)} of what takes one, and (model, input) of what accepts an
+    earlier result.
     """
 
     models: Mapping[str, Model]
@@ -356,7 +356,7 @@ class Catalog:
 
     @classmethod
     def load(cls, path: str | Path) -> "Catalog":
-        """Return the catalogue in the JSON file `path`; raise CatalogError when the file itself is unreadable."""
+        """Return the catalogue in the JSON file `path`; raise CatalogError if the file itself is unreadable."""
         try:
             return _loaded(path, os.stat(path).st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -364,7 +364,7 @@ class Catalog:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Catalog":
-        """Return the catalogue of the parsed file, complete entries only."""
+        """Return the catalogue of the parsed file; incomplete entries are in `rejected`."""
         words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
         models, codes, rejected = dict[str, Model](), dict[str, Model](), []
         for raw in data["models"]:
@@ -375,7 +375,9 @@ class Catalog:
                 rejected.append((_name(raw), str(reason)))
                 continue
             except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-                rejected.append((_name(raw), f"malformed: {error!r}"))  # one bad entry must not take the rest off sale
+                rejected.append(
+                    (_name(raw), f"malformed: {error!r}")
+                )  # one bad entry must not stop the sale of the others
                 continue
             models[model.id] = codes[model.code] = model
         cards = {name: _card(card, models) for name, card in words.items()}
@@ -391,7 +393,7 @@ class Catalog:
         )
 
     def without(self, ids: Collection[str]) -> "Catalog":
-        """Return this catalogue with some models taken off sale; they stay `known`."""
+        """Return this catalogue with some models off sale; they stay `known`."""
         models = {name: model for name, model in self.models.items() if name not in ids}
         cards = {
             card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
@@ -418,28 +420,28 @@ class Catalog:
         return tuple(card for card in self.cards.values() if any(menu in model.menus for model in card.models))
 
     def of_type(self, *types: str) -> tuple[Model, ...]:
-        """Return the models that do one of these generation types, such as image-upscale, in the file's order."""
+        """Return the models of these generation types, such as image-upscale, in the file's order."""
         return tuple(model for model in self.models.values() if set(types) & set(model.modes))
 
     def fed_by(self, result: Values) -> tuple[tuple[Model, Input], ...]:
-        """Return (model, input) for each model that takes this earlier result (see kie/catalogue/inputs.py)."""
+        """Return (model, input) for each model that accepts this earlier result (see kie/catalogue/inputs.py)."""
         return tuple((model, spec) for model, spec in self.fed if spec.usable(result))
 
     def works_with(self, kind: str, result: Values | None = None) -> dict[str, tuple[Model, ...]]:
         """Return {generation type: [models]} of what can be made of a text, image, video or audio.
 
-        With `result` (see kie/catalogue/inputs.py) also of what takes that earlier result itself. A model that can start from
-        nothing as well stands under what it does with a file: image-to-video, not text-to-video.
+        With `result` (see kie/catalogue/inputs.py), also of what accepts that earlier result itself. A model that does not
+        need the file is listed under what it does with one: image-to-video, not text-to-video.
         """
-        offers, found = dict(self.starts[kind]), dict[str, list[Model]]()
+        offers, by_mode = dict(self.starts[kind]), dict[str, list[Model]]()
         if result:
             fed = {model for model, _spec in self.fed_by(result)} | offers.keys()
             offers = {model: model.works(kind) or model.modes for model in self.models.values() if model in fed}
         for model, modes in offers.items():
             for mode in modes:
-                found.setdefault(mode, []).append(model)
+                by_mode.setdefault(mode, []).append(model)
         order = [*WORKS[kind], *TYPES]
-        return {mode: tuple(found[mode]) for mode in sorted(found, key=order.index)}
+        return {mode: tuple(by_mode[mode]) for mode in sorted(by_mode, key=order.index)}
 
 
 def _uses(models: Mapping[str, Model]) -> dict[str, Any]:
@@ -457,7 +459,7 @@ def _name(raw: Any) -> str:
 
 @lru_cache(maxsize=2)
 def _loaded(path: str | Path, _changed_at: int) -> Catalog:
-    """Read and check a file once for as long as it stays as it is: the gate walks every price."""
+    """Read and check a file once, as long as it does not change: the check walks every price."""
     with open(path, encoding="utf-8") as file:
         return Catalog.from_data(json.load(file))
 
@@ -468,7 +470,7 @@ def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:
 
 
 def _read_model(raw: dict[str, Any], cards: Mapping[str, Any], lists: Mapping[str, Any]) -> Model:
-    """Return the Model of one entry, or raise CatalogError: the gate."""
+    """Return the Model of one entry, or raise CatalogError if it is not complete and valid."""
     _need(set(raw) <= MODEL_FIELDS, f"unknown field {sorted(set(raw) - MODEL_FIELDS)}")
     for name in ("id", "code", "card", "type", "output", "usual_s", "deadline_s", "inputs", "price", "source", "as_of"):
         _need(raw.get(name) not in (None, "", []), f"{name} is missing")
@@ -585,17 +587,17 @@ def _read_billing(raw: dict[str, Any]) -> Billing:
 
 
 def _drivers(prices: Iterable[Price], billing: Billing) -> set[str]:
-    """Return the names of the inputs, and $-facts, that move the price."""
+    """Return the names of the inputs and $-facts that affect the price."""
     names = {name for row in prices for name in (*row.when, *row.each)}
     words = (billing.quantity, *billing.at_least, *billing.instead.values())
-    names |= {name for word in words for found in NAMES_IN_QUANTITY.findall(word) for name in found.split(",")}
+    names |= {name for word in words for listed in NAMES_IN_QUANTITY.findall(word) for name in listed.split(",")}
     names |= {*billing.add_media_seconds, *billing.megapixels, billing.megapixels_of}
     names |= {name for bound in billing.meter.values() for name in bound["of"]}
     return names | ({"upscale_factor", "image_url"} if "$output_size" in names else set())
 
 
 def _check_names(model: Model) -> None:
-    """Refuse rules, rows and conditions that name an input the model does not have."""
+    """Refuse rules, price rows and conditions that name an input the model does not have."""
     rules, used = model.constraints, set()
     _need(set(rules) <= set(CONSTRAINTS), f"constraints: unknown {sorted(set(rules) - set(CONSTRAINTS))}")
     conditions = [*rules.get("excluded", ()), *(rule["when"] for rule in rules.get("required_when", ()))]

@@ -1,13 +1,13 @@
-"""Changes laid over data/models.json, as plain data: what an admin applied, switched off or priced from the chat.
+"""Overrides of data/models.json, as plain data: what admins have applied, switched off or priced from the chat.
 
 Changes are {(scope, field): value}. About one model, whose scope is `model:<id>`:
 
 - `off`: true takes it off sale;
-- `entry`: {"model": …, "card": …}, a model that the file does not have (`card`: null for a card that is there);
+- `entry`: {"model": …, "card": …}, a model that the file does not have (`card`: null for an existing card);
 - `inputs`: {"drop": [names], "set": {name: {field: value}}, "add": [inputs]}, changes to its form;
-- `price`: {feed row: credits}, new figures for the rows that stand on those rows of KIE's price feed.
+- `price`: {feed row: fields}, new figures for the price rows that come from those rows of KIE's price feed.
 
-About what is asked for it, for a model, for `menu:<row of the main menu>` or for `all`, the nearest first:
+About the user's price, for a model, for `menu:<row of the main menu>` or for `all`; the most specific one counts:
 
 - `markup`: a factor on the cost, as text; `fixed`: a price in minor units, whatever is chosen.
 """
@@ -22,14 +22,14 @@ Changes = Mapping[tuple[str, str], Any]
 
 
 class Markup(NamedTuple):
-    """What is asked for a model: a factor on its cost, or a fixed price in minor units; None for the usual factor."""
+    """How a model is priced: a factor on its cost, or a fixed price in minor units; both None for the default factor."""
 
     factor: Decimal | None
     fixed: int | None
 
 
 def merged(data: dict[str, Any], changes: Changes) -> dict[str, Any]:
-    """Return a copy of the parsed file with the changes applied; nothing is checked here, the catalogue's gate does."""
+    """Return a copy of the parsed file with the changes applied; `Catalog.from_data` checks the result."""
     cards, models = list(data["cards"]), [_changed(raw, changes) for raw in data["models"]]
     known = {raw["id"] for raw in data["models"]}
     for (_scope, field), value in changes.items():
@@ -70,9 +70,9 @@ def switched_off(changes: Changes) -> set[str]:
 
 
 def terms(changes: Changes, model: Model) -> Markup:
-    """Return (markup or None, fixed price or None) for a model: its own, else its menu's, else those for all.
+    """Return the markup of a model: its own, else its menu's, else the one for all.
 
-    A markup that is nearer than a fixed price wins over it, and the other way round.
+    The most specific one wins, whether it is a factor or a fixed price.
     """
     for scope in (f"model:{model.id}", f"menu:{model.menus[0]}", "all"):
         markup, fixed = changes.get((scope, "markup")), changes.get((scope, "fixed"))

@@ -1,9 +1,9 @@
 """What a task costs in KIE credits, and what the user pays for it.
 
-`credits` is exact where KIE charges by what is ordered. Where KIE charges by what comes out (tokens,
-layers, megapixels, a length it decides itself) it is the most the task can cost: the quote is then
-shown as "up to" and settled on what KIE reports. Where a fact is missing and no bound is published,
-there is no price: NoPrice names the fact. All money here is Decimal or whole minor units, no floats.
+`credits` is exact if KIE charges by what is ordered. If KIE charges by the output (tokens, layers, megapixels, a length
+that it decides itself), it is the most the task can cost: the quote is then shown as "up to" and settled by what KIE
+reports. If a fact is missing and no bound is published, there is no price: NoPrice names the fact. All money here is
+Decimal or whole minor units, never float.
 """
 
 import itertools
@@ -21,7 +21,7 @@ OPERATORS = re.compile(r"([*/])")
 
 
 class NoPrice(Exception):
-    """No price can be named; `fact` says what is missing, empty when KIE sells no such combination."""
+    """There is no price; `fact` says what is missing, and is empty if KIE does not sell the combination."""
 
     def __init__(self, model_id: str, fact: str = "") -> None:
         super().__init__(f"{model_id}: " + (f"unknown {fact}" if fact else "no price for these inputs"))
@@ -30,7 +30,7 @@ class NoPrice(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One row: `credits` for each unit `per` where `when` holds; with `each` it is added for every input file."""
+    """One price row: `credits` per unit `per` if `when` holds; with `each`, added for every file in those inputs."""
 
     when: Condition
     credits: Decimal
@@ -41,7 +41,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """How many units are charged; docs/models.md explains the words of `quantity`."""
+    """How many units are charged; docs/models.md explains the fields."""
 
     quantity: str = "1"
     add_media_seconds: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Option(NamedTuple):
 
 
 def credits(model: Priced, values: Values) -> Decimal:
-    """Return what the task costs in KIE credits, at most; raise NoPrice when that cannot be said."""
+    """Return what the task costs at most, in KIE credits; raise NoPrice if that is unknown."""
     full = model.effective(values)
     _refuse_strange(model, full)
     if model.excluded(full):
@@ -109,9 +109,9 @@ def credits(model: Priced, values: Values) -> Decimal:
 
 
 def rate(model: Priced, values: Values) -> Rate:
-    """Return (credits, unit) of the row that applies, such as (8, "second"), for "8 a second" before a clip is there.
+    """Return the rate of the row that applies, to show "8 per second" before there is a clip.
 
-    Raise NoPrice where no row applies, or tokens are counted, which say nothing to anybody.
+    Raise NoPrice if no row applies, or if tokens are counted, which mean nothing to users.
     """
     if model.billing.meter:
         raise NoPrice(model.id)
@@ -120,7 +120,7 @@ def rate(model: Priced, values: Values) -> Rate:
 
 
 def quantity(model: Priced, values: Values) -> Decimal:
-    """Return how many units are charged for `values` (complete with defaults); raise NoPrice when unknown."""
+    """Return how many units are charged for `values` (including defaults); raise NoPrice if that is unknown."""
     billing = model.billing
     amount = _evaluate(model, billing.quantity, values)
     others = [term for term in billing.at_least if present(values.get(term.partition(":")[2]))]
@@ -134,7 +134,7 @@ def quantity(model: Priced, values: Values) -> Decimal:
 def price(credits: Decimal, *, usd_rate: Decimal, markup: Decimal, credit_usd: Decimal) -> int:
     """Return the user's price in whole minor units of the balance currency.
 
-    It is cost × markup rounded up to one minor unit, so never below it, and 0 only when credits are 0.
+    It is cost × markup, rounded up to a whole minor unit, so it is 0 only if credits are 0.
     `usd_rate` is the price of one US dollar in the currency, `credit_usd` of one credit in dollars.
     """
     exact = cost(credits, usd_rate=usd_rate, credit_usd=credit_usd) * markup
@@ -142,15 +142,15 @@ def price(credits: Decimal, *, usd_rate: Decimal, markup: Decimal, credit_usd: D
 
 
 def cost(credits: Decimal, *, usd_rate: Decimal, credit_usd: Decimal) -> Decimal:
-    """Return what KIE takes from us, in minor units of the balance currency, unrounded."""
+    """Return what we pay to KIE, in minor units of the balance currency, unrounded."""
     return credits * credit_usd * usd_rate * 100
 
 
 def options(model: Priced, values: Values, name: str) -> list[Option]:
-    """Return [(choice, credits)] for an input, leaving out what cannot be had with the other values.
+    """Return the choices of an input with their credits, without those that do not go with the other values.
 
-    Credits are None while a fact, such as the length of a clip, is not known yet. Numbers are listed
-    when they are few (see `steps`); for other inputs the list is empty.
+    Credits are None while a fact, such as the length of a clip, is not known. Numbers are listed if there are only a few
+    (see `steps`); for other inputs the list is empty.
     """
     offered = []
     for choice in steps(model.input(name)):
@@ -163,28 +163,30 @@ def options(model: Priced, values: Values, name: str) -> list[Option]:
 
 
 def steps(spec: Input) -> list[Any]:
-    """Return every value of a choice, a switch, or a whole number with at most 60 values; else nothing."""
+    """Return every value of a choice, a switch, or a whole number with at most 60 values; else an empty list."""
     if spec.kind == "choice":
         return list(spec.enum)
     if spec.kind == "switch":
         return [False, True]
     if spec.type == "integer" and spec.min is not None and spec.max is not None:
         least, most, step = int(spec.min), int(spec.max), int(spec.step or 1)
-        return list(range(least, most + 1, step)) if most - least < 60 * step else []  # a seed's range has no `len`
+        return (
+            list(range(least, most + 1, step)) if most - least < 60 * step else []
+        )  # a seed's range is too long for `len`
     return []
 
 
 @lru_cache(maxsize=1024)
 def cheapest(model: Priced) -> Decimal:
-    """Return the lowest price of the model in credits: the "from" price of menus."""
+    """Return the lowest price of the model in credits, for "from …" in menus."""
     return min(credits(model, values) for values in combinations(model))
 
 
 def is_upper_bound(model: Priced, values: Values | None = None) -> bool:
-    """Return whether `credits` is the most it can cost, and the true cost is known only afterwards.
+    """Return whether `credits` is only an upper bound, and the true cost is known afterwards.
 
-    Without `values`: whether KIE meters this model at all. With them it is also true while a length or
-    a size is not known, and the published limit stands for it.
+    Without `values`: whether KIE meters this model at all. With them, also true while a length or size is unknown and
+    the published limit is used instead.
     """
     metered = model.billing.metered
     if values is None or metered is True:
@@ -198,7 +200,7 @@ def is_upper_bound(model: Priced, values: Values | None = None) -> bool:
 
 @lru_cache(maxsize=1024)
 def timed(model: Priced) -> tuple[str, ...]:
-    """Return the names of the inputs whose lengths move the price, or decide what is sold at all."""
+    """Return the names of the inputs whose length affects the price, or whether the combination is sold."""
     rules = [row.when for row in model.prices] + list(model.constraints.get("excluded", ()))
     asked = {
         name for rule in rules for name, wanted in rule.items() if isinstance(wanted, dict) and "seconds_over" in wanted
@@ -215,10 +217,10 @@ def _timed(billing: Billing) -> set[str]:
 
 
 def combinations(model: Priced) -> Iterator[dict[str, Any]]:
-    """Yield a set of values for every combination of the inputs that move the price.
+    """Yield the values of every combination of the inputs that affect the price.
 
-    Where an input is endless (length of a text, seconds of a clip) its smallest and largest sizes stand
-    for it. Combinations that the model refuses are left out.
+    Inputs without a finite number of values (texts, clips) are represented by their smallest and largest sizes.
+    Combinations that the model refuses are left out.
     """
     drivers = [spec for spec in model.inputs if spec.drives_price and spec.shown != "hidden"]
     names = {spec.name for spec in drivers}
@@ -226,7 +228,7 @@ def combinations(model: Priced) -> Iterator[dict[str, Any]]:
     for picked in itertools.product(*ranges):
         values = {spec.name: value for spec, value in zip(drivers, picked, strict=True) if value is not None}
         full = model.effective(values)
-        # Of alternatives that all move the price one must be there; others can be answered without moving it.
+        # If all alternatives affect the price, one must be given; otherwise one that does not can be.
         lacking = any(
             all(set(group) <= names for group in rule) and not any(set(group) <= set(values) for group in rule)
             for rule in model.alternatives(full)
@@ -236,21 +238,21 @@ def combinations(model: Priced) -> Iterator[dict[str, Any]]:
 
 
 def _samples(model: Priced, spec: Input) -> list[Any]:
-    """Return the values of one input that `combinations` walks; None stands for "not given"."""
+    """Return the values of one input for `combinations`; None stands for "not given"."""
     if spec.kind in MEDIA:
-        found = _media_samples(spec)
+        samples = _media_samples(spec)
     elif spec.kind == "task":
         known = [row.when["$source_resolution"] for row in model.prices if "$source_resolution" in row.when]
-        found = [_earlier(spec, resolution) for resolution in [*dict.fromkeys(known), None]]
+        samples = [_earlier(spec, resolution) for resolution in [*dict.fromkeys(known), None]]
     elif spec.kind == "text":
-        found = [
+        samples = [
             "x" * length
             for length in sorted({max(spec.min_length, 1), 1000, 1001, spec.max_length or 5000})
             if length <= (spec.max_length or length)
         ]
     else:
-        found = steps(spec)
-    return found if spec.required or present(spec.default) else [None, *found]
+        samples = steps(spec)
+    return samples if spec.required or present(spec.default) else [None, *samples]
 
 
 def _media_samples(spec: Input) -> list[Any]:
@@ -270,7 +272,7 @@ def _earlier(spec: Input, resolution: str | None) -> dict[str, Any]:
 
 
 def _refuse_strange(model: Priced, values: Values) -> None:
-    """Raise NoPrice for a value that the model does not take: a wrong value must not get a price."""
+    """Raise NoPrice for a value that the model does not accept, as a wrong value must not get a price."""
     for spec in model.inputs:
         if spec.drives_price and spec.kind in ("choice", "switch", "number") and values.get(spec.name) is not None:
             try:
@@ -280,7 +282,7 @@ def _refuse_strange(model: Priced, values: Values) -> None:
 
 
 def _row(model: Priced, values: Values) -> Price:
-    """Return the first row that applies; where a $-fact is unknown, the dearest row that may apply."""
+    """Return the first row that applies; if a $-fact is unknown, the most expensive row that may apply."""
     facts = _facts(model, values)
     unknown = {name for name, value in facts.items() if value is None}
     fitting = []
@@ -294,7 +296,7 @@ def _row(model: Priced, values: Values) -> Price:
 
 
 def _facts(model: Priced, values: Values) -> dict[str, str | None]:
-    """Return the $-facts that the rows ask for: {name: value, or None when not known}."""
+    """Return the $-facts that the rows refer to: {name: value, or None if unknown}."""
     wanted = {name for row in model.prices for name in row.when if name.startswith("$")}
     return {name: FACTS[name](model, values) for name in wanted}
 
@@ -305,7 +307,7 @@ def _source_resolution(model: Priced, values: Values) -> str | None:
 
 
 def _output_size(model: Priced, values: Values) -> str | None:
-    """Return the size class of the enlarged picture: its longer side times the factor."""
+    """Return the size class of an upscaled picture, from its longer side times the factor."""
     files = [file for spec in model.inputs if spec.kind == "image" for file in files_of(values.get(spec.name))]
     if not files or not (files[0].get("width") and files[0].get("height")):
         return None
@@ -317,7 +319,7 @@ FACTS = {"$source_resolution": _source_resolution, "$output_size": _output_size}
 
 
 def _evaluate(model: Priced, expression: str, values: Values) -> Decimal:
-    """Return the value of `quantity` words joined by * or /, such as input:num_frames/input:frames_per_second."""
+    """Return the value of an expression of words, * and /, such as input:num_frames/input:frames_per_second."""
     first, *rest = OPERATORS.split(expression)
     total = _word(model, first, values)
     for operator, word in zip(rest[::2], rest[1::2], strict=True):
@@ -334,7 +336,7 @@ def _word(model: Priced, word: str, values: Values) -> Decimal:
         if not present(values.get(name)):
             raise NoPrice(model.id, name)
         return _seconds(model, name, values)
-    if kind == "chars":  # KIE does not say how it rounds below 1000 characters: started thousands are the bound
+    if kind == "chars":  # KIE does not say how it rounds: started thousands are an upper bound
         names = name.split(",")
         count = sum(len(values.get(text) or "") for text in names)
         if not count:
@@ -357,7 +359,7 @@ def _from_input(model: Priced, name: str, values: Values) -> Decimal:
 
 
 def _seconds(model: Priced, name: str, values: Values) -> Decimal:
-    """Return the seconds of all files of an input, each rounded up; the published limit where one is unknown."""
+    """Return the seconds of all files of an input, each rounded up; the published limit if one is unknown."""
     spec, files = model.input(name), files_of(values.get(name))
     if any(not file.get("seconds") for file in files):
         limit = spec.total_seconds or (spec.max_seconds and spec.max_seconds * len(files))
@@ -368,7 +370,7 @@ def _seconds(model: Priced, name: str, values: Values) -> Decimal:
 
 
 def _megapixels(model: Priced, values: Values) -> Decimal:
-    """Return started megapixels of one picture, at least 1: KIE does not publish how it rounds."""
+    """Return the started megapixels of a picture, at least 1, as KIE does not publish how it rounds."""
     billing = model.billing
     for name, sizes in billing.megapixels.items():
         return Decimal(sizes[values[name]])
@@ -380,7 +382,7 @@ def _megapixels(model: Priced, values: Values) -> Decimal:
 
 
 def _extras(model: Priced, values: Values) -> Decimal:
-    """Return the credits added for input files: rows with `each`, counted beyond the first `after`."""
+    """Return the credits added for input files, of rows with `each`; the first `after` files are free."""
     total = Decimal(0)
     for row in model.prices:
         if row.each and holds(row.when, values):
@@ -390,7 +392,7 @@ def _extras(model: Priced, values: Values) -> Decimal:
 
 
 def _metered(model: Priced, values: Values) -> Decimal:
-    """Return the most that a task billed by tokens can cost, from the length of its texts."""
+    """Return the most that a task billed by tokens can cost, derived from the length of its texts."""
     total = Decimal(0)
     for row in model.prices:
         bound = model.billing.meter[row.when["$meter"]]

@@ -1,12 +1,12 @@
-"""The stub's control plane: what tests and the demo's page ask and order, as JSON over HTTP under /stub/.
+"""The stub's control plane for tests and the demo's page: JSON over HTTP, under /stub/.
 
-GET  tasks · requests · callbacks are in the tasks · bill · settings · trouble · clock
+GET  tasks (with their callbacks) · requests · bill · settings · trouble · clock
 POST tasks/{id}/finish · /fail {code, msg} · /stall · /break (it succeeds, its files are gone) ·
      trouble {at, kind, times, delay_s?, model?, for_s?} · clock {forward_s | now | speed | real} · settings {…} ·
      reset.   DELETE trouble
 
-Whatever the address: a request for another host than this machine is refused, and one from a page too, but for the pages
-that the stub was told of (`Stub.pages`).
+On every path, requests for another host than this machine are refused, and so are requests from web pages, except those
+in `Stub.pages`.
 """
 
 from decimal import Decimal
@@ -20,7 +20,7 @@ from kie.stub.trouble import FATES, BadTrouble
 
 
 def add_routes(app: web.Application) -> None:
-    """Put the control plane into the app."""
+    """Add the control plane to the app."""
     add = app.router
     add.add_get("/stub/tasks", tasks)
     add.add_post("/stub/tasks/{id}/{order:finish|fail|stall|break}", order_task)
@@ -38,7 +38,7 @@ def add_routes(app: web.Application) -> None:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a page of another site has made (CSRF, DNS rebinding); let the pages we know use the control plane."""
+    """Refuse requests from other sites' pages (CSRF, DNS rebinding); let known pages use the control plane."""
     port, origin = request.app[ORIGIN].rpartition(":")[2], request.headers.get("Origin")
     if request.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
         return web.Response(status=403, text="this server is for this machine only")
@@ -56,7 +56,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def wake(app: web.Application) -> None:
-    """End the tasks whose time has come and send the callbacks that are due."""
+    """End the tasks and send the callbacks that are due."""
     world, courier = app[WORLD], app[COURIER]
     for task in world.settle():
         courier.announce(task)
@@ -90,7 +90,7 @@ def _shown(task: Task, now: float) -> dict[str, Any]:
 
 
 async def order_task(request: web.Request) -> web.Response:
-    """Finish, fail, stall or break a running task (it succeeds, but its files are gone); 409 when it has ended."""
+    """Finish, fail, stall or break a running task (it succeeds, but its files are gone); 409 if it has ended."""
     world = request.app[WORLD]
     task, order = world.tasks.get(request.match_info["id"]), request.match_info["order"]
     if task is None:
@@ -115,22 +115,22 @@ async def order_task(request: web.Request) -> web.Response:
 
 
 async def requests(request: web.Request) -> web.Response:
-    """List the received requests, oldest first, the control plane's own left out."""
+    """List the received requests, oldest first, without those of the control plane."""
     return web.json_response(list(request.app[WORLD].requests))
 
 
 async def bill(request: web.Request) -> web.Response:
-    """Give the bill."""
+    """Return the bill (see `World.bill`)."""
     return web.json_response(request.app[WORLD].bill())
 
 
 async def settings(request: web.Request) -> web.Response:
-    """Show the settings."""
+    """Return the settings."""
     return web.json_response(request.app[WORLD].settings)
 
 
 async def change_settings(request: web.Request) -> web.Response:
-    """Change settings by name; `credits` sets the balance. Names that are not there answer 400."""
+    """Change settings by name; `credits` sets the balance. Unknown names are answered with 400."""
     world, body = request.app[WORLD], await json_object(request)
     if strange := set(body) - set(world.settings) - {"credits"}:
         return web.json_response({"error": f"unknown settings {sorted(strange)}"}, status=400)
@@ -141,12 +141,12 @@ async def change_settings(request: web.Request) -> web.Response:
 
 
 async def trouble(request: web.Request) -> web.Response:
-    """List the troubles in force."""
+    """List the ordered troubles."""
     return web.json_response(request.app[WORLD].troubles.listed())
 
 
 async def add_trouble(request: web.Request) -> web.Response:
-    """Order a trouble; an unknown word answers 400 with the known ones."""
+    """Order a trouble; an unknown word is answered with 400 and the known ones."""
     try:
         request.app[WORLD].troubles.add(**await json_object(request))
     except (BadTrouble, TypeError) as error:
@@ -155,19 +155,19 @@ async def add_trouble(request: web.Request) -> web.Response:
 
 
 async def clear_trouble(request: web.Request) -> web.Response:
-    """Take back all troubles."""
+    """Cancel all troubles."""
     request.app[WORLD].troubles.clear()
     return web.json_response({})
 
 
 async def clock(request: web.Request) -> web.Response:
-    """Tell the stub's time in epoch seconds, and how many times as fast as the real one it runs."""
+    """Return the stub's time in epoch seconds, and its speed relative to real time."""
     clock = request.app[WORLD].clock
     return web.json_response({"now": clock.now(), "speed": clock.speed})
 
 
 async def set_clock(request: web.Request) -> web.Response:
-    """Move the clock; `now` stops it there unless `speed` says otherwise, `speed` alone goes on from here."""
+    """Set the clock: `now` stops it there unless there is a `speed`; `speed` alone continues from the current time."""
     body, clock = await json_object(request), request.app[WORLD].clock
     if body.get("real"):
         clock.real()
@@ -179,7 +179,7 @@ async def set_clock(request: web.Request) -> web.Response:
 
 
 async def reset(request: web.Request) -> web.Response:
-    """Start anew: no tasks, no troubles, full balance, the first settings."""
+    """Reset everything: no tasks, no troubles, full balance, the initial settings."""
     request.app[WORLD].reset()
     request.app[COURIER].forget()
     return web.json_response({})

@@ -1,8 +1,8 @@
-"""The stub's callbacks: what KIE posts to `callBackUrl` when a task ends, signed, and tried again.
+"""The stub's callbacks: what KIE posts to `callBackUrl` when a task ends, signed, with retries.
 
 Signature (docs.kie.ai, common-api/webhook-verification): base64 of HMAC-SHA256 over
 "<taskId>.<timestamp>" with the callback key. The body itself is not signed. A
-receiver that does not answer 2xx within 15 s is tried 3 times more; the spacing
+receiver that does not answer 2xx within 15 s is tried 3 more times; the interval
 is not published, so it is RETRY_S of the stub's clock here.
 """
 
@@ -23,7 +23,7 @@ from kie.stub.http import is_local
 from kie.stub.tasks import Task, World, echo
 
 RETRIES, RETRY_S = 3, 15
-LATE_S = 60  # how late a callback with the trouble "late" comes, in the stub's seconds
+LATE_S = 60  # the delay of a callback with the trouble "late", in the stub's seconds
 STALE_S = 600
 
 
@@ -34,7 +34,7 @@ def signature(key: str, task_id: str, timestamp: str) -> str:
 
 
 def body(task: Task, result_json: str) -> dict[str, Any]:
-    """Return the callback's body; its key order differs from recordInfo's, as in the real one."""
+    """Return the callback's body; its keys are in another order than recordInfo's, as in real ones."""
     failed = task.state == "failed"
     data = {
         "taskId": task.id,
@@ -70,7 +70,7 @@ class Courier:
         self._running: set[asyncio.Future[None]] = set()
 
     def announce(self, task: Task) -> None:
-        """Plan the callback of a task that has ended, with the trouble that is in force for it."""
+        """Schedule the callback of a task that has ended, with any trouble ordered for it."""
         if not task.callback_url:
             return
         order = self._world.troubles.take("callback", model=task.model.id)
@@ -83,7 +83,7 @@ class Courier:
             self._plan(self._world.clock.now() + delay, task, message, RETRIES)
 
     def deliver_due(self) -> None:
-        """Start the deliveries whose time has come."""
+        """Start the deliveries that are due."""
         while self._queue and self._queue[0][0] <= self._world.clock.now():
             _, _, task, message, tries_left = heapq.heappop(self._queue)
             job = asyncio.ensure_future(self._deliver(task, message, tries_left))
@@ -91,19 +91,19 @@ class Courier:
             job.add_done_callback(self._running.discard)
 
     async def drain(self) -> None:
-        """Wait until the deliveries now under way have been answered."""
+        """Wait until the deliveries under way have been answered."""
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     def forget(self) -> None:
-        """Drop what is planned."""
+        """Cancel the scheduled deliveries."""
         self._queue.clear()
 
     def _plan(self, at: float, task: Task, message: Message, tries_left: int) -> None:
         heapq.heappush(self._queue, (at, next(self._count), task, message, tries_left))
 
     def _message(self, task: Task, kind: str) -> Message:
-        """Return (body, headers) of a callback, spoilt in the way `kind` says."""
+        """Return (body, headers) of a callback, spoilt as `kind` says."""
         payload = body(task, self._result_json(task))
         if kind == "consume-credits" and "creditsConsumed" in payload["data"]:
             payload["data"]["consumeCredits"] = payload["data"].pop("creditsConsumed")
@@ -123,7 +123,7 @@ class Courier:
             self._plan(self._world.clock.now() + RETRY_S, task, message, tries_left - 1)
 
     async def _post(self, url: str, content: bytes, headers: dict[str, str]) -> int | None:
-        """Return the receiver's HTTP status, or None when it gave none in time."""
+        """Return the receiver's HTTP status, or None if there was none in time."""
         if not is_local(url):
             return None
         limit = aiohttp.ClientTimeout(total=self._world.settings["callback_timeout_s"])

@@ -1,4 +1,4 @@
-"""A small kit for tests: order the stub about in plain words, over its control plane."""
+"""A small kit for tests to control the stub, over its control plane."""
 
 from typing import Any
 
@@ -23,33 +23,33 @@ class Control:
         return next(task for task in reversed(self.tasks()) if task_id in (None, task["task_id"]))
 
     def finish(self, task_id: str | None = None) -> str:
-        """Let a running task succeed, the newest running one by default; return its id."""
+        """Make a running task succeed, by default the newest; return its id."""
         return self._order("finish", task_id)
 
     def fail(
         self, task_id: str | None = None, *, code: str = "500", msg: str = "Internal Error, Please try again later."
     ) -> str:
-        """Let a running task fail."""
+        """Make a running task fail, by default the newest; return its id."""
         return self._order("fail", task_id, code=code, msg=msg)
 
     def stall(self, task_id: str | None = None) -> str:
-        """Let a running task run for ever."""
+        """Make a running task run for ever, by default the newest; return its id."""
         return self._order("stall", task_id)
 
     def spoil(self, task_id: str | None = None) -> str:
-        """Let a running task succeed with results that cannot be fetched."""
+        """Make a running task succeed with results that cannot be fetched, by default the newest; return its id."""
         return self._order("break", task_id)
 
     def fail_next(self, kind: str = "500-internal", times: int = 1) -> None:
-        """Let the next created task fail when its time has come, in a way such as "400-moderation"."""
+        """Make the next created task fail when it is due, in a way such as "400-moderation"."""
         self.trouble("create", kind, times)
 
     def trouble(self, at: str, kind: str, times: int = 1, **more: Any) -> None:
-        """Order a trouble (see kie/stub/trouble.py); `times` 0 means until `calm`."""
+        """Order a trouble (see kie/stub/trouble.py); 0 `times` means until `calm`."""
         self._post("trouble", at=at, kind=kind, times=times, **more)
 
     def calm(self) -> None:
-        """Take back all troubles."""
+        """Cancel all troubles."""
         self._send("DELETE", "trouble")
 
     def forward(self, seconds: float) -> None:
@@ -57,11 +57,11 @@ class Control:
         self._post("clock", forward_s=seconds)
 
     def freeze(self, now: float | None = None) -> None:
-        """Stop the clock, at `now` (epoch seconds) if given."""
+        """Stop the clock, at `now` (epoch seconds) or at its current time."""
         self._post("clock", **({"speed": 0} if now is None else {"now": now}))
 
     def speed(self, factor: float) -> None:
-        """Let the clock run at a multiple of real time."""
+        """Run the clock at a multiple of real time."""
         self._post("clock", speed=factor)
 
     def now(self) -> float:
@@ -73,7 +73,7 @@ class Control:
         return self._post("settings", **changes)
 
     def requests(self, path: str = "") -> list[dict[str, Any]]:
-        """Return what the stub received, oldest first, from paths that contain `path`."""
+        """Return the received requests, oldest first, whose paths contain `path`."""
         return [entry for entry in self._get("requests") if path in entry["path"]]
 
     def bill(self) -> dict[str, Any]:
@@ -81,15 +81,15 @@ class Control:
         return self._get("bill")
 
     def unknown_inputs(self) -> dict[str, set[str]]:
-        """Return {model: names} of input fields that were sent and that the model does not have."""
-        found: dict[str, set[str]] = {}
+        """Return {model: names} of the fields sent in `input` that the model does not have."""
+        unknown: dict[str, set[str]] = {}
         for task in self.tasks():
             if task["unknown_inputs"]:
-                found.setdefault(task["model"], set()).update(task["unknown_inputs"])
-        return found
+                unknown.setdefault(task["model"], set()).update(task["unknown_inputs"])
+        return unknown
 
     def reset(self) -> None:
-        """Start anew."""
+        """Reset everything."""
         self._post("reset")
 
     def _order(self, order: str, task_id: str | None, **body: Any) -> str:

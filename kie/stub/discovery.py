@@ -1,7 +1,7 @@
 """The stub's model discovery and price feed, answered from the facts file.
 
-Discovery needs the key and shares one request a second; the feed is the public
-one behind the price page and needs none.
+Discovery needs the key and allows one request a second for the account; the feed is the public one behind the price page
+and needs no key.
 """
 
 import math
@@ -44,7 +44,7 @@ JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "o
 
 
 def add_routes(app: web.Application) -> None:
-    """Put discovery and the price feed into the app."""
+    """Add discovery and the price feed to the app."""
     app.router.add_get("/api/v1/models", models)
     app.router.add_get("/api/v1/models/{model:.+}/{what:schema|price|success-rate}", one_model)
     app.router.add_post("/client/v1/model-pricing/page", price_page)
@@ -57,18 +57,18 @@ async def models(request: web.Request) -> web.Response:
         return barred
     query = request.query
     wanted = {word.strip() for word in query.get("taskType", "").split(",") if word.strip()}
-    found = [
+    listed = [
         entry
         for entry in (_entry(model) for model in request.app[WORLD].facts.values() if not _is_unlisted(model))
         if (not wanted or wanted & set(entry["taskType"]))
         and query.get("provider", "").lower() in entry["provider"].lower()
         and query.get("q", "").lower() in f"{entry['model']} {entry['title']}".lower()
     ]
-    return reply({"total": len(found), "models": found})
+    return reply({"total": len(listed), "models": listed})
 
 
 async def one_model(request: web.Request) -> web.Response:
-    """Tell a model's schema, price text or success rate."""
+    """Return a model's schema, price text or success rate."""
     if barred := _barred(request):
         return barred
     world = request.app[WORLD]
@@ -84,7 +84,7 @@ async def one_model(request: web.Request) -> web.Response:
 
 
 def _is_unlisted(model: ModelFacts) -> bool:
-    """Tell whether KIE's own list leaves a model out that its documentation has."""
+    """Return whether a model is documented by KIE, but missing in its list."""
     return bool(model.raw.get("unlisted")) or model.raw.get("status") == "listed-in-docs-only"
 
 
@@ -163,7 +163,7 @@ def _points(now: float) -> list[dict[str, Any]]:
 
 
 async def price_page(request: web.Request) -> web.Response:
-    """Give one page of price rows, as the price page's own feed does."""
+    """Return one page of price rows, as the feed of the price page does."""
     body = await json_object(request)
     size = min(PAGE_LIMIT, max(1, int(body.get("pageSize") or 10)))
     page = max(1, int(body.get("pageNum") or 1))

@@ -1,10 +1,10 @@
-"""What the stub knows of KIE's models: their inputs, refusals and prices, read from a JSON file.
+"""What the stub knows about KIE's models: their inputs, refusals and prices, read from a JSON file.
 
-The file is the project's data/models.json, or a plain list of facts in the same
-words ({"models": [{"id", "inputs", "price", "billing", …}]}). Where the catalogue
+The file is the project's data/models.json, or a plain list of facts with the same
+fields ({"models": [{"id", "inputs", "price", "billing", …}]}). If the catalogue
 says how a value is sent (`into`, `send_as`), the stub looks for it there. Prices
-are worked out here a second time, apart from kie/catalogue/pricing.py, so that a mistake
-there meets a different opinion.
+are computed here independently of kie/catalogue/pricing.py, so that a mistake there
+does not go unnoticed.
 """
 
 import json
@@ -26,10 +26,10 @@ TOO_LONG = (500, "The text length cannot exceed the maximum limit")
 OUT_OF_RANGE = (500, "Value must be within the specified range")
 MIXED_FRAMES = "first/last frame content cannot be mixed with reference media content"
 
-FALLBACK_SECONDS = 5  # a clip or setting whose length nobody can tell
+FALLBACK_SECONDS = 5  # of a clip or setting of unknown length
 FALLBACK_CREDITS = Decimal(5)  # a model without a known price
-PICTURES_UNASKED = {"n": 4}  # the number of pictures a model makes when its input is left out; others make 1
-LAYERS = 3  # pictures that a layer model puts out, when it decides by itself
+PICTURES_UNASKED = {"n": 4}  # how many pictures a model makes without that input; others make 1
+LAYERS = 3  # how many pictures a layer model makes if it decides itself
 TOKENS_PER_CHAR = {"input": Decimal("0.25"), "output": Decimal("1.6")}
 SIZES = (("up to 2K", 2048), ("up to 4K", 4096), ("up to 8K", 8192))  # longer side of an upscaled picture, pixels
 
@@ -40,7 +40,7 @@ Refusal = tuple[int, str]  # code, message
 
 
 def _complete(spec: Spec) -> Spec:
-    """Return an input with the types that its fields leave out: text, or a choice where there is a list."""
+    """Return an input with the types that its fields omit: text, or a choice if there is a list."""
     fields = [{"type": "enum" if "enum" in field else "string"} | field for field in spec.get("properties", [])]
     return spec | ({"properties": fields} if fields else {})
 
@@ -72,7 +72,7 @@ class ModelFacts:
         self.price = [row | {"credits": Decimal(str(row["credits"]))} for row in raw.get("price") or []]
 
     def given(self, sent: Sent) -> dict[str, Any]:
-        """Return {input name: value} of a received `input`; None where nothing was sent."""
+        """Return {input name: value} of a received `input`, None for those not sent."""
         return {spec["name"]: _at(sent, _path(spec)) for spec in self.inputs}
 
     def values(self, sent: Sent) -> dict[str, Any]:
@@ -84,24 +84,24 @@ class ModelFacts:
         }
 
     def unknown(self, sent: Sent) -> list[str]:
-        """Return the names in a received `input` that the model does not have; the service ignores them silently."""
+        """Return the names in a received `input` that the model does not have; KIE ignores them silently."""
         known = {_path(spec).partition(".")[0].strip() for spec in self.inputs}
         known |= {name for spec in self.inputs for name in spec.get("also", {})}
         return sorted(set(sent) - known)
 
     def media(self, sent: Sent) -> list[Media]:
-        """Return the files that a received `input` points at, those inside objects too."""
+        """Return the files in a received `input`, including those inside objects."""
         return list(_media(self.inputs, sent))
 
     def refusal(self, sent: Sent) -> Refusal | None:
-        """Return (code, msg) of the first thing wrong with a received `input`, or None."""
+        """Return (code, msg) for the first error in a received `input`, or None."""
         values = self.values(sent)
         if wrong := self._rule_broken(self.given(sent), values):
             return wrong
         return next((wrong for spec in self.inputs if (wrong := _input_refusal(spec, sent, values))), None)
 
     def _rule_broken(self, given: dict[str, Any], values: dict[str, Any]) -> Refusal | None:
-        """Return (code, msg) when the inputs do not go together as the constraints want, or None."""
+        """Return (code, msg) if the inputs break a constraint, or None."""
         needs = [(name, other) for name, other in self.rules.get("needs", {}).items() if _filled(given[name])]
         groups = [rule["any_of"] for rule in self.rules.get("required_when", []) if _holds(rule["when"], values)]
         groups += [self.rules["any_of"]] if "any_of" in self.rules else []
@@ -113,14 +113,14 @@ class ModelFacts:
         return OUT_OF_RANGE if any(_holds(rule, values) for rule in excluded) else None
 
     def late_failure(self, sent: Sent) -> tuple[str, str] | None:
-        """Return (code, msg) when a request is accepted and then fails for what it mixes, or None."""
+        """Return (code, msg) if a request is accepted and then fails for its combination of inputs, or None."""
         given = self.given(sent)
         pairs = self.rules.get("not_together", [])
         mixed = any(all(any(_filled(given[name]) for name in group) for group in pair) for pair in pairs)
         return ("500", MIXED_FRAMES) if mixed else None
 
     def result_count(self, sent: Sent) -> int:
-        """Return how many results a task gives: as asked, 6 for Grok's pictures and 2 for a song, as recorded."""
+        """Return how many results a task has: as requested; 6 for Grok's pictures and 2 for a song, as seen live."""
         values = self.values(sent)
         if self.id == "grok-imagine/text-to-image":
             return 6
@@ -135,14 +135,14 @@ class ModelFacts:
         """Return what a task costs.
 
         `seconds` is {media URL: length in s} of the files that could be measured, `known`
-        the $-facts that could be found out, such as {"$source_resolution": "720p"}.
+        the $-facts that are known, such as {"$source_resolution": "720p"}.
         """
         bill = _Bill(self, self.values(sent), self.media(sent), seconds, known or {})
         return bill.total().quantize(Decimal("0.01"))
 
 
 def load(path: str | Path) -> dict[str, ModelFacts]:
-    """Return {model id: ModelFacts} of the models that createTask takes."""
+    """Return {model id: ModelFacts} of the models that createTask accepts."""
     data = json.loads(Path(path).read_text(encoding="utf-8"))
     lists = {name: list(choices) for name, choices in data.get("lists", {}).items()}
     cards = {card["id"]: card["title"] for card in data.get("cards", [])}
@@ -151,7 +151,7 @@ def load(path: str | Path) -> dict[str, ModelFacts]:
 
 
 class _Bill:
-    """The price of one request. `when`, `$`-keys and `quantity` are those of the facts' notes and docs/models.md."""
+    """The price of one request; docs/models.md explains `when`, `$`-keys and `quantity`."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class _Bill:
         return _holds(when, {name: self.fact(name, wanted) for name, wanted in when.items()})
 
     def fact(self, name: str, wanted: Any) -> Any:
-        """Return an input's value; a fact about the output or the source that nobody told is taken to fit."""
+        """Return an input's value or a $-fact; an unknown $-fact counts as what is `wanted`."""
         if name.startswith("$"):
             return self.known.get(name, wanted)
         value = self.values.get(name)
@@ -188,7 +188,7 @@ class _Bill:
         return False if value is None and isinstance(wanted, bool) else value
 
     def extra(self, row: dict[str, Any]) -> Decimal:
-        """Return what one row adds for every input picture, counted beyond the free ones."""
+        """Return what a row adds for input files beyond the free ones."""
         if "each" in row:
             count, free = sum(len(self.files(name)) for name in row["each"]), row.get("after", 0)
         else:
@@ -308,12 +308,12 @@ def _all(given: Mapping[str, Any], names: Iterable[str]) -> bool:
 
 
 def _input_refusal(spec: Spec, sent: Sent, values: dict[str, Any]) -> Refusal | None:
-    idle = not _holds(spec.get("when", {}), values)  # it means nothing with the other values, so it may be missing
+    idle = not _holds(spec.get("when", {}), values)  # it does not apply with the other values, so it may be missing
     return _refusal(spec | ({"required": False} if idle else {}), _at(sent, _path(spec)))
 
 
 def _refusal(spec: Spec, value: Any) -> Refusal | None:
-    """Return (code, msg) when one received value is missing, of the wrong type or out of bounds, else None."""
+    """Return (code, msg) if a received value is missing, of the wrong type or out of bounds, else None."""
     if value is None or value == "" or (value == [] and spec.get("min_items")):
         return REQUIRED if spec.get("required") else None
     if not _right_type(spec, value):
@@ -337,7 +337,7 @@ def _list_refusal(spec: Spec, items: list[Any]) -> Refusal | None:
 
 
 def _right_type(spec: Spec, value: Any) -> bool:
-    """Tell whether a value has its JSON type; KIE does not turn "5" into 5 or back."""
+    """Return whether a value has its JSON type; KIE does not convert "5" to 5 or back."""
     kind, many = spec["type"].removesuffix("[]"), spec["type"].endswith("[]")
     if many:
         single = spec | {"type": kind}
@@ -357,13 +357,13 @@ def _holds(when: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
 
 
 def _decidable(rule: Mapping[str, Any]) -> bool:
-    """Tell whether a rule can be judged by the request alone, without the length of a clip or an earlier task."""
+    """Return whether a rule can be checked with the request alone, without a clip's length or an earlier task."""
     tests = [next(iter(wanted)) for wanted in rule.values() if isinstance(wanted, dict)]
     return set(tests) <= {"present", "in", "more_than", "longer_than"}
 
 
 def _fits(wanted: Any, found: Any) -> bool:
-    """Tell whether a value meets one entry of `when`: a literal, or a test such as {"present": true}."""
+    """Return whether a value meets one entry of `when`: a literal, or a test such as {"present": true}."""
     if not isinstance(wanted, dict):
         if isinstance(wanted, bool) or isinstance(found, bool):
             return wanted is found

@@ -1,4 +1,4 @@
-"""The stub's file hosts: uploads with the key, results and uploads without one, and links for 20 minutes."""
+"""The stub's file hosts: uploads need the key, downloads do not; links last 20 minutes."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ HTML = "<html><body>Just a moment…</body></html>"
 
 
 def add_routes(app: web.Application) -> None:
-    """Put the upload host, the file host and download-url into the app."""
+    """Add the upload host, the file host and download-url to the app."""
     app.router.add_post("/upload/api/file-stream-upload", stream_upload)
     app.router.add_post("/upload/api/file-base64-upload", base64_upload)
     app.router.add_post("/upload/api/file-url-upload", url_upload)
@@ -40,7 +40,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def stream_upload(request: web.Request) -> web.StreamResponse:
-    """Take a multipart form with `file`, `uploadPath` and perhaps `fileName`."""
+    """Accept a multipart form with `file`, `uploadPath` and optionally `fileName`."""
     form = await request.post()
     part = form.get("file")
     if not isinstance(part, web.FileField):
@@ -51,7 +51,7 @@ async def stream_upload(request: web.Request) -> web.StreamResponse:
 
 
 async def base64_upload(request: web.Request) -> web.StreamResponse:
-    """Take JSON with `base64Data`, bare or as a data URL."""
+    """Accept JSON with `base64Data`, plain or as a data URL."""
     body = await json_object(request)
     head, _, encoded = str(body.get("base64Data", "")).rpartition(",")
     try:
@@ -62,7 +62,7 @@ async def base64_upload(request: web.Request) -> web.StreamResponse:
 
 
 async def url_upload(request: web.Request) -> web.StreamResponse:
-    """Take JSON with `fileUrl` and fetch it."""
+    """Accept JSON with `fileUrl` and fetch it."""
     body = await json_object(request)
     url = body.get("fileUrl")
     if not url:
@@ -74,7 +74,7 @@ async def url_upload(request: web.Request) -> web.StreamResponse:
 async def _stored(
     request: web.Request, fields: Mapping[str, Any], content: bytes | None, mime: str | None, name: str | None
 ) -> web.StreamResponse:
-    """Keep an uploaded file and answer, well or badly."""
+    """Store an uploaded file and answer, with any trouble ordered."""
     world = request.app[WORLD]
     order = world.troubles.take("upload")
     kind = order.kind if order else ""
@@ -119,7 +119,7 @@ def _refused(code: int, msg: str) -> web.Response:
 
 
 async def download_url(request: web.Request) -> web.StreamResponse:
-    """Give a link for 20 minutes to one of our own files."""
+    """Return a link to one of the stub's files that lasts 20 minutes."""
     if not has_key(request):
         return unauthorized()
     world, url = request.app[WORLD], (await json_object(request)).get("url", "")
@@ -132,7 +132,7 @@ async def download_url(request: web.Request) -> web.StreamResponse:
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """Serve a file without a key; Python's own client header is turned away, as the CDN does."""
+    """Serve a file; Python's default User-Agent is refused, as by KIE's CDN."""
     world, path = request.app[WORLD], request.match_info["path"]
     if request.headers.get("User-Agent", "").startswith("Python-urllib"):
         return web.Response(status=403, text="error code: 1010")

@@ -18,7 +18,7 @@ COURIER: web.AppKey[Any] = web.AppKey("courier")  # a Courier (kie/stub/callback
 OUTGOING = web.AppKey("outgoing", aiohttp.ClientSession)
 ORIGIN = web.AppKey("origin", str)
 PAGES = web.AppKey("pages", set[str])
-HANG_S = 3600  # a reply that never comes; the client gives up long before
+HANG_S = 3600  # a reply that never comes, as clients give up long before
 SLOW_S = 1
 FETCH_TIMEOUT_S = 10
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center>cloudflare</center></body></html>"
@@ -37,7 +37,7 @@ def reply(
     charset: str = "UTF-8",
     **more: Any,
 ) -> web.Response:
-    """Return KIE's envelope; without `data` the key is left out, as the gateway does for a bad key."""
+    """Return KIE's envelope; without `data` that field is omitted, as the gateway does for a bad API key."""
     body = {**more, "code": code, msg_name: msg}
     if data is not NOTHING:
         body["data"] = data
@@ -51,12 +51,12 @@ def raw(text: str, *, status: int = 200, charset: str = "UTF-8") -> web.Response
 
 
 def unauthorized() -> web.Response:
-    """Return the gateway's answer to a bad key: HTTP 200, no `data`, lower-case charset, as recorded."""
+    """Return the gateway's answer to a bad API key, as seen live: HTTP 200, no `data`, lower-case charset."""
     return reply(code=401, msg=UNAUTHORIZED, charset="utf-8")
 
 
 def refused(kind: str) -> web.Response:
-    """Return the refusal that a trouble's word stands for."""
+    """Return the refusal for a trouble's word."""
     code, msg, status = REFUSALS[kind]
     return unauthorized() if kind == "401" else reply(None, code=code, msg=msg, status=status)
 
@@ -67,18 +67,18 @@ def bad_gateway() -> web.Response:
 
 
 def not_found(path: str) -> web.Response:
-    """Return the Spring framework's own 404, as recorded for unknown paths."""
+    """Return the 404 of the Spring framework, as seen live for unknown paths."""
     body = {"timestamp": 1790000000000, "status": 404, "error": "Not Found", "message": "No message available"}
     return web.json_response(body | {"path": path}, status=404)
 
 
 def has_key(request: web.Request) -> bool:
-    """Tell whether a request carries the key the way KIE wants it."""
+    """Return whether a request has the API key in the way KIE expects."""
     return request.headers.get("Authorization") == f"Bearer {request.app[WORLD].key}"
 
 
 async def silence(request: web.Request, order: Trouble) -> web.Response:
-    """Answer in one of the unusable ways: an HTML page, an empty body, a closed connection, nothing at all."""
+    """Give no usable answer: an HTML page, an empty body, a closed connection, or nothing at all."""
     kind = order.kind.partition("-")[0]
     if kind == "502":
         return bad_gateway()
@@ -92,7 +92,7 @@ async def silence(request: web.Request, order: Trouble) -> web.Response:
 
 
 async def held_back(order: Trouble | None) -> None:
-    """Wait the time for which an ordered trouble holds a reply back; a hang does its own waiting."""
+    """Wait as long as an ordered trouble delays the reply; a hang does its own waiting."""
     if order and (order.delay_s or order.kind == "slow") and not order.kind.startswith("hang"):
         await asyncio.sleep(order.delay_s or SLOW_S)
 
@@ -100,7 +100,7 @@ async def held_back(order: Trouble | None) -> None:
 async def fetch(app: web.Application, url: object) -> tuple[int | None, bytes]:
     """Return (HTTP status or None, bytes) of an input file.
 
-    A URL of another machine is believed unseen, with status 200: the stub does not leave this one.
+    A URL of another machine gets status 200 without being fetched, as the stub calls this machine only.
     """
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         return None, b""
@@ -123,7 +123,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 def is_local(url: str) -> bool:
-    """Tell whether a URL points at this machine: the stub calls no other."""
+    """Return whether a URL points to this machine, the only one that the stub calls."""
     try:
         parts = urlsplit(url)
     except ValueError:

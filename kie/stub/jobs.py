@@ -1,4 +1,4 @@
-"""The stub's jobs API: createTask, recordInfo and the balance, each with its bad days."""
+"""The stub's jobs API: createTask, recordInfo and the balance, each with the troubles that can be ordered."""
 
 import asyncio
 import json
@@ -28,18 +28,18 @@ from kie.stub.trouble import CREDITS_TEXT, FATES, REFUSALS, SILENT, Trouble
 
 SONG_S = 12.0  # the length of the sample melodies
 UNREACHABLE = "Failed to fetch the file. Please check that the URL is public"
-UNSEEN = {"502", "no-task-id", "null-data", "hang-unseen", "drop-unseen"}  # answered badly, and no task is made
+UNSEEN = {"502", "no-task-id", "null-data", "hang-unseen", "drop-unseen"}  # a bad answer, and no task is created
 
 
 def add_routes(app: web.Application) -> None:
-    """Put the jobs API into the app."""
+    """Add the jobs API to the app."""
     app.router.add_post("/api/v1/jobs/createTask", create_task)
     app.router.add_get("/api/v1/jobs/recordInfo", record_info)
     app.router.add_get("/api/v1/chat/credit", credit)
 
 
 async def create_task(request: web.Request) -> web.Response:
-    """Make a task, take its credits, and answer well or badly."""
+    """Create a task, take its credits, and answer, with any trouble ordered."""
     world = request.app[WORLD]
     if not has_key(request):
         return unauthorized()
@@ -59,7 +59,7 @@ _BAD_ANSWERS = {"drop", "hang", "502-created", "no-record-id", "message", "slow"
 
 
 async def _answer_create(request: web.Request, order: Trouble | None, task: Task | None) -> web.Response:
-    """Return the reply to a create, spoilt as the order says; `task` is None when none was made."""
+    """Return the reply to a create, spoilt as `order` says; `task` is None if none was created."""
     kind = order.kind if order else ""
     await held_back(order)
     if kind in REFUSALS:
@@ -75,7 +75,7 @@ async def _answer_create(request: web.Request, order: Trouble | None, task: Task
 
 
 async def _make(request: web.Request, body: dict[str, Any]) -> Task | web.Response:
-    """Check a request in KIE's order and return its new Task, or the Response that refuses it."""
+    """Check a request in the same order as KIE does, and return its new Task, or the Response that refuses it."""
     world, inputs = request.app[WORLD], body.get("input")
     if not world.may_create():
         return refused("429")
@@ -102,7 +102,7 @@ async def _make(request: web.Request, body: dict[str, Any]) -> Task | web.Respon
 
 
 def _known(world: World, inputs: dict[str, Any], fetched: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the $-facts that can be found out: what an earlier task's clip was, how large a picture becomes."""
+    """Return the $-facts that are known: the resolution of an earlier task's clip, the size of an upscaled picture."""
     known, earlier = {}, [world.tasks.get(value) for value in inputs.values() if isinstance(value, str)]
     for task in filter(None, earlier):
         known["$source_resolution"] = task.model.values(task.inputs).get("resolution")
@@ -115,7 +115,7 @@ def _known(world: World, inputs: dict[str, Any], fetched: list[dict[str, Any]]) 
 
 
 def _decide(world: World, task: Task, lost: bool) -> None:
-    """Settle a new task's fate: an ordered one, a lost input or a mix that the model does not take."""
+    """Decide how a new task will end: by an order, a lost input, or inputs that do not go together."""
     order = world.troubles.take("create", set(FATES) | {"stall"}, model=task.model.id)
     if order and order.kind == "stall":
         world.stall(task)
@@ -128,7 +128,7 @@ def _decide(world: World, task: Task, lost: bool) -> None:
 
 
 async def _hurry(request: web.Request, task: Task) -> None:
-    """With the trouble "early", end the task and have its callback answered before the create is."""
+    """With the trouble "early", end the task and deliver its callback before the create is answered."""
     world, courier = request.app[WORLD], request.app[COURIER]
     if task.callback_url and world.troubles.take("callback", {"early"}, model=task.model.id):
         world.end(task)
@@ -142,7 +142,7 @@ async def _fetch_all(app: web.Application, media: list[Media]) -> list[dict[str,
 
 
 async def _fetch_one(app: web.Application, item: Media) -> dict[str, Any]:
-    """Fetch one input file and measure it, for seconds cost."""
+    """Fetch one input file and measure its length, which affects the price."""
     status, content = await fetch(app, item.url)
     return {
         "url": item.url,
@@ -156,7 +156,7 @@ async def _fetch_one(app: web.Application, item: Media) -> dict[str, Any]:
 
 
 async def record_info(request: web.Request) -> web.Response:
-    """Say how a task stands, well or badly."""
+    """Return the state of a task, with any trouble ordered."""
     world = request.app[WORLD]
     if not has_key(request):
         return unauthorized()
@@ -215,7 +215,7 @@ def _still_running(task: Task, word: str) -> dict[str, Any]:
 
 
 def _one_backslash_short(text: str) -> str:
-    """Spoil `param` and `paramJson` as seen live: the inner quotes lose one backslash, and the JSON breaks."""
+    """Break the JSON as seen live: the inner quotes of `param` and `paramJson` lose one backslash."""
     envelope = json.loads(text)
     for name in ("param", "paramJson"):
         good = json.dumps(envelope["data"][name], ensure_ascii=False)
@@ -251,7 +251,7 @@ def record(app: web.Application, task: Task) -> dict[str, Any]:
 
 
 def result_json(app: web.Application, task: Task) -> str:
-    """Return `resultJson`: JSON text when the task has succeeded, else empty."""
+    """Return `resultJson`: JSON text if the task has succeeded, else empty."""
     if task.state != "succeeded":
         return ""
     urls = [f"{app[ORIGIN]}/files/{path}" for path in task.paths]
@@ -300,7 +300,7 @@ def _words(task: Task) -> dict[str, Any]:
 
 
 async def credit(request: web.Request) -> web.Response:
-    """Tell the balance, a bare float."""
+    """Return the balance, a plain float."""
     world = request.app[WORLD]
     order = world.troubles.take("credit")
     await held_back(order)

@@ -1,9 +1,9 @@
-"""The stub's results: real small files that fit what was ordered.
+"""The stub's results: small real files that fit what was ordered.
 
-Pictures are painted for the prompt: a landscape whose colours and hills follow
-from its words, with the words and the model's name in a strip below. An edit
+Pictures are painted for the prompt: a landscape whose colours and hills depend
+on its words, with the words and the model's name in a strip below. An edit
 shows the picture that was sent in, tinted. Video and audio are the samples in
-data/samples. Media that come in are measured here too, because seconds cost.
+data/samples. Input files are measured here too, as their length affects the price.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ from kie.stub.tasks import Task
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LONG_SIDE = 1024  # pixels
-MOST_PIXELS = 50_000_000  # of a picture that is looked at
+MOST_PIXELS = 50_000_000  # of a picture that is opened
 RATIO = re.compile(r"(\d+)\s*[:x*_]\s*(\d+)$")
 SHAPES = {"portrait": (9, 16), "landscape": (16, 9), "square": (1, 1), "square_hd": (1, 1)}
 SHAPE_FIELDS = ("aspect_ratio", "image_size", "ratio", "size")
 WORD_FIELDS = ("prompt", "text", "lyrics", "style", "title", "input_text")
 MIMES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp"}
 FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
-EVENINGS = (175, 205, 225, 250, 265, 280, 300, 325, 340, 352)  # hues of the upper sky that look like weather
+EVENINGS = (175, 205, 225, 250, 265, 280, 300, 325, 340, 352)  # natural hues of the upper sky
 FONTS = ("DejaVuSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf", "LiberationSans-Bold.ttf")
 
 
@@ -48,7 +48,7 @@ class Made:
 
 
 def results(task: Task, side: int = LONG_SIDE) -> list[Made]:
-    """Return the files a finished task gives, in KIE's order; none for a model that answers in text.
+    """Return the result files of a finished task, in KIE's order; none for a model with text results.
 
     The longer side of a picture has `side` pixels.
     """
@@ -66,19 +66,19 @@ def results(task: Task, side: int = LONG_SIDE) -> list[Made]:
 
 
 def words(values: dict[str, Any]) -> str:
-    """Return what the person asked for, in one line."""
+    """Return the prompt in one line."""
     return next((" ".join(values[name].split()) for name in WORD_FIELDS if isinstance(values.get(name), str)), "")
 
 
 def size_of(values: dict[str, Any], side: int = LONG_SIDE) -> tuple[int, int]:
-    """Return (width, height) in pixels for the shape asked for; square when nothing names one."""
+    """Return (width, height) in pixels for the requested shape; square by default."""
     for name in SHAPE_FIELDS:
         value = str(values.get(name) or "").lower()
-        found = RATIO.search(value)
-        wide, high = (int(found[1]), int(found[2])) if found else SHAPES.get(value, (0, 0))
+        ratio = RATIO.search(value)
+        wide, high = (int(ratio[1]), int(ratio[2])) if ratio else SHAPES.get(value, (0, 0))
         if value.startswith("portrait") and wide > high:
             wide, high = high, wide
-        if value.startswith(("landscape", "portrait")) and found and value.startswith("portrait") == (wide > high):
+        if value.startswith(("landscape", "portrait")) and ratio and value.startswith("portrait") == (wide > high):
             wide, high = high, wide
         if wide and high:
             scale = side / max(wide, high)
@@ -142,7 +142,7 @@ def _paint(
 
 
 def _open(source: bytes | None) -> Any:
-    """Return the picture that was sent in, or None when there is none or it cannot be read."""
+    """Return the picture that was sent in, or None if there is none or it cannot be read."""
     from PIL import Image
 
     if not source:
@@ -150,7 +150,7 @@ def _open(source: bytes | None) -> Any:
     try:
         picture = Image.open(io.BytesIO(source))
         return picture.convert("RGB") if picture.width * picture.height <= MOST_PIXELS else None
-    except Exception:  # whatever a decoder says: KIE too would only fail the task
+    except Exception:  # whatever the decoder raises: KIE would just fail the task, too
         return None
 
 
@@ -166,7 +166,7 @@ def _tints(dice: random.Random) -> tuple[Any, Any]:
 
 
 def _landscape(size: Size, dice: random.Random) -> Any:
-    """Return an evening sky with a sun and five rows of hills; all of it follows from the dice."""
+    """Return an evening sky with a sun and five rows of hills, all of it determined by the dice."""
     from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
     width, height = size
@@ -193,7 +193,7 @@ def _disc(draw: Any, x: float, y: float, radius: float, fill: int) -> None:
 
 
 def _hills(size: Size, row: int, dice: random.Random) -> Any:
-    """Return the mask of one row of hills, drawn double and reduced so that its edge is smooth."""
+    """Return the mask of one row of hills, drawn at double size and reduced for smooth edges."""
     from PIL import Image, ImageDraw
 
     width, height = size[0] * 2, size[1] * 2
@@ -235,7 +235,7 @@ def _write(image: Any, caption: str, name: str, *, shade: float) -> None:
 
 
 def _wrap(text: str, font: Any, width: int, *, most: int) -> list[str]:
-    """Break a text into at most `most` lines that fit; what is left over ends in an ellipsis."""
+    """Break a text into at most `most` lines that fit; the rest is cut off with an ellipsis."""
     lines, line = [], ""
     for word in text[:400].split():
         longer = f"{line} {word}".strip()
@@ -260,10 +260,10 @@ def _cut(line: str, font: Any, width: int) -> str:
 
 @cache
 def _font(size: int) -> Any:
-    """Return a bold font of `size` pixels that knows Cyrillic, if the machine has one; else Pillow's own."""
+    """Return a bold font of `size` pixels with Cyrillic letters if the machine has one, else Pillow's own font."""
     from PIL import ImageFont
 
-    # matplotlib brings DejaVu along. It is looked up, not imported: importing it takes a second.
+    # matplotlib includes DejaVu. It is located without importing it, which would take a second.
     spec = find_spec("matplotlib")
     extra = [Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans-Bold.ttf"] if spec and spec.origin else []
     for name in (*FONTS, *extra):
@@ -275,7 +275,7 @@ def _font(size: int) -> Any:
 
 
 def longer_side(content: bytes) -> int | None:
-    """Return the longer side of a picture in pixels, or None for what is no picture."""
+    """Return the longer side of a picture in pixels, or None if it is not a picture."""
     picture = _open(content)
     return max(picture.size) if picture else None
 

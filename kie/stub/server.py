@@ -1,14 +1,13 @@
-"""A stand-in for KIE AI: an HTTP server that behaves as the service does, its bad days included.
+"""A stand-in for KIE AI: an HTTP server that behaves like the service, including its failures.
 
 Tests and the demo run against it, so no test needs a key, money or the network.
 Start it inside a program with `start()`, or alone with `python -m kie.stub.server --port N`.
-It validates, bills, calls back and expires as KIE does, on a clock that can be
-moved; what goes wrong is ordered over HTTP (see kie/stub/admin.py, and
-kie/stub/control.py for Python). It binds 127.0.0.1 and calls no other machine.
+It validates, bills, calls back and lets files expire as KIE does, on a clock that can be
+moved; failures are ordered over HTTP (see kie/stub/admin.py, and kie/stub/control.py for
+Python). It binds 127.0.0.1 and calls no other machine.
 
-Parts: stub_facts (models, prices), stub_tasks (clock, account, tasks), stub_trouble
-(bad days), stub_jobs, stub_files, stub_discovery (the service), stub_callbacks,
-stub_media (the results), stub_admin (control).
+Its parts: facts (models, prices), tasks (clock, account, tasks), trouble (failures), jobs, files,
+discovery (the service), callbacks, media (the results), admin (control).
 """
 
 import argparse
@@ -36,22 +35,21 @@ from kie.stub.http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, Handler, not_
 from kie.stub.tasks import World
 
 FACTS = Path(__file__).resolve().parents[2] / "data" / "models.json"
-TICK_S = 0.05  # how often the stub looks whether a callback is due
-LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model takes is 200 MB
+TICK_S = 0.05  # between checks whether a task or callback is due
+LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model accepts is 200 MB
 
 
 Ready = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]  # the loop, and what ends it
 
 
 class Stub:
-    """A running stub: its addresses, and `stop()`. Pages of the origins in `pages` may call it, no others."""
+    """A running stub: its addresses, and `stop()`. Only web pages of the origins in `pages` may call it."""
 
     def __init__(self, origin: str, key: str, pages: set[str], stop: Callable[[], None]) -> None:
         self.api_url, self.upload_url, self.files_url = origin, f"{origin}/upload", f"{origin}/files"
         self.key, self.pages, self._stop = key, pages, stop
 
     def stop(self) -> None:
-        """Close the server and wait for its thread."""
         self._stop()
 
 
@@ -66,12 +64,12 @@ def start(
     side: int = 1024,
     pages: Iterable[str] = (),
 ) -> Stub:
-    """Start a stub in a daemon thread of its own and return it, ready to be called.
+    """Start a stub in its own daemon thread and return it, ready to be called.
 
-    `port` 0 picks a free one. `facts` is a models file (default: data/models.json).
-    `clock` returns the time, as epoch seconds or an aware datetime. A task takes a
-    time from the range `seconds`. `callback_key` signs callbacks. The pictures' longer side has `side` pixels: small
-    ones are painted in a tenth of the time. `pages` are the origins of pages that may call it.
+    `port` 0 picks a free one. `facts` is a models file (default: data/models.json). `clock` returns the time, as epoch
+    seconds or an aware datetime. `seconds` is the range of a task's duration. `callback_key` signs callbacks. `side` is the
+    longer side of pictures in pixels: small ones are painted in a tenth of the time. `pages` are the origins of web pages
+    that may call it.
     """
     known = stub_facts.load(facts or FACTS)
     world = World(known, clock=clock, key=key, seconds=seconds, callback_key=callback_key, side=side)
@@ -82,7 +80,7 @@ def start(
     loop, stopping = ready.result()
 
     def stop() -> None:
-        with suppress(RuntimeError):  # the loop is closed: stopped before
+        with suppress(RuntimeError):  # the loop is closed, as it was stopped before
             loop.call_soon_threadsafe(stopping.set)
         thread.join()
 
@@ -96,7 +94,7 @@ def _origin(listener: socket.socket) -> str:
 def _run(world: World, listener: socket.socket, pages: set[str], ready: Ready) -> None:
     try:
         asyncio.run(_serve(world, listener, pages, ready))
-    except Exception as error:  # whatever it is, the thread that waits in start() has to hear of it
+    except Exception as error:  # whatever it is, it must reach the thread that waits in start()
         if ready.done():
             raise
         ready.set_exception(error)
@@ -133,7 +131,7 @@ async def _tick(app: web.Application) -> None:
 
 @web.middleware
 async def _spring_404(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer unknown paths as KIE's framework does."""
+    """Answer unknown paths as KIE does."""
     try:
         return await handler(request)
     except web.HTTPNotFound:
@@ -142,14 +140,14 @@ async def _spring_404(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def _settled(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bring the tasks up to the clock before anybody looks at them."""
+    """Bring the tasks up to date before a request is handled."""
     stub_admin.wake(request.app)
     return await handler(request)
 
 
 @web.middleware
 async def _log(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep what was received for tests to read: never the key itself, only whether one came."""
+    """Record the request for tests, without the API key: only whether there was one."""
     if request.path.startswith("/stub/"):
         return await handler(request)
     entry = {

@@ -1,7 +1,7 @@
-"""The stub's world: its clock, its account and its tasks. No HTTP here, so each rule can be read alone.
+"""The stub's world: its clock, its account and its tasks, without HTTP.
 
-Credits are taken when a task is made and given back in full when it fails, as KIE
-does. A task ends when the clock passes its time, or when a test says so.
+Credits are taken when a task is created and given back in full if it fails, as KIE
+does. A task ends when the clock reaches its time, or when a test says so.
 """
 
 import hashlib
@@ -25,20 +25,20 @@ CREATES, CREATES_WINDOW_S = 20, 10  # docs.kie.ai, Getting Started: 20 creates i
 FILE_LIFE_S = 24 * 3600  # the shorter of the two figures in KIE's documentation
 REQUESTS_KEPT = 20_000
 
-# Families that were seen `generating` at the first poll, and families that stay `waiting` to the end.
+# Model families that are `generating` from the first poll, and those that are `waiting` to the end, as seen live.
 GENERATING_AT_ONCE = ("kling", "gpt-image-2-text", "seedream")
 WAITING_TO_THE_END = ("bytedance/seedance", "wan/", "happyhorse", "grok", "gpt-image-2-image")
 
 
 class Clock:
-    """The stub's time in epoch seconds: a source that can be moved forward, stopped and sped up."""
+    """The stub's time in epoch seconds; it can be moved forward, stopped and sped up."""
 
     def __init__(self, source: Callable[[], float | datetime] | None = None) -> None:
         self._source = source or time.time
         self.real()
 
     def real(self) -> None:
-        """Go back to the source's own time and speed."""
+        """Return to the time and speed of the source."""
         self.speed, self._base, self._at = 1.0, self._read(), self._read()
 
     def now(self) -> float:
@@ -50,7 +50,7 @@ class Clock:
         self._base += seconds
 
     def set(self, now: float, speed: float = 0.0) -> None:
-        """Set the time; it then stands still, or runs at `speed`."""
+        """Set the time; the clock then stands still, or runs at `speed`."""
         self._base, self._at, self.speed = now, self._read(), speed
 
     def _read(self) -> float:
@@ -64,7 +64,7 @@ Content = bytes | Callable[[], bytes]
 
 @dataclass
 class Task:
-    """One task; times are epoch seconds of the stub's clock. `due` None means it ends only by hand."""
+    """One task; times are epoch seconds of the stub's clock. With `due` None it ends only by an order."""
 
     id: str
     model: ModelFacts
@@ -83,11 +83,11 @@ class Task:
     picture: bytes | None = None
     fetched: list[dict[str, Any]] = field(default_factory=list)
     unknown_inputs: list[str] = field(default_factory=list)
-    looks: int = 0  # how often somebody asked how it stands
+    looks: int = 0  # how often its state was requested
     callbacks: list[dict[str, Any]] = field(default_factory=list)
 
     def word(self, now: float) -> str:
-        """Return KIE's word for the state at `now`; the way there depends on the model, as recorded."""
+        """Return KIE's word for the state at `now`; the words on the way depend on the model, as seen live."""
         if self.state != "running":
             return "success" if self.state == "succeeded" else "fail"
         if self.model.id.startswith(GENERATING_AT_ONCE):
@@ -101,25 +101,25 @@ class Task:
 
     @property
     def blank(self) -> bool:
-        """Tell whether upstream refused at once: such a failure has no times (seen with code 422)."""
+        """Return whether upstream refused at once: such a failure has no times (seen with code 422)."""
         return self.fail_code == "422" and "blank" in (self.fail_msg or "")
 
 
 @dataclass
 class StoredFile:
-    """One file of the file host, good until `expires` (the stub's epoch seconds)."""
+    """One file of the file host, available until `expires` (the stub's epoch seconds)."""
 
     content: Content
     mime: str
     expires: float
 
     def read(self) -> bytes:
-        """Return the bytes. Results are made anew at each call: most are read once, and memory is dearer."""
+        """Return the bytes. Results are made at each call: most are read once, and memory matters more."""
         return self.content() if callable(self.content) else self.content
 
 
 class World:
-    """All that the stub remembers. Used from its one event loop only, so nothing here is locked."""
+    """The stub's state; only its event loop uses it, so nothing is locked."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class World:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the facts, the key and the clock's source."""
+        """Reset everything but the facts, the API key and the clock's source."""
         self.clock.real()
         self.credits = START_CREDITS
         self.settings: dict[str, Any] = self._defaults | {
@@ -156,7 +156,7 @@ class World:
         self._creates, self._looked_up = deque[float](), float("-inf")
 
     def may_create(self) -> bool:
-        """Count one create against the sliding window; False when it is full."""
+        """Count a create in the sliding window; False if the window is full."""
         now, limit = self.clock.now(), self.settings["create_limit"]
         while self._creates and self._creates[0] <= now - CREATES_WINDOW_S:
             self._creates.popleft()
@@ -166,7 +166,7 @@ class World:
         return True
 
     def may_look_up(self) -> bool:
-        """Count one call of the discovery API: 1 a second for the account."""
+        """Count a call of the discovery API; False if the last one was less than a second ago."""
         now = self.clock.now()
         if now - self._looked_up < 1:
             return False
@@ -174,7 +174,7 @@ class World:
         return True
 
     def create(self, model: ModelFacts, inputs: dict[str, Any], callback_url: str | None, credits: Decimal) -> Task:
-        """Take the credits (the caller has looked whether there are enough) and return the new task."""
+        """Take the credits (the caller has checked that there are enough) and return the new task."""
         now = self.clock.now()
         due = None if self.settings["hold"] else now + self.random.uniform(*self.settings["seconds"])
         queuing = self.settings["queuing"]
@@ -187,7 +187,7 @@ class World:
         return task
 
     def settle(self) -> list[Task]:
-        """End the tasks whose time has come and return them."""
+        """End the tasks that are due and return them."""
         ended, now = [], self.clock.now()
         while self._due and self._due[0][0] <= now:
             due, task_id = heapq.heappop(self._due)
@@ -197,7 +197,7 @@ class World:
         return ended
 
     def end(self, task: Task, *, at: float | None = None, failure: Fate | None = None) -> bool:
-        """End a task by its fate, or with `failure` (code, msg); False when it had ended before."""
+        """End a task as it was decided, or with `failure` (code, msg); False if it had ended before."""
         if task.state != "running":
             return False
         failure = failure or task.fate
@@ -211,31 +211,31 @@ class World:
         return True
 
     def stall(self, task: Task) -> None:
-        """Let a task run for ever."""
+        """Make a task run for ever."""
         task.due = None
 
     def lose_files(self, task: Task) -> None:
-        """Take a task's results off the file host: its addresses answer 404 from now on."""
+        """Delete a task's results from the file host: their URLs answer 404 from now on."""
         for path in task.paths:
             self.files.pop(path, None)
 
     def add_file(self, path: str, content: Content, mime: str, *, life_s: float | None = None) -> None:
-        """Keep a file under a path of the file host; `content` is bytes, or a function that makes them when asked."""
+        """Store a file at a path of the file host; `content` is bytes, or a function that makes them when requested."""
         now = self.clock.now()
         while self.files and (oldest := next(iter(self.files))) and self.files[oldest].expires <= now:
             del self.files[oldest]
         self.files[path] = StoredFile(content, mime, now + (life_s or self.settings["file_life_s"]))
 
     def file(self, path: str) -> StoredFile | None:
-        """Return the StoredFile at a path, or None when there is none or it has expired."""
-        found = self.files.get(path)
-        if found and found.expires <= self.clock.now():
+        """Return the StoredFile at a path, or None if there is none or it has expired."""
+        stored = self.files.get(path)
+        if stored and stored.expires <= self.clock.now():
             del self.files[path]
             return None
-        return found
+        return stored
 
     def bill(self) -> dict[str, Any]:
-        """Return what KIE's own log would say: credits kept for tasks not failed, and credits given back."""
+        """Return what KIE's own log would say: credits charged for tasks that have not failed, and credits given back."""
         states = [task.state for task in self.tasks.values()]
         kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
         return {
@@ -249,7 +249,7 @@ class World:
         }
 
     def _publish(self, task: Task) -> list[str]:
-        """Make the paths of a task's results; the files themselves are made when somebody asks for them."""
+        """Publish a task's results and return their paths; the files themselves are made when requested."""
         from kie.stub import media as stub_media
 
         paths = []
@@ -258,12 +258,12 @@ class World:
             path = f"r/{digest}_{int(task.ended)}_{number}.{made.ending}"
             self.add_file(path, made.content, made.mime)
             paths.append(path)
-        task.picture = None  # the result has it now
+        task.picture = None  # the result keeps it now
         return paths
 
 
 def echo(task: Task) -> str:
-    """Return `param` as KIE sends it: the input encoded inside the encoded request, its keys in another order."""
+    """Return `param` as KIE sends it: the request as JSON, with the input as JSON text in it, its keys sorted."""
     request = {"input": json.dumps(task.inputs, ensure_ascii=False, sort_keys=True), "model": task.model.id}
     if task.callback_url:
         request["callBackUrl"] = task.callback_url

@@ -1,9 +1,9 @@
-"""The stub's bad days: what can be ordered to go wrong, and how often.
+"""The stub's troubles: what can be made to go wrong, and how often.
 
-A trouble has a place (`at`), a short word (`kind`) and a number of `times`; 0
-means until it is taken back. `model` limits it to one model, `delay_s` (real
-seconds) is how long a reply is held back, `for_s` (the stub's seconds) is the age
-up to which a task is affected. The words are in KINDS.
+A trouble has a place (`at`), a short word (`kind`, see KINDS) and a number of `times`;
+0 means until it is cancelled. `model` limits it to one model, `delay_s` (real
+seconds) is how long a reply is delayed, `for_s` (the stub's seconds) is the age
+up to which a task is affected.
 """
 
 from collections.abc import Collection
@@ -19,7 +19,7 @@ UNAUTHORIZED = (
     "correctly set."
 )
 
-# Envelopes that refuse a call: word -> (code, message, HTTP status).
+# Envelopes that refuse a call: word → (code, message, HTTP status).
 REFUSALS = {
     "400": (400, "The request was malformed", 200),
     "401": (401, UNAUTHORIZED, 200),
@@ -41,7 +41,7 @@ REFUSALS = {
     "505": (505, "This feature is switched off", 200),
     "550": (550, "The task was rejected: the queue is full", 200),
 }
-# How an accepted task can fail: word -> (failCode, failMsg).
+# How an accepted task can fail: word → (failCode, failMsg).
 FATES = {
     "400-moderation": ("400", "Sorry, but the image we created may violate OpenAI's content policies"),
     "400-file": ("400", "No valid characters detected in the video"),
@@ -57,7 +57,7 @@ FATES = {
     "501-failed": ("501", "Generation failed"),
 }
 SILENT = {"502", "empty", "hang", "drop"}  # no usable answer
-SLOW = {"slow"}  # right, but held back
+SLOW = {"slow"}  # correct, but delayed
 CREATE_REPLIES = {
     "502-created",
     "hang-unseen",
@@ -113,7 +113,7 @@ KINDS = {
 
 
 class BadTrouble(ValueError):
-    """An order the stub does not understand; the message lists what it does."""
+    """An unknown trouble; the message lists the known ones."""
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Trouble:
 
 
 class Troubles:
-    """The orders in force, oldest first."""
+    """The ordered troubles, oldest first."""
 
     def __init__(self) -> None:
         self.orders: list[Trouble] = []
@@ -143,7 +143,7 @@ class Troubles:
         model: str | None = None,
         for_s: float | None = None,
     ) -> None:
-        """Order a trouble, or raise BadTrouble. With `for_s` it holds until taken back."""
+        """Order a trouble, or raise BadTrouble. With `for_s` it lasts until it is cancelled."""
         if kind not in KINDS.get(at, ()):
             raise BadTrouble(f"at {at!r} there is no {kind!r}; known: {sorted(KINDS.get(at, KINDS))}")
         left = None if for_s is not None or not times else int(times)
@@ -152,7 +152,7 @@ class Troubles:
     def take(
         self, at: str, kinds: Collection[str] | None = None, *, model: str | None = None, age_s: float | None = None
     ) -> Trouble | None:
-        """Return the first order for this place (of these kinds) and count it down; None when all is well."""
+        """Return the first order for this place (of these kinds) and count it down; None if there is none."""
         for order in self.orders:
             if order.at != at or (kinds is not None and order.kind not in kinds):
                 continue
@@ -166,7 +166,7 @@ class Troubles:
         return None
 
     def clear(self) -> None:
-        """Take back every order."""
+        """Cancel every order."""
         self.orders.clear()
 
     def listed(self) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
-"""What differs between KIE's offer and ours: new models, gone ones, changed inputs, changed prices.
+"""The differences between KIE's offer and our catalogue: new models, gone ones, changed inputs, changed prices.
 
-`compare` returns Changes. Each says what it is about in plain data, for people, and `change`: the field and value for
-the overlay (kie/catalogue/overrides.py) that would follow it. A change of None cannot be followed from the chat. What looks more
-like a slip of KIE's than like news (a price that falls by more than half, a list that loses more than a fifth) is `alone`:
-it is never followed together with others.
+`compare` returns Changes. Each has a description as plain data, and `change`: the field and value of the override
+(kie/catalogue/overrides.py) that would follow it, None if it cannot be followed from the chat. What looks like a mistake
+of KIE's (a price that falls by more than half, a list that loses more than a fifth) is `alone`: it is never followed
+together with others.
 """
 
 from collections.abc import Callable, Collection
@@ -12,25 +12,25 @@ from decimal import Decimal
 from typing import Any
 
 from kie.sync import entry_builder
-from kie.sync.discovery import Found, Offer, Rows
+from kie.sync.discovery import Listing, Offer, Rows
 
 KINDS = ("gone", "new", "inputs", "price")
-LEAST_LISTED = 0.5  # of what we sell; a shorter list is a fault of KIE's, not news
-FALL = 2  # a price that is divided by more than this wants a look of its own
-LOSS = 5  # so does a list of which more than one in so many is gone
-SHOWN, TOLD = 300, 30  # characters of a list of choices, and lines of one difference
+LEAST_LISTED = 0.5  # of what we sell; a shorter list is a mistake of KIE's
+FALL = 2  # a price that is divided by more than this is `alone`
+LOSS = 5  # so is a list that has lost more than one item in this many
+SHOWN, TOLD = 300, 30  # characters of a list of choices, lines of one difference
 BOUNDS = {"max": ("maximum", 1), "max_length": ("maxLength", 1), "max_items": ("maxItems", 1), "min": ("minimum", -1)}
 
 
 class StrangeList(Exception):
-    """KIE's list lacks so much of what we sell that nothing should be concluded from it."""
+    """KIE's list lacks so many of our models that nothing can be concluded from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. `lines` are [key, values] pairs for people, `change` is [field, value] or None.
+    """One difference. `lines` are [text key, values] pairs for people, `change` is [field, value] or None.
 
-    One that is `alone` wants a decision of its own.
+    If it is `alone`, it needs a decision of its own.
     """
 
     model: str
@@ -41,48 +41,47 @@ class Change:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Return it as plain data."""
         lines = self.lines[:TOLD] + ([["more", {"n": len(self.lines) - TOLD}]] if len(self.lines) > TOLD else [])
         return {"lines": lines, "change": self.change, "alone": self.alone}
 
 
-def compare(data: dict[str, Any], found: Found, as_of: str, off: Collection[str] = frozenset()) -> list[Change]:
-    """Return the Changes between the parsed catalogue (with its overlay) and what was found at KIE on `as_of`.
+def compare(data: dict[str, Any], listing: Listing, as_of: str, off: Collection[str] = frozenset()) -> list[Change]:
+    """Return the Changes between the parsed catalogue (with its overrides) and KIE's offer of the day `as_of`.
 
-    A model whose entry cannot be compared is named in `found.skipped`. Models that are `off` sale are not looked for.
-    Raise StrangeList when too much is missing at once.
+    A model whose entry cannot be compared is noted in `listing.skipped`. Models that are `off` sale are not missed. Raise
+    StrangeList if too many are missing at once.
     """
     ours = {raw["id"]: raw for raw in data["models"]}
     public = {name for name, raw in ours.items() if not raw.get("unlisted")}.difference(off)
-    gone = sorted(public - found.listed)
+    gone = sorted(public - listing.listed)
     if len(gone) > len(public) * (1 - LEAST_LISTED):
         raise StrangeList(f"KIE lists {len(public) - len(gone)} of the {len(public)} models we sell")
     changes = [Change(name, "gone", [["gone", {}]], ["off", True]) for name in gone]
     known = set(ours) | set(data.get("left_out", ()))
-    for name, offer in sorted(found.offers.items()):
+    for name, offer in sorted(listing.offers.items()):
         if name not in known and offer.inputs is not None:
-            changes += _tried(found, name, _new_models, offer, data, found.rows, as_of)
+            changes += _tried(listing, name, _new_models, offer, data, listing.rows, as_of)
     for name, raw in ours.items():
-        if name in found.offers and found.offers[name].inputs is not None:
-            changes += _tried(found, name, _inputs, raw, found.offers[name])
-        if found.rows and name not in gone:
-            changes += _tried(found, name, _prices, raw, found)
+        if name in listing.offers and listing.offers[name].inputs is not None:
+            changes += _tried(listing, name, _inputs, raw, listing.offers[name])
+        if listing.rows and name not in gone:
+            changes += _tried(listing, name, _prices, raw, listing)
     ending = [change for change in changes if change.change == ["off", True]]
     many = _is_loss(len(ending), len(public))
     return [replace(change, alone=True) if many and change in ending else change for change in changes]
 
 
-def _tried(found: Found, name: str, work: Callable[..., list[Change]], *args: Any) -> list[Change]:
-    """Return the Changes that `work(*args)` finds, or none if what KIE says about this model makes no sense."""
+def _tried(listing: Listing, name: str, work: Callable[..., list[Change]], *args: Any) -> list[Change]:
+    """Return the Changes of `work(*args)`, or none if what KIE says about this model makes no sense."""
     try:
         return work(*args)
     except Exception as error:  # one entry must not end the comparison of the others
-        found.skipped.note(name, error)
+        listing.skipped.note(name, error)
         return []
 
 
 def _is_loss(gone: int, total: int) -> bool:
-    """Tell whether so much is gone of a list that it looks like a slip."""
+    """Return whether so much of a list is gone that it looks like a mistake."""
     return gone * LOSS > total
 
 
@@ -109,7 +108,7 @@ def _new_models(offer: Offer, data: dict[str, Any], rows: Rows, as_of: str) -> l
 
 
 def _inputs(raw: dict[str, Any], offer: Offer) -> list[Change]:
-    """Return what changed in a form, as one Change or none: what we send must still be taken, what is wanted sent."""
+    """Return the changes of a form as one Change or none: KIE must accept what we send, and get what it requires."""
     lines, drop, changed, alone = list[list[Any]](), list[str](), dict[str, Any](), False
     offered = offer.inputs or {}
     for spec in raw["inputs"]:
@@ -134,13 +133,13 @@ def _inputs(raw: dict[str, Any], offer: Offer) -> list[Change]:
 
 
 def _loses_choices(spec: dict[str, Any], changed: dict[str, Any]) -> bool:
-    """Tell whether too many of an input's choices would be gone at once."""
+    """Return whether too many of an input's choices would be gone at once."""
     lost = set(spec.get("enum", ())) - set(changed["enum"]) if "enum" in changed else ()
     return _is_loss(len(lost), len(spec.get("enum", ())))
 
 
 def _differences(spec: dict[str, Any], theirs: dict[str, Any], lines: list[Any]) -> dict[str, Any]:
-    """Return {name: {field: value}} of what must change in one of our inputs, and tell it in `lines`."""
+    """Return {name: {field: value}} of what must change in one of our inputs, and describe it in `lines`."""
     items = theirs.get("items", {}) if theirs.get("type") == "array" else theirs
     changed: dict[str, Any] = {}
     if spec["type"] == "enum" and "enum" in spec and items.get("enum"):
@@ -172,27 +171,27 @@ def _choices(spec: dict[str, Any], theirs: dict[str, Any], lines: list[Any]) -> 
 # prices
 
 
-def _prices(raw: dict[str, Any], found: Found) -> list[Change]:
-    """Return what changed in the prices of a model, as one Change or none.
+def _prices(raw: dict[str, Any], listing: Listing) -> list[Change]:
+    """Return the price changes of a model as one Change or none.
 
-    Compared is the feed's figure of the day the price was read; where ours is a dearer one of another source, the
-    dearer of ours and the new one counts.
+    The feed's figures then and now are compared; if ours is a higher one from another source, the higher of ours and the
+    new one is used.
     """
     lines, patch, alone = list[list[Any]](), dict[str, Any](), False
     for row in raw["price"]:
         feed = row.get("feed")
         if feed is None or feed in patch:
             continue
-        if feed not in found.rows:
+        if feed not in listing.rows:
             lines.append(["row_gone", {"row": feed}])
             continue
-        if (theirs := found.rows[feed]) is None:  # it could not be read
+        if (theirs := listing.rows[feed]) is None:  # it could not be read
             continue
         was, now = Decimal(row.get("feed_credits", row["credits"])), Decimal(theirs.credits)
         if now == was:
             continue
         if not now:
-            found.skipped.note(feed, "a price of 0")
+            listing.skipped.note(feed, "a price of 0")
             continue
         alone = alone or now * FALL < was
         lines.append(["price", {"row": feed, "was": _plain(was), "now": _plain(now)}])

@@ -1,8 +1,8 @@
 """What KIE offers today: its list of models, their schemas, and the rows behind its price page.
 
 `look` asks for all of it, one request a second, as KIE demands (docs.kie.ai, Models API): about four minutes.
-The price feed is not documented and may vanish; then there are no rows, and prices are not compared. Whatever stands
-in an answer is somebody else's: an entry that cannot be read is named in `Found.skipped`, and the others go on.
+The price feed is undocumented and may vanish; then there are no rows, and prices are not compared. Answers are not
+trusted: an entry that cannot be read is noted in `Listing.skipped`, and the others are used.
 """
 
 import logging
@@ -22,16 +22,16 @@ PAUSE_S = 1.05  # KIE takes one request a second
 FEED_PAGE, FEED_PAGES = 100, 50
 JOBS = "/api/v1/jobs/createTask"
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}(/[A-Za-z0-9_.-]{1,60})?")
-PRICE = re.compile(r"\d{1,7}(\.\d{1,8})?")  # credits; a power of ten is no price that anybody means
+PRICE = re.compile(r"\d{1,7}(\.\d{1,8})?")  # credits; no powers of ten
 MOST_LISTED = 2_000  # KIE lists a few hundred; each costs a second
-MOST_UNREAD = 20  # schemas that cannot be had before the whole comparison is given up
-MOST_SKIPPED = 100  # named; the rest is counted together
-DEEPEST, LONGEST, WIDEST, LARGEST = 40, 2_000, 2_000, 10**30  # of what is believed in an answer
+MOST_UNREAD = 20  # schemas that cannot be fetched before the comparison is given up
+MOST_SKIPPED = 100  # named ones; the rest is only counted
+DEEPEST, LONGEST, WIDEST, LARGEST = 40, 2_000, 2_000, 10**30  # limits for plain data in an answer
 MOST_INPUTS, MOST_CHOICES = 100, 200
 
 
 class Strange(ValueError):
-    """Something in an answer is not what it should be; the text says what."""
+    """Something in an answer is not as it should be; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,13 @@ def _shown(value: object, length: int) -> str:
 
 
 class Skipped(dict[str, str]):
-    """What could not be read, {name: why}; `count` is right also where there is too much to name."""
+    """What could not be read, {name: reason}; `count` includes those beyond MOST_SKIPPED."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
     def note(self, name: str, why: object) -> None:
-        """Count one more, and name it."""
         name = _shown(name, 80)
         reason = _shown(f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why, 200)
         self.count += 1
@@ -81,10 +80,10 @@ Rows = dict[str, Row | None]  # by name; None for one that cannot be read
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found: {model id: Offer} of what createTask takes, every id that is listed, and {feed row: Row}.
+class Listing:
+    """KIE's offer: {model id: Offer} of what createTask accepts, the ids of all listed models, and the price feed.
 
-    `skipped` names what could not be read; a feed row that could not has None in place of its Row.
+    `skipped` names what could not be read.
     """
 
     offers: dict[str, Offer]
@@ -95,8 +94,8 @@ class Found:
 
 def look(
     client: Client, sleep: Callable[[float], object], tell: Callable[[int, int], object] = lambda done, total: None
-) -> Found:
-    """Ask KIE for everything; raise KieError when its list cannot be had. `sleep(seconds)` keeps the pace."""
+) -> Listing:
+    """Ask KIE for everything, with `sleep(seconds)` between requests; raise KieError if its list cannot be fetched."""
     skipped = Skipped()
     listed = {entry["model"]: entry for entry in _listed(client, skipped)}
     offers, unread = dict[str, Offer](), 0
@@ -109,13 +108,13 @@ def look(
             if unread > MOST_UNREAD or getattr(error, "reason", None) == Reason.KEY:
                 raise
             skipped.note(model_id, error)
-        except Exception as error:  # whatever stands in one schema must not end the comparison of the others
+        except Exception as error:  # one schema, whatever is in it, must not prevent the comparison of the others
             skipped.note(model_id, error)
         else:
             if offer is not None:
                 offers[model_id] = offer
         tell(done, len(listed))
-    return Found(offers, frozenset(listed), _feed(client, sleep, skipped), skipped)
+    return Listing(offers, frozenset(listed), _feed(client, sleep, skipped), skipped)
 
 
 def _listed(client: Client, skipped: Skipped) -> list[Any]:
@@ -125,20 +124,20 @@ def _listed(client: Client, skipped: Skipped) -> list[Any]:
         raise KieError("the list of models is empty")
     if len(entries) > MOST_LISTED:
         raise KieError(f"the list of models has {len(entries)} entries")
-    found = []
+    readable = []
     for place, entry in enumerate(entries, start=1):
         try:
             entry = clean(entry)
             if not PLAIN_ID.fullmatch(entry["model"]):
                 raise Strange(f"the id {entry['model']!r}")
-            found.append(entry)
-        except Exception as error:  # an entry may be anything at all
+            readable.append(entry)
+        except Exception as error:  # an entry may be anything
             skipped.note(f"entry {place} of the list", error)
-    return found
+    return readable
 
 
 def _schema(client: Client, model_id: str) -> dict[str, Any] | None:
-    """Return the OpenAPI object of a model, or None when KIE has none to show."""
+    """Return the OpenAPI object of a model, or None if KIE has none."""
     data = clean(client.look_up(f"api/v1/models/{model_id}/schema"))
     openapi = data["openapi"]
     if openapi is not None and not isinstance(openapi, dict):
@@ -147,10 +146,10 @@ def _schema(client: Client, model_id: str) -> dict[str, Any] | None:
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Return plain data without what a database or a chat cannot hold; raise Strange for what nobody means.
+    """Return plain data that a database and a chat can hold; raise Strange for absurd data.
 
-    Control characters and half surrogates go, long texts are cut; numbers without an end, and nesting or lists
-    without one, are refused.
+    Control characters and lone surrogates are removed and long texts cut; infinite or huge numbers, deep nesting and
+    very long lists are refused.
     """
     if depth > DEEPEST:
         raise Strange("nested too deeply")
@@ -169,7 +168,7 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def _offer(entry: dict[str, Any], openapi: dict[str, Any] | None) -> Offer | None:
-    """Return the Offer of an entry of the list; None when the model is not one that createTask takes."""
+    """Return the Offer of an entry in the list; None if createTask does not accept the model."""
     openapi = openapi or {}
     if openapi and JOBS not in openapi.get("paths", {}):
         return None
@@ -187,7 +186,7 @@ def _offer(entry: dict[str, Any], openapi: dict[str, Any] | None) -> Offer | Non
 
 
 def _inputs(openapi: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return ({name: schema}, required names) of the request's `input`; names are stripped, as some end in a space."""
+    """Return ({name: schema}, required names) of the request's `input`; names are stripped, as some end with a space."""
     content = openapi["paths"][JOBS].get("post", {}).get("requestBody", {}).get("content", {})
     body = _resolved(openapi, content.get("application/json", {}).get("schema", {}))
     given = _resolved(openapi, body.get("properties", {}).get("input", {}))
@@ -202,10 +201,10 @@ def _inputs(openapi: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _field(openapi: dict[str, Any], name: str, schema: Any) -> dict[str, Any]:
-    """Return the schema of one input, of which every word that is read later has its type."""
-    found = _resolved(openapi, schema)
-    items = found.get("items", {})
-    for part in (found, items):
+    """Return the schema of one input, after checking the types of all parts that are used later."""
+    resolved = _resolved(openapi, schema)
+    items = resolved.get("items", {})
+    for part in (resolved, items):
         if not isinstance(part, dict) or not isinstance(part.get("type", ""), str):
             raise Strange(f"the type of {name!r}")
         if not all(_is_number(part.get(word, 0)) for word in BOUNDS):
@@ -215,7 +214,7 @@ def _field(openapi: dict[str, Any], name: str, schema: Any) -> dict[str, Any]:
             raise Strange(f"the choices of {name!r}")
         if not all(isinstance(one, (str, int, float)) for one in choices) or len(set(choices)) < len(choices):
             raise Strange(f"a choice of {name!r}")
-    return found
+    return resolved
 
 
 BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
@@ -226,7 +225,7 @@ def _is_number(value: object) -> bool:
 
 
 def _resolved(openapi: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """Follow a local reference, such as #/components/schemas/Input; their names may hold %20."""
+    """Follow a local reference, such as #/components/schemas/Input; names may contain %20."""
     for _hop in range(5):
         if not isinstance(schema, dict):
             return {}
@@ -256,7 +255,7 @@ def _feed(client: Client, sleep: Callable[[float], object], skipped: Skipped) ->
 
 
 def _take_row(rows: Rows, row: Any, skipped: Skipped, place: str) -> None:
-    """Put a row of the feed among the others; one that cannot be read, or says two things, is no price."""
+    """Add a row of the feed; a name whose row cannot be read, or has two prices, gets None."""
     name = None
     try:
         row = clean(row)
@@ -267,11 +266,11 @@ def _take_row(rows: Rows, row: Any, skipped: Skipped, place: str) -> None:
         credits = str(row["creditPrice"]).strip()
         if not PRICE.fullmatch(credits):
             raise Strange(f"the price {credits[:20]!r}")
-        found = Row(credits, str(row.get("creditUnit") or "")[:60], slug)
-        known = rows.setdefault(name, found)
+        new = Row(credits, str(row.get("creditUnit") or "")[:60], slug)
+        known = rows.setdefault(name, new)
         if known is None or known.credits != credits:
             raise Strange("two rows have this name")
-    except Exception as error:  # a row may be anything at all
+    except Exception as error:  # a row may be anything
         skipped.note(name or place, error)
         if name:
             rows[name] = None

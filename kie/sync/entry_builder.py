@@ -1,7 +1,7 @@
-"""An entry for a model that KIE offers and data/models.json does not have, made from its schema and its price row.
+"""Entries for models that KIE offers and data/models.json lacks, built from their schema and price row.
 
-Only what can be priced is made: one row of the feed, for a run or a picture, or for a second where the form has the
-seconds. All else is NotPriceable, or NotAskable, and wants an entry written by hand (docs/models.md).
+Only simple prices are supported: one row of the feed, for a run, a picture, or a second if the form has the seconds.
+Everything else is NotPriceable or NotAskable and needs an entry written by hand (docs/models.md).
 """
 
 import hashlib
@@ -45,17 +45,17 @@ BOUNDS = {"minimum": "min", "maximum": "max", "maxLength": "max_length", "minLen
 
 
 class NotAskable(ValueError):
-    """The form needs something that a chat cannot ask for; the text names it."""
+    """The form requires something that the chat cannot ask for; the text names it."""
 
 
 class NotPriceable(ValueError):
-    """The price depends on something its rows do not say."""
+    """The price cannot be derived from the rows of the feed."""
 
 
 def entry(offer: Offer, rows: Rows, data: dict[str, Any], as_of: str) -> dict[str, Any]:
-    """Return the entry of an Offer, on a card named after its code; raise NotAskable or NotPriceable.
+    """Return the entry for an Offer, on a card named after its code; raise NotAskable or NotPriceable.
 
-    `rows` is the price feed, `data` the parsed catalogue, whose labels are used for inputs of the same name.
+    `rows` is the price feed, `data` the parsed catalogue, whose labels are reused for inputs of the same name.
     """
     labels = _labels(data)
     schemas = offer.inputs or {}
@@ -84,7 +84,7 @@ def entry(offer: Offer, rows: Rows, data: dict[str, Any], as_of: str) -> dict[st
 
 
 def _labels(data: dict[str, Any]) -> dict[str, str]:
-    """Return {input name: the label most used for it}."""
+    """Return {input name: its most common label}."""
     seen: dict[str, Counter[str]] = {}
     for raw in data["models"]:
         for spec in raw["inputs"]:
@@ -94,20 +94,20 @@ def _labels(data: dict[str, Any]) -> dict[str, str]:
 
 def _kind(offer: Offer) -> str:
     words = [re.sub(r"[^a-z]+", "-", str(kind).lower()).strip("-") for kind in offer.kinds]
-    kinds = [found for word in words if (found := KNOWN_KINDS.get(word, word)) in TYPES]
+    kinds = [kind for word in words if (kind := KNOWN_KINDS.get(word, word)) in TYPES]
     if not kinds:
         raise NotAskable(", ".join(map(str, offer.kinds)) or "its kind")
     return kinds[0]
 
 
 def _code(model_id: str) -> str:
-    """Return a button code: the id itself, or its beginning with a digest where it is too long."""
+    """Return a button code: the id itself, or its beginning with a digest if it is too long."""
     plain = re.sub(r"[^a-z0-9]+", "-", model_id.lower()).strip("-")
     return plain if CODE.fullmatch(plain) else plain[:10] + "-" + hashlib.sha256(model_id.encode()).hexdigest()[:5]
 
 
 def _input(name: str, schema: dict[str, Any], offer: Offer, labels: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return one input of the form, or None for an optional one that a chat does not ask for."""
+    """Return one input of the form, or None for an optional one that the chat cannot ask for."""
     required = name in offer.required
     if name in FILTERS:
         return {"name": name, "type": "boolean", "shown": "hidden", "send": True}
@@ -133,12 +133,12 @@ def _input(name: str, schema: dict[str, Any], offer: Offer, labels: Mapping[str,
 
 
 def _type(name: str, schema: dict[str, Any]) -> str | None:
-    """Return our type for a JSON schema, or None."""
+    """Return our type for a JSON schema, or None if we have none."""
     kind, many = schema.get("type", "string"), schema.get("type") == "array"
     single = schema.get("items", {}).get("type", "string") if many else kind
-    found = MEDIA.match(name.replace("input_urls", "image_urls")) or re.search(r"(image|video|audio)_urls?$", name)
-    if single == "string" and found and re.search(r"urls?$|s$|_input$", name):
-        word = MEDIA_KINDS.get(found[1], found[1])
+    media = MEDIA.match(name.replace("input_urls", "image_urls")) or re.search(r"(image|video|audio)_urls?$", name)
+    if single == "string" and media and re.search(r"urls?$|s$|_input$", name):
+        word = MEDIA_KINDS.get(media[1], media[1])
         return word + "[]" * many
     if many:
         return None
@@ -148,7 +148,7 @@ def _type(name: str, schema: dict[str, Any]) -> str | None:
 
 
 def _price(offer: Offer, inputs: list[dict[str, Any]], rows: Rows) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return the price rows and the billing: one row of the feed, and what it is multiplied by."""
+    """Return the price rows and the billing: one row of the feed, and the quantity it is multiplied by."""
     slugs = (offer.id, offer.id.replace("/", "-"))
     mine = [(name, row) for name, row in rows.items() if row is not None and row.slug in slugs]
     if len(mine) != 1:
