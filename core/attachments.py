@@ -1,4 +1,4 @@
-"""The file that a message carries, as the value of an input."""
+"""The file attached to a Telegram message, as the value of an input."""
 
 from typing import Any
 

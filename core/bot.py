@@ -1,4 +1,4 @@
-"""`bot`: what plugins register with, and how listeners, periodic work and services reach people and the staff."""
+"""`bot` as plugins and services know it: the registry, and how to reach people: messages, keyboards, alerts to the staff."""
 
 import logging
 from collections.abc import Callable, Iterator

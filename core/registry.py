@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from telebot import TeleBot
 
 from core import buttons as keyboards
-from core import checks
+from core import registration_checks as checks
 from core.handling.rights import RIGHTS
 from core.telegram import telebot_bridge
 from storage.journal import event_kinds

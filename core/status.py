@@ -1,4 +1,4 @@
-"""How the running bot is, for /health, doctor, metrics and work that must end with it."""
+"""The state of the running bot, read by /health, doctor, metrics and work that must end with it."""
 
 import threading
 from collections import Counter

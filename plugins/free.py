@@ -1,4 +1,4 @@
-"""Free orders a day for the models the operator names; a failed one is given back.
+"""Daily free orders: whether an order is free, for the models the operator names, and how many are left.
 
 Settings: FREE_MODELS, codes or KIE ids with commas (empty, the default: none); FREE_RUNS a day and person.
 Texts: free.* in data/texts/<lang>/free.po.

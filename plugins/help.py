@@ -1,5 +1,4 @@
-"""/help: what the bot can do, from what the plugins registered (the staff's commands behind a button); /id: one's
-Telegram id.
+"""/help: the commands there are, the staff's behind a button; /id: one's Telegram ID.
 
 Texts: help.* in data/texts/<lang>/help.po.
 """

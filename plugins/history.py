@@ -1,4 +1,4 @@
-"""/history: earlier orders, a page of them or one by one with their pictures, and what can be done with each.
+"""/history: earlier orders with their results, and what can be done with each.
 
 Results are sent again by what Telegram stored, so they outlive KIE's addresses.
 Texts: history.* in data/texts/<lang>/history.po.

@@ -1,4 +1,4 @@
-"""/models and /generate: from a kind of work to a product, and to its form; or by a word (`/models cat`).
+"""/models and /generate: browse what is sold by kind of work, or search it (`/models cat`), up to its form.
 
 First comes what the person ordered last, then what is ordered most, then what is cheap: what most people want is two
 taps away, its kind and itself. A word finds any other.

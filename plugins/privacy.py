@@ -1,4 +1,4 @@
-"""/privacy says what is kept; /deleteme forgets a person: names, texts and files go, money rows stay under a number.
+"""/privacy: what is stored; /deleteme: forget a person; and the deadlines after which things are forgotten by themselves.
 
 Refused only while a transfer waits for a decision. What would be lost, and what stays for how long, is shown first: the
 balance, orders under way, the Telegram id with payments in Stars of the last 21 days. What the person is known by

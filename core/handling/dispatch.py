@@ -4,11 +4,11 @@ import logging
 import time
 
 from core import buttons as keyboards
-from core.checks import CONTENT
 from core.ctx import Ctx
 from core.errors import UserError
 from core.handling.limits import Flood
 from core.log import trace
+from core.registration_checks import CONTENT
 from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome

@@ -1,4 +1,4 @@
-"""Limits that protect the operator from one busy person.
+"""Rate limits for a person: a flood of messages (in memory), and what costs the staff time (in rows).
 
 A flood of messages gets one polite warning, then silence for a while: the one exception to "never silent". Taps are
 still answered and money is always handled; what is counted here is messages.

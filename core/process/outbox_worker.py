@@ -1,4 +1,4 @@
-"""The steps that empty the outbox and run the listeners of events.
+"""Sends the messages in the outbox that are due, and runs the listeners of events.
 
 What is wrong with one message is its own trouble: one that cannot be sent as it is gets set aside with an alert, one
 whose chat does not take it now waits, and everybody else's go on.

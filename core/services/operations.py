@@ -1,4 +1,4 @@
-"""What plugins may do with the rows: the operations of storage by name, as `ctx.jobs`, `bot.payments` and so on.
+"""The storage functions that plugins may call, as `ctx.jobs`, `bot.payments` and so on.
 
 What moves money or an order within a larger step stands in storage alone.
 """

@@ -1,4 +1,4 @@
-"""The chat executor: things to handle, in order within a lane, at the same time across lanes.
+"""The chat executor: a thread pool that works in order within a lane (a chat) and in parallel across lanes.
 
 A lane is a chat. There are as many threads as can wait for the network at the same time: while one waits, so many others
 compute, one after the other; more would only be in their way. They end after half a minute without work.

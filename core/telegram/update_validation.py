@@ -1,4 +1,4 @@
-"""The door: which updates are let in, and in what form they are kept.
+"""Validates and cleans updates on their way in, and assigns each to its lane: the queue of its chat.
 
 An update must say what it is about in numbers both databases can keep: its own id, its chat's, its sender's. One that
 does not is refused before it is a row, so that it is in nobody's way. Texts are cleaned of what a database does not take.

@@ -1,4 +1,4 @@
-"""Webhook mode: Telegram posts updates to PUBLIC_URL. Set at the start, taken away when the bot polls again.
+"""Keeps Telegram's webhook as BOT_MODE wants it, and checks its secret; the endpoint is in core/process/web.py.
 
 The address holds no secret; Telegram repeats ours in a header (Bot API, setWebhook: secret_token). It is made of the
 token, so every copy of the bot knows it and nobody has to keep another one.

@@ -1,4 +1,4 @@
-"""The catalogue: what can be ordered, read once from data/models.json and never changed.
+"""The catalogue: models and products from data/models.json; checks an order's inputs and builds KIE's request.
 
 Only complete entries are offered: a valid schema, a price for every combination of the inputs that affect it, a kind of
 output, a deadline, and a card with words in both languages. Other entries are in `Catalog.rejected` with the reason.

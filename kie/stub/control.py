@@ -1,4 +1,4 @@
-"""A small kit for tests to control the stub, over its control plane."""
+"""A client for the stub's control address, for tests."""
 
 from typing import Any
 

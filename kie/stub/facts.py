@@ -1,4 +1,4 @@
-"""What the stub knows about KIE's models: their inputs, refusals and prices, read from a JSON file.
+"""What the stub knows of KIE's models: inputs, errors and prices, read from a JSON file.
 
 The file is the project's data/models.json, or a plain list of facts with the same
 fields ({"models": [{"id", "inputs", "price", "billing", …}]}). If the catalogue

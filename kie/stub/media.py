@@ -1,4 +1,4 @@
-"""The stub's results: small real files that fit what was ordered.
+"""The stub's result files, and the measures of files it is given.
 
 Pictures are painted for the prompt: a landscape whose colours and hills depend
 on its words, with the words and the model's name in a strip below. An edit

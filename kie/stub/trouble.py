@@ -1,4 +1,4 @@
-"""The stub's troubles: what can be made to go wrong, and how often.
+"""Fault injection for the stub: which failures can be ordered, and how many times each.
 
 A trouble has a place (`at`), a short word (`kind`, see KINDS) and a number of `times`;
 0 means until it is cancelled. `model` limits it to one model, `delay_s` (real

@@ -1,4 +1,4 @@
-"""Alarms: one message a cause and not one an event, to those with the right `alerts` or to the staff's group.
+"""Watches credits, failing models, stuck orders, errors and disk space, and alerts the staff; /quiet and /here say when and where.
 
 Looked at every minute: KIE credits low, a model failing, orders standing still, errors rising, the disk filling.
 Stars that do not match are looked at in `payments/reconcile.py`; the core rings for what it meets itself.

@@ -1,4 +1,4 @@
-"""/catalog: what is sold, for the operator: models on and off, prices, and what KIE has changed.
+"""/catalog: compare what is sold with KIE, every week or now; look at each difference, apply it, dismiss it or undo it.
 
 Once a week it compares with KIE by itself and writes only when something differs. Nothing changes until somebody
 applies it, and every change can be undone. "Apply all" leaves out what looks like a slip of KIE's: a price that falls by

@@ -1,4 +1,4 @@
-"""Tidying: once an hour, rows that have done their work go.
+"""Cleanup: every hour, rows that are no longer needed are deleted.
 
 Messages that were sent, updates and reasons that were set aside, letters somebody has, alarms that are over, recipients
 of broadcasts (the sums stay). Money, orders, people and everything that is open stay.

@@ -1,4 +1,4 @@
-"""A text or a file sent without being asked for: taken as a prompt, or offered to the models that can use it.
+"""A text or a file sent outside any dialogue: kept in the draft, and answered with what can be made of it.
 
 Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in uses.po.
 """

@@ -1,4 +1,4 @@
-"""Telegram's own list of Stars against our books, at start and every five minutes.
+"""Reconciles Telegram's list of Stars with our payments, at the start and every five minutes.
 
 A payment we were never told of is credited by its payload to its payer; one that went back is booked; what we have
 and Telegram has not is an alarm. Telegram is asked a page of 100 at a time, from where the last full page ended, so a

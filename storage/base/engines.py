@@ -1,4 +1,4 @@
-"""What a dump and the proof of the books need from SQLite and PostgreSQL, behind one interface."""
+"""SQLite and PostgreSQL behind one interface, for the dump and for `verify`."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema.
+"""Migrations: of the house's tables, and of plugins' own.
 
 Migrations in `storage/migrations/` run in order at start, each in a transaction, and are recorded in
 `schema_migration`. Every run ends by creating the triggers again that keep the books append-only (`storage/base/guards.py`).

@@ -1,4 +1,4 @@
-"""Letters: what users write to the staff, kept until somebody of the staff has it.
+"""Messages from users to the staff, kept until somebody of the staff has them.
 
 waiting ──a copy has arrived──▶ passed
 """

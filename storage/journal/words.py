@@ -1,4 +1,4 @@
-"""Free text of entries, acts and top-ups: reasons and notes. It can be erased, and the books still verify.
+"""Free text (reasons, notes) kept apart from what is sealed, so that it can be erased and the books still verify.
 
 The row keeps a digest of the text and a random salt; seals cover the digest. An erasure deletes text and salt, after
 which the digest reveals nothing.

@@ -1,4 +1,4 @@
-"""How often a person may do something: counted in rows, so that restarts and other copies do not start again at zero.
+"""Rate limits in rows: how often a person may do something, whatever restarts or which copy asks.
 
 A person is a keyed digest of the Telegram id, so that an erasure does not reset the count; rows are deleted when their
 span is over.

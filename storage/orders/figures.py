@@ -1,4 +1,4 @@
-"""Figures over a span of time, for admins: sums and counts made by the database, and rows to export."""
+"""Statistics for admins over a span of time, and rows to export."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime

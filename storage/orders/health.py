@@ -1,4 +1,4 @@
-"""The database's health: can rows be written, how many wait, and since when."""
+"""Health of the database and the queues: a test write, and how many wait since when."""
 
 import secrets
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Users: who they are, their language, whether they may use the bot."""
+"""Users: made at their first message, looked up, searched and changed."""
 
 import secrets
 from dataclasses import asdict, dataclass

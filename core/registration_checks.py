@@ -1,4 +1,4 @@
-"""What is wrong with a registration, said at once: every name is looked up, and the nearest right one is named."""
+"""Checks what plugins register: names, routes, handler signatures; an unknown name is answered with the nearest one."""
 
 import inspect
 import re
