@@ -65,7 +65,18 @@ def needs(*plugins):
 
 
 @both
-@needs("start", "models", "generate", "inputs", "orders", "payments", "transfer", "desk", "progress", "balance")
+@needs(
+    "start",
+    "models",
+    "generate/card",
+    "generate/inputs",
+    "generate/orders",
+    "payments/topup",
+    "payments/transfer",
+    "payments/transfer_review",
+    "generate/progress",
+    "balance",
+)
 def test_from_start_to_a_picture_with_a_top_up_by_transfer(open_chat, demo, lang):
     admin, chat = demo.admin(lang), open_chat(lang)
     fill_in_a_picture(chat)
@@ -122,7 +133,7 @@ def order(chat, demo):
 
 
 @both
-@needs("start", "balance", "payments", "stars")
+@needs("start", "balance", "payments/topup", "payments/stars")
 def test_stars_are_paid_on_the_sheet_and_the_balance_grows(open_chat, lang):
     chat = open_chat(lang)
     chat.send("/start")
@@ -140,7 +151,7 @@ def test_stars_are_paid_on_the_sheet_and_the_balance_grows(open_chat, lang):
     chat.sees_words(chat.words("balance.text"), chat.words.money(30_000), chat.words("entry.stars"))
 
 
-@needs("models", "generate", "orders")
+@needs("models", "generate/card", "generate/orders")
 @pytest.mark.parametrize(("model", "tag"), [("Kling 3.0 Turbo", "video"), ("Suno", "audio")])
 def test_a_video_plays_and_music_has_a_player(open_chat, demo, model, tag):
     chat = open_chat(person=demo.rich("Vera", "en"))
@@ -177,7 +188,7 @@ def test_help_tells_the_commands_and_the_language_can_be_changed(open_chat, lang
 
 
 @both
-@needs("start", "balance", "payments", "receipts", "stars")
+@needs("start", "balance", "payments/topup", "payments/receipts", "payments/stars")
 def test_the_balance_leads_to_the_entries_and_the_payments(open_chat, demo, lang):
     chat = open_chat(lang, person=demo.rich(NAMES[lang], lang))
     chat.send("/start")
@@ -200,7 +211,7 @@ def test_the_balance_leads_to_the_entries_and_the_payments(open_chat, demo, lang
 
 
 @both
-@needs("start", "models", "generate")
+@needs("start", "models", "generate/card")
 def test_models_are_paged_and_found_by_a_word(open_chat, lang):
     chat = open_chat(lang)
     chat.send("/generate")
@@ -222,7 +233,7 @@ def test_models_are_paged_and_found_by_a_word(open_chat, lang):
 
 
 @both
-@needs("models", "generate", "inputs")
+@needs("models", "generate/card", "generate/inputs")
 def test_the_card_shows_choices_with_prices_more_settings_and_modes(open_chat, lang):
     chat = open_chat(lang)
     chat.send("/models Wan 2.6")
@@ -241,7 +252,7 @@ def test_the_card_shows_choices_with_prices_more_settings_and_modes(open_chat, l
 
 
 @both
-@needs("start", "models", "generate", "orders", "history", "uses")
+@needs("start", "models", "generate/card", "generate/orders", "history", "generate/result_actions")
 def test_history_shows_an_order_with_its_picture_and_sends_the_original(open_chat, demo, lang):
     chat = open_chat(lang, person=demo.rich(NAMES[lang], lang))
     fill_in_a_picture(chat)
@@ -261,7 +272,7 @@ def test_history_shows_an_order_with_its_picture_and_sends_the_original(open_cha
 
 
 @both
-@needs("start", "admin", "users", "acts", "stars")
+@needs("start", "admin/menu", "admin/users", "admin/audit_log", "payments/stars")
 def test_the_admin_finds_and_credits_a_person(open_chat, demo, lang):
     payer, admin = demo.rich(f"Payer {lang}", lang), demo.admin(lang)
     chat = open_chat(lang, person=admin)
@@ -282,7 +293,7 @@ def test_the_admin_finds_and_credits_a_person(open_chat, demo, lang):
 
 
 @both
-@needs("start", "admin")
+@needs("start", "admin/menu")
 def test_every_button_of_both_menus_leads_to_a_screen_of_its_own(open_chat, demo, lang):
     chat = open_chat(lang, person=demo.admin(lang))
     for menu in ("/start", "/admin"):
@@ -314,7 +325,7 @@ def test_a_reload_keeps_the_chat(open_chat):
 
 
 @both
-@needs("start", "models", "generate", "inputs")
+@needs("start", "models", "generate/card", "generate/inputs")
 def test_a_phone_shows_every_screen_within_its_width(open_chat, lang):
     chat = open_chat(lang, size=(390, 844))
     fill_in_a_picture(chat)

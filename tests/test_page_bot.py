@@ -14,7 +14,9 @@ from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, ROOT, Chat, Demo
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-NEEDED = ("start", "models", "generate", "inputs", "orders", "payments", "transfer", "admin")
+NEEDED = (
+    "start", "models", "generate/card", "generate/inputs", "generate/orders", "payments/topup", "payments/transfer", "admin/menu",
+)  # fmt: skip
 whole = pytest.mark.skipif(
     not all((ROOT / "plugins" / f"{name}.py").exists() for name in NEEDED), reason="without a plugin of the tour"
 )

@@ -1,6 +1,7 @@
 """The bot without any one plugin, or folder of plugins, and its texts: nothing that is left misses it."""
 
 import itertools
+import re
 import shutil
 
 import pytest
@@ -97,3 +98,13 @@ def is_told(record):
     """Tell whether an error is what is to be expected: nobody takes it any more, or a notice has lost its words."""
     words = record.getMessage()
     return "silence" in words or "cannot be sent as it is" in words
+
+
+def test_no_walk_in_the_browser_is_left_out_by_an_old_name():
+    """They are skipped when a plugin on their way has been taken out; a name that is only wrong would skip them, too."""
+    named = set()
+    for name in ("test_browser", "test_page_bot"):
+        text = (ROOT / "tests" / f"{name}.py").read_text()
+        for group in re.findall(r"@needs\(([^)]*)\)|NEEDED = \(([^)]*)\)", text):
+            named |= set(re.findall(r'"([\w/]+)"', "".join(group)))
+    assert len(named) > 10 and named <= set(PLUGINS)
