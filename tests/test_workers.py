@@ -15,6 +15,7 @@ import pytest
 from bench import workers
 from core.process.clustered_intake import Shared
 from core.process.loops import Clock
+from core.status import Status
 from core.telegram.intake import EXPRESS, lane_of
 from storage.base import db, schema
 from storage.base.db import StorageDown
@@ -152,7 +153,8 @@ class Copy(Shared):
     def __init__(self, clock, handle, threads):
         self.aside, self.seen = [], []
         super().__init__(
-            SimpleNamespace(transport=SimpleNamespace(pause_s=0)), self._note, clock, threads=threads, kinds=[],
+            SimpleNamespace(transport=SimpleNamespace(pause_s=0)), self._note, clock, Status(NOW, NOW),
+            threads=threads, kinds=[], done=lambda: None, can_write=lambda: True,
             set_aside=lambda update, reason: self.aside.append((update["update_id"], reason)),
         )  # fmt: skip
         self._then = handle
