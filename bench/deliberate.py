@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from bench.books import reading
-from bench.crash import finish, settle
 from bench.load import FROM_PICTURE, NoAnswer, Servers, Town, picture
 from bench.process import LAUNCHER, Process, free_port
+from bench.settle import finish, settle
 from storage.base.tables import Job
 
 SPEED = 20

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import requests  # noqa: E402
 
-from bench.crash import databases, finish  # noqa: E402
+from bench.crash import databases  # noqa: E402
 from bench.load import Servers, Town  # noqa: E402
 from bench.process import Process, free_port  # noqa: E402
+from bench.settle import finish  # noqa: E402
 
 PATIENCE_S = 30
 NOTICE_S = 3  # in which a leader finds that it has lost its lock

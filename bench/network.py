@@ -17,10 +17,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.crash import databases, finish  # noqa: E402
+from bench.crash import databases  # noqa: E402
 from bench.load import Servers, Town  # noqa: E402
 from bench.process import BOT, LAUNCHER, Process, free_port  # noqa: E402
 from bench.proxy import Proxy  # noqa: E402
+from bench.settle import finish  # noqa: E402
 
 HANG_S = 35  # longer than the bot waits for an answer (30 s)
 PATIENCE_S = 12  # of people for an answer that may have been lost

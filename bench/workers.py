@@ -20,10 +20,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.crash import databases, finish  # noqa: E402
+from bench.crash import databases  # noqa: E402
 from bench.failover import Copy  # noqa: E402
 from bench.load import Human, NoAnswer, Servers, Town, words  # noqa: E402
 from bench.proxy import Balancer  # noqa: E402
+from bench.settle import finish  # noqa: E402
 
 COPIES = 3
 HANDLED = re.compile(r" core\.handling\.dispatch: \[u\d+\] ")

@@ -288,7 +288,7 @@ def test_what_stands_outside_the_account_goes_too(known):
         inbox.store([(10**9, -100, f'{{"from": {{"id": {alice.id}}}}}')], now)
         inbox.set_aside(10**9)
         values = {"id": alice.id, "stars": 5}
-        Alarm.insert(cause="c", text="stars.alert_strange", values=values, since=now, last_at=now).execute()
+        Alarm.insert(cause="c", text="common.alert_strange", values=values, since=now, last_at=now).execute()
         sent = Broadcast.create(author=user.id, chat_id=1, message_id=1, audience=f"ids:{alice.id},77", created_at=now)
     alice.send("/deleteme")
     alice.tap("Yes, forget me")

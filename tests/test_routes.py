@@ -112,11 +112,11 @@ def test_two_plugins_that_want_the_same_end_the_start_with_both_places(start_bot
     assert f"the {what} " in str(error.value) and len(places) == 2 and places[1] == "zzz" != places[0]
 
 
-def texts_by_folder():
-    """Return {text key: folder of features it belongs to}; the core's belong to everybody."""
+def owners_of_texts():
+    """Return {text key: the file it belongs to}, as admin/pause; the core's belong to everybody."""
     texts = ROOT / "data" / "texts" / "en"
     return {
-        key: path.parent.name if path.parent != texts else path.stem
+        key: path.relative_to(texts).with_suffix("").as_posix()
         for path in texts.rglob("*.po")
         for key in re.findall(r'^msgid "(.+)"', path.read_text(), re.M)
     }
@@ -129,14 +129,14 @@ def names_in(path):
             yield node.lineno, node.value
 
 
-def test_the_texts_of_a_folder_are_named_only_inside():
-    """Nor does the core name any but its own, so a folder goes with its texts and nobody misses them."""
-    owners, everybodys = texts_by_folder(), {"core", "catalog"}
+def test_the_texts_of_a_file_are_named_only_there():
+    """Nor does the core name any but its own, so a file goes with its texts and nobody misses them."""
+    owners, everybodys = owners_of_texts(), {"core", "catalog"}
     beginnings = {key.partition(".")[0] + ".": owner for key, owner in owners.items()}
     shared = {key.partition(".")[0] + "." for key, owner in owners.items() if owner in everybodys}
     strange = []
     for path in [*find(ROOT / "plugins").values(), *(ROOT / "core").rglob("*.py"), *(ROOT / "kie").rglob("*.py")]:
-        own = {"core": None, "kie": None}.get(path.relative_to(ROOT).parts[0], Path(folder_of(path)).stem)
+        own = path.relative_to(ROOT / "plugins").with_suffix("").as_posix() if "plugins" in path.parts else None
         for line, name in names_in(path):
             owner = owners.get(name) or (beginnings.get(name) if name not in shared else None)
             if owner and owner not in everybodys and owner != own:

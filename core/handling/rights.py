@@ -13,7 +13,7 @@ Requests and alarms go to each person with the right, or, once an owner has said
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core import amounts
 from core.errors import UserError
@@ -21,11 +21,6 @@ from core.telegram.sender import TelegramError
 from storage.base.tables import User
 from storage.journal import alarms, outbox, runtime_settings
 from storage.people import staff, users
-
-if TYPE_CHECKING:
-    from core.bot import Bot
-    from core.ctx import Ctx
-    from core.settings import Settings
 
 log = logging.getLogger(__name__)
 RIGHTS = frozenset(
@@ -36,21 +31,21 @@ ROLES = {"cashier": frozenset({"staff", "topups"}), "support": frozenset({"staff
 GROUP = "STAFF_CHAT"  # the stored setting: chat id and the owner's internal id
 
 
-def may(settings: "Settings", user: User, right: str | None) -> bool:
+def may(settings: Any, user: User, right: str | None) -> bool:
     """Tell whether a user has a right; everybody has the right None."""
     if right is None or user.telegram_id in settings["ADMIN_IDS"]:
         return True
     return right not in OWNERS_ONLY if user.role == "admin" else right in ROLES.get(user.role or "", ())
 
 
-def is_alone(bot: "Bot", user: User, right: str) -> bool:
+def is_alone(bot: Any, user: User, right: str) -> bool:
     """Tell whether a user is an owner, and neither another owner nor anybody with a role has the right."""
     ids, others = set(bot.settings["ADMIN_IDS"]), [one for one in staff.members() if one.id != user.id]
     return ids == {user.telegram_id} and not any(may(bot.settings, one, right) for one in others if not one.banned)
 
 
 def ask_sum(
-    ctx: "Ctx", right: str, step: str, amount: int, data: dict[str, Any], back: Any, shown: str | None = None
+    ctx: Any, right: str, step: str, amount: int, data: dict[str, Any], back: Any, shown: str | None = None
 ) -> None:
     """Have an owner who is alone type the sum of an act that pays themselves; refuse it to everybody else."""
     _refuse_company(ctx, right)
@@ -59,7 +54,7 @@ def ask_sum(
     ctx.ask(step, "common.own_sum", [back], data=data, sum=data["shown"])
 
 
-def read_sum(ctx: "Ctx", right: str, back: Any) -> dict[str, Any]:
+def read_sum(ctx: Any, right: str, back: Any) -> dict[str, Any]:
     """Return the draft's data once the sum it asks for was typed by somebody who is still alone; else say what lacks."""
     _refuse_company(ctx, right)
     data = ctx.draft.data
@@ -68,19 +63,19 @@ def read_sum(ctx: "Ctx", right: str, back: Any) -> dict[str, Any]:
     return data
 
 
-def _refuse_company(ctx: "Ctx", right: str) -> None:
+def _refuse_company(ctx: Any, right: str) -> None:
     if not is_alone(ctx.bot, ctx.user, right):
         raise UserError("common.own_cheque")
 
 
-def with_right(bot: "Bot", right: str) -> list[User]:
+def with_right(bot: Any, right: str) -> list[User]:
     """Return the users with a right who have started the bot and can be written to: owners first."""
     owners = [user for i in bot.settings["ADMIN_IDS"] if (user := users.by_telegram_id(i)) is not None]
     others = [user for user in staff.members() if user not in owners and not user.banned]
     return [user for user in owners + others if not user.blocked_bot and may(bot.settings, user, right)]
 
 
-def desk(bot: "Bot", right: str) -> list[tuple[User, int | None]]:
+def desk(bot: Any, right: str) -> list[tuple[User, int | None]]:
     """Return whom to tell as (user, chat id): the staff's group in its owner's language, or each person (None)."""
     group = runtime_settings.get(GROUP)
     if group:
@@ -89,7 +84,7 @@ def desk(bot: "Bot", right: str) -> list[tuple[User, int | None]]:
     return [(user, None) for user in with_right(bot, right)]
 
 
-def alert(bot: "Bot", key: str, cause: str, values: dict[str, Any], buttons: Any = None) -> None:
+def alert(bot: Any, key: str, cause: str, values: dict[str, Any], buttons: Any = None) -> None:
     """Tell the staff of a cause of alarm, once a cause and not once an event, outside the quiet hours."""
     now = bot.clock.now()
     if alarms.ring(cause, key, values, now):
@@ -99,7 +94,7 @@ def alert(bot: "Bot", key: str, cause: str, values: dict[str, Any], buttons: Any
             bot.notify(user.id, key, unique=unique, now=at, chat_id=chat_id, buttons=buttons, **values)
 
 
-def move_group(bot: "Bot", old: int, new: int | None = None) -> None:
+def move_group(bot: Any, old: int, new: int | None = None) -> None:
     """Go on in a group's new chat, or, when the group can't be reached, with the people themselves."""
     now = bot.clock.now()
     owner = (runtime_settings.get(GROUP) or "").partition(" ")[2]
@@ -110,19 +105,19 @@ def move_group(bot: "Bot", old: int, new: int | None = None) -> None:
         alert(bot, "common.alert_group", "group", {})
 
 
-def commands_in(bot: "Bot", lang: str, may: Callable[[str], bool] | None = None) -> list[dict[str, str]]:
+def commands_in(bot: Any, lang: str, may: Callable[[str], bool] | None = None) -> list[dict[str, str]]:
     """Return the commands as Telegram's command menu wants them."""
     commands = bot.commands(may)
     return [{"command": name, "description": bot.texts.plain(lang, about)} for name, about in commands]
 
 
-def publish_commands(bot: "Bot") -> None:
+def publish_commands(bot: Any) -> None:
     """Give everybody's command menu the commands that need no right."""
     for lang in (None, "ru"):
         bot.sender.call("setMyCommands", commands=commands_in(bot, lang or "en"), language_code=lang)
 
 
-def show_commands(bot: "Bot", telegram_id: int, user: User | None = None) -> None:
+def show_commands(bot: Any, telegram_id: int, user: User | None = None) -> None:
     """Give somebody's command menu the commands of their rights; without a user, all of them (an owner's)."""
     scope = {"type": "chat", "chat_id": telegram_id}
     for lang in (None, "ru"):

@@ -20,8 +20,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kie.stub.tasks import Task
-
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LONG_SIDE = 1024  # pixels
 MOST_PIXELS = 50_000_000  # of a picture that is opened
@@ -47,7 +45,7 @@ class Made:
     content: Callable[[], bytes]
 
 
-def results(task: Task, side: int = LONG_SIDE) -> list[Made]:
+def results(task: Any, side: int = LONG_SIDE) -> list[Made]:
     """Return the result files of a finished task, in KIE's order; none for a model with text results.
 
     The longer side of a picture has `side` pixels.
@@ -100,7 +98,7 @@ def _read_sample(name: str) -> bytes:
     return (SAMPLES / name).read_bytes()
 
 
-def _picture(task: Task, values: dict[str, Any], number: int, side: int) -> Made:
+def _picture(task: Any, values: dict[str, Any], number: int, side: int) -> Made:
     cut_out = task.model.kind == "background-removal"
     ending = "png" if cut_out else str(values.get("output_format") or "png").lower()
     ending = ending if ending in FORMATS else "png"

@@ -1,6 +1,6 @@
 """/audit: what the operator's people did, newest first, of everybody or about one person.
 
-Texts: act.* and audit.* in data/texts/<lang>/admin/audit_log.po.
+Texts: audit.* in data/texts/<lang>/admin/audit_log.po, act.* in core.po.
 """
 
 from core.buttons import button, way_out
@@ -57,7 +57,7 @@ def _about(ctx, ref):
         return model.title if model else name
     if kind in ("promo", "broadcast"):
         return name if kind == "promo" else f"№{name}"
-    key = {"menu": f"menu.{name}", "all": "terms.everything"}.get(kind, f"setting.{kind.lower()}")
+    key = {"menu": f"menu.{name}", "all": "common.everything"}.get(kind, f"setting.{kind.lower()}")
     return ctx.texts.plain(ctx.lang, key) if ctx.texts.has(key) else ""
 
 

@@ -318,7 +318,7 @@ def _what(ctx, row):
     title = (
         _title(ctx, name)
         if kind == "model"
-        else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "terms.everything")
+        else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "common.everything")
     )
     field = "on" if row.field == "off" and not row.value else row.field
     words = f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"

@@ -187,7 +187,7 @@ def show_kinds(ctx):
     """Offer the rows of the menu, and all of it."""
     cells = [button(f"menu.{menu}", "terms:menu", menu) for menu in MENU]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    ctx.edit("terms.kinds", [*rows, button("terms.everything", "terms:menu", "all"), way_out("supply:show")])
+    ctx.edit("terms.kinds", [*rows, button("common.everything", "terms:menu", "all"), way_out("supply:show")])
 
 
 def show_menu(ctx, menu):
@@ -204,7 +204,7 @@ def show_menu(ctx, menu):
         if markup
         else ctx.say("terms.as_all", markup=_factor(ctx.generation.markup()))
     )
-    title = ctx.say("terms.everything" if menu == "all" else f"menu.{menu}.title")
+    title = ctx.say("common.everything" if menu == "all" else f"menu.{menu}.title")
     ctx.edit(
         "terms.menu",
         [*_terms_rows(ctx, "all" if menu == "all" else f"t.{menu}"), way_out("terms:kinds")],

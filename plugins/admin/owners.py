@@ -2,7 +2,7 @@
 
 Also to the one who did it: an account can be in somebody else's hands.
 Setting: OWNER_TOLD_ABOVE, whole units of the currency.
-Texts: owners.* in data/texts/<lang>/admin/owners.po; act.* in audit.po.
+Texts: owners.* in data/texts/<lang>/admin/owners.po; act.* in core.po.
 """
 
 from core.buttons import button

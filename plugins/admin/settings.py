@@ -2,7 +2,7 @@
 
 Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label, `setting.<name>.value` says
 how a number of it is told. What is set here is stored and wins over the environment. /rate 92.5 and /markup 2 are the short ways.
-Texts: rates.* and setting.* in data/texts/<lang>/admin/settings.po.
+Texts: rates.* in data/texts/<lang>/admin/settings.po, setting.* in core.po.
 """
 
 import re

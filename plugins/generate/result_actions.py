@@ -2,7 +2,7 @@
 
 In the data of its buttons `job` is the result's order, and 0 what suggest.py keeps in the card's draft; `part` is
 which of several results, from 0.
-Texts: uses.* and do.* in data/texts/<lang>/generate/result_actions.po.
+Texts: uses.* in data/texts/<lang>/generate/result_actions.po, do.* in core.po.
 """
 
 from core.attachments import media_kind
@@ -89,7 +89,7 @@ def _source(ctx, job, part):
         draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
         loose = draft.data.get("loose") if draft else None
         if not loose:
-            raise UserError("uses.gone", buttons=ctx.bot.home())
+            raise UserError("common.gone", buttons=ctx.bot.home())
         return loose, "text" if "text" in loose else media_kind(loose["file"])
     found = _own(ctx, job)
     task = {"task": earlier_result(found, part)} if found.task_id else {}

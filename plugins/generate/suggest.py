@@ -1,6 +1,6 @@
 """A text or a file sent outside any dialogue: kept in the draft, and answered with what can be made of it.
 
-Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in uses.po.
+Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in core.po.
 """
 
 from core.attachments import MEDIA_FIELDS, file_in, media_kind
@@ -52,7 +52,7 @@ def show(ctx):
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     loose = draft.data.get("loose") if draft else None
     if not loose:
-        raise UserError("uses.gone", buttons=ctx.bot.home())
+        raise UserError("common.gone", buttons=ctx.bot.home())
     kind = "text" if "text" in loose else media_kind(loose["file"])
     works = ctx.generation.catalog.works_with(kind)
     cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]

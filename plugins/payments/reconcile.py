@@ -65,7 +65,7 @@ def _book(bot, transaction, now, missed):
             missed.append(charge)
         elif age < STALE:
             bot.alert(
-                "stars.alert_strange", cause=f"charge:{charge}", stars=transaction["amount"], id=source["user"]["id"]
+                "common.alert_strange", cause=f"charge:{charge}", stars=transaction["amount"], id=source["user"]["id"]
             )
     return True
 

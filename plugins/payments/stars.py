@@ -117,7 +117,7 @@ def credit(ctx):
     charge, stars = payment["telegram_payment_charge_id"], payment["total_amount"]
     if topup is None or (payment["currency"], stars) != ("XTR", topup.stars):
         log.error("a payment without an invoice of ours: charge %s, %s Stars", charge, stars)
-        ctx.bot.alert("stars.alert_strange", cause=f"charge:{charge}", stars=stars, id=ctx.user.telegram_id)
+        ctx.bot.alert("common.alert_strange", cause=f"charge:{charge}", stars=stars, id=ctx.user.telegram_id)
         ctx.reply("stars.strange", ctx.bot.trouble())
         return
     renewal = bool(payment.get("is_recurring")) and not payment.get("is_first_recurring")
