@@ -201,8 +201,9 @@ class Books:
         named_late = {job["task_id"] for job in self.lost if job["task_id"]}
         loose = [task for key, task in billed.items() if key not in captured and key not in named_late]
         nameless = Counter(job["inputs"].get("prompt") for job in self.lost if not job["task_id"])
-        unexplained = Counter(task["inputs"]["prompt"] for task in loose) - nameless
-        wrong = [*unexplained.elements(), *(captured[key]["id"] for key in set(captured) - set(billed))]
+        forgotten = nameless.pop(None, 0)  # lost orders of people who are erased: their words are gone
+        unexplained = list((Counter(task["inputs"]["prompt"] for task in loose) - nameless).elements())
+        wrong = [*unexplained[forgotten:], *(captured[key]["id"] for key in set(captured) - set(billed))]
         overcharged = [job["id"] for job in captured.values() if job["charged"] != self._shown(job)]
         shown = sum(self._shown(task) for key, task in billed.items() if key in captured)
         charged = sum(job["charged"] for job in captured.values())
