@@ -106,7 +106,7 @@ class Dispatcher:
     def _refused(self, ctx, error):
         ctx.answered = True
         if error.is_gone:
-            users.mark_blocked(ctx.user.telegram_id, True, ctx.now)
+            users.mark_blocked([ctx.user.id], True, ctx.now)
         else:
             log.error("Telegram refused an answer: %s", error)
 
@@ -131,7 +131,7 @@ class Dispatcher:
         ctx.answered = True
         if ctx.private:
             status = ctx.body["new_chat_member"]["status"]
-            users.mark_blocked(ctx.user.telegram_id, status in ("kicked", "left"), ctx.now)
+            users.mark_blocked([ctx.user.id], status in ("kicked", "left"), ctx.now)
 
     def _may_speak(self, ctx):
         """Tell whether a message is to be handled: money always, a flood not."""

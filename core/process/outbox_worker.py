@@ -109,7 +109,7 @@ class OutboxWorker:
         elif row.chat_id and (error.is_gone or error.migrate_to):
             rights.move_group(self._bot, row.chat_id, error.migrate_to)
         elif error.is_gone:
-            users.mark_blocked(user.telegram_id, True, now)
+            users.mark_blocked([user.id], True, now)
             outbox.dropped(row, now)
             if row.ref is not None:
                 cause = f"unreached:{user.id}"

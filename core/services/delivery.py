@@ -94,7 +94,7 @@ class Delivery:
 
     def _refused(self, job, error, now):
         if error.is_gone:
-            users.mark_blocked(job.user.telegram_id, True, now)
+            users.mark_blocked([job.user_id], True, now)
             jobs.undeliverable(job.id)
         else:
             log.warning("Telegram refused the result of job %s: %s", job.id, error)

@@ -322,7 +322,7 @@ class Sending:
 
     def step(self, bot, now):
         """Send the next copies of the running broadcast; return whether there may be more."""
-        self._mark(bot)
+        self._mark(bot, now)
         if self._turns is None:
             if count := bot.broadcasts.doubt():
                 log.warning("%s copies were on their way when the last run ended: they are in doubt", count)
@@ -333,16 +333,16 @@ class Sending:
         people = bot.broadcasts.claim(found.id, BATCH)
         if people:
             self._send(bot, found, people)
-            self._mark(bot)
+            self._mark(bot, now)
         elif bot.broadcasts.move(found.id, ["running"], "done", now):
             log.info("broadcast %s is done", found.id)
         self._show(bot, found.id, now, last=not people)
         return bool(people)
 
-    def _mark(self, bot):
+    def _mark(self, bot, now):
         """Write down what became of copies; while no row can be written, nothing more is sent."""
         while self._unmarked:
-            bot.broadcasts.mark(*self._unmarked[0])
+            bot.broadcasts.mark(*self._unmarked[0], now)
             self._unmarked.pop(0)
 
     def _send(self, bot, found, people):

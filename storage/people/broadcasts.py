@@ -17,6 +17,7 @@ from storage.base.states import BroadcastState, RecipientState
 from storage.base.tables import Broadcast, Entry, Recipient, User
 from storage.journal import audit_log
 from storage.money.payments import CREDITS
+from storage.people import users
 
 ENDED = (BroadcastState.DONE, BroadcastState.STOPPED)
 
@@ -126,7 +127,7 @@ def claim(broadcast_id: int, limit: int) -> list[tuple[int, int]]:
         return list(User.select(User.id, User.telegram_id).where(User.id.in_(ids)).order_by(User.id).tuples().execute())
 
 
-def mark(broadcast_id: int, outcomes: Mapping[int, str]) -> None:
+def mark(broadcast_id: int, outcomes: Mapping[int, str], now: datetime) -> None:
     """Record what became of copies, {user id: RecipientState}; PENDING: not sent, to be tried again."""
     with transaction():
         for state in set(outcomes.values()):
@@ -135,7 +136,7 @@ def mark(broadcast_id: int, outcomes: Mapping[int, str]) -> None:
                 Recipient.broadcast == broadcast_id, Recipient.user.in_(ids), Recipient.state == RecipientState.SENDING
             ).execute()
             if state == RecipientState.BLOCKED:
-                User.update(blocked_bot=True).where(User.id.in_(ids)).execute()
+                users.mark_blocked(ids, True, now)
 
 
 def doubt() -> int:

@@ -1,6 +1,7 @@
 """Users: made at their first message, looked up, searched and changed."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,8 +50,9 @@ def seen(sender: Sender, now: datetime, update_id: int | None = None, create: bo
             for name in ("first_name", "username", "language_code")
             if getattr(user, name) != (value := getattr(sender, name))
         }
-        if user.blocked_bot:
-            changes["blocked_bot"] = False
+        if user.blocked_bot and create:  # who writes in private lets the bot write again
+            mark_blocked([user.id], False, now)
+            user.blocked_bot = False
         if now - user.seen_at > SEEN_EVERY:
             changes["seen_at"] = now
         return change(user, **changes) if changes else user
@@ -124,10 +126,10 @@ def find(words: str, limit: int = 8) -> list[User]:
         return list(query.where((fn.LOWER(User.username) == low) | name.startswith(low) | (User.first_name == words)))
 
 
-def mark_blocked(telegram_id: int, blocked: bool, now: datetime) -> None:
-    """Remember that a user has blocked or unblocked the bot."""
+def mark_blocked(user_ids: Collection[int], blocked: bool, now: datetime) -> None:
+    """Remember that users have blocked or unblocked the bot."""
     with transaction():
-        changed = User.update(blocked_bot=blocked).where(User.telegram_id == telegram_id, User.blocked_bot != blocked)
+        changed = User.update(blocked_bot=blocked).where(User.id.in_(user_ids), User.blocked_bot != blocked)
         for user in changed.returning(User.id).execute():
             events.emit(UserBlocked(user=user.id, blocked=blocked), now)
 
