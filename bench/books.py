@@ -201,9 +201,9 @@ class Books:
         named_late = {job["task_id"] for job in self.lost if job["task_id"]}
         loose = [task for key, task in billed.items() if key not in captured and key not in named_late]
         nameless = Counter(job["inputs"].get("prompt") for job in self.lost if not job["task_id"])
-        forgotten = nameless.pop(None, 0)  # lost orders of people who are erased: their words are gone
-        unexplained = list((Counter(task["inputs"]["prompt"] for task in loose) - nameless).elements())
-        wrong = [*unexplained[forgotten:], *(captured[key]["id"] for key in set(captured) - set(billed))]
+        nameless.pop(None, None)
+        unexplained = self._without_the_erased(Counter(task["inputs"]["prompt"] for task in loose) - nameless)
+        wrong = [*unexplained, *(captured[key]["id"] for key in set(captured) - set(billed))]
         overcharged = [job["id"] for job in captured.values() if job["charged"] != self._shown(job)]
         shown = sum(self._shown(task) for key, task in billed.items() if key in captured)
         charged = sum(job["charged"] for job in captured.values())
@@ -223,6 +223,20 @@ class Books:
                 None,
             ),
         ]
+
+    def _without_the_erased(self, prompts):
+        """Leave out the tasks that are lost orders of people who were erased since: by the person, where one is known.
+
+        Their words are gone from the job, and a prompt names its writer: fox 5000000919-20.
+        """
+        left = list(prompts.elements())
+        erased = [job for job in self.lost if job["user"] in self.forgotten and not job["inputs"].get("prompt")]
+        people = [self.telegram_ids[job["user"]] for job in erased if not job["task_id"]]
+        for person in sorted(people, key=lambda person: person is None):
+            found = next((one for one in left if person is None or f" {person}-" in one), None)
+            if found is not None:
+                left.remove(found)
+        return left
 
     def _shown(self, order):
         """Return the price on the button that was tapped, of a job or a task; a forgotten job's words are KIE's alone."""
