@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,14 +18,11 @@ UPDATES = """message edited_message channel_post edited_channel_post inline_quer
     chat_join_request message_reaction message_reaction_count chat_boost removed_chat_boost""".split()
 
 
-def one_of(what: str, name: str, known: Iterable[str]) -> None:
+def one_of(what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError for a name that is not among those known."""
-    known = list(known)
     if name not in known:
-        near = get_close_matches(name, known, 1)
-        raise ValueError(
-            f"there is no {what} {name!r}; " + (f"the nearest is {near[0]}" if near else "known: " + ", ".join(known))
-        )
+        near = get_close_matches(name, known, 1) or ["none like it"]
+        raise ValueError(f"there is no {what} {name!r}; the nearest is {near[0]}")
 
 
 def command(name: str) -> None:

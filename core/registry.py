@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
-
-
 Handler = Callable[..., Any]
 
 
@@ -28,7 +26,7 @@ Handler = Callable[..., Any]
 class Entry:
     """One registered handler and what it takes to be called."""
 
-    handler: Callable[..., Any]
+    handler: Handler
     right: str | None = None
     groups: bool = False
     about: str | None = None
@@ -53,7 +51,7 @@ class Registry:
     def __init__(self, settings: "Settings", telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
-        self.rights = dict.fromkeys(RIGHTS)
+        self.rights = set(RIGHTS)
         self.handlers: dict[str, dict[str, Any]] = {"command": {}, "button": {}, "step": {}, "update": {}}
         self.menus: dict[str, list[MenuItem]] = {"main": [], "admin": []}
         self.listeners: dict[str, list[Handler]] = {}
@@ -75,7 +73,7 @@ class Registry:
 
     def right(self, name: str) -> None:
         """Declare a right of the plugin's own, which admins have; those of the house are in `core/handling/rights.py`."""
-        self._put("right", self.rights, name, None)
+        self.rights.add(name)
 
     # answers to people
 

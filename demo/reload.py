@@ -102,7 +102,7 @@ class Reloader:
         finally:
             self._arrange()
             self._follow_periodic()
-            self._runtime.updates.kinds = self._bot.kinds()
+            self._runtime.follow_plugins()
 
     def _register(self, path):
         """Load a file's newest content and see to what a start would see to."""

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +14,9 @@ from core.texts import TextError
 from storage.base import schema
 from tests.house import plugins_with
 from tests.kit import ROOT
+from tests.process import environment
 
+PARTS = ("bot.py", "core", "data", "kie", "plugins", "storage")
 ENVIRON = {"TELEGRAM_BOT_TOKEN": "1:abc"}
 SOURCE = '''"""A plugin."""
 
@@ -132,12 +136,19 @@ def test_a_column_without_a_migration_is_named(start_bot, monkeypatch, tmp_path)
         start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=wider))
 
 
-def test_a_start_that_cannot_be_ends_with_2_and_one_sentence(monkeypatch, tmp_path, capsys):
-    folder = plugins_with(monkeypatch, tmp_path, zzz=SOURCE.replace("{line}", 'bot.command("Send-It", show)'))
-    monkeypatch.setattr(main.assemble, "__kwdefaults__", main.assemble.__kwdefaults__ | {"plugins": folder})
-    monkeypatch.setattr(main.build, "__kwdefaults__", main.build.__kwdefaults__ | {"plugins": folder})
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:abc")
-    assert main.main(["verify"]) == 2
-    said = capsys.readouterr().err
-    assert re.search(r"^The bot cannot start: plugins/zzz.py, line \d+", said) and "Traceback" not in said
+def test_a_start_that_cannot_be_ends_with_2_and_one_sentence(tmp_path):
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    (tmp_path / "plugins" / "zzz.py").write_text(SOURCE.replace("{line}", 'bot.command("Send-It", show)'))
+    for command in ([], ["verify"]):
+        done = subprocess.run(
+            [sys.executable, "bot.py", *command],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        assert re.search(r"^The bot cannot start: plugins/zzz.py, line \d+: .*Send-It", done.stderr, re.M), done.stderr

@@ -78,7 +78,9 @@ def test_every_route_that_is_named_is_served_when_no_plugin_is_off(start_bot):
 @SQLITE
 def test_a_route_that_nobody_serves_ends_the_start_with_the_nearest_one(start_bot, monkeypatch, tmp_path):
     folder = plugins_with(monkeypatch, tmp_path, needs=NEEDS.format(optional=""))
-    with pytest.raises(PluginError, match=r"plugins/needs.py: SCREEN is 'balance:shwo'.*the nearest is balance:show"):
+    with pytest.raises(
+        PluginError, match=r"plugins/needs.py: SCREEN: there is no route 'balance:shwo'; the nearest is balance:show"
+    ):
         start_bot(plugins=folder)
 
 

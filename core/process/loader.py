@@ -7,18 +7,18 @@ file and line: this bot moves money.
 import re
 import sys
 import traceback
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from core.buttons import Route
+from core.registration_checks import one_of
 from core.texts import LANGS
 
 # What shows a text, and the key of it: the first argument, of some the second
 SHOWN = re.compile(
     r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
-    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=)"([a-z_]+\.[\w.-]+)\"(?=\s*[,)])""",
+    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=)"([a-z_]+\.[\w.-]+)"(?=\s*[,)])""",
     re.VERBOSE,
 )
 
@@ -90,10 +90,12 @@ def load(bot, folder, off=(), load_one=load_one):
 
 def _check_texts(texts, file, path):
     """Raise PluginError for a text that a plugin names, where it is to be shown, and nobody has written."""
+    known = texts.keys(LANGS[0])
     for line, key in _keys(path, path.stat().st_mtime_ns):
-        if not texts.has(key):
-            near = get_close_matches(key, texts.keys(LANGS[0]), 1) or ["none like it"]
-            raise PluginError(f"{file}, line {line}: there is no text {key!r}; the nearest is {near[0]}")
+        try:
+            one_of("text", key, known)
+        except ValueError as error:
+            raise PluginError(f"{file}, line {line}: {error}") from None
 
 
 @cache
@@ -105,8 +107,9 @@ def _keys(path, _changed_at):
 
 def _check_routes(bot, file, module):
     """Raise PluginError when a plugin needs a route that nobody serves."""
-    served = bot.handlers["button"]
-    for name, found in vars(module).items():
-        if isinstance(found, Route) and not found.optional and found not in served:
-            near = get_close_matches(found, served, 1) or ["none like it"]
-            raise PluginError(f"{file}: {name} is {str(found)!r}, which no plugin serves; the nearest is {near[0]}")
+    for name, value in vars(module).items():
+        if isinstance(value, Route) and not value.optional:
+            try:
+                one_of("route", value, bot.handlers["button"])
+            except ValueError as error:
+                raise PluginError(f"{file}: {name}: {error}") from None

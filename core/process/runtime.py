@@ -42,11 +42,16 @@ class Runtime:
             can_write=self.can_write,
         )
         self.status.claims_as = self.updates.name if self.shares else None
-        events.hear(bot.listeners)
+        self.follow_plugins()
         self.loops = self._make_loops()
         self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
         woken = [loop for loop in self.loops if loop.name in WOKEN]
         bot.wake = lambda: [loop.wake() for loop in woken]
+
+    def follow_plugins(self):
+        """Ask Telegram for what plugins handle, and record the events that they listen to, as it is now."""
+        self.updates.kinds = self.bot.kinds()
+        events.hear(self.bot.listeners)
 
     def periodic_loop(self, seconds, name, work):
         """Return the loop, not yet started, of a piece of periodic work."""
