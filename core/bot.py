@@ -15,7 +15,7 @@ from core.services.operations import Operations
 from core.settings import Settings
 from core.status import Status
 from core.telegram.sender import Sender, TelegramError
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.transport import TelegramFailed
 from core.texts import Lang, Texts, untagged
 from storage.base.tables import User
 from storage.journal import outbox
@@ -152,7 +152,7 @@ class Bot(Registry, Operations):
         """Make a call whose failure is nobody's concern."""
         try:
             self.sender.call(method, wait=False, **params)
-        except (TelegramError, NotSent, UnknownOutcome) as error:
+        except TelegramFailed as error:
             log.debug("let go: %s", error)
 
     def may(self, user: User, right: str | None) -> bool:

@@ -214,9 +214,9 @@ class Ctx(Operations):
         self.bot.sender.call("sendInvoice", chat_id=self.chat_id, provider_token="", **fields)
         self.answered = True
 
-    def answer_checkout(self, ok: bool, key: str | None = None) -> None:
+    def answer_checkout(self, ok: bool, key: str = "") -> None:
         """Answer a pre-checkout query; with a refusal goes its reason."""
-        reason = None if ok or key is None else self.texts.plain(self.lang, key)
+        reason = None if ok else self.texts.plain(self.lang, key)
         query = self.body["id"]
         self.bot.sender.call("answerPreCheckoutQuery", pre_checkout_query_id=query, ok=ok, error_message=reason)
         self.answered = True

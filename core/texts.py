@@ -91,7 +91,11 @@ class Texts:
         catalog = self._catalogs[lang]
         if key not in catalog:
             catalog = self._fall_back(lang, key)
-        return catalog.ngettext(key, key, 0 if n is None else n) if key in catalog.plurals else catalog.gettext(key)
+        if key not in catalog.plurals:
+            return catalog.gettext(key)
+        if n is None:
+            raise ValueError(f"the text {key} has plural forms and is given no n")
+        return catalog.ngettext(key, key, n)
 
     def _fall_back(self, lang: str, key: str) -> "_Catalog":
         """Return the catalogue of English for a text that is not translated; say so once."""

@@ -71,13 +71,8 @@ def _outside_functions(module):
     while waiting:
         node = waiting.pop()
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.Lambda) and not _is_for_types(node):
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
             waiting += ast.iter_child_nodes(node)
-
-
-def _is_for_types(node):
-    """Tell whether this is an `if TYPE_CHECKING:`, whose imports are never run."""
-    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
 
 
 def roots(path):

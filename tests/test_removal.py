@@ -16,7 +16,7 @@ from tests.shop import order
 PLUGINS = find(ROOT / "plugins")
 FOLDERS = sorted({name.split("/")[0] + "/" for name in PLUGINS if "/" in name})
 LANGS = ("en", "ru")
-SORRY = ("Something went wrong", "Что-то пошло не так", "(!)")
+SORRY = ("Something went wrong", "Что-то пошло не так")  # how common.sorry begins
 ENDS = ("orders:go", "privacy:erase", "pause:", "orders:cancel")  # after which there is less to press
 REMOVED = [*PLUGINS, *FOLDERS]
 WHOLE = proof.part(REMOVED, seed=13)  # of which every old screen and every command is tried, too

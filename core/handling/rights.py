@@ -80,7 +80,8 @@ def desk(bot: Any, right: str) -> list[tuple[User, int | None]]:
     group = runtime_settings.get(GROUP)
     if group:
         chat_id, owner = map(int, group.split())
-        return [(user, chat_id) for user in [users.get(owner)] if user is not None]
+        if (reader := users.get(owner)) is not None:
+            return [(reader, chat_id)]
     return [(user, None) for user in with_right(bot, right)]
 
 

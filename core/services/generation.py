@@ -17,6 +17,7 @@ from core.services.media import Busy, Media, TooManyPixels, Unreadable
 from core.telegram.sender import TelegramError, TooBig
 from core.telegram.transport import NotSent as TelegramAway
 from core.telegram.transport import UnknownOutcome
+from kie.api.call_errors import CallFailed
 from kie.api.errors import KieError, Refused
 from kie.catalogue.inputs import clean_mime, files_of
 from kie.catalogue.model import InputError, NoPrice
@@ -140,16 +141,19 @@ class Generation:
 
     def card(self, user_id, now, code=None):
         """Return (draft, model) of the user's open card; raise when there is none, or it is of another model."""
-        draft = drafts.get(user_id, CARD, now)
-        model = self.catalog.models.get(draft.model) if draft and draft.model else None
+        draft, model = self._open_card(user_id, now)
         if model is None or (code is not None and model.code != code):
             raise UserError("common.old_card")
         return draft, model
 
     def has_card(self, user_id, now):
         """Tell whether a card is open whose model is on offer."""
+        return self._open_card(user_id, now)[1] is not None
+
+    def _open_card(self, user_id, now):
+        """Return (draft or None, its model if that is on offer, else None)."""
         draft = drafts.get(user_id, CARD, now)
-        return bool(draft and draft.model in self.catalog.models)
+        return draft, self.catalog.models.get(draft.model) if draft and draft.model else None
 
     def fill(self, user_id, model, values, now, **data):
         """Write the card with these values and their price, and return its draft: every change is a new quote.
@@ -210,7 +214,7 @@ class Generation:
             raise UserError(f"error.no_length_{spec.kind}") from None
         except TooBig:
             raise UserError("error.too_big_to_measure") from None
-        except (KieError, TelegramError, TelegramAway, UnknownOutcome, Busy) as error:
+        except (CallFailed, Busy) as error:
             log.warning("a file could not be measured now: %s", error)
             raise UserError("error.measure_later") from None
 
@@ -230,8 +234,7 @@ class Generation:
 
         Raise UserError with what the person can do about it: a price that has changed since is shown before it is paid.
         """
-        draft = drafts.get(user.id, CARD, now)
-        model = self.catalog.models.get(draft.model) if draft and draft.model else None
+        draft, model = self._open_card(user.id, now)
         if draft is not None and (draft.id, draft.version) == (draft_id, version):
             self._refuse_stale(user, draft, model, now)
         for gate in self._bot.gates:

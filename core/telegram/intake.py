@@ -14,8 +14,7 @@ import traceback
 
 from core.telegram import update_validation
 from core.telegram.chat_executor import ChatExecutor
-from core.telegram.sender import TelegramError
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.transport import TelegramFailed, UnknownOutcome
 from core.telegram.update_validation import EXPRESS, lane_of
 from storage.base.db import StorageDown, leave
 from storage.journal import inbox
@@ -61,7 +60,7 @@ class Updates:
             updates = self._sender.call(
                 "getUpdates", offset=self._offset, limit=100, timeout_s=wait_s, allowed_updates=self.kinds, wait=False
             )
-        except (TelegramError, NotSent, UnknownOutcome) as error:
+        except TelegramFailed as error:
             self._trouble(error)
             return True
         self._troubles = 0
@@ -292,7 +291,7 @@ class Updates:
             offset = self._offset
             self._sender.call("getUpdates", offset=offset, limit=1, timeout_s=0, wait=False)
             self._told = offset
-        except (TelegramError, NotSent, UnknownOutcome) as error:
+        except TelegramFailed as error:
             log.info("Telegram could not be told what was handled: %s", error)
 
 

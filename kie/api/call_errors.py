@@ -18,11 +18,3 @@ class UnknownOutcome(CallFailed):
 
 class Refused(CallFailed):
     """The service answered no, so nothing was done."""
-
-    code: int | None = None
-    retry_after: int | None = None  # seconds after which the call may be repeated, if the service names them
-
-    @property
-    def is_slow_down(self) -> bool:
-        """Return whether only the rate was too high: the same call may be accepted later."""
-        return self.code == 429

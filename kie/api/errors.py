@@ -77,10 +77,6 @@ class Refused(KieError, call_errors.Refused):
         super().__init__(msg, code)
         self.reason = reason or refusal_reason(code, self.msg)
 
-    @property
-    def is_slow_down(self) -> bool:
-        return self.reason == Reason.BUSY
-
 
 class NotSent(KieError, call_errors.NotSent):
     """Nothing reached KIE; the call may be repeated."""

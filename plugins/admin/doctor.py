@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.buttons import way_out
 from core.telegram.sender import TelegramError
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 from kie.api.errors import KieError
 from kie.catalogue.pricing import cheapest
 
@@ -109,7 +109,7 @@ def webhook(bot):
     """Do updates go where BOT_MODE wants them?"""
     try:
         found = bot.sender.call("getWebhookInfo")
-    except (TelegramError, NotSent, UnknownOutcome):
+    except TelegramFailed:
         return None  # the check of the token tells
     ours = bot.settings["BOT_MODE"] == "webhook"
     if not ours and found["url"]:

@@ -9,8 +9,7 @@ Texts: reconcile.* in data/texts/<lang>/payments/reconcile.po.
 import logging
 from datetime import UTC, datetime, timedelta
 
-from core.telegram.sender import TelegramError
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.transport import TelegramFailed
 
 log = logging.getLogger(__name__)
 PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
@@ -38,7 +37,7 @@ def compare(bot, now):
                 break
             place += PAGE
             bot.runtime_settings.put(PLACE, place, now=now)
-    except (TelegramError, NotSent, UnknownOutcome) as error:
+    except TelegramFailed as error:
         log.warning("the list of Stars could not be read: %s", error)
     else:
         if unlisted := bot.refunds.unlisted(now - UNLISTED):

@@ -14,7 +14,7 @@ from core.buttons import button, mark, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 from core.telegram.sender import TelegramError
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 
 PERSON = route("users:card", optional=True)
 
@@ -142,7 +142,7 @@ def _known_payer(ctx, charge_id):
     """Return the Telegram id of who paid, before anything is booked; raise when it can't be had."""
     try:
         payer = _payer(ctx.bot, charge_id)
-    except (TelegramError, NotSent, UnknownOutcome) as error:
+    except TelegramFailed as error:
         log.warning("who paid %s could not be looked up: %s", charge_id, error)
         raise UserError("refunds.later") from None
     if payer is None:
@@ -196,7 +196,7 @@ def ask_again(bot, now):
     for charge in bot.refunds.refunds_asked():
         try:
             payer = _payer(bot, charge.charge_id)
-        except (TelegramError, NotSent, UnknownOutcome) as error:
+        except TelegramFailed as error:
             log.warning("who paid %s could not be looked up: %s", charge.charge_id, error)
             continue
         if payer is not None:

@@ -16,8 +16,8 @@ from core.buttons import MENU, button, copy, route
 from core.errors import UserError
 from core.handling.limits import count
 from core.services.media import Busy, TooManyPixels, Unreadable
-from core.telegram.sender import TelegramError, TooBig
-from core.telegram.transport import NotSent, UnknownOutcome
+from core.telegram.sender import TooBig
+from core.telegram.transport import TelegramFailed
 
 BALANCE = route("balance:show", optional=True)
 
@@ -81,7 +81,7 @@ def _sketch(ctx, file):
     ctx.bot.show_typing(ctx.chat_id)
     try:
         return ctx.generation.media.sketch(file, ctx.user.id)
-    except (TelegramError, NotSent, UnknownOutcome, TooBig, Busy) as error:
+    except (TelegramFailed, TooBig, Busy) as error:
         log.warning("a screenshot could not be looked at: %s", error)
     except (Unreadable, TooManyPixels) as error:
         log.info("a proof is no picture: %s", error)
