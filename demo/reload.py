@@ -9,10 +9,11 @@ this is for development alone.
 
 import linecache
 import logging
+import sys
 from importlib.util import cache_from_source
 from pathlib import Path
 
-from core.process.loader import find, is_off, name_of
+from core.process.loader import find, is_off, module_of, name_of
 
 log = logging.getLogger(__name__)
 LANGS = ("en", "ru")
@@ -47,7 +48,8 @@ class Reloader:
         """Return what tells the versions of each file apart."""
         plugins, texts = self._folders
         found = [path for name, path in find(plugins).items() if not is_off(name, self._off)]
-        return {path: stamp(path) for path in [*found, *texts.rglob("*.po")]}
+        shared = [path for path in plugins.glob("*/_*.py") if path.stem != "__init__"]
+        return {path: stamp(path) for path in [*found, *shared, *texts.rglob("*.po")]}
 
     def step(self, _now=None):
         """Load again what was saved since the last look, and what did not load before; texts first."""
@@ -56,6 +58,7 @@ class Reloader:
         self._stamps = stamps
         if not changed:
             return
+        changed |= self._affected(changed)
         plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
         tried = [name_of(path) for path in plugins]
         if any(path.suffix == ".po" for path in changed):
@@ -66,13 +69,22 @@ class Reloader:
         self._try("commands", self._publish)
         self._told([name for name in tried if name not in self.problems], self.problems)
 
+    @staticmethod
+    def _affected(changed):
+        """Forget what the plugins of a folder share, where that has changed, and return those plugins."""
+        shared = [path for path in changed if path.suffix == ".py" and path.stem.startswith("_")]
+        for path in shared:
+            sys.modules.pop(module_of(path), None)
+            Path(cache_from_source(str(path))).unlink(missing_ok=True)
+        return {plugin for path in shared for plugin in find(path.parent).values()}
+
     def _publish(self):
         """Give Telegram the commands as they are now."""
         self._runtime.introduce()
         self._runtime.introduce_staff()
 
     def _is_due(self, path, changed):
-        return path.suffix == ".py" and (path in changed or name_of(path) in self.problems)
+        return path.suffix == ".py" and path.stem[0] != "_" and (path in changed or name_of(path) in self.problems)
 
     def _try(self, name, act):
         """Do what a file that is being written may make fail in any way, and note how it went."""

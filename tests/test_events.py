@@ -1,12 +1,9 @@
 """Every kind of event that plugins may listen to comes when it should, with its fields; none that nobody hears is kept."""
 
-from core.process.loader import load_one
-from demo.reload import Reloader
 from storage.base import db
 from storage.base.tables import Fact
 from storage.journal import event_kinds
 from tests.house import plugins_with
-from tests.kit import ROOT
 from tests.shop import order, user_of
 from tests.till import transfer
 
@@ -69,17 +66,3 @@ def test_what_nobody_hears_is_no_row(start_bot):
     with db.connection():
         kinds = {kind for (kind,) in Fact.select(Fact.kind).tuples()}
     assert not kinds & {"job.created", "job.delivered", "user.blocked"} and "job.created" not in bot.bot.listeners
-
-
-def test_a_plugin_that_is_loaded_again_hears_what_it_newly_listens_to(start_bot, monkeypatch, tmp_path):
-    folder = house(monkeypatch, tmp_path, ["user.created"])
-    reloader = Reloader(load_one, None, lambda loaded, problems: None, threads=False)
-    bot = start_bot(plugins=folder, load_one=reloader.load_one)
-    reloader.watch(bot.runtime, folder, ROOT / "data" / "texts")
-    path = folder / "zzz.py"
-    path.write_text(path.read_text().replace("['user.created']", "['user.created', 'job.created']"))
-    reloader.step()
-    assert reloader.problems == {}, reloader.problems
-    alice = bot.rich()
-    job = order(bot, alice)
-    assert event_kinds.JobCreated(job=job.id, user=user_of(bot, alice).id) in heard(bot)

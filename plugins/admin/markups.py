@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
-from core.services import forms
+from core.services.input_labels import Labels
 from kie.catalogue import pricing
 from kie.catalogue.inputs import files_of
 from kie.catalogue.model import MENU
@@ -168,8 +168,8 @@ def _line(ctx, model, values):
 
 def _said(ctx, model, name, value):
     """Return one input of a combination in a few words."""
-    spec, card = model.by_name[name], forms.Card(ctx, model, {})
-    label = card.label(spec)
+    spec, labels = model.by_name[name], Labels(ctx.texts, ctx.lang)
+    label = labels.label(spec)
     if spec.kind == "text":
         return f"{label} {len(value)}"
     if spec.kind in ("image", "video", "audio"):
@@ -177,7 +177,7 @@ def _said(ctx, model, name, value):
         return f"{label} {len(files_of(value))}" + (f" × {seconds[0]}" if seconds else "")
     if spec.kind == "task":
         return f"{label} {value.get('resolution') or '?'}"
-    return f"{label} {card.shown(spec, value)}" if spec.kind == "switch" else card.seconds(spec, value)
+    return f"{label} {labels.shown(spec, value)}" if spec.kind == "switch" else labels.seconds(spec, value)
 
 
 # rows of the menu, and everything

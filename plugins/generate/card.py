@@ -10,8 +10,11 @@ from core.attachments import media_kind
 from core.buttons import build, button, route, way_out
 from core.errors import UserError
 from core.services import forms
+from core.services.input_labels import slug
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA
+from kie.catalogue.model import InputError
+from plugins.generate._card import Card
 
 MODELS = route("models:menu", optional=True)
 MODELS_OF_KIND = route("models:type", optional=True)
@@ -64,7 +67,7 @@ def _remembered(ctx, model):
             continue
         try:
             settings[name] = spec.parse(value)
-        except forms.InputError:
+        except InputError:
             continue  # the model has changed: as if it had not been set
     return settings
 
@@ -91,7 +94,7 @@ def _carried(ctx, draft, model, values):
                 value = str(value) if spec.kind in SETTINGS else value
                 value = ctx.generation.measured(model, {spec.name: value}, ctx.user)[spec.name]
                 trial = values | {spec.name: spec.parse(value)}
-            except (forms.InputError, UserError):
+            except (InputError, UserError):
                 continue  # it does not fit this model: as if it had not been given
             values = trial if _is_sold(model, trial) else values
     return values
@@ -153,7 +156,7 @@ def _album(draft):
 def show(ctx, below=False, note=None):
     """Draw the card of `ctx.draft`, with a `note` (text key) as its last line."""
     model = ctx.generation.catalog.models[ctx.draft.model]
-    card = forms.Card(ctx, model, ctx.draft.data["values"])
+    card = Card(ctx, model, ctx.draft.data["values"])
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
     front, more = card.front()
@@ -183,7 +186,7 @@ def _rate_line(ctx, card, missing, fact):
         credits, unit = pricing.rate(card.model, card.values)
     except pricing.NoPrice:
         return ""
-    return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{forms.slug(unit)}"))
+    return _said(ctx, "generate.rate", card.model, credits, unit=ctx.say(f"unit.{slug(unit)}"))
 
 
 def _said(ctx, key, model, credits, **values):

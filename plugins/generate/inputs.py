@@ -9,9 +9,12 @@ from core.attachments import file_in, media_kind
 from core.buttons import MENU, button, pager, way_out
 from core.errors import UserError
 from core.services import forms
+from core.services.input_labels import slug
+from core.texts import Ref
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
 from kie.catalogue.pricing import steps
+from plugins.generate._card import PER_ROW, Card
 
 STEP = "generate:input"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
@@ -53,7 +56,7 @@ def ask(ctx, code, place, page=0):
         ctx.go("generate:card")
         return
     _fill(ctx, model, values, asking=spec.name)
-    card = forms.Card(ctx, model, values)
+    card = Card(ctx, model, values)
     rows = _results(ctx, model, spec, page) if spec.kind == "task" else _choices(ctx, card, spec, page)
     key = "inputs.no_result" if spec.kind == "task" and not rows else f"ask.{spec.label}"
     question = [ctx.say(key) if ctx.texts.has(key) else card.label(spec), *_limits(ctx, spec, values.get(spec.name))]
@@ -71,7 +74,7 @@ def _choices(ctx, card, spec, page):
         mark = "✓ " if choice == chosen and isinstance(choice, bool) == isinstance(chosen, bool) else ""
         label = mark + card.seconds(spec, choice) + _price_of(ctx, card, spec, choice, prices)
         cells.append(button("label", "inputs:pick", model.code, place, steps(spec).index(choice), label=label))
-    per_row = 2 if any(len(cell.values["label"]) > SHORT for cell in cells) else forms.PER_ROW
+    per_row = 2 if any(len(cell.values["label"]) > SHORT for cell in cells) else PER_ROW
     rows = [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
     return rows + pager(page, -(-len(choices) // CHOICES), "inputs:page", model.code, place)
 
@@ -84,7 +87,7 @@ def _price_of(ctx, card, spec, choice, prices):
             credits, unit = pricing.rate(card.model, {**card.values, spec.name: choice})
         except pricing.NoPrice:
             return ""
-        key = f"inputs.price_{forms.slug(unit)}"
+        key = f"inputs.price_{slug(unit)}"
     price = None if credits is None else ctx.generation.price_of_credits(credits, card.model)
     return card.word(key, price=price) if price is not None and ctx.texts.has(key) else ""
 
@@ -216,7 +219,7 @@ def _take(ctx, model):
 
 def _collect(ctx, model, spec):
     """Show how many files there are, and wait for more of them until it is enough; a text goes on with the card."""
-    card, place = forms.Card(ctx, model, ctx.draft.data["values"]), model.inputs.index(spec)
+    card, place = Card(ctx, model, ctx.draft.data["values"]), model.inputs.index(spec)
     rows = [[button("inputs.done", "generate:card"), button("form.clear", "inputs:clear", model.code, place)]]
     text = model.main_text
     lacks_text = text is not None and not present(card.values.get(text.name))
@@ -228,7 +231,7 @@ def _take_file(ctx, model, file):
     asked = model.by_name.get(data.get("asking") or "")
     spec = asked if asked is not None and asked.kind == kind else model.input_for(kind)
     if spec is None:
-        raise UserError("error.not_a_file_for_this", kind=forms.Ref(f"kind.{kind}"))
+        raise UserError("error.not_a_file_for_this", kind=Ref(f"kind.{kind}"))
     values = forms.add_file(spec, data["values"], file, ctx.generation.meter(model, spec, ctx.user))
     caption, text = ctx.message.get("caption"), model.main_text
     if caption and text and not present(values.get(text.name)):

@@ -5,7 +5,7 @@ Texts: modes.* in data/texts/<lang>/generate/modes.po.
 """
 
 from core.buttons import button, pager, way_out
-from core.services import forms
+from plugins.generate._card import Card
 
 PAGE = 6
 
@@ -20,7 +20,7 @@ def register(bot):
 def more_settings(ctx):
     """Show the inputs that do not stand on the card itself."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    card = forms.Card(ctx, model, ctx.draft.data["values"])
+    card = Card(ctx, model, ctx.draft.data["values"])
     rows = card.input_rows(card.front()[1])
     if any(card.values.get(name) != value for name, value in _plain(model, card.values).items()):
         rows.append(button("modes.reset", "modes:reset"))
@@ -50,8 +50,8 @@ def show(ctx, page):
     siblings = catalog.cards[model.card].models
     pages = -(-len(siblings) // PAGE)
     shown = siblings[page % pages * PAGE :][:PAGE]
-    card = forms.Card(ctx, model, ctx.draft.data["values"])
-    labels = {m: forms.Card(ctx, m, {}).mode_name(catalog) for m in shown}
+    card = Card(ctx, model, ctx.draft.data["values"])
+    labels = {m: Card(ctx, m, {}).mode_name(catalog) for m in shown}
     mark = {True: "✓ ", False: ""}
     rows = [button("label", "generate:open", m.code, label=mark[m is model] + labels[m]) for m in shown]
     rows += pager(page % pages, pages, "modes:show")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from core.buttons import MENU, button, route
 from core.errors import UserError
-from core.services import forms
+from core.services.input_labels import SHOWN_TEXT
 
 MODELS = route("models:menu", optional=True)
 
@@ -52,7 +52,7 @@ def _explain(ctx, error):
 
 def _prompt(model, job):
     """Return the beginning of what was asked for."""
-    return str(job.inputs.get(model.main_text.name, ""))[: forms.SHOWN_TEXT] if model.main_text else ""
+    return str(job.inputs.get(model.main_text.name, ""))[:SHOWN_TEXT] if model.main_text else ""
 
 
 def cancel_job(ctx, job):

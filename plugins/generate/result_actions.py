@@ -8,10 +8,10 @@ Texts: uses.* in data/texts/<lang>/generate/result_actions.po, do.* in core.po.
 from core.attachments import media_kind
 from core.buttons import button, pager, route, way_out
 from core.errors import UserError
-from core.services import forms
 from kie.catalogue.inputs import earlier_result
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
+from plugins.generate._card import FITS
 
 MODELS = route("models:menu", optional=True)
 
@@ -153,7 +153,7 @@ def show_models(ctx, job, part, work, page):
 def _offer(ctx, title, price):
     """Return the label of a model, with its price where a phone shows both whole; the card says it anyway."""
     label = ctx.texts.plain(ctx.lang, OFFERS[not price], title=title, price=price)
-    return label if len(label) <= forms.FITS[1] else title
+    return label if len(label) <= FITS[1] else title
 
 
 def _ranked(ctx, models):

@@ -1,0 +1,50 @@
+"""What a model's inputs and their values are called, for people: on cards, in tables of prices, on buttons."""
+
+import re
+from typing import Any
+
+from core.texts import Lang, Texts
+from kie.catalogue.inputs import MEDIA, Input, files_of
+
+SHOWN_TEXT = 160  # characters of what somebody wrote
+
+
+def slug(value: object) -> str:
+    """Return the part of a text key that stands for a choice."""
+    return re.sub(r"[^a-z0-9]+", "-", str(value).lower()).strip("-")
+
+
+class Labels:
+    """The names of inputs and values in one language."""
+
+    def __init__(self, texts: Texts, lang: Lang) -> None:
+        self._texts, self._lang = texts, lang
+
+    def word(self, key: str, **values: Any) -> str:
+        """Return a plain text."""
+        return self._texts.plain(self._lang, key, **values)
+
+    def label(self, spec: Input) -> str:
+        """Return an input's name as on its button."""
+        key = f"input.{spec.label}"
+        return self.word(key) if self._texts.has(key) else spec.label.replace("_", " ").capitalize()
+
+    def shown(self, spec: Input, value: Any) -> str:
+        """Return a value for people."""
+        if spec.kind == "switch":
+            return self.word("switch.on" if value else "switch.off")
+        if spec.kind == "choice":
+            name = spec.choice_name(value)
+            keys = (f"choice.{spec.label}.{slug(value)}", f"choice.{slug(value)}")
+            return name or next((self.word(key) for key in keys if self._texts.has(key)), str(value))
+        if spec.kind in MEDIA:
+            return str(len(files_of(value)))
+        if spec.kind == "task":
+            return f"№{value.get('job')}" + (f" · {value['index'] + 1}" if value.get("index") else "")
+        text = str(value)
+        return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
+
+    def seconds(self, spec: Input, value: Any) -> str:
+        """Return a choice with its unit where it is a length of time."""
+        shown = self.shown(spec, value)
+        return self.word("form.seconds", value=shown) if spec.label == "duration" and shown.isdecimal() else shown
