@@ -274,7 +274,7 @@ SAY_ALL = {"supply:check", "promo:export", "stats:export"}  # they look at every
 
 
 def test_every_button_of_the_staff_that_does_something_names_what_it_confirms(start_bot):
-    from tests.test_acts import ACTS
+    from tests.test_audit_log import ACTS
 
     buttons = start_bot().bot.handlers["button"]
     acting = {name.removeprefix("button ") for name in ACTS if name.startswith("button ")} - SAY_ALL

@@ -24,7 +24,7 @@ from kie.sync import discovery, entry_builder
 from kie.sync.catalogue_diff import FALL, StrangeList
 from storage.people import users
 from tests.kit import Running
-from tests.test_supply import FEW, NEW
+from tests.test_catalogue_sync import FEW, NEW
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LIST, FEED = "/api/v1/models", "/client/v1/model-pricing/page"

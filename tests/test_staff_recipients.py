@@ -1,4 +1,4 @@
-"""The desk: transfers decided by people with the right, in private and in the staff's group."""
+"""Staff recipients: transfers decided by people with the right, in private and in the staff's group."""
 
 import io
 

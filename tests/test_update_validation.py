@@ -1,4 +1,4 @@
-"""The door: what cannot be read is refused before it is a row, what a database does not take is cleaned, no start is stopped."""
+"""What is refused on the way in: updates that cannot be read never become a row, what a database does not take is cleaned, no start is stopped."""
 
 import random
 
