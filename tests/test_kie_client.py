@@ -17,7 +17,7 @@ from kie.api.client import Client, Expired, KieError, NotSent, Record, Refused, 
 from kie.api.errors import failure_reason, refusal_reason
 from kie.stub import server as stub
 from kie.stub.control import Control
-from kie.stub.trouble import FATES, REFUSALS
+from kie.stub.faults import FATES, REFUSALS
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-very-secret-0123456789"

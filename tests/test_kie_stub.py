@@ -22,7 +22,7 @@ from kie.stub import media as stub_media
 from kie.stub import server as stub
 from kie.stub.callbacks import signature
 from kie.stub.control import Control
-from kie.stub.trouble import KINDS
+from kie.stub.faults import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = ("nano-banana-2", {"prompt": "a red kite"})

@@ -6,7 +6,7 @@ import io
 import pytest
 import requests
 
-from storage.orders import figures
+from storage.orders import stats
 from storage.people import users
 from tests.kit import TOKEN
 from tests.shop import order
@@ -67,9 +67,9 @@ def test_csv_files_hold_every_row(start_bot):
         assert boss.last_message["document"]["file_name"].endswith(".csv")
     since = bot.clock.now().replace(hour=0)
     who = (users.by_telegram_id(boss.id).id, bot.clock.now())
-    rows = list(figures.export("users", since, *who))
+    rows = list(stats.export("users", since, *who))
     assert rows[0][0] == "id" and any("Алиса" in row for row in rows[1:])
-    assert len(list(figures.export("entries", since, *who))) == 2
+    assert len(list(stats.export("entries", since, *who))) == 2
 
 
 def test_a_user_sees_no_figures(start_bot):

@@ -21,7 +21,7 @@ SECOND = {
 FINE = {
     "kie.api.client", "kie.api.client.Client",  # of KIE's API
     "kie.stub.facts", "kie.stub.facts.ModelFacts",  # what is known of KIE's models
-    "kie.stub.tasks.StoredFile", "kie.stub.trouble.Troubles",  # the stub's own
+    "kie.stub.tasks.StoredFile", "kie.stub.faults.Troubles",  # the stub's own
     "storage.base.tables.Fact", "storage.base.tables.FactDone",  # tables keep their names: so do backups
     "storage.base.tables.Stored", "storage.base.tables.Overlay",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from storage.backup import dump
 from storage.base import schema
 from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
 from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, seals, verify
-from storage.orders import figures, health, job_health, jobs, overrides
+from storage.orders import health, job_health, jobs, overrides, stats
 from storage.people import broadcasts, mydata, privacy, staff, tidy, users
 
 
@@ -200,15 +200,15 @@ class Verify:
     verify = staticmethod(verify.verify)
 
 
-class Figures:
+class Stats:
     """Sums for the staff."""
 
-    export = staticmethod(figures.export)
-    jobs_by_day = staticmethod(figures.jobs_by_day)
-    jobs_by_model = staticmethod(figures.jobs_by_model)
-    median_seconds = staticmethod(figures.median_seconds)
-    money_by_day = staticmethod(figures.money_by_day)
-    payers = staticmethod(figures.payers)
+    export = staticmethod(stats.export)
+    jobs_by_day = staticmethod(stats.jobs_by_day)
+    jobs_by_model = staticmethod(stats.jobs_by_model)
+    median_seconds = staticmethod(stats.median_seconds)
+    money_by_day = staticmethod(stats.money_by_day)
+    payers = staticmethod(stats.payers)
 
 
 class Health:
@@ -345,7 +345,7 @@ class Operations:
     drafts = Drafts
     dump = Dump
     error_reports = ErrorReports
-    figures = Figures
+    stats = Stats
     free = Free
     health = Health
     job_health = JobHealth

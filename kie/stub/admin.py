@@ -14,9 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
+from kie.stub.faults import FATES, BadTrouble
 from kie.stub.http import COURIER, ORIGIN, PAGES, WORLD, Handler, json_object
 from kie.stub.tasks import Task
-from kie.stub.trouble import FATES, BadTrouble
 
 
 def add_routes(app: web.Application) -> None:

@@ -45,7 +45,7 @@ class Control:
         self.trouble("create", kind, times)
 
     def trouble(self, at: str, kind: str, times: int = 1, **more: Any) -> None:
-        """Order a trouble (see kie/stub/trouble.py); 0 `times` means until `calm`."""
+        """Order a trouble (see kie/stub/faults.py); 0 `times` means until `calm`."""
         self._post("trouble", at=at, kind=kind, times=times, **more)
 
     def calm(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from kie.stub.faults import REFUSALS, SILENT
 from kie.stub.http import (
     ORIGIN,
     WORLD,
@@ -22,7 +23,6 @@ from kie.stub.http import (
     silence,
     unauthorized,
 )
-from kie.stub.trouble import REFUSALS, SILENT
 
 ACCOUNT = "100001"
 LINK_LIFE_S = 20 * 60  # docs.kie.ai, common/download-url

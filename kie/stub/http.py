@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from kie.stub.faults import REFUSALS, UNAUTHORIZED, Trouble
 from kie.stub.tasks import World
-from kie.stub.trouble import REFUSALS, UNAUTHORIZED, Trouble
 
 WORLD = web.AppKey("world", World)
 COURIER: web.AppKey[Any] = web.AppKey("courier")  # a Courier (kie/stub/callbacks.py)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from kie.stub import media as stub_media
 from kie.stub.facts import SIZES, UNKNOWN_MODEL, Media
+from kie.stub.faults import CREDITS_TEXT, FATES, REFUSALS, SILENT, Trouble
 from kie.stub.http import (
     COURIER,
     ORIGIN,
@@ -24,7 +25,6 @@ from kie.stub.http import (
     unauthorized,
 )
 from kie.stub.tasks import Task, World, echo
-from kie.stub.trouble import CREDITS_TEXT, FATES, REFUSALS, SILENT, Trouble
 
 SONG_S = 12.0  # the length of the sample melodies
 UNREACHABLE = "Failed to fetch the file. Please check that the URL is public"

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from kie.stub.facts import ModelFacts
-from kie.stub.trouble import Troubles
+from kie.stub.faults import Troubles
 
 START_CREDITS = Decimal(100_000)
 CREATES, CREATES_WINDOW_S = 20, 10  # docs.kie.ai, Getting Started: 20 creates in 10 s, excess is rejected

@@ -42,11 +42,11 @@ def show(ctx, days):
     if not 1 <= days <= LONGEST:
         raise UserError("stats.wrong", found=str(days))
     since = ctx.now - timedelta(days=days)
-    money, orders = ctx.figures.money_by_day(since, INCOME), ctx.figures.jobs_by_day(since)
+    money, orders = ctx.stats.money_by_day(since, INCOME), ctx.stats.jobs_by_day(since)
     values = _numbers(ctx, since, money, orders)
     models = [
         ctx.say("stats.model", model=_title(ctx, model), n=count, done=done, charged=charged)
-        for model, count, done, charged in ctx.figures.jobs_by_model(since)
+        for model, count, done, charged in ctx.stats.jobs_by_model(since)
     ]
     spans = [button("stats.days", "stats:show", span, n=span) for span in SPANS]
     files = [button(f"stats.csv_{table}", "stats:export", table, days) for table in TABLES]
@@ -62,12 +62,12 @@ def _numbers(ctx, since, money, orders):
     cost = _cost(ctx, sum(cost for _n, _charged, cost in orders.values()))
     states = ctx.jobs.figures(since)
     ended = sum(states.get(state, (0,))[0] for state in ("succeeded", "failed"))
-    fresh, paying = ctx.figures.payers(since)
+    fresh, paying = ctx.stats.payers(since)
     return {
         "transfers": income["topup"], "stars": income["stars"], "spent": spent, "cost": cost, "margin": spent - cost,
         "orders": sum(state[0] for state in states.values()),
         "rate": round(100 * states.get("succeeded", (0,))[0] / ended) if ended else 0,
-        "median": ctx.figures.median_seconds(since) or 0,
+        "median": ctx.stats.median_seconds(since) or 0,
         "fresh": fresh, "active": ctx.users.count_active(since), "people": ctx.users.count(),
         "conversion": round(100 * paying / fresh) if fresh else 0,
     }  # fmt: skip
@@ -138,5 +138,5 @@ def export(ctx, table, days):
     """Send a table of the last `days` days as a CSV file."""
     if table not in TABLES or not 1 <= days <= LONGEST:
         raise UserError("common.old_button")
-    rows = ctx.figures.export(table, ctx.now - timedelta(days=days), ctx.user.id, ctx.now)
+    rows = ctx.stats.export(table, ctx.now - timedelta(days=days), ctx.user.id, ctx.now)
     ctx.send_document(f"{table}-{ctx.now:%Y-%m-%d}.csv", sheet(rows), "text/csv")

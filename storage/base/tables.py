@@ -138,7 +138,7 @@ class Said:
             return text
 
     def __set__(self, row: Any, text: str) -> None:
-        raise AttributeError("words are kept by storage.journal.words.keep; the row holds their digest")
+        raise AttributeError("words are kept by storage.journal.erasable_text.keep; the row holds their digest")
 
 
 class Entry(Table):

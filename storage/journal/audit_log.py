@@ -4,8 +4,7 @@ from datetime import datetime
 
 from storage.base.db import connection, transaction
 from storage.base.tables import Act, User
-from storage.journal import events
-from storage.journal import words as kept_words
+from storage.journal import erasable_text, events
 from storage.journal.event_kinds import AmountActed
 
 
@@ -38,7 +37,7 @@ def note(
     """
     row = dict(actor=actor_id, what=what, user=user, ref=ref, amount=amount, own=own, created_at=now)
     with transaction():
-        digest = kept_words.keep(words, user)
+        digest = erasable_text.keep(words, user)
         act = Act.create(**row, digest=digest)
         if amount:
             events.emit(AmountActed(act=act.id), now)

@@ -18,7 +18,7 @@ from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.states import EntryKind
 from storage.base.tables import Account, Entry, Source
-from storage.journal import audit_log, words
+from storage.journal import audit_log, erasable_text
 
 _balance = Prepared[tuple[int]](lambda user: Account.select(Account.balance).where(Account.user == user))
 _debt = Prepared[tuple[int]](lambda user: Account.select(Account.debt).where(Account.user == user))
@@ -92,12 +92,12 @@ def post(
         audit_log.refuse_own(actor, user_id, alone)
     fields = dict(user=user_id, amount=amount, kind=kind, key=key, created_at=now)
     with transaction():
-        said = words.salted(reason)
+        said = erasable_text.salted(reason)
         row = Entry.insert(**fields, ref=ref, actor=actor, digest=said.digest)
         rows = list(row.on_conflict_ignore().returning(Entry).execute())
         if not rows:
             return Posted(_known(user_id, kind, key), False)
-        words.put(said, user_id)
+        erasable_text.put(said, user_id)
         if kind in SOURCED and actor is None:
             Source.insert(**fields).execute()
         _move(user_id, amount, amount if kind in OF_DEBT else 0)

@@ -18,7 +18,7 @@ from peewee import ModelSelect, Value, fn
 from storage.base.db import connection, transaction
 from storage.base.states import EntryKind, TopUpState
 from storage.base.tables import Charge, Checkout, Entry, Proof, Sketch, TopUp, User
-from storage.journal import audit_log, events, outbox, words
+from storage.journal import audit_log, erasable_text, events, outbox
 from storage.journal.event_kinds import PaymentCredited, PaymentRefused, PaymentSubmitted, PaymentUnchecked
 from storage.money import ledger, persons
 from storage.money.ledger import Total
@@ -136,7 +136,7 @@ def reject(topup_id: int, actor_id: int, reason: str, now: datetime) -> TopUp | 
     with transaction():
         topup = _decide(topup_id, TopUpState.REJECTED, actor_id, now)
         if topup is not None:
-            topup.digest = words.keep(reason, topup.user_id)
+            topup.digest = erasable_text.keep(reason, topup.user_id)
             TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
             details: dict[str, Any] = {"ref": f"topup:{topup.id}", "words": reason, "amount": topup.amount}
             audit_log.note(actor_id, "reject", now, user=topup.user_id, **details)

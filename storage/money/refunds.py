@@ -20,7 +20,7 @@ from peewee import fn
 from storage.base.db import connection, transaction
 from storage.base.states import BonusState, EntryKind, RefundState, TopUpState
 from storage.base.tables import Charge, TopUp, User
-from storage.journal import audit_log, events, words
+from storage.journal import audit_log, erasable_text, events
 from storage.journal.event_kinds import PaymentRestored, PaymentReturned
 from storage.money import bonuses, ledger, persons
 from storage.money.payments import charges_with_credit
@@ -33,7 +33,7 @@ def undo(topup_id: int, actor_id: int, reason: str, now: datetime) -> tuple[TopU
         topup = next(iter(rows.returning(TopUp).execute()), None)
         if topup is None:
             return None
-        topup.digest = words.keep(reason, topup.user_id)
+        topup.digest = erasable_text.keep(reason, topup.user_id)
         TopUp.update(digest=topup.digest).where(TopUp.id == topup.id).execute()
         details: dict[str, Any] = {"ref": f"topup:{topup.id}", "actor": actor_id, "reason": reason, "now": now}
         loss = ledger.force(topup.user_id, topup.credited, kind=EntryKind.TOPUP, key=f"undo:{topup.id}", **details)

@@ -14,7 +14,7 @@ from storage.base import db, guards
 from storage.base.db import connection
 from storage.base.engines import Engine, open_engine
 from storage.base.states import EntryKind, JobState
-from storage.journal import words
+from storage.journal import erasable_text
 from storage.money import entry_kinds, seals
 
 FACETS = {
@@ -73,7 +73,7 @@ def _prove(engine: Engine) -> Iterator[Finding]:
         for query in _acts(engine.postgres):
             yield from _found(engine, "an act and its money agree", query)
         yield from _found(engine, "a balance is the sum of its entries", SUMS)
-        yield from words.broken(engine)
+        yield from erasable_text.broken(engine)
         yield from seals.broken(engine)
     except engine.error as error:
         yield "the rows can be read to their end", (str(error).strip(),)

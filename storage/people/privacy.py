@@ -28,7 +28,7 @@ from storage.base.tables import (
     TopUp,
     User,
 )
-from storage.journal import events, letters, words
+from storage.journal import erasable_text, events, letters
 from storage.journal.event_kinds import UserErased
 from storage.orders import jobs
 
@@ -90,7 +90,7 @@ def erase(user_id: int, now: datetime) -> bool:
         _forget_topups(TopUp.user == user_id)
         unpaid = TopUp.user == user_id, TopUp.state == TopUpState.NEW
         TopUp.update(state=TopUpState.CANCELLED).where(*unpaid).execute()
-        words.forget(user_id)
+        erasable_text.forget(user_id)
         _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         _forget_id(telegram_id)
