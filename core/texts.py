@@ -1,5 +1,8 @@
 """Texts: every sentence a person reads, from `data/texts/<lang>/<plugin>.po`, filled in and escaped.
 
+A language is a folder; `data/texts/languages.json` says which is the default and what is guessed from a person's Telegram.
+Texts of plugins from elsewhere lie beside them; the operator's own words lie over all of them.
+
 A text is a template: `{name}` puts in a value with HTML escaped, `{amount:money}` minor units with the currency's
 sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts alone. Further formats: `number`,
 `date` and `when` (aware times; with the zone's city for a reader who has not chosen a zone), `span` (seconds as 1:05).
@@ -7,23 +10,26 @@ sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts 
 
 import gettext
 import io
+import json
 import logging
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date, format_datetime
+from babel.messages.catalog import Catalog as Messages
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_decimal, get_currency_symbol
 from markupsafe import Markup, escape
 
 log = logging.getLogger(__name__)
-LANGS = ("en", "ru")
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
 
@@ -59,16 +65,58 @@ class Ref(str):
 class Texts:
     """All texts of all plugins in every language."""
 
-    def __init__(self, folder: str | Path, currency: str = "RUB", zone: tzinfo = UTC) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        currency: str = "RUB",
+        zone: tzinfo = UTC,
+        more: Sequence[Path] = (),
+        own: Path | None = None,
+    ) -> None:
+        """Read the texts of `folder`, of the folders in `more` (plugins' from elsewhere), and the operator's in `own`."""
         self.currency = currency
         self.zone = zone
-        self._folder = Path(folder)
-        self.untranslated: set[tuple[str, str]] = set()  # (language, key) of what was shown in English instead
+        self._folder, self._more, self._own = Path(folder), [*more], own
+        self._about: dict[str, Any] = json.loads((self._folder / "languages.json").read_text(encoding="utf-8"))
+        self.default: str = self._about["default"]
+        self.untranslated: set[tuple[str, str]] = set()  # (language, key) of what was shown in the default language
+        self.words: Callable[[], Mapping[tuple[str, str], str]] = dict  # {(language, key): text} set in the chat
         self.reload()
 
     def reload(self) -> None:
         """Read all files again; raise for one that is wrong, and keep the texts there were."""
-        self._catalogs = {lang: _load(self._folder / lang, _stamps(self._folder / lang)) for lang in LANGS}
+        found = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+        languages = [self.default, *(lang for lang in found if lang != self.default)]
+        self._catalogs = {lang: self._read(lang) for lang in languages}
+        self.languages = languages
+
+    def _read(self, lang: str) -> "_Catalog":
+        folders = tuple(folder / lang for folder in (self._folder, *self._more))
+        own = self._own / lang if self._own and (self._own / lang).is_dir() else None
+        return _load(folders, own, tuple(map(_stamps, [*folders, *([own] if own else [])])))
+
+    def guess(self, code: str | None) -> str:
+        """Return the language for Telegram's `language_code`: that one, a related one, or the default."""
+        short = (code or "").split("-")[0]
+        known = short if short in self._catalogs else self._about["guess"].get(short)
+        return known if known in self._catalogs else self.default
+
+    def name_of(self, lang: str) -> str:
+        """Return a language's own name for itself."""
+        name = Locale.parse(lang).get_display_name(lang) or lang
+        return name[:1].upper() + name[1:]
+
+    def codes_of(self, lang: str) -> list[str]:
+        """Return the language codes of Telegram's for which a language is guessed; not the default's, which is the rest."""
+        return [lang, *(code for code, guessed in self._about["guess"].items() if guessed == lang)]
+
+    def plugin_of(self, key: str) -> str | None:
+        """Return the plugin whose file has a text, None for a text there is not; `core` for those of nobody alone."""
+        return self._catalogs[self.default].files.get(key)
+
+    def has_any(self, prefix: str) -> bool:
+        """Tell whether there is any text whose key begins with a plugin's word."""
+        return any(key.startswith(f"{prefix}.") for key in self._catalogs[self.default])
 
     def html(self, lang: str, key: str, **values: Any) -> str:
         """Return a text as Telegram HTML, with every value escaped."""
@@ -80,7 +128,11 @@ class Texts:
 
     def has(self, key: str) -> bool:
         """Tell whether a key exists."""
-        return key in self._catalogs[LANGS[0]]
+        return key in self._catalogs[self.default]
+
+    def has_in(self, lang: str, key: str) -> bool:
+        """Tell whether a key exists in this very language."""
+        return key in self._catalogs[lang]
 
     def keys(self, lang: str) -> set[str]:
         """Return every key of a language."""
@@ -88,6 +140,8 @@ class Texts:
 
     def template(self, lang: str, key: str, n: int | None = None) -> str:
         """Return the unfilled text of a key, in the plural form for `n`."""
+        if (own := self.words().get((str(lang), key))) is not None:
+            return own
         catalog = self._catalogs[lang]
         if key not in catalog:
             catalog = self._fall_back(lang, key)
@@ -98,26 +152,33 @@ class Texts:
         return catalog.ngettext(key, key, n)
 
     def _fall_back(self, lang: str, key: str) -> "_Catalog":
-        """Return the catalogue of English for a text that is not translated; say so once."""
+        """Return the default language's catalogue for a text that is not translated; say so once."""
         if not self.has(key):
             raise MissingText(f"{lang}: {key}")
         if (str(lang), key) not in self.untranslated:
             self.untranslated.add((str(lang), key))
-            log.error("no text %s in %s: shown in English", key, lang)
-        return self._catalogs[LANGS[0]]
+            log.error("no text %s in %s: shown in %s", key, lang, self.default)
+        return self._catalogs[self.default]
 
     def check(self) -> None:
-        """Raise TextError for a translation that fills in other values than the English text does."""
-        english = self._catalogs[LANGS[0]]
-        for lang in LANGS[1:]:
-            for key in sorted(set(english) & set(self._catalogs[lang])):
-                here, there = _placeholders(english, key), _placeholders(self._catalogs[lang], key)
-                if here != there:
-                    raise TextError(f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in English")
+        """Raise TextError for a translation that fills in other values than the default language's text does."""
+        for lang in self.languages[1:]:
+            for key, there, here in self.mismatched(lang):
+                raise TextError(
+                    f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in {self.default}"
+                )
+
+    def mismatched(self, lang: str) -> Iterator[tuple[str, set[str], set[str]]]:
+        """Yield (key, its placeholders, the default language's) where a language's text fills in other values."""
+        ours, theirs = self._catalogs[self.default], self._catalogs[lang]
+        for key in sorted(set(ours) & set(theirs)):
+            here, there = _placeholders(ours, key), _placeholders(theirs, key)
+            if here != there:
+                yield key, there, here
 
     def money(self, lang: str, amount: int) -> str:
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
-        return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency)}"
+        return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency, self._about['currency_signs'])}"
 
     def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
         template = self.template(lang, key, values.get("n"))
@@ -153,16 +214,16 @@ class Texts:
 class _Catalog(gettext.GNUTranslations):
     """gettext's translations of one language, plus which keys there are and which have plural forms."""
 
-    def __init__(self, fp: Any, plurals: set[str], keys: set[str]) -> None:
+    def __init__(self, fp: Any, plurals: set[str], files: dict[str, str]) -> None:
         super().__init__(fp)
         self.plurals = plurals
-        self.keys = keys
+        self.files = files  # {key: the plugin whose file it is in}
 
     def __contains__(self, key: str) -> bool:
-        return key in self.keys
+        return key in self.files
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys)
+        return iter(self.files)
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
@@ -170,28 +231,53 @@ def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
     return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.po")))
 
 
-@lru_cache(maxsize=4)
-def _load(folder: Path, _stamps: tuple[tuple[str, int], ...]) -> _Catalog:
-    """Read all .po files of a language into one catalogue; a key in two files is a mistake."""
-    merged = None
-    for path in sorted(folder.rglob("*.po")):
-        part = _read(path, folder.name)
-        if merged is None:
-            merged = part
-            continue
-        for message in part:
-            if message.id and message.id in merged:
-                raise TextError(f"{path}: {message.id} stands in another file too")
-            if message.id:
+@lru_cache(maxsize=8)
+def _load(folders: tuple[Path, ...], own: Path | None, _stamps: tuple[Any, ...]) -> _Catalog:
+    """Read all .po files of a language into one catalogue; a key in two files is a mistake, but for the operator's own."""
+    merged, files = None, {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.po")):
+            part = _read(path, folder.name)
+            merged = Messages(part.locale) if merged is None else merged
+            for message in filter(_is_written, part):
+                if message.id in merged:
+                    raise TextError(f"{path}: {_key(message)} stands in another file too")
                 merged[message.id] = message
+                files[_key(message)] = path.relative_to(folder).with_suffix("").as_posix()
     if merged is None:
-        raise TextError(f"no texts in {folder}")
+        raise TextError(f"no texts in {folders[0]}")
+    for path in sorted(own.rglob("*.po")) if own else ():
+        _lay_over(merged, path)
     stream = io.BytesIO()
     write_mo(stream, merged)
     stream.seek(0)
-    ids = [m.id for m in merged if m.id and m.string]
-    plurals = {i[0] for i in ids if isinstance(i, tuple)}
-    return _Catalog(stream, plurals, {i[0] if isinstance(i, tuple) else i for i in ids})
+    return _Catalog(stream, {message.id[0] for message in merged if isinstance(message.id, tuple)}, files)
+
+
+def _lay_over(merged: Any, path: Path) -> None:
+    """Put the operator's own words in the place of ours; raise TextError for what is not there, or fills in other values."""
+    for message in filter(_is_written, _read(path, path.parent.name)):
+        if message.id not in merged:
+            near = get_close_matches(_key(message), [_key(one) for one in merged if one.id], 1) or ["none like it"]
+            raise TextError(f"{path}: there is no text {_key(message)!r}; the nearest is {near[0]}")
+        ours, theirs = _names(merged[message.id].string), _names(message.string)
+        if theirs - ours:
+            raise TextError(f"{path}: {_key(message)} fills in {_shown(theirs)}; it is given {_shown(ours)}")
+        merged[message.id] = message
+
+
+def _is_written(message: Any) -> bool:
+    return bool(message.id and message.string)
+
+
+def _key(message: Any) -> str:
+    return message.id[0] if isinstance(message.id, tuple) else message.id
+
+
+def _names(templates: Any) -> set[str]:
+    """Return the names of the values that a text fills in, in any of its forms."""
+    forms = [templates] if isinstance(templates, str) else templates
+    return {name for form in forms for _literal, name, _spec in _parse(form) if name} - {"n"}
 
 
 def _read(path: Path, lang: str) -> Any:
@@ -217,10 +303,37 @@ def _bare(text: str) -> str:
     return str(text.unescape()) if isinstance(text, Markup) else text
 
 
+def check_own(given: str, own: str) -> str | None:
+    """Return what is wrong with the operator's own text for a given one, in a word, or None.
+
+    "braces": it cannot be read; "values": it fills in what it is not given; "tags": Telegram could not show it.
+    """
+    try:
+        if _names(own) - _names(given):
+            return "values"
+    except ValueError:
+        return "braces"
+    return None if _nests(own) else "tags"
+
+
+def _nests(text: str) -> bool:
+    """Tell whether the tags of a text are ours and nested well, and nothing else looks like one."""
+    open_tags: list[str] = []
+    for tag in re.findall(r"<[^>]*>?", text):
+        if tag not in TAGS:
+            return False
+        if tag[1] != "/":
+            open_tags.append(tag[1:])
+        elif not open_tags or open_tags.pop() != tag[2:]:
+            return False
+    return not open_tags
+
+
 def _placeholders(catalog: _Catalog, key: str) -> set[str]:
     """Return the names of the values a text fills in, in any of its plural forms."""
-    forms = [catalog.ngettext(key, key, n) for n in (1, 2, 5)] if key in catalog.plurals else [catalog.gettext(key)]
-    return {name for form in forms for _literal, name, _spec in _parse(form) if name} - {"n"}
+    return _names(
+        [catalog.ngettext(key, key, n) for n in (1, 2, 5)] if key in catalog.plurals else catalog.gettext(key)
+    )
 
 
 def _shown(names: set[str]) -> str:
@@ -240,6 +353,6 @@ def _units(lang: str, amount: int) -> str:
 
 
 @cache
-def _sign(currency: str) -> str:
-    """Return the sign a currency has at home; Russian locale data has the signs of the whole region."""
-    return get_currency_symbol(currency, locale="ru")
+def _sign(currency: str, locale: str) -> str:
+    """Return a currency's sign as the data of a locale have it: some know the signs of a whole region."""
+    return get_currency_symbol(currency, locale=locale)

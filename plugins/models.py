@@ -7,7 +7,7 @@ Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 
 from core.buttons import MENU, button, pager, route, way_out
 from core.errors import UserError
-from kie.catalogue.model import LANGUAGES
+from core.services.input_labels import Labels
 from kie.catalogue.model import MENU as KINDS
 from kie.catalogue.pricing import cheapest
 
@@ -17,6 +17,7 @@ PAGE = 6
 
 def register(bot):
     """Declare the commands and the pages."""
+    bot.repeatable()
     bot.command("generate", menu, about="models.about_generate", order=2)
     bot.command("models", models, about="models.about", order=3)
     bot.button("models:menu", menu)
@@ -138,8 +139,10 @@ def _far(card, words):
 
 
 def _fits(ctx, card, words):
-    """Tell whether each word stands in what the card is called or does, in either language."""
-    modes = {ctx.texts.plain(lang, model.mode_title) for model in card.models for lang in LANGUAGES}
-    said = [card.title, *card.aliases, *card.abouts.values(), *modes, *(model.title for model in card.models)]
+    """Tell whether each word stands in what the card is called or does, in any language."""
+    languages = [Labels(ctx.texts, lang) for lang in ctx.texts.languages]
+    modes = {labels.word(mode) for labels in languages for mode in {model.mode_title for model in card.models}}
+    abouts = (labels.about(card) for labels in languages)
+    said = [card.title, *card.aliases, *abouts, *modes, *(model.title for model in card.models)]
     text = "\n".join(said).lower()
     return all(word in text for word in words)

@@ -14,6 +14,7 @@ MODELS_OF_KIND = route("models:type", optional=True)
 
 def register(bot):
     """Declare the command and the way back to the menu."""
+    bot.repeatable()
     bot.command("start", start, about="start.about", order=1)
     bot.button("start:menu", menu)
     bot.button("start:fresh", fresh)
@@ -40,15 +41,16 @@ def show(ctx, draw):
     """Draw the main menu with `draw`."""
     rows = [*_kinds(ctx), *_last(ctx), *ctx.bot.menu_rows()]
     if ctx.is_new:
-        rows = [_language_row(), *rows]
+        rows = [*_language_rows(ctx.texts), *rows]
     if ctx.may("staff"):
         rows.append([button("common.admin", ADMIN)])
     lines = [line for headline in ctx.bot.headlines if (line := headline(ctx))]
     draw("start.hello", rows, name=ctx.user.first_name, balance=ctx.ledger.balance(ctx.user.id), lines=ctx.lines(lines))
 
 
-def _language_row():
-    return [button("start.english", LANGUAGE, "en"), button("start.russian", LANGUAGE, "ru")]
+def _language_rows(texts):
+    cells = [button("label", LANGUAGE, lang, label=texts.name_of(lang)) for lang in texts.languages]
+    return [cells[i : i + 3] for i in range(0, len(cells), 3)]
 
 
 def _kinds(ctx):

@@ -3,7 +3,7 @@
 What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there. It is
 "passed on" once Telegram has taken a copy; when nobody can be reached it waits, and its writer is told so.
 Settings, all of which can be changed from the chat: SUPPORT_CONTACT, a @name or a link to write to besides; TERMS_TEXT,
-SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each with a _RU for readers of Russian.
+SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each also with the code of a language behind it (SUPPORT_TEXT_RU).
 Texts: support.* in data/texts/<lang>/support.po.
 """
 
@@ -26,10 +26,12 @@ TEXTS = ("TERMS_TEXT", "SUPPORT_TEXT", "PAYSUPPORT_TEXT")
 
 def register(bot):
     """Declare the settings, the commands and the dialogue; people whose access is closed reach them too."""
+    bot.repeatable()
     bot.setting("SUPPORT_CONTACT", contact, default="", advanced=False, chat=True)
     for name in TEXTS:
         bot.setting(name, default="", chat=True)
-        bot.setting(f"{name}_RU", default="", chat=True)
+        for lang in bot.texts.languages[1:]:
+            bot.setting(f"{name}_{lang.upper()}", default="", chat=True)
     bot.command("support", support, about="support.about", blocked=True)
     bot.command("paysupport", paysupport, about="support.about_pay_command", blocked=True)
     bot.command("terms", terms, about="support.about_terms", blocked=True)
@@ -68,7 +70,8 @@ def ask(ctx, about):
 
 def _own_words(ctx, name):
     """Return the operator's text in the person's language, or for everybody, or "" for none."""
-    return (ctx.lang == "ru" and ctx.settings[f"{name}_RU"]) or ctx.settings[name]
+    own = "" if ctx.lang == ctx.texts.default else ctx.settings[f"{name}_{ctx.lang.upper()}"]
+    return own or ctx.settings[name]
 
 
 def _topic(bot, lang, about):

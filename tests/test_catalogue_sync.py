@@ -223,11 +223,11 @@ def test_a_new_model_is_named_by_an_admin_and_sold(start_with):
     assert "Fox Paint (Fox)" in boss.last and "3 credits per image" in boss.last
     boss.tap("✓ Apply")
     boss.send("just a name")
-    assert "Three lines" in boss.last
+    assert "A name of up to 40 characters" in boss.last
     boss.tap("‹ Back")
     boss.tap("➕ fox/paint-1")
     boss.tap("✓ Apply")
-    boss.send("Fox Paint\nSoft pictures of foxes.\nМягкие картинки лис.")
+    boss.send("Fox Paint\nSoft pictures of foxes.\nImágenes suaves de zorros.\nМягкие картинки лис.")
     assert "Fox Paint is on sale" in boss.last
     alice.send("/models fox")
     alice.tap("Fox Paint")

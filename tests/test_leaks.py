@@ -8,11 +8,12 @@ import re
 import pytest
 
 from core.buttons import mark
-from core.texts import LANGS, Texts
+from core.texts import Texts
 from tests.kit import BOSS, ROOT, TOKEN, png
 from tests.shop import user_of
 from tests.till import charge_back_unheard, invoice, pay_stars, pay_unheard
 
+LANGS = Texts(ROOT / "data" / "texts").languages
 STAFF_TEXTS = ("admin", "alerts", "audit", "broadcast", "desk", "doctor", "rates", "reconcile", "refunds", "stats", "supply", "team",
                "terms", "users")  # fmt: skip
 TOLD_TO_USERS = ("desk.reason_", "desk.refused", "team.told_", "team.role_", "users.marks")

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.texts import Lang, Texts
 from kie.catalogue.inputs import MEDIA, Input, files_of
+from kie.catalogue.model import Card
 
 SHOWN_TEXT = 160  # characters of what somebody wrote
 
@@ -23,6 +24,13 @@ class Labels:
     def word(self, key: str, **values: Any) -> str:
         """Return a plain text."""
         return self._texts.plain(self._lang, key, **values)
+
+    def about(self, card: Card) -> str:
+        """Return the line about a card; one that was put on sale from the chat brings its own."""
+        key = f"about.{card.id}"
+        if self._texts.has(key):
+            return self.word(key)
+        return card.abouts.get(self._lang) or card.abouts.get(self._texts.default, "")
 
     def label(self, spec: Input) -> str:
         """Return an input's name as on its button."""

@@ -34,7 +34,6 @@ from kie.catalogue.pricing import Billing, NoPrice, Price
 
 __all__ = ["Card", "Catalog", "CatalogError", "Input", "InputError", "Model", "NoPrice"]
 
-LANGUAGES = ("en", "ru")
 OUTPUTS = ("image", "video", "audio", "text")
 CODE = re.compile(r"[a-z0-9-]{1,16}")
 PATH = re.compile(r"[A-Za-z_]+(\.(\d|\*)\.[A-Za-z_]+)?")
@@ -322,17 +321,17 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
-    """One product in the menus: its models in order, and a line about it in each language."""
+    """One product in the menus, and its models in order.
+
+    A line about it stands in the texts (`about.<id>`); one that was put on sale from the chat brings its `abouts`, {language:
+    line}.
+    """
 
     id: str
     title: str
     abouts: Mapping[str, str]
     models: tuple[Model, ...]
     aliases: tuple[str, ...] = ()
-
-    def about(self, language: str) -> str:
-        """Return the line in `language`, or in English."""
-        return self.abouts.get(language, self.abouts["en"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -466,7 +465,7 @@ def _loaded(path: str | Path, _changed_at: int) -> Catalog:
 
 def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:
     mine = tuple(model for model in models.values() if model.card == raw["id"])
-    return Card(raw["id"], raw["title"], dict(raw["about"]), mine, tuple(raw.get("aliases", ())))
+    return Card(raw["id"], raw["title"], dict(raw.get("about", {})), mine, tuple(raw.get("aliases", ())))
 
 
 def _read_model(raw: dict[str, Any], cards: Mapping[str, Any], lists: Mapping[str, Any]) -> Model:
@@ -482,10 +481,7 @@ def _read_model(raw: dict[str, Any], cards: Mapping[str, Any], lists: Mapping[st
     _need(0 < raw["usual_s"] <= raw["deadline_s"], "deadline_s must be at least usual_s, and both above 0")
     card: Any = cards.get(raw["card"])
     _need(card, f"card {raw['card']!r} is not in cards")
-    for language in LANGUAGES:
-        _need(
-            card.get("title") and card.get("about", {}).get(language), f"card {card['id']} has no words in {language}"
-        )
+    _need(card.get("title"), f"card {card['id']} has no title")
     model = _assemble(raw, card, modes, lists)
     _check_names(model)
     _check_prices(model)

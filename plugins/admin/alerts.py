@@ -27,6 +27,7 @@ LASTS_DAYS = 1
 
 def register(bot):
     """Declare the settings, the periodic look, the screen and the commands."""
+    bot.repeatable()
     bot.setting("CREDITS_LOW", int, default=500, minimum=0)
     bot.setting("DISK_LOW_MB", int, default=500, minimum=0)
     errors = ErrorCount.install(bot.clock)

@@ -11,6 +11,7 @@ SHOWN = 80
 
 def register(bot):
     """Declare the command and its pages."""
+    bot.repeatable()
     bot.command("audit", show, about="audit.about", right="audit")
     bot.button("audit:page", page, right="audit", before=int)
     bot.button("audit:about", about, right="audit", user=int, before=int)
@@ -67,6 +68,8 @@ def _words(ctx, act):
     key, values = f"team.role_{words or 'none'}" if act.what == "role" else "", {}
     if act.what == "broadcast":
         kind, _, rest = words.partition(":")
+        if kind == "lang":
+            return ctx.texts.name_of(rest.partition(":")[0])
         counted = kind in ("active", "ids")
         key = f"broadcast.to_{kind if counted else words.replace(':', '_')}"
         values = {"n": int(rest)} if counted else {}

@@ -13,6 +13,7 @@ STALE = timedelta(days=2)
 
 def register(bot):
     """Declare the command and, with BACKUP_KEEP, the nightly work and its check."""
+    bot.repeatable()
     bot.command("backup", send, about="backup.about", right="backup")
     bot.privacy_line(copies)
     if bot.setting("BACKUP_KEEP", int, default=0, minimum=0):

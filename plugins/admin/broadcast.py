@@ -23,11 +23,12 @@ THREADS = 6
 OPEN_ENDS = ("doubt", "failed")  # what can be listed, and sent once more by hand
 PAGE = 20
 STEP_S = 0.5  # the longest wait without a look whether the bot is about to end
-AUDIENCES = ("all", "active:7", "active:30", "paid", "unpaid", "lang:ru", "lang:en")
+AUDIENCES = ("all", "active:7", "active:30", "paid", "unpaid")  # and readers of each language
 
 
 def register(bot):
     """Declare the command, the draft's buttons and the periodic sending."""
+    bot.repeatable()
     bot.command("broadcast", begin, about="broadcast.about", right="broadcast")
     bot.button("broadcast:list", show_list, right="broadcast")
     bot.button("broadcast:draft", show_draft, right="broadcast", number=int)
@@ -117,13 +118,11 @@ def show_draft(ctx, number):
             mark="✓ " if found.audience == audience else "",
             audience=_words(ctx.texts, ctx.lang, audience),
         )
-        for place, audience in enumerate(AUDIENCES)
+        for place, audience in enumerate(_audiences(ctx.texts))
     ]
     rows = [
         cells[:1],
-        cells[1:3],
-        cells[3:5],
-        cells[5:7],
+        *(cells[i : i + 2] for i in range(1, len(cells), 2)),
         button("broadcast.ids", "broadcast:ids", number),
         button("broadcast.preview", "broadcast:preview", number),
         button("broadcast.send", "broadcast:check", number, n=people),
@@ -132,9 +131,23 @@ def show_draft(ctx, number):
     ctx.edit("broadcast.draft", rows, number=number, audience=_words(ctx.texts, ctx.lang, found.audience), n=people)
 
 
+def _audiences(texts):
+    """Return the audiences on the screen: a language's readers are those who chose it, or whose Telegram hints at it."""
+    default, *others = texts.languages
+    codes = {lang: texts.codes_of(lang) for lang in others}
+    rest = [code for found in codes.values() for code in found]
+    return [
+        *AUDIENCES,
+        f"lang:{default}:!{','.join(rest)}",
+        *(f"lang:{lang}:{','.join(codes[lang])}" for lang in others),
+    ]
+
+
 def _words(texts, lang, audience):
     """Return an audience for people."""
     kind, _colon, rest = audience.partition(":")
+    if kind == "lang":
+        return texts.name_of(rest.partition(":")[0])
     if kind == "active":
         return texts.plain(lang, "broadcast.to_active", n=int(rest))
     if kind == "ids":
@@ -144,9 +157,10 @@ def _words(texts, lang, audience):
 
 def choose(ctx, number, place):
     """Choose whom it is for."""
-    if not 0 <= place < len(AUDIENCES):
+    audiences = _audiences(ctx.texts)
+    if not 0 <= place < len(audiences):
         raise UserError("common.old_button")
-    _set(ctx, number, AUDIENCES[place])
+    _set(ctx, number, audiences[place])
 
 
 def _set(ctx, number, audience):

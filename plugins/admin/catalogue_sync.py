@@ -33,6 +33,7 @@ WORDS_STEP = "supply:words"
 
 def register(bot):
     """Declare the command, the screens, the weekly comparison and a line of doctor."""
+    bot.repeatable()
     bot.command("catalog", show, about="supply.about", right="settings")
     bot.admin_menu("supply.menu", "supply:show", row=2)
     bot.button("supply:show", show, right="settings")
@@ -223,6 +224,7 @@ def apply_one(ctx, difference):
             [way_out("supply:one", difference)],
             data={"difference": difference},
             id=found.model,
+            languages=_languages(ctx),
         )
         return
     why = _apply(ctx, found, *found.about["change"])
@@ -282,14 +284,19 @@ def dismiss(ctx, difference):
     show_differences(ctx, 0)
 
 
+def _languages(ctx):
+    """Return the names of the languages, in the order in which their lines are wanted."""
+    return ", ".join(map(ctx.texts.name_of, ctx.texts.languages))
+
+
 def take_words(ctx):
-    """Take a new model's title and its line in English and in Russian, and put it on sale."""
-    lines = [line.strip() for line in ctx.text.split("\n") if line.strip()]
-    if len(lines) != 3 or len(lines[0]) > 40 or any(len(line) > 90 for line in lines[1:]):
-        raise UserError("supply.want_words", buttons=[way_out("supply:found", 0)])
+    """Take a new model's title and a line about it in one or more languages, and put it on sale."""
+    lines, languages = [line.strip() for line in ctx.text.split("\n") if line.strip()], ctx.texts.languages
+    if not 2 <= len(lines) <= 1 + len(languages) or len(lines[0]) > 40 or any(len(line) > 90 for line in lines[1:]):
+        raise UserError("supply.want_words", buttons=[way_out("supply:found", 0)], languages=_languages(ctx))
     found = _open(ctx, ctx.draft.data["difference"])
     field, value = found.about["change"]
-    card = {"id": value["model"]["card"], "title": lines[0], "about": {"en": lines[1], "ru": lines[2]}}
+    card = {"id": value["model"]["card"], "title": lines[0], "about": dict(zip(languages, lines[1:], strict=False))}
     why = _apply(ctx, found, field, value | {"card": card})
     if why:
         raise UserError("supply.not_sellable", buttons=[way_out("supply:found", 0)], reason=why)

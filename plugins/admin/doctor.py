@@ -28,12 +28,13 @@ TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with 
 
 def register(bot):
     """Declare the command, the page and the checks, in the order in which one would look."""
+    bot.repeatable()
     bot.command("doctor", show, about="doctor.about", right="alerts")
     bot.button("doctor:show", show, right="alerts")
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
         migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
-        texts, stars, seals, admins, files,
+        texts, stars, seals, admins, files, away,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
     bot.every(300, "conflicts", note_conflict)
@@ -172,8 +173,9 @@ def prices(bot):
 
 
 def texts(bot):
-    """Is every text there in both languages?"""
-    odd = sorted(set(bot.texts.keys("en")) ^ set(bot.texts.keys("ru")))
+    """Is every text there in every language?"""
+    known = bot.texts.keys(bot.texts.default)
+    odd = sorted(f"{key} ({lang})" for lang in bot.texts.languages[1:] for key in known ^ bot.texts.keys(lang))
     return ("doctor.texts", {"n": len(odd), "names": ", ".join(odd[:5])}) if odd else None
 
 
@@ -204,9 +206,18 @@ def files(bot):
     return None if bot.generation.media.works(SAMPLE) else "doctor.files"
 
 
+def away(bot):
+    """Does anything wait for a plugin that is away?"""
+    tables = bot.plugin_tables.away({table.model._meta.table_name for table in bot.tables})
+    waiting = bot.outbox.apart()
+    if not tables and not waiting:
+        return None
+    return "doctor.away", {"n": waiting, "names": ", ".join(sorted(tables)) or "–"}
+
+
 def warn_of_disk(bot, _now):
     """Say loudly in the log that the rows are in danger."""
     for check in (temporary_disk, disk):
         if problem := check(bot):
             key, values = problem
-            log.warning(bot.texts.plain("en", key, **values))
+            log.warning(bot.texts.plain(bot.texts.default, key, **values))

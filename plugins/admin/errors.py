@@ -10,6 +10,7 @@ SHOWN = 3000  # characters of a traceback: its end tells the most
 
 def register(bot):
     """Declare the command."""
+    bot.repeatable()
     bot.command("error", show, about="errors.about", right="alerts")
 
 

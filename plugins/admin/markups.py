@@ -21,6 +21,7 @@ BOUNDS = {"markup": (Decimal(1), Decimal(100)), "fixed": (Decimal("0.01"), Decim
 
 def register(bot):
     """Declare the command and the screens."""
+    bot.repeatable()
     bot.command("price", price, about="terms.about", right="settings")
     bot.button("terms:find", ask_word, right="settings")
     bot.button("terms:kinds", show_kinds, right="settings")

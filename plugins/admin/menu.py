@@ -13,6 +13,7 @@ MICRO = 1_000_000
 
 def register(bot):
     """Declare the commands and the button."""
+    bot.repeatable()
     bot.command("admin", show, about="admin.about", right="staff")
     bot.command("verify", verify, about="admin.about_verify", right="audit")
     bot.button("admin:show", show, right="staff")

@@ -16,6 +16,7 @@ LOOKED_AT = timedelta(days=7)
 
 def register(bot):
     """Declare the alarm, its button and the check."""
+    bot.repeatable()
     bot.on("job.overrun", tell)
     bot.button("overrun:pause", pause, right="settings", groups=True, code=str)
     bot.check("what KIE took", examine)

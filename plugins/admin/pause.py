@@ -13,6 +13,7 @@ MOST = 500
 
 def register(bot):
     """Declare the commands, what refuses orders meanwhile, and the line in the main menu."""
+    bot.repeatable()
     bot.command("pause", pause, about="pause.about", right="settings")
     bot.command("resume", resume, about="pause.about_resume", right="settings")
     bot.button("pause:end", end, right="settings", seen=int)

@@ -13,6 +13,7 @@ NONE = "none"
 
 def register(bot):
     """Declare the list of the staff and the steps to a role."""
+    bot.repeatable()
     bot.command("staff", show, about="team.about", right="roles")
     bot.button("team:show", show, right="roles")
     bot.button("team:role", choose, right="roles", user=int)

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, way_out
 from core.errors import UserError
+from core.texts import Ref
 from kie.catalogue.pricing import cheapest
 
 MOST = 3000  # characters of a text
@@ -20,6 +21,7 @@ THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 
 def register(bot):
     """Declare the commands, the screens and the dialogue."""
+    bot.repeatable()
     bot.command("rate", lambda ctx: change(ctx, "USD_RATE"), about="rates.about", right="settings")
     bot.command("markup", lambda ctx: change(ctx, "MARKUP"), about="rates.about_markup", right="settings")
     bot.button("rates:show", show, right="settings")
@@ -33,11 +35,9 @@ def register(bot):
 def show(ctx):
     """Show the rates and limits, and three prices made of them."""
     names = [name for name, kind in _fields(ctx) if kind is not str]
-    cells = [button(_label(name), "rates:edit", name) for name in names]
+    cells = [_button(ctx, name) for name in names]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    lines = [
-        ctx.say("rates.value", name=ctx.texts.plain(ctx.lang, _label(name)), value=_shown(ctx, name)) for name in names
-    ]
+    lines = [ctx.say("rates.value", name=_name(ctx, name), value=_shown(ctx, name)) for name in names]
     key = "rates.text" if ctx.settings["USD_RATE"] else "rates.none"
     ctx.edit(
         key,
@@ -52,8 +52,22 @@ def _fields(ctx):
     return [(name, setting.kind) for name, setting in ctx.settings.declared.items() if setting.chat]
 
 
-def _label(name):
-    return f"setting.{name.lower()}"
+def _button(ctx, name):
+    key, values = _label(ctx, name)
+    return button(key, "rates:edit", name, **values)
+
+
+def _name(ctx, name):
+    key, values = _label(ctx, name)
+    return ctx.texts.plain(ctx.lang, key, **values)
+
+
+def _label(ctx, name):
+    """Return the key of a setting's label and its values: a text of the operator's may be one for a language."""
+    key, (base, _, code) = f"setting.{name.lower()}", name.lower().rpartition("_")
+    if ctx.texts.has(key) or code not in ctx.texts.languages:
+        return key, {}
+    return "rates.in_language", {"name": Ref(f"setting.{base}"), "language": ctx.texts.name_of(code)}
 
 
 def _shown(ctx, name):
@@ -65,7 +79,7 @@ def _shown(ctx, name):
 
 def _told(ctx, name, value):
     """Return a value as people write it: `setting.<name>.value` says whether it is money (`amount`) or a factor."""
-    key = f"{_label(name)}.value"
+    key = f"setting.{name.lower()}.value"
     if not ctx.texts.has(key):
         return str(value)
     number = Decimal(value)
@@ -84,7 +98,7 @@ def _prices(ctx):
 
 def show_texts(ctx):
     """Show what can be set in words."""
-    cells = [button(_label(name), "rates:edit", name) for name, kind in _fields(ctx) if kind is str]
+    cells = [_button(ctx, name) for name, kind in _fields(ctx) if kind is str]
     ctx.edit("rates.list_texts", [*(cells[i : i + 2] for i in range(0, len(cells), 2)), way_out("rates:show")])
 
 
@@ -103,7 +117,7 @@ def edit(ctx, name):
         "rates.ask",
         [*rows, _back(kind)],
         data={"name": name},
-        name=ctx.texts.plain(ctx.lang, _label(name)),
+        name=_name(ctx, name),
         value=_shown(ctx, name),
     )
 

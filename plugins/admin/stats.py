@@ -23,6 +23,7 @@ MICRO = Decimal(1_000_000)
 
 def register(bot):
     """Declare the command, the spans and the exports."""
+    bot.repeatable()
     bot.command("stats", command, about="stats.about", right="stats")
     bot.button("stats:show", show, right="stats", days=int)
     bot.button("stats:export", export, right="stats", table=str, days=int)

@@ -28,6 +28,7 @@ MOST = 10**10  # minor units
 
 def register(bot):
     """Declare the buttons of the card, the words, and the confirmation."""
+    bot.repeatable()
     for act, right in RIGHTS.items():
         bot.button(f"users:{act}", _asks(act), right=right, groups=act == "message", user=int)
     bot.step("users:reason", take_words, right="staff")

@@ -14,6 +14,7 @@ PAGE = 8
 
 def register(bot):
     """Declare the search, the card, its lists, and the link to a card from a group."""
+    bot.repeatable()
     bot.command("user", find_command, about="users.about", right="read")
     bot.button("users:find", ask, right="read")
     bot.step("users:words", take_words, right="read")

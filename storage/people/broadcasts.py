@@ -43,7 +43,10 @@ def set_audience(broadcast_id: int, audience: str) -> bool:
 
 
 def people(audience: str, now: datetime) -> "ModelSelect[User]":
-    """Return the query of an audience's users: all, active:N (days), paid, unpaid, lang:xx, ids:1,2 (Telegram ids)."""
+    """Return the query of an audience's users: all, active:N (days), paid, unpaid, lang:…, ids:1,2 (Telegram ids).
+
+    lang:ru:ru,uk are those who chose ru, or nothing and whose Telegram speaks one of these; lang:en:!ru,uk, or none of these.
+    """
     query = User.select(User.id).where(User.telegram_id.is_null(False), ~User.blocked_bot, ~User.banned)
     kind, _colon, rest = audience.partition(":")
     payers = Entry.select(Entry.user).where(Entry.kind.in_(CREDITS), Entry.amount > 0)
@@ -54,7 +57,11 @@ def people(audience: str, now: datetime) -> "ModelSelect[User]":
     if kind == "unpaid":
         return query.where(User.id.not_in(payers))
     if kind == "lang":
-        return query.where(fn.COALESCE(User.lang, fn.SUBSTR(User.language_code, 1, 2)) == rest)
+        lang, _colon, codes = rest.partition(":")
+        known, others = (codes or lang).removeprefix("!").split(","), codes.startswith("!")
+        hint = fn.COALESCE(fn.SUBSTR(User.language_code, 1, 2), "")
+        hinted = hint.not_in(known) if others else hint.in_(known)
+        return query.where((User.lang == lang) | (User.lang.is_null() & hinted))
     if kind == "ids":
         return query.where(User.telegram_id.in_([int(one) for one in rest.split(",")]))
     if kind == "all":
