@@ -116,7 +116,7 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
 
 def open_storage(found, tables=()):
     """Open the database and bring it, and the plugins' tables, to this version's schema."""
-    from storage.base import db, schema
+    from storage.base import db, plugin_tables, schema
     from storage.journal import runtime_settings
 
     db.connect(found["DATABASE_URL"])
@@ -125,8 +125,9 @@ def open_storage(found, tables=()):
     applied = schema.migrate()
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
-    for model, migrations in tables:
-        schema.adopt(model, migrations)
+    for table in tables:
+        schema.adopt(table.model, table.migrations)
+        plugin_tables.describe(table.model._meta.table_name, table.owned)
     kept = runtime_settings.currency(found["CURRENCY"], Clock().now())
     if kept != found["CURRENCY"]:
         raise settings.SettingsError([KEPT_IN.format(found=found["CURRENCY"], kept=kept)])

@@ -1,11 +1,13 @@
 """`bot` as plugins and services know it: the registry, and how to reach people: messages, keyboards, alerts to the staff."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import telebot
+from telebot.types import JsonSerializable
 
 from core import buttons as keyboards
 from core.buttons import Button, Keyboard
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from core.services.generation import Generation
 
 log = logging.getLogger(__name__)
-RUSSIAN_READERS = ("ru", "uk", "be", "kk", "ky", "tg", "uz", "hy", "az")  # guessed from language_code until they choose
 Markup = dict[str, Any] | None  # a keyboard in the Bot API's form
 MAX_TEXT = 4096  # Bot API: UTF-16 units after entity parsing
 
@@ -51,8 +52,12 @@ class Bot(Registry, Operations):
 
         The operator's zone is no guess for the staff.
         """
-        guess = "ru" if (user.language_code or "").split("-")[0] in RUSSIAN_READERS else "en"
-        return Lang(user.lang or guess, self.zone_of(user), user.utc_offset is None and not self.may(user, "staff"))
+        chosen = user.lang if user.lang in self.texts.languages else None
+        return Lang(
+            chosen or self.texts.guess(user.language_code),
+            self.zone_of(user),
+            user.utc_offset is None and not self.may(user, "staff"),
+        )
 
     def zone_of(self, user: User) -> tzinfo:
         """Return the time zone of a user: their own, or the operator's."""
@@ -68,11 +73,15 @@ class Bot(Registry, Operations):
         """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
         return [[keyboards.button("common.support", keyboards.HELP, about), *self.home()]]
 
-    def markup(self, lang: Lang, buttons: Keyboard | None, reader: User | None = None) -> Markup:
+    def markup(self, lang: Lang, buttons: Keyboard | JsonSerializable | None, reader: User | None = None) -> Markup:
         """Return a keyboard for the Bot API, or None for no keyboard.
 
-        Buttons whose plugin is not there, or for which the `reader` has no right, are left out.
+        Buttons whose plugin is not there, or for which the `reader` has no right, are left out. A keyboard of
+        pyTelegramBotAPI's (`types.InlineKeyboardMarkup`, `types.ReplyKeyboardMarkup` …) goes as it is.
         """
+        if isinstance(buttons, JsonSerializable):
+            own: dict[str, Any] = json.loads(buttons.to_json())  # type: ignore[no-untyped-call]
+            return own
         rows = []
         for row in keyboards.rows(buttons):
             cells = [self._cell(lang, cell) for cell in row if self._is_served(cell, reader)]

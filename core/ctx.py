@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
+from telebot.types import JsonSerializable
 
 from core.buttons import Keyboard
 from core.errors import UserError
+from core.registry import PASS
 from core.services.operations import Operations
+from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.texts import Lang
 from storage.base.tables import Outbox, User
@@ -37,6 +40,8 @@ class BoundLedger:
 class Ctx(Operations):
     """One update of one person."""
 
+    PASS = PASS
+
     def __init__(self, bot: "Bot", user: User, update_id: int, kind: str, body: dict[str, Any]) -> None:
         self.bot = bot
         self.user = user
@@ -50,6 +55,7 @@ class Ctx(Operations):
         self.text = (self.message or {}).get("text", "") if not self.tap else ""
         self.args = ""
         self.plugin = ""  # whose handler was called
+        self.entry: Any = None  # what was registered with that handler
         self.draft: Any = None  # the open dialogue's row, once it is known to be one
         self.now = bot.clock.now()
         self.settings = bot.settings
@@ -75,6 +81,11 @@ class Ctx(Operations):
         """Tell whether this very update created the user."""
         return self.user.born_of == self.update_id
 
+    @functools.cached_property
+    def event(self) -> Any:
+        """What the update brings as pyTelegramBotAPI's own type, such as `types.Message` or `types.InlineQuery`."""
+        return telebot_bridge.event(self.update_id, self.kind, self.body)
+
     @property
     def _reader(self) -> User | None:
         """Who sees what is drawn here: the person, or None in a group."""
@@ -93,7 +104,7 @@ class Ctx(Operations):
         """Return texts from `say` as lines of one text."""
         return Markup("\n").join(parts)
 
-    def reply(self, key: str, buttons: Keyboard | None = None, **values: Any) -> int:
+    def reply(self, key: str, buttons: Keyboard | JsonSerializable | None = None, **values: Any) -> int:
         """Send a text as a new message and return its id."""
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         thread = (
@@ -207,6 +218,15 @@ class Ctx(Operations):
             if error.is_gone:
                 raise
             log.info("an edit was refused: %s", error)
+        self.answered = True
+
+    def answer_inline(self, results: Iterable[Any], **more: Any) -> None:
+        """Answer an inline query with results: pyTelegramBotAPI's `InlineQueryResult…`, or dicts in the Bot API's form.
+
+        `more`: `cache_time` in seconds, `is_personal`, `next_offset`, `button` (Bot API, answerInlineQuery).
+        """
+        shown = [result if isinstance(result, dict) else result.to_dict() for result in results]
+        self.bot.sender.call("answerInlineQuery", inline_query_id=self.body["id"], results=shown, **more)
         self.answered = True
 
     def invoice(self, **fields: Any) -> None:

@@ -6,7 +6,7 @@ from core.buttons import Keyboard
 from storage.journal.audit_log import OwnCheque
 from storage.money.ledger import NotEnoughMoney
 
-__all__ = ["NotEnoughMoney", "OwnCheque", "UserError"]
+__all__ = ["NotEnoughMoney", "OwnCheque", "SaidAlready", "UserError"]
 
 
 class UserError(Exception):
@@ -20,3 +20,7 @@ class UserError(Exception):
         self.key = key
         self.buttons = buttons
         self.values = values
+
+
+class SaidAlready(Exception):
+    """A handler that may not run twice has failed after it had said something: its update is not tried again."""

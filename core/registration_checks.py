@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import Any
 
+from storage.base.tables import User
+
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")  # Bot API, BotCommand
 TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
 ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
@@ -44,6 +46,33 @@ def table(name: str, known: list[str]) -> None:
         raise ValueError(f"table {name!r}: want plugin_ and a name of a-z, 0-9 and _, such as plugin_{name}")
     if name in known:
         raise ValueError(f"two plugins want the table {name!r}")
+
+
+def people_in(model: Any) -> list[str]:
+    """Return the columns of a table that name a user."""
+    fields = model._meta.sorted_fields
+    return [
+        f.column_name for f in fields if getattr(f, "rel_model", None) is User or f.column_name in ("user", "user_id")
+    ]
+
+
+def erasure(table: str, people: list[str], erase: object) -> None:
+    """Raise ValueError for a table that keeps people and does not say what becomes of their rows."""
+    if people and erase is None:
+        raise ValueError(
+            f"the table {table} keeps people ({', '.join(people)}): say what happens to their rows when they ask to be"
+            ' forgotten, erase="delete", "keep" or a function'
+        )
+    if callable(erase):
+        takes(erase, "bot", "user_id", "now")
+    elif erase is not None:
+        one_of("rule of erasure", str(erase), ("delete", "keep"))
+
+
+def named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function under a name of its own, by which the journal tells listeners apart."""
+    function.__qualname__ = name
+    return function
 
 
 def page(path: str) -> None:

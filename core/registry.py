@@ -3,21 +3,26 @@
 A name that two plugins want stops the start and names both places.
 """
 
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from telebot import TeleBot
 
 from core import buttons as keyboards
+from core import filters
 from core import registration_checks as checks
 from core.handling.rights import RIGHTS
 from core.telegram import telebot_bridge
+from storage.base.plugin_tables import Owned
+from storage.base.schema import PluginTable
 from storage.journal import event_kinds
 
 if TYPE_CHECKING:
     from core.settings import Settings
 
+PASS = object()  # what a handler returns that leaves an update to the next one (`ctx.PASS`)
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 Handler = Callable[..., Any]
 
@@ -28,11 +33,18 @@ class Entry:
 
     handler: Handler
     right: str | None = None
+    plugin: str = ""
     groups: bool = False
     about: str | None = None
     order: int = 50
     types: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     blocked: bool = False
+    repeat: bool = False  # whether it may run twice for one update, after it has said something
+    when: Callable[[Any], bool] | None = None
+
+    def fits(self, ctx: Any) -> bool:
+        """Tell whether it wants to see an update of its kind."""
+        return self.when is None or self.when(ctx)
 
 
 @dataclass(slots=True)
@@ -51,6 +63,10 @@ class Registry:
     def __init__(self, settings: "Settings", telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
+        self.switched_off: set[str] = set()  # the plugins that PLUGINS_OFF leaves out
+        self.loading = ""  # the plugin whose `register` runs
+        self.registered: dict[str, list[tuple[str, str]]] = {}  # plugin → (what, name) of what it has registered
+        self.repeatable_plugins: set[str] = set()
         self.rights = set(RIGHTS)
         self.handlers: dict[str, dict[str, Any]] = {"command": {}, "button": {}, "step": {}, "update": {}}
         self.menus: dict[str, list[MenuItem]] = {"main": [], "admin": []}
@@ -58,7 +74,7 @@ class Registry:
         self.payment_methods: dict[str, tuple[Any, Handler, str | None]] = {}
         self.deep_links: dict[str, Handler] = {}
         self.under_results: list[tuple[int, Handler]] = []
-        self.tables: list[tuple[Any, tuple[Any, ...]]] = []
+        self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
         self.headlines: list[Handler] = []
         self.privacy_lines: list[Handler] = []
@@ -77,6 +93,14 @@ class Registry:
 
     # answers to people
 
+    def repeatable(self) -> None:
+        """Declare that every handler of this plugin may run again for an update it has failed at or was cut off in.
+
+        Its effects are under keys, so nothing happens twice but, at worst, a message. Without this (or `repeat` at one
+        handler) an update whose handler has said something and then fails is not tried again.
+        """
+        self.repeatable_plugins.add(self.loading)
+
     def command(
         self,
         name: str,
@@ -86,17 +110,17 @@ class Registry:
         groups: bool = False,
         order: int = 50,
         blocked: bool = False,
+        repeat: bool = False,
     ) -> None:
         """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
-        With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too.
+        With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too. `repeat`: see
+        `repeatable`.
         """
         checks.command(name)
         checks.takes(handler, "ctx")
-        self._check_right(right)
-        self._put(
-            "command", self.handlers["command"], name, Entry(handler, right, groups, about, order, blocked=blocked)
-        )
+        entry = self._entry(handler, right, groups=groups, about=about, order=order, blocked=blocked, repeat=repeat)
+        self._put("command", self.handlers["command"], name, entry)
 
     def button(
         self,
@@ -105,6 +129,7 @@ class Registry:
         right: str | None = None,
         groups: bool = False,
         blocked: bool = False,
+        repeat: bool = False,
         **arguments: Callable[[str], Any],
     ) -> None:
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
@@ -113,22 +138,39 @@ class Registry:
         """
         checks.route(route)
         checks.takes(handler, "ctx", **arguments)
-        self._check_right(right)
-        entry = Entry(handler, right, groups, types=arguments, blocked=blocked)
+        entry = self._entry(handler, right, groups=groups, types=arguments, blocked=blocked, repeat=repeat)
         self._put("button", self.handlers["button"], route, entry)
 
-    def step(self, name: str, handler: Handler, right: str | None = None, blocked: bool = False) -> None:
+    def step(
+        self, name: str, handler: Handler, right: str | None = None, blocked: bool = False, repeat: bool = False
+    ) -> None:
         """Handle the next input of a dialogue opened with `ctx.ask(name, …)`."""
         checks.route(name)
         checks.takes(handler, "ctx")
-        self._check_right(right)
-        self._put("step", self.handlers["step"], name, Entry(handler, right, blocked=blocked))
+        self._put("step", self.handlers["step"], name, self._entry(handler, right, blocked=blocked, repeat=repeat))
 
-    def update(self, kind: str, handler: Handler) -> None:
-        """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`)."""
+    def update(
+        self,
+        kind: str,
+        handler: Handler,
+        order: int = 50,
+        pattern: str | None = None,
+        reply_to: str | None = None,
+        repeat: bool = False,
+    ) -> None:
+        """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`).
+
+        Several may handle one kind: they are asked by `order`, and one that returns `ctx.PASS` leaves it to the next. With
+        a `pattern` (a regular expression) only texts and captions in which it is found; with `reply_to` only replies to
+        a message with that content (`photo`, `text` …, or `any`). The house's own have the order 50.
+        """
         checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
         checks.takes(handler, "ctx")
-        self._put("update", self.handlers["update"], kind, handler)
+        if reply_to is not None:
+            checks.one_of("kind of content", reply_to, ("any", *checks.CONTENT))
+        entry = self._entry(handler, None, order=order, repeat=repeat, when=filters.both(pattern, reply_to))
+        insort(self.handlers["update"].setdefault(kind, []), entry, key=lambda one: one.order)
+        self._note("update", kind)
 
     def deep_link(self, letter: str, handler: Handler) -> None:
         """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter.
@@ -186,13 +228,21 @@ class Registry:
 
     # beside people
 
-    def table(self, model: Any, migrations: tuple[Any, ...] = ()) -> None:
+    def table(self, model: Any, migrations: Sequence[Any] = (), erase: str | Handler | None = None) -> None:
         """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base).
 
-        Its name begins with `plugin_`, so that it is never one of the house's.
+        Its name begins with `plugin_`, so that it is never one of the house's. Where it keeps people, `erase` says what
+        happens to the rows of somebody who asks to be forgotten: "delete", "keep" (nothing in them tells who it was),
+        or a function `erase(bot, user_id, now)` that sees to it.
         """
-        checks.table(model._meta.table_name, [known._meta.table_name for known, _migrations in self.tables])
-        self.tables.append((model, migrations))
+        name, people = model._meta.table_name, checks.people_in(model)
+        checks.table(name, [known.model._meta.table_name for known in self.tables])
+        checks.erasure(name, people, erase)
+        rule = "call" if callable(erase) else erase or "keep"
+        self.tables.append(PluginTable(model, migrations, Owned(self.loading, people, rule)))
+        self._note("table", name)
+        if callable(erase):
+            self.on("user.erased", checks.named(f"erase {name}", lambda bot, event, now: erase(bot, event.user, now)))
 
     def on(self, kind: str, listener: Handler) -> None:
         """Call `listener(bot, event, now)` after an event, at least once, inside a transaction of its own.
@@ -222,12 +272,16 @@ class Registry:
         checks.takes(view, "bot", "leads", "visit")
         self._put("page", self.pages, path, view)
 
-    def _check_right(self, right: str | None) -> None:
+    def _entry(self, handler: Handler, right: str | None, **more: Any) -> Entry:
         if right is not None:
             checks.one_of("right", right, self.rights)
+        return Entry(handler, right, self.loading, **more)
 
-    @staticmethod
-    def _put(what: str, table: dict[str, Any], name: str, value: Any) -> None:
+    def _note(self, what: str, name: str) -> None:
+        self.registered.setdefault(self.loading, []).append((what, name))
+
+    def _put(self, what: str, table: dict[str, Any], name: str, value: Any) -> None:
+        self._note(what, name)
         if name in table:
             places = " and ".join(map(_place, (table[name], value)))
             raise ValueError(f"two plugins want the {what} {name!r}: {places}")
@@ -237,7 +291,7 @@ class Registry:
 
     def kinds(self) -> list[str]:
         """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
-        own = [kind for kind in self.handlers["update"] if kind in checks.UPDATES]
+        own = [kind for kind, chain in self.handlers["update"].items() if chain and kind in checks.UPDATES]
         return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
 
     def commands(self, may: Callable[[str], bool] | None = None) -> list[tuple[str, str]]:

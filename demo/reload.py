@@ -16,7 +16,6 @@ from pathlib import Path
 from core.process.loader import find, is_off, module_of, name_of
 
 log = logging.getLogger(__name__)
-LANGS = ("en", "ru")
 
 
 class Reloader:
@@ -123,12 +122,13 @@ class Reloader:
         self.load_one(self._bot, path)
         problems = list(self._bot.settings.problems)
         self._bot.settings.problems.clear()
-        problems += [f"no text {key} in {lang}" for lang in LANGS for key in self._named() - self._bot.texts.keys(lang)]
+        texts = self._bot.texts
+        problems += [f"no text {key} in {texts.default}" for key in self._named() - texts.keys(texts.default)]
         if problems:
             raise ValueError("; ".join(problems))
         for place, _key, value in self._own[name_of(path)]:
             if place is self._bot.tables:
-                self._adopt(*value)
+                self._adopt(value.model, value.migrations)
 
     def _named(self):
         """Return the keys of the texts that everybody would miss: of commands and menus."""
@@ -145,6 +145,8 @@ class Reloader:
             keys = sorted(place, key=lambda key, place=place: turns.get(id(place[key]), -1))
             for key in keys if keys != list(place) else ():
                 place[key] = place.pop(key)
+        for chain in self._bot.handlers["update"].values():
+            chain.sort(key=lambda entry: entry.order)
 
     def _follow_periodic(self):
         """Stop the loops of periodic work that is gone and start those of work that is new."""

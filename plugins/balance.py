@@ -15,6 +15,7 @@ OF_ORDERS = ("hold", "capture", "release", "recovery")
 
 def register(bot):
     """Declare the command, the pages and the menu button."""
+    bot.repeatable()
     bot.command("balance", show, about="balance.about", order=4)
     bot.button("balance:show", show)
     bot.button("balance:entries", entries, before=int)

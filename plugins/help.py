@@ -8,6 +8,7 @@ from core.buttons import button, way_out
 
 def register(bot):
     """Declare the commands and the menu button."""
+    bot.repeatable()
     bot.command("help", show, about="help.about")
     bot.command("id", tell_id, about="help.about_id", groups=True)
     bot.button("help:show", show)

@@ -22,6 +22,7 @@ PROMPT, CAPTION_PROMPT = 20, 300
 
 def register(bot):
     """Declare the command, the pages and what can be done with an entry."""
+    bot.repeatable()
     bot.command("history", show, about="history.about", order=6)
     bot.button("history:show", show_page, before=int)
     bot.button("history:back", back, before=int)

@@ -14,6 +14,7 @@ PAUSE = timedelta(minutes=1)  # between two files for a person: each reads all t
 
 def register(bot):
     """Declare the command and the button that does the same."""
+    bot.repeatable()
     bot.command("mydata", send, about="mydata.about", order=79, blocked=True)
     bot.button("mydata:send", send, blocked=True)
 
@@ -24,7 +25,7 @@ def send(ctx):
     if sent is not None and ctx.now.timestamp() - sent.data["sent_at"] < PAUSE.total_seconds():
         raise UserError("mydata.later", buttons=ctx.bot.home())
     ctx.drafts.put(ctx.user.id, "mydata", ctx.now, step=None, data={"sent_at": ctx.now.timestamp()})
-    found = ctx.mydata.collect(ctx.user.id, [table for table, _migrations in ctx.bot.tables])
+    found = ctx.mydata.collect(ctx.user.id, [table.model for table in ctx.bot.tables])
     found = {"made_at": ctx.now.isoformat(timespec="seconds"), "currency": ctx.settings["CURRENCY"]} | found
     data = json.dumps(found, ensure_ascii=False, indent=1).encode()
     ctx.send_document("mydata.json", data, "application/json", "mydata.caption")

@@ -20,6 +20,7 @@ PERSON_KEPT_YEARS = 3  # as long as claims from a payment can be brought
 
 def register(bot):
     """Declare the commands and the forgetting that time brings."""
+    bot.repeatable()
     bot.command("privacy", show, about="privacy.about", order=80, blocked=True)
     bot.command("deleteme", ask, about="privacy.about_delete", order=81, blocked=True)
     bot.button("privacy:ask", ask, blocked=True)

@@ -30,6 +30,7 @@ SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d
 
 def register(bot):
     """Declare the commands, the dialogue and the bonus on a top-up."""
+    bot.repeatable()
     bot.setting("PROMO_MAX", int, default=1000, minimum=0)
     bot.command("promo", command, about="promo.about", order=11)
     bot.button("promo:ask", ask)

@@ -15,6 +15,7 @@ EVERY_S = 300
 
 def register(bot):
     """Declare the settings, the link, its reward, and what brings a share that was on its way."""
+    bot.repeatable()
     bot.setting("REFERRAL_HOLD_DAYS", int, default=21, minimum=0, maximum=365)
     bot.every(EVERY_S, "bonuses", lambda bot, now: bot.bonuses.post_due(now) and None)
     bot.on("bonus.posted", tell_arrived)

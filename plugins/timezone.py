@@ -15,6 +15,7 @@ LARGEST = 14 * 60
 
 def register(bot):
     """Declare the command and its buttons."""
+    bot.repeatable()
     bot.command("timezone", command, about="timezone.about", order=12)
     bot.button("timezone:set", choose, minutes=int)
 

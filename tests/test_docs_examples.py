@@ -101,7 +101,7 @@ def test_the_table_of_notes_grows_from_its_first_version(start):
     from storage.base import db, schema
 
     bot = start()
-    model, migrations = next(one for one in bot.bot.tables if one[0].__name__ == "Note")
+    model, migrations, _owned = next(one for one in bot.bot.tables if one.model.__name__ == "Note")
     with db.transaction() as connection:  # as version 1 left it
         connection.execute_sql("ALTER TABLE plugin_note DROP COLUMN done")
         connection.execute_sql("UPDATE stored SET value = '1' WHERE name = 'table:plugin_note'")

@@ -91,7 +91,7 @@ def test_a_switch_is_on_or_off(monkeypatch, tmp_path):
 GOOD = 'msgid "zzz.hello"\nmsgstr "Hello, {name}"\n'
 TEXTS = {
     "a quote is missing": ('msgid "zzz.hello\nmsgstr "Hello"\n', GOOD, r"en/zzz\.po, line \d+"),
-    "another value": (GOOD, GOOD.replace("{name}", "{nome}"), "zzz.hello fills in nome in ru, and name in English"),
+    "another value": (GOOD, GOOD.replace("{name}", "{nome}"), "zzz.hello fills in nome in ru, and name in en"),
     "a key twice": (GOOD.replace("zzz.hello", "common.menu"), GOOD, "stands in another file too"),
 }
 

@@ -5,14 +5,16 @@ import time
 
 from core import buttons as keyboards
 from core.ctx import Ctx
-from core.errors import UserError
+from core.errors import SaidAlready, UserError
+from core.filters import content_of
 from core.handling.limits import Flood
 from core.log import trace
-from core.registration_checks import CONTENT
+from core.registry import PASS
 from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from storage.base import db
+from storage.base.db import StorageDown
 from storage.journal import drafts
 from storage.people import users
 
@@ -37,6 +39,12 @@ class Dispatcher:
             ctx, outcome = Ctx(self.bot, user, update["update_id"], kind, body), "error"
             try:
                 outcome = self._answer(ctx)
+            except StorageDown:
+                raise
+            except Exception as error:
+                if not self._may_repeat(ctx) and self.bot.sender.said_for() == trace.get():
+                    raise SaidAlready(f"{ctx.plugin or 'a handler'} has said something before it failed") from error
+                raise
             finally:
                 self._note(ctx, outcome, round(1000 * (time.perf_counter() - started)))
                 trace.reset(mark)
@@ -73,10 +81,13 @@ class Dispatcher:
         """Call the handler of an update and make something visible of every outcome; return its name for the log."""
         outcome = "done"
         try:
-            handler, arguments = self._handler_for(ctx)
-            if handler is not None:
-                ctx.plugin = getattr(handler, "__module__", "").rpartition(".")[2]
-                handler(ctx, **arguments)
+            entries, arguments = self._handlers_for(ctx)
+            for entry in entries:
+                ctx.entry, ctx.plugin = entry, entry.plugin
+                if entry.handler(ctx, **arguments) is not PASS:
+                    break
+            else:
+                self._left_over(ctx)
         except UserError as error:
             outcome = error.key
             self._tell(ctx, error)
@@ -110,21 +121,41 @@ class Dispatcher:
         else:
             log.error("Telegram refused an answer: %s", error)
 
-    def _handler_for(self, ctx):
-        """Return the handler of an update with its arguments, or (None, {}) when there is nothing more to do.
+    def _handlers_for(self, ctx):
+        """Return the entries that an update is offered to, in their order, and the arguments of their handlers.
 
         Raise UserError for what a person may not do here, or cannot.
         """
-        handler = None
+        if ctx.kind == "callback_query":
+            return self._for_tap(ctx)
+        if ctx.kind == "message":
+            return self._for_message(ctx) if self._may_speak(ctx) else [], {}
         if ctx.kind == "my_chat_member":
             self._membership(ctx)
-        elif ctx.kind == "callback_query":
-            return self._for_tap(ctx)
-        elif ctx.kind == "message":
-            handler = self._for_message(ctx) if self._may_speak(ctx) else None
-        elif (handler := self.bot.handlers["update"].get(ctx.kind)) is None and ctx.kind in telebot_bridge.KINDS:
-            self._library_takes(ctx)
-        return handler, {}
+        return self._chain(ctx, ctx.kind), {}
+
+    def _chain(self, ctx, kind):
+        """Return the entries for a kind of update or content whose filters let it through."""
+        return [entry for entry in self.bot.handlers["update"].get(kind, ()) if entry.fits(ctx)]
+
+    def _left_over(self, ctx):
+        """Offer an update that no plugin has taken to the library's handlers; say so when it is nobody's."""
+        if ctx.answered:
+            return
+        if ctx.kind in ("message", "callback_query"):
+            self._let_in(ctx, None)
+        if self._library_takes(ctx):
+            return
+        if ctx.kind == "callback_query":
+            raise UserError("common.old_button")
+        if ctx.kind == "message":
+            key = "common.unknown_command" if ctx.text.startswith("/") else "common.lost"
+            raise UserError(key, buttons=self.bot.home())
+
+    def _may_repeat(self, ctx):
+        """Tell whether an update's handler may run again after it has said something; where money moved it always may."""
+        money = ctx.kind == "pre_checkout_query" or (ctx.kind == "message" and _is_money(ctx))
+        return money or bool(ctx.entry and (ctx.entry.repeat or ctx.plugin in self.bot.repeatable_plugins))
 
     def _membership(self, ctx):
         """Remember that a person blocked or unblocked the bot (in a private chat, that is what this update means)."""
@@ -147,9 +178,7 @@ class Dispatcher:
         route, parts = keyboards.split(ctx.tap.get("data") or "")
         entry = self.bot.handlers["button"].get(route)
         if entry is None:
-            if self._library_takes(ctx):
-                return None, {}
-            raise UserError("common.old_button")
+            return [], {}
         if ctx.user.id is None:
             raise UserError("common.private_only")
         self._let_in(ctx, entry)
@@ -160,7 +189,7 @@ class Dispatcher:
         except keyboards.BadData:
             raise UserError("common.old_button") from None
         self._close_dialogue(ctx, route.split(":")[0])
-        return entry.handler, arguments
+        return [entry], arguments
 
     def _for_message(self, ctx):
         command = self._command(ctx)
@@ -169,18 +198,17 @@ class Dispatcher:
             return self._for_command(ctx, command)
         if not ctx.private:
             ctx.answered = True  # ordinary talk of a group is none of ours
-            return None
-        content = next((name for name in CONTENT if name in ctx.body), "other")
+            return []
+        chain = self._chain(ctx, content_of(ctx.body))
         if not _is_money(ctx):
             ctx.draft = self._listening(ctx)
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
             self._let_in(ctx, step)
             if step is not None:
-                return step.handler
-        handler = self.bot.handlers["update"].get(content)
-        if handler is None and not self._library_takes(ctx):
-            raise UserError("common.lost", buttons=self.bot.home())
-        return handler
+                return [step, *chain]
+            if telebot_bridge.awaits(self.bot.telebot, ctx.body):
+                return []
+        return chain
 
     def _let_in(self, ctx, entry):
         """Raise what keeps a person out of a handler (None: of whatever else there is)."""
@@ -210,14 +238,14 @@ class Dispatcher:
         if entry is None or not ctx.may(entry.right):
             if not ctx.private:
                 ctx.answered = True
-            if ctx.answered or (entry is None and self._library_takes(ctx)):
-                return None
-            raise UserError("common.unknown_command", buttons=self.bot.home())
+            elif entry is not None:
+                raise UserError("common.unknown_command", buttons=self.bot.home())
+            return []
         self._let_in(ctx, entry)
         if not ctx.private and (not entry.groups or ctx.user.id is None):
             ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
-            return None
-        return entry.handler
+            return []
+        return [entry]
 
     @staticmethod
     def _listening(ctx):

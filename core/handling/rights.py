@@ -114,16 +114,22 @@ def commands_in(bot: Any, lang: str, may: Callable[[str], bool] | None = None) -
 
 def publish_commands(bot: Any) -> None:
     """Give everybody's command menu the commands that need no right."""
-    for lang in (None, "ru"):
-        bot.sender.call("setMyCommands", commands=commands_in(bot, lang or "en"), language_code=lang)
+    for code, lang in _menus(bot):
+        bot.sender.call("setMyCommands", commands=commands_in(bot, lang), language_code=code)
+
+
+def _menus(bot: Any) -> list[tuple[str | None, str]]:
+    """Return (Telegram's language_code, or None for everybody else; the language of their menu)."""
+    default, *others = bot.texts.languages
+    return [(None, default), *((lang, lang) for lang in others)]
 
 
 def show_commands(bot: Any, telegram_id: int, user: User | None = None) -> None:
     """Give somebody's command menu the commands of their rights; without a user, all of them (an owner's)."""
     scope = {"type": "chat", "chat_id": telegram_id}
-    for lang in (None, "ru"):
+    for code, lang in _menus(bot):
         try:
-            commands = commands_in(bot, lang or "en", lambda right: user is None or may(bot.settings, user, right))
-            bot.sender.call("setMyCommands", commands=commands, language_code=lang, scope=scope)
+            commands = commands_in(bot, lang, lambda right: user is None or may(bot.settings, user, right))
+            bot.sender.call("setMyCommands", commands=commands, language_code=code, scope=scope)
         except TelegramError as error:  # somebody who has not opened the chat yet has no scope
             log.info("no command menu for %s yet: %s", telegram_id, error)

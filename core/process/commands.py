@@ -91,7 +91,7 @@ def doctor(bot, _argument):
     wrong = 0
     for name, key, values in bot.examine():
         wrong += key is not None
-        yield f"PROBLEM {name}: {bot.texts.plain('en', key, **values)}" if key else f"ok      {name}"
+        yield f"PROBLEM {name}: {bot.texts.plain(bot.texts.default, key, **values)}" if key else f"ok      {name}"
     if wrong:
         raise Failed(f"{wrong} of {len(bot.checks)} checks found something")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from core.buttons import Route
 from core.registration_checks import one_of
-from core.texts import LANGS
 
 # What shows a text, and the key of it: the first argument, of some the second
 SHOWN = re.compile(
@@ -57,7 +56,7 @@ def load_one(bot, path):
     """Run a plugin's file as a module of its own and have it register; raise PluginError with its file and line."""
     spec = spec_from_file_location(module_of(path), path)
     module = module_from_spec(spec)
-    before = sys.modules.get(spec.name)
+    before, bot.loading = sys.modules.get(spec.name), name_of(path)
     sys.modules[spec.name] = module  # dataclasses look their module up there
     try:
         spec.loader.exec_module(module)
@@ -79,6 +78,7 @@ def load(bot, folder, off=(), load_one=load_one):
         if not any(is_off(name, [word]) for name in known):
             bot.settings.refuse("PLUGINS_OFF", repr(word), "names of plugins or their folders: " + ", ".join(known))
     loaded = {name: path for name, path in known.items() if not is_off(name, off)}
+    bot.switched_off = set(known) - set(loaded)
     for path in loaded.values():
         load_one(bot, path)
     bot.texts.check()
@@ -90,7 +90,7 @@ def load(bot, folder, off=(), load_one=load_one):
 
 def _check_texts(texts, file, path):
     """Raise PluginError for a text that a plugin names, where it is to be shown, and nobody has written."""
-    known = texts.keys(LANGS[0])
+    known = texts.keys(texts.default)
     for line, key in _keys(path, path.stat().st_mtime_ns):
         try:
             one_of("text", key, known)

@@ -35,8 +35,19 @@ class OutboxWorker:
         """Send the messages that are due; return whether more may be waiting."""
         rows = outbox.due(now)
         for row in rows:
-            self._bring(row, now)
+            if row.id not in self._unnoted and self._is_away(row):
+                log.info("message %s waits: the plugin of %s is away", row.id, row.text)
+                outbox.put_apart(row)
+            else:
+                self._bring(row, now)
         return bool(rows)
+
+    def _is_away(self, row):
+        """Tell whether the plugin that queued a message is gone or switched off."""
+        plugin = self._bot.texts.plugin_of(row.text)
+        if plugin is None:
+            return not self._bot.texts.has_any(row.text.partition(".")[0])
+        return plugin in self._bot.switched_off
 
     def _bring(self, row, now):
         if row.id not in self._unnoted:

@@ -4,7 +4,7 @@ What moves money or an order within a larger step stands in storage alone.
 """
 
 from storage.backup import dump
-from storage.base import schema
+from storage.base import plugin_tables, schema
 from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
 from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, seals, verify
 from storage.orders import health, job_health, jobs, overrides, stats
@@ -62,10 +62,17 @@ class Letters:
 class Outbox:
     """Messages that must arrive: `bot.notify` queues them."""
 
+    apart = staticmethod(outbox.apart)
     rounds = staticmethod(outbox.rounds)
     sent_for = staticmethod(outbox.sent_for)
     states = staticmethod(outbox.states)
     withdraw = staticmethod(outbox.withdraw)
+
+
+class PluginTables:
+    """Tables of plugins, also of those that are away."""
+
+    away = staticmethod(plugin_tables.away)
 
 
 class RuntimeSettings:
@@ -357,6 +364,7 @@ class Operations:
     overrides = Overrides
     payments = Payments
     persons = Persons
+    plugin_tables = PluginTables
     privacy = Privacy
     promo = Promo
     referrals = Referrals

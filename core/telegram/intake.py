@@ -12,6 +12,7 @@ import logging
 import threading
 import traceback
 
+from core.errors import SaidAlready
 from core.telegram import update_validation
 from core.telegram.chat_executor import ChatExecutor
 from core.telegram.transport import TelegramFailed, UnknownOutcome
@@ -166,9 +167,10 @@ class Updates:
                 self._dispatch(update)
             except StorageDown as error:
                 self._wait_for_storage(update_id, error, next(patience, DATABASE_WAITS_S[-1]))
-            except Exception:  # whatever a handler raises past its wrapper; the traceback tells, the update stays
+            except Exception as error:  # whatever a handler raises past its wrapper; the update stays
                 log.exception("update %s could not be handled", update_id)
-                if not self._wait_after_failure(update_id, update, traceback.format_exc(), next(waits, None)):
+                wait_s = None if isinstance(error, SaidAlready) else next(waits, None)
+                if not self._wait_after_failure(update_id, update, traceback.format_exc(), wait_s):
                     return
             else:
                 self._finish(update_id)

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
+from telebot.apihelper import ApiTelegramException
 
-from core.telegram.transport import NotSent, TelegramFailed, Transport, UnknownOutcome
+from core.log import trace
+from core.telegram.transport import Answer, NotSent, TelegramFailed, Transport, UnknownOutcome
 from kie.api import call_errors
 
 if TYPE_CHECKING:
@@ -35,12 +37,17 @@ HELD_MOST = 1000  # chats; then those whose time is over are forgotten
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
 
 
-class TelegramError(TelegramFailed, call_errors.Refused):
-    """Telegram answered no. `code` is its error code, `description` its words, without our token."""
+class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException):  # type: ignore[misc]  # untyped there
+    """Telegram answered no. `code` is its error code, `description` its words, without our token.
+
+    It is pyTelegramBotAPI's own error as well, so code written for the library catches what it knows.
+    """
 
     def __init__(self, method: str, code: int, description: str, parameters: dict[str, Any] | None = None) -> None:
-        super().__init__(f"{method}: {code} {description}")
-        self.code = code
+        Exception.__init__(self, f"{method}: {code} {description}")
+        self.function_name, self.result = method, None
+        self.result_json = {"ok": False, "error_code": code, "description": description, "parameters": parameters}
+        self.code = self.error_code = code
         self.description = description
         self.retry_after = (parameters or {}).get("retry_after")
         self.migrate_to = (parameters or {}).get("migrate_to_chat_id")
@@ -76,9 +83,10 @@ class Sender:
         self._held = {}  # chat id → monotonic second until which it is held back
         self._sent = collections.deque(maxlen=1000)  # when the messages of the last second were answered
         self._under_way = []
+        self._local = threading.local()
         self._guard = threading.Lock()
         self.transport = Transport(base)
-        self.transport.install()
+        self.transport.install(self._for_library)
 
     def call(
         self,
@@ -112,6 +120,21 @@ class Sender:
                 self._clock.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
 
+    def _for_library(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, Any] | None = None,
+        files: dict[str, Any] | None = None,
+        timeout: tuple[float, float] = (CONNECT_S, READ_S),
+        proxies: dict[str, str] | None = None,
+    ) -> Answer:
+        """Make a call of pyTelegramBotAPI's as one of ours: held back, repeated and refused in the same way."""
+        if not url.startswith(f"{self._base}/bot{self._token}/"):  # the hook is the whole process's
+            return self.transport.request(method, url, params, files, timeout, proxies)
+        result = self.call(url.rsplit("/", 1)[-1], files, **(params or {}))
+        return Answer(200, json.dumps({"ok": True, "result": result}).encode())
+
     def _once(self, method: str, params: dict[str, Any], files: dict[str, Any] | None, timeout_s: float | None) -> Any:
         connect_s, read_s = (timeout_s, timeout_s) if timeout_s else (CONNECT_S, READ_S)
         if method == "getUpdates":
@@ -137,12 +160,17 @@ class Sender:
             return
         if not reserved:
             self.reserve(chat)
+        self._local.said_for = trace.get()
         try:
             yield
         finally:
             with self._guard:
                 self._under_way.remove(chat)
                 self._sent.append((self._clock.monotonic(), chat))
+
+    def said_for(self) -> str | None:
+        """Return for what update (`core.log.trace`) this thread has last tried to send a message."""
+        return getattr(self._local, "said_for", None)
 
     def reserve(self, chat: Any) -> None:
         """Count a message as under way that `call(…, reserved=True)` will send, and nothing can keep from it."""

@@ -127,11 +127,11 @@ class Transport:
         self.pause_s = 0.0  # recent minimum latency, seconds
         self._place = len(base) - len(self._url.path)  # where the path begins in an address of ours
 
-    def install(self):
-        """Take over the library's HTTP, for addresses under our base."""
+    def install(self, request):
+        """Have the library make its calls through `request`."""
         apihelper.API_URL = self._base + "/bot{0}/{1}"
         apihelper.FILE_URL = self._base + "/file/bot{0}/{1}"
-        apihelper.CUSTOM_REQUEST_SENDER = self.request
+        apihelper.CUSTOM_REQUEST_SENDER = request
         apihelper.format_header_param = None  # or it takes the quotes from file names in urllib3, for the whole process
 
     def close(self):

@@ -31,7 +31,7 @@ class Card(Labels):
         values = {
             "title": self.model.title,
             "mode": self.word(self.model.mode_title),
-            "about": ctx.generation.catalog.cards[self.model.card].about(ctx.lang),
+            "about": self.about(ctx.generation.catalog.cards[self.model.card]),
             "rest": Markup("\n\n").join(part for part in (ctx.lines(lines), question) if part),
         }
         if below or (ctx.kind == "message" and not self._within_album()):

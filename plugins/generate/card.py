@@ -28,6 +28,7 @@ NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 def register(bot):
     """Declare the card's buttons."""
+    bot.repeatable()
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
     bot.button("generate:waiting", show_waiting)

@@ -23,6 +23,7 @@ RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and newest orders they
 
 def register(bot):
     """Declare the buttons of one input, and the messages the card listens for."""
+    bot.repeatable()
     bot.button("inputs:set", ask, code=str, place=int)
     bot.button("inputs:page", ask, code=str, place=int, page=int)
     bot.button("inputs:pick", pick, code=str, place=int, choice=int)

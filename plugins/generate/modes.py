@@ -12,6 +12,7 @@ PAGE = 6
 
 def register(bot):
     """Declare the buttons."""
+    bot.repeatable()
     bot.button("modes:more", more_settings)
     bot.button("modes:reset", reset)
     bot.button("modes:show", show, page=int)

@@ -17,6 +17,7 @@ ON_CARD = ("job.stale_quote", "job.price_changed", "job.not_enough")
 
 def register(bot):
     """Declare the confirm button, /cancel, and the buttons under a result."""
+    bot.repeatable()
     bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
     bot.button("orders:go", order, draft=int, version=int)
     bot.button("orders:cancel", cancel_job, job=int)

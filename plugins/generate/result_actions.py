@@ -23,6 +23,7 @@ MANY = 10  # of one order's results to choose from
 
 def register(bot):
     """Declare the buttons, and those under every result."""
+    bot.repeatable()
     bot.button("uses:do", do, job=int, work=str)
     bot.button("uses:of", use, job=int)
     bot.button("uses:best", open_best, job=int, part=int, work=str)

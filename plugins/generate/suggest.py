@@ -18,6 +18,7 @@ SHOWN = 60
 
 def register(bot):
     """Declare what to do with content nobody asked for."""
+    bot.repeatable()
     bot.button("suggest:show", show)
     bot.update("text", on_text)
     for kind in MEDIA_FIELDS:

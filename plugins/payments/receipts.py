@@ -13,6 +13,7 @@ PAGE = 6
 
 def register(bot):
     """Declare the command, the pages and the receipt."""
+    bot.repeatable()
     bot.command("payments", newest, about="receipts.about", order=8)
     bot.button("receipts:list", newest)
     bot.button("receipts:page", page, before=int)

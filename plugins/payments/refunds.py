@@ -27,6 +27,7 @@ MAX_REASON = 200
 
 def register(bot):
     """Declare the list of a user's Stars payments and the steps of a refund."""
+    bot.repeatable()
     bot.button("refunds:list", show, right="money", user=int)
     bot.button("refunds:ask", ask, right="money", user=int, charge=str)
     bot.step("refunds:reason", take_reason, right="money")

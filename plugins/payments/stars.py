@@ -25,6 +25,7 @@ FORGOTTEN = timedelta(days=8)  # after that no list of Telegram's brings a payme
 
 def register(bot):
     """Declare the setting, the way to pay, and the updates of a payment."""
+    bot.repeatable()
     limits = {"minimum": Decimal(0), "maximum": Decimal(100_000)}
     bot.setting("STARS_RATE", Decimal, default=Decimal("1.6"), advanced=False, chat=True, **limits)
     bot.payment_method("stars", label, start, when="STARS_RATE")

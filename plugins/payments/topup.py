@@ -18,6 +18,7 @@ PERSON = route("users:card", optional=True)
 
 def register(bot):
     """Declare the settings, the command, the screens and what happens after a payment."""
+    bot.repeatable()
     bot.setting("TOPUP_AMOUNTS", whole_numbers, default=(100, 300, 500, 1000), chat=True)
     bot.setting("TOPUP_MIN", int, default=10, minimum=1, maximum=10**8, chat=True)
     bot.setting("TOPUP_MAX", int, default=50_000, minimum=1, maximum=10**8, chat=True)

@@ -30,6 +30,7 @@ COPY_MAX = 256  # Bot API, CopyTextButton
 
 def register(bot):
     """Declare the way to pay and its dialogue."""
+    bot.repeatable()
     bot.setting("TRANSFER_DETAILS", default="", advanced=False, chat=True)
     bot.payment_method("transfer", "transfer.button", start, when="TRANSFER_DETAILS")
     bot.step(STEP, take_proof)

@@ -24,6 +24,7 @@ MAX_REASON = 200
 
 def register(bot):
     """Declare the decisions, the list, and what tells of new and of forgotten requests."""
+    bot.repeatable()
     for action, handler in (("approve", approve), ("reject", ask_reason), ("undo", ask_undo), ("back", back)):
         bot.button(f"transfer:{action}", handler, right="topups", groups=True, topup=int)
     for action, handler in (("refuse", refuse), ("take", undo)):

@@ -19,7 +19,7 @@ from typing import Any, TextIO, TypedDict
 
 import peewee
 
-from storage.base import db, schema
+from storage.base import db, plugin_tables, schema
 from storage.base.engines import Engine, UnknownDatabase, check_address, open_engine, over
 from storage.base.schema import PluginTable
 from storage.journal import audit_log
@@ -193,10 +193,12 @@ def _restore(path: str | Path, engine: Engine, header: Header, tables: Sequence[
     _refuse_unknown_tables(engine, header)
     try:
         engine.loosen()
-        _load(path, engine, header)
+        parked = _load(path, engine, header)
         for table, last in header["last_ids"].items():
-            engine.set_last_id(table, last)
-        _prove_counts(engine, header)
+            if table not in parked:
+                engine.set_last_id(table, last)
+        plugin_tables.number(engine)
+        _prove_counts(engine, header, parked)
         engine.check_references()
     except engine.error as error:
         raise DumpError(f"{path} does not fit, and nothing was changed: {_reason(error)}") from None
@@ -212,18 +214,29 @@ def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
     if unknown:
         raise DumpError(f"the backup has {max(unknown)}, which this version does not know: upgrade the bot first")
     schema.migrate(max(header["schema"]))
-    for model, migrations in tables:
-        schema.adopt(model, migrations)
+    for table in tables:
+        schema.adopt(table.model, table.migrations)
 
 
 def _refuse_unknown_tables(engine: Engine, header: Header) -> None:
-    unknown = set(header["tables"]) - set(engine.tables())
+    unknown = {name for name in set(header["tables"]) - set(engine.tables()) if not _is_a_plugins(name)}
     if unknown:
-        raise DumpError(f"the backup has a table {min(unknown)!r}; put the plugin back that it belongs to")
+        raise DumpError(
+            f"the backup has a table {min(unknown)!r}, which this version does not know: upgrade the bot first"
+        )
 
 
-def _load(path: str | Path, engine: Engine, header: Header) -> None:
-    """Insert every row, reading the file to its very end, where the checksum of the compression is."""
+def _is_a_plugins(table: str) -> bool:
+    """Tell whether a table is a plugin's: those whose plugin is not here are parked."""
+    return table.startswith(plugin_tables.PREFIX)
+
+
+def _load(path: str | Path, engine: Engine, header: Header) -> dict[str, int]:
+    """Insert every row, reading the file to its very end, where the checksum of the compression is.
+
+    Rows of tables that are not here are parked; return {table: rows} of those.
+    """
+    here, parked = set(engine.tables()), {}
     nothing: tuple[None, list[str], Iterator[list[Any]]] = (None, [], iter(()))
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         next(lines)
@@ -232,6 +245,9 @@ def _load(path: str | Path, engine: Engine, header: Header) -> None:
             table, columns, rows = section or nothing
             if table is None or table != wanted:
                 raise DumpError(f"the backup has the table {table!r} where {wanted!r} should be")
+            if table not in here:
+                parked[table] = plugin_tables.park(engine, table, columns, rows)
+                continue
             missing = set(columns) - set(engine.columns(table))
             if missing:
                 raise DumpError(
@@ -240,6 +256,7 @@ def _load(path: str | Path, engine: Engine, header: Header) -> None:
             engine.clear(table)
             while batch := list(itertools.islice(rows, BATCH)):
                 engine.insert(table, columns, batch)
+    return parked
 
 
 def _sections(lines: Iterator[Any]) -> Iterator[tuple[str, list[str], Iterator[list[Any]]]]:
@@ -263,7 +280,9 @@ def _rows(lines: Iterator[Any], following: list[Any]) -> Iterator[list[Any]]:
         yield line
 
 
-def _prove_counts(engine: Engine, header: Header) -> None:
+def _prove_counts(engine: Engine, header: Header, parked: dict[str, int]) -> None:
+    more = {plugin_tables.PARKED: sum(parked.values())}
     for table, rows in header["tables"].items():
-        if (count := engine.count(table)) != rows:
+        count = parked[table] if table in parked else engine.count(table) - more.get(table, 0)
+        if count != rows:
             raise DumpError(f"table {table!r} has {count} rows in place of {rows}")

@@ -7,19 +7,28 @@ Migrations in `storage/migrations/` run in order at start, each in a transaction
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playhouse.migrate import SchemaMigrator
 from playhouse.migrate import migrate as migrate_operations
 from playhouse.migrations import Runner
 
-from storage.base import guards
+from storage.base import guards, plugin_tables
 from storage.base.db import Table, connection, transaction
 from storage.base.tables import Stored
 
 # A plugin's step from one version of its table to the next: it returns operations of playhouse.migrate.
 Migration = Callable[[SchemaMigrator], Iterable[Any]]
-PluginTable = tuple[type[Table], Sequence[Migration]]
+
+
+class PluginTable(NamedTuple):
+    """A plugin's table: its class, the steps to its newest version, and whose it is."""
+
+    model: type[Table]
+    migrations: Sequence[Migration]
+    owned: plugin_tables.Owned
+
+
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -79,6 +88,8 @@ def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
         at = int(row.value) if row else 0
         if at > newest:
             raise NewerSchema(f"{name} has version {at}, this plugin knows {newest}; upgrade the plugin")
+        if at and not db.table_exists(model._meta.table_name):
+            at = _bring_back(db, model, at, newest)
         if at == 0:
             with transaction():
                 db.create_tables([model])
@@ -90,6 +101,20 @@ def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
                 _mark(name, version)
         _check_columns(db, model)
         return newest
+
+
+def _bring_back(db: Any, model: type[Table], at: int, newest: int) -> int:
+    """Make a table again whose plugin was away when a backup was restored, with its rows; return its version."""
+    table = model._meta.table_name
+    if at != newest:
+        raise TableDiffers(
+            f"the rows of {table} are of version {at}, this plugin's table is of version {newest}: start the bot once"
+            " with the plugin's version that made the backup"
+        )
+    with transaction():
+        db.create_tables([model])
+        plugin_tables.unpark(table)
+    return newest
 
 
 def _check_columns(db: Any, model: type[Table]) -> None:

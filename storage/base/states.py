@@ -98,6 +98,7 @@ class OutboxState(StrEnum):
     SENT = "sent"  # Telegram has it
     DROPPED = "dropped"  # it can never arrive, or was withdrawn
     ASIDE = "aside"  # it cannot be sent as it is; tried again at the next start
+    APART = "apart"  # its plugin is away; tried again at the next start
 
 
 class LetterState(StrEnum):

@@ -621,8 +621,28 @@ class Quota(Table):
         primary_key = CompositeKey("person", "kind")
 
 
+class KeptValue(Table):
+    """A value that a plugin keeps under a name, of a person (their user id) or, with 0, of nobody."""
+
+    plugin = TextField()
+    name = TextField()
+    person = BigIntegerField(default=0, index=True)
+    value = JSONField()
+
+    class Meta:
+        primary_key = CompositeKey("plugin", "name", "person")
+
+
+class Parked(Table):
+    """A row of a plugin's table while the plugin is away (`storage/base/plugin_tables.py`)."""
+
+    id = IdField()
+    origin = TextField(index=True)
+    cells = JSONField()  # {column: value}
+
+
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
-    Letter, Trouble, Quota,
+    Letter, Trouble, Quota, KeptValue, Parked,
 ]  # fmt: skip

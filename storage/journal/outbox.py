@@ -73,6 +73,19 @@ def set_aside(row: Outbox, now: datetime) -> None:
     _close(row, now, OutboxState.ASIDE)
 
 
+def put_apart(row: Outbox) -> None:
+    """Have a message whose plugin is away wait until the next start, out of the way."""
+    with transaction():
+        pending = Outbox.id == row.id, Outbox.state == OutboxState.PENDING
+        Outbox.update(state=OutboxState.APART).where(*pending).execute()
+
+
+def apart() -> int:
+    """Return how many messages wait for their plugin to come back."""
+    with connection():
+        return Outbox.select().where(Outbox.state == OutboxState.APART).count()
+
+
 def _close(row: Outbox, now: datetime, state: OutboxState, **fields: Any) -> None:
     """Close a pending message; with a `ref`, emit `message.sent` or `message.lost`."""
     with transaction():
@@ -96,9 +109,9 @@ def held(row: Outbox, until: datetime) -> None:
 
 
 def again(now: datetime) -> int:
-    """Make pending again what was set aside, e.g. before an upgrade; return how many there are."""
+    """Make pending again what was set aside, e.g. before an upgrade, and what waits for its plugin; return how many."""
     with transaction():
-        aside = Outbox.state == OutboxState.ASIDE
+        aside = Outbox.state.in_((OutboxState.ASIDE, OutboxState.APART))
         return Outbox.update(state=OutboxState.PENDING, send_at=now, tries=0).where(aside).execute()
 
 

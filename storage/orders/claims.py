@@ -126,7 +126,7 @@ def terms(mode: str, tables: Iterable[PluginTable]) -> str:
 
     `tables` are the plugins' own.
     """
-    versions = [f"{model._meta.table_name}:{1 + len(changes)}" for model, changes in tables]
+    versions = [f"{one.model._meta.table_name}:{1 + len(one.migrations)}" for one in tables]
     return " ".join([mode, max(schema.known()), *sorted(versions)])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import Expression, fn
 
-from storage.base import db
+from storage.base import db, plugin_tables
 from storage.base.db import connection, transaction
 from storage.base.states import OPEN_JOBS, DeliveryState, JobState, OutboxState, RefundState, TopUpState
 from storage.base.tables import (
@@ -94,6 +94,7 @@ def erase(user_id: int, now: datetime) -> bool:
         _forget_letters(user_id)
         Outbox.delete().where(Outbox.user == user_id).execute()
         _forget_id(telegram_id)
+        plugin_tables.forget_person(user_id)
         events.emit(UserErased(user=user_id), now)
     _journal["stale"] = True
     db.scrub()

@@ -40,11 +40,10 @@ def add_done(migrator):
 
 def register(bot):
     """Declare the table with how it grew, the commands and the button."""
-    bot.table(Note, [add_done])
+    bot.table(Note, [add_done], erase="delete")
     bot.command("note", keep, about="notes.about_keep")
     bot.command("notes", show, about="notes.about")
     bot.button("notes:tick", tick, note=int)
-    bot.on("user.erased", forget)
 
 
 def keep(ctx):
@@ -72,9 +71,3 @@ def tick(ctx, note):
     if not ticked:
         raise UserError("common.old_button")
     show(ctx)
-
-
-def forget(_bot, event, _now):
-    """Forget the notes of somebody who asked to be forgotten."""
-    with transaction():
-        Note.delete().where(Note.user == event.user).execute()

@@ -27,10 +27,9 @@ class Reminder(Table):
 
 def register(bot):
     """Declare the table, the command and the work that is done again and again."""
-    bot.table(Reminder)
+    bot.table(Reminder, erase="delete")
     bot.command("remind", remember, about="remind.about")
     bot.every(EVERY_S, "reminders", send_due)
-    bot.on("user.erased", forget)
 
 
 def remember(ctx):
@@ -52,9 +51,3 @@ def send_due(bot, now):
     with transaction():
         for due in Reminder.delete().where(Reminder.due_at <= now).returning(Reminder).execute():
             bot.notify(due.user_id, "remind.now", unique=f"remind:{due.id}", now=now, text=due.text, buttons=bot.home())
-
-
-def forget(_bot, event, _now):
-    """Forget the reminders of somebody who asked to be forgotten."""
-    with transaction():
-        Reminder.delete().where(Reminder.user == event.user).execute()

@@ -1,0 +1,122 @@
+"""Tables of plugins' own: whose they are, what an erasure does to them, and where they are while their plugin is away.
+
+A backup carries them as they are. Restored without their plugin, their rows are parked as plain data, and are back in the
+table at the first start with it.
+"""
+
+import itertools
+import json
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from peewee import fn
+
+from storage.base.db import connection, transaction
+from storage.base.engines import Engine, over
+from storage.base.tables import KeptValue, Parked, Stored
+
+OWNER, VERSION = "owner:", "table:"  # how the names begin under which `stored` knows a table
+PREFIX = "plugin_"  # of the tables themselves
+PARKED = "parked"  # the table of their rows while they are away
+BATCH = 500
+
+
+class Owned(NamedTuple):
+    """What is known of a plugin's table, also while the plugin is away."""
+
+    plugin: str
+    people: list[str]  # its columns that name a user
+    erase: str  # what becomes of somebody's rows when they are erased: "delete", "keep" or "call"
+
+
+def describe(table: str, owned: Owned) -> None:
+    """Write down whose a table is."""
+    if known().get(table) == owned:
+        return
+    with transaction():
+        row = Stored.insert(name=OWNER + table, value=json.dumps(owned._asdict()), updated_at=datetime.now(UTC))
+        row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
+
+
+def known() -> dict[str, Owned]:
+    """Return {table: Owned} of all tables that plugins have ever had here."""
+    with connection():
+        rows = Stored.select().where(Stored.name.startswith(OWNER))
+        return {row.name.removeprefix(OWNER): Owned(**json.loads(row.value)) for row in rows}
+
+
+def away(present: Collection[str]) -> dict[str, list[str]]:
+    """Return {plugin: its tables} of those tables whose plugin has not registered them."""
+    found: dict[str, list[str]] = {}
+    for table, owned in known().items():
+        if table not in present:
+            found.setdefault(owned.plugin, []).append(table)
+    return found
+
+
+def forget_person(user_id: int) -> None:
+    """Do what the plugins' tables say is done with the rows of somebody who is erased, whether the plugin is there or not."""
+    with transaction() as real:
+        KeptValue.delete().where(KeptValue.person == user_id).execute()
+        engine, tables = over(real), set(real.get_tables())
+        for table, owned in known().items():
+            for column in owned.people if owned.erase == "delete" else ():
+                if table in tables:
+                    engine.execute(f'DELETE FROM "{table}" WHERE "{column}" = {engine.MARK}', [user_id])
+                else:
+                    ours = [
+                        row.id for row in Parked.select().where(Parked.origin == table) if row.cells[column] == user_id
+                    ]
+                    Parked.delete().where(Parked.id.in_(ours)).execute()
+
+
+def park(engine: Engine, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Keep the rows of a table that is not there, as a dump has them; return how many there were."""
+    number(engine)
+    count, rows = 0, iter(rows)
+    while batch := list(itertools.islice(rows, BATCH)):
+        cells = [{"origin": table, "cells": dict(zip(columns, row, strict=True))} for row in batch]
+        Parked.insert_many(cells).execute()
+        count += len(batch)
+    return count
+
+
+def number(engine: Engine) -> None:
+    """Have the ids of parked rows go on after the highest, when rows came with ids of their own."""
+    if last := Parked.select(fn.MAX(Parked.id)).scalar():
+        engine.set_last_id(PARKED, last)
+
+
+def unpark(table: str) -> None:
+    """Put the parked rows of a table, which has just been made, back into it; within a transaction."""
+    with transaction() as real:
+        engine, last = over(real), 0
+        while batch := list(Parked.select().where(Parked.origin == table).order_by(Parked.id).limit(BATCH)):
+            columns = list(batch[0].cells)
+            engine.insert(table, columns, [[row.cells[name] for name in columns] for row in batch])
+            Parked.delete().where(Parked.id.in_([row.id for row in batch])).execute()
+            last = max([last, *(row.cells["id"] for row in batch if isinstance(row.cells.get("id"), int))])
+        if last:
+            engine.set_last_id(table, last)
+
+
+def parked() -> dict[str, int]:
+    """Return {table: rows} of what is parked."""
+    with connection():
+        rows = Parked.select(Parked.origin, fn.COUNT(Parked.id)).group_by(Parked.origin).tuples()
+        return dict(rows.execute())
+
+
+def purge(plugin: str) -> list[str]:
+    """Remove everything a plugin has kept: its tables, parked rows and values; return the tables."""
+    tables = [table for table, owned in known().items() if owned.plugin == plugin]
+    with transaction() as real:
+        for table in tables:
+            real.execute_sql(f'DROP TABLE IF EXISTS "{table}"')
+        Parked.delete().where(Parked.origin.in_(tables)).execute()
+        Stored.delete().where(
+            Stored.name.in_([mark + table for table in tables for mark in (OWNER, VERSION)])
+        ).execute()
+        KeptValue.delete().where(KeptValue.plugin == plugin).execute()
+    return tables

@@ -1,0 +1,54 @@
+"""An update whose handler fails is tried again, unless that would say something twice."""
+
+import pytest
+
+from tests.house import plugins_with
+
+SOURCE = '''"""Fails."""
+
+TRIES = []
+
+
+def register(bot):
+    """Declare the commands."""
+    bot.command("fails", fails, repeat={repeat})
+    bot.telebot.register_message_handler(library, commands=["library"])
+    bot.page("/tries", lambda bot, leads, visit: TRIES)
+
+
+def fails(ctx):
+    """Fail, after or before saying something."""
+    TRIES.append(ctx.args)
+    if ctx.args == "late":
+        ctx.reply("common.menu")
+    raise RuntimeError("broken")
+
+
+def library(message):
+    """Fail in the library's way, which says nothing here."""
+    TRIES.append("library")
+    raise RuntimeError("broken")
+'''
+
+
+def start(start_bot, monkeypatch, tmp_path, repeat):
+    """Return a bot with the plugin, and the list of its tries."""
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=SOURCE.format(repeat=repeat)))
+    return bot, bot.bot.pages["/tries"](bot.bot, True, None)
+
+
+@pytest.mark.parametrize(("repeat", "when", "tries"), [(False, "late", 1), (True, "late", 3), (False, "early", 3)])
+def test_what_has_said_something_is_not_tried_again(start_bot, monkeypatch, tmp_path, repeat, when, tries):
+    bot, made = start(start_bot, monkeypatch, tmp_path, repeat)
+    alice = bot.user("Alice")
+    alice.send(f"/fails {when}")
+    assert made == [when] * tries
+    assert len([one for one in alice.messages if "Menu" in one.get("text", "")]) == (tries if when == "late" else 0)
+    assert "Something went wrong" in alice.last
+
+
+def test_a_handler_of_the_library_that_said_nothing_is_tried_again(start_bot, monkeypatch, tmp_path):
+    bot, made = start(start_bot, monkeypatch, tmp_path, False)
+    alice = bot.user("Alice")
+    alice.send("/library")
+    assert made == ["library"] * 3 and "Something went wrong" in alice.last
