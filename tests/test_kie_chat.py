@@ -14,10 +14,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kie.api import chat
 from kie.api.chat import Answer, Message, ask, ask_first, cost_of, estimate
 from kie.api.chat_response import parse_answer
 from kie.api.client import Client, KieError, NotSent, Refused, Unknown
+from kie.catalogue import chat_models
 from kie.catalogue.chat_models import ChatModels
 from kie.catalogue.model import CatalogError
 from kie.stub.control import Control
@@ -540,7 +540,7 @@ def test_the_list_says_who_serves_and_what_each_takes():
     assert all("sound" in model.takes for model in LISTED.transcribe)
     assert LISTED.quick.credits_out < LISTED.clever.credits_out < LISTED.best.credits_out
     assert FLASH.until.utcoffset().total_seconds() == 0 and SONNET.hidden_tokens == 10_000
-    assert set(chat._BODIES) == {model.format for model in LISTED.models.values()}
+    assert {FLASH.format, DEEPSEEK.format, SONNET.format} == set(chat_models.FORMATS)
 
 
 def changed(place=0, drop=None, **fields):

@@ -2,7 +2,7 @@
 
 There is no task to look up afterwards and no idempotency key: a call whose outcome is unknown may have been charged and
 is never repeated here. Facts (docs.kie.ai, market/{chat,claude,grok,codex}): the answer has the vendor's own format and
-`credits_consumed`; the default of `stream` differs between models, so it is always sent. Neither questions nor answers are
+`credits_consumed`; the default of `stream` differs between models, so it is always sent. Questions and answers are not
 logged.
 """
 
@@ -101,9 +101,7 @@ def ask(
         raise NotSent("no time is left to ask")
     body = {**_BODIES[model.format](model, messages, max_tokens or ANSWER_TOKENS), **model.send, "stream": False}
     reply = parse_answer(*client.post(model.path, body, read_timeout_s=read_timeout_s, limit_s=limit_s))
-    log.info(
-        "%s answered: tokens %s in, %s out, %s credits", model.id, reply.tokens_in, reply.tokens_out, reply.credits
-    )
+    log.info("%s answered for %s credits, tokens %s + %s", model.id, reply.credits, reply.tokens_in, reply.tokens_out)
     return Answer(reply.text, model, reply.tokens_in, reply.tokens_out, reply.credits)
 
 
@@ -121,7 +119,7 @@ def ask_first(
 
     A refusal leads to the next model, unless its reason is KEY or CREDITS, which hold for all. The first refusal with
     reason SERVER ("Server exception, please try again later") is repeated once, after `repeat_after_s`. NotSent and
-    Unknown are raised at once: a call with an unknown outcome may have been charged. `limit_s` is for all calls together.
+    Unknown are raised at once: such a call may have been charged. `limit_s` is for all calls together.
     """
     ends, waiting, is_repeated = time.monotonic() + limit_s, list(models), False
     while True:

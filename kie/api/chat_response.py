@@ -1,7 +1,7 @@
 """Reading the answer of a chat model, in whatever shape it comes.
 
-The pure function `parse_answer` turns an HTTP status and a body's text into a `Reply`. Each of the three vendors' shapes is
-recognised by its content: the content type is missing or wrong at times, an error of KIE's comes with HTTP 200, and an
+The pure function `parse_answer` turns an HTTP status and a body's text into a `Reply`. The shapes of the three vendors are
+recognised by their content: the content type is missing or wrong at times, an error of KIE's comes with HTTP 200, and an
 event stream can come although none was asked for.
 """
 

@@ -72,8 +72,8 @@ class Said:
     text: str
     tokens_in: int
     tokens_out: int
-    credits: float
-    is_cut: bool = False
+    credits: Decimal
+    is_cut: bool
 
 
 def add_routes(app: web.Application) -> None:
@@ -105,9 +105,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
     if None in files:
         return refused("451")
     said = _answer(world, model, body, question, [content for content in files if content is not None], kind)
-    if Decimal(str(said.credits)) > world.credits:
+    if said.credits > world.credits:
         return refused("402")
-    world.charge_chat(Decimal(str(said.credits)))
+    world.charge_chat(said.credits)
     return await _send(request, body, said, order)
 
 
@@ -139,7 +139,8 @@ def _question(body: dict[str, Any]) -> Question:
     turns = body.get("messages", body.get("input"))
     turns = [{"role": "user", "content": turns}] if isinstance(turns, str) else turns
     turns = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
-    question = Question(system=f"{_text(body.get('system'))}{_text(body.get('instructions'))}")
+    question = Question(system=_text(body.get("system")) + _text(body.get("instructions")))
+    question.chars = len(question.system)
     for turn in turns:
         content = turn.get("content")
         question.chars += len(_text(content))
@@ -179,18 +180,17 @@ async def _bytes(request: web.Request, url: str) -> bytes | None:
 
 
 def _answer(world: World, model: str, body: dict[str, Any], question: Question, files: list[bytes], kind: str) -> Said:
+    """Return the answer and its charge; it keeps to `max_tokens`, unless its length is the trouble."""
     text, facts = _words(question, files), world.chat_models[model]
     most = int(body.get("max_tokens", MAX_TOKENS)) * CHARS_PER_TOKEN
     if kind == "over-cap":
         text = (text + " ") * math.ceil(10 * most / len(text))
-        most = len(text)
-    files_in = TOKENS_PER_FILE * len(files) + world.settings["chat_hidden_tokens"]
-    tokens_in = math.ceil((question.chars + len(question.system)) / CHARS_PER_TOKEN) + files_in
-    said = Said(model, text[:most], tokens_in, 0, 0.0, is_cut=len(text) > most)
-    said.tokens_out = math.ceil(len(said.text) / CHARS_PER_TOKEN)
-    exact = (Decimal(facts["in"]) * said.tokens_in + Decimal(facts["out"]) * said.tokens_out) / 1_000_000
-    said.credits = float(max(CENT, exact.quantize(CENT, ROUND_HALF_UP)))
-    return said
+    said = text if kind == "over-cap" else text[:most]
+    hidden = TOKENS_PER_FILE * len(files) + world.settings["chat_hidden_tokens"]
+    tokens_in, tokens_out = math.ceil(question.chars / CHARS_PER_TOKEN) + hidden, math.ceil(len(said) / CHARS_PER_TOKEN)
+    exact = (Decimal(facts["in"]) * tokens_in + Decimal(facts["out"]) * tokens_out) / 1_000_000
+    credits = max(CENT, exact.quantize(CENT, ROUND_HALF_UP))
+    return Said(model, said, tokens_in, tokens_out, credits, is_cut=len(said) < len(text))
 
 
 def _words(question: Question, files: list[bytes]) -> str:
@@ -228,7 +228,7 @@ def _completion_events(said: Said, whole: dict[str, Any]) -> Iterable[dict[str, 
     for piece in _pieces(said.text):
         yield {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": piece}}]}
     last = {"index": 0, "delta": {}, "finish_reason": whole["choices"][0]["finish_reason"]}
-    yield {"choices": [last], "usage": whole["usage"], "credits_consumed": whole.get("credits_consumed")}
+    yield {"choices": [last], "usage": whole.get("usage"), "credits_consumed": whole.get("credits_consumed")}
 
 
 def _response(said: Said) -> dict[str, Any]:
@@ -237,10 +237,8 @@ def _response(said: Said) -> dict[str, Any]:
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": said.text}]},
     ]
     usage = {"input_tokens": said.tokens_in, "output_tokens": said.tokens_out}
-    return {"id": "resp-1", "object": "response", "status": "completed", "model": said.model, "error": None} | {
-        "output": output,
-        "usage": usage,
-    }
+    head = {"id": "resp-1", "object": "response", "status": "completed", "model": said.model, "error": None}
+    return head | {"output": output, "usage": usage}
 
 
 def _response_events(said: Said, whole: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -267,7 +265,7 @@ def _message_events(said: Said, whole: dict[str, Any]) -> Iterable[dict[str, Any
     yield {"type": "message_start", "message": whole | {"content": [], "usage": {"input_tokens": said.tokens_in}}}
     for piece in _pieces(said.text):
         yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-    yield {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"]}, "usage": whole["usage"]}
+    yield {"type": "message_delta", "delta": {"stop_reason": whole["stop_reason"]}, "usage": whole.get("usage")}
     yield {"type": "message_stop", "credits_consumed": whole.get("credits_consumed")}
 
 
@@ -293,7 +291,7 @@ async def _send(request: web.Request, body: dict[str, Any], said: Said, order: T
         return await silence(request, order)
     make, events, place = FORMATS[request.path.rpartition("/")[2]]
     said.text = {"empty-text": "", "blank-text": " \n"}.get(kind, said.text)
-    whole = make(said) | {"credits_consumed": said.credits}
+    whole = make(said) | {"credits_consumed": float(said.credits)}
     if kind in _SPOILT:
         _SPOILT[kind](whole, place)
     if kind.startswith("stream") or body.get("stream", request.path.startswith(STREAM_UNASKED)):
@@ -313,12 +311,12 @@ def _null_text(whole: dict[str, Any], place: str) -> None:
 
 
 def _reasoning_only(whole: dict[str, Any], place: str) -> None:
-    thought = {"type": "thinking", "thinking": "Let me see.", "summary": []}
-    whole[place] = (
-        [thought | ({"type": "reasoning"} if place == "output" else {})]
-        if place != "choices"
-        else [{"index": 0, "message": {"role": "assistant", "content": None, "reasoning_content": "Let me see."}}]
-    )
+    thought = {
+        "output": {"type": "reasoning", "summary": []},
+        "content": {"type": "thinking", "thinking": "Let me see."},
+    }
+    message = {"role": "assistant", "content": None, "reasoning_content": "Let me see."}
+    whole[place] = [thought.get(place, {"index": 0, "message": message})]
 
 
 _SPOILT: dict[str, Callable[[dict[str, Any], str], object]] = {
