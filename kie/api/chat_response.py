@@ -1,8 +1,8 @@
 """Reading the answer of a chat model, in whatever shape it comes.
 
-The pure function `parse_answer` turns an HTTP status and a body's text into a `Reply`. The shapes of the three vendors are
-recognised by their content: the content type is missing or wrong at times, an error of KIE's comes with HTTP 200, and an
-event stream can come although none was asked for.
+The pure function `parse_answer` turns an HTTP status and a body's text into a `Reply`. The three vendors' shapes are
+recognised by their content: the content type is missing or wrong at times, an error of KIE's comes with HTTP 200, and
+an event stream can come although none was asked for.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
 """The stub's chat models: answers in the vendors' formats, billed by tokens, with the troubles that can be ordered.
 
-An answer quotes the question; a prompt to be rewritten comes back richer, and a sound as a transcript, always the same for
-the same file. Paths and prices are those of data/chat_models.json. Facts (recordings and pages of docs.kie.ai,
-market/{chat,claude,grok,codex}): if `stream` is left out, Gemini, Grok, Claude and the models under /openai stream; a charge
-is list price × tokens, rounded to 0.01 and at least 0.01; an error is KIE's envelope with HTTP 200, under /anthropic a bad
-key has HTTP 401.
+An answer quotes the question; a prompt to be rewritten comes back richer, and a sound as a transcript, the same one
+for the same file. Paths and prices are those of data/chat_models.json. Facts (recordings and pages of docs.kie.ai,
+market/{chat,claude,grok,codex}): if `stream` is left out, Gemini, Grok, Claude and the models under /openai stream; a
+charge is list price × tokens, rounded to 0.01 and at least 0.01; an error is KIE's envelope with HTTP 200, and under
+/anthropic a bad key has HTTP 401.
 """
 
 import asyncio

@@ -244,7 +244,7 @@ class World:
         return stored
 
     def bill(self) -> dict[str, Any]:
-        """Return what KIE's own log would say: credits charged for tasks that have not failed, given back, and for chat."""
+        """Return what KIE's own log would say: credits charged for tasks that have not failed, given back, for chat."""
         states = [task.state for task in self.tasks.values()]
         kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
         return {
