@@ -1,4 +1,4 @@
-"""The chat models from data/chat_models.json: where each is asked, what it takes, its list price, and which serve as what.
+"""The chat models from data/chat_models.json: where each is asked, what it takes and costs, and which serve as what.
 
 The file is for operators, one entry a model, prices in KIE credits per 1,000,000 tokens. A mistake in it is a
 CatalogError that names the entry and the field: these models are few, and a wrong price must not be sold.
@@ -41,8 +41,8 @@ FIELDS = {
 class ChatModel:
     """One chat model; credits are KIE's, for 1,000,000 tokens.
 
-    `takes` has the files it can be asked about ("picture", "sound"), `send` fixed fields of its requests. `hidden_tokens`
-    is a reserve for instructions that KIE adds to each question. After `until` (aware) the price may be another.
+    `takes` has the files it can be asked about (see TAKES), `send` fixed fields of its requests. `hidden_tokens` is a
+    reserve for instructions that KIE adds to each question. After `until` (aware) the price may be another.
     """
 
     id: str
