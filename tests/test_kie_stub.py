@@ -290,6 +290,8 @@ def test_credits_are_taken_at_create_and_given_back_on_failure(client, control):
         "failed": 1,
         "billed_credits": 8.0,
         "refunded_credits": 8.0,
+        "chats": 0,
+        "chat_credits": 0.0,
         "credits": 12.0,
     }
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -31,6 +32,7 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from kie.api.deadline import DeadlineAdapter
 from kie.api.errors import Expired, KieError, NotPublic, NotSent, Reason, Refused, TooLarge, Unknown
 from kie.api.public_addresses import PublicAdapter
 from kie.api.task_response import Record, message_of, parse_record, read_envelope
@@ -127,11 +129,23 @@ class Client:
         log.info("task %s created for model %s", task_id, model)
         return task_id
 
+    def post(self, path: str, body: dict[str, Any], *, read_timeout_s: float, limit_s: float) -> tuple[int, str]:
+        """Post a question that is answered in the same call; return the HTTP status and the text, whatever they say.
+
+        The answer must be whole within `limit_s` (above 0), with no silence over `read_timeout_s`. As in `create`, the
+        connection is a new one. Raise NotSent or Unknown.
+        """
+        with _session(1, partial(DeadlineAdapter, limit_s)) as session:
+            timeout = (min(self._timeout[0], limit_s), min(read_timeout_s, limit_s))
+            url = f"{self._api_url}{path}"
+            response, text = self._send("POST", url, session=session, timeout=timeout, limit_s=limit_s, json=body)
+        return response.status_code, text
+
     def record(self, task_id: str) -> Record:
         """Return the state of a task; raise Refused (MISSING if there is no record), NotSent or Unknown."""
         url = f"{self._api_url}/api/v1/jobs/recordInfo"
         response, text = self._send("GET", url, params={"taskId": task_id})
-        _raise_for_status(response.status_code, text)
+        raise_for_status(response.status_code, text)
         return parse_record(text)
 
     def server_time(self) -> datetime:
@@ -212,23 +226,29 @@ class Client:
     def _call(self, method: str, url: str, **kwargs: Any) -> dict[str, Any]:
         """Send a request and return the envelope of a successful reply; raise Refused, NotSent or Unknown."""
         response, text = self._send(method, url, **kwargs)
-        _raise_for_status(response.status_code, text)
+        raise_for_status(response.status_code, text)
         envelope = read_envelope(text)
         if envelope["code"] != 200:
             raise Refused(message_of(envelope), envelope["code"])
         return envelope
 
     def _send(
-        self, method: str, url: str, *, session: requests.Session | None = None, **kwargs: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        session: requests.Session | None = None,
+        timeout: tuple[float, float] | None = None,
+        limit_s: float = ANSWER_LIMIT_S,
+        **kwargs: Any,
     ) -> tuple[requests.Response, str]:
         """Send a request; return the reply and its text, read as UTF-8 whatever charset a gateway claims."""
+        options: dict[str, Any] = {"auth": self._auth, "allow_redirects": False, "stream": True, **kwargs}
         with _named_errors():
-            response = (session or self._session).request(
-                method, url, auth=self._auth, timeout=self._timeout, allow_redirects=False, stream=True, **kwargs
-            )
+            response = (session or self._session).request(method, url, timeout=timeout or self._timeout, **options)
         with response:
             try:
-                body = b"".join(_limited(response, MOST_ANSWER, ANSWER_LIMIT_S))
+                body = b"".join(_limited(response, MOST_ANSWER, limit_s))
             except TooLarge as error:
                 raise Unknown(f"no usable reply ({error})", response.status_code) from None
         return response, body.decode("utf-8", "replace")
@@ -282,7 +302,7 @@ def _never_sent(error: Exception) -> bool:
     return isinstance(inner, ssl.SSLCertVerificationError)
 
 
-def _raise_for_status(status: int, text: str) -> None:
+def raise_for_status(status: int, text: str) -> None:
     """Raise if the HTTP status alone is decisive; a 4xx with KIE's envelope is not."""
     if status == 200:
         return

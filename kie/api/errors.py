@@ -48,7 +48,8 @@ _CREDITS = re.compile(r"credits? insufficient|insufficient credits?|balance isn.
 _MODERATION = re.compile(
     r"flagged|sensitive|violat|polic(?:y|ies)|moderat|copyright|safety|nsfw|was rejected|rejected by", re.I
 )
-_MODEL = re.compile(r"model.{0,40}not supported", re.I)
+_MODEL = re.compile(r"model.{0,40}not supported|page does not exist", re.I)  # the second for a chat path
+_MAINTENANCE = re.compile(r"being maintained|under maintenance", re.I)
 # Validation errors that KIE also sends with code 500, so that they look like server errors.
 _VALIDATION = re.compile(
     r"is required|cannot be null|not within the range|length cannot exceed|must be (?:within|between)|size error"
@@ -106,6 +107,8 @@ def refusal_reason(code: int, msg: str) -> Reason:
         return Reason.CREDITS
     if _MODEL.search(msg):
         return Reason.MODEL
+    if _MAINTENANCE.search(msg):
+        return Reason.MAINTENANCE
     if _MODERATION.search(msg):
         return Reason.MODERATION
     if _VALIDATION.search(msg) or code in (400, 422):

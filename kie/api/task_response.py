@@ -82,9 +82,9 @@ def parse_record(body_text: str) -> Record:
 
 def read_envelope(body_text: str) -> dict[str, Any]:
     """Return the reply's outer object with an int `code`, or raise Unknown if there is none."""
-    envelope = _loads(body_text)
+    envelope = loads(body_text)
     if envelope is None:
-        envelope = _loads(_BROKEN_ECHO.sub('"cut":null', body_text))
+        envelope = loads(_BROKEN_ECHO.sub('"cut":null', body_text))
     if not isinstance(envelope, dict):
         raise Unknown("the reply is not a JSON object")
     try:
@@ -106,7 +106,8 @@ def message_of(envelope: dict[str, Any]) -> str:
     return str(envelope.get("msg") or envelope.get("message") or "")
 
 
-def _loads(text: str) -> Any:
+def loads(text: str) -> Any:
+    """Return the value of a JSON text, or None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # broken, or nested too deeply
@@ -116,7 +117,7 @@ def _loads(text: str) -> Any:
 def _record(data: dict[str, Any]) -> Record:
     raw = str(data.get("state") or "")
     word = raw.lower()
-    credits = _decimal(data.get("creditsConsumed", data.get("consumeCredits")))
+    credits = credits_of(data.get("creditsConsumed", data.get("consumeCredits")))
     if word in _FAILED:
         code = data.get("failCode")
         return _failed(raw, None if code is None else str(code), str(data.get("failMsg") or ""), credits)
@@ -141,9 +142,9 @@ def _report_unknown_state(raw: str) -> None:
     log.warning("unknown task state %r, taken as still running", raw[:40])
 
 
-def _decimal(value: object) -> Decimal | None:
+def credits_of(value: object) -> Decimal | None:
     """Return a number of credits, or None if there is none."""
-    if value is None or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = Decimal(str(value))
@@ -155,7 +156,7 @@ def _decimal(value: object) -> Decimal | None:
 def _result(data: dict[str, Any]) -> Any:
     """Return the result object: `response` if filled, else `resultJson`; each may be an object or JSON text."""
     results = (data.get("response"), data.get("resultJson"))
-    read = (_loads(value) if isinstance(value, str) else value for value in results)
+    read = (loads(value) if isinstance(value, str) else value for value in results)
     return next((value for value in read if value), {})
 
 
@@ -166,7 +167,7 @@ def _urls(result: Any) -> list[str]:
     for name in ("resultUrls", "result_urls", "resultUrl"):
         if name in result:
             value = result[name]
-            listed = _loads(value) if isinstance(value, str) and value.startswith("[") else value
+            listed = loads(value) if isinstance(value, str) and value.startswith("[") else value
             return list(_links(listed))
     if tracks := _tracks(result):
         return list(_links([_audio_of(track) for track in tracks]))

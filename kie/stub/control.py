@@ -77,7 +77,7 @@ class Control:
         return [entry for entry in self._get("requests") if path in entry["path"]]
 
     def bill(self) -> dict[str, Any]:
-        """Return {tasks, running, succeeded, failed, billed_credits, refunded_credits, credits}."""
+        """Return {tasks, running, succeeded, failed, billed_credits, refunded_credits, chats, …}, see `World.bill`."""
         return self._get("bill")
 
     def unknown_inputs(self) -> dict[str, set[str]]:

@@ -41,6 +41,14 @@ REFUSALS = {
     "505": (505, "This feature is switched off", 200),
     "550": (550, "The task was rejected: the queue is full", 200),
 }
+# Envelopes of the chat paths alone, with HTTP 200: word → (code, message).
+CHAT_REFUSALS = {
+    "internal": (500, "Internal error, please try again later"),
+    "maintained": (500, "The server is currently being maintained, please try again later"),
+    "no-page": (404, "The page does not exist"),
+    "retired": (422, "The model is not supported"),
+    "upstream-timeout": (408, "No result from upstream"),
+}
 # How an accepted task can fail: word → (failCode, failMsg).
 FATES = {
     "400-moderation": ("400", "Sorry, but the image we created may violate OpenAI's content policies"),
@@ -80,7 +88,30 @@ POLL_REPLIES = {
     "consume-credits",
     "message",
 }
+CHAT_REPLIES = {
+    "blank-text",
+    "credits-as-text",
+    "credits-odd",
+    "credits-zero",
+    "drip",
+    "drip-headers",
+    "empty-text",
+    "no-credits",
+    "no-output",
+    "no-usage",
+    "null-output",
+    "null-text",
+    "only-reasoning",
+    "over-cap",
+    "plain-type",
+    "stream",
+    "stream-cut",
+    "vendor-busy",
+    "vendor-error",
+    "vendor-request",
+}
 KINDS = {
+    "chat": set(REFUSALS) | set(CHAT_REFUSALS) | SILENT | SLOW | CHAT_REPLIES,
     "create": set(REFUSALS) | SILENT - {"empty"} | SLOW | CREATE_REPLIES | set(FATES) | {"stall"},
     "poll": {"401", "403", "429", "429-http", "433", "455", "500"} | SILENT | SLOW | POLL_REPLIES | set(FATES),
     "credit": {"401", "429", "429-http", "500", "null"} | SILENT | SLOW,

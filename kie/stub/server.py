@@ -6,12 +6,13 @@ It validates, bills, calls back and lets files expire as KIE does, on a clock th
 moved; failures are ordered over HTTP (see kie/stub/admin.py, and kie/stub/control.py for
 Python). It binds 127.0.0.1 and calls no other machine.
 
-Its parts: facts (models, prices), tasks (clock, account, tasks), trouble (failures), jobs, files,
+Its parts: facts (models, prices), tasks (clock, account, tasks), faults (failures), jobs, chat, files,
 discovery (the service), callbacks, media (the results), admin (control).
 """
 
 import argparse
 import asyncio
+import json
 import socket
 import sys
 import threading
@@ -26,6 +27,7 @@ import aiohttp
 from aiohttp import web
 
 from kie.stub import admin as stub_admin
+from kie.stub import chat as stub_chat
 from kie.stub import discovery as stub_discovery
 from kie.stub import facts as stub_facts
 from kie.stub import files as stub_files
@@ -34,7 +36,8 @@ from kie.stub.callbacks import Courier
 from kie.stub.http import COURIER, ORIGIN, OUTGOING, PAGES, WORLD, Handler, not_found
 from kie.stub.tasks import World
 
-FACTS = Path(__file__).resolve().parents[2] / "data" / "models.json"
+DATA = Path(__file__).resolve().parents[2] / "data"
+FACTS, CHAT_FACTS = DATA / "models.json", DATA / "chat_models.json"
 TICK_S = 0.05  # between checks whether a task or callback is due
 LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model accepts is 200 MB
 
@@ -72,7 +75,9 @@ def start(
     that may call it.
     """
     known = stub_facts.load(facts or FACTS)
-    world = World(known, clock=clock, key=key, seconds=seconds, callback_key=callback_key, side=side)
+    chat_models = {entry["id"]: entry for entry in json.loads(CHAT_FACTS.read_text(encoding="utf-8"))["models"]}
+    more: dict[str, Any] = {"key": key, "seconds": seconds, "callback_key": callback_key, "side": side}
+    world = World(known, chat_models=chat_models, clock=clock, **more)
     listener = socket.create_server(("127.0.0.1", port))
     ready, origins = Ready(), set(pages)
     thread = threading.Thread(target=_run, args=(world, listener, origins, ready), name="kie-stub", daemon=True)
@@ -118,7 +123,7 @@ def _app(world: World, outgoing: aiohttp.ClientSession, origin: str, pages: set[
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[stub_admin.guard, _spring_404, _log, _settled])
     app[WORLD], app[OUTGOING], app[ORIGIN], app[PAGES] = world, outgoing, origin, pages
     app[COURIER] = Courier(world, outgoing, lambda task: stub_jobs.result_json(app, task))
-    for part in (stub_jobs, stub_files, stub_discovery, stub_admin):
+    for part in (stub_jobs, stub_chat, stub_files, stub_discovery, stub_admin):
         part.add_routes(app)
     return app
 

@@ -125,6 +125,7 @@ class World:
         self,
         facts: dict[str, ModelFacts],
         *,
+        chat_models: dict[str, dict[str, Any]] | None = None,
         clock: Callable[[], float | datetime] | None = None,
         key: str = "stub-key",
         seconds: Sequence[float] = (3, 8),
@@ -132,6 +133,7 @@ class World:
         side: int = 1024,
     ) -> None:
         self.facts, self.clock, self.key, self.side = facts, Clock(clock), key, side
+        self.chat_models = chat_models or {}
         self._defaults: dict[str, Any] = {"seconds": tuple(seconds), "callback_key": callback_key}
         self.random = random.Random(0)
         self.reset()
@@ -144,6 +146,7 @@ class World:
             "hold": False,
             "queuing": False,
             "create_limit": CREATES,
+            "chat_hidden_tokens": 0,
             "unreachable": "451",
             "file_life_s": FILE_LIFE_S,
             "callback_timeout_s": 15.0,
@@ -151,6 +154,7 @@ class World:
         self.tasks: dict[str, Task] = {}
         self.files: dict[str, StoredFile] = {}
         self.refunded = Decimal(0)
+        self.chats, self.chat_credits = 0, Decimal(0)
         self.troubles, self.requests = Troubles(), deque[dict[str, Any]](maxlen=REQUESTS_KEPT)
         self._due: list[tuple[float, str]] = []
         self._creates, self._looked_up = deque[float](), float("-inf")
@@ -185,6 +189,11 @@ class World:
         if due is not None:
             heapq.heappush(self._due, (due, task.id))
         return task
+
+    def charge_chat(self, credits: Decimal) -> None:
+        """Take the credits of an answer (the caller has checked that there are enough)."""
+        self.credits -= credits
+        self.chats, self.chat_credits = self.chats + 1, self.chat_credits + credits
 
     def settle(self) -> list[Task]:
         """End the tasks that are due and return them."""
@@ -235,7 +244,7 @@ class World:
         return stored
 
     def bill(self) -> dict[str, Any]:
-        """Return what KIE's own log would say: credits charged for tasks that have not failed, and credits given back."""
+        """Return what KIE's own log would say: credits charged for tasks that have not failed, given back, for chat."""
         states = [task.state for task in self.tasks.values()]
         kept = sum((task.credits for task in self.tasks.values() if task.state != "failed"), Decimal(0))
         return {
@@ -245,6 +254,8 @@ class World:
             "failed": states.count("failed"),
             "billed_credits": float(kept),
             "refunded_credits": float(self.refunded),
+            "chats": self.chats,
+            "chat_credits": float(self.chat_credits),
             "credits": float(self.credits),
         }
 
