@@ -36,6 +36,7 @@ COMMANDS = {
     "backup": "[FILE] writes everything into one file (beside the bot)",
     "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
     "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
+    "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
 }
 KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
@@ -69,6 +70,7 @@ def declare(found):
     found.declare("FLOOD_MESSAGES", int, default=30, minimum=1)
     found.declare("DAILY_CREDITS", int, default=0, minimum=1)
     found.declare("PLUGINS_OFF", settings.names, default=())
+    found.declare("PLUGINS_DIR", settings.names, default=())
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")
     found.declare("KIE_API_URL", settings.url, default="https://api.kie.ai")
     found.declare("KIE_UPLOAD_URL", settings.url, default="https://kieai.redpandaai.co")
@@ -106,11 +108,13 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     """Return a bot with its plugins registered, its settings not yet checked; raise PluginError."""
     found = settings.Settings(environ)
     declare(found)
-    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"])
+    sources = loader.sources(plugins, found["PLUGINS_DIR"])
+    more = sorted({source.texts for source in sources.values() if source.origin and source.texts.is_dir()})
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], more)
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
     bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
-    loader.load(bot, plugins, found["PLUGINS_OFF"], load_one)
+    loader.load(bot, sources, found["PLUGINS_OFF"], load_one)
     return bot
 
 
@@ -240,7 +244,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
     about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
-    parser.add_argument("argument", nargs="?", help="the FILE, NAME or SEAL of the command")
+    parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
@@ -248,7 +252,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.reload and not options.demo:
         parser.error("--reload is for --demo: elsewhere a plugin may move money")
-    argument = options.to if options.command == "move" else options.argument
+    argument = options.to if options.command == "move" else " ".join(options.argument) or None
     if argument is None and options.command in ("new-plugin", "restore", "move"):
         parser.error(f"{options.command} {COMMANDS[options.command]}")
     log.setup("INFO", False, [])

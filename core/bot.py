@@ -14,6 +14,7 @@ from core.buttons import Button, Keyboard
 from core.handling import rights as people
 from core.registry import Registry
 from core.services.operations import Operations
+from core.services.store import Store
 from core.settings import Settings
 from core.status import Status
 from core.telegram.sender import Sender, TelegramError
@@ -64,6 +65,10 @@ class Bot(Registry, Operations):
         if user.utc_offset is None:
             return self.texts.zone
         return timezone(timedelta(minutes=user.utc_offset))
+
+    def store(self, plugin: str) -> Store:
+        """Return the small things a plugin keeps, for its listeners and periodic work; handlers have `ctx.store`."""
+        return Store(plugin)
 
     def home(self) -> list[Button]:
         """Return the keyboard that leads to the main menu."""

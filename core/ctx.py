@@ -13,6 +13,7 @@ from core.buttons import Keyboard
 from core.errors import UserError
 from core.registry import PASS
 from core.services.operations import Operations
+from core.services.store import Store
 from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.texts import Lang
@@ -95,6 +96,11 @@ class Ctx(Operations):
     def ledger(self) -> BoundLedger:  # type: ignore[override]
         """The ledger, with entries made now."""
         return BoundLedger(self.now)
+
+    @property
+    def store(self) -> Store:
+        """Small things the plugin keeps: `ctx.store.put(name, value)`, `ctx.store.of(ctx.user.id).get(name)`."""
+        return Store(self.plugin)
 
     def say(self, key: str, **values: Any) -> Markup:
         """Return a text as HTML in the person's language, to be put into another text."""

@@ -63,6 +63,7 @@ class Registry:
     def __init__(self, settings: "Settings", telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
+        self.sources: dict[str, Any] = {}  # every plugin there is, and where it comes from (`core/process/loader.py`)
         self.switched_off: set[str] = set()  # the plugins that PLUGINS_OFF leaves out
         self.loading = ""  # the plugin whose `register` runs
         self.registered: dict[str, list[tuple[str, str]]] = {}  # plugin → (what, name) of what it has registered

@@ -13,7 +13,7 @@ import sys
 from importlib.util import cache_from_source
 from pathlib import Path
 
-from core.process.loader import find, is_off, module_of, name_of
+from core.process.loader import find, is_off, module_of, sources
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Reloader:
     """Watches the folders of plugins and texts; `step()` looks whether a file was saved and loads it again.
 
-    `load_one(bot, path)` loads one file and raises what says where it is wrong; `adopt(model, migrations)` makes or
+    `load_one(bot, name, source)` loads one plugin and raises what says where it is wrong; `adopt(model, migrations)` makes or
     migrates a plugin's table; `told(loaded, problems)` hears what came of it.
     """
 
@@ -30,25 +30,31 @@ class Reloader:
         self._own = {}  # plugin → what it registered, as (list or dict, key or None, value)
         self.problems = {}  # plugin, or "texts" → why it does not load
 
-    def load_one(self, bot, path):
+    def load_one(self, bot, name, source):
         """Load a plugin and remember what it registered."""
         before = marks(bot)
-        self._load_one(bot, path)
-        self._own[name_of(path)] = [place for place in places(bot) if mark(place) not in before]
+        self._load_one(bot, name, source)
+        self._own[name] = [place for place in places(bot) if mark(place) not in before]
 
     def watch(self, runtime, plugins, texts, off=()):
         """Begin to watch the folder of plugins, but for those that are `off`, and the folder of texts."""
         bot = self._bot = runtime.bot
-        self._runtime, self._folders, self._off = runtime, (Path(plugins), Path(texts)), off
+        self._runtime, self._plugins, self._texts, self._off = runtime, Path(plugins), Path(texts), off
+        self._known = {}  # path → (name, source) of every plugin there is or was
         self._stamps = self._look()
         self._loops = list(zip(bot.periodic, runtime.loops[len(runtime.loops) - len(bot.periodic) :], strict=True))
 
     def _look(self):
         """Return what tells the versions of each file apart."""
-        plugins, texts = self._folders
-        found = [path for name, path in find(plugins).items() if not is_off(name, self._off)]
-        shared = [path for path in plugins.glob("*/_*.py") if path.stem != "__init__"]
-        return {path: stamp(path) for path in [*found, *shared, *texts.rglob("*.po")]}
+        own = self._bot.settings["PLUGINS_DIR"]
+        found = sources(self._plugins, own, packages=False)
+        here = {source.path: (name, source) for name, source in found.items() if not is_off(name, self._off)}
+        self._known |= here
+        shared = [path for path in self._plugins.glob("*/_*.py") if path.stem != "__init__"]
+        texts = [
+            path for folder in (self._texts, *(Path(one) / "texts" for one in own)) for path in folder.rglob("*.po")
+        ]
+        return {path: stamp(path) for path in [*here, *shared, *texts]}
 
     def step(self, _now=None):
         """Load again what was saved since the last look, and what did not load before; texts first."""
@@ -59,12 +65,12 @@ class Reloader:
             return
         changed |= self._affected(changed)
         plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
-        tried = [name_of(path) for path in plugins]
+        tried = [self._name(path) for path in plugins]
         if any(path.suffix == ".po" for path in changed):
             tried.append("texts")
             self._try("texts", self._bot.texts.reload)
         for path in plugins:
-            self._try(name_of(path), lambda path=path: self._again(path))
+            self._try(self._name(path), lambda path=path: self._again(path))
         self._try("commands", self._publish)
         self._told([name for name in tried if name not in self.problems], self.problems)
 
@@ -83,7 +89,10 @@ class Reloader:
         self._runtime.introduce_staff()
 
     def _is_due(self, path, changed):
-        return path.suffix == ".py" and path.stem[0] != "_" and (path in changed or name_of(path) in self.problems)
+        return path in self._known and (path in changed or self._name(path) in self.problems)
+
+    def _name(self, path):
+        return self._known[path][0]
 
     def _try(self, name, act):
         """Do what a file that is being written may make fail in any way, and note how it went."""
@@ -99,7 +108,7 @@ class Reloader:
 
     def _again(self, path):
         """Take a plugin out and register its file anew; when that fails, put back what was there."""
-        old = self._own.pop(name_of(path), [])
+        old = self._own.pop(self._name(path), [])
         take_out(old)
         others = marks(self._bot)
         try:
@@ -108,7 +117,7 @@ class Reloader:
         except BaseException:  # also a bare exit in the file: what was there goes on
             take_out([place for place in places(self._bot) if mark(place) not in others])
             put_in(old)
-            self._own[name_of(path)] = old
+            self._own[self._name(path)] = old
             raise
         finally:
             self._arrange()
@@ -119,14 +128,14 @@ class Reloader:
         """Load a file's newest content and see to what a start would see to."""
         Path(cache_from_source(str(path))).unlink(missing_ok=True)  # it tells saves of one second apart by size alone
         linecache.checkcache(str(path))
-        self.load_one(self._bot, path)
+        self.load_one(self._bot, *self._known[path])
         problems = list(self._bot.settings.problems)
         self._bot.settings.problems.clear()
         texts = self._bot.texts
         problems += [f"no text {key} in {texts.default}" for key in self._named() - texts.keys(texts.default)]
         if problems:
             raise ValueError("; ".join(problems))
-        for place, _key, value in self._own[name_of(path)]:
+        for place, _key, value in self._own[self._name(path)]:
             if place is self._bot.tables:
                 self._adopt(value.model, value.migrations)
 

@@ -1,5 +1,6 @@
 """What `python bot.py COMMAND` does beside running the bot. Each yields lines to print; `Failed` ends it with 1."""
 
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from core.process import leader_lock
 from kie.api.errors import KieError
 from kie.sync.catalogue_diff import StrangeList
 from storage.backup import dump
-from storage.base import db, engines, schema
+from storage.base import db, engines, plugin_tables, schema
 from storage.money import seals
 from storage.money import verify as books
 
@@ -83,6 +84,33 @@ def move(bot, url):
     yield from _restored(header)
     yield f"the copy it went through stays at {copy}"
     yield "now set DATABASE_URL to the new address, and start the bot"
+
+
+def plugins(bot, argument):
+    """List the plugins, or with `purge NAME` remove what one that is away has kept. Purging takes the leader's lock."""
+    if argument:
+        yield from _purge(bot, argument)
+        return
+    for name, source in bot.sources.items():
+        own = Counter(what for what, _name in bot.registered.get(name, ()))
+        does = "off" if name in bot.switched_off else ", ".join(f"{n} {what}" for what, n in own.items()) or "on"
+        yield f"{name:26}{source.origin or 'ours':28}{does}"
+
+
+def _purge(bot, argument):
+    verb, _space, name = argument.partition(" ")
+    if verb != "purge" or not name:
+        raise Failed("say: plugins, or plugins purge NAME")
+    if name in bot.sources and name not in bot.switched_off:
+        raise Failed(f"{name} is there and on: take it away, or put it into PLUGINS_OFF, before its rows are removed")
+    _open(bot)
+    here = set(bot.sources) - bot.switched_off
+    kept = plugin_tables.away({table.model._meta.table_name for table in bot.tables}, here)
+    if name not in kept:
+        raise Failed(f"nothing is kept for {name}; for these there is: {', '.join(sorted(kept)) or 'none'}")
+    with _alone(bot, bot.settings["DATABASE_URL"]):
+        yield from backup(bot, None)
+        yield f"removed what {name} has kept: {', '.join(plugin_tables.purge(name)) or 'values'}"
 
 
 def doctor(bot, _argument):

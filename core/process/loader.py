@@ -1,19 +1,22 @@
-"""Loading plugins: every file in `plugins/` and its folders is a module with `register(bot)`.
+"""Loads the plugins: those of a folder, those of the operator's own folders, and those of installed packages.
 
-A plugin is named by its place, such as `help` or `payments/stars`. One that does not load stops the start with its
-file and line: this bot moves money.
+`register(bot)` of each is called in the order of their names. A plugin that cannot be loaded stops the start, naming file
+and line: this bot moves money, and a plugin can do all that the bot can.
 """
 
 import re
 import sys
 import traceback
 from functools import cache
+from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import NamedTuple
 
 from core.buttons import Route
 from core.registration_checks import one_of
 
+PACKAGES = "telegram_shop.plugins"  # the group of entry points by which an installed package offers its plugins
 # What shows a text, and the key of it: the first argument, of some the second
 SHOWN = re.compile(
     r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
@@ -26,6 +29,25 @@ class PluginError(Exception):
     """A plugin could not be loaded or registered."""
 
 
+class Source(NamedTuple):
+    """Where a plugin comes from."""
+
+    path: Path
+    module: str  # its full name
+    origin: str = ""  # "" for the house's own, else a folder, or a package with its version
+    version: str = ""
+
+    @property
+    def texts(self):
+        """The folder of its texts, for one from elsewhere."""
+        return self.path.parent / "texts"
+
+    @property
+    def shown(self):
+        """How its file is called in messages."""
+        return str(self.path) if self.origin else f"plugins/{name_of(self.path)}.py"
+
+
 def find(folder):
     """Return {name: path} of the plugins in a folder and in the folders of features in it, by name."""
     folder = Path(folder)
@@ -35,7 +57,7 @@ def find(folder):
 
 def name_of(path):
     """Return a plugin's name: its place in the outermost package around it."""
-    return module_of(path).partition(".")[2].replace(".", "/")
+    return module_of(path).partition(".")[2].replace(".", "/") or path.stem
 
 
 @cache
@@ -47,16 +69,63 @@ def module_of(path):
     return ".".join(parts)
 
 
+def sources(folder, more=(), packages=True):
+    """Return {name: Source} of every plugin there is, by name; raise PluginError when two have the same name.
+
+    `more` are the operator's own folders: each `*.py` in one is a plugin, what they need may lie in its `lib`.
+    """
+    found = {name: Source(path, module_of(path)) for name, path in find(folder).items()}
+    for own in map(Path, more):
+        if not own.is_dir():
+            raise PluginError(f"PLUGINS_DIR: there is no folder {own}")
+        if (own / "lib").is_dir() and str(own / "lib") not in sys.path:
+            sys.path.append(str(own / "lib"))
+        for path in sorted(own.glob("[!_]*.py")):
+            if path.stem != "conftest":
+                _add(found, path.stem, Source(path, f"plugins_of_{own.name}.{path.stem}", str(own)))
+    for name, source in _packaged() if packages else ():
+        _add(found, name, source)
+    return dict(sorted(found.items()))
+
+
+def _add(found, name, source):
+    if name in found:
+        raise PluginError(f"two plugins are called {name!r}: {found[name].path} and {source.path}")
+    found[name] = source
+
+
+def _packaged():
+    """Yield (name, Source) of the plugins that installed packages offer."""
+    for entry in entry_points(group=PACKAGES):
+        spec = _spec_of(entry)
+        yield (
+            entry.name,
+            Source(Path(spec.origin), entry.module, f"{entry.dist.name} {entry.dist.version}", entry.dist.version),
+        )
+
+
+def _spec_of(entry):
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(entry.module)
+    except ImportError as error:
+        raise PluginError(f"{entry.dist.name}: the plugin {entry.name} cannot be imported: {error}") from None
+    if spec is None or spec.origin is None:
+        raise PluginError(f"{entry.dist.name}: the plugin {entry.name} is to be in {entry.module}, which is not there")
+    return spec
+
+
 def is_off(name, off):
     """Tell whether a plugin is left out: by its name, the last part of it, or the folder it is in."""
     return any(word in (name, *name.split("/")) for word in off)
 
 
-def load_one(bot, path):
+def load_one(bot, name, source):
     """Run a plugin's file as a module of its own and have it register; raise PluginError with its file and line."""
-    spec = spec_from_file_location(module_of(path), path)
+    spec = spec_from_file_location(source.module, source.path)
     module = module_from_spec(spec)
-    before, bot.loading = sys.modules.get(spec.name), name_of(path)
+    before, bot.loading = sys.modules.get(spec.name), name
     sys.modules[spec.name] = module  # dataclasses look their module up there
     try:
         spec.loader.exec_module(module)
@@ -66,25 +135,32 @@ def load_one(bot, path):
             del sys.modules[spec.name]
         else:
             sys.modules[spec.name] = before
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-        line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
-        raise PluginError(f"plugins/{name_of(path)}.py, line {line}: {type(error).__name__}: {error}") from error
+        raise PluginError(_said(source, error)) from error
 
 
-def load(bot, folder, off=(), load_one=load_one):
-    """Load every plugin of a folder in the order of their names; return the names."""
-    known = find(folder)
+def _said(source, error):
+    """Return an error of a plugin's in one sentence: where, what, and for a module that lacks, how it is installed."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(source.path)]
+    line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
+    folder, mend = source.path.parent, ""
+    if source.origin and isinstance(error, ImportError) and (folder / "requirements.txt").exists():
+        mend = f"; install what it needs: pip install --target {folder / 'lib'} -r {folder / 'requirements.txt'}"
+    return f"{source.shown}, line {line}: {type(error).__name__}: {error}{mend}"
+
+
+def load(bot, known, off=(), load_one=load_one):
+    """Load every plugin of `sources` that is not `off`, in the order of their names; return the names."""
     for word in off:
         if not any(is_off(name, [word]) for name in known):
             bot.settings.refuse("PLUGINS_OFF", repr(word), "names of plugins or their folders: " + ", ".join(known))
-    loaded = {name: path for name, path in known.items() if not is_off(name, off)}
-    bot.switched_off = set(known) - set(loaded)
-    for path in loaded.values():
-        load_one(bot, path)
+    loaded = {name: source for name, source in known.items() if not is_off(name, off)}
+    bot.sources, bot.switched_off = known, set(known) - set(loaded)
+    for name, source in loaded.items():
+        load_one(bot, name, source)
     bot.texts.check()
-    for name, path in loaded.items():
-        _check_routes(bot, f"plugins/{name}.py", sys.modules[module_of(path)])
-        _check_texts(bot.texts, f"plugins/{name}.py", path)
+    for source in loaded.values():
+        _check_routes(bot, source.shown, sys.modules[source.module])
+        _check_texts(bot.texts, source.shown, source.path)
     return list(loaded)
 
 
@@ -100,9 +176,9 @@ def _check_texts(texts, file, path):
 
 @cache
 def _keys(path, _changed_at):
-    """Return (line, key) of the plain keys in a file that are shown as texts."""
-    text = path.read_text(encoding="utf-8")
-    return [(text.count("\n", 0, found.start(1)) + 1, found[1]) for found in SHOWN.finditer(text)]
+    """Return (line, key) of the texts a plugin shows."""
+    source = path.read_text(encoding="utf-8")
+    return [(source.count("\n", 0, match.start(1)) + 1, match[1]) for match in SHOWN.finditer(source)]
 
 
 def _check_routes(bot, file, module):

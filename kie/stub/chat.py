@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -30,23 +31,13 @@ CENT = Decimal("0.01")
 DRIP_S = 0.05  # between two bytes of an answer that drips
 MAX_TOKENS = 4096  # Anthropic's default
 STREAM_UNASKED = ("/gemini", "/grok/", "/openai/", "/claude/", "/anthropic/")
-REWRITING = re.compile(r"rewrit|improv|enhanc|translat|перепи|улучш|перев[её]д|перевод", re.I)
+WORDS = json.loads((Path(__file__).parents[2] / "data" / "samples" / "chat.json").read_text(encoding="utf-8"))
+REWRITING = re.compile("|".join(WORDS["rewriting"]), re.I)  # how an instruction asks for better words
 MARKED = re.compile(r"<(\w+)>\s*(.+?)\s*</\1>|\"\"\"\s*(.+?)\s*\"\"\"|```\s*(.+?)\s*```", re.S)
-CYRILLIC = re.compile("[а-яё]", re.I)
-RICHER = "{}, soft golden light, shallow depth of field, rich natural colours, fine detail, a calm balanced composition"
-RICHER_RU = (
-    "{}, мягкий золотистый свет, малая глубина резкости, живые естественные цвета, тонкие детали, спокойная композиция"
-)
-ANSWER = "You asked: “{}”. This is a sample answer: a real model would now explain the matter in a few clear sentences."
-ANSWER_RU = "Вы спросили: «{}». Это пример ответа: настоящая модель объяснила бы здесь всё несколькими ясными фразами."
-TRANSCRIPTS = (
-    "Нарисуй рыжего кота на подоконнике, за окном идёт дождь.",
-    "Сделай короткое видео: бумажный кораблик плывёт по весеннему ручью.",
-    "Придумай песню про вечерний город и последний трамвай.",
-    "Хочу открытку для мамы: пионы, утро, тёплый свет.",
-    "Draw a lighthouse on a cliff at sunset, with a small boat below.",
-    "Make a picture of a red kite over a quiet lake.",
-)
+CYRILLIC = re.compile("[\u0400-\u04ff]")
+RICHER, RICHER_RU = WORDS["richer"]["en"], WORDS["richer"]["ru"]
+ANSWER, ANSWER_RU = WORDS["answer"]["en"], WORDS["answer"]["ru"]
+TRANSCRIPTS = WORDS["transcripts"]
 VENDOR_ERRORS = {
     "vendor-request": (400, "invalid_request_error", "messages: at least one message is required"),
     "vendor-busy": (529, "overloaded_error", "Overloaded"),

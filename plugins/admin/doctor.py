@@ -208,7 +208,8 @@ def files(bot):
 
 def away(bot):
     """Does anything wait for a plugin that is away?"""
-    tables = bot.plugin_tables.away({table.model._meta.table_name for table in bot.tables})
+    here = set(bot.sources) - bot.switched_off
+    tables = bot.plugin_tables.away({table.model._meta.table_name for table in bot.tables}, here)
     waiting = bot.outbox.apart()
     if not tables and not waiting:
         return None

@@ -46,9 +46,11 @@ def known() -> dict[str, Owned]:
         return {row.name.removeprefix(OWNER): Owned(**json.loads(row.value)) for row in rows}
 
 
-def away(present: Collection[str]) -> dict[str, list[str]]:
-    """Return {plugin: its tables} of those tables whose plugin has not registered them."""
-    found: dict[str, list[str]] = {}
+def away(present: Collection[str], plugins: Collection[str]) -> dict[str, list[str]]:
+    """Return {plugin: its tables} of what is kept for plugins that are away: not in `plugins`, its tables not `present`."""
+    with connection():
+        rows = KeptValue.select(KeptValue.plugin).distinct()
+        found: dict[str, list[str]] = {row.plugin: [] for row in rows if row.plugin not in plugins}
     for table, owned in known().items():
         if table not in present:
             found.setdefault(owned.plugin, []).append(table)

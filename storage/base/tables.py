@@ -627,7 +627,7 @@ class KeptValue(Table):
     plugin = TextField()
     name = TextField()
     person = BigIntegerField(default=0, index=True)
-    value = JSONField()
+    value = JSONField(null=True)
 
     class Meta:
         primary_key = CompositeKey("plugin", "name", "person")

@@ -12,7 +12,7 @@ CREATE TABLE kept_value (
     plugin TEXT NOT NULL,
     name TEXT NOT NULL,
     person BIGINT NOT NULL,
-    value JSONB NOT NULL,
+    value JSONB,
     PRIMARY KEY (plugin, name, person)
 );
 CREATE INDEX kept_value_person ON kept_value (person);

@@ -1,0 +1,38 @@
+"""`ctx.store`, `bot.store(plugin)`: small things that a plugin keeps, where a table would be too much."""
+
+from collections.abc import Callable
+from typing import Any
+
+from storage.journal import kept_values
+
+
+class Store:
+    """Values under names, of one plugin: of nobody, or with `of(user_id)` of a person, who takes them along when erased."""
+
+    def __init__(self, plugin: str, person: int = kept_values.NOBODY) -> None:
+        self._plugin, self._person = plugin, person
+
+    def of(self, user_id: int) -> "Store":
+        """Return the store of a person."""
+        return Store(self._plugin, user_id)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or `default`."""
+        value = kept_values.get(self._plugin, name, self._person)
+        return default if value is None else value
+
+    def put(self, name: str, value: Any) -> None:
+        """Keep a value: whatever JSON can say."""
+        kept_values.put(self._plugin, name, value, self._person)
+
+    def change(self, name: str, work: Callable[[Any], Any]) -> Any:
+        """Put `work(value or None)` in a value's place and return it; nobody else can change it in between."""
+        return kept_values.change(self._plugin, name, work, self._person)
+
+    def drop(self, name: str) -> bool:
+        """Keep a value no longer; return whether there was one."""
+        return kept_values.drop(self._plugin, name, self._person)
+
+    def everybodys(self, name: str) -> dict[int, Any]:
+        """Return {user id: value} of all people for whom something is kept under a name."""
+        return kept_values.everybodys(self._plugin, name)

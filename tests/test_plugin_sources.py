@@ -1,0 +1,149 @@
+"""Plugins from elsewhere: from the operator's own folder, and from an installed package."""
+
+import sys
+
+import pytest
+
+from core.process.loader import PluginError
+from storage.base import db
+from tests.kit import ROOT
+from tests.shop import user_of
+
+PLUGIN = '''"""/coin: throws a coin, and counts."""
+
+from core.tables import ForeignKeyField, IdField, Table, User, transaction
+
+
+class Throw(Table):
+    """A throw."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+
+    class Meta:
+        table_name = "plugin_coin"
+
+
+def register(bot):
+    """Declare the command and its table."""
+    bot.table(Throw, erase="delete")
+    bot.command("coin", throw, about="coin.about")
+
+
+def throw(ctx):
+    """Throw it."""
+    with transaction():
+        Throw.create(user=ctx.user.id)
+        count = Throw.select().where(Throw.user == ctx.user.id).count()
+    ctx.reply("coin.side", ctx.bot.home(), n=count)
+'''
+PO = """msgid ""
+msgstr ""
+"Language: {lang}\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "coin.about"
+msgstr "{about}"
+
+msgid "coin.side"
+msgstr "{side}"
+"""
+EN, RU = {"about": "Throw a coin", "side": "Heads, throw {n}"}, {"about": "Бросить монету", "side": "Орёл, бросок {n}"}
+
+
+def write(folder, **more):
+    """Write the plugin into a folder with its texts in two of the languages."""
+    folder.mkdir(exist_ok=True)
+    (folder / "coin.py").write_text(more.pop("source", PLUGIN))
+    for lang, words in {"en": EN, "ru": RU}.items():
+        (folder / "texts" / lang).mkdir(parents=True, exist_ok=True)
+        (folder / "texts" / lang / "coin.po").write_text(PO.format(lang=lang, **words))
+    return folder
+
+
+def install(folder, monkeypatch):
+    """Install a package with the plugin, as pip would leave it."""
+    package = folder / "shop_coin"
+    package.mkdir(parents=True)
+    write(package)
+    (package / "__init__.py").touch()
+    about = folder / "telegram_shop_coin-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: telegram-shop-coin\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text("[telegram_shop.plugins]\ncoin = shop_coin.coin\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "shop_coin.coin", raising=False)
+
+
+@pytest.fixture(params=["folder", "package"])
+def elsewhere(request, tmp_path, monkeypatch):
+    """The settings with which the plugin is found, in either place."""
+    if request.param == "package":
+        install(tmp_path / "site", monkeypatch)
+        return {}
+    return {"PLUGINS_DIR": str(write(tmp_path / "own"))}
+
+
+def test_it_is_as_good_as_one_of_ours(start_bot, elsewhere):
+    bot = start_bot(**elsewhere)
+    alice, anna, ana = bot.user(), bot.user("Анна", language_code="ru"), bot.user("Ana", language_code="es")
+    for person, words in ((alice, "Heads, throw 1"), (anna, "Орёл, бросок 1"), (ana, "Heads, throw 1")):
+        person.send("/coin")
+        assert person.last == words
+        person.send("/help")
+        assert "/coin" in person.last
+    bot.restart()
+    alice.send("/coin")
+    assert alice.last == "Heads, throw 2"
+
+
+def test_what_it_keeps_of_somebody_goes_with_them(start_bot, elsewhere):
+    bot = start_bot(**elsewhere)
+    alice = bot.user()
+    alice.send("/coin")
+    user = user_of(bot, alice)
+    bot.bot.privacy.erase(user.id, bot.clock.now())
+    assert bot.bot.plugin_tables.away(set(), set()) == {"coin": ["plugin_coin"]}
+    model = next(table.model for table in bot.bot.tables)
+    with db.connection():
+        assert model.select().where(model.user == user.id).count() == 0
+
+
+def test_it_is_switched_off_by_its_name(start_bot, elsewhere):
+    bot = start_bot(**elsewhere, PLUGINS_OFF="coin")
+    alice = bot.user()
+    alice.send("/coin")
+    assert "Heads" not in alice.last
+
+
+def test_two_of_one_name_end_the_start_with_both_places(start_bot, tmp_path):
+    folder = write(tmp_path / "own")
+    (folder / "coin.py").rename(folder / "help.py")
+    with pytest.raises(PluginError, match=rf"called 'help': {ROOT}/plugins/help.py and {folder}/help.py"):
+        start_bot(PLUGINS_DIR=str(folder))
+
+
+def test_a_folder_that_is_not_there_ends_the_start(start_bot, tmp_path):
+    with pytest.raises(PluginError, match=f"PLUGINS_DIR: there is no folder {tmp_path}/nowhere"):
+        start_bot(PLUGINS_DIR=f"{tmp_path}/nowhere")
+
+
+def test_what_it_needs_is_named_with_the_command_that_installs_it(start_bot, tmp_path):
+    folder = write(tmp_path / "own", source="import no_such_module\n" + PLUGIN)
+    (folder / "requirements.txt").write_text("no-such-module\n")
+    with pytest.raises(
+        PluginError,
+        match=rf"coin.py, line 1: ModuleNotFoundError.*pip install --target {folder}/lib -r {folder}/requirements.txt",
+    ):
+        start_bot(PLUGINS_DIR=str(folder))
+
+
+def test_what_lies_in_its_lib_is_found(start_bot, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = write(tmp_path / "own", source="from lucky import SIDE\n" + PLUGIN)
+    (folder / "lib").mkdir()
+    (folder / "lib" / "lucky.py").write_text('SIDE = "heads"\n')
+    bot = start_bot(PLUGINS_DIR=str(folder))
+    alice = bot.user()
+    alice.send("/coin")
+    assert "Heads" in alice.last
