@@ -52,3 +52,17 @@ def test_a_handler_of_the_library_that_said_nothing_is_tried_again(start_bot, mo
     alice = bot.user("Alice")
     alice.send("/library")
     assert made == ["library"] * 3 and "Something went wrong" in alice.last
+
+
+@pytest.mark.parametrize("kind", ["drop", "garbage", "502"])
+def test_a_refusal_that_may_not_have_arrived_is_no_failure(start_bot, kind):
+    """What a person did wrong is told once; that the network ate the answer does not set their update aside."""
+    bot = start_bot()
+    alice = bot.user("Alice")
+    alice.send("/start")
+    bot.telegram.fail_next("sendMessage", kind, times=9)
+    alice.send("/promo NOSUCHCODE")
+    bot.telegram.no_trouble()
+    assert bot.bot.health.figures()["aside"].rows == 0 and not bot.bot.error_reports.recent()
+    alice.send("/balance")
+    assert "Balance" in alice.last

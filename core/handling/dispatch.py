@@ -96,8 +96,7 @@ class Dispatcher:
             self._refused(ctx, error)
         except (NotSent, UnknownOutcome) as error:
             outcome = f"Telegram: {error}"
-            log.warning("an answer may not have arrived: %s", error)
-            ctx.answered = True
+            self._unheard(ctx, error)
         if not ctx.answered and ctx.private and ctx.kind in ("message", "callback_query"):
             log.error("update %s (%s) ended in silence", ctx.update_id, ctx.kind)
             self._tell(ctx, UserError("common.lost", buttons=self.bot.home()))
@@ -113,6 +112,13 @@ class Dispatcher:
                 ctx.reply(error.key, error.buttons or self.bot.home(), **error.values)
         except TelegramError as failure:
             self._refused(ctx, failure)
+        except (NotSent, UnknownOutcome) as failure:
+            self._unheard(ctx, failure)
+
+    def _unheard(self, ctx, error):
+        """Let an answer be that may not have arrived: what counts is in the rows, and trying again would do it all again."""
+        log.warning("an answer may not have arrived: %s", error)
+        ctx.answered = True
 
     def _refused(self, ctx, error):
         ctx.answered = True
