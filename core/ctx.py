@@ -17,8 +17,8 @@ from core.services.store import Store
 from core.telegram import telebot_bridge
 from core.telegram.sender import TelegramError
 from core.texts import Lang
-from storage.base.tables import Outbox, User
-from storage.money import ledger
+from storage.base.tables import Outbox, Sale, User
+from storage.money import ledger, sales
 
 if TYPE_CHECKING:
     from core.bot import Bot
@@ -28,10 +28,22 @@ MAX_TEXT, MAX_CAPTION, MAX_TOAST = 4096, 1024, 200  # Bot API, UTF-16 units afte
 
 
 class BoundLedger:
-    """The ledger at the time of the update."""
+    """The ledger at the time of the update, for the plugin that handles it."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, user: User, plugin: str) -> None:
         self.post = functools.partial(ledger.post, now=now)
+        self._now, self._user, self._plugin = now, user, plugin
+
+    def charge(self, amount: int, *, key: str, what: str) -> Sale:
+        """Charge the person for what the plugin sells; `what` is the text that names it in their entries.
+
+        Once under the plugin's own `key`; raise NotEnoughMoney and charge nothing.
+        """
+        return sales.charge(self._user.id, amount, plugin=self._plugin, what=what, key=key, now=self._now)
+
+    def give_back(self, key: str) -> Sale | None:
+        """Give the money of a sale back, once; return it, or None when there was nothing to give back."""
+        return sales.give_back(self._plugin, key, self._now)
 
     balance = staticmethod(ledger.balance)
     entries = staticmethod(ledger.entries)
@@ -95,7 +107,7 @@ class Ctx(Operations):
     @functools.cached_property
     def ledger(self) -> BoundLedger:  # type: ignore[override]
         """The ledger, with entries made now."""
-        return BoundLedger(self.now)
+        return BoundLedger(self.now, self.user, self.plugin)
 
     @property
     def store(self) -> Store:

@@ -11,6 +11,7 @@ RECEIPTS = route("receipts:list", optional=True)
 
 PAGE = 8
 OF_ORDERS = ("hold", "capture", "release", "recovery")
+OF_SALES = ("sale", "unsale")
 
 
 def register(bot):
@@ -65,6 +66,9 @@ def _lines(ctx, found):
 def _what(ctx, entry):
     """Say what an entry is for; an order with the name of its model."""
     number = (entry.ref or "").partition(":")[2]
+    if entry.kind in OF_SALES and (sale := ctx.sales.get(int(number))) and ctx.texts.has(sale.what):
+        what = ctx.say(sale.what)
+        return ctx.say("balance.sale_back", what=what) if entry.kind == "unsale" else what
     what = ctx.say(f"entry.{entry.kind}", ref=number)
     job = ctx.jobs.get(int(number), ctx.user.id) if entry.kind in OF_ORDERS and number.isdecimal() else None
     return ctx.say("balance.order", model=ctx.generation.title(job), what=what) if job else what

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 from storage.journal import audit_log, drafts, runtime_settings
-from storage.money import bonuses, ledger, payments, promo, referrals, refunds, seals
+from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, seals
 from storage.orders import jobs
 from storage.people import staff, users
 
@@ -32,7 +32,7 @@ class Town:
     def live(self):
         """Have everything happen once, to new people."""
         self.now += timedelta(seconds=1)
-        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora")}
+        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora", "mia")}
         for happen in (
             self._corrections,
             self._jobs,
@@ -40,6 +40,7 @@ class Town:
             self._transfers,
             self._given,
             self._debts,
+            self._sales,
             self._acts,
         ):
             happen()
@@ -160,6 +161,17 @@ class Town:
         self.rows["rescued"] = self.order(price=5_000, name="dora")
         refunds.taken_back(paid, self.now)
         jobs.cancel(self.rows["rescued"], user, self.now)
+
+    def _sales(self):
+        """Two things are sold; one is given back, after a chargeback, and pays a part of the debt."""
+        user, number, paid = self.people["mia"], next(self.numbers), self.pay("mia")
+        for name, amount in (("sold", 1_500), ("unsold", 2_000)):
+            sale = sales.charge(user, amount, plugin="game", what="common.menu", key=f"{name}{number}", now=self.now)
+            self.rows[name] = sale.id
+        self.now += timedelta(seconds=1)
+        refunds.taken_back(paid, self.now)
+        self.now += timedelta(seconds=1)
+        sales.give_back("game", f"unsold{number}", self.now)
 
     def _acts(self):
         staff.block(self.people["bob"], True, "a bad word", self.boss, self.now)

@@ -73,6 +73,7 @@ AMOUNT, REF, ACTOR, STATE = (verify.FACETS[name] for name in ("amount", "ref", "
 UNPAID = "a refusal takes back what its write-off has not been paid of"
 BONUS = "a bonus stands as its row says"
 DEBT = "a debt is what was written off and not recovered"
+SALE = "a returned sale is given back once"
 ACTS, SUM, SEAL = "an act and its money agree", "a balance is the sum of its entries", "a seal holds"
 STRANGE = "nothing is there that changes, hides or adds rows"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
@@ -117,7 +118,22 @@ TRIES = {
     "a chargeback undone": (invented("chargeback", "chargeback:{back}x", 5000, user="{vera}"), ORIGIN),
     "a kind of one's own": (invented("pocket", "pocket:1"), verify.FACETS["kind"]),
     "a kind in capitals": (invented("GIFT", "gift:{alice}"), verify.FACETS["kind"]),
+    "a sale that was none": (invented("sale", "sale:999999", -100, "'sale:999999'"), ORIGIN),
+    "a sale given back that stands": (invented("unsale", "unsale:{sold}", 1500, "'sale:{sold}'", user="{mia}"), STATE),
+    "a sale given back twice": (invented("unsale", "unsale:{unsold}x", 2000, "'sale:{unsold}'", user="{mia}"), KEY),
+    "a sale said to be given back": ("UPDATE sale SET state = 'returned', returned_at = 1 WHERE id = {sold}", SALE),
+    "a sale made cheaper": ("UPDATE sale SET amount = 1 WHERE id = {sold}", AMOUNT),
+    "a sale made somebody else's": ("UPDATE sale SET user_id = {alice} WHERE id = {sold}", USER),
+    "a sale that was not charged": (
+        "INSERT INTO sale (user_id, plugin, what, amount, key, state, created_at) VALUES"
+        " ({mia}, 'game', 'x', 5, 'game:free', 'charged', 1795349070000000)", "a sale has its entry"),
+    "a sale in a state of its own": ("UPDATE sale SET state = 'pending' WHERE id = {sold}", "a row is in a known state"),
+    "a debt paid by a sale that stands": (
+        "UPDATE sale SET state = 'charged', returned_at = NULL WHERE id = {unsold}", STATE),
     # deleted
+    "a sale's entry deleted": ("DELETE FROM entry WHERE key = 'sale:{sold}'", "a sale has its entry"),
+    "what came back of a sale deleted": ("DELETE FROM entry WHERE key = 'unsale:{unsold}'", SALE),
+    "a sale deleted": ("DELETE FROM sale WHERE id = {sold}", ORIGIN),
     "a hold deleted": ("DELETE FROM entry WHERE key = 'hold:{running}'", "a job has exactly its hold"),
     "a capture deleted": ("DELETE FROM entry WHERE key = 'settle:{captured}'", "a succeeded job is captured"),
     "a release deleted": ("DELETE FROM entry WHERE key = 'settle:{failed}'", "a failed or cancelled job is released"),

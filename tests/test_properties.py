@@ -26,7 +26,7 @@ from peewee import fn
 from storage.base import db
 from storage.base.tables import Account, Bonus, Entry, Job
 from storage.journal import drafts
-from storage.money import bonuses, ledger, payments, promo, referrals, refunds, verify
+from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, verify
 from storage.orders import jobs
 from storage.people import privacy, staff, users
 from tests import proof
@@ -74,7 +74,7 @@ class Books(RuleBasedStateMachine):
         *self.people, self.staff = [users.seen(sender, START).id for sender in self.senders]
         self.balances = dict.fromkeys(self.people, 0)
         self.owed = {user: [] for user in self.people}  # user → (moment, what became debt or was paid of it)
-        self.jobs, self.payments, self.unheard = {}, [], []
+        self.jobs, self.payments, self.unheard, self.sales = {}, [], [], []
         self.code = self.fresh_code()
         self.waiting, self.paid_first = set(), set()  # users with a code that waits; those who have paid before
         self.given = 0  # on purpose, without a payment
@@ -395,6 +395,39 @@ class Books(RuleBasedStateMachine):
         else:
             self.chargeback(newest, False)
 
+    # what plugins sell
+
+    @rule(who=person, cost=st.sampled_from([1, 72, 5_000]), at_once=flag)
+    def sell(self, who, cost, at_once):
+        """A plugin sells something, once under its key; or the balance does not cover it, and nothing is charged."""
+        user, key = self.people[who], self.fresh_key()
+
+        def charge():
+            return sales.charge(user, cost, plugin="p", what="w", key=key, now=self.now).id
+
+        if self.balances[user] < cost:
+            with pytest.raises(ledger.NotEnoughMoney):
+                charge()
+            return
+        assert len(set(race(charge, charge) if at_once else [charge(), charge()])) == 1
+        self.balances[user] -= cost
+        self.sales.append({"user": user, "price": cost, "key": key, "held_at": next(self.numbers), "state": "charged"})
+
+    @rule(which=which, at_once=flag)
+    def give_back(self, which, at_once):
+        """A sale's money goes back, once; it pays first what was written off since."""
+        if not self.sales:
+            return
+        sale = self.sales[which % len(self.sales)]
+
+        def back():
+            return sales.give_back("p", sale["key"], self.now) is not None
+
+        assert sum(race(back, back) if at_once else [back(), back()]) == (sale["state"] == "charged")
+        if sale["state"] == "charged":
+            sale["state"] = "returned"
+            self.settle(sale, sale["price"])
+
     # people go and come back
 
     @rule(who=person)
@@ -632,7 +665,8 @@ class Books(RuleBasedStateMachine):
         standing = [one for one in self.payments if one["state"] in STANDS]
         paid = sum(one["amount"] for one in standing)
         earned = sum(bonus["amount"] for one in standing for bonus in one["bonuses"] if bonus["state"] == "posted")
-        assert accounts + held + captured <= paid + earned + self.given + lost
+        sold = sum(sale["price"] for sale in self.sales if sale["state"] == "charged")
+        assert accounts + held + captured + sold <= paid + earned + self.given + lost
 
     @invariant()
     def debts_are_the_models(self):

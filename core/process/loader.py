@@ -20,7 +20,7 @@ PACKAGES = "telegram_shop.plugins"  # the group of entry points by which an inst
 # What shows a text, and the key of it: the first argument, of some the second
 SHOWN = re.compile(
     r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
-    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=)"([a-z_]+\.[\w.-]+)"(?=\s*[,)])""",
+    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=|what=)"([a-z_]+\.[\w.-]+)"(?=\s*[,)])""",
     re.VERBOSE,
 )
 

@@ -6,7 +6,7 @@ What moves money or an order within a larger step stands in storage alone.
 from storage.backup import dump
 from storage.base import plugin_tables, schema
 from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
-from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, seals, verify
+from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, sales, seals, verify
 from storage.orders import health, job_health, jobs, overrides, stats
 from storage.people import broadcasts, mydata, privacy, staff, tidy, users
 
@@ -207,6 +207,14 @@ class Verify:
     verify = staticmethod(verify.verify)
 
 
+class Sales:
+    """What plugins sell; handlers have `ctx.ledger.charge`."""
+
+    charge = staticmethod(sales.charge)
+    get = staticmethod(sales.get)
+    give_back = staticmethod(sales.give_back)
+
+
 class Stats:
     """Sums for the staff."""
 
@@ -371,6 +379,7 @@ class Operations:
     refunds = Refunds
     runtime_settings = RuntimeSettings
     schema = Schema
+    sales = Sales
     seals = Seals
     staff = Staff
     tidy = Tidy

@@ -87,8 +87,17 @@ class EntryKind(StrEnum):
     REFUND = "refund"  # Stars given back, or that reversed
     CHARGEBACK = "chargeback"  # Stars taken back from outside
     TAKEBACK = "takeback"  # a bonus that went back with its payment, or that reversed
+    SALE = "sale"  # what a plugin sells, charged at once
+    UNSALE = "unsale"  # that given back
     WRITEOFF = "writeoff"  # what the balance lacked for a forced debit, or that reversed
     RECOVERY = "recovery"  # debt paid from an order's hold, or collected by the staff
+
+
+class SaleState(StrEnum):
+    """Where a sale of a plugin's is (`storage/money/sales.py`)."""
+
+    CHARGED = "charged"
+    RETURNED = "returned"  # the money is back
 
 
 class OutboxState(StrEnum):

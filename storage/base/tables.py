@@ -356,6 +356,21 @@ class Bonus(Table):
         indexes = ((("user", "kind"), False), (("state", "due_at"), False))
 
 
+class Sale(Table):
+    """Something that a plugin has sold (`storage/money/sales.py`)."""
+
+    id = IdField()
+    user = ForeignKeyField(User)
+    user_id: int
+    plugin = TextField()
+    what = TextField()  # the key of the text that names it
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    key = TextField(unique=True)  # the plugin's name and its own key
+    state = TextField()  # a SaleState
+    created_at = UtcField()
+    returned_at = UtcField(null=True)
+
+
 class Referral(Table):
     """Who invited whom: one permanent row per invited person. `paid` is the share that was promised, once."""
 
@@ -644,5 +659,5 @@ class Parked(Table):
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
-    Letter, Trouble, Quota, KeptValue, Parked,
+    Letter, Trouble, Quota, KeptValue, Parked, Sale,
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from storage.base.states import (
     PromoKind,
     PromoUseState,
     RefundState,
+    SaleState,
     TopUpState,
 )
 
@@ -45,6 +46,7 @@ ORIGINS = {
     "p": ("promo_use", "id", {"promo": "{number:SUBSTR(e.key, 7)}"}),
     "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
     "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
+    "v": ("sale", "id", dict.fromkeys(("sale", "unsale", "recovery"), "{number:SUBSTR(e.ref, 6)}")),
     "s": ("source", "key", dict.fromkeys(("gift", "bonus", "admin", "topup"), "e.key")),
 }  # fmt: skip
 
@@ -134,6 +136,11 @@ SHAPES = (
     Shape(EntryKind.RECOVERY, "'recovery:' || j.id", "j.user_id", "e.amount", ref="'job:' || j.id",
           state="j.state IN ('succeeded', 'failed', 'cancelled')"
                 " AND -e.amount BETWEEN 1 AND j.price - COALESCE(j.charged, 0)"),
+    Shape(EntryKind.SALE, "'sale:' || v.id", "v.user_id", "-v.amount", ref="'sale:' || v.id", state="e.created_at = v.created_at"),
+    Shape(EntryKind.UNSALE, "'unsale:' || v.id", "v.user_id", "v.amount", ref="'sale:' || v.id",
+          state="v.state = 'returned' AND e.created_at = v.returned_at"),
+    Shape(EntryKind.RECOVERY, "'recovery:sale:' || v.id", "v.user_id", "e.amount", ref="'sale:' || v.id",
+          state="v.state = 'returned' AND -e.amount BETWEEN 1 AND v.amount AND e.created_at = v.returned_at"),
     Shape(EntryKind.RECOVERY, "e.key", "e.user_id", "e.amount", actor=SOMEBODY, state="e.amount < 0",  # taken by the staff
           when="SUBSTR(e.key, 1, 8) = 'collect:'"),
     Shape(EntryKind.PROMO, "'promo:' || p.id", **EARNED, state="p.state = 'done' AND p.amount = w.amount AND p.user_id = w.user_id"
@@ -187,6 +194,7 @@ STATES = {
     ("promo", "kind"): tuple(PromoKind),
     ("promo_use", "state"): tuple(PromoUseState),
     ("bonus", "state"): tuple(BonusState),
+    ("sale", "state"): tuple(SaleState),
 }
 
 # What other rows must have, such as their entries: promise → the query that finds rows that break it.
@@ -213,6 +221,7 @@ OTHERS = {
         SELECT 'job', id, price FROM job WHERE price < 0
         UNION ALL SELECT 'top_up', id, amount FROM top_up WHERE amount <= 0
         UNION ALL SELECT 'promo_use', id, amount FROM promo_use WHERE amount < 0
+        UNION ALL SELECT 'sale', id, amount FROM sale WHERE amount <= 0
         UNION ALL SELECT 'promo', uses, value FROM promo WHERE value <= 0""",
     "a job says what it charged": f"""
         SELECT id, state, charged FROM job WHERE CASE WHEN state IN {OPEN} THEN charged IS NULL
@@ -262,6 +271,11 @@ OTHERS = {
         LEFT JOIN charge c ON c.charge_id = k.charge_id
         WHERE (k.amount = t.amount AND k.stars = t.stars AND k.user_id = t.user_id
                AND (k.charge_id IS NULL OR c.topup_id = k.topup_id)) IS NOT TRUE""",
+    "a sale has its entry": """
+        SELECT v.id, v.amount FROM sale v LEFT JOIN entry e ON e.key = 'sale:' || v.id WHERE e.id IS NULL""",
+    "a returned sale is given back once": """
+        SELECT v.id, v.state, e.amount FROM sale v LEFT JOIN entry e ON e.key = 'unsale:' || v.id
+        WHERE ((v.state = 'returned') = (e.id IS NOT NULL) AND (v.state = 'returned') = (v.returned_at IS NOT NULL)) IS NOT TRUE""",
     "a bonus stands as its row says": """
         SELECT b.id, b.state, b.amount, p.amount, u.amount, r.amount, n.amount, c.amount FROM bonus b
         LEFT JOIN entry p ON p.key = b.key

@@ -176,17 +176,20 @@ def recovered(job_id: int) -> int:
         return -(Entry.select(Entry.amount).where(Entry.key == f"recovery:{job_id}").scalar() or 0)
 
 
-def _recover(user_id: int, back: int, job_id: int, now: datetime) -> None:
-    """Deduct from an order's returned money what was written off while it was on hold."""
-    owed = debt(user_id) if back else 0  # the account is locked by the settlement
+def recover(user_id: int, back: int, *, since: str, key: str, ref: str, now: datetime) -> None:
+    """Deduct from money that came back what was written off since the entry with the key `since` had taken it.
+
+    The caller has locked the account.
+    """
+    owed = debt(user_id) if back else 0
     if owed:
-        held = Entry.select(Entry.id).where(Entry.key == f"hold:{job_id}")
-        since = Entry.select(fn.SUM(Entry.amount)).where(
-            Entry.user == user_id, Entry.kind.in_(OF_DEBT), Entry.id > held
+        taken = Entry.select(Entry.id).where(Entry.key == since)
+        lost = Entry.select(fn.SUM(Entry.amount)).where(
+            Entry.user == user_id, Entry.kind.in_(OF_DEBT), Entry.id > taken
         )
-        amount = min(back, owed, int(since.scalar() or 0))
+        amount = min(back, owed, int(lost.scalar() or 0))
         if amount > 0:
-            post(user_id, -amount, kind=EntryKind.RECOVERY, key=f"recovery:{job_id}", now=now, ref=f"job:{job_id}")
+            post(user_id, -amount, kind=EntryKind.RECOVERY, key=key, now=now, ref=ref)
 
 
 def collect(
@@ -238,7 +241,8 @@ def _settle(user_id: int, back: int, kind: EntryKind, job_id: int, now: datetime
     with transaction():
         _entry, created = post(user_id, back, kind=kind, key=f"settle:{job_id}", now=now, ref=f"job:{job_id}")
         if created:
-            _recover(user_id, back, job_id, now)
+            ref = f"job:{job_id}"
+            recover(user_id, back, since=f"hold:{job_id}", key=f"recovery:{job_id}", ref=ref, now=now)
         return created
 
 
