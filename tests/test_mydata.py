@@ -88,7 +88,7 @@ def test_rows_in_plugins_tables_are_in_it_and_go_by_the_fact(start_bot):
     for person in (alice, bob):
         person.send("/start")
     schema.adopt(Diary)
-    bot.bot.table(Diary)
+    bot.bot.table(Diary, erase="delete")
     with db.transaction():
         Diary.create(writer=user_of(bot, alice).id, text="dear diary")
         Diary.create(writer=user_of(bot, bob).id, text="not hers")

@@ -20,7 +20,7 @@ def register(bot):
 def sell(ctx):
     """Sell it, once a person."""
     try:
-        ctx.ledger.charge(5_000, key=f"lesson:{ctx.user.id}", what="common.history")
+        ctx.ledger.charge(5_000, key=f"lesson:{ctx.user.id}", what="common.payments")
     except NotEnoughMoney as error:
         raise UserError("job.not_enough", lacking=error.lacking) from None
     ctx.reply("common.menu")
@@ -41,7 +41,7 @@ def test_a_plugin_sells_and_gives_back(start_bot, monkeypatch, tmp_path, capsys)
         alice.send("/lesson")
         assert bot.balance(alice) == 95_000
     alice.send("/balance")
-    assert "−50 ₽" in alice.last and "History" in alice.last
+    assert "−50 ₽" in alice.last and "My payments" in alice.last
     bot.admin().send("/stats")
     for _ in range(2):
         alice.send("/unlesson")

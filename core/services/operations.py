@@ -208,11 +208,9 @@ class Verify:
 
 
 class Sales:
-    """What plugins sell; handlers have `ctx.ledger.charge`."""
+    """What plugins have sold; handlers sell with `ctx.ledger.charge`."""
 
-    charge = staticmethod(sales.charge)
     get = staticmethod(sales.get)
-    give_back = staticmethod(sales.give_back)
 
 
 class Stats:

@@ -31,7 +31,7 @@ CENT = Decimal("0.01")
 DRIP_S = 0.05  # between two bytes of an answer that drips
 MAX_TOKENS = 4096  # Anthropic's default
 STREAM_UNASKED = ("/gemini", "/grok/", "/openai/", "/claude/", "/anthropic/")
-WORDS = json.loads((Path(__file__).parents[2] / "data" / "samples" / "chat.json").read_text(encoding="utf-8"))
+WORDS = json.loads((Path(__file__).parents[2] / "data" / "samples" / "talk.json").read_text(encoding="utf-8"))
 REWRITING = re.compile("|".join(WORDS["rewriting"]), re.I)  # how an instruction asks for better words
 MARKED = re.compile(r"<(\w+)>\s*(.+?)\s*</\1>|\"\"\"\s*(.+?)\s*\"\"\"|```\s*(.+?)\s*```", re.S)
 CYRILLIC = re.compile("[\u0400-\u04ff]")

@@ -23,6 +23,7 @@ from storage.base.tables import (
     FreeRun,
     Inbox,
     Job,
+    KeptValue,
     Letter,
     Once,
     Outbox,
@@ -76,6 +77,8 @@ def collect(user_id: int, tables: Iterable[type[Table]] = ()) -> dict[str, Any]:
             rows = table.select().where(table.user == user_id).order_by(*table._meta.get_primary_keys())
             data[section] = [_values(row, names.split()) for row in rows]
         data |= _payments(user_id) | _invitations(user_id) | _acts(user_id)
+        kept = KeptValue.select().where(KeptValue.person == user_id).order_by(KeptValue.plugin, KeptValue.name)
+        data["kept_by_plugins"] = [{"plugin": one.plugin, "name": one.name, "value": one.value} for one in kept]
         waiting = Inbox.select(Inbox.body).where(Inbox.lane == user.telegram_id)
         data["messages_being_read"] = [body for (body,) in waiting.tuples().execute()]
         return data | {own._meta.table_name: theirs for own in tables if (theirs := _plugin_rows(own, user_id))}
