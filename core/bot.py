@@ -13,6 +13,7 @@ from core import buttons as keyboards
 from core.buttons import Button, Keyboard
 from core.handling import rights as people
 from core.registry import Registry
+from core.services.http_client import HttpClient
 from core.services.operations import Operations
 from core.services.store import Store
 from core.settings import Settings
@@ -146,6 +147,33 @@ class Bot(Registry, Operations):
         """
         kept = keyboards.plain(buttons)
         outbox.put(unique, user_id, key, now=now, values=values, buttons=kept, media=media, ref=ref, chat_id=chat_id)
+
+    def post(
+        self,
+        chat_id: int,
+        key: str,
+        *,
+        unique: str,
+        now: datetime,
+        buttons: Keyboard | None = None,
+        media: Any = None,
+        **values: Any,
+    ) -> None:
+        """Queue a post to a channel or a group (its numeric id) that must arrive, once under its unique key.
+
+        It is in the default language. If the chat does not take it, it waits for the next start, and the staff hear of it.
+        """
+        outbox.put(
+            unique, None, key, now=now, values=values, buttons=keyboards.plain(buttons), media=media, chat_id=chat_id
+        )
+
+    def http(self, base: str, headers: dict[str, str] | None = None, limit_s: float = 30.0) -> HttpClient:
+        """Return a client of one service, for plugins that speak HTTP; `headers` go with every call and into no log."""
+        return HttpClient(base, headers, limit_s)
+
+    def default_lang(self) -> Lang:
+        """Return the default language, for what has no reader of its own, in the operator's time zone."""
+        return Lang(self.texts.default, self.texts.zone)
 
     def edit_quietly(
         self, chat_id: int, message_id: int, lang: Lang, key: str, buttons: Keyboard | None, values: dict[str, Any]

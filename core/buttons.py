@@ -12,7 +12,8 @@ from typing import Any
 MAX_BYTES = 64
 MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
-MENU, FRESH, HELP = "start:menu", "start:fresh", "support:open"  # the screens every house has; plugins serve them
+# The screens every house has; plugins serve them
+MENU, FRESH, HELP, CARD = "start:menu", "start:fresh", "support:open", "generate:card"
 NEWS = {MENU: {"data": FRESH}}  # what changes about a button under a message that stays
 
 

@@ -4,14 +4,15 @@ import functools
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from markupsafe import Markup
 from telebot.types import JsonSerializable
 
-from core.buttons import Keyboard
+from core.buttons import CARD, Keyboard
 from core.errors import UserError
 from core.registry import PASS
+from core.services import forms
 from core.services.operations import Operations
 from core.services.store import Store
 from core.telegram import telebot_bridge
@@ -207,6 +208,20 @@ class Ctx(Operations):
         """Queue a message that must arrive, to any user, once under its unique key; see `Bot.notify`."""
         self.bot.notify(user_id, key, unique=unique, now=self.now, **more)
 
+    def order(self, model: str, **inputs: Any) -> None:
+        """Show the card of a model (its id or code) with these inputs filled in, its price on the button that orders.
+
+        Raise UserError when it is not on offer, or an input is not as it should be.
+        """
+        generation, inputs_of = cast(Any, self.generation), cast(Any, forms)
+        known = generation.catalog.models
+        found = known.get(model) or next((one for one in known.values() if one.code == model), None)
+        if found is None:
+            raise UserError("job.gone")
+        values = {name: inputs_of.read(found.input(name), value) for name, value in inputs.items()}
+        self.draft = generation.fill(self.user.id, found, values, self.now)
+        self.go(CARD)
+
     def in_private(self) -> None:
         """Answer in the person's own chat from here on: what follows is not for the group."""
         if not self.private:
@@ -219,7 +234,7 @@ class Ctx(Operations):
 
     def close_copy(self, row: Outbox, key: str, buttons: Keyboard | None = None, **values: Any) -> None:
         """Add a line to a message that was queued with a `ref` and sent, and change its buttons."""
-        reader: Any = self.users.get(row.user_id)
+        reader: Any = self.users.get(cast(int, row.user_id))
         lang = self.bot.lang_of(reader)
         text = self.texts.html(lang, row.text, **row.values) + "\n" + self.texts.html(lang, key, **values)
         method, field = ("editMessageCaption", "caption") if row.media else ("editMessageText", "text")

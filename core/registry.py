@@ -83,6 +83,9 @@ class Registry:
         self.periodic: list[tuple[float, str, Handler]] = []
         self.checks: dict[str, Handler] = {}
         self.pages: dict[str, Handler] = {}
+        self.endpoints: dict[str, tuple[tuple[str, ...], Handler]] = {}
+        self.starts: list[Handler] = []
+        self.stops: list[Handler] = []
 
     def setting(self, name: str, kind: Callable[[str], Any] = str, **rules: Any) -> Any:
         """Declare a setting and return its value."""
@@ -258,6 +261,28 @@ class Registry:
         """Call `work(bot, now)` periodically."""
         checks.takes(work, "bot", "now")
         self.periodic.append((seconds, name, work))
+
+    def on_start(self, work: Handler) -> None:
+        """Call `work(bot)` when this copy of the bot begins to work; what it raises is logged and stops nothing."""
+        checks.takes(work, "bot")
+        self.starts.append(work)
+
+    def on_stop(self, work: Handler) -> None:
+        """Call `work(bot)` when this copy ends politely: a few seconds are left."""
+        checks.takes(work, "bot")
+        self.stops.append(work)
+
+    def endpoint(self, path: str, handler: Handler, methods: Sequence[str] = ("POST",)) -> None:
+        """Let another service call `path` on PORT: `handler(bot, call)` returns what Flask answers.
+
+        `call` is a `core.process.web.Call`: raw body, headers, who calls. It runs in a transaction, on every copy, and is
+        answered once that is committed; what it raises is undone and answered with 500, so that the caller comes again.
+        """
+        checks.page(path)
+        checks.takes(handler, "bot", "call")
+        for method in methods:
+            checks.one_of("HTTP method", method, ("GET", "POST", "PUT", "DELETE"))
+        self._put("endpoint", self.endpoints, path, (tuple(methods), handler))
 
     def check(self, name: str, work: Handler) -> None:
         """Add a line to `doctor`: `work(bot)` returns None when all is well, else a text key or (text key, values)."""

@@ -68,7 +68,7 @@ class OutboxWorker:
 
     def _send(self, row, now):
         """Send a message; return (message id, whether its words stand alone), or None when it is put off or closed."""
-        user = users.get(row.user_id)
+        user = None if row.user_id is None else users.get(row.user_id)
         chat_id = row.chat_id or user.telegram_id
         if chat_id is None:
             outbox.dropped(row, now)
@@ -85,7 +85,7 @@ class OutboxWorker:
         return None
 
     def _say(self, row, user, chat_id):
-        lang = self._bot.lang_of(user)
+        lang = self._bot.default_lang() if user is None else self._bot.lang_of(user)
         text = self._bot.texts.html(lang, row.text, **row.values)
         markup = self._bot.markup(lang, keyboards.from_plain(row.buttons), None if row.chat_id else user)
         if row.media is not None and self._fits(text):
@@ -117,6 +117,12 @@ class OutboxWorker:
         if error.retry_after is not None:
             self._bot.sender.hold(row.chat_id or user.telegram_id, error.retry_after)
             outbox.held(row, now + timedelta(seconds=error.retry_after))
+        elif user is None and not error.is_server:
+            log.error("the chat %s did not take post %s: %s", row.chat_id, row.id, error)
+            outbox.set_aside(row, now)
+            self._bot.alert(
+                "common.alert_post", cause=f"post:{row.chat_id}", chat=row.chat_id, reason=error.description
+            )
         elif row.chat_id and (error.is_gone or error.migrate_to):
             rights.move_group(self._bot, row.chat_id, error.migrate_to)
         elif error.is_gone:

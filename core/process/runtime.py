@@ -115,6 +115,14 @@ class Runtime:
             bot.notify(user.id, "common.sorry", unique=unique, now=now, buttons=bot.trouble(), code=code)
         bot.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
+    def _call(self, works):
+        """Call what plugins have registered for the start or the end; what one raises is its own."""
+        for work in works:
+            try:
+                work(self.bot)
+            except Exception:  # whatever it is, the others have their turn, and the bot goes on
+                log.exception("%s of %s failed", work.__qualname__, work.__module__)
+
     def introduce(self):
         """Learn the bot's name from Telegram, and give it the commands of every language and of the owners."""
         bot = self.bot
@@ -140,6 +148,7 @@ class Runtime:
         self.bot.settings.stored = runtime_settings.get
         self.status.leads, self.status.works = leads, True
         self.status.leads_since = self.status.wrote_at = self.bot.clock.now()
+        self._call(self.bot.starts)
         for loop in self.loops:
             if leads or loop.name in clustered_intake.LOOPS:
                 loop.start()
@@ -165,6 +174,7 @@ class Runtime:
             log.warning("ended in the middle of: %s", ", ".join(cut))
         self.updates.executor.close()
         self.updates.express.close()
+        self._call(self.bot.stops)
         self.bot.generation.close(CLOSE_S)
         try:
             self.updates.forget_finished()

@@ -39,6 +39,19 @@ class Visit:
     is_local: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a service sends to an endpoint."""
+
+    method: str
+    path: str
+    query: object  # the address's parameters, by name
+    headers: object  # by name, in any case
+    body: bytes  # as it came, for signatures
+    client: str  # the caller's address, behind a trusted proxy too
+    now: object  # the time, aware
+
+
 class Web:
     """Serves the port from its own threads. `runtime` is there while it works; `standby` is the one that waits to lead.
 
@@ -69,7 +82,7 @@ class Web:
         app.get("/health")(self.health)
         app.post("/kie/<secret>")(self.callback)
         app.post(webhook.PATH)(self.update)
-        app.get("/<path:path>")(self.page)
+        app.route("/<path:path>", methods=["GET", "POST", "PUT", "DELETE"])(self.page)
         app.errorhandler(db.StorageDown)(lambda _error: ("the database is away", 503))
         return app
 
@@ -115,8 +128,38 @@ class Web:
     def page(self, path):
         """Show what a plugin has registered for this path."""
         bot = self._known()
-        view = bot.pages.get(f"/{path}") if bot else None
-        return view(bot, self._leads(), Visit(request.headers, self._is_local())) if view else ("", 404)
+        endpoint = bot.endpoints.get(f"/{path}") if bot else None
+        if endpoint is not None:
+            return self._serve(bot, *endpoint)
+        view = bot.pages.get(f"/{path}") if bot and request.method == "GET" else None
+        if view is None:
+            return "", 405 if bot and f"/{path}" in bot.pages else 404
+        return view(bot, self._leads(), Visit(request.headers, self._is_local()))
+
+    def _serve(self, bot, methods, handler):
+        """Have a plugin take a call: its rows are committed before the answer goes out."""
+        if request.method not in methods:
+            return "", 405
+        peer = request.remote_addr
+        client = (
+            self._server.client_behind(request.headers.get("X-Forwarded-For", ""))
+            if self._server.is_trusted(peer)
+            else peer
+        )
+        now = self._clock.now()
+        call = Call(
+            request.method, request.path, request.args, request.headers, request.get_data(), client or peer, now
+        )
+        try:
+            with db.transaction():
+                answer = handler(bot, call)
+        except db.StorageDown:
+            raise
+        except Exception:  # whatever it is, the caller comes again
+            log.exception("the endpoint %s failed", request.path)
+            return "", 500
+        bot.wake()
+        return answer if answer is not None else ("", 200)
 
     def _is_local(self):
         """Tell whether a program on this machine asks, and nobody through it."""

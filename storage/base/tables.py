@@ -408,8 +408,8 @@ class Outbox(Table):
 
     id = IdField()
     key = TextField(unique=True)
-    user = ForeignKeyField(User)
-    user_id: int
+    user = ForeignKeyField(User, null=True)  # none: a post to a chat of nobody's, in the default language
+    user_id: int | None
     chat_id = BigIntegerField(null=True)  # the staff's group instead of the user, in the user's language
     text = TextField()  # text key
     values = JSONField(default=dict)

@@ -21,7 +21,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 
 def put(
     key: str,
-    user_id: int,
+    user_id: int | None,
     text: str,
     *,
     now: datetime,
@@ -34,7 +34,7 @@ def put(
     """Queue a message under a unique key; return False if the key is there already.
 
     With a `ref` the row is kept, so that the message can be edited later. With `chat_id` it goes to that group, in the
-    user's language.
+    user's language; without a user, in the bot's default one.
     """
     row = dict(key=key, user=user_id, chat_id=chat_id, text=text, values=values or {}, buttons=buttons or [])
     with transaction():
@@ -90,7 +90,7 @@ def _close(row: Outbox, now: datetime, state: OutboxState, **fields: Any) -> Non
     """Close a pending message; with a `ref`, emit `message.sent` or `message.lost`."""
     with transaction():
         query = Outbox.update(state=state, **fields).where(Outbox.id == row.id, Outbox.state == OutboxState.PENDING)
-        if query.execute() and row.ref is not None:
+        if query.execute() and row.ref is not None and row.user_id is not None:
             ended = MessageSent if state == OutboxState.SENT else MessageLost
             events.emit(ended(ref=row.ref, user=row.user_id), now)
 
