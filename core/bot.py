@@ -13,7 +13,7 @@ from core import buttons as keyboards
 from core.buttons import Button, Keyboard
 from core.handling import rights as people
 from core.registry import Registry
-from core.services.http_client import HttpClient
+from core.services.http import Http
 from core.services.operations import Operations
 from core.services.store import Store
 from core.settings import Settings
@@ -167,9 +167,9 @@ class Bot(Registry, Operations):
             unique, None, key, now=now, values=values, buttons=keyboards.plain(buttons), media=media, chat_id=chat_id
         )
 
-    def http(self, base: str, headers: dict[str, str] | None = None, limit_s: float = 30.0) -> HttpClient:
+    def http(self, base: str, headers: dict[str, str] | None = None, limit_s: float = 30.0) -> Http:
         """Return a client of one service, for plugins that speak HTTP; `headers` go with every call and into no log."""
-        return HttpClient(base, headers, limit_s)
+        return Http(base, headers, limit_s)
 
     def default_lang(self) -> Lang:
         """Return the default language, for what has no reader of its own, in the operator's time zone."""

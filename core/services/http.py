@@ -52,7 +52,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class HttpClient:
+class Http:
     """Calls to one service: `get("/path")` is of the address it was made for. Its header values are secrets."""
 
     def __init__(self, base: str, headers: dict[str, str] | None = None, limit_s: float = LIMIT_S) -> None:
