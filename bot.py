@@ -247,6 +247,9 @@ def main(arguments=None):
     parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
+    parser.add_argument(
+        "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"
+    )
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     options = parser.parse_args(arguments)
@@ -259,7 +262,7 @@ def main(arguments=None):
     try:
         environ = environment()
         if options.command == "new-plugin":
-            return new_plugin(argument)
+            return new_plugin(argument, options.dir)
         os.umask(0o077)  # whatever is written from here on is for its owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
@@ -278,17 +281,22 @@ def main(arguments=None):
     return 2
 
 
-def new_plugin(name):
-    """Write the files of a new plugin and say what they are; return the exit code."""
+def new_plugin(name, folder):
+    """Write the files of a new plugin, here or in a folder of its own, and say what they are; return the exit code."""
     from demo import scaffold
 
     try:
-        for path in scaffold.write(ROOT, name):
-            print("wrote", path.relative_to(ROOT))
+        for path in scaffold.write(ROOT, name, folder):
+            print("wrote", path.relative_to(ROOT) if folder is None else path)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"\nSee it with `python bot.py --demo --reload` (/{name}), test it with `pytest tests/test_{name}.py`.")
+    see = "python bot.py --demo --reload"
+    if folder is None:
+        print(f"\nSee it with `{see}` (/{name}), test it with `pytest tests/test_{name}.py`.")
+    else:
+        print(f"\nSee it with `PLUGINS_DIR={folder} {see}` (/{name}).")
+        print(f"Test it with `pip install -r {ROOT / 'requirements-dev.txt'}`, then `cd {folder} && pytest`.")
     return 0
 
 

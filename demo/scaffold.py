@@ -1,6 +1,7 @@
 """A new plugin to begin with: `python bot.py new-plugin NAME` writes its file, its texts and its test.
 
-Nothing that is there is changed, so a plugin comes and goes with its own four files.
+Nothing that is there is changed, so a plugin comes and goes with its own files. With `--dir` they are written into a folder
+outside the repository, for PLUGINS_DIR.
 """
 
 import keyword
@@ -35,14 +36,10 @@ def wave(ctx):
 '''
 
 TEST = '''"""/NAME: a greeting and a wave."""
-
-import pytest
-
-pytest.importorskip("plugins.NAME")
-
+WHERE
 
 def test_it_greets_by_name_and_waves_back(start_bot):
-    alice = start_bot().user("Alice <3")
+    alice = start_bot(HOUSE).user("Alice <3")
     alice.send("/NAME")
     assert "Hello, Alice <3!" in alice.last
     alice.tap("NAME:wave")
@@ -50,18 +47,33 @@ def test_it_greets_by_name_and_waves_back(start_bot):
 
 
 def test_it_speaks_russian(start_bot):
-    anna = start_bot().user("Анна", language_code="ru")
+    anna = start_bot(HOUSE).user("Анна", language_code="ru")
     anna.send("/NAME")
     assert "Здравствуйте, Анна!" in anna.last
 
 
 def test_it_stands_in_help(start_bot):
-    alice = start_bot().user()
+    alice = start_bot(HOUSE).user()
     alice.send("/help")
     assert "/NAME" in alice.last
 '''
 
-PO = """# NAME: the texts of plugins/NAME.py.
+# In a folder of its own the test needs the bot's kit, and says where the plugin is
+CONFTEST = '''"""Lets the tests use the bot's own kit: its fixtures, the local Telegram and the stand-in of KIE."""
+
+import sys
+
+sys.path.insert(0, BOT)
+pytest_plugins = ["tests.conftest"]
+'''
+WHERE = """
+from pathlib import Path
+
+HERE = str(Path(__file__).parents[1])
+
+"""
+
+PO = """# NAME: the texts of NAME.py.
 msgid ""
 msgstr ""
 "Language: {lang}\\n"
@@ -94,27 +106,50 @@ RU = {
 }  # fmt: skip
 
 
-def write(root, name):
-    """Write the files of a new plugin below `root` and return their paths; raise ValueError and write nothing."""
+def write(root, name, folder=None):
+    """Write the files of a new plugin below `root`, or into a `folder` of its own, and return their paths.
+
+    Raise ValueError and write nothing for a name that cannot be, or is taken.
+    """
     root = Path(root)
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ValueError(f"{name!r} is no name for a plugin; want 2 to 32 of a-z, 0-9 and _, such as daily_bonus")
-    files = {
+    files = _beside_us(root, name) if folder is None else _apart(root, Path(folder), name)
+    _refuse_taken(root, name, files)
+    made = []
+    for path, content in files.items():
+        if not path.exists():  # a second plugin finds the folder's conftest.py
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content.replace("NAME", name), encoding="utf-8")
+            made.append(path)
+    return made
+
+
+def _beside_us(root, name):
+    test = TEST.replace("WHERE", "").replace("HOUSE", "")
+    return {
         root / "data" / "texts" / "en" / f"{name}.po": PO.format(**EN),
         root / "data" / "texts" / "ru" / f"{name}.po": PO.format(**RU),
         root / "plugins" / f"{name}.py": PLUGIN,
-        root / "tests" / f"test_{name}.py": TEST,
+        root / "tests" / f"test_{name}.py": test,
     }
-    _refuse_taken(root, name, files)
-    for path, content in files.items():
-        path.write_text(content.replace("NAME", name), encoding="utf-8")
-    return list(files)
+
+
+def _apart(root, folder, name):
+    test = TEST.replace("WHERE", WHERE.rstrip("\n") + "\n").replace("HOUSE", "PLUGINS_DIR=HERE")
+    return {
+        folder / "texts" / "en" / f"{name}.po": PO.format(**EN),
+        folder / "texts" / "ru" / f"{name}.po": PO.format(**RU),
+        folder / f"{name}.py": PLUGIN.replace("data/texts", "texts"),
+        folder / "tests" / f"test_{name}.py": test,
+        folder / "conftest.py": CONFTEST.replace("BOT", repr(str(root.resolve()))),
+    }
 
 
 def _refuse_taken(root, name, files):
     for path in files:
-        if path.exists():
-            raise ValueError(f"{path.relative_to(root)} is there already; nothing was written")
+        if path.exists() and path.name != "conftest.py":
+            raise ValueError(f"{path} is there already; nothing was written")
     for path in (root / "plugins").rglob("*.py"):
         if f'.command("{name}"' in path.read_text(encoding="utf-8"):
             raise ValueError(f"/{name} is a command of {path.relative_to(root)} already; nothing was written")

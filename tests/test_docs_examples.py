@@ -1,13 +1,22 @@
 """The plugins of docs/plugins.md: each is a file under docs/examples that works as the page says."""
 
+import hashlib
+import hmac
+import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import requests
 
+import bot as main
+from core.process.web import Web
 from tests.kit import ROOT
+from tests.shop import order
 
 EXAMPLES = ROOT / "docs" / "examples"
-PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+PAGE = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("plugins.md", "recipes.md"))
 FILES = sorted(EXAMPLES.glob("plugins/*.py"))
 
 
@@ -149,3 +158,95 @@ def test_a_forgotten_argument_is_explained(start):
     for command, words in {"/remind soon": "/remind 30", "/note": "/note buy milk"}.items():
         alice.send(command)
         assert words in alice.last
+
+
+PROVIDER_KEY = "pk"
+
+
+def provider():
+    """Start a provider of payments that gives out links; return its address and what it was asked."""
+    asked = []
+
+    class Provider(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append((self.path, json.loads(body), self.headers["Idempotency-Key"]))
+            answer = json.dumps({"url": "https://pay.example/1"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_args):
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, asked
+
+
+def test_a_provider_is_asked_for_a_link_and_calls_back_as_often_as_it_likes(start):
+    server, asked = provider()
+    bot = start(PAYLINK_URL=f"http://127.0.0.1:{server.server_port}", PAYLINK_KEY=PROVIDER_KEY)
+    alice = bot.user("Alice")
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("💳 Card")
+    ((path, order, key),) = asked
+    assert (path, order["amount"], key) == ("/links", 30_000, f"topup{order['order']}")
+    web = Web("127.0.0.1", 0, bot.clock, "1")
+    web.runtime = bot.runtime
+    said = json.dumps(order | {"payment": "p1"}).encode()
+    sign = hmac.new(PROVIDER_KEY.encode(), said, hashlib.sha256).hexdigest()
+    codes = [
+        requests.post(
+            f"http://127.0.0.1:{web.port}/paylink", data=said, headers={"X-Sign": one}, timeout=10
+        ).status_code
+        for one in ("forged", sign, sign)
+    ]
+    web.close()
+    server.shutdown()
+    bot.pump()
+    assert codes == [401, 200, 200] and bot.balance(alice) == 30_000
+
+
+def test_a_result_is_shown_in_a_channel_once(start):
+    bot = start()
+    group = bot.telegram.group("Gallery", bot.admin())
+    bot.stop()
+    bot.environ["GALLERY_CHAT"] = str(group.id)
+    bot.start()
+    alice = bot.rich("Alice")
+    order(bot, alice)
+    bot.forward(60)
+    result = next(one for one in alice.messages if "photo" in one or "document" in one)
+    for _ in range(2):
+        alice.tap("📣 Show it", message=result)
+    bot.forward(5)
+    assert len([one for one in group.messages if "photo" in one]) == 1
+
+
+def test_models_are_looked_up_in_any_chat(start):
+    bot = start()
+    asking = {"id": 77, "is_bot": False, "first_name": "Zoe", "language_code": "en"}
+    bot.telegram.update(inline_query={"id": "q", "from": asking, "query": "banana", "offset": ""})
+    bot.pump()
+    assert "Nano Banana" in str(bot.telegram.calls("answerInlineQuery")[-1]["params"]["results"])
+
+
+def test_the_game_takes_its_stake_and_pays_who_guesses(start):
+    bot = start(DICE_STAKE="1000")
+    alice, poor = bot.rich("Alice"), bot.user("Poor")
+    poor.send("/dice")
+    poor.tap("1")
+    assert "10 ₽" in poor.last and bot.balance(poor) == 0
+    alice.send("/dice")
+    assert "50 ₽" in alice.last
+    alice.tap("3")
+    won = "won" in alice.last
+    assert bot.balance(alice) == 100_000 - 1000 + 5000 * won
+    alice.send("/balance")
+    assert "a throw of dice" in alice.last
+    bot.stop()
+    assert main.command("verify", None, bot.environ) == 0
+    bot.start()

@@ -1,0 +1,44 @@
+"""A way to pay by a provider's page: it is asked for a link, and calls back when somebody has paid.
+
+Settings: PAYLINK_URL and PAYLINK_KEY of the provider; empty, the default, turns this way off.
+Texts: paylink.* in data/texts/<lang>/paylink.po.
+"""
+
+import hashlib
+import hmac
+import json
+
+from core.buttons import link
+from core.errors import UserError
+
+
+def register(bot):
+    """Declare the way to pay and the address the provider calls: PUBLIC_URL with /paylink behind it."""
+    url = bot.setting("PAYLINK_URL", default="")
+    bot.setting("PAYLINK_KEY", default="", secret=True)
+    if url:
+        bot.payment_method("paylink", "paylink.button", start)
+        bot.endpoint("/paylink", paid)
+
+
+def start(ctx, amount):
+    """Write the row first, then ask for a link that names it."""
+    topup = ctx.payments.create(ctx.user.id, "paylink", amount, now=ctx.now)
+    provider = ctx.bot.http(ctx.settings["PAYLINK_URL"], {"Authorization": ctx.settings["PAYLINK_KEY"]})
+    answer = provider.post("/links", {"order": topup.id, "amount": amount}, **{"Idempotency-Key": f"topup{topup.id}"})
+    if not answer.ok:
+        raise UserError("paylink.away", buttons=ctx.bot.home())
+    ctx.edit("paylink.go", [link("paylink.pay", answer.json()["url"]), *ctx.bot.home()], amount=amount)
+
+
+def paid(bot, call):
+    """Credit what the row says, under the provider's payment id: as often as it likes to call, once."""
+    key = bot.settings["PAYLINK_KEY"].encode()
+    if not hmac.compare_digest(hmac.new(key, call.body, hashlib.sha256).hexdigest(), call.headers.get("X-Sign", "")):
+        return "not signed", 401
+    said = json.loads(call.body)
+    topup = bot.payments.get(int(said["order"]))
+    if topup is None or topup.method != "paylink" or said["amount"] != topup.amount:
+        return "no such order", 404
+    bot.payments.credit(topup.id, f"paylink:{said['payment']}", call.now)
+    return "", 200
