@@ -201,9 +201,9 @@ class Bot(Registry, Operations):
         """Tell whether a user has a right, by the row as it was read for this update."""
         return people.may(self.settings, user, right)
 
-    def desk(self, right: str) -> list[tuple[User, int | None]]:
+    def recipients(self, right: str) -> list[tuple[User, int | None]]:
         """Return whom of the staff to tell, as (user, chat id) pairs for `notify`: the group, or each with the right."""
-        return people.desk(self, right)
+        return people.recipients(self, right)
 
     def alert(self, key: str, *, cause: str, buttons: Keyboard | None = None, **values: Any) -> None:
         """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""

@@ -184,7 +184,7 @@ def _make(ctx, code, **more):
 def _ask_others(ctx, code):
     """Tell those who may confirm a large code that it waits for one of them."""
     name = code["code"].upper()
-    for reader, chat_id in ctx.bot.desk(RIGHT):
+    for reader, chat_id in ctx.bot.recipients(RIGHT):
         if chat_id or reader.id != ctx.user.id:
             ctx.notify(
                 reader.id,

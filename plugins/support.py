@@ -139,7 +139,7 @@ def _say_it_waits(bot, letter, now):
 
 def _tell(bot, letter, now):
     """Send everybody who answers a copy; when nobody can be reached, say so to the writer, once."""
-    readers, ref = bot.desk("message"), bot.letters.ref(letter.id)
+    readers, ref = bot.recipients("message"), bot.letters.ref(letter.id)
     lost = bot.outbox.rounds(ref)
     for reader, chat_id in readers:
         unique = f"{ref}:{chat_id or reader.id}{f':r{lost}' if lost else ''}"

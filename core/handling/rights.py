@@ -75,7 +75,7 @@ def with_right(bot: Any, right: str) -> list[User]:
     return [user for user in owners + others if not user.blocked_bot and may(bot.settings, user, right)]
 
 
-def desk(bot: Any, right: str) -> list[tuple[User, int | None]]:
+def recipients(bot: Any, right: str) -> list[tuple[User, int | None]]:
     """Return whom to tell as (user, chat id): the staff's group in its owner's language, or each person (None)."""
     group = runtime_settings.get(GROUP)
     if group:
@@ -89,7 +89,7 @@ def alert(bot: Any, key: str, cause: str, values: dict[str, Any], buttons: Any =
     """Tell the staff of a cause of alarm, once a cause and not once an event, outside the quiet hours."""
     now = bot.clock.now()
     if alarms.ring(cause, key, values, now):
-        for user, chat_id in desk(bot, "alerts"):
+        for user, chat_id in recipients(bot, "alerts"):
             unique = f"alert:{cause}:{now.timestamp():.0f}:{chat_id or user.id}"
             at = alarms.audible_at(now)
             bot.notify(user.id, key, unique=unique, now=at, chat_id=chat_id, buttons=buttons, **values)

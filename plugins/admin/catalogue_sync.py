@@ -143,7 +143,7 @@ def _tell(bot, asked, key, now, since=None, **more):
     if asked:
         bot.notify(asked, key, unique=f"{key}:{now.timestamp():.0f}", now=now, **more)
         return
-    for user, chat_id in bot.desk("settings"):
+    for user, chat_id in bot.recipients("settings"):
         unique = f"{key}:{since}:{chat_id or user.id}"
         bot.notify(user.id, key, unique=unique, now=now, chat_id=chat_id, **more)
 

@@ -134,7 +134,7 @@ def tell_unchecked(bot, event, now):
     user = bot.users.get(event.user)
     values = {"name": user.first_name, "id": user.telegram_id or 0, "number": event.topup}
     values |= {name: getattr(event, name) for name in ("amount", "invoiced", "stars")}
-    for reader, chat_id in bot.desk("people"):
+    for reader, chat_id in bot.recipients("people"):
         rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
         unique = f"unchecked:{event.charge}:{chat_id or reader.id}"
         bot.notify(reader.id, "stars.unchecked", unique=unique, now=now, chat_id=chat_id, buttons=rows, **values)

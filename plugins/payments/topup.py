@@ -133,7 +133,7 @@ def tell_credited(bot, event, now):
 
 
 def tell_returned(bot, event, now):
-    """Tell the payer that a payment was taken back; and the desk, when it came from outside or left a loss."""
+    """Tell the payer that a payment was taken back; and the staff, when it came from outside or left a loss."""
     user = bot.users.get(event.user)
     values = {"number": event.topup, "amount": event.amount}
     key = "payments.returned_paused" if event.paused else "payments.returned"
@@ -153,7 +153,7 @@ def tell_returned(bot, event, now):
 
 def _tell_desk(bot, user, key, unique, now, **values):
     """Tell the staff of a loss somebody has left, with their card at hand."""
-    for reader, chat_id in bot.desk("people"):
+    for reader, chat_id in bot.recipients("people"):
         rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
         bot.notify(
             reader.id,
@@ -169,7 +169,7 @@ def _tell_desk(bot, user, key, unique, now, **values):
 
 
 def tell_bonus_returned(bot, event, now):
-    """Tell somebody that a bonus went back with its payment; and the desk, when it was spent already."""
+    """Tell somebody that a bonus went back with its payment; and the staff, when it was spent already."""
     user = bot.users.get(event.user)
     key = "payments.bonus_void"
     if event.posted:

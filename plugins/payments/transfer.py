@@ -1,6 +1,6 @@
 """Pay by transfer: details to copy, and a screenshot to send. A picture never credits by itself: see `payments/transfer_review.py`.
 
-What the picture looks like is kept small, so that the desk can be told of the same one. Measured on screenshots as
+What the picture looks like is kept small, so that the staff can be told of the same one. Measured on screenshots as
 banks' apps make them, 720 × 1,600: the same one sent again at half the size, or at JPEG quality 30, differs by at most
 24 of 255 in its worst place; one that differs in a minute or a digit by 54 and more. A cropped one is not recognised.
 

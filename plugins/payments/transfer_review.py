@@ -1,4 +1,4 @@
-"""The desk: people with the right decide on transfers. The first decision wins, and it can be taken back.
+"""People with the right decide on transfers. The first decision wins, and it can be taken back.
 
 A request goes to everybody with the right `topups`, or to the staff's group, with what should be known before: the
 payer's earlier payments, the same picture or amount seen before. All copies are updated when one of them is decided.
@@ -46,7 +46,7 @@ def count(bot):
     return {"count": bot.payments.count_waiting()}
 
 
-# what the desk is shown
+# what the staff is shown
 
 
 def tell_desk(bot, event, now):
@@ -62,7 +62,7 @@ def tell_unheard(bot, now):
 
 def _tell(bot, topup, now):
     """Send everybody a copy; when nobody can be reached, say so to the payer, once."""
-    readers, ref = bot.desk("topups"), bot.payments.ref(topup.id)
+    readers, ref = bot.recipients("topups"), bot.payments.ref(topup.id)
     lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones have keys of their own
     for reader, chat_id in readers:
         _send_copy(bot, topup, reader, chat_id, f"{ref}:{chat_id or reader.id}{f':r{lost}' if lost else ''}", now)
@@ -170,7 +170,7 @@ def remind(bot, now):
     late = bot.payments.overdue(now - PATIENCE)
     if late:
         numbers = ", ".join(f"№{topup.id}" for topup in late)
-        for reader, chat_id in bot.desk("topups"):
+        for reader, chat_id in bot.recipients("topups"):
             rows = [] if chat_id else [button("desk.menu", "transfer:list", **count(bot)), *bot.home()]
             bot.notify(
                 reader.id,

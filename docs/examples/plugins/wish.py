@@ -27,7 +27,7 @@ def take(ctx):
     if not 0 < len(ctx.text) <= MOST:
         raise UserError("wish.want_text", buttons=[button("wish.never_mind", MENU)], most=MOST)
     ctx.done("wish")
-    for reader, chat_id in ctx.bot.desk("message"):  # those who answer people, or their group
+    for reader, chat_id in ctx.bot.recipients("message"):  # those who answer people, or their group
         unique = f"wish:{ctx.update_id}:{chat_id or reader.id}"
         ctx.notify(reader.id, "wish.came", unique=unique, chat_id=chat_id, name=ctx.user.first_name, text=ctx.text)
     ctx.reply("wish.thanks", ctx.bot.home())
