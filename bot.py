@@ -69,6 +69,8 @@ def declare(found):
     found.declare("USER_STARTS", int, default=20, minimum=1)
     found.declare("FLOOD_MESSAGES", int, default=30, minimum=1)
     found.declare("DAILY_CREDITS", int, default=0, minimum=1)
+    found.declare("HELPER_DAILY", int, default=20, minimum=0)
+    found.declare("HELPER_CEILING", int, default=500, minimum=0)
     found.declare("PLUGINS_OFF", settings.names, default=())
     found.declare("PLUGINS_DIR", settings.names, default=())
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")

@@ -12,6 +12,7 @@ from functools import partial
 
 from core.errors import UserError
 from core.services import forms
+from core.services.assistant import Assistant
 from core.services.delivery import Delivery
 from core.services.media import Busy, Media, TooManyPixels, Unreadable
 from core.telegram.sender import TelegramError, TooBig
@@ -65,6 +66,7 @@ class Generation:
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
         self.media = Media(bot.sender, client)
+        self.assistant = Assistant(bot.settings, client)
         self._spent = None
         self._popular = self._usual = None
         self._left = None
@@ -266,6 +268,10 @@ class Generation:
         price, _free = self.quote(user.id, model, draft.data["values"], now)
         if price != draft.price:
             raise UserError("job.price_changed")
+
+    def ask(self, user, question, now, instruction="", files=()):
+        """Return a chat model's answer to a person's question, at the operator's cost; see `core/services/assistant.py`."""
+        return self.assistant.ask(user, question, now, instruction, files)
 
     def cancel(self, user, job_id, now):
         """Cancel the user's own queued job; return it, or None when it is not queued any more."""

@@ -12,7 +12,7 @@ from core.errors import UserError
 from core.services import forms
 from core.services.input_labels import slug
 from kie.catalogue import pricing
-from kie.catalogue.inputs import MEDIA
+from kie.catalogue.inputs import MEDIA, present
 from kie.catalogue.model import InputError
 from plugins.generate._card import Card
 
@@ -21,6 +21,7 @@ MODELS_OF_KIND = route("models:type", optional=True)
 LACKING = route("payments:lack", optional=True)
 
 FREE = 0
+SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken
 SETTINGS = ("choice", "switch", "number")
 CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
@@ -222,10 +223,20 @@ def _main_row(ctx, card, missing, wrong):
     )
 
 
+def _may_be_better(ctx, card):
+    """Tell whether the assistant can be asked for richer words: not where they are to be read out as they are."""
+    text = card.model.main_text
+    words = text is not None and present(card.values.get(text.name))
+    return words and card.model.type not in SPOKEN and ctx.generation.assistant.is_on
+
+
 def _lower_rows(ctx, card, more):
     rows = []
-    if more:
-        rows.append(button("generate.more", "modes:more", count=more))
+    settings = [button("generate.more", "modes:more", count=more)] if more else []
+    if _may_be_better(ctx, card):
+        settings.append(button("better.button", "better:ask"))
+    if settings:
+        rows.append(settings)
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
     return [*rows, way_out(ctx.draft.data.get("back") or build(MODELS_OF_KIND, card.model.menus[0], 0))]

@@ -1,0 +1,66 @@
+"""The assistant: a chat model of KIE's that helps people write, at the operator's cost, within limits.
+
+Settings: HELPER_DAILY, questions a person may ask a day; HELPER_CEILING, questions a day of all people together. 0 switches it
+off. What is asked and answered is not logged.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+from kie.api.call_errors import CallFailed
+from kie.api.chat import Message, ask_first
+from kie.api.client import Client
+from kie.catalogue.chat_models import ChatModels
+from storage.base.tables import User
+from storage.money import quotas
+
+log = logging.getLogger(__name__)
+DAY = timedelta(days=1)
+LIMIT_S = 30.0  # for the whole answer: somebody waits for it
+EVERYBODY = 0  # in place of a Telegram id: the count of all people
+MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
+
+
+class Assistant:
+    """Asks the models that serve as helpers, the first that answers."""
+
+    def __init__(self, settings: Any, client: Client) -> None:
+        self._settings, self._client = settings, client
+        self._models = ChatModels.load(MODELS)
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether the operator offers it."""
+        return bool(self._settings["HELPER_DAILY"] and self._settings["HELPER_CEILING"])
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the models that may be asked, for /privacy."""
+        return list(dict.fromkeys(model.title for model in self._models.helper))
+
+    def ask(self, user: User, question: str, now: datetime, instruction: str = "", files: Sequence[str] = ()) -> str:
+        """Return the answer to a person's question; `files` are addresses of pictures.
+
+        Raise UserError when it is switched off, when the person or all together have asked enough today, and when no
+        model answers: whoever asked goes on without it.
+        """
+        if not self.is_on:
+            raise UserError("assistant.off")
+        self._count(user.telegram_id, "assistant", self._settings["HELPER_DAILY"], now)
+        self._count(EVERYBODY, "assistant", self._settings["HELPER_CEILING"], now)
+        messages = [Message("system", instruction)] if instruction else []
+        messages.append(Message("user", question, pictures=tuple(files)))
+        try:
+            return ask_first(self._client, self._models.helper, messages, limit_s=LIMIT_S).text.strip()
+        except CallFailed as error:
+            log.warning("the assistant has not answered: %s", error)
+            raise UserError("assistant.away") from None
+
+    @staticmethod
+    def _count(telegram_id: int, kind: str, most: int, now: datetime) -> None:
+        if quotas.take(telegram_id, kind, most, DAY, now) is not None:
+            raise UserError("assistant.enough")
