@@ -116,7 +116,7 @@ class Registry:
         blocked: bool = False,
         repeat: bool = False,
     ) -> None:
-        """Handle `/name`; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
+        """Handle a command; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
 
         With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too. `repeat`: see
         `repeatable`.

@@ -234,7 +234,7 @@ def _lower_rows(ctx, card, more):
     rows = []
     settings = [button("generate.more", "modes:more", count=more)] if more else []
     if _may_be_better(ctx, card):
-        settings.append(button("better.button", "better:ask"))
+        settings.append(button("common.better", "better:ask"))
     if settings:
         rows.append(settings)
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
