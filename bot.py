@@ -106,7 +106,7 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     """Return a bot with its plugins registered, its settings not yet checked; raise PluginError."""
     found = settings.Settings(environ)
     declare(found)
-    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"])
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], own=Path(found["DATA_DIR"]) / "texts")
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
     bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
@@ -114,15 +114,16 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     return bot
 
 
-def open_storage(found, tables=()):
-    """Open the database and bring it, and the plugins' tables, to this version's schema."""
+def open_storage(found, tables, texts):
+    """Open the database, bring it and the plugins' tables to this version's schema, and read what was set in the chat."""
     from storage.base import db, plugin_tables, schema
-    from storage.journal import runtime_settings
+    from storage.journal import own_texts, runtime_settings
 
     db.connect(found["DATABASE_URL"])
     runtime_settings.forget()
     found.stored = runtime_settings.get
     applied = schema.migrate()
+    texts.words = own_texts.in_force
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
     for table in tables:
