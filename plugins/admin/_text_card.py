@@ -22,7 +22,7 @@ def lines(ctx, key, lang, own):
     if values := given(ctx, key):
         found.append(ctx.say("texts.values", names=values))
     plural = ctx.texts.is_plural(key)
-    return [*found, ctx.say("texts.in_file", lang=lang) if plural else ctx.say("texts.send")]
+    return [*found, ctx.say("texts.in_file", folder=lang) if plural else ctx.say("texts.send")]
 
 
 def given(ctx, key):

@@ -107,7 +107,7 @@ def show(ctx, code, lang):
     """Show a text as it is written, and wait for a new one."""
     key, row = _text(ctx, code, lang)
     lines, came = card.lines(ctx, key, lang, row.text if row else None), _data(ctx)
-    values = {"key": key, "language": ctx.texts.name_of(lang), "lines": ctx.lines(lines)}
+    values = {"id": key, "language": ctx.texts.name_of(lang), "lines": ctx.lines(lines)}
     back = way_out("texts:list", came["page"]) if "page" in came else way_out("texts:find")
     rows = [*card.languages(ctx, key, lang), card.ways_back(key, lang, row), back]
     data = {name: came[name] for name in ("words", "page") if name in came} | {"key": key, "lang": lang}
@@ -138,7 +138,7 @@ def take_text(ctx):
     rows = [[button("texts.use", "texts:use", draft.id, draft.version), _cancel(key, lang)]]
     shown = card.sample(ctx, key, lang, text)
     long = len(untagged(shown)) > BUTTON >= len(untagged(card.sample(ctx, key, lang)))
-    values = {"key": key, "language": ctx.texts.name_of(lang), "text": shown, "most": BUTTON}
+    values = {"id": key, "language": ctx.texts.name_of(lang), "text": shown, "most": BUTTON}
     ctx.reply("texts.preview_long" if long else "texts.preview", rows, **values)
 
 

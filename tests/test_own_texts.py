@@ -1,0 +1,364 @@
+"""The operator's own words: set in the chat by owners, seen before they count, taken back, kept; and files that lie over ours."""
+
+import shutil
+
+import pytest
+
+from core.buttons import mark
+from core.texts import Texts
+from storage.backup import dump
+from storage.base import db
+from storage.journal import own_texts
+from tests.kit import ROOT
+from tests.shop import user_of
+
+pytest.importorskip("plugins.admin.texts")
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LOST, CHARGED = "common.unknown_command", "job.not_enough"  # without values; with an amount
+FIRST = "Pardon?"
+
+
+def card(boss, key, lang="en"):
+    """Open the screen of one text."""
+    boss.forge(f"texts:show:{mark(key)}:{lang}")
+
+
+def reword(boss, key, text, lang="en"):
+    """Set a text in other words."""
+    card(boss, key, lang)
+    boss.send(text)
+    boss.tap("✓ Use")
+
+
+def nonsense(person):
+    """Write a command there is not; return what the bot says."""
+    person.send("/nonsense")
+    return person.last
+
+
+def test_a_text_is_found_by_its_words_seen_set_and_counts_at_once(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    assert "There is no such command" in nonsense(alice)
+    boss.send("/texts")
+    boss.send("NO such command")
+    assert "1 text with “NO such command”" in boss.last
+    boss.tap("There is no such")
+    assert "common.unknown_command · English" in boss.last and "There is no such command. All of them: /help" in boss.last
+    boss.send("<b>Pardon?</b> Here you are")
+    assert "This is how it will look:\n\nPardon? Here you are" in boss.last
+    assert "There is no such command" in nonsense(alice), "it was only seen"
+    boss.tap("✓ Use", boss.messages[-1]["message_id"])
+    assert "Pardon? Here you are" in nonsense(alice)
+    bot.restart()
+    assert "Pardon? Here you are" in nonsense(alice)
+
+
+def test_a_text_is_found_by_its_key_and_in_another_language(start_bot):
+    boss = start_bot().admin()
+    boss.send(f"/texts {LOST}")
+    assert "1 text with" in boss.last
+    boss.send("Такой команды")
+    boss.tap("texts:show")
+    assert "· Русский" in boss.last
+    boss.tap("Español")
+    assert "· Español" in boss.last
+    boss.send("/texts xyzzy")
+    assert "No text has “xyzzy”" in boss.last
+
+
+def test_long_lists_have_pages_and_a_card_leads_back_to_its_own(start_bot):
+    boss = start_bot().admin()
+    boss.send("/texts balance")
+    first = list(boss.buttons)
+    boss.tap("›")
+    second = list(boss.buttons)
+    assert first != second and any("2/" in label for label in second)
+    boss.tap(second[0])
+    boss.tap("‹ Back")
+    assert list(boss.buttons) == second
+
+
+def test_ways_back_lead_to_the_original_and_to_the_one_before(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    reword(boss, LOST, "First")
+    assert "↶ The one before" not in boss.buttons
+    reword(boss, LOST, "Second")
+    assert nonsense(alice) == "Second"
+    boss.tap("↶ The one before")
+    assert nonsense(alice) == "First"
+    boss.tap("↺ The original")
+    assert "There is no such command" in nonsense(alice)
+    assert "↺ The original" not in boss.buttons
+    boss.tap("↶ The one before")
+    assert nonsense(alice) == "First"
+    boss.send("/texts")
+    boss.tap("✏ Changed here: 1")
+    assert "✏ First" in boss.buttons
+
+
+def test_an_old_screen_changes_nothing(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    card(boss, LOST)
+    boss.send("First")
+    seen = boss.messages[-1]["message_id"]
+    boss.tap("✓ Use")
+    undo = f"texts:back:{mark(LOST)}:en:1"
+    boss.forge(f"texts:use:{1}:{1}")
+    assert "out of date" in boss.toast
+    reword(boss, LOST, "Second")
+    boss.forge(undo)
+    assert "changed in the meantime" in boss.toast
+    assert nonsense(alice) == "Second" and seen
+
+
+WRONG = {
+    "Send { more": "A brace has no partner",
+    "Send {summe}": "not known here",
+    "Send {lacking}": "not known here",  # without its format it would be in kopecks
+    "Send {} more": "not known here",
+    "Send <b>more": "A tag is not closed",
+    "Send <u>more</u>": "A tag is not closed",
+    "x" * 801: "Too long: 801 characters, and at most 800",
+    "<b></b>": "Nothing of it would be seen",
+}
+
+
+@SQLITE
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_is_said_with_what_the_text_is_given_and_can_be_sent_again(start_bot, text):
+    boss = start_bot().admin()
+    card(boss, CHARGED)
+    assert "{lacking:money}" in boss.last
+    boss.send(text)
+    assert WRONG[text] in boss.last and "Filled in by the bot: {lacking:money}" in boss.last
+    boss.send("Another {lacking:money}, please")
+    assert "Another 123 ₽, please" in boss.last
+
+
+@SQLITE
+def test_a_commands_description_is_short_and_reaches_telegrams_menu(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    card(boss, "help.about")
+    boss.send("x" * 257)
+    assert "at most 256" in boss.last
+    reword(boss, "help.about", "What I can do")
+    assert menu_of(bot)["help"] == "What I can do"
+    bot.restart()
+    assert menu_of(bot)["help"] == "What I can do"
+
+
+def menu_of(bot):
+    """Return everybody's command menu, as Telegram was last told."""
+    sent = [call["params"] for call in bot.telegram.calls("setMyCommands")]
+    default = [params for params in sent if not params.get("language_code") and not params.get("scope")]
+    commands = default[-1]["commands"]
+    import json
+
+    commands = json.loads(commands) if isinstance(commands, str) else commands
+    return {one["command"]: one["description"] for one in commands}
+
+
+@SQLITE
+def test_a_long_text_in_place_of_a_short_one_is_warned_of(start_bot):
+    boss = start_bot().admin()
+    card(boss, "common.menu")
+    boss.send("⌂ Back to the very first screen")
+    assert "a phone shows about 24 characters" in boss.last
+
+
+@SQLITE
+def test_a_text_with_plural_forms_says_where_it_is_changed(start_bot):
+    boss = start_bot().admin()
+    card(boss, "job.too_many")
+    assert "changed in a file: texts/en/" in boss.last
+    boss.forge(f"texts:show:{mark('no.such')}:en")
+    assert "out of date" in boss.toast
+
+
+@pytest.mark.parametrize("role", ["admin", "cashier", None])
+@SQLITE
+def test_only_owners_reach_it(start_bot, role):
+    from storage.people import users
+
+    bot = start_bot()
+    boss, sam = bot.admin(), bot.user("Sam")
+    sam.send("/start")
+    users.change(user_of(bot, sam), role=role)
+    sam.send("/texts")
+    assert "no such command" in sam.last
+    for data in (
+        "texts:find",
+        "texts:list:0",
+        f"texts:show:{mark(LOST)}:en",
+        "texts:use:1:1",
+        f"texts:back:{mark(LOST)}:en:1",
+    ):
+        sam.forge(data)
+        assert "not for you" in sam.toast
+    assert boss
+
+
+def test_a_backup_carries_them_to_the_other_kind_of_database(start_bot, tmp_path, request, database_url):
+    bot = start_bot()
+    boss = bot.admin()
+    reword(boss, LOST, FIRST)
+    reword(boss, LOST, "Second")
+    dump.write(bot.url, tmp_path / "b.gz", bot.clock.now())
+    bot.stop()
+    sqlite = f"sqlite:///{tmp_path}/other.db"
+    bot.url = request.getfixturevalue("postgres")() if database_url.startswith("sqlite") else sqlite
+    bot.environ["DATABASE_URL"] = bot.url
+    dump.restore(tmp_path / "b.gz", bot.url)
+    db.disconnect()
+    bot.start()
+    assert nonsense(bot.user("Alice")) == "Second"
+    card(boss, LOST)
+    assert {"↺ The original", "↶ The one before"} <= set(boss.buttons)
+
+
+def test_another_copy_has_them_with_its_settings(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    before = own_texts.in_force()
+    assert not before and own_texts.in_force() is before
+    reword(boss, LOST, FIRST)
+    kept = own_texts.in_force()
+    assert kept == {("en", LOST): FIRST} and own_texts.in_force() is kept
+
+
+def test_two_owners_at_once_are_decided_by_the_row(start_bot):
+    bot = start_bot()
+    boss, now = bot.admin(), bot.clock.now()
+    me = user_of(bot, boss).id
+    assert own_texts.put("en", LOST, "a", 0, now=now, actor=me)
+    assert not own_texts.put("en", LOST, "b", 0, now=now, actor=me)
+    assert not own_texts.put("en", LOST, "b", 7, now=now, actor=me)
+    assert not own_texts.step_back("en", LOST, 1, now=now, actor=me), "there was none before"
+    assert own_texts.put_back("en", LOST, 1, now=now, actor=me)
+    assert not own_texts.put_back("en", LOST, 2, now=now, actor=me), "it is back already"
+    assert own_texts.in_force() == {}
+
+
+def test_an_update_asks_for_no_text(start_bot, request):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/start")
+    reword(boss, LOST, FIRST)
+    nonsense(alice)
+    asked = statements(request)
+    nonsense(alice)
+    assert asked and not [sql for sql in asked if "own_text" in sql]
+
+
+def statements(request):
+    """Collect the statements that peewee makes from here on."""
+    import logging
+
+    found, logger = [], logging.getLogger("peewee")
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            found.append(str(record.msg))
+
+    handler, level = Keep(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    request.addfinalizer(lambda: (logger.removeHandler(handler), logger.setLevel(level)))
+    return found
+
+
+# after an upgrade
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the texts, to be changed."""
+    return shutil.copytree(ROOT / "data" / "texts", tmp_path / "ours")
+
+
+def upgrade(folder, old, new):
+    """Change a piece of the core's texts in every language."""
+    for path in folder.glob("*/core.po"):
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@SQLITE
+def test_a_text_that_fits_no_more_gives_way_is_logged_once_and_shows_in_doctor(start_bot, folder, caplog):
+    bot = start_bot(texts=folder)
+    boss = bot.admin()
+    reword(boss, CHARGED, "Another {lacking:money}!")
+    assert "own texts" in {name for name, key, _values in bot.bot.examine() if key is None}
+    bot.stop()
+    upgrade(folder, "{lacking:money}", "{missing:money}")
+    bot.start()
+    texts = bot.bot.texts
+    for _time in range(2):
+        assert texts.plain("en", CHARGED, missing=500).startswith("5 ₽ is missing")
+    told = [record for record in caplog.records if "job.not_enough in en does not fit" in record.getMessage()]
+    assert len(told) == 1
+    assert {name: values for name, key, values in bot.bot.examine() if key == "texts.odd"}["own texts"]["n"] == 1
+    card(boss, CHARGED)
+    assert "does not fit any more" in boss.last
+    boss.tap("↺ The original")
+    assert "texts.odd" not in {key for _name, key, _values in bot.bot.examine()}
+
+
+@SQLITE
+def test_a_text_whose_key_is_gone_can_be_taken_away(start_bot, folder):
+    bot = start_bot(texts=folder)
+    boss = bot.admin()
+    reword(boss, "act.quiet_off", "less")
+    bot.stop()
+    upgrade(folder, '"act.quiet_off"', '"act.noisy"')
+    bot.start()
+    boss.send("/texts")
+    boss.tap("✏ Changed here: 1")
+    boss.tap("✏ less")
+    assert "does not use this text any more" in boss.last
+    boss.tap("↺ The original")
+    assert "Every text is the original" in boss.last
+
+
+# files
+
+
+def own(tmp_path, text, lang="en", name="mine.po"):
+    """Write a file of the operator's own words; return their folder."""
+    path = tmp_path / "texts" / lang / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return tmp_path / "texts"
+
+
+def pair(key, text):
+    """Return a message of a .po file."""
+    return f'msgid "{key}"\nmsgstr "{text}"\n'
+
+
+@SQLITE
+def test_a_file_lies_over_ours_and_the_chat_over_the_file(start_bot, tmp_path):
+    own(tmp_path, pair(LOST, "From the file"))
+    bot = start_bot(DATA_DIR=str(tmp_path))
+    boss, alice = bot.admin(), bot.user("Alice")
+    assert nonsense(alice) == "From the file"
+    reword(boss, LOST, "From the chat")
+    assert nonsense(alice) == "From the chat"
+    boss.tap("↺ The original")
+    assert nonsense(alice) == "From the file"
+
+
+def test_a_file_may_change_plural_forms_and_leave_a_value_out(tmp_path):
+    plural = (
+        'msgid "job.too_many"\nmsgid_plural "job.too_many"\nmsgstr[0] "Wait for {n}."\nmsgstr[1] "Wait for them."\n'
+    )
+    texts = Texts(ROOT / "data" / "texts", own=own(tmp_path, plural + pair(CHARGED, "Too little")))
+    texts.check()
+    assert [texts.plain("en", "job.too_many", n=n) for n in (1, 2)] == ["Wait for 1.", "Wait for them."]
+    assert texts.plain("en", CHARGED, lacking=5) == "Too little"
+    assert texts.given(CHARGED) == ["lacking:money"], "what it is given does not change"
