@@ -4,6 +4,7 @@ python bot.py            run it
 python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
                          with --reload, a plugin that is saved is loaded again at once
 python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
+python bot.py texts check          say what translations lack; texts new LANG begins one
 """
 
 import argparse
@@ -37,6 +38,7 @@ COMMANDS = {
     "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
     "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
+    "texts": "check says what translations lack; new LANG begins one, such as de",
 }
 KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
 logger = logging.getLogger("bot")
@@ -106,12 +108,17 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     """Return a bot with its plugins registered, its settings not yet checked; raise PluginError."""
     found = settings.Settings(environ)
     declare(found)
-    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], own=Path(found["DATA_DIR"]) / "texts")
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], own=own_texts(found))
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
     bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
     loader.load(bot, plugins, found["PLUGINS_OFF"], load_one)
     return bot
+
+
+def own_texts(found):
+    """Return the folder of the operator's own words, which no upgrade touches."""
+    return Path(found["DATA_DIR"]) / "texts"
 
 
 def open_storage(found, tables, texts):
@@ -242,6 +249,7 @@ def main(arguments=None):
     about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
     parser.add_argument("argument", nargs="?", help="the FILE, NAME or SEAL of the command")
+    parser.add_argument("language", nargs="?", help="with texts new: the two letters of the language")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
@@ -252,11 +260,18 @@ def main(arguments=None):
     argument = options.to if options.command == "move" else options.argument
     if argument is None and options.command in ("new-plugin", "restore", "move"):
         parser.error(f"{options.command} {COMMANDS[options.command]}")
+    if options.command == "texts":
+        if (argument, bool(options.language)) not in (("check", False), ("new", True)):
+            parser.error(f"texts {COMMANDS['texts']}")
+    elif options.language:
+        parser.error(f"{options.command} wants no {options.language!r}")
     log.setup("INFO", False, [])
     try:
         environ = environment()
         if options.command == "new-plugin":
             return new_plugin(argument)
+        if options.command == "texts":
+            return begin_language(options.language) if options.language else check_texts(environ)
         os.umask(0o077)  # whatever is written from here on is for its owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
@@ -286,6 +301,36 @@ def new_plugin(name):
         print(error, file=sys.stderr)
         return 2
     print(f"\nSee it with `python bot.py --demo --reload` (/{name}), test it with `pytest tests/test_{name}.py`.")
+    return 0
+
+
+def check_texts(environ):
+    """Say what the translations lack; return the exit code, 1 if there is anything."""
+    from core.process import translations
+
+    found = settings.Settings(environ)
+    declare_storage(found)
+    try:
+        texts = Texts(TEXTS, own=own_texts(found))
+    except TextError as error:
+        print(error, file=sys.stderr)
+        return 1
+    lines = list(translations.findings(texts))
+    print(*lines, f"{len(lines)} findings in {', '.join(texts.languages)}", sep="\n")
+    return 1 if lines else 0
+
+
+def begin_language(lang):
+    """Write the files of a new language and say what comes next; return the exit code."""
+    from core.process import translations
+
+    try:
+        written = translations.begin(TEXTS, lang)
+    except (translations.CannotBegin, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"wrote {len(written)} files in {TEXTS / lang}")
+    print("Fill in what you like: what is empty is shown in the default language. Then: python bot.py texts check")
     return 0
 
 

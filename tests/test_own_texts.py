@@ -1,15 +1,19 @@
 """The operator's own words: set in the chat by owners, seen before they count, taken back, kept; and files that lie over ours."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from core.buttons import mark
+from core.process import translations
 from core.texts import Texts
 from storage.backup import dump
 from storage.base import db
 from storage.journal import own_texts
-from tests.kit import ROOT
+from tests.kit import ROOT, TOKEN
+from tests.process import Process, environment, run
 from tests.shop import user_of
 
 pytest.importorskip("plugins.admin.texts")
@@ -44,7 +48,9 @@ def test_a_text_is_found_by_its_words_seen_set_and_counts_at_once(start_bot):
     boss.send("NO such command")
     assert "1 text with “NO such command”" in boss.last
     boss.tap("There is no such")
-    assert "common.unknown_command · English" in boss.last and "There is no such command. All of them: /help" in boss.last
+    assert (
+        "common.unknown_command · English" in boss.last and "There is no such command. All of them: /help" in boss.last
+    )
     boss.send("<b>Pardon?</b> Here you are")
     assert "This is how it will look:\n\nPardon? Here you are" in boss.last
     assert "There is no such command" in nonsense(alice), "it was only seen"
@@ -362,3 +368,131 @@ def test_a_file_may_change_plural_forms_and_leave_a_value_out(tmp_path):
     assert [texts.plain("en", "job.too_many", n=n) for n in (1, 2)] == ["Wait for 1.", "Wait for them."]
     assert texts.plain("en", CHARGED, lacking=5) == "Too little"
     assert texts.given(CHARGED) == ["lacking:money"], "what it is given does not change"
+
+
+FAULTS = {
+    'msgid "common.lots"\nmsgstr "Pardon?"\n': "mine.po, line 1: there is no text 'common.lots'; the nearest is common.lost",
+    pair(CHARGED, "Another {summe}"): "job.not_enough fills in summe; it is given lacking:money",
+    pair(LOST, "Pardon {"): "line 1: common.unknown_command has a lone brace",
+    pair(LOST, "<b>Pardon"): "has a tag that is not closed",
+    pair("job.too_many", "Wait"): "job.too_many has other forms; want msgid_plural",
+    'msgid "common.lost"\nmsgstr "Pardon?\n': "mine.po, line 2: want msgid",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=FAULTS.values())
+def test_a_wrong_file_of_the_operators_stops_the_start_and_says_where(tmp_path, fault):
+    own(tmp_path, fault)
+    code, said = run(TELEGRAM_BOT_TOKEN=TOKEN, KIE_STUB="1", DATA_DIR=str(tmp_path))
+    assert code == 2 and FAULTS[fault] in said and "Traceback" not in said
+    assert str(tmp_path / "texts" / "en" / "mine.po") in said
+
+
+def test_words_in_a_language_there_is_not_stop_the_start(tmp_path):
+    own(tmp_path, pair(LOST, "Wie bitte?"), lang="de")
+    code, said = run(TELEGRAM_BOT_TOKEN=TOKEN, KIE_STUB="1", DATA_DIR=str(tmp_path))
+    assert code == 2 and "there is no language 'de'; there are en, es, ru" in said
+
+
+def test_a_right_file_of_the_operators_is_what_the_process_says(servers, tmp_path):
+    telegram, kie = servers
+    telegram.call("POST", "/clock", json={"real": True})
+    own(tmp_path, pair(LOST, "From the file"))
+    process = Process(telegram, kie, tmp_path)
+    try:
+        process.wait_for("is ready")
+        alice = telegram.person("Alice", language_code="en")
+        alice.send("/nonsense")
+        alice.wait_for("From the file")
+    finally:
+        process.kill()
+
+
+# translations, at the command line
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of what `python bot.py texts` needs, to write into."""
+    root = tmp_path_factory.mktemp("checkout")
+    shutil.copy(ROOT / "bot.py", root)
+    for name in ("core", "kie", "storage", "data/texts"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "stub"))
+    return root
+
+
+def texts_command(checkout, *arguments):
+    """Run `python bot.py texts …` in the copy; return (exit code, what it wrote)."""
+    done = subprocess.run(
+        [sys.executable, "bot.py", "texts", *arguments],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_new_language_has_every_key_empty_and_its_own_plural_forms(checkout):
+    code, said = texts_command(checkout, "new", "pl")
+    assert code == 0 and "wrote" in said
+    files = {path.relative_to(checkout / "data/texts/en") for path in (checkout / "data/texts/en").rglob("*.po")}
+    assert {
+        path.relative_to(checkout / "data/texts/pl") for path in (checkout / "data/texts/pl").rglob("*.po")
+    } == files
+    core = (checkout / "data/texts/pl/core.po").read_text(encoding="utf-8")
+    assert "nplurals=3" in core and "#. ⌂ Menu" in core and 'msgstr[2] ""' in core
+    assert texts_command(checkout, "new", "pl")[0] == 2
+    code, said = texts_command(checkout, "check")
+    assert code == 1 and "pl: missing     common.menu" in said and "ru: missing" not in said
+    shutil.rmtree(checkout / "data/texts/pl")
+    assert texts_command(checkout, "check") == (0, "0 findings in en, es, ru\n")
+
+
+@pytest.mark.parametrize("lang", ["xx", "deu", "DE", "../x", "en"])
+def test_a_language_that_cannot_be_begun_is_refused_in_one_sentence(checkout, lang):
+    before = sorted(path.name for path in (checkout / "data/texts").iterdir())
+    code, said = texts_command(checkout, "new", lang)
+    assert code == 2 and len(said.splitlines()) == 1 and "Traceback" not in said
+    assert sorted(path.name for path in (checkout / "data/texts").iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [(), ("new",), ("check", "de"), ("renew", "de")])
+def test_a_command_that_is_half_said_is_told_how_it_goes(checkout, arguments):
+    code, said = texts_command(checkout, *arguments)
+    assert code == 2 and "check says what translations lack" in said
+
+
+def test_what_translations_have_in_vain_or_otherwise_is_listed(checkout):
+    path = checkout / "data/texts/ru/zzz.po"
+    path.write_text(pair("zzz.old", "old"), encoding="utf-8")
+    core = checkout / "data/texts/es/core.po"
+    kept = core.read_text(encoding="utf-8")
+    core.write_text(kept.replace("{lacking:money}", "{lacking}"), encoding="utf-8")
+    code, said = texts_command(checkout, "check")
+    assert code == 1 and "ru: unused      zzz.old" in said
+    assert "es: mismatched  job.not_enough fills in {lacking}; en fills in {lacking:money}" in said
+    core.write_text(kept.replace("{lacking:money}", "{"), encoding="utf-8")
+    code, said = texts_command(checkout, "check")
+    assert code == 1 and "lone brace" in said and "Traceback" not in said
+    core.write_text(kept, encoding="utf-8")
+    path.unlink()
+
+
+@SQLITE
+def test_a_language_that_is_only_begun_works_in_the_default_and_counts_as_it_does(start_bot, folder):
+    translations.begin(folder, "de")
+    path = folder / "de" / "core.po"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"common.menu"\nmsgstr ""', '"common.menu"\nmsgstr "⌂ Menü"'),
+        encoding="utf-8",
+    )
+    bot = start_bot(texts=folder)
+    anna, boss = bot.user("Anna", language_code="de"), bot.admin()
+    assert "There is no such command" in nonsense(anna) and "⌂ Menü" in anna.buttons
+    anna.send("/balance")
+    assert "0 ₽" in anna.last
+    assert bot.bot.texts.plain("de", "job.too_many", n=2).startswith("2 orders")
+    reword(boss, LOST, "Wie bitte?", lang="de")
+    assert nonsense(anna) == "Wie bitte?"
