@@ -25,8 +25,8 @@ def find(ctx, words):
 
 
 def row(ctx, key, lang, own):
-    """Return the button of a text: its beginning, with a mark if it is the operator's own."""
+    """Return the button of a text: its beginning, with a mark and its language if it is the operator's own."""
     words = ctx.texts.forms(lang, key)[0] if own is None else own
     shown = " ".join(untagged(VALUE.sub("…", words)).split())
     shown = shown if len(shown) <= LABEL else f"{shown[: LABEL - 1]}…"
-    return button("texts.row", "texts:show", mark(key), lang, mark="✏ " if own else "", words=shown or key)
+    return button("texts.row", "texts:show", mark(key), lang, mark=f"✏ {lang} " if own else "", words=shown or key)
