@@ -271,7 +271,7 @@ def main(arguments=None):
         if options.command == "new-plugin":
             return new_plugin(argument)
         if options.command == "texts":
-            return begin_language(options.language) if options.language else check_texts(environ)
+            return translate(options.language, environ)
         os.umask(0o077)  # whatever is written from here on is for its owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
@@ -304,33 +304,18 @@ def new_plugin(name):
     return 0
 
 
-def check_texts(environ):
-    """Say what the translations lack; return the exit code, 1 if there is anything."""
+def translate(lang, environ):
+    """Begin a language, or say what those there are lack; return the exit code."""
     from core.process import translations
 
     found = settings.Settings(environ)
     declare_storage(found)
     try:
-        texts = Texts(TEXTS, own=own_texts(found))
-    except TextError as error:
+        for line in translations.begin(TEXTS, lang) if lang else translations.check(TEXTS, own_texts(found)):
+            print(line)
+    except (translations.Failed, TextError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    lines = list(translations.findings(texts))
-    print(*lines, f"{len(lines)} findings in {', '.join(texts.languages)}", sep="\n")
-    return 1 if lines else 0
-
-
-def begin_language(lang):
-    """Write the files of a new language and say what comes next; return the exit code."""
-    from core.process import translations
-
-    try:
-        written = translations.begin(TEXTS, lang)
-    except (translations.CannotBegin, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"wrote {len(written)} files in {TEXTS / lang}")
-    print("Fill in what you like: what is empty is shown in the default language. Then: python bot.py texts check")
     return 0
 
 

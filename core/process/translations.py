@@ -21,12 +21,22 @@ msgstr ""
 """
 
 
-class CannotBegin(ValueError):
-    """A language cannot be begun; the text says why, and nothing was written."""
+class Failed(Exception):
+    """A language cannot be begun, or there is something to mend; the text is the last line."""
 
 
-def findings(texts):
-    """Yield a line for each text that a language lacks, has in vain, or fills in otherwise than the default does."""
+def check(folder, own):
+    """Yield a line for each text that a language lacks, has in vain, or fills in otherwise; raise Failed if there is any."""
+    texts = Texts(folder, own=own)
+    found = list(_findings(texts))
+    yield from found
+    summary = f"{len(found)} findings in {', '.join(texts.languages)}"
+    if found:
+        raise Failed(summary)
+    yield summary
+
+
+def _findings(texts):
     default = texts.keys(texts.default)
     for lang in texts.languages:
         theirs = texts.keys(lang)
@@ -42,28 +52,25 @@ def _braces(names):
 
 
 def begin(folder, lang):
-    """Write a language's folder with every file and every key, still without texts; return the paths written."""
+    """Write a language's folder with every file and every key, still without texts; yield what to do next."""
     if not LANG.fullmatch(lang):
-        raise CannotBegin(f"{lang!r} is no language code; want two letters, such as de")
+        raise Failed(f"{lang!r} is no language code; want two letters, such as de")
     try:
         Locale.parse(lang)
     except UnknownLocaleError:
-        raise CannotBegin(
-            f"{lang!r} is no language that is known; want its two letters (ISO 639-1), such as de"
-        ) from None
+        raise Failed(f"{lang!r} is no language that is known; want its two letters (ISO 639-1), such as de") from None
     texts, target = Texts(folder), Path(folder) / lang
     if target.exists():
-        raise CannotBegin(f"{target} is there already; nothing was written")
+        raise Failed(f"{target} is there already; nothing was written")
     files = {}
     for key in sorted(texts.keys(texts.default)):
         files.setdefault(texts.plugin_of(key), []).append(key)
-    written = []
     for name, keys in sorted(files.items()):
         path = target / f"{name}.po"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_empty(texts, lang, name, keys), encoding="utf-8")
-        written.append(path)
-    return written
+    yield f"wrote {len(files)} files in {target}"
+    yield "Fill in what you like: what is empty is shown in the default language. Then: python bot.py texts check"
 
 
 def _empty(texts, lang, name, keys):
