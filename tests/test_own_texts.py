@@ -503,3 +503,29 @@ def test_a_language_that_is_only_begun_works_in_the_default_and_counts_as_it_doe
     assert bot.bot.texts.plain("de", "job.too_many", n=2).startswith("2 orders")
     reword(boss, LOST, "Wie bitte?", lang="de")
     assert nonsense(anna) == "Wie bitte?"
+
+
+@SQLITE
+def test_formatting_made_in_telegram_counts_as_tags(start_bot):
+    boss = start_bot().admin()
+    card(boss, LOST)
+    entities = [
+        {"type": "bold", "offset": 0, "length": 9},
+        {"type": "italic", "offset": 3, "length": 6},
+        {"type": "code", "offset": 11, "length": 5},
+        {"type": "bold", "offset": 17, "length": 2},
+        {"type": "italic", "offset": 17, "length": 2},
+        {"type": "url", "offset": 0, "length": 2},
+    ]
+    boss.send("🦊 Pardon? /help ok", entities=entities)
+    boss.tap("✓ Use")
+    assert "<b>🦊 <i>Pardon</i></b>? <code>/help</code> <b><i>ok</i></b>" in boss.last
+
+
+@SQLITE
+def test_what_is_copied_from_a_message_finds_its_text(start_bot):
+    boss = start_bot().admin()
+    boss.send("/texts 12.50 ₽ is missing. Your order waits here.")
+    assert any("is missing. Your order" in label for label in boss.buttons)
+    boss.send("xyzzy plugh menu")
+    assert "No text has" in boss.last

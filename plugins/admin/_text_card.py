@@ -4,6 +4,7 @@ from core.buttons import button, mark
 
 BY_FORMAT = {"money": 12_300, "signed": 12_300, "number": 1_234, "span": 100}
 ID, NUMBER = 1042, 5
+TAGS = {"bold": "b", "italic": "i", "code": "code", "pre": "pre", "blockquote": "blockquote"}  # Bot API, MessageEntity
 IDS = ("number", "job", "id", "ref")
 NUMBERS = (
     "n", "count", "left", "limit", "percent", "minutes", "hours", "days", "stars", "most", "least", "total", "sent", "failed",
@@ -46,6 +47,21 @@ def ways_back(key, lang, row):
     where = (mark(key), lang, row.version) if row else ()
     back = [button("texts.back", "texts:back", *where)] if row and row.text is not None else []
     return back + ([button("texts.former", "texts:former", *where)] if row and row.former is not None else [])
+
+
+def written(message):
+    """Return the text of a message with its formatting as the tags that our texts have.
+
+    From its end: at one place what closes stands before what opens, and inner tags within outer ones.
+    """
+    raw, marks = (message.get("text") or "").encode("utf-16-le"), []
+    for number, one in enumerate(message.get("entities", [])):
+        if tag := TAGS.get(one["type"]):
+            start, end = one["offset"], one["offset"] + one["length"]
+            marks += [(start, 1, -end, number, f"<{tag}>"), (end, 0, -start, -number, f"</{tag}>")]
+    for at, *_order, tag in sorted(marks, reverse=True):
+        raw = raw[: 2 * at] + tag.encode("utf-16-le") + raw[2 * at :]
+    return raw.decode("utf-16-le")
 
 
 def sample(ctx, key, lang, template=None):

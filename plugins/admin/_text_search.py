@@ -10,18 +10,22 @@ VALUE = re.compile(r"\{[^{}]*\}")
 
 
 def find(ctx, words):
-    """Return (key, language) of the texts with all the words: the reader's language if it has them, else another.
+    """Return (key, language) of the texts with the most of the words, at least half: the reader's language comes first.
 
-    A text whose key is meant stands first.
+    What is copied from a message has names and numbers that stand in no text. A text whose key is meant stands first.
     """
-    low, found = words.lower().split(), []
-    for key in sorted(ctx.texts.keys(ctx.texts.default), key=lambda key: (key != words.lower(), key)):
-        for lang in (str(ctx.lang), *ctx.texts.languages):
-            whole = f"{key} {untagged(' '.join(ctx.texts.forms(lang, key)))}".lower()
-            if all(word in whole for word in low):
-                found.append((key, lang))
-                break
-    return found
+    low, languages = words.lower().split(), (str(ctx.lang), *ctx.texts.languages)
+    keys = sorted(ctx.texts.keys(ctx.texts.default), key=lambda key: (key != words.lower(), key))
+    hits = [max(((_hits(ctx, key, lang, low), lang) for lang in languages), key=lambda hit: hit[0]) for key in keys]
+    best = max(count for count, _lang in hits)
+    if not best or 2 * best < len(low):
+        return []
+    return [(key, lang) for key, (count, lang) in zip(keys, hits, strict=True) if count == best]
+
+
+def _hits(ctx, key, lang, words):
+    whole = f"{key} {untagged(' '.join(ctx.texts.forms(lang, key)))}".lower()
+    return sum(word in whole for word in words)
 
 
 def row(ctx, key, lang, own):

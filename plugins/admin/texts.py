@@ -13,10 +13,8 @@ from plugins.admin import _text_search as search
 
 PAGE = 6
 BUTTON = 24  # characters of a button's label, as far as a phone shows it
-MOST, MOST_COMMAND = (
-    800,
-    256,
-)  # characters, with values filled in: a caption takes 1,024, a command's description 256 (Bot API)
+MOST = 800  # characters with values filled in: a text may be a caption, which takes 1,024 (Bot API, sendPhoto)
+MOST_COMMAND = 256  # of a command's description (Bot API, BotCommand)
 
 
 def register(bot):
@@ -93,11 +91,9 @@ def _list(ctx, words, page):
     pages = max(1, -(-len(found) // PAGE))
     page %= pages
     cells = [search.row(ctx, key, lang, changed.get((key, lang))) for key, lang in found[page * PAGE :][:PAGE]]
-    text = (
-        ("texts.found" if words else "texts.all_changed") if found else ("texts.none" if words else "texts.no_changes")
-    )
-    buttons = [*cells, *pager(page, pages, "texts:list"), way_out("texts:find")]
-    ctx.ask("texts:words", text, buttons, data={"words": words, "page": page}, words=words[:64], n=len(found))
+    some, none = ("texts.found", "texts.none") if words else ("texts.all_changed", "texts.no_changes")
+    buttons, data = [*cells, *pager(page, pages, "texts:list"), way_out("texts:find")], {"words": words, "page": page}
+    ctx.ask("texts:words", some if found else none, buttons, data=data, words=words[:64], n=len(found))
 
 
 # one text
@@ -129,7 +125,7 @@ def _text(ctx, code, lang):
 
 def take_text(ctx):
     """Show a new text as it will look, or say what is wrong with it."""
-    data, text = ctx.draft.data, ctx.text.strip()
+    data, text = ctx.draft.data, card.written(ctx.message).strip()
     key, lang = data["key"], data["lang"]
     _check(ctx, key, lang, text)
     row = ctx.own_texts.get(lang, key)
