@@ -4,6 +4,7 @@ python bot.py            run it
 python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
                          with --reload, a plugin that is saved is loaded again at once
 python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
+python bot.py texts check          say what translations lack; texts new LANG begins one
 """
 
 import argparse
@@ -38,6 +39,7 @@ COMMANDS = {
     "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
     "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
+    "texts": "check says what translations lack; new LANG begins one, such as de",
 }
 KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
 logger = logging.getLogger("bot")
@@ -112,7 +114,7 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     declare(found)
     sources = loader.sources(plugins, found["PLUGINS_DIR"])
     more = sorted({source.texts for source in sources.values() if source.origin and source.texts.is_dir()})
-    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], more)
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], more, own_texts(found))
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
     bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
@@ -120,15 +122,21 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     return bot
 
 
-def open_storage(found, tables=()):
-    """Open the database and bring it, and the plugins' tables, to this version's schema."""
+def own_texts(found):
+    """Return the folder of the operator's own words, which no upgrade touches."""
+    return Path(found["DATA_DIR"]) / "texts"
+
+
+def open_storage(found, tables, texts):
+    """Open the database, bring it and the plugins' tables to this version's schema, and read what was set in the chat."""
     from storage.base import db, plugin_tables, schema
-    from storage.journal import runtime_settings
+    from storage.journal import own_texts, runtime_settings
 
     db.connect(found["DATABASE_URL"])
     runtime_settings.forget()
     found.stored = runtime_settings.get
     applied = schema.migrate()
+    texts.words = own_texts.in_force
     if applied:
         logger.info("migrated the database: %s", ", ".join(applied))
     for table in tables:
@@ -260,11 +268,18 @@ def main(arguments=None):
     argument = options.to if options.command == "move" else " ".join(options.argument) or None
     if argument is None and options.command in ("new-plugin", "restore", "move"):
         parser.error(f"{options.command} {COMMANDS[options.command]}")
+    if options.command == "texts":
+        if options.argument != ["check"] and (options.argument[:1] != ["new"] or len(options.argument) != 2):
+            parser.error(f"texts {COMMANDS['texts']}")
+    elif len(options.argument) > 1 and options.command != "plugins":
+        parser.error(f"{options.command} wants no {options.argument[1]!r}")
     log.setup("INFO", False, [])
     try:
         environ = environment()
         if options.command == "new-plugin":
             return new_plugin(argument, options.dir)
+        if options.command == "texts":
+            return translate(*options.argument[1:], environ=environ)
         os.umask(0o077)  # whatever is written from here on is for its owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
@@ -299,6 +314,21 @@ def new_plugin(name, folder):
     else:
         print(f"\nSee it with `PLUGINS_DIR={folder} {see}` (/{name}).")
         print(f"Test it with `pip install -r {ROOT / 'requirements-dev.txt'}`, then `cd {folder} && pytest`.")
+    return 0
+
+
+def translate(lang=None, *, environ):
+    """Begin a language, or say what those there are lack; return the exit code."""
+    from core.process import translations
+
+    found = settings.Settings(environ)
+    declare_storage(found)
+    try:
+        for line in translations.begin(TEXTS, lang) if lang else translations.check(TEXTS, own_texts(found)):
+            print(line)
+    except (translations.Failed, TextError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -147,7 +147,7 @@ class Visit:
         environ |= {"ADMIN_IDS": str(ADMIN), "USER_JOBS": "1000", "USER_STARTS": "1000", "LOG_LEVEL": "ERROR"}
         self.runtime = program.build(environ, Clock(), threads=0)
         self.bot = self.runtime.bot
-        program.open_storage(self.bot.settings, self.bot.tables)
+        program.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
         self.runtime.introduce()
         telegram = Telegram(server.url, self._work)
         self.boss = telegram.person("Boss", id=ADMIN, language_code="en")

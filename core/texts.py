@@ -1,7 +1,8 @@
 """Texts: every sentence a person reads, from `data/texts/<lang>/<plugin>.po`, filled in and escaped.
 
 A language is a folder; `data/texts/languages.json` says which is the default and what is guessed from a person's Telegram.
-Texts of plugins from elsewhere lie beside them; the operator's own words lie over all of them.
+Texts of plugins from elsewhere lie beside them; the operator's own words lie over all of them: files first, over those
+what was set in the chat.
 
 A text is a template: `{name}` puts in a value with HTML escaped, `{amount:money}` minor units with the currency's
 sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts alone. Further formats: `number`,
@@ -14,7 +15,7 @@ import json
 import logging
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -32,6 +33,11 @@ from markupsafe import Markup, escape
 log = logging.getLogger(__name__)
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
+COUNTED = {"n", "n:number"}  # what every form of a plural text may fill in, and need not
+WRONG = {  # check_own's words, for an operator at the command line
+    "braces": "has a lone brace: want {name} for a value, {{ and }} for braces",
+    "tags": "has a tag that is not closed, or that Telegram does not know; want <b>, <i>, <code>, <pre> or <blockquote>",
+}
 
 
 class MissingText(KeyError):
@@ -81,19 +87,26 @@ class Texts:
         self.default: str = self._about["default"]
         self.untranslated: set[tuple[str, str]] = set()  # (language, key) of what was shown in the default language
         self.words: Callable[[], Mapping[tuple[str, str], str]] = dict  # {(language, key): text} set in the chat
+        self._fitting: tuple[Any, dict[tuple[str, str], str]] = (None, {})  # what `words` gave, and what of it fits
+        self._misfits: set[tuple[str, str, str]] = set()  # those that were told
         self.reload()
 
     def reload(self) -> None:
         """Read all files again; raise for one that is wrong, and keep the texts there were."""
         found = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
         languages = [self.default, *(lang for lang in found if lang != self.default)]
-        self._catalogs = {lang: self._read(lang) for lang in languages}
-        self.languages = languages
+        for path in sorted(self._own.iterdir()) if self._own and self._own.is_dir() else ():
+            if path.is_dir() and path.name not in languages:
+                raise TextError(f"{path}: there is no language {path.name!r}; there are {', '.join(languages)}")
+        default = self._read(self.default, None)
+        others = {lang: self._read(lang, default) for lang in languages[1:]}
+        self._catalogs, self.languages = {self.default: default, **others}, languages
+        self._fitting = (None, {})
 
-    def _read(self, lang: str) -> "_Catalog":
+    def _read(self, lang: str, default: "_Catalog | None") -> "_Catalog":
         folders = tuple(folder / lang for folder in (self._folder, *self._more))
         own = self._own / lang if self._own and (self._own / lang).is_dir() else None
-        return _load(folders, own, tuple(map(_stamps, [*folders, *([own] if own else [])])))
+        return _load(folders, own, default, tuple(map(_stamps, [*folders, *([own] if own else [])])))
 
     def guess(self, code: str | None) -> str:
         """Return the language for Telegram's `language_code`: that one, a related one, or the default."""
@@ -140,7 +153,7 @@ class Texts:
 
     def template(self, lang: str, key: str, n: int | None = None) -> str:
         """Return the unfilled text of a key, in the plural form for `n`."""
-        if (own := self.words().get((str(lang), key))) is not None:
+        if (own := self._own_words().get((str(lang), key))) is not None:
             return own
         catalog = self._catalogs[lang]
         if key not in catalog:
@@ -150,6 +163,40 @@ class Texts:
         if n is None:
             raise ValueError(f"the text {key} has plural forms and is given no n")
         return catalog.ngettext(key, key, n)
+
+    def forms(self, lang: str, key: str, original: bool = False) -> list[str]:
+        """Return the unfilled text of a key in each of its plural forms; `original`: as it is without the chat's words."""
+        own = None if original else self._own_words().get((str(lang), key))
+        catalog = self._catalogs[lang if self.has_in(lang, key) else self.default]
+        return list(catalog.forms[key]) if own is None else [own]
+
+    def is_plural(self, key: str) -> bool:
+        """Tell whether a text has a form for each number."""
+        return key in self._catalogs[self.default].plurals
+
+    def given(self, key: str) -> list[str]:
+        """Return the values that a text fills in, each with its format, as `amount:money`."""
+        return sorted(_names(self._catalogs[self.default].given[key]))
+
+    def misfit(self, lang: str, key: str, text: str) -> str | None:
+        """Return why a text set in the chat cannot be shown, or None: "gone", "forms", or what `check_own` says."""
+        if lang not in self._catalogs or not self.has(key):
+            return "gone"
+        return "forms" if self.is_plural(key) else check_own(self._catalogs[self.default].given[key], [text])
+
+    def _own_words(self) -> Mapping[tuple[str, str], str]:
+        """Return what was set in the chat and fits; what does not, after an upgrade, is told once."""
+        words = self.words()
+        if words and words is not self._fitting[0]:
+            self._fitting = words, {place: text for place, text in words.items() if self._fits(*place, text)}
+        return self._fitting[1] if words else words
+
+    def _fits(self, lang: str, key: str, text: str) -> bool:
+        wrong = self.misfit(lang, key, text)
+        if wrong and (lang, key, text) not in self._misfits:
+            self._misfits.add((lang, key, text))
+            log.error("your own text %s in %s does not fit any more (%s): ours is shown", key, lang, wrong)
+        return wrong is None
 
     def _fall_back(self, lang: str, key: str) -> "_Catalog":
         """Return the default language's catalogue for a text that is not translated; say so once."""
@@ -172,16 +219,26 @@ class Texts:
         """Yield (key, its placeholders, the default language's) where a language's text fills in other values."""
         ours, theirs = self._catalogs[self.default], self._catalogs[lang]
         for key in sorted(set(ours) & set(theirs)):
-            here, there = _placeholders(ours, key), _placeholders(theirs, key)
+            here, there = _names(ours.given[key]) - COUNTED, _names(theirs.given[key]) - COUNTED
             if here != there:
                 yield key, there, here
+
+    def with_wrong_tags(self, lang: str) -> Iterator[str]:
+        """Yield the keys of a language whose text Telegram could not show for its tags."""
+        return (key for key, forms in sorted(self._catalogs[lang].given.items()) if not all(map(_nests, forms)))
 
     def money(self, lang: str, amount: int) -> str:
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
         return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency, self._about['currency_signs'])}"
 
+    def fill(self, lang: str, template: str, **values: Any) -> Markup:
+        """Return an unfilled text as `html` would show it."""
+        return Markup(self._fill_in(lang, template, values, Markup))
+
     def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
-        template = self.template(lang, key, values.get("n"))
+        return self._fill_in(lang, self.template(lang, key, values.get("n")), values, wrap)
+
+    def _fill_in(self, lang: str, template: str, values: dict[str, Any], wrap: Any) -> str:
         parts = []
         for literal, name, spec in _parse(template):
             parts.append(wrap(literal))
@@ -212,12 +269,14 @@ class Texts:
 
 
 class _Catalog(gettext.GNUTranslations):
-    """gettext's translations of one language, plus which keys there are and which have plural forms."""
+    """gettext's translations of one language, and what they were made of."""
 
-    def __init__(self, fp: Any, plurals: set[str], files: dict[str, str]) -> None:
+    def __init__(self, fp: Any, messages: Sequence[Any], files: dict[str, str], given: "_Forms") -> None:
         super().__init__(fp)
-        self.plurals = plurals
+        self.forms = {_key(message): _forms(message) for message in messages}
+        self.plurals = {_key(message) for message in messages if message.pluralizable}
         self.files = files  # {key: the plugin whose file it is in}
+        self.given = given  # the forms without the operator's own words: they tell which values there are
 
     def __contains__(self, key: str) -> bool:
         return key in self.files
@@ -226,69 +285,107 @@ class _Catalog(gettext.GNUTranslations):
         return iter(self.files)
 
 
+_Forms = dict[str, tuple[str, ...]]  # {key: its plural forms, or its one form}
+
+
 def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
     """Return the files of a folder with the time of their last change: while that is the same, so are the texts."""
     return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.po")))
 
 
 @lru_cache(maxsize=8)
-def _load(folders: tuple[Path, ...], own: Path | None, _stamps: tuple[Any, ...]) -> _Catalog:
+def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, _stamps: tuple[Any, ...]) -> _Catalog:
     """Read all .po files of a language into one catalogue; a key in two files is a mistake, but for the operator's own."""
     merged, files = None, {}
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
             part = _read(path, folder.name)
             merged = Messages(part.locale) if merged is None else merged
-            for message in filter(_is_written, part):
+            for message in filter(_is_translated, part):
                 if message.id in merged:
                     raise TextError(f"{path}: {_key(message)} stands in another file too")
                 merged[message.id] = message
                 files[_key(message)] = path.relative_to(folder).with_suffix("").as_posix()
     if merged is None:
         raise TextError(f"no texts in {folders[0]}")
-    for path in sorted(own.rglob("*.po")) if own else ():
-        _lay_over(merged, path)
-    stream = io.BytesIO()
-    write_mo(stream, merged)
-    stream.seek(0)
-    return _Catalog(stream, {message.id[0] for message in merged if isinstance(message.id, tuple)}, files)
-
-
-def _lay_over(merged: Any, path: Path) -> None:
-    """Put the operator's own words in the place of ours; raise TextError for what is not there, or fills in other values."""
-    for message in filter(_is_written, _read(path, path.parent.name)):
-        if message.id not in merged:
-            near = get_close_matches(_key(message), [_key(one) for one in merged if one.id], 1) or ["none like it"]
-            raise TextError(f"{path}: there is no text {_key(message)!r}; the nearest is {near[0]}")
-        ours, theirs = _names(merged[message.id].string), _names(message.string)
-        if theirs - ours:
-            raise TextError(f"{path}: {_key(message)} fills in {_shown(theirs)}; it is given {_shown(ours)}")
+    given = {_key(message): _forms(message) for message in merged if message.id}
+    if own is None:
+        return _compiled(merged, files, given)
+    known = default or _compiled(merged, files, given)
+    for message in (message for path in sorted(own.rglob("*.po")) for message in _own_in(path, own.name, known)):
+        key = _key(message)
+        merged.delete(key)  # of two messages Babel keeps the first
         merged[message.id] = message
+        files.setdefault(key, known.files[key])
+        given.setdefault(key, known.given[key])
+    return _compiled(merged, files, given)
 
 
-def _is_written(message: Any) -> bool:
-    return bool(message.id and message.string)
+def _compiled(messages: Any, files: dict[str, str], given: _Forms) -> _Catalog:
+    stream = io.BytesIO()
+    write_mo(stream, messages)
+    stream.seek(0)
+    return _Catalog(stream, [message for message in messages if message.id], files, given)
+
+
+def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:
+    """Yield the operator's own words in a file; raise TextError for what is not there, or cannot stand in its place."""
+    for message in _read(path, lang):
+        key, place = _key(message), f"{path}, line {message.lineno}"
+        if not message.id or not any(_forms(message)):
+            continue
+        if key not in known:
+            near = get_close_matches(key, known, 1) or ["none like it"]
+            raise TextError(f"{place}: there is no text {key!r}; the nearest is {near[0]}")
+        if message.pluralizable != (key in known.plurals):
+            want = "want msgid_plural, and a msgstr[…] for each" if key in known.plurals else "it has one msgstr alone"
+            raise TextError(f"{place}: {key} has other forms; {want}")
+        if not _is_translated(message):
+            raise TextError(f"{place}: {key} lacks a form; want a text in each msgstr[…]")
+        if wrong := check_own(known.given[key], _forms(message)):
+            ours, theirs = _names(known.given[key]), _names(_forms(message))
+            values = f"fills in {_shown(theirs - ours)}; it is given {_shown(ours)}"
+            raise TextError(f"{place}: {key} {WRONG.get(wrong, values)}")
+        yield message
+
+
+def _is_translated(message: Any) -> bool:
+    """Tell whether a message has its text, in every form: what a translator has not come to is shown in the default."""
+    return bool(message.id) and all(_forms(message))
 
 
 def _key(message: Any) -> str:
     return message.id[0] if isinstance(message.id, tuple) else message.id
 
 
-def _names(templates: Any) -> set[str]:
-    """Return the names of the values that a text fills in, in any of its forms."""
-    forms = [templates] if isinstance(templates, str) else templates
-    return {name for form in forms for _literal, name, _spec in _parse(form) if name} - {"n"}
+def _forms(message: Any) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+
+
+def _names(forms: Iterable[str]) -> set[str]:
+    """Return the values that a text fills in, in any of its forms, each with its format: `name`, `amount:money`."""
+    parts = {(name, spec) for form in forms for _literal, name, spec in _parse(form) if name is not None}
+    return {f"{name}:{spec}" if spec else str(name) for name, spec in parts}
 
 
 def _read(path: Path, lang: str) -> Any:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path}: want UTF-8: {error}") from None
     for number, line in enumerate(lines, start=1):  # Babel passes over what it cannot read
         if not LINE.fullmatch(line.strip()):
             raise TextError(f'{path}, line {number}: want msgid "…", msgstr "…" or "…", with both quotes: {line}')
     try:
-        return read_po(lines, locale=lang, abort_invalid=True)
+        found = read_po(lines, locale=lang, abort_invalid=True)
     except PoFileError as error:
         raise TextError(f"{path}, line {error.lineno}: {error}") from None
+    for message in found:
+        try:
+            _names(_forms(message) if message.id else ())
+        except ValueError:
+            raise TextError(f"{path}, line {message.lineno}: {_key(message)} {WRONG['braces']}") from None
+    return found
 
 
 def untagged(html: str) -> str:
@@ -303,17 +400,18 @@ def _bare(text: str) -> str:
     return str(text.unescape()) if isinstance(text, Markup) else text
 
 
-def check_own(given: str, own: str) -> str | None:
-    """Return what is wrong with the operator's own text for a given one, in a word, or None.
+def check_own(given: Sequence[str], own: Sequence[str]) -> str | None:
+    """Return what is wrong with the operator's own text for a given one, both as their forms, in a word, or None.
 
-    "braces": it cannot be read; "values": it fills in what it is not given; "tags": Telegram could not show it.
+    "braces": it cannot be read; "values": it fills in what it is not given, or in another format; "tags": Telegram could
+    not show it.
     """
     try:
-        if _names(own) - _names(given):
+        if _names(own) - _names(given) - (COUNTED if len(given) > 1 else set()):
             return "values"
     except ValueError:
         return "braces"
-    return None if _nests(own) else "tags"
+    return None if all(map(_nests, own)) else "tags"
 
 
 def _nests(text: str) -> bool:
@@ -327,13 +425,6 @@ def _nests(text: str) -> bool:
         elif not open_tags or open_tags.pop() != tag[2:]:
             return False
     return not open_tags
-
-
-def _placeholders(catalog: _Catalog, key: str) -> set[str]:
-    """Return the names of the values a text fills in, in any of its plural forms."""
-    return _names(
-        [catalog.ngettext(key, key, n) for n in (1, 2, 5)] if key in catalog.plurals else catalog.gettext(key)
-    )
 
 
 def _shown(names: set[str]) -> str:

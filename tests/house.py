@@ -38,7 +38,7 @@ class Live:
         plugins = more.pop("plugins", ROOT / "plugins")
         self.runtime = main.build(environ | more, Clock(), threads=threads, plugins=plugins)
         self.bot = self.runtime.bot
-        main.open_storage(self.bot.settings, self.bot.tables)
+        main.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
         self.runtime.introduce()
         self.runtime.recover()
         self.runtime.start()

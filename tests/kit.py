@@ -82,7 +82,7 @@ class Running:
         """Build the bot on what the database holds, as a new process would."""
         self.runtime = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
         self.bot = self.runtime.bot
-        main.open_storage(self.bot.settings, self.bot.tables)
+        main.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
         self.runtime.introduce()
         self.runtime.introduce_staff()
         self.runtime.recover()

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from core.buttons import mark
 from storage.base import db
 from storage.base.tables import TABLES, Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox, Recipient
 from storage.journal import audit_log
@@ -90,6 +91,11 @@ class Shop:
     def changed(self):
         """Change the terms of a model."""
         self.go(f"terms:ask:m.{CODE}:markup", "3")
+
+    def reworded(self):
+        """Have a text of the owner's own seen; it is another one each time."""
+        self.tap(f"texts:show:{mark('common.lost')}:en")
+        self.send(f"Pardon {self.boss.last_message['message_id']}?")
 
     def draft(self):
         """Write the message of a broadcast."""
@@ -176,6 +182,13 @@ ACTS = {
         lambda s: s.go("/rate 95", "rates:edit:USD_RATE"), lambda s, _: s.press("rates:reset")
     ),
     "step rates:value": prepared(lambda s: s.go("rates:edit:TERMS_TEXT"), lambda s, _: s.send("Be kind")),
+    "button texts:use": prepared(Shop.reworded, lambda s, _: s.press("texts:use")),
+    "button texts:back": prepared(
+        lambda s: (s.reworded(), s.press("texts:use")), lambda s, _: s.press("texts:back")
+    ),
+    "button texts:former": prepared(
+        lambda s: (s.reworded(), s.press("texts:use"), s.press("texts:back")), lambda s, _: s.press("texts:former")
+    ),
     "button transfer:approve": prepared(Shop.requested, lambda s, _: s.tap(f"transfer:approve:{s.topup}")),
     "button transfer:exact": prepared(Shop.requested, lambda s, _: s.tap(f"transfer:exact:{s.topup}:20000")),
     "button transfer:refuse": prepared(Shop.requested, lambda s, _: s.tap(f"transfer:refuse:{s.topup}:not_found")),
@@ -224,7 +237,7 @@ READERS = {
     "command stats": prepared(nothing, lambda s, _: s.send("/stats 7d")),
     **{
         f"command {name}": prepared(nothing, lambda s, _, name=name: s.send(f"/{name}"))
-        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit")
+        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts")
     },
     **{
         f"button {data.partition('?')[0]}": prepared(
@@ -237,7 +250,7 @@ READERS = {
             "rates:edit?USD_RATE", "transfer:list", "doctor:show", "terms:find", "terms:kinds", "terms:menu?video",
             f"terms:model?{CODE}", f"terms:prices?{CODE}:0", f"terms:ask?m.{CODE}:markup", "refunds:list?{her}",
             "admin:show", "help:staff", "team:show", "team:role?{her}", "team:ask?{her}:cashier", "supply:show",
-            "supply:found?0", "supply:done?0", "broadcast:list", "audit:page?0", "audit:about?{her}:0", "alerts:show",
+            "texts:find", "texts:list?0", "texts:changed", f"texts:show?{mark('common.lost')}:en", "supply:found?0", "supply:done?0", "broadcast:list", "audit:page?0", "audit:about?{her}:0", "alerts:show",
         )
     },
     **{
@@ -267,6 +280,8 @@ READERS = {
     "step users:words": prepared(lambda s: s.tap("users:find"), lambda s, _: s.send("Alice")),
     "step users:reason": prepared(lambda s: s.tap(f"users:credit:{s.her}"), lambda s, _: s.send("100 sorry")),
     "step refunds:reason": prepared(lambda s: s.refund(s.alice, ""), lambda s, _: s.send("by mistake")),
+    "step texts:words": prepared(lambda s: s.tap("texts:find"), lambda s, _: s.send("catch")),
+    "step texts:new": prepared(lambda s: s.tap(f"texts:show:{mark('common.lost')}:en"), lambda s, _: s.send("Pardon?")),
     "step terms:word": prepared(lambda s: s.tap("terms:find"), lambda s, _: s.send(CODE)),
 }  # fmt: skip
 
@@ -359,3 +374,12 @@ def test_what_was_done_by_hand_is_told_in_words(shop):
         "fixed price · 🎬 Video · 15 ₽", "markup · Z-Image · ×3", "requests go to a group · The staff",
     ):  # fmt: skip
         assert f"Boss: {words}" in shop.boss.last, shop.boss.last
+
+
+def test_texts_that_were_changed_are_told_with_their_language_and_words(shop):
+    shop.reworded()
+    shop.press("texts:use")
+    shop.press("texts:back")
+    shop.send("/audit")
+    assert "Boss: text put back · common.lost, English" in shop.boss.last
+    assert "Boss: text changed · common.lost, English · Pardon" in shop.boss.last

@@ -113,7 +113,11 @@ def test_every_table_of_people_is_in_the_file_or_is_known_to_have_nothing_of_the
         tables.Words,
         tables.Source,
     }
-    operators = {tables.Stored, tables.Overlay}  # settings and the catalogue: who changed them stands in the acts
+    operators = {
+        tables.Stored,
+        tables.Overlay,
+        tables.OwnText,
+    }  # settings, the catalogue, texts: who changed them stands in the acts
     with_people = {
         table
         for table in tables.TABLES

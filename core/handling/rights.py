@@ -113,9 +113,18 @@ def commands_in(bot: Any, lang: str, may: Callable[[str], bool] | None = None) -
 
 
 def publish_commands(bot: Any) -> None:
-    """Give everybody's command menu the commands that need no right."""
+    """Give everybody's command menu the commands that need no right, and the owners' all of them."""
     for code, lang in _menus(bot):
         bot.sender.call("setMyCommands", commands=commands_in(bot, lang), language_code=code)
+    for owner in bot.settings["ADMIN_IDS"]:
+        show_commands(bot, owner)
+
+
+def publish_staff_commands(bot: Any) -> None:
+    """Give the command menu of each of the staff the commands of their rights."""
+    for member in staff.members():
+        if member.telegram_id:
+            show_commands(bot, member.telegram_id, member)
 
 
 def _menus(bot: Any) -> list[tuple[str | None, str]]:

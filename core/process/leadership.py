@@ -44,7 +44,7 @@ def _lead(runtime, open_storage, leader, stop, web, ready):
     began = held = False
     try:
         if not runtime.status.works:
-            open_storage(runtime.bot.settings, runtime.bot.tables)
+            open_storage(runtime.bot.settings, runtime.bot.tables, runtime.bot.texts)
         if db.is_postgres():
             claims.invite(_terms(runtime.bot), runtime.bot.clock.now())
         _patiently(runtime.introduce_staff, stop)

@@ -11,10 +11,10 @@ from core.process.loops import Loop, Paced
 from core.telegram import webhook
 from core.telegram.intake import Updates
 from storage.base.db import StorageDown
-from storage.journal import drafts, events, inbox, outbox, runtime_settings
+from storage.journal import drafts, events, inbox, outbox, own_texts, runtime_settings
 from storage.money import seals
 from storage.orders import claims, health
-from storage.people import staff, users
+from storage.people import users
 
 log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
@@ -125,16 +125,14 @@ class Runtime:
 
     def introduce(self):
         """Learn the bot's name from Telegram, and give it the commands of every language and of the owners."""
-        bot = self.bot
-        bot.username = bot.sender.call("getMe")["username"]
-        rights.publish_commands(bot)
-        for owner in bot.settings["ADMIN_IDS"]:
-            rights.show_commands(bot, owner)
+        self.bot.username = self.bot.sender.call("getMe")["username"]
+        rights.publish_commands(self.bot)
 
     def introduce_staff(self):
-        """Give Telegram the commands of the staff; only the database knows them, so it has to be open."""
-        for member in staff.members():
-            rights.show_commands(self.bot, member.telegram_id, member)
+        """Give Telegram the commands of the staff, and those in the operator's own words: both are rows."""
+        if self.bot.texts.words():
+            rights.publish_commands(self.bot)
+        rights.publish_staff_commands(self.bot)
 
     def recover(self):
         """Pick up what a former run left: updates, then jobs."""
@@ -145,7 +143,7 @@ class Runtime:
 
     def start(self, leads=True):
         """Start every thread, to lead; else those of a copy that works beside the leader (`clustered_intake`)."""
-        self.bot.settings.stored = runtime_settings.get
+        self.bot.settings.stored, self.bot.texts.words = runtime_settings.get, own_texts.in_force
         self.status.leads, self.status.works = leads, True
         self.status.leads_since = self.status.wrote_at = self.bot.clock.now()
         self._call(self.bot.starts)

@@ -5,7 +5,7 @@ What moves money or an order within a larger step stands in storage alone.
 
 from storage.backup import dump
 from storage.base import plugin_tables, schema
-from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, runtime_settings
+from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, own_texts, runtime_settings
 from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, sales, seals, verify
 from storage.orders import health, job_health, jobs, overrides, stats
 from storage.people import broadcasts, mydata, privacy, staff, tidy, users
@@ -67,6 +67,16 @@ class Outbox:
     sent_for = staticmethod(outbox.sent_for)
     states = staticmethod(outbox.states)
     withdraw = staticmethod(outbox.withdraw)
+
+
+class OwnTexts:
+    """What the operator says in other words."""
+
+    changed = staticmethod(own_texts.changed)
+    get = staticmethod(own_texts.get)
+    put = staticmethod(own_texts.put)
+    put_back = staticmethod(own_texts.put_back)
+    step_back = staticmethod(own_texts.step_back)
 
 
 class PluginTables:
@@ -368,6 +378,7 @@ class Operations:
     mydata = MyData
     outbox = Outbox
     overrides = Overrides
+    own_texts = OwnTexts
     payments = Payments
     persons = Persons
     plugin_tables = PluginTables

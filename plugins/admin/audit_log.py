@@ -4,6 +4,7 @@ Texts: audit.* in data/texts/<lang>/admin/audit_log.po, act.* in core.po.
 """
 
 from core.buttons import button, way_out
+from core.texts import untagged
 
 PAGE = 8
 SHOWN = 80
@@ -51,11 +52,14 @@ def _line(ctx, act):
 
 
 def _about(ctx, ref):
-    """Return what an act is about as people call it: a setting, a model, a row of the menu, a code, a broadcast."""
+    """Return what an act is about as people call it: a setting, a model, a row of the menu, a code, a broadcast, a text."""
     kind, _, name = ref.partition(":")
     if kind == "model":
         model = ctx.generation.catalog.known.get(name)
         return model.title if model else name
+    if kind == "text":
+        lang, _, key = name.partition(":")
+        return f"{key}, {ctx.texts.name_of(lang)}"
     if kind in ("promo", "broadcast"):
         return name if kind == "promo" else f"№{name}"
     key = {"menu": f"menu.{name}", "all": "common.everything"}.get(kind, f"setting.{kind.lower()}")
@@ -73,4 +77,5 @@ def _words(ctx, act):
         counted = kind in ("active", "ids")
         key = f"broadcast.to_{kind if counted else words.replace(':', '_')}"
         values = {"n": int(rest)} if counted else {}
+    words = untagged(words) if act.what == "text" else words
     return ctx.texts.plain(ctx.lang, key, **values) if key and ctx.texts.has(key) else words

@@ -123,8 +123,7 @@ def show_draft(ctx, number):
     rows = [
         cells[:1],
         *(cells[i : i + 2] for i in range(1, len(cells), 2)),
-        button("broadcast.ids", "broadcast:ids", number),
-        button("broadcast.preview", "broadcast:preview", number),
+        [button("broadcast.ids", "broadcast:ids", number), button("broadcast.preview", "broadcast:preview", number)],
         button("broadcast.send", "broadcast:check", number, n=people),
         [button("common.back", "broadcast:list"), button("common.menu", MENU)],
     ]

@@ -86,7 +86,7 @@ def park(engine: Engine, table: str, columns: Sequence[str], rows: Iterable[Sequ
 
 def number(engine: Engine) -> None:
     """Have the ids of parked rows go on after the highest, when rows came with ids of their own."""
-    if last := Parked.select(fn.MAX(Parked.id)).scalar():
+    if PARKED in engine.tables() and (last := Parked.select(fn.MAX(Parked.id)).scalar()):
         engine.set_last_id(PARKED, last)
 
 

@@ -455,6 +455,22 @@ class Stored(Table):
     updated_at = UtcField()
 
 
+class OwnText(Table):
+    """A text in the operator's own words, set in the chat; it lies over the one in the files."""
+
+    lang = TextField()
+    key = TextField()
+    text = TextField(null=True)  # null: put back, the one in the files counts
+    former = TextField(null=True)  # what it said before its last change, to be taken back
+    version = IntegerField(default=1)  # grows with every change
+    actor = ForeignKeyField(User)
+    actor_id: int
+    updated_at = UtcField()
+
+    class Meta:
+        primary_key = CompositeKey("lang", "key")
+
+
 class Act(Table):
     """One act of the staff, for the audit log; never changed."""
 
@@ -658,6 +674,6 @@ class Parked(Table):
 
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
-    Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
     Letter, Trouble, Quota, KeptValue, Parked, Sale,
 ]  # fmt: skip
