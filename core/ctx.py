@@ -76,6 +76,7 @@ class Ctx(Operations):
         self.texts = bot.texts
         self.generation = bot.generation
         self.answered = False  # something visible has been sent
+        self.refused = False  # Telegram has refused an answer
         self._toast: tuple[str, bool] | None = None
         self._lang_of: User | None = None
 

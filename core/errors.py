@@ -3,10 +3,11 @@
 from typing import Any
 
 from core.buttons import Keyboard
+from core.services.http import ServiceFailed
 from storage.journal.audit_log import OwnCheque
 from storage.money.ledger import NotEnoughMoney
 
-__all__ = ["NotEnoughMoney", "OwnCheque", "SaidAlready", "UserError"]
+__all__ = ["NotEnoughMoney", "OwnCheque", "SaidAlready", "ServiceFailed", "UserError"]
 
 
 class UserError(Exception):

@@ -88,7 +88,14 @@ class Registry:
         self.stops: list[Handler] = []
 
     def setting(self, name: str, kind: Callable[[str], Any] = str, **rules: Any) -> Any:
-        """Declare a setting and return its value."""
+        """Declare a setting and return its value; `kind(text)` reads it, `bool` is a switch.
+
+        Rules: `default`, `minimum`, `maximum`, `choices`, `secret` (hidden everywhere), `chat` (can be set in the chat).
+        """
+        for rule in rules:
+            checks.one_of(
+                "rule of settings", rule, ("default", "minimum", "maximum", "choices", "secret", "chat", "advanced")
+            )
         return self.settings.declare(name, kind, **rules)
 
     def right(self, name: str) -> None:

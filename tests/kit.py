@@ -12,8 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+import requests  # noqa: E402
+
 import bot as main  # noqa: E402
 from core.process.loops import Clock  # noqa: E402
+from core.process.web import Web  # noqa: E402
 from demo import kit  # noqa: E402
 from storage.base import db  # noqa: E402
 
@@ -122,7 +125,19 @@ class Running:
 
     def balance(self, person):
         """Return a person's balance in kopecks, as the ledger has it."""
-        return self.bot.ledger.balance(self.bot.users.by_telegram_id(person.id).id)
+        user = self.bot.users.by_telegram_id(person.id)
+        return self.bot.ledger.balance(user.id) if user else 0
+
+    def call(self, path, body=b"", method="POST", **headers):
+        """Call an endpoint of the port as another service does; return the answer (of `requests`)."""
+        web = Web("127.0.0.1", 0, self.clock, "test")
+        web.runtime = self.runtime
+        try:
+            return requests.request(
+                method, f"http://127.0.0.1:{web.port}{path}", data=body, headers=headers, timeout=10
+            )
+        finally:
+            web.close()
 
     def pump(self):
         """Do everything that is due now, until nothing is left."""

@@ -10,14 +10,18 @@ from core.ctx import BoundLedger, Ctx
 from core.handling.rights import OWNERS_ONLY, RIGHTS
 from core.process.web import Call, Visit
 from core.registry import Registry
+from core.services.generation import Generation
 from core.services.http import Answer, Http
 from core.services.operations import Operations
 from core.services.store import Store
+from core.texts import Texts
 from demo.kit import Person, Telegram
 from storage.journal import event_kinds
 from tests.kit import ROOT, Running
 
 PATH = ROOT / "docs" / "plugins-reference.md"
+GENERATION = ("catalog", "model", "price", "price_of_credits", "usual_s", "title", "popularity", "ask", "card", "fill")
+TEXTS = ("plain", "html", "has", "money", "languages", "name_of")
 SHORT = {
     "Callable[..., Any]": "function",
     "Sequence[Button | tuple[Any, ...] | list[Any]]": "Keyboard",
@@ -51,10 +55,12 @@ def public(cls, own=True):
     return [(name, member) for name, member in members.items() if name[0] != "_"]
 
 
-def calls(name, cls):
-    """Return a section of a class's calls and properties."""
+def calls(name, cls, only=None):
+    """Return a section of a class's calls and properties, or of those in `only`."""
     lines = [f"\n## {name}\n", "| Call | |", "| --- | --- |"]
     for key, member in public(cls):
+        if only and key not in only:
+            continue
         if isinstance(member, property) or hasattr(member, "func"):
             lines.append(f"| `{key}` | {about(getattr(member, 'func', member))} |")
         elif inspect.isfunction(member):
@@ -111,6 +117,8 @@ def text():
         *calls("`bot`, everywhere", Bot),
         *calls("`ctx`, in handlers", Ctx),
         *calls("`ctx.ledger`", BoundLedger),
+        *calls("`ctx.generation`", Generation, GENERATION),
+        *calls("`bot.texts`, `ctx.texts`", Texts, TEXTS),
         *calls("`ctx.store`, `bot.store(plugin)`", Store),
         *calls("`bot.http(base)`", Http),
         *calls("Its answers", Answer),

@@ -237,7 +237,7 @@ READERS = {
     "command stats": prepared(nothing, lambda s, _: s.send("/stats 7d")),
     **{
         f"command {name}": prepared(nothing, lambda s, _, name=name: s.send(f"/{name}"))
-        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts")
+        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts", "plugins")
     },
     **{
         f"button {data.partition('?')[0]}": prepared(
@@ -250,7 +250,7 @@ READERS = {
             "rates:edit?USD_RATE", "transfer:list", "doctor:show", "terms:find", "terms:kinds", "terms:menu?video",
             f"terms:model?{CODE}", f"terms:prices?{CODE}:0", f"terms:ask?m.{CODE}:markup", "refunds:list?{her}",
             "admin:show", "help:staff", "team:show", "team:role?{her}", "team:ask?{her}:cashier", "supply:show",
-            "texts:find", "texts:list?0", "texts:changed", f"texts:show?{mark('common.lost')}:en", "supply:found?0", "supply:done?0", "broadcast:list", "audit:page?0", "audit:about?{her}:0", "alerts:show",
+            "texts:find", "texts:list?0", "texts:changed", f"texts:show?{mark('common.lost')}:en", "supply:found?0", "supply:done?0", "broadcast:list", "audit:page?0", "audit:about?{her}:0", "alerts:show", "plugins:page?1",
         )
     },
     **{

@@ -235,3 +235,45 @@ def test_what_a_store_keeps_of_a_person_goes_with_them(bot):
     bot.bot.privacy.erase(user, bot.clock.now())
     assert store.of(user).get("score") is None and store.get("best") == [user, 5]
     assert store.drop("best") and not store.drop("best")
+
+
+NOBODY = '''"""Takes updates that name nobody."""
+
+SEEN = []
+
+
+def register(bot):
+    """Declare them."""
+    for kind in ("poll_answer", "poll", "channel_post", "message_reaction", "chat_boost"):
+        bot.update(kind, lambda ctx, kind=kind: SEEN.append((kind, ctx.user.id, ctx.user.telegram_id, ctx.event is not None)))
+    bot.page("/seen", lambda bot, leads, visit: SEEN)
+'''
+UPDATES = {
+    "poll_answer": {"poll_id": "1", "user": {"id": 77, "is_bot": False, "first_name": "Zoe"}, "option_ids": [0], "option_persistent_ids": []},
+    "poll": {
+        "id": "1", "question": "?", "options": [], "total_voter_count": 0, "is_closed": False, "is_anonymous": True,
+        "type": "regular", "allows_multiple_answers": False,
+    },
+    "channel_post": {"message_id": 1, "date": 1, "chat": {"id": -1001, "type": "channel", "title": "News"}, "text": "hi"},
+    "message_reaction": {
+        "chat": {"id": -1001, "type": "channel", "title": "News"}, "message_id": 1, "date": 1, "old_reaction": [],
+        "new_reaction": [], "actor_chat": {"id": -1001, "type": "channel", "title": "News"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UPDATES)
+def test_updates_that_name_nobody_reach_their_handler(start_bot, monkeypatch, tmp_path, kind):
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=NOBODY))
+    bot.telegram.update(**{kind: UPDATES[kind]})
+    bot.pump()
+    ((seen, user, telegram_id, typed),) = bot.bot.pages["/seen"](bot.bot, True, None)
+    assert (seen, user, typed) == (kind, None, True) and telegram_id == (77 if kind == "poll_answer" else 0)
+
+
+def test_a_refusal_of_the_only_answer_is_not_silence(start_bot):
+    bot = start_bot()
+    alice = bot.user("Alice")
+    bot.telegram.fail_next("sendMessage", "400")
+    alice.send("/help")
+    assert alice.last

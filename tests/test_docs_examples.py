@@ -8,10 +8,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-import requests
 
 import bot as main
-from core.process.web import Web
+from core.settings import SettingsError
 from tests.kit import ROOT
 from tests.shop import order
 
@@ -194,20 +193,23 @@ def test_a_provider_is_asked_for_a_link_and_calls_back_as_often_as_it_likes(star
     alice.tap("💳 Card")
     ((path, order, key),) = asked
     assert (path, order["amount"], key) == ("/links", 30_000, f"topup{order['order']}")
-    web = Web("127.0.0.1", 0, bot.clock, "1")
-    web.runtime = bot.runtime
     said = json.dumps(order | {"payment": "p1"}).encode()
     sign = hmac.new(PROVIDER_KEY.encode(), said, hashlib.sha256).hexdigest()
-    codes = [
-        requests.post(
-            f"http://127.0.0.1:{web.port}/paylink", data=said, headers={"X-Sign": one}, timeout=10
-        ).status_code
-        for one in ("forged", sign, sign)
-    ]
-    web.close()
+    codes = [bot.call("/paylink", said, **{"X-Sign": one}).status_code for one in ("forged", sign, sign)]
     server.shutdown()
     bot.pump()
     assert codes == [401, 200, 200] and bot.balance(alice) == 30_000
+
+
+def test_a_provider_that_is_away_is_said_so_and_one_without_a_key_does_not_start(start):
+    bot = start(PAYLINK_URL="http://127.0.0.1:1", PAYLINK_KEY=PROVIDER_KEY)
+    alice = bot.user("Alice")
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("💳 Card")
+    assert "does not work just now" in alice.last + (alice.toast or "")
+    with pytest.raises(SettingsError, match="PAYLINK_KEY"):
+        start(PAYLINK_URL="http://127.0.0.1:1")
 
 
 def test_a_result_is_shown_in_a_channel_once(start):

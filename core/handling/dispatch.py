@@ -19,6 +19,9 @@ from storage.journal import drafts
 from storage.people import users
 
 log = logging.getLogger(__name__)
+# Kinds of updates that may name nobody: those who handle them get a stranger without an id
+OF_NOBODY = """channel_post edited_channel_post poll poll_answer message_reaction message_reaction_count chat_boost
+    removed_chat_boost""".split()
 
 
 class Dispatcher:
@@ -67,7 +70,9 @@ class Dispatcher:
         if "refunded_payment" in body:
             payer = users.Sender(body["chat"]["id"])
             return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
-        person = body.get("from")
+        person = body.get("from") or body.get("user")
+        if person is None and kind in OF_NOBODY:
+            return users.stranger(users.Sender(0))
         if person is None or person.get("is_bot"):
             return None
         sender = users.Sender(
@@ -121,11 +126,12 @@ class Dispatcher:
         ctx.answered = True
 
     def _refused(self, ctx, error):
-        ctx.answered = True
         if error.is_gone:
             users.mark_blocked([ctx.user.id], True, ctx.now)
         else:
             log.error("Telegram refused an answer: %s", error)
+        ctx.answered = ctx.answered or ctx.refused or error.is_gone or error.is_server
+        ctx.refused = True  # what is said in its place is refused as well: then that is all there is to say
 
     def _handlers_for(self, ctx):
         """Return the entries that an update is offered to, in their order, and the arguments of their handlers.

@@ -22,15 +22,15 @@ CONNECT_S, LIMIT_S = 5.0, 30.0
 MOST_BYTES, CHUNK = 1024 * 1024, 65536
 
 
-class HttpFailed(call_errors.CallFailed):
+class ServiceFailed(call_errors.CallFailed):
     """A call has failed; base of both errors."""
 
 
-class NotSent(HttpFailed, call_errors.NotSent):
+class NotSent(ServiceFailed, call_errors.NotSent):
     """Nothing reached the service: repeating is safe."""
 
 
-class UnknownOutcome(HttpFailed, call_errors.UnknownOutcome):
+class UnknownOutcome(ServiceFailed, call_errors.UnknownOutcome):
     """The call may or may not have been carried out."""
 
 
@@ -109,6 +109,6 @@ class Http:
                 raise UnknownOutcome(f"{method} {self._name}: the answer is longer than {MOST_BYTES} bytes")
         return body
 
-    def _failed(self, kind: type[HttpFailed], method: str, error: Exception) -> HttpFailed:
+    def _failed(self, kind: type[ServiceFailed], method: str, error: Exception) -> ServiceFailed:
         log.warning("%s %s: %s", method, self._name, type(error).__name__)
         return kind(f"{method} {self._name}: {type(error).__name__}")

@@ -66,7 +66,8 @@ def lane_of(update):
     for kind, about in update.items():
         if not isinstance(about, dict):
             continue
-        sender = id_in(about["from"]) if "from" in about else None
+        whose = about.get("from", about.get("user"))
+        sender = None if whose is None else id_in(whose)
         if kind == "pre_checkout_query":
             return EXPRESS + id_in(about.get("from"))
         place = about if "chat" in about else about.get("message")

@@ -129,7 +129,16 @@ def answer_callback_query(world, params):
     return True
 
 
+def answer_inline_query(world, params):
+    """Take the results of an inline query; nobody here sees them, the calls have them."""
+    params.need("inline_query_id")
+    if params.json("results", list) is None:
+        raise bad("can't parse inline query results: Expected an Array")
+    return True
+
+
 METHODS = {
+    "answerInlineQuery": answer_inline_query,
     "editMessageText": edit_message_text,
     "editMessageCaption": edit_message_caption,
     "editMessageReplyMarkup": edit_message_reply_markup,

@@ -219,16 +219,16 @@ def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
 
 
 def _refuse_unknown_tables(engine: Engine, header: Header) -> None:
-    unknown = {name for name in set(header["tables"]) - set(engine.tables()) if not _is_a_plugins(name)}
-    if unknown:
+    """Raise DumpError for tables nobody here knows; those of plugins that are away are parked, where the schema can."""
+    here = set(engine.tables())
+    unknown = set(header["tables"]) - here
+    plugins = {name for name in unknown if name.startswith(plugin_tables.PREFIX)}
+    if unknown - plugins:
         raise DumpError(
-            f"the backup has a table {min(unknown)!r}, which this version does not know: upgrade the bot first"
+            f"the backup has a table {min(unknown - plugins)!r}, which this version does not know: upgrade first"
         )
-
-
-def _is_a_plugins(table: str) -> bool:
-    """Tell whether a table is a plugin's: those whose plugin is not here are parked."""
-    return table.startswith(plugin_tables.PREFIX)
+    if plugins and plugin_tables.PARKED not in here:
+        raise DumpError(f"the backup has a table {min(plugins)!r}; put the plugin back that it belongs to")
 
 
 def _load(path: str | Path, engine: Engine, header: Header) -> dict[str, int]:

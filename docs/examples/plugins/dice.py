@@ -56,6 +56,6 @@ def throw(ctx, guess):
             if won:
                 ctx.ledger.post(ctx.user.id, stake * TIMES, kind="bonus", key=f"dice:{ctx.update_id}")
     except NotEnoughMoney as error:
-        raise UserError("job.not_enough", lacking=error.lacking) from None
+        raise UserError("dice.poor", buttons=ctx.bot.home(), lacking=error.lacking) from None
     rows = [button("dice.again", "dice:throw", guess), *ctx.bot.home()]
     ctx.edit("dice.won" if won else "dice.lost", rows, fell=made.fell, amount=stake * TIMES if won else stake)

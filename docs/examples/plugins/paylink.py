@@ -9,13 +9,14 @@ import hmac
 import json
 
 from core.buttons import link
-from core.errors import UserError
+from core.errors import ServiceFailed, UserError
 
 
 def register(bot):
     """Declare the way to pay and the address the provider calls: PUBLIC_URL with /paylink behind it."""
-    url = bot.setting("PAYLINK_URL", default="")
-    bot.setting("PAYLINK_KEY", default="", secret=True)
+    url, key = bot.setting("PAYLINK_URL", default=""), bot.setting("PAYLINK_KEY", default="", secret=True)
+    if url and not key:
+        bot.settings.refuse("PAYLINK_KEY", "nothing", "the provider's key: without it anybody could say that they paid")
     if url:
         bot.payment_method("paylink", "paylink.button", start)
         bot.endpoint("/paylink", paid)
@@ -25,16 +26,22 @@ def start(ctx, amount):
     """Write the row first, then ask for a link that names it."""
     topup = ctx.payments.create(ctx.user.id, "paylink", amount, now=ctx.now)
     provider = ctx.bot.http(ctx.settings["PAYLINK_URL"], {"Authorization": ctx.settings["PAYLINK_KEY"]})
-    answer = provider.post("/links", {"order": topup.id, "amount": amount}, **{"Idempotency-Key": f"topup{topup.id}"})
-    if not answer.ok:
+    try:
+        answer = provider.post(
+            "/links", {"order": topup.id, "amount": amount}, **{"Idempotency-Key": f"topup{topup.id}"}
+        )
+        url = answer.json()["url"] if answer.ok else None
+    except (ServiceFailed, ValueError, LookupError):  # not reached, no answer, or one that makes no sense
+        url = None
+    if url is None:
         raise UserError("paylink.away", buttons=ctx.bot.home())
-    ctx.edit("paylink.go", [link("paylink.pay", answer.json()["url"]), *ctx.bot.home()], amount=amount)
+    ctx.edit("paylink.go", [link("paylink.pay", url), *ctx.bot.home()], amount=amount)
 
 
 def paid(bot, call):
     """Credit what the row says, under the provider's payment id: as often as it likes to call, once."""
-    key = bot.settings["PAYLINK_KEY"].encode()
-    if not hmac.compare_digest(hmac.new(key, call.body, hashlib.sha256).hexdigest(), call.headers.get("X-Sign", "")):
+    sign = hmac.new(bot.settings["PAYLINK_KEY"].encode(), call.body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(sign.encode(), call.headers.get("X-Sign", "").encode()):
         return "not signed", 401
     said = json.loads(call.body)
     topup = bot.payments.get(int(said["order"]))
