@@ -213,8 +213,8 @@ class Registry:
         self.gates.append(check)
 
     def free_offer(self, offer: Handler) -> None:
-        """Ask `offer(bot, user_id, model, now)` for each quote: {"day", "limit", "left"} makes the order free."""
-        checks.takes(offer, "bot", "user_id", "model", "now")
+        """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free."""
+        checks.takes(offer, "bot", "user_id", "model", "values", "now")
         self.free_offers.append(offer)
 
     def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:

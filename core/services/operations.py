@@ -97,6 +97,8 @@ class Bonuses:
 class Free:
     """Orders that cost nothing."""
 
+    WELCOME = free.WELCOME
+    given = staticmethod(free.given)
     used = staticmethod(free.used)
 
 

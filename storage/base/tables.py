@@ -543,13 +543,21 @@ class FreeRun(Table):
     id = IdField()
     user = ForeignKeyField(User)
     user_id: int
-    day = TextField()  # in the user's time zone, such as 2026-11-23
+    day = TextField()  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, which do not come again
     number = IntegerField()
     job = ForeignKeyField(Job, unique=True)
     job_id: int
+    counted_on = TextField(null=True)  # the `FreeDay` that has counted it
 
     class Meta:
         indexes = ((("user", "day", "number"), True),)
+
+
+class FreeDay(Table):
+    """How many free orders the whole bot has given on a day (UTC), for the ceiling."""
+
+    day = TextField(primary_key=True)
+    runs = IntegerField(constraints=[Check("runs >= 0")])
 
 
 class Broadcast(Table):
@@ -643,6 +651,6 @@ class Parked(Table):
 
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
-    Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Inbox, Outbox, Fact, FactDone, Stored, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, FreeDay, Broadcast, Recipient,
     Letter, Trouble, Quota, KeptValue, Parked,
 ]  # fmt: skip
