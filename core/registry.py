@@ -77,6 +77,7 @@ class Registry:
         self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
         self.headlines: list[Handler] = []
+        self.admin_lines: list[Handler] = []
         self.privacy_lines: list[Handler] = []
         self.gates: list[Handler] = []
         self.periodic: list[tuple[float, str, Handler]] = []
@@ -194,6 +195,11 @@ class Registry:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""
         checks.takes(line, "ctx")
         self.headlines.append(line)
+
+    def admin_line(self, line: Handler) -> None:
+        """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the admin menu's text."""
+        checks.takes(line, "ctx")
+        self.admin_lines.append(line)
 
     def under_result(self, row: int, buttons: Handler) -> None:
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""

@@ -138,7 +138,10 @@ def _offer(work: str, raw: Any, catalog: Catalog) -> Offer:
     model = next((model for model in catalog.known.values() if model.code == raw["model"]), None)
     if model is None:
         raise CatalogError(f"no model has the code {raw['model']!r}")
-    if work not in {*model.modes, *(mode for kind in ("text", "image", "video", "audio") for mode in model.works(kind))}:
+    if work not in {
+        *model.modes,
+        *(mode for kind in ("text", "image", "video", "audio") for mode in model.works(kind)),
+    }:
         raise CatalogError(f"{model.code} does not do {work}")
     offer = Offer(model.code, raw.get("settings", {}))
     for name, value in offer.settings.items():

@@ -543,7 +543,9 @@ class FreeRun(Table):
     id = IdField()
     user = ForeignKeyField(User)
     user_id: int
-    day = TextField()  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, which do not come again
+    day = (
+        TextField()
+    )  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, which do not come again
     number = IntegerField()
     job = ForeignKeyField(Job, unique=True)
     job_id: int
