@@ -55,6 +55,13 @@ def _has_length(file):
     return bool(file.get("measured") and file.get("seconds"))
 
 
+def _shown(draft, rung):
+    """Return the quote that a draft shows, of its card or of a rung of its ladder; None if it shows none."""
+    if rung is not None:
+        return dict(enumerate(draft.data.get("rungs", ()))).get(rung)
+    return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
+
+
 class Generation:
     """What plugins and the poller ask about orders; the poller's `JobEvents`."""
 
@@ -252,7 +259,7 @@ class Generation:
         """
         draft, model = self._open_card(user.id, now)
         if draft is not None and (draft.id, draft.version) == (draft_id, version):
-            model = self._refuse_stale(user, jobs.quote_of(draft, rung), now)
+            model = self._refuse_stale(user, _shown(draft, rung), now)
         for gate in self._bot.gates:
             gate(self._bot, user, now)
         if self.is_paused(now):
@@ -281,11 +288,11 @@ class Generation:
         """Return the model of a quote; raise UserError if it is not sold any more, or not at this price."""
         if quote is None:
             raise UserError("job.stale_quote")
-        model = self.catalog.models.get(quote.model)
+        model = self.catalog.models.get(quote["model"])
         if model is None:
             raise UserError("job.gone")
-        price, _free = self.quote(user.id, model, quote.values, now)
-        if price != quote.price:
+        price, _free = self.quote(user.id, model, quote["values"], now)
+        if price != quote["price"]:
             raise UserError("job.price_changed")
         return model
 

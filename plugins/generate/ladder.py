@@ -8,7 +8,6 @@ Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
 from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button
 from core.errors import UserError
-from kie.catalogue.model import TYPES
 from plugins.generate._card import FITS
 from plugins.generate._loose import is_further, kind_of, most, need, own, result, sent
 from plugins.generate._rungs import quotes, rows, works_of
@@ -70,14 +69,16 @@ def show(ctx, below=False):
     if rungs:
         _put(ctx, work, loose, rungs, below)
     elif _answer(ctx, loose, below) is ctx.PASS:
-        raise UserError("job.gone", buttons=ctx.bot.home())
+        ctx.go("suggest:works")
 
 
 def change_work(ctx, work):
     """Show the ladder of another kind of work; one that needs words asks for them."""
     loose = need(ctx)
-    if work not in TYPES or work not in works_of(ctx, loose):
-        raise UserError("common.old_button")
+    if work not in works_of(ctx, loose):
+        ctx.toast("job.stale_quote")  # something else was sent since this screen was drawn
+        show(ctx)
+        return
     rungs = quotes(ctx, work, loose)
     if not rungs and loose["text"]:
         raise UserError("ladder.not_for_this")

@@ -6,7 +6,7 @@ Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in core.po.
 from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button
 from core.errors import UserError
-from plugins.generate._loose import is_ladder, kind_of, need, sent
+from plugins.generate._loose import kind_of, need, sent
 
 FIRST = {
     "image": ("image-edit", "image-upscale", "image-to-video", "background-removal"),
@@ -21,6 +21,7 @@ def register(bot):
     """Declare what to do with content nobody asked for."""
     bot.repeatable()
     bot.button("suggest:show", show)
+    bot.button("suggest:works", show_works)
     for kind in ("text", *MEDIA_FIELDS):
         bot.update(kind, on_content)
 
@@ -35,11 +36,13 @@ def on_content(ctx):
 
 
 def show(ctx):
-    """Show what was sent again: on its ladder, if it has one."""
-    if is_ladder(ctx) and "ladder:show" in ctx.bot.handlers["button"]:
-        ctx.go("ladder:show")
-    else:
-        _draw(ctx, need(ctx))
+    """Show what was sent again: on its ladder where there are ladders, which come back here if it has none."""
+    ctx.go("ladder:show" if "ladder:show" in ctx.bot.handlers["button"] else "suggest:works")
+
+
+def show_works(ctx):
+    """Show the kinds of work for what was sent."""
+    _draw(ctx, need(ctx))
 
 
 def _draw(ctx, loose):

@@ -73,7 +73,7 @@ class TooManyStarts(Exception):
     """The user has already started as many orders in the last minute as allowed."""
 
 
-def quote_of(draft: Draft, rung: int | None = None) -> Quote | None:
+def _quote_of(draft: Draft, rung: int | None) -> Quote | None:
     """Return the quote that a draft shows: the card's, or that of a `rung` of its ladder; None if it shows none."""
     if rung is None:
         data, model, price = draft.data, draft.model, draft.price
@@ -111,7 +111,7 @@ def order(
             if job is None:
                 raise StaleQuote(name)
             return job, False
-        quote = quote_of(draft, rung)
+        quote = _quote_of(draft, rung)
         if quote is None:
             raise StaleQuote(name)
         fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
