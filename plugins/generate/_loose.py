@@ -61,7 +61,13 @@ def kind_of(loose):
 def is_ladder(ctx):
     """Tell whether a ladder is open."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    return bool(draft and draft.data.get("work"))
+    return bool(draft and draft.data.get("loose", {}).get("work"))
+
+
+def screen_of(ctx):
+    """Return the route of the screen that shows what was sent: its ladder, or the kinds of work."""
+    by_ladder = (opened(ctx) or {}).get("work") and "ladder:show" in ctx.bot.handlers["button"]
+    return "ladder:show" if by_ladder else "suggest:show"
 
 
 def put(ctx, model, values, loose, whole=False):

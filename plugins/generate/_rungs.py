@@ -79,7 +79,7 @@ def rows(ctx, draft):
 def _row(ctx, draft, place, alone, balance):
     quote = draft.data["rungs"][place]
     model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
-    name = f"do.{draft.data['work']}" if alone and quote["name"] != LAST else f"ladder.{quote['name']}"
+    name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"ladder.{quote['name']}"
     first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), _cost(ctx, model, quote)
     title = [] if quote["name"] == LAST else [model.title]
     if lacking > 0:

@@ -56,20 +56,20 @@ def _answer(ctx, loose, below=False):
 def _put(ctx, work, loose, rungs, below=False):
     """Write the ladder into the draft and draw it; photos without words wait for them."""
     waits = loose["files"] and not loose["text"]
-    data = {"loose": loose, "work": work}
-    ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=STEP if waits else None, **data)
+    step = STEP if waits else None
+    ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=step, loose=loose | {"work": work})
     _draw(ctx, below)
 
 
 def show(ctx, below=False):
     """Show the ladder as it stands now: prices and money may have changed (`below`: under a message that stays)."""
-    draft, loose = ctx.drafts.get(ctx.user.id, "generate", ctx.now), need(ctx)
-    work = draft.data.get("work")
+    loose = need(ctx)
+    work = loose.get("work")
     rungs = quotes(ctx, work, loose) if work else []
     if rungs:
         _put(ctx, work, loose, rungs, below)
     elif _answer(ctx, loose, below) is ctx.PASS:
-        ctx.go("suggest:works")
+        ctx.go("suggest:show")
 
 
 def change_work(ctx, work):
@@ -97,7 +97,7 @@ def without_files(ctx):
 def _draw(ctx, below):
     """Put the ladder where its live message is: in place after a tap and within an album, else below what was sent."""
     draft, loose = ctx.draft, ctx.draft.data["loose"]
-    keyboard = [*rows(ctx, draft), *_work_rows(ctx, draft.data["work"], loose)]
+    keyboard = [*rows(ctx, draft), *_work_rows(ctx, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -114,7 +114,7 @@ def _lines(ctx, draft, loose):
     text = loose["text"][:SHOWN] + "…" * (len(loose["text"]) > SHOWN)
     what = [ctx.say(f"ladder.{kind_of(loose)}", n=len(loose["files"]))] if loose["files"] else []
     what += [ctx.say("ladder.words", text=text)] if text else []
-    lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{draft.data['work']}"))]
+    lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{loose['work']}"))]
     if loose["files"] and not text:
         lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
     return lines + _left_out(ctx, draft, loose)
@@ -129,9 +129,9 @@ def _left_out(ctx, draft, loose):
     return [ctx.say("ladder.first_only", n=fit)] if fit < len(loose["files"]) else []
 
 
-def _work_rows(ctx, work, loose):
+def _work_rows(ctx, loose):
     """Return the other kinds of work, as many a row as a phone shows whole."""
-    cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != work]
+    cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != loose["work"]]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
     labels = [ctx.texts.plain(ctx.lang, cell.key) for cell in cells]

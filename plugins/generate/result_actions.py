@@ -10,7 +10,7 @@ from core.errors import UserError
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
 from plugins.generate._card import FITS
-from plugins.generate._loose import kind_of, need, own, result
+from plugins.generate._loose import kind_of, need, own, result, screen_of
 
 MODELS = route("models:menu", optional=True)
 
@@ -91,7 +91,7 @@ def _draw_works(ctx, job, part, draw):
     source, kind = _source(ctx, job, part)
     works = ctx.generation.catalog.works_with(kind, source.get("task"))
     cells = [button(f"do.{work}", "uses:work", job, part, work, 0) for work in works]
-    last = ctx.bot.home() if job else way_out("suggest:show")
+    last = ctx.bot.home() if job else way_out(screen_of(ctx))
     draw("uses.title", [*(cells[i : i + 2] for i in range(0, len(cells), 2)), last])
 
 

@@ -21,7 +21,6 @@ def register(bot):
     """Declare what to do with content nobody asked for."""
     bot.repeatable()
     bot.button("suggest:show", show)
-    bot.button("suggest:works", show_works)
     for kind in ("text", *MEDIA_FIELDS):
         bot.update(kind, on_content)
 
@@ -36,11 +35,6 @@ def on_content(ctx):
 
 
 def show(ctx):
-    """Show what was sent again: on its ladder where there are ladders, which come back here if it has none."""
-    ctx.go("ladder:show" if "ladder:show" in ctx.bot.handlers["button"] else "suggest:works")
-
-
-def show_works(ctx):
     """Show the kinds of work for what was sent."""
     _draw(ctx, need(ctx))
 

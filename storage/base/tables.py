@@ -475,8 +475,8 @@ class Overlay(Table):
     """An admin's change of the catalogue in data/models.json; the newest of a scope and field counts."""
 
     id = IdField()
-    scope = TextField()  # "model:<id>", "menu:<row of the main menu>" or "all"
-    field = TextField()  # off, entry, inputs, price (see kie/catalogue/overrides.py); fixed, markup
+    scope = TextField()  # "model:<id>", "offer:<kind of work>", "menu:<row of the main menu>" or "all"
+    field = TextField()  # off, entry, inputs, price, rung_… (see kie/catalogue/overrides.py); fixed, markup
     value = JSONField(null=True)  # null: as in the file
     actor = ForeignKeyField(User, null=True)
     actor_id: int | None
