@@ -196,7 +196,8 @@ ACTS = {
     "button rungs:pick": prepared(nothing, lambda s, _: s.tap("rungs:pick:text-to-image:draft:grok2")),
     "button rungs:switch": prepared(nothing, lambda s, _: s.tap("rungs:switch:text-to-image:draft:0")),
     "button rungs:reset": prepared(
-        lambda s: s.tap("rungs:pick:text-to-image:draft:grok2"), lambda s, _: s.tap("rungs:reset:text-to-image:draft")
+        lambda s: s.go("rungs:pick:text-to-image:draft:grok2", "rungs:rung:text-to-image:draft:0"),
+        lambda s, _: s.press("rungs:reset"),
     ),
     "button terms:clear": prepared(
         lambda s: s.go(f"terms:ask:m.{CODE}:markup", "3"), lambda s, _: s.press("terms:clear")

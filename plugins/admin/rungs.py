@@ -4,7 +4,7 @@ A change is one of the catalogue: it is in the log, and can be undone under *Cha
 Texts: rungs.* in data/texts/<lang>/admin/rungs.po, do.* and ladder.* beside them.
 """
 
-from core.buttons import button, pager, way_out
+from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
 from kie.catalogue.offers import RUNGS, change_of
 
@@ -19,7 +19,7 @@ def register(bot):
     bot.button("rungs:rung", show_rung, right="settings", work=str, name=str, page=int)
     bot.button("rungs:pick", pick, right="settings", work=str, name=str, code=str)
     bot.button("rungs:switch", switch, right="settings", work=str, name=str, on=int)
-    bot.button("rungs:reset", reset, right="settings", work=str, name=str)
+    bot.button("rungs:reset", reset, right="settings", work=str, name=str, seen=str)
     bot.check("offers", examine)
 
 
@@ -74,7 +74,7 @@ def show_rung(ctx, work, name, page):
     rows += pager(page % pages, pages, "rungs:rung", work, name)
     off = change.get("off")
     last = [button("rungs.on" if off else "rungs.off", "rungs:switch", work, name, 1 if off else 0)]
-    last += [button("rungs.reset", "rungs:reset", work, name)] if change.get("model") else []
+    last += [button("rungs.reset", "rungs:reset", work, name, mark(change))] if change.get("model") else []
     values = {"work": ctx.texts.plain(ctx.lang, f"do.{work}"), "rung": _rung(ctx, name), "model": _title(ctx, now)}
     ctx.edit("rungs.one", [*rows, last, way_out("rungs:work", work)], **values)
 
@@ -108,10 +108,14 @@ def switch(ctx, work, name, on):
     _put(ctx, work, name, None if on else {"off": True})
 
 
-def reset(ctx, work, name):
-    """Put the file's models back."""
+def reset(ctx, work, name, seen):
+    """Put the file's models back, if the change is still the one that was shown."""
     _check(ctx, work, name)
-    _put(ctx, work, name, None)
+    if mark(ctx.generation.live_catalogue.value(*change_of(work, name)) or {}) == seen:
+        _put(ctx, work, name, None)
+    else:
+        ctx.toast("common.changed_meanwhile", alert=True)
+        show_rung(ctx, work, name, 0)
 
 
 def _put(ctx, work, name, value):
