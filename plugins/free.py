@@ -35,7 +35,7 @@ def offer(bot, user_id, model, values, now):
     if {model.code, model.id} & set(bot.settings["FREE_MODELS"]) and not _is_owner(bot, user):
         found.append(_offer(bot, user, _day(bot, user, now), bot.settings["FREE_RUNS"]))
     usable = next((one for one in found if one["left"] > 0), None)
-    return usable if usable and bot.free.given(now).runs < usable["ceiling"] else None
+    return usable if usable and bot.free.given(now) < usable["ceiling"] else None
 
 
 def _offer(bot, user, day, limit):
@@ -44,24 +44,23 @@ def _offer(bot, user, day, limit):
 
 
 def _is_draft(bot, model, values):
-    """Tell whether this costs no more than the draft of the picture ladder, and is one."""
-    draft = _draft(bot)
+    """Tell whether this is the draft of the picture ladder, and costs no more than there."""
     try:
-        return draft is not None and draft[0] is model and pricing.credits(model, values) <= draft[1]
+        return model.id in (drafts := _drafts(bot)) and pricing.credits(model, values) <= drafts[model.id]
     except pricing.NoPrice:
         return False
 
 
-def _draft(bot):
-    """Return (model, credits) of the picture ladder's lowest rung as it is in use, or None if no drafts are given."""
-    ladder = bot.generation.live_catalogue.rungs(PICTURE) if bot.settings["WELCOME_RUNS"] else []
-    name, offers = ladder[0] if ladder else ("", [])
-    for given, model in offers if name == "draft" else ():
+def _drafts(bot):
+    """Return {model: credits} of what stands, or stands in, on the picture ladder's draft rung; empty if none are given."""
+    ladder = dict(bot.generation.live_catalogue.rungs(PICTURE)) if bot.settings["WELCOME_RUNS"] else {}
+    found = {}
+    for given, model in ladder.get("draft", ()):
         try:
-            return model, pricing.credits(model, settings_of(model, given))
+            found[model.id] = pricing.credits(model, settings_of(model, given))
         except (pricing.NoPrice, InputError, KeyError):
             continue  # the next one stands in, as on the ladder
-    return None
+    return found
 
 
 def _is_owner(bot, user):
@@ -78,7 +77,7 @@ def line(ctx):
     if not ctx.bot.generation.usd_rate():
         return None  # nothing is sold, so nothing is given
     bot, parts = ctx.bot, []
-    if _draft(bot) and (left := _offer(bot, ctx.user, bot.free.WELCOME, bot.settings["WELCOME_RUNS"])["left"]) > 0:
+    if _drafts(bot) and (left := _offer(bot, ctx.user, bot.free.WELCOME, bot.settings["WELCOME_RUNS"])["left"]) > 0:
         parts.append(_unless_ceiling(ctx, "free.drafts", n=left))
     if bot.settings["FREE_MODELS"]:
         left = _offer(bot, ctx.user, _day(bot, ctx.user, ctx.now), bot.settings["FREE_RUNS"])["left"]
@@ -89,7 +88,7 @@ def line(ctx):
 
 def _unless_ceiling(ctx, key, n):
     """Say what is left, or that the whole bot has given what it gives in a day."""
-    if ctx.bot.free.given(ctx.now).runs < ctx.settings["FREE_CEILING"]:
+    if ctx.free.given(ctx.now) < ctx.settings["FREE_CEILING"]:
         return ctx.say(key, n=n)
     return _returns(ctx, "free.ceiling", ctx.now.tzinfo)
 
@@ -103,5 +102,5 @@ def _returns(ctx, key, zone):
 
 def admin_line(ctx):
     """Say how many free orders the bot has given today, and what they have cost so far."""
-    runs, cost = ctx.free.given(ctx.now)
-    return ctx.say("free.today", runs=runs, ceiling=ctx.settings["FREE_CEILING"], cost=ctx.generation.worth(cost))
+    runs, cost = ctx.free.given(ctx.now), ctx.generation.worth(ctx.free.cost(ctx.now))
+    return ctx.say("free.today", runs=runs, ceiling=ctx.settings["FREE_CEILING"], cost=cost)

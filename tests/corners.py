@@ -233,6 +233,13 @@ def words_for_a_photo(bot, boss, anna):
     return anna
 
 
+def a_ladder_too_dear(bot, boss, anna):
+    """Ask for a picture without money."""
+    poor = bot.user("Poor")
+    poor.send("a fox in the snow")
+    return poor
+
+
 def all_models(bot, boss, anna):
     """Leave a ladder for the models."""
     anna.send("a fox in the snow")
@@ -252,6 +259,7 @@ WAYS = {
     "suggest:show": kinds_of_work,
     "ladder:alone": words_for_a_photo,
     "ladder:show": all_models,
+    "ladder:lack": a_ladder_too_dear,
     "rungs:reset": another_model_on_a_rung,
     "inputs:page": a_list_of_choices,
     "inputs:nudge": a_number,

@@ -221,6 +221,19 @@ def test_what_is_lacking_is_topped_up_and_the_ladder_comes_back(start_bot):
     assert_books_are_right()
 
 
+@SQLITE
+def test_the_details_of_a_payment_stay_when_something_else_is_asked(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("a fox")
+    for label in ("Draft", "payments:amount", "payments:pay:transfer"):
+        alice.tap(label)
+    assert "0000 1111" in alice.last
+    alice.send("/start")
+    alice.send("a boat")
+    assert any("0000 1111" in message.get("text", "") for message in alice.received)
+
+
 # which work
 
 
@@ -441,7 +454,7 @@ def test_two_taps_at_once_cannot_spend_one_free_draft_twice(start_bot):
     first = bot.bot.drafts.get(user.id, "generate", now)
     results = in_threads(6, lambda _n: bot.bot.generation.order(user, first.id, first.version, now, 0))
     assert sum(1 for one in results if isinstance(one, tuple) and one[2]) == 1
-    assert bot.bot.free.used(user.id, bot.bot.free.WELCOME) == 1 == bot.bot.free.given(now).runs
+    assert bot.bot.free.used(user.id, bot.bot.free.WELCOME) == 1 == bot.bot.free.given(now)
 
 
 def test_the_whole_bot_gives_no_more_than_its_ceiling_in_a_day(start_bot):
@@ -469,10 +482,10 @@ def test_a_failed_free_draft_is_given_back_to_the_ceiling_too(start_bot):
     bot = start_bot(WELCOME_RUNS="3", FREE_CEILING="1")
     alice = bot.user()
     free_draft(alice)
-    assert bot.bot.free.given(bot.clock.now()).runs == 1
+    assert bot.bot.free.given(bot.clock.now()) == 1
     bot.kie.fail()
     bot.forward(60)
-    assert bot.bot.free.given(bot.clock.now()).runs == 0
+    assert bot.bot.free.given(bot.clock.now()) == 0
     free_draft(alice)
 
 
@@ -488,6 +501,14 @@ def test_only_the_draft_is_free_and_on_its_card_as_well(start_bot):
     alice.forge("generate:open:nanobanana-2l")
     alice.send("a fox")
     assert "free" not in str(alice.buttons)
+
+
+@SQLITE
+def test_a_text_too_long_for_the_draft_is_free_on_the_model_that_stands_in(start_bot):
+    bot = start_bot(WELCOME_RUNS="3")
+    alice = bot.user()
+    alice.send("fox " * 400)
+    assert "free (3 left)" in labels(alice)[0] and "seedream" in ladder_of(bot, alice)["rungs"][0]["model"]
 
 
 @SQLITE

@@ -98,6 +98,7 @@ class Free:
     """Orders that cost nothing."""
 
     WELCOME = free.WELCOME
+    cost = staticmethod(free.cost)
     given = staticmethod(free.given)
     used = staticmethod(free.used)
 

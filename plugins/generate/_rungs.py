@@ -73,7 +73,9 @@ def rows(ctx, draft):
     """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what it lacks."""
     balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
     alone = sum(quote["name"] != LAST for quote in found) == 1
-    return [_row(ctx, draft, place, alone, balance) for place in range(len(found))]
+    can_top_up = LACKING in ctx.bot.handlers["button"]
+    shown = [place for place, quote in enumerate(found) if can_top_up or quote["price"] <= balance]
+    return [_row(ctx, draft, place, alone, balance) for place in shown]
 
 
 def _row(ctx, draft, place, alone, balance):
@@ -85,7 +87,7 @@ def _row(ctx, draft, place, alone, balance):
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "ladder.lacking", amount=lacking)
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, rest]])
-        return button("label", LACKING, lacking, label=label)
+        return button("label", "ladder:lack", lacking, label=label)
     mark, time = "" if place else "▶ ", _time(ctx, model)
     label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])
     return button("label", "orders:rung", draft.id, draft.version, place, label=label)

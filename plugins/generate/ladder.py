@@ -10,7 +10,7 @@ from core.buttons import MENU, button
 from core.errors import UserError
 from plugins.generate._card import FITS
 from plugins.generate._loose import is_further, kind_of, most, need, own, result, sent
-from plugins.generate._rungs import quotes, rows, works_of
+from plugins.generate._rungs import LACKING, quotes, rows, works_of
 
 STEP = "ladder:words"
 UPSCALE = "image-upscale"
@@ -27,6 +27,7 @@ def register(bot):
     bot.button("ladder:show", show)
     bot.button("ladder:work", change_work, work=str)
     bot.button("ladder:alone", without_files)
+    bot.button("ladder:lack", top_up, amount=int)
     bot.button("ladder:finish", finish, job=int, part=int)
     bot.under_result(2, under_result)
 
@@ -89,6 +90,13 @@ def without_files(ctx):
     """Take the words alone: they were not about the photos."""
     if _answer(ctx, {"text": need(ctx)["text"], "files": []}) is ctx.PASS:
         raise UserError("common.old_button")
+
+
+def top_up(ctx, amount):
+    """Offer to top up what a rung lacks. The message is the payment's from here on: the next ladder comes below it."""
+    if draft := ctx.drafts.get(ctx.user.id, "generate", ctx.now):
+        ctx.drafts.note_screen(draft, None)
+    ctx.go(LACKING, amount=amount)
 
 
 # the screen

@@ -5,7 +5,7 @@ do not come again. The rows belong to the person behind all their accounts, so a
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 from peewee import fn
 
@@ -29,25 +29,23 @@ class Offer(TypedDict):
     ceiling: int  # for the whole bot on the day of the order
 
 
-class Given(NamedTuple):
-    """Free orders of a day: how many, and what KIE has taken for them so far, in millionths of a credit."""
-
-    runs: int
-    cost: int
-
-
 def used(user_id: int, day: str) -> int:
     """Return how many free orders the person behind a user has had under a `day`."""
     with connection():
         return FreeRun.select().where(FreeRun.user.in_(persons.accounts(user_id)), FreeRun.day == day).count()
 
 
-def given(now: datetime) -> Given:
-    """Return the free orders of this day (UTC), of everybody."""
+def given(now: datetime) -> int:
+    """Return how many free orders the whole bot has given on this day (UTC)."""
     with connection():
-        runs = FreeDay.select(FreeDay.runs).where(FreeDay.day == _today(now)).scalar()
-        cost = Job.select(fn.SUM(Job.cost)).join(FreeRun).where(FreeRun.counted_on == _today(now)).scalar()
-        return Given(runs or 0, int(cost or 0))
+        return FreeDay.select(FreeDay.runs).where(FreeDay.day == _today(now)).scalar() or 0
+
+
+def cost(now: datetime) -> int:
+    """Return what KIE has taken so far for the free orders of this day, in millionths of a credit."""
+    with connection():
+        taken = Job.select(fn.SUM(Job.cost)).join(FreeRun).where(FreeRun.counted_on == _today(now)).scalar()
+        return int(taken or 0)
 
 
 def take(user_id: int, offer: Offer, job_id: int, now: datetime) -> None:

@@ -57,7 +57,7 @@ const STEPS = [
   { key: "tour_draft", press: ["orders:rung"], optional: true },
   { key: "tour_picture", until: "photo", onlyAfter: "tour_draft" },
   { key: "tour_better", write: t("tour_prompt_example"), onlyAfter: "tour_picture" },
-  { key: "tour_order", press: ["payments:lack", t("tour_rung")] },
+  { key: "tour_order", press: ["ladder:lack", "payments:lack", t("tour_rung")] },
   { key: "tour_amount", press: ["payments:amount:10000", "payments:amount"], optional: true },
   { key: "tour_method", press: ["payments:pay:transfer"], optional: true },
   { key: "tour_receipt", find: () => sampleReceipt(), onlyAfter: "tour_method" },
