@@ -53,8 +53,7 @@ def request(bot, person):
 def order(bot, person, prompt="a fox"):
     """Order a picture and let some time pass."""
     person.send(prompt)
-    person.tap("🖼 Picture")
-    person.tap("▶ Create")
+    person.tap("▶ Draft")
     bot.forward(60)
 
 
