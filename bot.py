@@ -29,6 +29,7 @@ from storage.base.schema import SchemaError
 
 ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
+OFFERS = ROOT / "data" / "offers.json"
 VERSION = "0.1.0"
 COMMANDS = {
     "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
@@ -89,7 +90,16 @@ def declare_storage(found):
 
 
 def build(
-    environ, clock, *, threads=128, rng=None, plugins=PLUGINS, texts=TEXTS, models=MODELS, load_one=loader.load_one
+    environ,
+    clock,
+    *,
+    threads=128,
+    rng=None,
+    plugins=PLUGINS,
+    texts=TEXTS,
+    models=MODELS,
+    offers=OFFERS,
+    load_one=loader.load_one,
 ):
     """Return a runtime with its bot, its settings checked; raise SettingsError or PluginError."""
     bot = assemble(environ, clock, plugins=plugins, texts=texts, load_one=load_one)
@@ -103,7 +113,7 @@ def build(
     client = Client(
         found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
     )
-    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]))
+    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     return Runtime(bot, threads)
 

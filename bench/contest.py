@@ -121,6 +121,7 @@ def ours(server, address, folder):
         "DATABASE_URL": address,
         "DATA_DIR": str(folder),
         "USD_RATE": "90",
+        "WELCOME_RUNS": "0",
         "FLOOD_MESSAGES": "1000000",
         "LOG_LEVEL": "WARNING",
     }

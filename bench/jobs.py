@@ -51,7 +51,7 @@ class Ground:
         self.environ = {
             "TELEGRAM_BOT_TOKEN": "1:DEMO-token-of-no-use-anywhere", "TELEGRAM_API_URL": self.servers.telegram_url,
             "KIE_API_KEY": KEY, "KIE_API_URL": self.servers.kie_url, "KIE_UPLOAD_URL": self.servers.upload_url,
-            "DATABASE_URL": address, "DATA_DIR": str(folder), "USD_RATE": "90", "PORT": str(port), "LOG_LEVEL": "WARNING",
+            "DATABASE_URL": address, "DATA_DIR": str(folder), "USD_RATE": "90", "WELCOME_RUNS": "0", "PORT": str(port), "LOG_LEVEL": "WARNING",
         }  # fmt: skip
         self.process = Process(self.environ, Path(folder) / "bot.log")
 

@@ -66,6 +66,7 @@ class Servers:
             "DATABASE_URL": database_url,
             "DATA_DIR": str(data_dir),
             "USD_RATE": "90",
+            "WELCOME_RUNS": "0",
             "TRANSFER_DETAILS": "Test Bank 0000 1111",
             "FLOOD_MESSAGES": "1000",
         } | more

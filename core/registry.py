@@ -78,6 +78,7 @@ class Registry:
         self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
         self.headlines: list[Handler] = []
+        self.admin_lines: list[Handler] = []
         self.privacy_lines: list[Handler] = []
         self.gates: list[Handler] = []
         self.periodic: list[tuple[float, str, Handler]] = []
@@ -206,6 +207,11 @@ class Registry:
         checks.takes(line, "ctx")
         self.headlines.append(line)
 
+    def admin_line(self, line: Handler) -> None:
+        """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the admin menu's text."""
+        checks.takes(line, "ctx")
+        self.admin_lines.append(line)
+
     def under_result(self, row: int, buttons: Handler) -> None:
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
         checks.takes(buttons, "bot", "job")
@@ -224,8 +230,8 @@ class Registry:
         self.gates.append(check)
 
     def free_offer(self, offer: Handler) -> None:
-        """Ask `offer(bot, user_id, model, now)` for each quote: {"day", "limit", "left"} makes the order free."""
-        checks.takes(offer, "bot", "user_id", "model", "now")
+        """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free."""
+        checks.takes(offer, "bot", "user_id", "model", "values", "now")
         self.free_offers.append(offer)
 
     def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:

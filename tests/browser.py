@@ -42,15 +42,20 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 class Demo:
-    """`python bot.py --demo` as a process of its own, with its files in `folder`, of the project in `root`."""
+    """`python bot.py --demo` as a process of its own, with its files in `folder`, of the project in `root`.
 
-    def __init__(self, folder, root=ROOT, options=()):
+    `welcome` is how many drafts are free for each person; None as after installation.
+    """
+
+    def __init__(self, folder, root=ROOT, options=(), welcome=0):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log.txt"
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
         environ = kept | {"DATA_DIR": str(folder / "var"), "DEMO_PORT": str(self.port)}
         environ["FLOOD_MESSAGES"] = "1000"  # a script writes faster than people do
+        if welcome is not None:
+            environ["WELCOME_RUNS"] = str(welcome)
         with self._log.open("w") as log:
             command = [sys.executable, str(root / "bot.py"), "--demo", *options]
             self._process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)

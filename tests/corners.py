@@ -6,6 +6,7 @@ one it returns. The bot sells what `catalogue` wrote, which differs from what KI
 
 import json
 
+from kie.catalogue.offers import RUNGS, change_of
 from kie.catalogue.pricing import steps
 from storage.base import db
 from storage.base.tables import Recipient
@@ -14,7 +15,7 @@ from storage.journal.event_kinds import JobOverrun
 from storage.money import ledger
 from storage.people import broadcasts
 from tests import till
-from tests.kit import ROOT
+from tests.kit import ROOT, png
 from tests.shop import job_of, order, user_of
 
 DEARER = "z-image"
@@ -209,7 +210,57 @@ def a_change_made(bot, boss, anna):
     return boss
 
 
+def nothing_on_the_ladder(bot, boss, anna):
+    """Send a text while every rung is switched off."""
+    for work in bot.bot.generation.live_catalogue.offers.works:
+        for name in RUNGS:
+            bot.bot.overrides.put(*change_of(work, name), {"off": True}, now=bot.clock.now())
+    bot.bot.generation.live_catalogue.forget()
+    anna.send("a fox in the snow")
+    return anna
+
+
+def kinds_of_work(bot, boss, anna):
+    """Look at every kind of work for a text that has no ladder."""
+    nothing_on_the_ladder(bot, boss, anna).tap("uses:works")
+    return anna
+
+
+def words_for_a_photo(bot, boss, anna):
+    """Write the words for a photo after it."""
+    anna.photo(png())
+    anna.send("make it snow")
+    return anna
+
+
+def a_ladder_too_dear(bot, boss, anna):
+    """Ask for a picture without money."""
+    poor = bot.user("Poor")
+    poor.send("a fox in the snow")
+    return poor
+
+
+def all_models(bot, boss, anna):
+    """Leave a ladder for the models."""
+    anna.send("a fox in the snow")
+    anna.tap("uses:works")
+    return anna
+
+
+def another_model_on_a_rung(bot, boss, anna):
+    """Put a model on a rung, and look at that rung."""
+    boss.forge("rungs:pick:text-to-image:draft:grok2")
+    boss.forge("rungs:rung:text-to-image:draft:0")
+    return boss
+
+
 WAYS = {
+    "uses:best": nothing_on_the_ladder,
+    "suggest:show": kinds_of_work,
+    "ladder:alone": words_for_a_photo,
+    "ladder:show": all_models,
+    "ladder:lack": a_ladder_too_dear,
+    "rungs:reset": another_model_on_a_rung,
     "inputs:page": a_list_of_choices,
     "inputs:nudge": a_number,
     "inputs:result": an_earlier_result,

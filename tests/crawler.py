@@ -19,6 +19,7 @@ WAY_OUT = ("start:menu", "start:fresh")
 STATEFUL = (
     "generate",
     "inputs",
+    "ladder",
     "modes",
     "orders",
     "suggest",

@@ -34,6 +34,7 @@ class Live:
         environ = {
             "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "KIE_STUB": "1", "KIE_API_KEY": "stub-key",
             "KIE_API_URL": kie.url, "KIE_UPLOAD_URL": kie.url, "ADMIN_IDS": str(BOSS), "DATABASE_URL": url, "USD_RATE": "90",
+            "WELCOME_RUNS": "0",
         }  # fmt: skip
         plugins = more.pop("plugins", ROOT / "plugins")
         self.runtime = main.build(environ | more, Clock(), threads=threads, plugins=plugins)

@@ -34,6 +34,7 @@ class Process:
         address = {
             "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "KIE_STUB": "1", "KIE_API_KEY": "stub-secret-key",
             "KIE_API_URL": kie.url, "KIE_UPLOAD_URL": kie.url, "DATA_DIR": str(folder), "USD_RATE": "90",
+            "WELCOME_RUNS": "0",
         }  # fmt: skip
         self._lines = []
         self._process = subprocess.Popen(

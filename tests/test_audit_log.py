@@ -206,6 +206,12 @@ ACTS = {
         lambda s: s.tap(f"team:ask:{user_of(s.bot, s.sam).id}:cashier"), lambda s, _: s.press("team:grant")
     ),
     "button terms:switch": prepared(nothing, lambda s, _: s.tap(f"terms:switch:{CODE}:0")),
+    "button rungs:pick": prepared(nothing, lambda s, _: s.tap("rungs:pick:text-to-image:draft:grok2")),
+    "button rungs:switch": prepared(nothing, lambda s, _: s.tap("rungs:switch:text-to-image:draft:0")),
+    "button rungs:reset": prepared(
+        lambda s: s.go("rungs:pick:text-to-image:draft:grok2", "rungs:rung:text-to-image:draft:0"),
+        lambda s, _: s.press("rungs:reset"),
+    ),
     "button terms:clear": prepared(
         lambda s: s.go(f"terms:ask:m.{CODE}:markup", "3"), lambda s, _: s.press("terms:clear")
     ),
@@ -251,6 +257,7 @@ READERS = {
             f"terms:model?{CODE}", f"terms:prices?{CODE}:0", f"terms:ask?m.{CODE}:markup", "refunds:list?{her}",
             "admin:show", "help:staff", "team:show", "team:role?{her}", "team:ask?{her}:cashier", "supply:show",
             "texts:find", "texts:list?0", "texts:changed", f"texts:show?{mark('common.lost')}:en", "supply:found?0", "supply:done?0", "broadcast:list", "audit:page?0", "audit:about?{her}:0", "alerts:show", "plugins:page?1",
+            "rungs:show", "rungs:work?text-to-image", "rungs:rung?text-to-image:draft:0",
         )
     },
     **{

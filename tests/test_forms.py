@@ -80,11 +80,14 @@ def test_11_leaving_to_the_menu_closes_the_dialogue_and_keeps_the_card(start_bot
     anna = bot.rich("Anna")
     card(anna)
     anna.tap("⌂ Menu")
-    anna.send("quite another thing")
-    assert "Make" in anna.last and "quite another thing" in anna.last, "it is not taken for the card's prompt"
     anna.send("/start")
     anna.forge("generate:card")
     assert "a fox in the snow" in anna.last, "what was filled in is still there"
+    anna.tap("⌂ Menu")
+    anna.send("quite another thing")
+    assert "🖼 Picture" in anna.last and "quite another thing" in anna.last, "it is not taken for the card's prompt"
+    anna.forge("generate:card")
+    assert "quite another thing" in anna.last, "the newest question has taken the place of the card"
 
 
 def test_11_leaving_a_payment_clears_it(start_bot):
@@ -98,7 +101,7 @@ def test_11_leaving_a_payment_clears_it(start_bot):
     anna.forge("payments:pay:transfer:30000")
     anna.forge("start:menu")
     anna.photo(png())
-    assert "What shall I do" in anna.last, "a picture after leaving is no proof of payment"
+    assert "Write what to change" in anna.last, "a picture after leaving is no proof of payment"
     assert bot.bot.payments.waiting() == []
 
 
@@ -128,7 +131,7 @@ def test_a_draft_lives_for_a_day(start_bot):
     anna.forge("generate:card")
     assert "out of date" in (anna.toast or "") + anna.last
     anna.send("a bear")
-    assert "Make" in anna.last, "nothing listens any more"
+    assert "a bear" in anna.last and "🖼 Picture" in anna.last, "nothing listens any more"
 
 
 def test_a_draft_survives_a_restart_and_a_top_up(start_bot):

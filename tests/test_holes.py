@@ -158,7 +158,7 @@ def test_9_neither_the_token_nor_an_address_of_telegram_reaches_kie(start_bot):
     alice.photo(png("my face"))
     alice.tap("✨ Edit")
     alice.send("make it blue")
-    alice.tap("▶ Create")
+    alice.tap("▶ Draft")
     bot.forward(120)
     asked = str(bot.kie.requests())
     assert "createTask" in asked and "make it blue" in asked

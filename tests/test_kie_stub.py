@@ -20,6 +20,7 @@ from PIL import Image
 from kie.api.client import Client, Refused
 from kie.stub import media as stub_media
 from kie.stub import server as stub
+from kie.stub import subjects as stub_subjects
 from kie.stub.callbacks import signature
 from kie.stub.control import Control
 from kie.stub.faults import KINDS
@@ -781,3 +782,23 @@ def test_it_runs_alone(tmp_path):
         assert client.credits() == 100_000
         client.close()
         process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("text", "subjects"),
+    [
+        ("рыжая лиса в снегу", ["fox"]),
+        ("a red fox in the snow", ["fox"]),
+        ("un zorro y un gato junto a una casa", ["house", "fox", "cat"]),
+        ("Лодка в море у гор", ["mountains", "sea", "boat"]),
+        ("красивый дом, дерево и машина", ["tree", "house", "car"]),
+        ("a robot with a flower in the city", ["city", "robot", "flower"]),
+        ("perro", ["dog"]),
+        ("nothing of that", []),
+    ],
+)
+def test_a_picture_shows_what_its_words_name(text, subjects):
+    assert stub_subjects.named_in(text) == subjects
+    image = Image.new("RGB", (200, 120))
+    stub_subjects.draw(image, text)
+    assert bool(subjects) == (image.getbbox() is not None)

@@ -107,8 +107,7 @@ def test_no_prompt_and_no_name_is_logged_above_debug(lines):
         if happens == "refused":
             bot.kie.fail_next("400-moderation")
         alice.send(f"a very private {happens} fox")
-        alice.tap("🖼 Picture")
-        alice.tap("▶ Create")
+        alice.tap("▶ Draft")
         bot.forward(60)
     said = json.dumps(written(), ensure_ascii=False)
     assert "core.handling.dispatch" in said

@@ -15,7 +15,8 @@ from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 NEEDED = (
-    "start", "models", "generate/card", "generate/inputs", "generate/orders", "payments/topup", "payments/transfer", "admin/menu",
+    "start", "models", "free", "generate/card", "generate/inputs", "generate/ladder", "generate/orders", "payments/topup", "payments/transfer",
+    "admin/menu",
 )  # fmt: skip
 whole = pytest.mark.skipif(
     not all((ROOT / "plugins" / f"{name}.py").exists() for name in NEEDED), reason="without a plugin of the tour"
@@ -48,13 +49,25 @@ def open_page(browser):
 
 
 @pytest.fixture
-def demo(tmp_path):
-    """A demo of its own, as after installation."""
-    running = Demo(tmp_path)
-    running.kie.speed(HURRY)
-    yield running
-    running.stop()
-    assert "Traceback" not in running.log, running.log
+def start_demo(tmp_path):
+    """Return a function that starts a demo of its own."""
+    running = []
+
+    def start(**more):
+        running.append(Demo(tmp_path, **more))
+        running[-1].kie.speed(HURRY)
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+        assert "Traceback" not in each.log, each.log
+
+
+@pytest.fixture
+def demo(start_demo):
+    """A demo in which nothing is free."""
+    return start_demo()
 
 
 def first_user(demo):
@@ -64,7 +77,8 @@ def first_user(demo):
 
 @whole
 @pytest.mark.parametrize(("lang", "size"), [("en", (1300, 850)), ("ru", (390, 844))], ids=["desktop", "russian-phone"])
-def test_the_guided_tour_leads_from_hello_to_a_picture(demo, open_page, lang, size):
+def test_the_guided_tour_leads_from_hello_to_a_picture(start_demo, open_page, lang, size):
+    demo = start_demo(welcome=None)  # as after installation
     chat = open_page(demo, first_user(demo), lang, size)
     chat.page.evaluate("lang => { localStorage.clear(); localStorage.setItem('demo.lang', lang) }", lang)
     chat.page.goto(demo.url)
@@ -129,13 +143,14 @@ def test_an_order_with_a_photo(demo, open_page):
     chat = open_page(demo, anna.id)
     chat.sends_picture("fox.png", png("fox"))
     chat.tap_label("Edit")
-    chat.sees_words("Nano Banana")
+    chat.sees("ladder.ask_words")
     chat.send("make it blue")
-    chat.tap("generate.create")
+    chat.sees_words("make it blue")
+    chat.tap_label("▶ Draft")
     chat.sees_picture()
-    chat.sees_words("Nano Banana")
+    chat.sees_words("Nano Banana 2 Lite")
     task = demo.kie.task()
-    assert (task["model"], task["inputs"]["prompt"]) == ("google/nano-banana-edit", "make it blue")
+    assert (task["model"], task["inputs"]["prompt"]) == ("nano-banana-2-lite", "make it blue")
     assert [file["status"] for file in task["fetched"]] == [200]
 
 

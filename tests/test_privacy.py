@@ -39,8 +39,7 @@ def known(start_bot):
 def order(bot, person):
     """Order a picture."""
     person.send(PROMPT)
-    person.tap("🖼 Picture")
-    person.tap("▶ Create")
+    person.tap("▶ Draft")
 
 
 def user_of(bot, person):

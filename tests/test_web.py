@@ -65,8 +65,7 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest(web, lead):
     bot.kie.settings(hold=True)
     alice = bot.rich()
     alice.send("a fox")
-    alice.tap("🖼 Picture")
-    alice.tap("▶ Create")
+    alice.tap("▶ Draft")
     bot.forward(30)
     _status, found = health(web)
     assert (found["open_jobs"], found["oldest_job_s"]) == (1, 30)
@@ -145,8 +144,7 @@ def ordered(bot):
     bot.kie.settings(hold=True)
     alice = bot.rich()
     alice.send("a fox")
-    alice.tap("🖼 Picture")
-    alice.tap("▶ Create")
+    alice.tap("▶ Draft")
     bot.pump()
     return alice
 

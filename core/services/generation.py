@@ -36,7 +36,7 @@ from storage.orders import claims, jobs
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
-KEPT = ("prompt_message", "prompt_input", "back")  # what a card remembers besides its values
+KEPT = ("prompt_message", "prompt_input", "back", "sent")  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
@@ -54,6 +54,13 @@ ENDS = {"queued": "waited", "running": "deadline", "lost": "lost"}  # what is sa
 def _has_length(file):
     """Tell whether a file's length was counted here, and not only told by whoever sent it."""
     return bool(file.get("measured") and file.get("seconds"))
+
+
+def _shown(draft, rung):
+    """Return the quote that a draft shows, of its card or of a rung of its ladder; None if it shows none."""
+    if rung is not None:
+        return dict(enumerate(draft.data.get("rungs", ()))).get(rung)
+    return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
 
 
 class Generation:
@@ -149,8 +156,9 @@ class Generation:
         return draft, model
 
     def has_card(self, user_id, now):
-        """Tell whether a card is open whose model is on offer."""
-        return self._open_card(user_id, now)[1] is not None
+        """Tell whether a card is open whose model is on offer, or a ladder in its place."""
+        draft, model = self._open_card(user_id, now)
+        return model is not None or bool(draft and draft.data.get("rungs"))
 
     def _open_card(self, user_id, now):
         """Return (draft or None, its model if that is on offer, else None)."""
@@ -176,7 +184,7 @@ class Generation:
         A length that nobody has measured has no price.
         """
         price = self.price(model, values) if self._is_measured(model, values) else None
-        offers = (offer(self._bot, user_id, model, now) for offer in self._bot.free_offers) if price else ()
+        offers = (offer(self._bot, user_id, model, values, now) for offer in self._bot.free_offers) if price else ()
         free = next((found for found in offers if found), None)
         return (0, free) if free else (price, None)
 
@@ -187,6 +195,21 @@ class Generation:
             return int((credits(model, values) * MICRO).to_integral_value(ROUND_CEILING))
         except NoPrice:
             return None
+
+    # the ladder, which stands in the place of the card
+
+    def rung(self, name, user_id, model, values, now):
+        """Return the quote of one rung for the ladder, or None if it cannot be sold with these values."""
+        if model.missing(values) or forms.problem(model, values):
+            return None
+        price, free = self.quote(user_id, model, values, now)
+        quote = {"name": name, "model": model.id, "values": values, "price": price, "free": free}
+        return None if price is None else quote | {"expected": self._expected(model, values)}
+
+    def put_ladder(self, user_id, rungs, now, *, step=None, **data):
+        """Write a ladder of quotes in the place of the card and return its draft; every change makes them new quotes."""
+        data |= {"rungs": rungs}
+        return drafts.put(user_id, CARD, now, model=None, data=data, price=None, step=step)
 
     # lengths, which are measured before a price is shown
 
@@ -231,14 +254,14 @@ class Generation:
 
     # orders
 
-    def order(self, user, draft_id, version, now):
-        """Turn the quote that was shown into a job; return (job, its model or None, created).
+    def order(self, user, draft_id, version, now, rung=None):
+        """Turn the quote that was shown (or that of a `rung`) into a job; return (job, its model or None, created).
 
         Raise UserError with what the person can do about it: a price that has changed since is shown before it is paid.
         """
         draft, model = self._open_card(user.id, now)
         if draft is not None and (draft.id, draft.version) == (draft_id, version):
-            self._refuse_stale(user, draft, model, now)
+            model = self._refuse_stale(user, _shown(draft, rung), now)
         for gate in self._bot.gates:
             gate(self._bot, user, now)
         if self.is_paused(now):
@@ -248,7 +271,8 @@ class Generation:
         usual_s = self.usual_s(model, now) if model else 60
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
-            job, created = jobs.order(user.id, draft_id, version, now=now, usual_s=usual_s, limit=limit, starts=starts)
+            terms = {"now": now, "usual_s": usual_s, "limit": limit, "starts": starts, "rung": rung}
+            job, created = jobs.order(user.id, draft_id, version, **terms)
         except jobs.StaleQuote:
             raise UserError("job.stale_quote") from None
         except jobs.TooManyJobs:
@@ -262,12 +286,17 @@ class Generation:
         self._bot.wake()
         return job, model if created else self.model(job), created
 
-    def _refuse_stale(self, user, draft, model, now):
+    def _refuse_stale(self, user, quote, now):
+        """Return the model of a quote; raise UserError if it is not sold any more, or not at this price."""
+        if quote is None:
+            raise UserError("job.stale_quote")
+        model = self.catalog.models.get(quote["model"])
         if model is None:
             raise UserError("job.gone")
-        price, _free = self.quote(user.id, model, draft.data["values"], now)
-        if price != draft.price:
+        price, _free = self.quote(user.id, model, quote["values"], now)
+        if price != quote["price"]:
             raise UserError("job.price_changed")
+        return model
 
     def ask(self, user, question, now, instruction="", files=()):
         """Return a chat model's answer to a person's question, at the operator's cost; see `core/services/assistant.py`."""

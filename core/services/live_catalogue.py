@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kie.catalogue import overrides as layers
 from kie.catalogue.model import Catalog, CatalogError
+from kie.catalogue.offers import Offers
 from kie.sync import catalogue_diff, discovery
 from storage.base.cached import Cached
 from storage.orders import overrides
@@ -27,14 +28,15 @@ class Comparison(NamedTuple):
 class LiveCatalogue:
     """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand.
 
-    `rows` is where the admins' changes are read.
+    `rows` is where the admins' changes are read, `offers` the file of the ladders.
     """
 
-    def __init__(self, path, callbacks, rows=overrides):
+    def __init__(self, path, callbacks, rows=overrides, offers=None):
         self.path, self._rows = path, rows
         self._plain = Catalog.load(path)  # a file that can't be read stops the start
         with open(path, encoding="utf-8") as file:
             self._file = json.load(file)
+        self.offers = Offers.load(offers, self._plain) if offers else Offers()
         self._callbacks = callbacks
         self._guard = threading.Lock()
         self._version = self._made = None
@@ -48,6 +50,15 @@ class LiveCatalogue:
     def catalog(self):
         """Return the catalogue in use."""
         return self._kept.get()[1]
+
+    def rungs(self, work):
+        """Return the ladder of a kind of work as it is in use: [(rung, [(offer, its model), …])] of what is on sale."""
+        changes, catalog = self.current()
+        found = []
+        for rung in self.offers.rungs(work, changes):
+            models = [(offer, catalog.by_code(offer.code)) for offer in rung.offers]
+            found.append((rung.name, [(offer, model) for offer, model in models if model is not None]))
+        return [(name, offers) for name, offers in found if offers]
 
     def _changes(self):
         return self._kept.get()[0]

@@ -107,6 +107,9 @@ class Bonuses:
 class Free:
     """Orders that cost nothing."""
 
+    WELCOME = free.WELCOME
+    cost = staticmethod(free.cost)
+    given = staticmethod(free.given)
     used = staticmethod(free.used)
 
 

@@ -7,6 +7,10 @@ Changes are {(scope, field): value}. About one model, whose scope is `model:<id>
 - `inputs`: {"drop": [names], "set": {name: {field: value}}, "add": [inputs]}, changes to its form;
 - `price`: {feed row: fields}, new figures for the price rows that come from those rows of KIE's price feed.
 
+About a ladder, whose scope is `offer:<kind of work>` (`kie/catalogue/offers.py`):
+
+- `rung_<name>`: {"model": code} puts another model on a rung, {"off": true} switches the rung off.
+
 About the user's price, for a model, for `menu:<row of the main menu>` or for `all`; the most specific one counts:
 
 - `markup`: a factor on the cost, as text; `fixed`: a price in minor units, whatever is chosen.

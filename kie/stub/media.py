@@ -1,7 +1,7 @@
 """The stub's result files, and the measures of files it is given.
 
 Pictures are painted for the prompt: a landscape whose colours and hills depend
-on its words, with the words and the model's name in a strip below. An edit
+on its words, in it what they name (`subjects.py`), with the words and the model's name in a strip below. An edit
 shows the picture that was sent in, tinted. Video and audio are the samples in
 data/samples. Input files are measured here too, as their length affects the price.
 """
@@ -19,6 +19,8 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from kie.stub import subjects
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
 LONG_SIDE = 1024  # pixels
@@ -126,6 +128,7 @@ def _paint(
     picture = _open(source)
     if picture is None:
         image = _landscape(size, dice)
+        subjects.draw(image, caption)
     else:
         picture.thumbnail((max(size), max(size)))
         tint = ImageOps.colorize(ImageOps.grayscale(picture), *_tints(dice))

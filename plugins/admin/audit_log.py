@@ -62,7 +62,9 @@ def _about(ctx, ref):
         return f"{key}, {ctx.texts.name_of(lang)}"
     if kind in ("promo", "broadcast"):
         return name if kind == "promo" else f"№{name}"
-    key = {"menu": f"menu.{name}", "all": "common.everything"}.get(kind, f"setting.{kind.lower()}")
+    key = {"menu": f"menu.{name}", "offer": f"do.{name}", "all": "common.everything"}.get(
+        kind, f"setting.{kind.lower()}"
+    )
     return ctx.texts.plain(ctx.lang, key) if ctx.texts.has(key) else ""
 
 

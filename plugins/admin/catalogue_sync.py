@@ -58,7 +58,7 @@ def show(ctx):
     rows += [
         button("supply.check", "supply:check"),
         [button("supply.find", "terms:find"), button("supply.kinds", "terms:kinds")],
-        button("supply.done", "supply:done", 0),
+        [button("supply.rungs", "rungs:show"), button("supply.done", "supply:done", 0)],
     ]
     ctx.edit(
         "supply.text",
@@ -322,11 +322,11 @@ def show_changes(ctx, before):
 
 def _what(ctx, row):
     kind, _, name = row.scope.partition(":")
-    title = (
-        _title(ctx, name)
-        if kind == "model"
-        else ctx.texts.plain(ctx.lang, f"menu.{name}" if name else "common.everything")
-    )
+    if kind == "model":
+        title = _title(ctx, name)
+    else:
+        key = f"do.{name}" if kind == "offer" else f"menu.{name}" if name else "common.everything"
+        title = ctx.texts.plain(ctx.lang, key)
     field = "on" if row.field == "off" and not row.value else row.field
     words = f"{ctx.texts.plain(ctx.lang, f'supply.field_{field}')} · {title}"
     return words if len(words) <= LABEL else words[: LABEL - 1] + "…"

@@ -31,6 +31,7 @@ def show(ctx):
     lines = [ctx.say("admin.now", **values)]
     if ctx.may("stats"):
         lines += _money(ctx, figures, entries)
+    lines += [line for admin_line in ctx.bot.admin_lines if (line := admin_line(ctx))]
     if not ctx.settings["USD_RATE"]:
         lines.append(ctx.say("admin.no_rate"))
     if ctx.runtime_settings.get("SALES_PAUSED"):

@@ -6,7 +6,6 @@ quote's id: the confirm button carries it, and what was shown is what is charged
 Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
 """
 
-from core.attachments import media_kind
 from core.buttons import build, button, route, way_out
 from core.errors import UserError
 from core.services import forms
@@ -15,6 +14,7 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
 from kie.catalogue.model import InputError
 from plugins.generate._card import Card
+from plugins.generate._loose import SETTINGS, is_ladder, kind_of, most, opened, put, remembered, too_many
 
 MODELS = route("models:menu", optional=True)
 MODELS_OF_KIND = route("models:type", optional=True)
@@ -22,9 +22,7 @@ LACKING = route("payments:lack", optional=True)
 
 FREE = 0
 SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken
-SETTINGS = ("choice", "switch", "number")
 CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
-NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
 def register(bot):
@@ -44,34 +42,27 @@ def open_model(ctx, code, back=None, below=False):
     if model is None:
         raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    values, trouble = model.defaults() | _remembered(ctx, model), None
-    if draft is not None and draft.data.get("loose"):
-        try:
-            values = _with_loose(ctx, model, values, draft.data["loose"])
-        except UserError as error:
-            trouble = error
+    values, trouble, sent = model.defaults() | remembered(ctx, model), None, opened(ctx)
+    if sent and draft.data.get("loose"):
+        values, trouble = _with_loose(ctx, model, values, sent)
     elif draft is not None:
         values = _carried(ctx, draft, model, values)
-    kept = {"back": back} if back else {}
+    kept = ({"back": back} if back else {}) | ({"sent": sent} if sent else {})
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     show(ctx, below)
     if trouble is not None:
         ctx.toast(trouble.key, alert=True, **trouble.values)
 
 
-def _remembered(ctx, model):
-    """Return the settings of the person's last order of this model, as far as it still takes them."""
-    last = ctx.jobs.last_of(ctx.user.id, model.id)
-    settings = {}
-    for name, value in (last.inputs if last else {}).items():
-        spec = model.by_name.get(name)
-        if spec is None or spec.kind not in SETTINGS or spec.label in NOT_REMEMBERED:
-            continue
-        try:
-            settings[name] = spec.parse(value)
-        except InputError:
-            continue  # the model has changed: as if it had not been set
-    return settings
+def _with_loose(ctx, model, values, loose):
+    """Return (values with what was sent before the model was chosen, what of it does not fit as a UserError, or None)."""
+    try:
+        found = put(ctx, model, values, loose)
+    except UserError as error:
+        return values, error
+    spec = model.input_for(kind_of(loose)) if loose["files"] else None
+    left_out = spec is not None and len(loose["files"]) > most(spec)
+    return found, too_many(spec, loose) if left_out else None
 
 
 def _carried(ctx, draft, model, values):
@@ -124,23 +115,11 @@ def _is_sold(model, values):
     return True
 
 
-def _with_loose(ctx, model, values, loose):
-    """Put what came before the model was chosen where this model takes it: a text, a file, or a whole result."""
-    task = loose.get("task")
-    fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
-    if fed is not None:
-        return values | {fed.name: task}
-    if loose.get("text"):
-        spec = model.main_text
-        return values | {spec.name: forms.read(spec, loose["text"])} if spec else values
-    spec, text = model.input_for(media_kind(loose["file"])), model.main_text
-    if loose.get("caption") and text:
-        values = values | {text.name: forms.read(text, loose["caption"])}
-    return forms.add_file(spec, values, loose["file"], ctx.generation.meter(model, spec, ctx.user)) if spec else values
-
-
 def back_to_card(ctx, below=False, note=None):
-    """Show the open card as it stands (`below`: under a result or a message that stays)."""
+    """Show the open card, or the ladder in its place, as it stands (`below`: under a message that stays)."""
+    if is_ladder(ctx):
+        ctx.go("ladder:show", below=below)
+        return
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     ctx.draft = ctx.generation.fill(ctx.user.id, model, draft.data["values"], ctx.now, **_album(draft))
     show(ctx, below, note)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from core.buttons import MENU, button, route
 from core.errors import UserError
 from core.services.input_labels import SHOWN_TEXT
+from plugins.generate._loose import is_ladder
 
 MODELS = route("models:menu", optional=True)
 
@@ -20,16 +21,17 @@ def register(bot):
     bot.repeatable()
     bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
     bot.button("orders:go", order, draft=int, version=int)
+    bot.button("orders:rung", order, draft=int, version=int, rung=int)
     bot.button("orders:cancel", cancel_job, job=int)
     bot.button("orders:again", again, job=int)
     bot.button("orders:change", change, job=int)
     bot.under_result(1, under_result)
 
 
-def order(ctx, draft, version):
-    """Turn the shown quote into a job; the card becomes its progress message."""
+def order(ctx, draft, version, rung=None):
+    """Turn the shown quote (of the card, or of a ladder's rung) into a job; its screen becomes the progress message."""
     try:
-        job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now)
+        job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now, rung)
     except UserError as error:
         _explain(ctx, error)
         return
@@ -42,10 +44,11 @@ def order(ctx, draft, version):
 
 
 def _explain(ctx, error):
-    """Show the card again where the reason is on it: an old quote, another price, too little money."""
-    if error.key == "job.gone":
+    """Show the card or the ladder again where the reason is on it: an old quote, another price, too little money."""
+    gone = error.key == "job.gone"
+    if gone:
         error.buttons = [button("common.all_models", MODELS)]
-    if error.key not in ON_CARD or not ctx.generation.has_card(ctx.user.id, ctx.now):
+    if not (error.key in ON_CARD or gone and is_ladder(ctx)) or not ctx.generation.has_card(ctx.user.id, ctx.now):
         raise error
     ctx.toast(error.key, alert=True, **error.values)
     ctx.go("generate:card")

@@ -1,17 +1,16 @@
 """What can be made of something: of a result (Upscale, Animate, Use in…), or of a text or file that was sent.
 
-In the data of its buttons `job` is the result's order, and 0 what suggest.py keeps in the card's draft; `part` is
+In the data of its buttons `job` is the result's order, and 0 what was sent and is kept in the card's draft; `part` is
 which of several results, from 0.
 Texts: uses.* in data/texts/<lang>/generate/result_actions.po, do.* in core.po.
 """
 
-from core.attachments import media_kind
 from core.buttons import button, pager, route, way_out
 from core.errors import UserError
-from kie.catalogue.inputs import earlier_result
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
 from plugins.generate._card import FITS
+from plugins.generate._loose import kind_of, need, own, result, screen_of
 
 MODELS = route("models:menu", optional=True)
 
@@ -64,58 +63,23 @@ def use(ctx, job):
 
 
 def _count(ctx, job):
-    return len(_own(ctx, job).result["urls"])
-
-
-def _own(ctx, job):
-    found = ctx.jobs.get(job, ctx.user.id)
-    if found is None or not found.result:
-        raise UserError("common.old_button")
-    return found
+    return len(own(ctx, job).result["urls"])
 
 
 def _ask_which(ctx, job, route, *more):
     cells = [
         button("label", route, job, part, *more, label=str(part + 1)) for part in range(min(MANY, _count(ctx, job)))
     ]
-    ctx.reply("uses.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
+    ctx.reply("common.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
 
 
 # what and how
 
 
 def _source(ctx, job, part):
-    """Return what is to be used, as generate.py takes it, and its kind."""
-    if job == 0:
-        draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-        loose = draft.data.get("loose") if draft else None
-        if not loose:
-            raise UserError("common.gone", buttons=ctx.bot.home())
-        return loose, "text" if "text" in loose else media_kind(loose["file"])
-    found = _own(ctx, job)
-    task = {"task": earlier_result(found, part)} if found.task_id else {}
-    urls = found.result["urls"]
-    if not urls:
-        return task | {"text": found.result["text"]}, "text"
-    if not 0 <= part < len(urls):
-        raise UserError("common.old_button")
-    file = _file(found, part)
-    return task | {"file": file}, media_kind(file)
-
-
-def _file(job, part):
-    """Return one of the files a job made as a media value.
-
-    It has KIE's own address, where the file is as it was made, and Telegram's copy for the time after.
-    """
-    url, sent, tracks = job.result["urls"][part], job.sent or [], job.result.get("tracks", [])
-    known = sent[part] if part < len(sent) and "file_id" in sent[part] else {}
-    facts = {name: known.get(name) for name in ("file_id", "mime", "size", "seconds", "width", "height")}
-    if not facts["seconds"]:
-        asked = str(job.inputs.get("duration", ""))
-        facts["seconds"] = tracks[part]["seconds"] if part < len(tracks) else int(asked) if asked.isdecimal() else None
-    name = url.rsplit("/", 1)[-1]
-    return facts | {"url": url, "unique_id": facts["file_id"], "kind": known.get("kind", "document"), "name": name}
+    """Return what is to be used, as the card takes it, and its kind."""
+    loose = result(own(ctx, job), part) if job else need(ctx)
+    return loose, kind_of(loose)
 
 
 def show_works(ctx, job, part):
@@ -127,7 +91,7 @@ def _draw_works(ctx, job, part, draw):
     source, kind = _source(ctx, job, part)
     works = ctx.generation.catalog.works_with(kind, source.get("task"))
     cells = [button(f"do.{work}", "uses:work", job, part, work, 0) for work in works]
-    last = ctx.bot.home() if job else way_out("suggest:show")
+    last = ctx.bot.home() if job else way_out(screen_of(ctx))
     draw("uses.title", [*(cells[i : i + 2] for i in range(0, len(cells), 2)), last])
 
 
@@ -196,9 +160,6 @@ def open_model(ctx, job, part, work, page, code):
 
 def _open(ctx, job, part, model, back, below):
     source, _kind = _source(ctx, job, part)
-    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     if job:
-        ctx.drafts.put(
-            ctx.user.id, "generate", ctx.now, data=(draft.data if draft else {}) | {"loose": source}, step=None
-        )
+        ctx.drafts.put(ctx.user.id, "generate", ctx.now, data={"loose": source}, step=None)
     ctx.go("generate:open", code=model.code, back=back, below=below)

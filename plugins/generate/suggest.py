@@ -1,11 +1,12 @@
-"""A text or a file sent outside any dialogue: kept in the draft, and answered with what can be made of it.
+"""A text or a file sent outside any dialogue, where there is no ladder for it: what can be made of it, by kinds of work.
 
 Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in core.po.
 """
 
-from core.attachments import MEDIA_FIELDS, file_in, media_kind
+from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button
 from core.errors import UserError
+from plugins.generate._loose import kind_of, need, sent
 
 FIRST = {
     "image": ("image-edit", "image-upscale", "image-to-video", "background-removal"),
@@ -20,47 +21,33 @@ def register(bot):
     """Declare what to do with content nobody asked for."""
     bot.repeatable()
     bot.button("suggest:show", show)
-    bot.update("text", on_text)
-    for kind in MEDIA_FIELDS:
-        bot.update(kind, on_file)
+    for kind in ("text", *MEDIA_FIELDS):
+        bot.update(kind, on_content)
 
 
-def on_text(ctx):
-    """Take a text as a prompt and offer what to make of it."""
-    _keep(ctx, {"text": ctx.text})
-    show(ctx)
-
-
-def on_file(ctx):
-    """Ask what to do with a file."""
-    file = file_in(ctx.message)
-    if media_kind(file) not in FIRST:
+def on_content(ctx):
+    """Keep what was sent for the model that is chosen next, and offer what to make of it."""
+    loose = sent(ctx)
+    if kind_of(loose) not in FIRST:
         raise UserError("suggest.unknown_file", buttons=ctx.bot.home())
-    caption = ctx.message.get("caption")
-    _keep(ctx, {"file": file} | ({"caption": caption} if caption else {}))
-    show(ctx)
-
-
-def _keep(ctx, loose):
-    """Keep what was sent for the model that is chosen next."""
-    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    data = dict(draft.data) if draft else {}
-    ctx.drafts.put(ctx.user.id, "generate", ctx.now, data=data | {"loose": loose}, step=None)
+    ctx.drafts.put(ctx.user.id, "generate", ctx.now, model=None, price=None, data={"loose": loose}, step=None)
+    _draw(ctx, loose)
 
 
 def show(ctx):
+    """Show the kinds of work for what was sent."""
+    _draw(ctx, need(ctx))
+
+
+def _draw(ctx, loose):
     """Offer what is done most with what was sent, and everything else."""
-    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    loose = draft.data.get("loose") if draft else None
-    if not loose:
-        raise UserError("common.gone", buttons=ctx.bot.home())
-    kind = "text" if "text" in loose else media_kind(loose["file"])
+    kind, text = kind_of(loose), loose["text"]
     works = ctx.generation.catalog.works_with(kind)
     cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]
     rows = [*_last(ctx, kind), *(cells[i : i + 2] for i in range(0, len(cells), 2))]
     rows.append([button("suggest.other", "uses:works", 0, 0), button("common.menu", MENU)])
-    text = loose.get("text", "")
-    ctx.edit(f"suggest.{'text' if text else 'file'}", rows, text=text[:SHOWN] + "…" * (len(text) > SHOWN))
+    shown = text[:SHOWN] + "…" * (len(text) > SHOWN)
+    ctx.edit(f"suggest.{'text' if kind == 'text' else 'file'}", rows, text=shown)
 
 
 def _last(ctx, kind):

@@ -26,6 +26,7 @@ from storage.base.tables import (
     Charge,
     Checkout,
     Entry,
+    FreeDay,
     FreeRun,
     Job,
     Once,
@@ -43,7 +44,7 @@ from storage.base.tables import (
 
 GUARDED = ("entry", "act", "source", "seal")
 MONEY = (  # the tables that are checked
-    Account, Act, Bonus, Sale, Charge, Checkout, Entry, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Seal, Source, TopUp,
+    Account, Act, Bonus, Charge, Checkout, Entry, FreeDay, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Sale, Seal, Source, TopUp,
     User, Words,
 )  # fmt: skip
 FUNCTION = "books_are_append_only"

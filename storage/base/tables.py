@@ -506,8 +506,8 @@ class Overlay(Table):
     """An admin's change of the catalogue in data/models.json; the newest of a scope and field counts."""
 
     id = IdField()
-    scope = TextField()  # "model:<id>", "menu:<row of the main menu>" or "all"
-    field = TextField()  # off, entry, inputs, price (see kie/catalogue/overrides.py); fixed, markup
+    scope = TextField()  # "model:<id>", "offer:<kind of work>", "menu:<row of the main menu>" or "all"
+    field = TextField()  # off, entry, inputs, price, rung_… (see kie/catalogue/overrides.py); fixed, markup
     value = JSONField(null=True)  # null: as in the file
     actor = ForeignKeyField(User, null=True)
     actor_id: int | None
@@ -574,13 +574,23 @@ class FreeRun(Table):
     id = IdField()
     user = ForeignKeyField(User)
     user_id: int
-    day = TextField()  # in the user's time zone, such as 2026-11-23
+    day = (
+        TextField()
+    )  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, which do not come again
     number = IntegerField()
     job = ForeignKeyField(Job, unique=True)
     job_id: int
+    counted_on = TextField(null=True)  # the `FreeDay` that has counted it
 
     class Meta:
         indexes = ((("user", "day", "number"), True),)
+
+
+class FreeDay(Table):
+    """How many free orders the whole bot has given on a day (UTC), for the ceiling."""
+
+    day = TextField(primary_key=True)
+    runs = IntegerField(constraints=[Check("runs >= 0")])
 
 
 class Broadcast(Table):
@@ -674,6 +684,6 @@ class Parked(Table):
 
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
-    Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, Broadcast, Recipient,
+    Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, FreeDay, Broadcast, Recipient,
     Letter, Trouble, Quota, KeptValue, Parked, Sale,
 ]  # fmt: skip

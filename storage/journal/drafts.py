@@ -51,8 +51,8 @@ def put(user_id: int, plugin: str, now: datetime, **fields: Any) -> Draft:
         return Draft.get(Draft.user == user_id, Draft.plugin == plugin)
 
 
-def note_screen(draft: Draft, message_id: int) -> None:
-    """Remember which message shows a draft; its version stays the same."""
+def note_screen(draft: Draft, message_id: int | None) -> None:
+    """Remember which message shows a draft, or that none does any more; its version stays the same."""
     with transaction():
         Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
 

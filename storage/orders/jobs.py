@@ -51,6 +51,16 @@ class Neighbours(NamedTuple):
     older: int | None
 
 
+class Quote(NamedTuple):
+    """A price for exact inputs: what an order of it is made of."""
+
+    model: str
+    values: dict[str, Any]
+    price: int
+    free: free.Offer | None
+    expected: int | None
+
+
 class StaleQuote(Exception):
     """The quote is no longer the draft's current one, and no job was made from it."""
 
@@ -63,30 +73,54 @@ class TooManyStarts(Exception):
     """The user has already started as many orders in the last minute as allowed."""
 
 
+def _quote_of(draft: Draft, rung: int | None) -> Quote | None:
+    """Return the quote that a draft shows: the card's, or that of a `rung` of its ladder; None if it shows none."""
+    if rung is None:
+        data, model, price = draft.data, draft.model, draft.price
+    else:
+        rungs = draft.data.get("rungs", [])
+        data = rungs[rung] if 0 <= rung < len(rungs) else {}
+        model, price = data.get("model"), data.get("price")
+    if model is None or price is None:
+        return None
+    return Quote(model, data["values"], price, data.get("free"), data.get("expected"))
+
+
 def order(
-    user_id: int, draft_id: int, version: int, *, now: datetime, usual_s: int, limit: int, starts: int
+    user_id: int,
+    draft_id: int,
+    version: int,
+    *,
+    now: datetime,
+    usual_s: int,
+    limit: int,
+    starts: int,
+    rung: int | None = None,
 ) -> tuple[Job, bool]:
-    """Turn a draft's quote into a queued job with its hold; return (job, created).
+    """Turn a draft's quote (or that of a `rung` of its ladder) into a queued job with its hold; return (job, created).
 
     `limit` is how many open jobs a user may have, `starts` how many orders they may start a minute. A repeated quote
-    returns its existing job. Raise StaleQuote, TooManyJobs, TooManyStarts or ledger.NotEnoughMoney, each of which leaves
-    everything as it was.
+    returns its existing job, and of one ladder only one rung is ordered. Raise StaleQuote, TooManyJobs, TooManyStarts or
+    ledger.NotEnoughMoney, each of which leaves everything as it was.
     """
-    quote = f"{draft_id}.{version}"
+    name = f"{draft_id}.{version}"
     with transaction():
-        draft = _take_quote(user_id, draft_id, version)
+        draft = _take_draft(user_id, draft_id, version)
         if draft is None:
-            job = Job.get_or_none(Job.quote == quote, Job.user == user_id)
+            job = Job.get_or_none(Job.quote == name, Job.user == user_id)
             if job is None:
-                raise StaleQuote(quote)
+                raise StaleQuote(name)
             return job, False
-        fields = dict(user=user_id, model=draft.model, inputs=draft.data["values"], price=draft.price, quote=quote)
+        quote = _quote_of(draft, rung)
+        if quote is None:
+            raise StaleQuote(name)
+        fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
         secret = secrets.token_urlsafe(24)
         times = dict(submit_at=now, created_at=now, deadline_at=now + QUEUE_PATIENCE, usual_s=usual_s)
-        job = Job.create(secret=secret, expected=draft.data.get("expected"), **times, **fields)
+        job = Job.create(secret=secret, expected=quote.expected, **times, **fields)
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
-        if offer := draft.data.get("free"):
-            free.take(user_id, offer["day"], offer["limit"], job.id)
+        if quote.free:
+            free.take(user_id, quote.free, job.id, now)
         if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
             raise TooManyJobs
         minute_ago = now - timedelta(minutes=1)
@@ -96,11 +130,11 @@ def order(
         return job, True
 
 
-def _take_quote(user_id: int, draft_id: int, version: int) -> Draft | None:
+def _take_draft(user_id: int, draft_id: int, version: int) -> Draft | None:
     """Take a draft away for good, if it still is what was shown; the next card begins anew."""
     rows = (
         Draft.delete()
-        .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version, Draft.price.is_null(False))
+        .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version)
         .returning(Draft)
         .execute()
     )

@@ -44,13 +44,18 @@ def put(scope: str, field: str, value: Any, *, now: datetime, actor: int | None 
 
 
 def _act_name(field: str, value: Any) -> str:
-    """Return one of model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price."""
+    """Return one of model_off, model_on, fixed, fixed_gone, markup, markup_gone, entry, inputs, price, rung."""
+    if field.startswith("rung_"):
+        return "rung"
     if field == "off":
         return "model_off" if value else "model_on"
     return f"{field}_gone" if value is None and field in ("fixed", "markup") else field
 
 
 def _act_details(field: str, value: Any) -> dict[str, Any]:
+    if field.startswith("rung_"):
+        name, change = field.removeprefix("rung_"), value or {}
+        return {"words": f"{name} · {change.get('model') or ('−' if change.get('off') else '↺')}"}
     if field == "fixed" and value is not None:
         return {"amount": value}
     return {"words": f"×{value}"} if field == "markup" and value is not None else {}

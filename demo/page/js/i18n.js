@@ -204,8 +204,8 @@ const WORDS = {
     "Всё здесь на этом компьютере: игрушечный Telegram, настоящий бот, игрушечные деньги.",
   ],
   welcome_2: [
-    "Be a user: press Start, choose what to make, order it. Then be the admin on the left.",
-    "Побудьте пользователем: нажмите «Начать», выберите, закажите. Потом — админом слева.",
+    "Be a user: press Start, write what you want to see. The first drafts are free. Then be the admin on the left.",
+    "Побудьте пользователем: нажмите «Начать», напишите, что хотите увидеть. Первые черновики бесплатны. Потом — админом слева.",
   ],
   welcome_3: [
     "Behind the scenes, on the right, you see each call and can break things.",
@@ -217,16 +217,21 @@ const WORDS = {
   tour_end: ["End the tour", "Закончить"],
   tour_free: ["Press the button that fits, or skip this step.", "Нажмите подходящую кнопку или пропустите шаг."],
   tour_start: ["Say hello: send /start.", "Поздоровайтесь: отправьте /start."],
-  tour_choose: ["Choose what to make.", "Выберите, что сделать."],
-  tour_model: ["Choose a model.", "Выберите модель."],
   tour_prompt: [
     "Describe the picture in your own words, or send this text.",
     "Опишите картинку своими словами или отправьте этот текст.",
   ],
   tour_prompt_example: ["a red fox in the snow, morning light", "рыжая лиса в снегу, утренний свет"],
+  tour_draft: ["The first drafts are free. Take one.", "Первые черновики бесплатны. Возьмите один."],
+  tour_picture: [
+    "Wait for the picture. The tab “KIE” on the right can hurry it.",
+    "Дождитесь картинки. Вкладка «KIE» справа может поторопить.",
+  ],
+  tour_better: ["Now a better one: send the words again.", "Теперь получше: отправьте слова ещё раз."],
+  tour_rung: ["Good", "Хорошо"],
   tour_order: [
-    "Order it. When money is short, this button leads to the top-up.",
-    "Закажите. Если денег мало, кнопка ведёт к пополнению.",
+    "This one costs money. When it is short, the button leads to the top-up.",
+    "Эта стоит денег. Если их мало, кнопка ведёт к пополнению.",
   ],
   tour_amount: ["Choose how much to top up.", "Выберите сумму пополнения."],
   tour_method: ["Choose the bank transfer.", "Выберите банковский перевод."],
@@ -247,8 +252,8 @@ const WORDS = {
     "Дождитесь картинки. Вкладка «KIE» справа может поторопить.",
   ],
   tour_done: [
-    "That was the whole round: order, payment, approval, result. Now try to break it, on the right.",
-    "Это весь круг: заказ, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа.",
+    "That was the whole round: a free draft, payment, approval, result. Now try to break it, on the right.",
+    "Это весь круг: черновик, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа.",
   ],
 };
 

@@ -53,10 +53,11 @@ export function welcome() {
 const APPROVE = ["transfer:approve"];
 const STEPS = [
   { key: "tour_start", write: "/start" },
-  { key: "tour_choose", press: ["models:type:picture"] },
-  { key: "tour_model", press: ["Z-Image", "models:open"] },
   { key: "tour_prompt", write: t("tour_prompt_example") },
-  { key: "tour_order", press: ["payments:lack", "orders:go"] },
+  { key: "tour_draft", press: ["orders:rung"], optional: true },
+  { key: "tour_picture", until: "photo", onlyAfter: "tour_draft" },
+  { key: "tour_better", write: t("tour_prompt_example"), onlyAfter: "tour_picture" },
+  { key: "tour_order", press: ["ladder:lack", "payments:lack", t("tour_rung")] },
   { key: "tour_amount", press: ["payments:amount:10000", "payments:amount"], optional: true },
   { key: "tour_method", press: ["payments:pay:transfer"], optional: true },
   { key: "tour_receipt", find: () => sampleReceipt(), onlyAfter: "tour_method" },
@@ -72,7 +73,7 @@ const STEPS = [
   { key: "tour_approve", press: APPROVE, optional: true, onlyAfter: "tour_receipt" },
   { key: "tour_user", find: () => personRow((person) => person.id === customer), until: "choose", onlyAfter: "tour_admin" },
   { key: "tour_create", press: ["generate:waiting"], optional: true, onlyAfter: "tour_user" },
-  { key: "tour_confirm", press: ["orders:go"], optional: true, onlyAfter: "tour_create" },
+  { key: "tour_confirm", press: [t("tour_rung"), "orders:rung", "orders:go"], optional: true, onlyAfter: "tour_create" },
   { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
 ];

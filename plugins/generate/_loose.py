@@ -1,0 +1,154 @@
+"""What comes before a model is chosen: a text, or files with or without words, or an earlier result; kept in the draft.
+
+It is a dict: "text", "files" in the order they were sent, "task" for a result; and of an album its id and the messages
+that are in already, as Telegram sends its pictures one by one.
+"""
+
+from core.attachments import file_in, media_kind
+from core.errors import UserError
+from core.services import forms
+from kie.catalogue.inputs import earlier_result
+from kie.catalogue.model import InputError
+
+MANY = 100  # files of an input that names no limit
+SETTINGS = ("choice", "switch", "number")
+NOT_REMEMBERED = ("seed",)  # or every order would look the same
+
+
+def sent(ctx):
+    """Return what a message brings; a further picture of an album comes to those before it.
+
+    One that is in already is not added again, as its update may be handled twice.
+    """
+    file, message = file_in(ctx.message), ctx.message
+    if file is None:
+        return {"text": ctx.text, "files": []}
+    album, before = message.get("media_group_id"), opened(ctx) or {}
+    if album is None or before.get("album") != album:
+        before = {}
+    text, known = before.get("text") or message.get("caption", ""), before.get("messages", [])
+    if message["message_id"] in known:
+        return before
+    files, messages = [*before.get("files", []), file], [*known, message["message_id"]]
+    return {"text": text, "files": files, "album": album, "messages": messages}
+
+
+def is_further(loose):
+    """Tell whether a message was the second or a later one of an album: the screen about it is there already."""
+    return len(loose.get("messages", ())) > 1
+
+
+def opened(ctx):
+    """Return what is waiting for a model, or was sent before the open card was, or None."""
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    found = draft and (draft.data.get("loose") or draft.data.get("sent"))
+    return found if found and "files" in found else None
+
+
+def need(ctx):
+    """Return the same, or raise UserError when it is gone."""
+    loose = opened(ctx)
+    if loose is None:
+        raise UserError("common.gone", buttons=ctx.bot.home())
+    return loose
+
+
+def kind_of(loose):
+    """Return what it is: text, image, video or audio; document for a file that is none of them."""
+    return media_kind(loose["files"][0]) if loose["files"] else "text"
+
+
+def is_ladder(ctx):
+    """Tell whether a ladder is open."""
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    return bool(draft and draft.data.get("loose", {}).get("work"))
+
+
+def screen_of(ctx):
+    """Return the route of the screen that shows what was sent: its ladder, or the kinds of work."""
+    by_ladder = (opened(ctx) or {}).get("work") and "ladder:show" in ctx.bot.handlers["button"]
+    return "ladder:show" if by_ladder else "suggest:show"
+
+
+def put(ctx, model, values, loose, whole=False):
+    """Return `values` with it where this model takes it; files beyond the model's limit are left out.
+
+    Raise UserError for what the model does not accept; with `whole`, also for files beyond its limit.
+    """
+    task = loose.get("task")
+    fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
+    if loose.get("text") and model.main_text and (loose["files"] or fed is None):
+        values = values | {model.main_text.name: forms.read(model.main_text, loose["text"])}
+    if fed is not None:
+        return values | {fed.name: task}
+    spec = model.input_for(kind_of(loose)) if loose["files"] else None
+    if spec is None:
+        return values
+    if whole and len(loose["files"]) > most(spec):
+        raise too_many(spec, loose)
+    for place, file in enumerate(loose["files"][: most(spec)]):
+        file = loose["files"][place] = ctx.generation.meter(model, spec, ctx.user)(file)  # measured once for all models
+        values = forms.add_file(spec, values, file)
+    return values
+
+
+def most(spec):
+    """Return how many files an input takes."""
+    return (spec.max_items or MANY) if spec.many else 1
+
+
+def too_many(spec, loose):
+    """Return the UserError that says how many files an input takes of those that were sent."""
+    return UserError("error.too_many_files", n=most(spec), found=len(loose["files"]))
+
+
+def remembered(ctx, model):
+    """Return the settings of the person's last order of this model, as far as it still takes them."""
+    last = ctx.jobs.last_of(ctx.user.id, model.id)
+    settings = {}
+    for name, value in (last.inputs if last else {}).items():
+        spec = model.by_name.get(name)
+        if spec is None or spec.kind not in SETTINGS or spec.label in NOT_REMEMBERED:
+            continue
+        try:
+            settings[name] = spec.parse(value)
+        except InputError:
+            continue  # the model has changed: as if it had not been set
+    return settings
+
+
+# an earlier result
+
+
+def own(ctx, job):
+    """Return the person's own order with its result; raise UserError for anything else."""
+    found = ctx.jobs.get(job, ctx.user.id)
+    if found is None or not found.result:
+        raise UserError("common.old_button")
+    return found
+
+
+def result(found, part):
+    """Return one of the things an order has made as what was sent."""
+    task = {"task": earlier_result(found, part)} if found.task_id else {}
+    urls = found.result["urls"]
+    if not urls:
+        return task | {"text": found.result["text"], "files": []}
+    if not 0 <= part < len(urls):
+        raise UserError("common.old_button")
+    return task | {"text": "", "files": [_file(found, part)]}
+
+
+def _file(job, part):
+    """Return one of the files a job made as a media value.
+
+    It has KIE's own address, where the file is as it was made, and Telegram's copy for the time after.
+    """
+    url, copies, tracks = job.result["urls"][part], job.sent or [], job.result.get("tracks", [])
+    known = copies[part] if part < len(copies) and "file_id" in copies[part] else {}
+    facts = {name: known.get(name) for name in ("file_id", "mime", "size", "seconds", "width", "height")}
+    if not facts["seconds"]:
+        asked = str(job.inputs.get("duration", ""))
+        facts["seconds"] = tracks[part]["seconds"] if part < len(tracks) else int(asked) if asked.isdecimal() else None
+    name = url.rsplit("/", 1)[-1]
+    return facts | {"url": url, "unique_id": facts["file_id"], "kind": known.get("kind", "document"), "name": name}

@@ -1,0 +1,114 @@
+"""The rungs of a ladder as quotes, and as rows of buttons. Each quote is what a card with these values would show."""
+
+from core.buttons import button, route
+from core.errors import UserError
+from kie.catalogue import pricing
+from kie.catalogue.inputs import InputError
+from kie.catalogue.model import WORKS
+from kie.catalogue.offers import settings_of
+from plugins.generate._card import FITS
+from plugins.generate._loose import kind_of, put, remembered
+
+LACKING = route("payments:lack", optional=True)
+
+LAST = "last"  # the rung of the model that the person used last
+LONG_S = 100  # from here on a time is told in minutes
+
+
+def works_of(ctx, loose):
+    """Return the kinds of work that have a ladder and can be done with what was sent, the usual one first."""
+    return [work for work in WORKS.get(kind_of(loose), ()) if ctx.generation.live_catalogue.rungs(work)]
+
+
+def quotes(ctx, work, loose):
+    """Return the quotes of a ladder, lowest rung first, and that of the model used last.
+
+    Where no model of it takes all the files, each takes as many as it can.
+    """
+    found = _quotes(ctx, work, loose, whole=True) or _quotes(ctx, work, loose, whole=False)
+    return found + _last(ctx, work, loose, found) if found else []
+
+
+def _quotes(ctx, work, loose, whole):
+    found = []
+    for name, offers in ctx.generation.live_catalogue.rungs(work):
+        made = (_quote(ctx, name, model, offer, loose, whole) for offer, model in offers)
+        fresh = (quote for quote in made if quote and not any(_is_same(quote, other) for other in found))
+        found += [quote for quote in [next(fresh, None)] if quote]
+    return found
+
+
+def _quote(ctx, name, model, offer, loose, whole):
+    """Return the quote of one offer for what was sent, or None where it does not do."""
+    try:
+        values = put(ctx, model, settings_of(model, offer), loose, whole)
+    except (InputError, KeyError, UserError):
+        return None  # a setting that the model has lost, or a text or file it does not take: the next one stands in
+    return ctx.generation.rung(name, ctx.user.id, model, values, ctx.now)
+
+
+def _is_same(one, other):
+    return (one["model"], one["values"]) == (other["model"], other["values"])
+
+
+def _last(ctx, work, loose, found):
+    """Return the quote of the model used last, if it does this work and no rung has it, as a list."""
+    for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
+        model = ctx.generation.catalog.models.get(name)
+        if model is None or work not in model.works(kind_of(loose)) or any(q["model"] == name for q in found):
+            continue
+        try:
+            values = put(ctx, model, model.defaults() | remembered(ctx, model), loose, whole=True)
+        except UserError:
+            continue
+        quote = ctx.generation.rung(LAST, ctx.user.id, model, values, ctx.now)
+        return [quote] if quote else []
+    return []
+
+
+# as buttons
+
+
+def rows(ctx, draft):
+    """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what it lacks."""
+    balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
+    alone = sum(quote["name"] != LAST for quote in found) == 1
+    can_top_up = LACKING in ctx.bot.handlers["button"]
+    shown = [place for place, quote in enumerate(found) if can_top_up or quote["price"] <= balance]
+    return [_row(ctx, draft, place, alone, balance) for place in shown]
+
+
+def _row(ctx, draft, place, alone, balance):
+    quote = draft.data["rungs"][place]
+    model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
+    name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"ladder.{quote['name']}"
+    first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), _cost(ctx, model, quote)
+    title = [] if quote["name"] == LAST else [model.title]
+    if lacking > 0:
+        rest = ctx.texts.plain(ctx.lang, "ladder.lacking", amount=lacking)
+        label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, rest]])
+        return button("label", "ladder:lack", lacking, label=label)
+    mark, time = "" if place else "▶ ", _time(ctx, model)
+    label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])
+    return button("label", "orders:rung", draft.id, draft.version, place, label=label)
+
+
+def _shortened(tries):
+    """Return the first of these labels, given as their parts, that a phone shows whole alone in its row."""
+    labels = [" · ".join(parts) for parts in tries]
+    return next((label for label in labels if len(label) <= FITS[1]), labels[-1])
+
+
+def _cost(ctx, model, quote):
+    """Return what a rung costs, as its button says it."""
+    if quote["free"]:
+        return ctx.texts.plain(ctx.lang, "ladder.free", n=quote["free"]["left"])
+    key = "ladder.up_to" if pricing.is_upper_bound(model, quote["values"]) else "ladder.price"
+    return ctx.texts.plain(ctx.lang, key, price=quote["price"])
+
+
+def _time(ctx, model):
+    usual = ctx.generation.usual_s(model, ctx.now)
+    if usual < LONG_S:
+        return ctx.texts.plain(ctx.lang, "ladder.seconds", count=usual)
+    return ctx.texts.plain(ctx.lang, "ladder.minutes", count=round(usual / 60))

@@ -1,0 +1,174 @@
+"""The ladder: a text, a photo or an album is answered by one message, whose rungs (Draft, Good, Best) order with one tap.
+
+The kind of work is guessed from the words; one row changes it. `data/offers.json` says what the rungs are; where none can
+be sold, `generate/suggest.py` answers. `generate/orders.py` orders a rung: its button carries the draft and its version.
+Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
+"""
+
+from core.attachments import MEDIA_FIELDS
+from core.buttons import MENU, button
+from core.errors import UserError
+from plugins.generate._card import FITS
+from plugins.generate._loose import is_further, kind_of, most, need, own, result, sent
+from plugins.generate._rungs import LACKING, quotes, rows, works_of
+
+STEP = "ladder:words"
+UPSCALE = "image-upscale"
+SHOWN, PER_ROW, WHICH = 160, 3, 10
+ASK = -1  # in place of a part: which one is asked for
+
+
+def register(bot):
+    """Declare what is answered with a ladder, and its buttons."""
+    bot.repeatable()
+    for kind in ("text", *MEDIA_FIELDS):
+        bot.update(kind, on_content, order=40)
+    bot.step(STEP, take_words)
+    bot.button("ladder:show", show)
+    bot.button("ladder:work", change_work, work=str)
+    bot.button("ladder:alone", without_files)
+    bot.button("ladder:lack", top_up, amount=int)
+    bot.button("ladder:finish", finish, job=int, part=int)
+    bot.under_result(2, under_result)
+
+
+def on_content(ctx):
+    """Answer what was sent with its ladder; where it has none, leave it to others."""
+    return _answer(ctx, sent(ctx))
+
+
+def take_words(ctx):
+    """Take the words for photos that came without any; whatever else comes is a new question."""
+    if not ctx.text:
+        return ctx.PASS
+    return _answer(ctx, need(ctx) | {"text": ctx.text, "later": True})
+
+
+def _answer(ctx, loose, below=False):
+    """Show the ladder of the work that the words ask for, else of the first one that can be ordered."""
+    works = works_of(ctx, loose)
+    guessed = ctx.generation.live_catalogue.offers.guess(loose["text"], works)
+    for work in sorted(works, key=lambda work: work != guessed):
+        if rungs := quotes(ctx, work, loose):
+            return _put(ctx, work, loose, rungs, below)
+    return ctx.PASS
+
+
+def _put(ctx, work, loose, rungs, below=False):
+    """Write the ladder into the draft and draw it; photos without words wait for them."""
+    waits = loose["files"] and not loose["text"]
+    step = STEP if waits else None
+    ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=step, loose=loose | {"work": work})
+    _draw(ctx, below)
+
+
+def show(ctx, below=False):
+    """Show the ladder as it stands now: prices and money may have changed (`below`: under a message that stays)."""
+    loose = need(ctx)
+    work = loose.get("work")
+    rungs = quotes(ctx, work, loose) if work else []
+    if rungs:
+        _put(ctx, work, loose, rungs, below)
+    elif _answer(ctx, loose, below) is ctx.PASS:
+        ctx.go("suggest:show")
+
+
+def change_work(ctx, work):
+    """Show the ladder of another kind of work; one that needs words asks for them."""
+    loose = need(ctx)
+    if work not in works_of(ctx, loose):
+        ctx.toast("job.stale_quote")  # something else was sent since this screen was drawn
+        show(ctx)
+        return
+    rungs = quotes(ctx, work, loose)
+    if not rungs and loose["text"]:
+        raise UserError("ladder.not_for_this")
+    _put(ctx, work, loose, rungs)
+
+
+def without_files(ctx):
+    """Take the words alone: they were not about the photos."""
+    if _answer(ctx, {"text": need(ctx)["text"], "files": []}) is ctx.PASS:
+        raise UserError("common.old_button")
+
+
+def top_up(ctx, amount):
+    """Offer to top up what a rung lacks. The message is the payment's from here on: the next ladder comes below it."""
+    if draft := ctx.drafts.get(ctx.user.id, "generate", ctx.now):
+        ctx.drafts.note_screen(draft, None)
+    ctx.go(LACKING, amount=amount)
+
+
+# the screen
+
+
+def _draw(ctx, below):
+    """Put the ladder where its live message is: in place after a tap and within an album, else below what was sent."""
+    draft, loose = ctx.draft, ctx.draft.data["loose"]
+    keyboard = [*rows(ctx, draft), *_work_rows(ctx, loose)]
+    keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
+    values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
+    if below or (ctx.kind == "message" and not is_further(loose)):
+        ctx.delete(live)
+        shown = ctx.reply("ladder.screen", keyboard, **values)
+    else:
+        shown = ctx.edit("ladder.screen", keyboard, message_id=None if ctx.tap else live, **values)
+    if shown != live:
+        ctx.drafts.note_screen(draft, shown)
+
+
+def _lines(ctx, draft, loose):
+    """Return what was sent, what will be made of it, and what is still wanted."""
+    text = loose["text"][:SHOWN] + "…" * (len(loose["text"]) > SHOWN)
+    what = [ctx.say(f"ladder.{kind_of(loose)}", n=len(loose["files"]))] if loose["files"] else []
+    what += [ctx.say("ladder.words", text=text)] if text else []
+    lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{loose['work']}"))]
+    if loose["files"] and not text:
+        lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
+    return lines + _left_out(ctx, draft, loose)
+
+
+def _left_out(ctx, draft, loose):
+    """Say how many of the files are used, where not all of them can be."""
+    if not loose["files"] or not draft.data["rungs"]:
+        return []
+    models = [ctx.generation.catalog.models[quote["model"]] for quote in draft.data["rungs"]]
+    fit = min(most(spec) for model in models if (spec := model.input_for(kind_of(loose))))
+    return [ctx.say("ladder.first_only", n=fit)] if fit < len(loose["files"]) else []
+
+
+def _work_rows(ctx, loose):
+    """Return the other kinds of work, as many a row as a phone shows whole."""
+    cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != loose["work"]]
+    if loose.get("later"):
+        cells.append(button("ladder.alone", "ladder:alone"))
+    labels = [ctx.texts.plain(ctx.lang, cell.key) for cell in cells]
+    per_row = PER_ROW if all(len(label) <= FITS[PER_ROW] for label in labels) else PER_ROW - 1
+    return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
+
+
+# from a result
+
+
+def under_result(bot, job):
+    """Return the button that makes a finished picture larger, where there is a ladder for it."""
+    model = bot.generation.model(job)
+    is_draft = model is not None and model.output == "image" and UPSCALE not in model.modes
+    if not is_draft or not job.result["urls"] or not bot.generation.live_catalogue.rungs(UPSCALE):
+        return []
+    return [button("ladder.finish", "ladder:finish", job.id, 0 if len(job.result["urls"]) == 1 else ASK)]
+
+
+def finish(ctx, job, part):
+    """Show the ladder that makes a result larger, below it."""
+    found = own(ctx, job)
+    if part == ASK:
+        many = range(min(WHICH, len(found.result["urls"])))
+        cells = [button("label", "ladder:finish", job, one, label=str(one + 1)) for one in many]
+        ctx.reply("common.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
+        return
+    loose = result(found, part)
+    rungs = quotes(ctx, UPSCALE, loose)
+    if not rungs:
+        raise UserError("ladder.not_for_this")
+    _put(ctx, UPSCALE, loose, rungs, below=True)

@@ -1,0 +1,521 @@
+"""The ladder: what is sent is answered by one message whose rungs order with one tap, at the price they show."""
+
+import json
+import re
+
+import pytest
+
+from kie.catalogue.model import Catalog
+from kie.catalogue.offers import Offers
+from storage.money import verify
+from tests.kit import ROOT, png
+from tests.shop import assert_books_are_right, in_threads, job_of, jobs_of, user_of
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+CLIP = (ROOT / "data/samples/clip-wide.mp4").read_bytes()
+LANGS = pytest.mark.parametrize("lang", ["en", "ru"])
+PRICE = re.compile(r"([\d,]+(?:\.\d\d)?) ₽")
+FREE = {"en": "free (3 left)", "ru": "бесплатно (ещё 3)"}
+
+
+def labels(person):
+    """Return the labels of the newest keyboard."""
+    return list(person.buttons)
+
+
+def rung(person, name):
+    """Return the label of a rung on the newest keyboard."""
+    return next(label for label in labels(person) if label.removeprefix("▶ ").startswith(name))
+
+
+def kopecks(label):
+    """Return the price that a rung's label shows."""
+    whole, _point, rest = PRICE.search(label)[1].replace(",", "").partition(".")
+    return int(whole) * 100 + int(rest or 0)
+
+
+def ladder_of(bot, person):
+    """Return what the draft of the open ladder holds."""
+    return bot.bot.drafts.get(user_of(bot, person).id, "generate", bot.clock.now()).data
+
+
+class Steps:
+    """Counts what a person does, and what the bot writes meanwhile that stays in the chat."""
+
+    def __init__(self, person):
+        self.person, self.messages, self.taps = person, 0, 0
+
+    def send(self, act, *args, **more):
+        self.messages += 1
+        act(*args, **more)
+
+    def tap(self, label):
+        self.taps += 1
+        self.person.tap(label)
+
+
+# how few steps it takes
+
+
+@SQLITE
+@LANGS
+def test_a_new_person_without_money_has_a_cat_after_one_message_and_one_tap(start_bot, lang):
+    bot = start_bot(WELCOME_RUNS="3")
+    alice = bot.user(language_code=lang)
+    steps = Steps(alice)
+    steps.send(alice.send, "a cat on a roof" if lang == "en" else "кот на крыше")
+    assert FREE[lang] in labels(alice)[0] and len(alice.received) == 1
+    steps.tap("▶")
+    bot.forward(60)
+    assert "photo" in alice.last_message and (steps.messages, steps.taps) == (1, 1)
+    assert bot.balance(alice) == 0 and not list(verify.verify())
+
+
+@SQLITE
+@LANGS
+def test_with_money_a_cat_takes_one_message_and_one_tap(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    steps = Steps(alice)
+    steps.send(alice.send, "a cat on a roof" if lang == "en" else "кот на крыше")
+    shown = kopecks(labels(alice)[0].replace(",", "."))
+    steps.tap("▶")
+    bot.forward(60)
+    assert "photo" in alice.last_message and (steps.messages, steps.taps) == (1, 1)
+    assert bot.balance(alice) == 100_000 - shown == 100_000 - 72
+
+
+@SQLITE
+@LANGS
+def test_a_photo_with_a_caption_is_edited_with_one_tap(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    steps = Steps(alice)
+    steps.send(alice.photo, png(), caption="make it snow" if lang == "en" else "пусть идёт снег")
+    steps.tap("▶")
+    bot.forward(90)
+    assert "photo" in alice.last_message and (steps.messages, steps.taps) == (1, 1)
+    inputs = bot.kie.task()["inputs"]
+    assert inputs["prompt"] in ("make it snow", "пусть идёт снег") and len(inputs["image_urls"]) == 1
+
+
+@SQLITE
+@LANGS
+def test_an_album_is_one_question_and_all_its_photos_are_used_in_order(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    before, steps = len(alice.received), Steps(alice)
+    steps.send(alice.album, [png(str(n)) for n in range(4)], caption="make the cat ginger")
+    assert len(alice.received) == before + 1 and alice.last.startswith("4 ")
+    sent = [file["unique_id"] for file in ladder_of(bot, alice)["loose"]["files"]]
+    steps.tap("▶")
+    job = job_of(bot, alice)
+    assert [file["unique_id"] for file in job.inputs["image_urls"]] == sent and len(set(sent)) == 4
+    assert job.inputs["prompt"] == "make the cat ginger" and (steps.messages, steps.taps) == (1, 1)
+    bot.forward(90)
+    assert len(bot.kie.task()["inputs"]["image_urls"]) == 4 and "photo" in alice.last_message
+
+
+# what is shown is what is charged
+
+
+def test_each_rung_charges_what_it_shows(start_bot):
+    bot = start_bot(USER_JOBS="50")
+    alice = bot.rich()
+    asked = [("a fox", ("Draft", "Good", "Best")), ("video of a fox", ("Draft", "Good", "Best")), ("a song", ("🎵",))]
+    for words, names in asked:
+        for name in names:
+            alice.send(words)
+            before, shown = bot.balance(alice), rung(alice, name)
+            alice.tap(shown)
+            assert bot.balance(alice) == before - kopecks(shown), shown
+            assert job_of(bot, alice).price == kopecks(shown)
+    bot.forward(1200, step=60)
+    assert {job.state for job in jobs_of(bot, alice)} == {"succeeded"}
+    assert_books_are_right()
+
+
+@SQLITE
+def test_a_price_that_has_changed_is_shown_before_it_is_paid(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    alice.send("a fox")
+    old = labels(alice)[0]
+    boss.send("/rate 180")
+    alice.tap(old)
+    assert "price has changed" in alice.toast and "1.44 ₽" in labels(alice)[0]
+    assert jobs_of(bot, alice) == [] and bot.balance(alice) == 100_000
+
+
+@SQLITE
+def test_a_model_gone_since_is_never_ordered_and_the_next_one_stands_in(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    alice.send("a fox")
+    boss.forge("terms:switch:z-image:0")
+    alice.tap("▶ Draft")
+    assert "not on offer" in alice.toast and jobs_of(bot, alice) == []
+    assert "2.92 ₽" in labels(alice)[0]
+    alice.tap("▶ Draft")
+    assert job_of(bot, alice).price == 292
+
+
+@SQLITE
+def test_one_ladder_is_one_order_whichever_rungs_are_tapped(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("a fox")
+    draft, best, shown = alice.buttons[rung(alice, "Draft")], alice.buttons[rung(alice, "Best")], alice.last_message
+    alice.forge(draft, shown)
+    for data in (draft, best):
+        alice.forge(data, shown)
+        assert "being made already" in alice.toast
+    assert len(jobs_of(bot, alice)) == 1
+
+
+@SQLITE
+def test_what_nobody_was_shown_cannot_be_ordered(start_bot):
+    bot = start_bot()
+    alice, mallory = bot.rich(), bot.rich("Mallory")
+    alice.send("a fox")
+    draft, version, _rung = alice.buttons[labels(alice)[0]].removeprefix("orders:rung:").split(":")
+    for data in (f"{draft}:{version}:9", f"{draft}:{version}:-1", f"{draft}:{int(version) - 1}:0"):
+        alice.forge(f"orders:rung:{data}")
+    alice.forge(f"orders:go:{draft}:{version}")
+    mallory.forge(f"orders:rung:{draft}:{version}:0")
+    assert jobs_of(bot, alice) == [] and jobs_of(bot, mallory) == []
+
+
+@SQLITE
+def test_a_length_that_moves_the_price_is_measured_before_it_is_shown(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.document(CLIP, name="clip.mp4")
+    shown = labels(alice)[0]
+    assert kopecks(shown) == 3600
+    alice.tap(shown)
+    assert bot.balance(alice) == 100_000 - 3600
+
+
+# too little money
+
+
+@SQLITE
+def test_what_is_lacking_is_topped_up_and_the_ladder_comes_back(start_bot):
+    bot = start_bot()
+    alice = bot.rich(amount="1")
+    alice.send("a fox")
+    assert labels(alice)[0].startswith("▶ Draft · ")
+    assert rung(alice, "Best") == "Best · 16.20 ₽ · top up 15.20 ₽"
+    alice.tap("Best")
+    assert "15.20 ₽" in alice.last
+    alice.tap("To the order")
+    assert labels(alice)[0].startswith("▶ Draft")
+    alice.tap("Best")
+    alice.tap("payments:amount")
+    alice.tap("⭐")
+    alice.pay()
+    alice.tap("generate:waiting")
+    alice.tap(rung(alice, "Best"))
+    assert job_of(bot, alice).price == 1620
+    assert_books_are_right()
+
+
+@SQLITE
+def test_the_details_of_a_payment_stay_when_something_else_is_asked(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    alice.send("a fox")
+    for label in ("Draft", "payments:amount", "payments:pay:transfer"):
+        alice.tap(label)
+    assert "0000 1111" in alice.last
+    alice.send("/start")
+    alice.send("a boat")
+    assert any("0000 1111" in message.get("text", "") for message in alice.received)
+
+
+# which work
+
+
+@SQLITE
+def test_a_wrong_guess_costs_one_tap_and_no_money(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("видео: лиса бежит по снегу")
+    assert "🎬 Video" in alice.last
+    alice.tap("🖼 Picture")
+    assert "🖼 Picture" in alice.last and "🎬 Video" in alice.buttons
+    alice.tap("▶ Draft")
+    assert job_of(bot, alice).model == "z-image" and bot.balance(alice) == 100_000 - 72
+
+
+@SQLITE
+def test_a_second_text_is_a_new_question_on_the_one_live_message(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("a fox")
+    shown = len(alice.received)
+    alice.send("a boat")
+    assert len(alice.received) == shown and "a boat" in alice.last
+    alice.tap("▶")
+    assert job_of(bot, alice).inputs["prompt"] == "a boat"
+
+
+@SQLITE
+def test_a_photo_alone_waits_for_its_words_and_they_may_be_about_something_else(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.photo(png())
+    assert "Write what to change" in alice.last and labels(alice)[0].startswith("▶ Draft · 0.45 ₽")
+    alice.tap("✨ Edit")
+    assert "Write what to make of it" in alice.last
+    alice.send("make it snow")
+    assert "✨ Edit" in alice.last and ladder_of(bot, alice)["rungs"][0]["values"]["prompt"] == "make it snow"
+    alice.tap("✏ Just the words")
+    alice.tap("▶")
+    assert job_of(bot, alice).model == "z-image" and job_of(bot, alice).inputs["prompt"] == "make it snow"
+
+
+@SQLITE
+def test_more_photos_than_a_model_takes_go_to_one_that_takes_them(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.album([png(str(n)) for n in range(10)], caption="all of them in one room")
+    models = {quote["name"]: quote["model"] for quote in ladder_of(bot, alice)["rungs"]}
+    assert models["best"] == "nano-banana-2" and "Only the first" not in alice.last
+    alice.tap("🔍 Upscale")
+    assert "Only the first 1" in alice.last
+
+
+@SQLITE
+def test_the_model_used_last_is_a_rung_of_its_own(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("a fox")
+    alice.forge("generate:open:imagen4-ultra")
+    alice.tap("▶ Create")
+    bot.forward(60)
+    alice.send("a cat")
+    last = rung(alice, "↻")
+    assert last.startswith("↻ Imagen 4 Ultra · 10.80 ₽")
+    alice.tap(last)
+    assert job_of(bot, alice).model.endswith("imagen4-ultra") and job_of(bot, alice).inputs["prompt"] == "a cat"
+    bot.forward(60)
+    alice.send("a song about a cat")
+    assert not any(label.startswith("↻") for label in labels(alice))
+
+
+@SQLITE
+def test_a_finished_picture_is_made_larger_on_the_ladder_below_it(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("a fox")
+    alice.tap("▶")
+    bot.forward(60)
+    first = job_of(bot, alice)
+    alice.tap("✨ Finish in 4K")
+    assert "🔍 Upscale" in alice.last
+    alice.tap(rung(alice, "Best"))
+    bot.forward(90)
+    assert bot.kie.task()["inputs"]["image_url"] == first.result["urls"][0] and "photo" in alice.last_message
+    assert "✨ Finish in 4K" not in alice.buttons
+
+
+@SQLITE
+def test_back_from_a_card_leads_to_the_ladder(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send("a fox")
+    for label in ("All models", "🖼 Picture", "uses:open"):
+        alice.tap(label)
+    for _ in range(3):
+        alice.tap("‹ Back")
+    assert "a fox" in alice.last and labels(alice)[0].startswith("▶ Draft")
+
+
+# the file, and what admins change
+
+
+def offers_file(folder, **works):
+    """Write a file of offers and return its path."""
+    path = folder / "offers.json"
+    path.write_text(json.dumps({"works": {name.replace("_", "-"): rungs for name, rungs in works.items()}}))
+    return path
+
+
+@SQLITE
+@pytest.mark.parametrize("content", [None, "", "{}"])
+def test_without_offers_the_kinds_of_work_are_offered(start_bot, tmp_path, content):
+    path = tmp_path / "offers.json"
+    if content is not None:
+        path.write_text(content)
+    bot = start_bot(offers=path)
+    alice = bot.rich()
+    alice.send("a fox")
+    assert labels(alice)[:2] == ["🖼 Picture", "🎬 Video"] and "as…" in alice.last
+    alice.photo(png(), caption="make it snow")
+    alice.tap("✨ Edit")
+    assert "make it snow" in alice.last
+
+
+@SQLITE
+def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
+    wrong = {
+        "draft": [{"model": "nobody"}, {"model": "z-image", "settings": {"size": "1:1"}}, {"model": "z-image"}],
+        "good": [{"model": "z-image", "settings": {"aspect_ratio": "7:7"}}, {"model": "suno"}],
+        "splendid": [{"model": "z-image"}],
+    }
+    path = offers_file(tmp_path, text_to_image=wrong, text_to_poem={"draft": []})
+    found = Offers.load(path, Catalog.load(ROOT / "data/models.json"))
+    assert [rung.name for rung in found.works["text-to-image"]] == ["draft"]
+    reasons = dict(found.rejected)
+    assert "'nobody'" in reasons["text-to-image draft 1"] and "'size'" in reasons["text-to-image draft 2"]
+    assert "'7:7'" in reasons["text-to-image good 1"] and "does not do" in reasons["text-to-image good 2"]
+    assert "splendid" in str(found.rejected) and "text-to-poem" in reasons
+    bot = start_bot(offers=path)
+    assert any(name == "offers" and "nobody" in str(values) for name, _key, values in bot.bot.examine())
+
+
+def test_our_own_file_is_whole():
+    found = Offers.load(ROOT / "data/offers.json", Catalog.load(ROOT / "data/models.json"))
+    assert found.rejected == () and {"text-to-image", "image-edit", "text-to-video", "text-to-music"} <= set(
+        found.works
+    )
+
+
+@SQLITE
+def test_an_admin_puts_another_model_on_a_rung_switches_one_off_and_takes_it_back(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    boss.send("/catalog")
+    for label in ("Ladders", "🖼 Picture", "Draft: Z-Image"):
+        boss.tap(label)
+    boss.forge("rungs:pick:text-to-image:draft:grok2")
+    assert "Draft: Grok Imagine Image 2.0" in boss.buttons
+    boss.tap("Best")
+    boss.tap("Switch off")
+    alice.send("a fox")
+    assert [quote["model"] for quote in ladder_of(bot, alice)["rungs"]][0].startswith("grok-imagine")
+    assert not any(label.startswith("Best") for label in labels(alice))
+    boss.send("/audit")
+    assert boss.last.count("rung of a ladder changed") == 2 and "draft · grok2" in boss.last
+    boss.send("/catalog")
+    boss.tap("supply:done")
+    boss.tap("supply:undo")
+    alice.send("a fox")
+    assert any(label.startswith("Best") for label in labels(alice))
+    boss.forge("rungs:rung:text-to-image:draft:0")
+    boss.tap("↺ As in the file")
+    assert "Draft: Z-Image" in boss.buttons
+    alice.forge("rungs:switch:text-to-image:draft:0")
+    assert "not for you" in alice.toast
+
+
+# the first ones are free
+
+
+def free_draft(person, words="a fox"):
+    """Write a text and order its draft."""
+    person.send(words)
+    person.tap("▶ Draft · free")
+
+
+def test_three_drafts_are_free_once_whatever_becomes_of_the_account(start_bot):
+    bot = start_bot(WELCOME_RUNS="3")
+    alice = bot.user()
+    alice.send("/start")
+    assert "3 drafts are free." in alice.last
+    for left in (3, 2):
+        alice.send("a fox")
+        assert f"free ({left} left)" in labels(alice)[0]
+        alice.tap("▶ Draft · free")
+        bot.forward(60)
+    alice.send("/deleteme")
+    alice.tap("privacy:erase")
+    alice.send("a cat")
+    assert "free (1 left)" in labels(alice)[0]
+    alice.tap("▶")
+    bot.kie.fail()
+    bot.forward(60)
+    free_draft(alice)  # the failed one came back
+    bot.forward(60)
+    alice.send("/start")
+    assert "free" not in alice.last
+    alice.send("a dog")
+    assert labels(alice)[0] == "Draft · 0.72 ₽ · top up 0.72 ₽"
+    assert not list(verify.verify())
+
+
+def test_two_taps_at_once_cannot_spend_one_free_draft_twice(start_bot):
+    bot = start_bot(WELCOME_RUNS="1", USER_STARTS="100", USER_JOBS="100")
+    alice = bot.user()
+    alice.send("a fox")
+    user, now = user_of(bot, alice), bot.clock.now()
+    first = bot.bot.drafts.get(user.id, "generate", now)
+    results = in_threads(6, lambda _n: bot.bot.generation.order(user, first.id, first.version, now, 0))
+    assert sum(1 for one in results if isinstance(one, tuple) and one[2]) == 1
+    assert bot.bot.free.used(user.id, bot.bot.free.WELCOME) == 1 == bot.bot.free.given(now)
+
+
+def test_the_whole_bot_gives_no_more_than_its_ceiling_in_a_day(start_bot):
+    bot = start_bot(WELCOME_RUNS="3", FREE_CEILING="2")
+    boss, people = bot.admin(), [bot.user(name) for name in ("Anna", "Bert", "Carl")]
+    for person in people:
+        person.send("a fox")
+        assert "free (3 left)" in labels(person)[0]
+    for person in people[:2]:
+        person.tap("▶ Draft · free")
+    people[2].tap("▶ Draft · free")
+    assert "top up 0.72 ₽" in labels(people[2])[0] and jobs_of(bot, people[2]) == []
+    bot.forward(60)
+    boss.send("/admin")
+    assert "Free orders today: 2 of 2, cost 0.72 ₽" in boss.last
+    people[2].send("/start")
+    assert "Free drafts are back in 12 hours" in people[2].last
+    bot.clock.forward(12 * 3600)
+    people[2].send("a fox")
+    assert "free (3 left)" in labels(people[2])[0]
+
+
+@SQLITE
+def test_a_failed_free_draft_is_given_back_to_the_ceiling_too(start_bot):
+    bot = start_bot(WELCOME_RUNS="3", FREE_CEILING="1")
+    alice = bot.user()
+    free_draft(alice)
+    assert bot.bot.free.given(bot.clock.now()) == 1
+    bot.kie.fail()
+    bot.forward(60)
+    assert bot.bot.free.given(bot.clock.now()) == 0
+    free_draft(alice)
+
+
+@SQLITE
+def test_only_the_draft_is_free_and_on_its_card_as_well(start_bot):
+    bot = start_bot(WELCOME_RUNS="3")
+    alice = bot.user()
+    alice.send("a fox")
+    assert [label for label in labels(alice) if "free" in label] == [labels(alice)[0]]
+    alice.forge("generate:open:z-image")
+    assert "▶ Create · free (3 left)" in alice.buttons
+    alice.send("/start")
+    alice.forge("generate:open:nanobanana-2l")
+    alice.send("a fox")
+    assert "free" not in str(alice.buttons)
+
+
+@SQLITE
+def test_a_text_too_long_for_the_draft_is_free_on_the_model_that_stands_in(start_bot):
+    bot = start_bot(WELCOME_RUNS="3")
+    alice = bot.user()
+    alice.send("fox " * 400)
+    assert "free (3 left)" in labels(alice)[0] and "seedream" in ladder_of(bot, alice)["rungs"][0]["model"]
+
+
+@SQLITE
+def test_without_a_rate_nothing_is_promised(start_bot):
+    bot = start_bot(WELCOME_RUNS="3", USD_RATE="")
+    alice = bot.user()
+    alice.send("/start")
+    assert "free" not in alice.last
+    alice.send("a fox")
+    assert "as…" in alice.last
