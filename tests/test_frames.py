@@ -14,7 +14,11 @@ from tests.shop import card, job_of, order
 
 MOST_FRAMES = 6  # from a lane to the handler, both included
 MOST_CHANGES = 20  # of top-level package, from a confirmed order to its progress message
-KEPT = ("storage/base/cached.py", "storage/journal/runtime_settings.py:get")  # read from memory: no step
+KEPT = (
+    "storage/base/cached.py",
+    "storage/journal/runtime_settings.py:get",
+    "storage/journal/own_texts.py:in_force",
+)  # read from memory: no step
 MOST_CALLS = 400  # of our own functions, to deliver a result
 OWN = ("plugins", "core", "kie", "storage")
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

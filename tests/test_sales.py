@@ -3,6 +3,7 @@
 import json
 
 import bot as main
+from storage.money import sales
 from tests.house import plugins_with
 from tests.shop import user_of
 
@@ -59,6 +60,6 @@ def test_without_the_plugin_and_its_words_the_entries_still_say_what_they_are(st
     bot = start_bot()
     alice = bot.rich("Alice")
     user, now = user_of(bot, alice).id, bot.clock.now()
-    bot.bot.sales.charge(user, 700, plugin="gone", what="gone.thing", key="1", now=now)
+    sales.charge(user, 700, plugin="gone", what="gone.thing", key="1", now=now)
     alice.send("/balance")
     assert "−7 ₽" in alice.last and "a purchase" in alice.last
