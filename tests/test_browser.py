@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser import ARGUMENTS, BUTTON, CHROMIUM, MESSAGE, ROOT, Chat, Demo, Words
+from tests.browser import ARGUMENTS, BUTTON, CHROMIUM, MESSAGE, ROOT, TEXTS, Chat, Demo, Words
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -180,7 +180,7 @@ def test_help_tells_the_commands_and_the_language_can_be_changed(open_chat, lang
     chat.tap("common.menu")
     chat.tap("language.menu")
     chat.sees("language.choose")
-    chat.tap(f"language.name_{other}")
+    chat.tap("label", label=TEXTS.name_of(other))
     chat.words = Words(other)
     chat.sees("language.chosen")
     chat.tap("common.menu")
