@@ -7,10 +7,12 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     MPLCONFIGDIR=/tmp/matplotlib \
     DATA_DIR=/data \
+    PLUGINS_DIR=/plugins \
     PORT=8080
 
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin bot \
-    && install --directory --owner=bot --group=bot --mode=0700 /data
+    && install --directory --owner=bot --group=bot --mode=0700 /data \
+    && install --directory --mode=0755 /plugins  # plugins of your own: mount a folder there
 
 WORKDIR /app
 COPY requirements.txt ./

@@ -33,8 +33,17 @@ class Backstage:
             threading.Thread(target=self._watch, name="reload", daemon=True).start()
 
     def _watch(self):
+        known = self._newest_report()
         while not self.bot.status.stopping.wait(LOOK_S):
             self.reloader.step()
+            if (newest := self._newest_report()) != known:
+                known = newest
+                self.reloader.failed(*newest)
+
+    def _newest_report(self):
+        """Return (code, last line) of the newest report of an error, or None."""
+        rows = self.bot.error_reports.recent(1)
+        return (rows[0].code, rows[0].reason.strip().splitlines()[-1]) if rows else None
 
     def ledger(self, telegram_id):
         """Return a person's books: `{"currency", "balance", "on_hold", "entries"}`, amounts in minor units."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from core.process.loader import find, is_off, module_of, sources
 
 log = logging.getLogger(__name__)
+ERROR = "error"  # the name under which the problems have an error of a running handler
 
 
 class Reloader:
@@ -64,6 +65,7 @@ class Reloader:
         if not changed:
             return
         changed |= self._affected(changed)
+        self.problems.pop(ERROR, None)
         plugins = sorted(path for path in {*stamps, *changed} if self._is_due(path, changed))
         tried = [self._name(path) for path in plugins]
         if any(path.suffix == ".po" for path in changed):
@@ -82,6 +84,11 @@ class Reloader:
             sys.modules.pop(module_of(path), None)
             Path(cache_from_source(str(path))).unlink(missing_ok=True)
         return {plugin for path in shared for plugin in find(path.parent).values()}
+
+    def failed(self, code, line):
+        """Show an error that a handler has raised, until a plugin is saved again; `/error CODE` in the chat has all of it."""
+        self.problems[ERROR] = f"{line} (/error {code})"
+        self._told([], self.problems)
 
     def _publish(self):
         """Give Telegram the commands as they are now."""

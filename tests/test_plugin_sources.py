@@ -1,12 +1,17 @@
 """Plugins from elsewhere: from the operator's own folder, and from an installed package."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from core.process.loader import PluginError
+import bot as main
+from core.process.loader import PluginError, load_one
+from demo.reload import Reloader
 from storage.base import db
 from tests.kit import ROOT
+from tests.process import environment
 from tests.shop import user_of
 
 PLUGIN = '''"""/coin: throws a coin, and counts."""
@@ -147,3 +152,83 @@ def test_what_lies_in_its_lib_is_found(start_bot, tmp_path, monkeypatch):
     alice = bot.user()
     alice.send("/coin")
     assert "Heads" in alice.last
+
+
+GROWN = (
+    PLUGIN.replace(
+        "    user = ForeignKeyField(User)\n",
+        '    user = ForeignKeyField(User)\n    side = TextField(default="heads")\n',
+    )
+    .replace("IdField, Table, User,", "IdField, Table, TextField, User,")
+    .replace("bot.table(Throw, erase=", "bot.table(Throw, [grow], erase=")
+    .replace(
+        "def register(bot):",
+        'def grow(migrator):\n    """Version 2."""\n    return [migrator.add_column("plugin_coin", "side", TextField(default="heads"))]\n\n\ndef register(bot):',
+    )
+)
+
+
+def place_of(elsewhere, tmp_path):
+    """Return the plugin's file."""
+    return Path(elsewhere.get("PLUGINS_DIR", tmp_path / "site" / "shop_coin")) / "coin.py"
+
+
+def test_it_survives_an_upgrade_its_removal_and_a_backup(start_bot, elsewhere, tmp_path, monkeypatch, request, capsys):
+    bot = start_bot(**elsewhere)
+    alice, file = bot.user(), place_of(elsewhere, tmp_path)
+    alice.send("/coin")
+    bot.stop()
+    file.write_text(GROWN)
+    bot.start()
+    alice.send("/coin")
+    assert alice.last == "Heads, throw 2"
+    settings = bot.environ | {"DATA_DIR": str(tmp_path / "data")}
+    bot.stop()
+    assert main.command("backup", str(tmp_path / "b.gz"), settings) == 0
+    away = {name: value for name, value in settings.items() if name != "PLUGINS_DIR"}
+    entries = tmp_path / "site" / "telegram_shop_coin-1.2.dist-info" / "entry_points.txt"
+    if entries.exists():
+        entries.rename(entries.with_suffix(".off"))
+    url = request.getfixturevalue("postgres")() if bot.url.startswith("sqlite") else f"sqlite:///{tmp_path}/other.db"
+    assert main.command("restore", str(tmp_path / "b.gz"), away | {"DATABASE_URL": url}) == 0, capsys.readouterr()
+    bot.environ = {name: value for name, value in bot.environ.items() if name != "PLUGINS_DIR"} | {"DATABASE_URL": url}
+    bot.start()
+    alice.send("/coin")
+    assert "Heads" not in alice.last and dict(bot.bot.plugin_tables.away(set(), set())) == {"coin": ["plugin_coin"]}
+    bot.stop()
+    if entries.with_suffix(".off").exists():
+        entries.with_suffix(".off").rename(entries)
+    bot.environ |= elsewhere
+    bot.start()
+    alice.send("/coin")
+    assert alice.last == "Heads, throw 3"
+
+
+def test_it_is_loaded_again_when_it_is_saved(start_bot, tmp_path):
+    reloader = Reloader(load_one, lambda model, migrations: None, lambda loaded, problems: None, threads=False)
+    folder = write(tmp_path / "own")
+    bot = start_bot(PLUGINS_DIR=str(folder), load_one=reloader.load_one)
+    reloader.watch(bot.runtime, ROOT / "plugins", ROOT / "data" / "texts")
+    (folder / "coin.py").write_text(PLUGIN.replace('"coin", throw', '"toss", throw'))
+    reloader.step()
+    alice = bot.user()
+    alice.send("/toss")
+    assert reloader.problems == {} and alice.last == "Heads, throw 1"
+    po = folder / "texts" / "en" / "coin.po"
+    po.write_text(po.read_text().replace("Heads, throw", "It is heads,"))
+    reloader.step()
+    alice.send("/toss")
+    assert alice.last == "It is heads, 2"
+
+
+def test_a_new_one_is_written_outside_with_a_test_that_runs_there(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "bot.py", "new-plugin", "greet", "--dir", str(tmp_path / "own")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0 and "pytest" in done.stdout, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "sqlite and greets"],
+        cwd=tmp_path / "own", env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout

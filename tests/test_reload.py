@@ -70,3 +70,16 @@ def test_what_a_folder_shares_is_read_anew_with_its_plugins(start_bot, monkeypat
     save(talk / "_shared.py", "old", "new word")
     reloader.step()
     assert reloader.problems == {} and page(bot, "/word") == "new word"
+
+
+def test_an_error_of_a_running_handler_is_shown_until_a_plugin_is_saved(start_bot, monkeypatch, tmp_path):
+    folder = plugins_with(monkeypatch, tmp_path, zzz=HEARS)
+    told = []
+    reloader = Reloader(load_one, None, lambda loaded, problems: told.append(dict(problems)), threads=False)
+    bot = start_bot(plugins=folder, load_one=reloader.load_one)
+    reloader.watch(bot.runtime, folder, ROOT / "data" / "texts")
+    reloader.failed("ABC234", "ValueError: no such thing")
+    assert told == [{"error": "ValueError: no such thing (/error ABC234)"}]
+    save(folder / "zzz.py", "Hears.", "Hears it.")
+    reloader.step()
+    assert told[-1] == {}

@@ -66,3 +66,11 @@ def test_a_refusal_that_may_not_have_arrived_is_no_failure(start_bot, kind):
     assert bot.bot.health.figures()["aside"].rows == 0 and not bot.bot.error_reports.recent()
     alice.send("/balance")
     assert "Balance" in alice.last
+
+
+def test_an_error_has_one_traceback_however_often_it_is_tried(start_bot, monkeypatch, tmp_path, caplog):
+    bot, made = start(start_bot, monkeypatch, tmp_path, False)
+    bot.user("Alice").send("/fails early")
+    told = [row for row in caplog.records if "could not be handled" in row.getMessage()]
+    assert len(made) == len(told) == 3 and [bool(row.exc_info) for row in told] == [True, False, False]
+    assert all("RuntimeError('broken')" in row.getMessage() for row in told)

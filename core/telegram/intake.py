@@ -161,14 +161,17 @@ class Updates:
             self._let_go([item[1]])
 
     def _until_handled(self, update_id, update):
-        waits, patience = iter(RETRY_WAITS_S), iter(DATABASE_WAITS_S)
+        waits, patience, said = iter(RETRY_WAITS_S), iter(DATABASE_WAITS_S), None
         while True:
             try:
                 self._dispatch(update)
             except StorageDown as error:
                 self._wait_for_storage(update_id, error, next(patience, DATABASE_WAITS_S[-1]))
             except Exception as error:  # whatever a handler raises past its wrapper; the update stays
-                log.exception("update %s could not be handled", update_id)
+                same, said = said == repr(error), repr(error)
+                log.error(
+                    "update %s could not be handled: %s", update_id, said, exc_info=not same
+                )  # one traceback an error
                 wait_s = None if isinstance(error, SaidAlready) else next(waits, None)
                 if not self._wait_after_failure(update_id, update, traceback.format_exc(), wait_s):
                     return

@@ -23,6 +23,7 @@ CLOCK_S = 30
 CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
 WEBHOOK_TROUBLE_S = 900
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "clip-wide.mp4"
+TOLD = set()  # of what was not translated, what the staff has heard of since the start
 TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
 
 
@@ -39,6 +40,7 @@ def register(bot):
         bot.check(check.__name__.replace("_", " "), check)
     bot.every(300, "conflicts", note_conflict)
     bot.every(6 * 3600, "disk", warn_of_disk)
+    bot.every(300, "untranslated", tell_untranslated)
 
 
 def show(ctx):
@@ -214,6 +216,15 @@ def away(bot):
     if not tables and not waiting:
         return None
     return "doctor.away", {"n": waiting, "names": ", ".join(sorted(tables)) or "–"}
+
+
+def tell_untranslated(bot, _now):
+    """Tell the staff once of texts that were shown in the default language, as nobody has translated them."""
+    new = sorted(bot.texts.untranslated - TOLD)
+    if new:
+        TOLD.update(new)
+        names = ", ".join(f"{key} ({lang})" for lang, key in new[:5])
+        bot.alert("doctor.alert_untranslated", cause="untranslated", n=len(new), names=names)
 
 
 def warn_of_disk(bot, _now):
