@@ -91,3 +91,26 @@ def test_an_old_button_takes_no_words_that_were_not_shown(start_bot):
     alice.tap("Once more")
     alice.forge(use["callback_data"])
     assert "out of date" in alice.toast or "old" in alice.toast.lower() or "✓ Use it" in alice.buttons
+
+
+def test_the_words_of_a_ladder_are_made_better_too(start_bot):
+    bot = start_bot()
+    alice = bot.rich("Alice")
+    alice.send("a fox in the snow")
+    alice.tap("✨ Better prompt")
+    assert "Before" in alice.last and "After" in alice.last
+    alice.tap("Keep mine")
+    assert "“a fox in the snow”" in alice.last
+    alice.tap("✨ Better prompt")
+    alice.tap("✓ Use it")
+    assert "golden light" in alice.last
+    alice.tap(next(label for label in alice.buttons if label.startswith("▶")))
+    assert "golden light" in job_of(bot, alice).inputs["prompt"]
+
+
+def test_words_to_be_spoken_stay_as_they_are(start_bot):
+    bot = start_bot()
+    alice = bot.rich("Alice")
+    alice.send("read aloud: good morning")
+    alice.forge("ladder:work:text-to-speech")
+    assert not [label for label in alice.buttons if label.startswith("✨")]

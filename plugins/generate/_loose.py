@@ -12,6 +12,7 @@ from kie.catalogue.model import InputError
 
 MANY = 100  # files of an input that names no limit
 SETTINGS = ("choice", "switch", "number")
+SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken as they are
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 

@@ -1,4 +1,4 @@
-"""✨ Better prompt: a chat model writes what stands on the card in richer words; before and after are shown.
+"""✨ Better prompt: a chat model writes what stands on the card or the ladder in richer words; before and after are shown.
 
 Nothing is ordered and nothing is lost: the card takes the new words only by a tap, and goes on without them otherwise.
 Texts: better.* in data/texts/<lang>/generate/better.po, assistant.* in core.po.
@@ -7,7 +7,7 @@ Texts: better.* in data/texts/<lang>/generate/better.po, assistant.* in core.po.
 from core.buttons import button
 from core.errors import UserError
 from core.services import forms
-from kie.catalogue.inputs import present
+from plugins.generate._loose import is_ladder, need
 
 BETTER = "better"  # where the draft keeps the new words until they are used
 SHOWN, MOST = 700, 1500  # characters of each that are shown; of new words where the model sets no limit
@@ -27,37 +27,83 @@ def told(ctx):
     return ctx.say("better.privacy", names=", ".join(assistant.names)) if assistant.is_on else None
 
 
+class OnCard:
+    """The words of the open card."""
+
+    back = "generate:card"
+
+    def __init__(self, ctx):
+        self.ctx = ctx
+        ctx.draft, self.model = ctx.generation.card(ctx.user.id, ctx.now)
+        self.spec = self.model.main_text
+        self.words = str(ctx.draft.data["values"].get(self.spec.name) or "") if self.spec else ""
+        self.limit = (self.spec and self.spec.max_length) or MOST
+        self.kind = self.model.mode_title
+
+    def keep(self, better):
+        """Keep the new words beside the old; raise UserError for what the model would not take."""
+        forms.read(self.spec, better)
+        self._fill(self.ctx.draft.data["values"], **{BETTER: better})
+
+    def take(self, better):
+        """Put the new words in the place of the old."""
+        self._fill(self.ctx.draft.data["values"] | {self.spec.name: better})
+
+    def _fill(self, values, **data):
+        self.ctx.draft = self.ctx.generation.fill(self.ctx.user.id, self.model, values, self.ctx.now, **data)
+
+
+class OnLadder:
+    """The words of the open ladder."""
+
+    back, limit = "ladder:show", MOST
+
+    def __init__(self, ctx):
+        self.ctx, self.loose = ctx, need(ctx)
+        ctx.draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+        self.words, self.kind = self.loose["text"], f"do.{self.loose['work']}"
+
+    def keep(self, better):
+        """Keep the new words beside the old."""
+        self._put(self.loose, **{BETTER: better})
+
+    def take(self, better):
+        """Put the new words in the place of the old; the ladder is drawn anew from them."""
+        self._put(self.loose | {"text": better})
+
+    def _put(self, loose, **data):
+        rungs = self.ctx.draft.data.get("rungs", [])
+        self.ctx.draft = self.ctx.generation.put_ladder(self.ctx.user.id, rungs, self.ctx.now, loose=loose, **data)
+
+
 def _open(ctx):
-    """Return (draft, model, the words on the open card)."""
-    ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    text = model.main_text
-    words = ctx.draft.data["values"].get(text.name) if text else None
-    if not present(words):
+    """Return where the words are; raise UserError where there are none."""
+    place = OnLadder(ctx) if is_ladder(ctx) else OnCard(ctx)
+    if not place.words:
         raise UserError("better.nothing")
-    return model, text, str(words)
+    return place
 
 
 def ask(ctx):
     """Have the words written better, and show both."""
-    model, text, words = _open(ctx)
+    place = _open(ctx)
     ctx.bot.show_typing(ctx.chat_id)
-    told = {"kind": ctx.texts.plain(ctx.texts.default, model.mode_title), "limit": text.max_length or MOST}
+    told = {"kind": ctx.texts.plain(ctx.texts.default, place.kind), "limit": place.limit}
     instruction = ctx.texts.plain(ctx.texts.default, "better.instruction", **told)
-    better = ctx.generation.ask(ctx.user, words, ctx.now, instruction)
-    forms.read(text, better)  # what the model would not take is not offered
-    ctx.draft = ctx.generation.fill(ctx.user.id, model, ctx.draft.data["values"], ctx.now, **{BETTER: better})
+    better = ctx.generation.ask(ctx.user, place.words, ctx.now, instruction)
+    place.keep(better)
     rows = [
         button("better.use", "better:use", ctx.draft.version),
-        [button("better.keep", "generate:card"), button("better.again", "better:ask")],
+        [button("better.keep", place.back), button("better.again", "better:ask")],
     ]
-    ctx.edit("better.shown", rows, before=words[:SHOWN], after=better[:SHOWN])
+    ctx.edit("better.shown", rows, before=place.words[:SHOWN], after=better[:SHOWN])
 
 
 def use(ctx, version):
-    """Put the new words on the card: those that were shown."""
-    model, text, _words = _open(ctx)
+    """Take the new words: those that were shown."""
+    place = _open(ctx)
     better = ctx.draft.data.get(BETTER)
     if better is None or ctx.draft.version != version:
         raise UserError("common.old_card")
-    ctx.draft = ctx.generation.fill(ctx.user.id, model, ctx.draft.data["values"] | {text.name: better}, ctx.now)
-    ctx.go("generate:card")
+    place.take(better)
+    ctx.go(place.back)

@@ -14,14 +14,13 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
 from kie.catalogue.model import InputError
 from plugins.generate._card import Card
-from plugins.generate._loose import SETTINGS, is_ladder, kind_of, most, opened, put, remembered, too_many
+from plugins.generate._loose import SETTINGS, SPOKEN, is_ladder, kind_of, most, opened, put, remembered, too_many
 
 MODELS = route("models:menu", optional=True)
 MODELS_OF_KIND = route("models:type", optional=True)
 LACKING = route("payments:lack", optional=True)
 
 FREE = 0
-SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken
 CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
 
 

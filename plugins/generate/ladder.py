@@ -9,7 +9,7 @@ from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button
 from core.errors import UserError
 from plugins.generate._card import FITS
-from plugins.generate._loose import is_further, kind_of, most, need, own, result, sent
+from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
 from plugins.generate._rungs import LACKING, quotes, rows, works_of
 
 STEP = "ladder:words"
@@ -105,7 +105,7 @@ def top_up(ctx, amount):
 def _draw(ctx, below):
     """Put the ladder where its live message is: in place after a tap and within an album, else below what was sent."""
     draft, loose = ctx.draft, ctx.draft.data["loose"]
-    keyboard = [*rows(ctx, draft), *_work_rows(ctx, loose)]
+    keyboard = [*rows(ctx, draft), *_better(ctx, loose), *_work_rows(ctx, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -135,6 +135,12 @@ def _left_out(ctx, draft, loose):
     models = [ctx.generation.catalog.models[quote["model"]] for quote in draft.data["rungs"]]
     fit = min(most(spec) for model in models if (spec := model.input_for(kind_of(loose))))
     return [ctx.say("ladder.first_only", n=fit)] if fit < len(loose["files"]) else []
+
+
+def _better(ctx, loose):
+    """Offer richer words, but for those that are to be spoken as they are."""
+    wanted = loose["text"] and loose["work"] not in SPOKEN and ctx.generation.assistant.is_on
+    return [button("common.better", "better:ask")] if wanted else []
 
 
 def _work_rows(ctx, loose):
