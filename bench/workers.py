@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.crash import databases  # noqa: E402
 from bench.failover import Copy  # noqa: E402
-from bench.load import Human, NoAnswer, Servers, Town, words  # noqa: E402
+from bench.load import Human, NoAnswer, Servers, Town  # noqa: E402
 from bench.proxy import Balancer  # noqa: E402
 from bench.settle import finish  # noqa: E402
 
@@ -86,8 +86,9 @@ class Talker(Human):
             self.say(f"word {number}.")
 
     def heard(self):
-        """Return the numbers in the answers so far, as they came."""
-        answers = [words(one) for one in self.fresh(0) if one["_from_bot"]]
+        """Return the numbers in the answers so far, as they came; the chat itself keeps only the newest screen."""
+        sent = [call["params"] for call in self.telegram.calls("sendMessage")]
+        answers = [str(one["text"]) for one in sent if str(one["chat_id"]) == str(self.id)]
         return [int(found[1]) for found in (re.search(r"word (\d+)\.", answer) for answer in answers) if found]
 
 
