@@ -120,7 +120,7 @@ TRIES = {
     "a kind in capitals": (invented("GIFT", "gift:{alice}"), verify.FACETS["kind"]),
     "a sale that was none": (invented("sale", "sale:999999", -100, "'sale:999999'"), ORIGIN),
     "a sale given back that stands": (invented("unsale", "unsale:{sold}", 1500, "'sale:{sold}'", user="{mia}"), STATE),
-    "a sale given back twice": (invented("unsale", "unsale:{unsold}x", 2000, "'sale:{unsold}'", user="{mia}"), KEY),
+    "a sale given back twice": (invented("unsale", "unsale:{unsold}x", 2000, "'sale:{unsold}'", user="{mia}"), ORIGIN),
     "a sale said to be given back": ("UPDATE sale SET state = 'returned', returned_at = 1 WHERE id = {sold}", SALE),
     "a sale made cheaper": ("UPDATE sale SET amount = 1 WHERE id = {sold}", AMOUNT),
     "a sale made somebody else's": ("UPDATE sale SET user_id = {alice} WHERE id = {sold}", USER),
