@@ -78,6 +78,8 @@ class OnLadder:
 
 def _open(ctx):
     """Return where the words are; raise UserError where there are none."""
+    if not is_ladder(ctx) and not ctx.generation.has_card(ctx.user.id, ctx.now):
+        raise UserError("common.gone", buttons=ctx.bot.home())
     place = OnLadder(ctx) if is_ladder(ctx) else OnCard(ctx)
     if not place.words:
         raise UserError("better.nothing")
