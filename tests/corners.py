@@ -254,7 +254,15 @@ def another_model_on_a_rung(bot, boss, anna):
     return boss
 
 
+def richer_words(bot, boss, anna):
+    """Have the words of a ladder written better."""
+    anna.send("a fox in the snow")
+    anna.tap("better:ask")
+    return anna
+
+
 WAYS = {
+    "better:use": richer_words,
     "uses:best": nothing_on_the_ladder,
     "suggest:show": kinds_of_work,
     "ladder:alone": words_for_a_photo,
