@@ -97,7 +97,7 @@ def top_up(person):
 def order(person):
     """Order a picture by tapping several times at once, and wait for it."""
     person.send("a fox in the snow")
-    button(person, "Picture")
+    button(person, "All models")
     person.forge("generate:open:z-image")
     repeat(person, button(person, "▶ Create"))
     person.telegram.wait(lambda: any("photo" in m for m in person.received), PATIENCE_S, "the picture")

@@ -96,7 +96,7 @@ class EntryKind(StrEnum):
 class SaleState(StrEnum):
     """Where a sale of a plugin's is (`storage/money/sales.py`)."""
 
-    CHARGED = "charged"
+    CHARGED = "charged"  # the money is taken
     RETURNED = "returned"  # the money is back
 
 
