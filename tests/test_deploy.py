@@ -122,7 +122,8 @@ def test_the_image_is_pinned_slim_and_not_roots(dockerfile, compose):
 def test_its_rows_are_on_a_volume(dockerfile, compose):
     data = in_dockerfile(dockerfile)["DATA_DIR"]
     assert of(dockerfile, "VOLUME") == [data] == [compose["bot"]["environment"]["DATA_DIR"]]
-    assert [place.split(":")[1] for place in compose["bot"]["volumes"]] == [data]
+    own = in_dockerfile(dockerfile)["PLUGINS_DIR"]  # the operator's plugins, which the bot only reads
+    assert [place.split(":")[1:] for place in compose["bot"]["volumes"]] == [[data], [own, "ro"]]
 
 
 def test_the_image_takes_no_secret_and_no_database():
