@@ -6,6 +6,7 @@ one it returns. The bot sells what `catalogue` wrote, which differs from what KI
 
 import json
 
+from core.buttons import mark
 from kie.catalogue.offers import RUNGS, change_of
 from kie.catalogue.pricing import steps
 from storage.base import db
@@ -261,7 +262,41 @@ def richer_words(bot, boss, anna):
     return anna
 
 
+def texts_with_a_word(bot, boss, anna):
+    """Look for texts with a word."""
+    boss.send("/texts catch")
+    return boss
+
+
+def a_text(boss):
+    """Look at one text."""
+    boss.forge(f"texts:show:{mark('common.lost')}:en")
+    return boss
+
+
+def a_new_text(bot, boss, anna):
+    """Send a text in one's own words."""
+    a_text(boss).send("Pardon?")
+    return boss
+
+
+def a_text_of_ones_own(bot, boss, anna):
+    """Look at a text that was changed."""
+    a_new_text(bot, boss, anna).tap("texts:use")
+    return a_text(boss)
+
+
+def texts_that_were_changed(bot, boss, anna):
+    """Begin to look for a text when one was changed."""
+    a_text_of_ones_own(bot, boss, anna).send("/texts")
+    return boss
+
+
 WAYS = {
+    "texts:show": texts_with_a_word,
+    "texts:use": a_new_text,
+    "texts:back": a_text_of_ones_own,
+    "texts:changed": texts_that_were_changed,
     "better:use": richer_words,
     "uses:best": nothing_on_the_ladder,
     "suggest:show": kinds_of_work,

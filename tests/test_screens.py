@@ -206,7 +206,8 @@ def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(start_bo
     person = corners.WAYS[route](bot, boss, anna)
     message = next(m for m in reversed(person.received) if "inline_keyboard" in m.get("reply_markup", {}))
     screen = Screen.of(message)
-    assert not faults(screen, bot.bot.texts.keys("en"))
+    keys = set() if route.startswith("texts:") else bot.bot.texts.keys("en")  # those screens are about keys
+    assert not faults(screen, keys)
     label = next(
         (label for label in screen.labels if (label.data or "").startswith(f"{route}:") or label.data == route), None
     )
