@@ -292,7 +292,22 @@ def texts_that_were_changed(bot, boss, anna):
     return boss
 
 
+def many_texts(bot, boss, anna):
+    """Look for texts with a word that many have."""
+    boss.send("/texts order")
+    return boss
+
+
+def a_text_changed_twice(bot, boss, anna):
+    """Look at a text that was changed twice."""
+    a_text_of_ones_own(bot, boss, anna).send("Sorry?")
+    boss.tap("texts:use")
+    return a_text(boss)
+
+
 WAYS = {
+    "texts:list": many_texts,
+    "texts:former": a_text_changed_twice,
     "texts:show": texts_with_a_word,
     "texts:use": a_new_text,
     "texts:back": a_text_of_ones_own,
