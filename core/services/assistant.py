@@ -21,7 +21,7 @@ from storage.money import quotas
 log = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 LIMIT_S = 30.0  # for the whole answer: somebody waits for it
-EVERYBODY = 0  # in place of a Telegram id: the count of all people
+EVERYBODY = 0, "assistant of all"  # whom and what is counted: all people together
 MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
 
 
@@ -51,7 +51,7 @@ class Assistant:
         if not self.is_on:
             raise UserError("assistant.off")
         self._count(user.telegram_id, "assistant", self._settings["HELPER_DAILY"], now)
-        self._count(EVERYBODY, "assistant", self._settings["HELPER_CEILING"], now)
+        self._count(*EVERYBODY, self._settings["HELPER_CEILING"], now)
         messages = [Message("system", instruction)] if instruction else []
         messages.append(Message("user", question, pictures=tuple(files)))
         try:
