@@ -35,7 +35,6 @@ class Source(NamedTuple):
     path: Path
     module: str  # its full name
     origin: str = ""  # "" for the house's own, else a folder, or a package with its version
-    version: str = ""
 
     @property
     def texts(self):
@@ -98,10 +97,7 @@ def _packaged():
     """Yield (name, Source) of the plugins that installed packages offer."""
     for entry in entry_points(group=PACKAGES):
         spec = _spec_of(entry)
-        yield (
-            entry.name,
-            Source(Path(spec.origin), entry.module, f"{entry.dist.name} {entry.dist.version}", entry.dist.version),
-        )
+        yield entry.name, Source(Path(spec.origin), entry.module, f"{entry.dist.name} {entry.dist.version}")
 
 
 def _spec_of(entry):
