@@ -6,7 +6,7 @@ A name that two plugins want stops the start and names both places.
 from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from telebot import TeleBot
 
@@ -14,13 +14,11 @@ from core import buttons as keyboards
 from core import filters
 from core import registration_checks as checks
 from core.handling.rights import RIGHTS
+from core.settings import RULES, Settings
 from core.telegram import telebot_bridge
 from storage.base.plugin_tables import Owned
 from storage.base.schema import PluginTable
 from storage.journal import event_kinds
-
-if TYPE_CHECKING:
-    from core.settings import Settings
 
 PASS = object()  # what a handler returns that leaves an update to the next one (`ctx.PASS`)
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
@@ -60,7 +58,7 @@ class MenuItem:
 class Registry:
     """What plugins register."""
 
-    def __init__(self, settings: "Settings", telebot: TeleBot) -> None:
+    def __init__(self, settings: Settings, telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
         self.sources: dict[str, Any] = {}  # every plugin there is, and where it comes from (`core/process/loader.py`)
@@ -94,9 +92,7 @@ class Registry:
         Rules: `default`, `minimum`, `maximum`, `choices`, `secret` (hidden everywhere), `chat` (can be set in the chat).
         """
         for rule in rules:
-            checks.one_of(
-                "rule of settings", rule, ("default", "minimum", "maximum", "choices", "secret", "chat", "advanced")
-            )
+            checks.one_of("rule of settings", rule, RULES)
         return self.settings.declare(name, kind, **rules)
 
     def right(self, name: str) -> None:

@@ -6,7 +6,7 @@ A wrong start shows every problem at once, each as name, value found and value w
 import difflib
 import re
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -41,6 +41,9 @@ class Setting:
     advanced: bool = True
     maximum: Any = None
     chat: bool = False
+
+
+RULES = tuple(field.name for field in fields(Setting) if field.name not in ("name", "kind"))
 
 
 class Settings:
