@@ -199,3 +199,15 @@ def test_who_is_forgotten_takes_their_letters_along(start_bot):
     assert bot.bot.letters.unheard() == [] and bot.bot.letters.get(1) is None
     bot.admin()
     assert "my secret" not in str(bot.telegram.calls("sendMessage"))
+
+
+def test_a_post_to_a_chat_that_is_gone_does_not_become_nobodys(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    group, now = bot.telegram.group("News", boss), bot.clock.now()
+    bot.bot.post(group.id, "common.menu", unique="post:1", now=now)
+    put(bot, boss, "to the group", chat_id=group.id)
+    outbox.readdress(group.id, None)
+    assert {row.key: row.chat_id for row in outbox.due(now)} == {"post:1": group.id, "to the group": None}
+    bot.pump()
+    assert "Menu" in group.messages[-1]["text"] and "Passed on" in boss.last

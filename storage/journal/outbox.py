@@ -143,9 +143,12 @@ def to_person(row: Outbox) -> None:
 
 
 def readdress(old: int, new: int | None) -> None:
-    """Send pending messages of a group to its new chat, or, with None, to their users."""
+    """Send pending messages of a group to its new chat, or, with None, to their users; a post stays without either."""
+    of_group = [Outbox.chat_id == old, Outbox.state == OutboxState.PENDING]
+    if new is None:
+        of_group.append(Outbox.user.is_null(False))
     with transaction():
-        Outbox.update(chat_id=new).where(Outbox.chat_id == old, Outbox.state == OutboxState.PENDING).execute()
+        Outbox.update(chat_id=new).where(*of_group).execute()
 
 
 def withdraw(ref: str) -> None:
