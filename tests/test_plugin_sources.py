@@ -102,13 +102,26 @@ def test_it_is_as_good_as_one_of_ours(start_bot, elsewhere):
     assert alice.last == "Heads, throw 2"
 
 
+def test_the_staff_hear_once_of_what_nobody_has_translated(start_bot, elsewhere):
+    bot = start_bot(**elsewhere)
+    boss, ana = bot.admin(), bot.user("Ana", language_code="es")
+    boss.send("/start")
+    for _ in range(2):  # a restart does not make it news
+        ana.send("/coin")
+        bot.forward(400)
+        told = "".join(one["text"] for one in boss.messages if "Not translated" in one.get("text", ""))
+        assert told.count("coin.about (es)") == told.count("coin.side (es)") == 1
+        bot.restart()
+        bot.clock.forward(25 * 3600)
+
+
 def test_what_it_keeps_of_somebody_goes_with_them(start_bot, elsewhere):
     bot = start_bot(**elsewhere)
     alice = bot.user()
     alice.send("/coin")
     user = user_of(bot, alice)
     bot.bot.privacy.erase(user.id, bot.clock.now())
-    assert bot.bot.plugin_tables.away(set(), set()) == {"coin": ["plugin_coin"]}
+    assert bot.bot.plugin_tables.away(set(), {"admin/doctor"}) == {"coin": ["plugin_coin"]}
     model = next(table.model for table in bot.bot.tables)
     with db.connection():
         assert model.select().where(model.user == user.id).count() == 0
@@ -154,18 +167,16 @@ def test_what_lies_in_its_lib_is_found(start_bot, tmp_path, monkeypatch):
     assert "Heads" in alice.last
 
 
-GROWN = (
-    PLUGIN.replace(
-        "    user = ForeignKeyField(User)\n",
-        '    user = ForeignKeyField(User)\n    side = TextField(default="heads")\n',
-    )
-    .replace("IdField, Table, User,", "IdField, Table, TextField, User,")
-    .replace("bot.table(Throw, erase=", "bot.table(Throw, [grow], erase=")
-    .replace(
-        "def register(bot):",
-        'def grow(migrator):\n    """Version 2."""\n    return [migrator.add_column("plugin_coin", "side", TextField(default="heads"))]\n\n\ndef register(bot):',
-    )
-)
+GROW = '''def grow(migrator):
+    """Version 2: it remembers the side."""
+    return [migrator.add_column("plugin_coin", "side", TextField(default="heads"))]
+
+
+'''
+GROWN = PLUGIN.replace("IdField, Table,", "IdField, Table, TextField,")
+GROWN = GROWN.replace("ForeignKeyField(User)\n", 'ForeignKeyField(User)\n    side = TextField(default="heads")\n')
+GROWN = GROWN.replace("def register(bot):", f"{GROW}def register(bot):")
+GROWN = GROWN.replace("bot.table(Throw,", "bot.table(Throw, [grow],")
 
 
 def place_of(elsewhere, tmp_path):
@@ -194,7 +205,8 @@ def test_it_survives_an_upgrade_its_removal_and_a_backup(start_bot, elsewhere, t
     bot.environ = {name: value for name, value in bot.environ.items() if name != "PLUGINS_DIR"} | {"DATABASE_URL": url}
     bot.start()
     alice.send("/coin")
-    assert "Heads" not in alice.last and dict(bot.bot.plugin_tables.away(set(), set())) == {"coin": ["plugin_coin"]}
+    assert "Heads" not in alice.last
+    assert dict(bot.bot.plugin_tables.away(set(), {"admin/doctor"})) == {"coin": ["plugin_coin"]}
     bot.stop()
     if entries.with_suffix(".off").exists():
         entries.with_suffix(".off").rename(entries)

@@ -17,13 +17,13 @@ from kie.api.errors import KieError
 from kie.catalogue.pricing import cheapest
 
 log = logging.getLogger(__name__)
+DOCTOR = "admin/doctor"  # by this name it keeps what it has told of
 LEAST_DISK = 500 * 1024**2
 LEAST_CREDITS = 500
 CLOCK_S = 30
 CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
 WEBHOOK_TROUBLE_S = 900
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "clip-wide.mp4"
-TOLD = set()  # of what was not translated, what the staff has heard of since the start
 TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
 
 
@@ -220,11 +220,11 @@ def away(bot):
 
 def tell_untranslated(bot, _now):
     """Tell the staff once of texts that were shown in the default language, as nobody has translated them."""
-    new = sorted(bot.texts.untranslated - TOLD)
-    if new:
-        TOLD.update(new)
-        names = ", ".join(f"{key} ({lang})" for lang, key in new[:5])
-        bot.alert("doctor.alert_untranslated", cause="untranslated", n=len(new), names=names)
+    found = {f"{key} ({lang})" for lang, key in bot.texts.untranslated}
+    if new := sorted(found.difference(bot.store(DOCTOR).get("untranslated", []))):
+        bot.store(DOCTOR).change("untranslated", lambda told: sorted({*(told or []), *new}))
+        cause = f"untranslated {new[0]}"  # of its own: an alert of the same cause would be held back, and these are told once
+        bot.alert("doctor.alert_untranslated", cause=cause, n=len(new), names=", ".join(new[:5]))
 
 
 def warn_of_disk(bot, _now):
