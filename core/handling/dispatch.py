@@ -44,7 +44,7 @@ class Dispatcher:
                 outcome = self._answer(ctx)
             except StorageDown:
                 raise
-            except Exception as error:
+            except Exception as error:  # it is raised again in any case; this decides whether it may be tried again
                 if not self._may_repeat(ctx) and self.bot.sender.said_for() == trace.get():
                     raise SaidAlready(f"{ctx.plugin or 'a handler'} has said something before it failed") from error
                 raise
