@@ -217,11 +217,7 @@ class Texts:
 
     def mismatched(self, lang: str) -> Iterator[tuple[str, set[str], set[str]]]:
         """Yield (key, its placeholders, the default language's) where a language's text fills in other values."""
-        ours, theirs = self._catalogs[self.default], self._catalogs[lang]
-        for key in sorted(set(ours) & set(theirs)):
-            here, there = _names(ours.given[key]) - COUNTED, _names(theirs.given[key]) - COUNTED
-            if here != there:
-                yield key, there, here
+        yield from _mismatches(self._catalogs[self.default], self._catalogs[lang])
 
     def with_wrong_tags(self, lang: str) -> Iterator[str]:
         """Yield the keys of a language whose text Telegram could not show for its tags."""
@@ -368,6 +364,14 @@ def _names(forms: Iterable[str]) -> set[str]:
     return {f"{name}:{spec}" if spec else str(name) for name, spec in parts}
 
 
+@lru_cache(maxsize=16)
+def _mismatches(ours: _Catalog, theirs: _Catalog) -> list[tuple[str, set[str], set[str]]]:
+    """Return (key, their placeholders, ours) of the texts that fill in other values; catalogues do not change."""
+    both = sorted(set(ours) & set(theirs))
+    pairs = ((key, _names(theirs.given[key]) - COUNTED, _names(ours.given[key]) - COUNTED) for key in both)
+    return [(key, there, here) for key, there, here in pairs if there != here]
+
+
 def _read(path: Path, lang: str) -> Any:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -431,7 +435,7 @@ def _shown(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)  # every text in every language: the check at the start reads them all
 def _parse(template: str) -> tuple[tuple[str, str | None, str | None], ...]:
     return tuple((literal, name, spec) for literal, name, spec, _conv in string.Formatter().parse(template))
 

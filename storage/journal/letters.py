@@ -5,7 +5,10 @@ waiting ──a copy has arrived──▶ passed
 
 from datetime import datetime
 
+from peewee import ModelSelect
+
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import LetterState
 from storage.base.tables import Letter, Media, User
 from storage.journal import events, outbox
@@ -49,14 +52,16 @@ def passed(letter_id: int) -> bool:
 
 
 def unheard() -> list[Letter]:
-    """Return waiting letters without a copy on its way, oldest first."""
+    """Return waiting letters without a copy on its way, oldest first, at most `SOME`."""
+    numbers = [number for (number,) in _waiting.rows()]
+    copied = outbox.alive([ref(number) for number in numbers])
+    missing = [number for number in numbers if ref(number) not in copied]
+    if not missing:
+        return []
     with connection():
-        waiting = list(
-            Letter.select(Letter, User)
-            .join(User)
-            .where(Letter.state == LetterState.WAITING)
-            .order_by(Letter.id)
-            .limit(SOME)
-        )
-    copied = outbox.alive([ref(letter.id) for letter in waiting])
-    return [letter for letter in waiting if ref(letter.id) not in copied]
+        return list(Letter.select(Letter, User).join(User).where(Letter.id.in_(missing)).order_by(Letter.id))
+
+
+@Prepared[tuple[int]]
+def _waiting() -> "ModelSelect[Letter]":
+    return Letter.select(Letter.id).where(Letter.state == LetterState.WAITING).order_by(Letter.id).limit(SOME)

@@ -16,6 +16,7 @@ from typing import Any
 from peewee import ModelSelect, Value, fn
 
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import EntryKind, TopUpState
 from storage.base.tables import Charge, Checkout, Entry, Proof, Sketch, TopUp, User
 from storage.journal import audit_log, erasable_text, events, outbox
@@ -310,9 +311,18 @@ def ref(topup_id: int) -> str:
 
 def unheard(limit: int = 200) -> list[TopUp]:
     """Return the transfers that wait for a decision and have no copy on its way: nobody of the staff knows of them."""
-    topups = waiting(limit)
-    copied = outbox.alive([ref(topup.id) for topup in topups])
-    return [topup for topup in topups if ref(topup.id) not in copied]
+    numbers = [number for (number,) in _waiting_numbers.rows(limit)]
+    copied = outbox.alive([ref(number) for number in numbers])
+    missing = [number for number in numbers if ref(number) not in copied]
+    if not missing:
+        return []
+    with connection():
+        return list(TopUp.select(TopUp, User).join(User, on=TopUp.user).where(TopUp.id.in_(missing)).order_by(TopUp.id))
+
+
+@Prepared[tuple[int]]
+def _waiting_numbers(limit: int) -> "ModelSelect[TopUp]":
+    return TopUp.select(TopUp.id).where(TopUp.state == TopUpState.PENDING).order_by(TopUp.id).limit(limit)
 
 
 def count_waiting() -> int:
