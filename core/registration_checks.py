@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
+from types import FunctionType
 from typing import Any
 
 from storage.base.tables import User
@@ -83,9 +84,19 @@ def page(path: str) -> None:
 
 def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
     """Raise ValueError for a function that cannot be called as it will be."""
+    if not named and _fits(handler, len(given)):
+        return
     try:
         inspect.signature(handler).bind(*given, **named)
     except TypeError as error:
         shown = ", ".join((*given, *(f"{name}=…" for name in named)))
         name = getattr(handler, "__qualname__", repr(handler))
         raise ValueError(f"{name} will be called as {name}({shown}), and cannot be: {error}") from None
+
+
+def _fits(handler: Callable[..., Any], count: int) -> bool:
+    """Tell at once that a plain function takes `count` arguments; False means that its signature has to be asked."""
+    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__") or handler.__kwdefaults__:
+        return False
+    code = handler.__code__
+    return not code.co_kwonlyargcount and code.co_argcount - len(handler.__defaults__ or ()) <= count <= code.co_argcount
