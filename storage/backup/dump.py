@@ -61,7 +61,7 @@ class Header(TypedDict):
 def write(url: str, path: str | Path, now: datetime, actor: int | None = None) -> Header:
     """Write everything in the database at `url` to `path`, readable by its owner only; return the header.
 
-    An unfinished file is removed. With an `actor`, the audit log has the backup before anything is written.
+    An unfinished file is removed. With an `actor`, the backup is in the audit log before anything is written.
     """
     if actor is not None:
         audit_log.note(actor, "backup", now)
@@ -131,7 +131,7 @@ def _lines(engine: Engine, header: Header) -> Iterator[Any]:
 
 
 def _plain(value: Any) -> str:
-    """Return a value that JSON does not know as text: bytes in base64, times as ISO 8601."""
+    """Return a value that JSON has no type for as text: bytes in base64, times as ISO 8601."""
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(bytes(value)).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
@@ -172,7 +172,7 @@ def restore(path: str | Path, url: str, tables: Sequence[PluginTable] = ()) -> H
 
 @contextmanager
 def _foreign_keys_off() -> Iterator[None]:
-    """Keep SQLite from checking foreign keys during the block; within a transaction it cannot be told to."""
+    """Keep SQLite from checking foreign keys during the block; this cannot be switched inside a transaction."""
     _switch_foreign_keys(False)
     try:
         yield
@@ -219,7 +219,7 @@ def _make_tables(header: Header, tables: Sequence[PluginTable]) -> None:
 
 
 def _refuse_unknown_tables(engine: Engine, header: Header) -> None:
-    """Raise DumpError for tables nobody here knows; those of plugins that are away are parked, where the schema can."""
+    """Raise DumpError for unknown tables; those of absent plugins are parked, if the schema can hold them."""
     here = set(engine.tables())
     unknown = set(header["tables"]) - here
     plugins = {name for name in unknown if name.startswith(plugin_tables.PREFIX)}
@@ -232,9 +232,9 @@ def _refuse_unknown_tables(engine: Engine, header: Header) -> None:
 
 
 def _load(path: str | Path, engine: Engine, header: Header) -> dict[str, int]:
-    """Insert every row, reading the file to its very end, where the checksum of the compression is.
+    """Insert every row, reading to the very end of the file, so that gzip checks its checksum.
 
-    Rows of tables that are not here are parked; return {table: rows} of those.
+    Rows of tables that do not exist here are parked; return {table: rows} of those.
     """
     here, parked = set(engine.tables()), {}
     nothing: tuple[None, list[str], Iterator[list[Any]]] = (None, [], iter(()))

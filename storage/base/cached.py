@@ -1,4 +1,4 @@
-"""A value read from the rows and kept in memory; several threads may read it and invalidate it at the same time."""
+"""A value read from the database and cached in memory; any thread may read or invalidate it."""
 
 import time
 from collections.abc import Callable

@@ -45,7 +45,7 @@ STATEMENT_TIMEOUT_MS = 30_000
 DEAD_MS = 20_000  # a server that acknowledges nothing for this long counts as gone
 
 
-# Errors that no operation is to blame for: https://sqlite.org/rescode.html …
+# Errors that are not the statement's fault: https://sqlite.org/rescode.html …
 SQLITE_TROUBLE = frozenset({
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
@@ -116,7 +116,7 @@ written = _Written()
 _thread = _Thread()
 
 
-if TYPE_CHECKING:  # what an attribute of a row is, peewee's stubs can tell for peewee's own fields only
+if TYPE_CHECKING:  # peewee's stubs give the types of peewee's own fields only
     from peewee import BigAutoField as _Id
     from peewee import DateTimeField as _Utc
     from peewee import JSONField as JSONField
@@ -216,7 +216,7 @@ def disconnect() -> None:
 
 
 def leave() -> None:
-    """Close the calling thread's own connection before the thread ends; otherwise it would stay open for long."""
+    """Close the calling thread's own connection before the thread ends; otherwise it would linger."""
     if not is_postgres() and not database.obj.is_closed():
         database.obj.close()
 
@@ -225,7 +225,7 @@ def flatten() -> None:
     """Merge SQLite's journal into the database file, for anyone who copies or moves the file after the bot has stopped."""
     if not is_postgres():
         with connection() as db:
-            db.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody: another copy may lead by now
+            db.execute_sql("PRAGMA wal_checkpoint(PASSIVE)")  # waits for nobody: another copy may be the leader by now
         disconnect()
 
 
@@ -278,7 +278,7 @@ def _postgres(url: str) -> Any:
 
     class Pool(PooledPostgresqlDatabase):
         def _is_closed(self, conn: Any) -> bool:
-            return conn.closed  # peewee's own asks the server each time, while all threads wait for its lock
+            return conn.closed  # peewee's own check asks the server each time, while all threads wait for a lock
 
     make: Any = Pool  # playhouse has no types
     return make(

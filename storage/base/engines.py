@@ -16,7 +16,7 @@ Row = Sequence[Any]
 
 
 class UnknownDatabase(Exception):
-    """A URL of neither of the two databases."""
+    """A URL is of neither SQLite nor PostgreSQL."""
 
 
 def check_address(url: str) -> None:
@@ -60,7 +60,7 @@ class Engine(ABC):
 
     @abstractmethod
     def loosen(self) -> None:
-        """Let tables be filled in any order, within the transaction of a restore; `check_references` ends it."""
+        """Let tables be filled in any order during a restore, until `check_references` is called."""
 
     @abstractmethod
     def check_references(self) -> None:
@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     def loose_references(self) -> Iterable[tuple[Any, ...]]:
-        """Return (table, row, table referred to) of references to missing rows, where the database may have let them in."""
+        """Return (table, row, table referred to) of references to missing rows, if the database can contain any."""
 
     @abstractmethod
     def tables(self) -> list[str]:
@@ -88,7 +88,7 @@ class Engine(ABC):
 
     @abstractmethod
     def doubled(self, table: str, column: str) -> Iterable[Row]:
-        """Return the values that a column holds twice in spite of a unique index, where that is possible."""
+        """Return the values that occur twice in a column despite its unique index, if that is possible."""
 
     @abstractmethod
     def references(self, table: str) -> set[str]:
@@ -108,7 +108,7 @@ class Engine(ABC):
 
     @abstractmethod
     def set_last_id(self, table: str, last: int) -> None:
-        """Make a table continue after this id."""
+        """Make a table continue its ids after this one."""
 
     @abstractmethod
     def analyze(self) -> None:
@@ -139,7 +139,7 @@ class Engine(ABC):
         return int(count)
 
     def clear(self, table: str) -> None:
-        """Remove a new table's rows: those its creation has written."""
+        """Delete the rows that the creation of a table has written."""
         if self.count(table):
             self.execute(f'DELETE FROM "{table}"')
 
@@ -169,12 +169,12 @@ class Sqlite(Engine):
         return list(rows)
 
     def begin_reading(self) -> None:
-        # Bytes that are no UTF-8 must be found, not stop the reading.
+        # Invalid UTF-8 must be reported, not stop the reading.
         self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         self.execute("BEGIN")
 
     def loosen(self) -> None:
-        pass  # the restore has switched foreign keys off before its transaction, in which SQLite cannot do it
+        pass  # the restore has switched foreign keys off already: SQLite cannot do it inside a transaction
 
     def _stream(self, statement: str) -> Any:
         return self._connection.execute(statement)
@@ -220,7 +220,7 @@ class Sqlite(Engine):
         pass  # SQLite plans well enough without statistics
 
     def loose_references(self) -> list[tuple[Any, ...]]:
-        # Each connection decides for itself whether SQLite checks its writes.
+        # SQLite checks foreign keys only on connections that ask for it.
         return [tuple(row[:3]) for row in self.execute("PRAGMA foreign_key_check")]
 
     def check_references(self) -> None:
@@ -248,7 +248,7 @@ class Postgres(Engine):
         self.execute("SET LOCAL cursor_tuple_fraction = 1")  # plan for reading all rows, not for the first ones early
 
     def loosen(self) -> None:
-        self.execute("SET LOCAL statement_timeout = 0")  # a restore may take long
+        self.execute("SET LOCAL statement_timeout = 0")  # a restore may take a while
         self.execute("SET LOCAL cursor_tuple_fraction = 1")
         self._references = self.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
@@ -316,7 +316,7 @@ class Postgres(Engine):
         return int(count)
 
     def triggers(self) -> list[tuple[str, str]]:
-        # Of the database's own triggers, which check foreign keys, only those that are switched off.
+        # PostgreSQL's internal triggers, which check foreign keys, are listed only if they are disabled.
         rows = self.execute(
             "SELECT t.tgname, concat_ws(' ', c.relname, t.tgtype, t.tgenabled, p.prosrc)"
             " || CASE WHEN t.tgqual IS NULL AND t.tgattr::text = '' THEN '' ELSE ' (with conditions)' END"

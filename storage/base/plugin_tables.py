@@ -1,6 +1,6 @@
-"""Tables of plugins' own: whose they are, what an erasure does to them, and where they are while their plugin is away.
+"""Plugins' own tables: who owns them, what an erasure does to them, and where their rows are while the plugin is away.
 
-A backup carries them as they are. Restored without their plugin, their rows are parked as plain data, and are back in the
+A backup includes them. If it is restored without their plugin, the rows are parked as plain data, and return to the
 table at the first start with it.
 """
 
@@ -16,14 +16,14 @@ from storage.base.db import connection, transaction
 from storage.base.engines import Engine, over
 from storage.base.tables import KeptValue, Parked, Stored
 
-OWNER, VERSION = "owner:", "table:"  # how the names begin under which `stored` knows a table
-PREFIX = "plugin_"  # of the tables themselves
-PARKED = "parked"  # the table of their rows while they are away
+OWNER, VERSION = "owner:", "table:"  # prefixes of the names in `stored` that describe a table
+PREFIX = "plugin_"  # prefix of the tables' own names
+PARKED = "parked"  # the table that holds their rows while the plugin is away
 BATCH = 500
 
 
 class Owned(NamedTuple):
-    """What is known of a plugin's table, also while the plugin is away."""
+    """What is known about a plugin's table, even while the plugin is away."""
 
     plugin: str
     people: list[str]  # its columns that name a user
@@ -31,7 +31,7 @@ class Owned(NamedTuple):
 
 
 def describe(table: str, owned: Owned) -> None:
-    """Write down whose a table is."""
+    """Record who owns a table and what an erasure does to it."""
     if known().get(table) == owned:
         return
     with transaction():
@@ -40,14 +40,17 @@ def describe(table: str, owned: Owned) -> None:
 
 
 def known() -> dict[str, Owned]:
-    """Return {table: Owned} of all tables that plugins have ever had here."""
+    """Return {table: Owned} of all plugin tables on record."""
     with connection():
         rows = Stored.select().where(Stored.name.startswith(OWNER))
         return {row.name.removeprefix(OWNER): Owned(**json.loads(row.value)) for row in rows}
 
 
 def away(present: Collection[str], plugins: Collection[str]) -> dict[str, list[str]]:
-    """Return {plugin: its tables} of what is kept for plugins that are away: not in `plugins`, its tables not `present`."""
+    """Return {plugin: its tables} of what is kept for absent plugins.
+
+    That is: the values of plugins not in `plugins`, and the tables on record that are not `present`.
+    """
     with connection():
         rows = KeptValue.select(KeptValue.plugin).distinct()
         found: dict[str, list[str]] = {row.plugin: [] for row in rows if row.plugin not in plugins}
@@ -58,7 +61,7 @@ def away(present: Collection[str], plugins: Collection[str]) -> dict[str, list[s
 
 
 def forget_person(user_id: int) -> None:
-    """Do what the plugins' tables say is done with the rows of somebody who is erased, whether the plugin is there or not."""
+    """Delete an erased person's kept values, and their rows, even parked ones, in plugins' tables that ask for it."""
     with transaction() as real:
         KeptValue.delete().where(KeptValue.person == user_id).execute()
         engine, tables = over(real), set(real.get_tables())
@@ -74,7 +77,7 @@ def forget_person(user_id: int) -> None:
 
 
 def park(engine: Engine, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """Keep the rows of a table that is not there, as a dump has them; return how many there were."""
+    """Park the rows of a table that does not exist here, as the dump has them; return how many there were."""
     number(engine)
     count, rows = 0, iter(rows)
     while batch := list(itertools.islice(rows, BATCH)):
@@ -85,13 +88,13 @@ def park(engine: Engine, table: str, columns: Sequence[str], rows: Iterable[Sequ
 
 
 def number(engine: Engine) -> None:
-    """Have the ids of parked rows go on after the highest, when rows came with ids of their own."""
+    """Continue the ids of parked rows after the highest, as restored rows bring their own."""
     if PARKED in engine.tables() and (last := Parked.select(fn.MAX(Parked.id)).scalar()):
         engine.set_last_id(PARKED, last)
 
 
 def unpark(table: str) -> None:
-    """Put the parked rows of a table, which has just been made, back into it; within a transaction."""
+    """Move the parked rows of a table that was just created back into it."""
     with transaction() as real:
         engine, last = over(real), 0
         while batch := list(Parked.select().where(Parked.origin == table).order_by(Parked.id).limit(BATCH)):
@@ -104,7 +107,7 @@ def unpark(table: str) -> None:
 
 
 def parked() -> dict[str, int]:
-    """Return {table: rows} of what is parked."""
+    """Return {table: number of parked rows}."""
     with connection():
         rows = Parked.select(Parked.origin, fn.COUNT(Parked.id)).group_by(Parked.origin).tuples()
         return dict(rows.execute())

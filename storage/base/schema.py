@@ -1,7 +1,8 @@
-"""Migrations: of the house's tables, and of plugins' own.
+"""Migrations of the bot's own tables and of plugins' tables.
 
 Migrations in `storage/migrations/` run in order at start, each in a transaction, and are recorded in
-`schema_migration`. Every run ends by creating the triggers again that keep the books append-only (`storage/base/guards.py`).
+`schema_migration`. Every run ends by recreating the triggers that keep the books append-only
+(`storage/base/guards.py`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,11 +34,11 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 class SchemaError(Exception):
-    """The tables in the database are not those this program works with."""
+    """The tables in the database do not fit this program."""
 
 
 class NewerSchema(SchemaError):
-    """The database is of a newer version of the bot or of a plugin; this one must not touch it."""
+    """The database was written by a newer version of the bot or of a plugin; this one must not touch it."""
 
 
 class TableDiffers(SchemaError):
@@ -50,7 +51,7 @@ def migrate(target: str | None = None) -> list[str]:
         runner = Runner(db, str(MIGRATIONS))
         _refuse_newer(runner)
         if any(not row.applied for row in runner.status()):
-            guards.lower(db)  # a migration may have to rewrite what they guard
+            guards.lower(db)  # a migration may have to rewrite guarded rows
         applied = runner.up(target)
         guards.raise_up(db)
         return applied
@@ -104,7 +105,7 @@ def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:
 
 
 def _bring_back(db: Any, model: type[Table], at: int, newest: int) -> int:
-    """Make a table again whose plugin was away when a backup was restored, with its rows; return its version."""
+    """Recreate a table whose plugin was away when a backup was restored, with its parked rows; return its version."""
     table = model._meta.table_name
     if at != newest:
         raise TableDiffers(
@@ -118,7 +119,7 @@ def _bring_back(db: Any, model: type[Table], at: int, newest: int) -> int:
 
 
 def _check_columns(db: Any, model: type[Table]) -> None:
-    """Raise TableDiffers where a plugin's table lacks a column of its class, which came without a migration."""
+    """Raise TableDiffers if a plugin's table lacks a column of its class: one was added without a migration."""
     meta: Any = model._meta
     if lacking := set(meta.columns) - {column.name for column in db.get_columns(meta.table_name)}:
         names = ", ".join(sorted(lacking))

@@ -94,7 +94,7 @@ class EntryKind(StrEnum):
 
 
 class SaleState(StrEnum):
-    """Where a sale of a plugin's is (`storage/money/sales.py`)."""
+    """Where a plugin's sale is (`storage/money/sales.py`)."""
 
     CHARGED = "charged"  # the money is taken
     RETURNED = "returned"  # the money is back
@@ -123,7 +123,7 @@ class BroadcastState(StrEnum):
     DRAFT = "draft"  # its audience can still be changed
     RUNNING = "running"  # being sent
     PAUSED = "paused"  # stopped for now
-    DONE = "done"  # everybody was tried
+    DONE = "done"  # everybody has been tried
     STOPPED = "stopped"  # stopped for good
 
 
@@ -135,7 +135,7 @@ class RecipientState(StrEnum):
     SENT = "sent"  # Telegram has it
     BLOCKED = "blocked"  # the person has blocked the bot
     FAILED = "failed"  # Telegram refused it
-    DOUBT = "doubt"  # it may have arrived: a kill, or an answer that did not come
+    DOUBT = "doubt"  # it may have arrived: the bot was killed, or no answer came
 
 
 class DifferenceState(StrEnum):

@@ -201,9 +201,7 @@ class Draft(Table):
     data = JSONField(default=dict)
     version = IntegerField(default=1)
     price = BigIntegerField(null=True)
-    step = TextField(
-        null=True
-    )  # the input it listens for, e.g. "generate:prompt"; at most one of a user's drafts listens
+    step = TextField(null=True)  # the input it listens for, e.g. "generate:prompt"; only one of a user's drafts listens
     message_id = BigIntegerField(null=True)  # the message that shows it
     expires_at = UtcField(index=True)
 
@@ -244,9 +242,8 @@ class Job(Table):
     created_at = UtcField()
     claimed_by = TextField(null=True)  # the copy that asks KIE about it while it runs (`storage/orders/claims.py`)
     lease_until = UtcField(null=True)
-    refusals = SmallIntegerField(
-        default=0, constraints=[SQL("DEFAULT 0")]
-    )  # creates that KIE refused for now, or that did not reach it
+    # creates that KIE refused for now, or that did not reach it
+    refusals = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     expected = BigIntegerField(null=True)  # what KIE should take according to the catalogue, in millionths of a credit
     overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
 
@@ -293,7 +290,7 @@ TopUp.add_index(SQL("CREATE UNIQUE INDEX top_up_one_pending ON top_up (user_id) 
 
 
 class Sketch(Table):
-    """A tiny grey version of a request's screenshot, to notice a picture used before (`plugins/payments/transfer.py`)."""
+    """A tiny grey version of a request's screenshot, to recognise a reused picture (`plugins/payments/transfer.py`)."""
 
     topup = ForeignKeyField(TopUp, primary_key=True)
     topup_id: int
@@ -394,9 +391,7 @@ class Inbox(Table):
     attempts = SmallIntegerField(default=0)
     aside = BooleanField(default=False)  # poison: kept for the admin, never handled again
     received_at = UtcField()
-    claimed_by = TextField(
-        null=True
-    )  # the copy that handles it (`storage/orders/claims.py`); a single copy claims nothing
+    claimed_by = TextField(null=True)  # the copy that handles it (`storage/orders/claims.py`); unused by a single copy
     lease_until = UtcField(null=True)
 
     class Meta:
@@ -408,7 +403,7 @@ class Outbox(Table):
 
     id = IdField()
     key = TextField(unique=True)
-    user = ForeignKeyField(User, null=True)  # none: a post to a chat of nobody's, in the default language
+    user = ForeignKeyField(User, null=True)  # none: a post to a chat of no user, in the default language
     user_id: int | None
     chat_id = BigIntegerField(null=True)  # the staff's group instead of the user, in the user's language
     text = TextField()  # text key
@@ -456,12 +451,12 @@ class Stored(Table):
 
 
 class OwnText(Table):
-    """A text in the operator's own words, set in the chat; it lies over the one in the files."""
+    """A text in the operator's own words, set in the chat; it overrides the one in the files."""
 
     lang = TextField()
     key = TextField()
-    text = TextField(null=True)  # null: put back, the one in the files counts
-    former = TextField(null=True)  # what it said before its last change, to be taken back
+    text = TextField(null=True)  # null: reset to the one in the files
+    former = TextField(null=True)  # the text before the last change, for undoing it
     version = IntegerField(default=1)  # grows with every change
     actor = ForeignKeyField(User)
     actor_id: int
@@ -484,9 +479,8 @@ class Act(Table):
     digest = TextField(null=True)  # of the reason, or of the value
     amount = BigIntegerField(null=True)
     created_at = UtcField()
-    own = BooleanField(
-        default=False, constraints=[SQL("DEFAULT FALSE")]
-    )  # it paid the person who did it: an owner who is alone in the shop
+    # it paid the actor, an owner who is alone in the shop
+    own = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])
 
     words = Said()
 
@@ -543,9 +537,8 @@ class Promo(Table):
     author_id: int
     expires_at = UtcField(null=True)
     created_at = UtcField()
-    waits = BooleanField(
-        default=False, constraints=[SQL("DEFAULT FALSE")]
-    )  # for a second member of the staff to confirm it
+    # until a second member of the staff confirms it
+    waits = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])
 
 
 class PromoUse(Table):
@@ -574,9 +567,7 @@ class FreeRun(Table):
     id = IdField()
     user = ForeignKeyField(User)
     user_id: int
-    day = (
-        TextField()
-    )  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, which do not come again
+    day = TextField()  # in the user's time zone, such as 2026-11-23; "welcome" for the first ones, given once only
     number = IntegerField()
     job = ForeignKeyField(Job, unique=True)
     job_id: int
@@ -643,7 +634,7 @@ class Letter(Table):
 
 
 class Trouble(Table):
-    """Why an update was set aside, under the code its sender was told."""
+    """Why an update was set aside, under the code its sender was given."""
 
     code = TextField(primary_key=True)
     reason = TextField()
@@ -663,7 +654,7 @@ class Quota(Table):
 
 
 class KeptValue(Table):
-    """A value that a plugin keeps under a name, of a person (their user id) or, with 0, of nobody."""
+    """A value that a plugin keeps under a name, for a person (their user id) or for nobody (0)."""
 
     plugin = TextField()
     name = TextField()

@@ -1,4 +1,4 @@
-"""The audit log: a row for each act of the staff, written in the transaction of the change it is about."""
+"""The audit log: a row for each act of the staff, written in the same transaction as the change itself."""
 
 from datetime import datetime
 

@@ -1,6 +1,6 @@
-"""What can happen, as listeners hear of it. Amounts are minor units; users, orders and top-ups go by their row's id.
+"""The events that listeners can receive. Amounts are minor units; users, orders and top-ups are given by row id.
 
-`id` is the event's own number, the same at every try: good for a unique key.
+`id` is the event's own number. It is the same at every try, so it is good for a unique key.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Event:
     id: int = field(default=0, compare=False)
 
     def data(self) -> dict[str, Any]:
-        """Return what its row keeps."""
+        """Return the fields that its row stores."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "id"}
 
 
@@ -35,7 +35,7 @@ def _event(kind: str) -> Callable[[type[Made]], type[Made]]:
 
 
 def read(kind: str, row_id: int, data: dict[str, Any]) -> Event:
-    """Return the event of a row; what a newer version has added to it is left out."""
+    """Return the event of a row; fields that a newer version has added are left out."""
     known = {one.name for one in fields(KINDS[kind])}
     return KINDS[kind](id=row_id, **{name: value for name, value in data.items() if name in known})
 
@@ -49,7 +49,7 @@ class UserCreated(Event):
 
 @_event("user.erased")
 class UserErased(Event):
-    """Somebody was forgotten: who keeps anything of theirs forgets it now."""
+    """Somebody's data was erased: listeners delete whatever they keep about them."""
 
     user: int
 
@@ -64,7 +64,7 @@ class UserBlocked(Event):
 
 @_event("job.created")
 class JobCreated(Event):
-    """An order was made, its price held."""
+    """An order was placed, and its price is on hold."""
 
     job: int
     user: int
@@ -86,14 +86,14 @@ class JobDelivered(Event):
 
 @_event("job.failed")
 class JobFailed(Event):
-    """An order has failed; the money is back."""
+    """An order has failed, and its hold was released."""
 
     job: int
 
 
 @_event("job.lost")
 class JobLost(Event):
-    """KIE did not say whether it took an order; it is waited for."""
+    """It is unknown whether KIE has accepted an order; the bot waits for news of it."""
 
     job: int
 
@@ -122,7 +122,7 @@ class PaymentRefused(Event):
 
 @_event("payment.credited")
 class PaymentCredited(Event):
-    """Money came; `key` is the ledger key of its entry, `first` tells a person's first one."""
+    """A payment was credited; `key` is the ledger key of its entry, `first` says that it is the person's first."""
 
     user: int
     amount: int
@@ -133,7 +133,7 @@ class PaymentCredited(Event):
 
 @_event("payment.unchecked")
 class PaymentUnchecked(Event):
-    """Stars came without a pre-checkout that was accepted here; `invoiced` is what the invoice was for."""
+    """Stars came without a pre-checkout accepted here; `invoiced` is the amount of the invoice."""
 
     user: int
     topup: int
@@ -145,7 +145,7 @@ class PaymentUnchecked(Event):
 
 @_event("payment.returned")
 class PaymentReturned(Event):
-    """A payment went back; `loss` is what could not be taken back, `by` who of the staff did it."""
+    """A payment was taken back; `loss` is what the balance did not cover, `by` the member of staff who did it."""
 
     user: int
     topup: int
@@ -157,7 +157,7 @@ class PaymentReturned(Event):
 
 @_event("payment.restored")
 class PaymentRestored(Event):
-    """Telegram has refused a refund, so the money is credited again."""
+    """Telegram has refused a refund, so the money was credited again."""
 
     user: int
     topup: int
@@ -166,7 +166,7 @@ class PaymentRestored(Event):
 
 @_event("bonus.posted")
 class BonusPosted(Event):
-    """A bonus that waited has come; `what` is the kind of its entry."""
+    """A waiting bonus was credited; `what` is the kind of its entry."""
 
     bonus: int
     user: int
@@ -177,7 +177,7 @@ class BonusPosted(Event):
 
 @_event("bonus.returned")
 class BonusReturned(BonusPosted):
-    """A bonus went back with its payment."""
+    """A bonus was taken back with its payment."""
 
     loss: int
     posted: bool
@@ -185,12 +185,12 @@ class BonusReturned(BonusPosted):
 
 @_event("bonus.restored")
 class BonusRestored(BonusPosted):
-    """A bonus came again with its payment."""
+    """A bonus was restored with its payment."""
 
 
 @_event("act.amount")
 class AmountActed(Event):
-    """The staff did something about an amount: the act's row."""
+    """The staff did something that has an amount; `act` is the id of its row."""
 
     act: int
 

@@ -25,7 +25,7 @@ def emit(event: Event, now: datetime) -> None:
 
 
 def hear(kinds: Iterable[str] | None) -> None:
-    """Record only these kinds from now on, those with a listener; None: all of them."""
+    """From now on, record only these kinds, which have listeners; None: all kinds."""
     global _heard
     _heard = None if kinds is None else frozenset(kinds)
 
@@ -56,7 +56,7 @@ def done(fact: Fact) -> None:
 
 
 def postponed(fact: Fact, now: datetime) -> int:
-    """Try an event's failed listeners again later, after a wait that grows each time; return the number of tries."""
+    """Retry an event's failed listeners later, after a wait that grows each time; return the number of tries."""
     wait = min(LONGEST_WAIT, FIRST_WAIT * 4**fact.tries)
     with transaction():
         Fact.update(tries=Fact.tries + 1, run_at=now + wait).where(Fact.id == fact.id).execute()

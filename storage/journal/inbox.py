@@ -71,7 +71,7 @@ def done(update_ids: Iterable[int]) -> None:
 
 
 def set_aside(update_id: int) -> None:
-    """Keep an update that cannot be handled for the admin, and never handle it again."""
+    """Set an update aside for the admin: it cannot be handled, and is never tried again."""
     with transaction():
         Inbox.update(aside=True).where(Inbox.update_id == update_id).execute()
 

@@ -1,4 +1,4 @@
-"""Small things that plugins keep under a name, of a person or of nobody, without a table of their own."""
+"""Small values that plugins keep by name, per person or for nobody in particular, without a table of their own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ def get(plugin: str, name: str, person: int = NOBODY) -> Any:
 
 
 def put(plugin: str, name: str, value: Any, person: int = NOBODY) -> None:
-    """Keep a value (what JSON can say) in the place of the former."""
+    """Keep a value (anything JSON can hold), replacing the previous one."""
     with transaction():
         row = KeptValue.insert(plugin=plugin, name=name, person=person, value=value)
         key = [KeptValue.plugin, KeptValue.name, KeptValue.person]
@@ -25,7 +25,7 @@ def put(plugin: str, name: str, value: Any, person: int = NOBODY) -> None:
 
 
 def change(plugin: str, name: str, work: Callable[[Any], Any], person: int = NOBODY) -> Any:
-    """Put `work(value or None)` in a value's place and return it; nobody else can change it in between."""
+    """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between."""
     with transaction():
         blank = KeptValue.insert(plugin=plugin, name=name, person=person, value=None)
         blank.on_conflict_ignore().execute()
@@ -37,13 +37,13 @@ def change(plugin: str, name: str, work: Callable[[Any], Any], person: int = NOB
 
 
 def drop(plugin: str, name: str, person: int = NOBODY) -> bool:
-    """Keep a value no longer; return whether there was one."""
+    """Delete a value; return whether there was one."""
     with transaction():
         return bool(KeptValue.delete().where(*_place(plugin, name, person)).execute())
 
 
 def everybodys(plugin: str, name: str) -> dict[int, Any]:
-    """Return {user id: value} of all people for whom something is kept under a name."""
+    """Return {user id: value} of everybody with a value under this name."""
     with connection():
         rows = KeptValue.select().where(KeptValue.plugin == plugin, KeptValue.name == name, KeptValue.person != NOBODY)
         return {row.person: row.value for row in rows}

@@ -1,4 +1,4 @@
-"""Messages from users to the staff, kept until somebody of the staff has them.
+"""Messages from users to the staff, kept until a member of the staff has them.
 
 waiting ──a copy has arrived──▶ passed
 """
@@ -29,7 +29,7 @@ def number_in(ref_: str | None) -> int | None:
 
 
 def write(user_id: int, about: str, words: str, media: Media | None, now: datetime) -> Letter:
-    """Keep a letter, with the event that leads to its copies being sent; return it."""
+    """Keep a letter, with the event that causes its copies to be sent; return it."""
     with transaction():
         letter = Letter.create(user=user_id, about=about, words=words, media=media, created_at=now)
         events.emit(LetterWritten(letter=letter.id), now)

@@ -74,7 +74,7 @@ def set_aside(row: Outbox, now: datetime) -> None:
 
 
 def put_apart(row: Outbox) -> None:
-    """Have a message whose plugin is away wait until the next start, out of the way."""
+    """Park a message whose plugin is away until the next start."""
     with transaction():
         pending = Outbox.id == row.id, Outbox.state == OutboxState.PENDING
         Outbox.update(state=OutboxState.APART).where(*pending).execute()
@@ -96,7 +96,7 @@ def _close(row: Outbox, now: datetime, state: OutboxState, **fields: Any) -> Non
 
 
 def postponed(row: Outbox, now: datetime, at_least_s: float = 0) -> None:
-    """Try a message again later, after a wait that grows each time."""
+    """Retry a message later, after a wait that grows each time."""
     wait = max(timedelta(seconds=at_least_s), min(LONGEST_WAIT, FIRST_WAIT * 2**row.tries))
     with transaction():
         Outbox.update(tries=Outbox.tries + 1, send_at=now + wait).where(Outbox.id == row.id).execute()
@@ -109,7 +109,7 @@ def held(row: Outbox, until: datetime) -> None:
 
 
 def again(now: datetime) -> int:
-    """Make pending again what was set aside, e.g. before an upgrade, and what waits for its plugin; return how many."""
+    """Retry what was set aside (e.g. before an upgrade) or waits for its plugin; return how many messages."""
     with transaction():
         aside = Outbox.state.in_((OutboxState.ASIDE, OutboxState.APART))
         return Outbox.update(state=OutboxState.PENDING, send_at=now, tries=0).where(aside).execute()

@@ -1,8 +1,7 @@
-"""The operator's own words, set in the chat: a row for each text and language, with one step back.
+"""The operator's own words, set in the chat: a row for each text and language, with one step of undo.
 
-Every text that is shown is looked up here, so nothing is read for one: all of them are kept in memory, for as long as the
-runtime setting CHANGED, which is in memory too and changes with them, stays the same. That way every copy has them as
-soon as it has the settings.
+Every text that is shown is looked up here, so all of them are kept in memory. They are read again when the runtime
+setting CHANGED differs: each change sets it anew, so every copy gets new texts as soon as it gets new settings.
 """
 
 import logging
@@ -16,7 +15,7 @@ from storage.base.tables import OwnText
 from storage.journal import audit_log, runtime_settings
 
 log = logging.getLogger(__name__)
-CHANGED = "OWN_TEXTS_CHANGED"  # a runtime setting: another word after every change
+CHANGED = "OWN_TEXTS_CHANGED"  # a runtime setting: a new random word after every change
 SHOWN = 200  # characters of a text in the audit log
 NONE: dict[tuple[str, str], str] = {}
 
@@ -24,9 +23,9 @@ _kept: tuple[str | None, Mapping[tuple[str, str], str]] = (None, NONE)  # (CHANG
 
 
 def in_force() -> Mapping[tuple[str, str], str]:
-    """Return {(language, key): text} of what counts; the same object until something changes.
+    """Return {(language, key): text} of the texts in force; the same object until something changes.
 
-    With the database away it is what was read last: a person is told of that in some words.
+    While the database is down, it is what was read last: telling people so takes a text, too.
     """
     global _kept
     try:
@@ -45,7 +44,7 @@ def in_force() -> Mapping[tuple[str, str], str]:
 
 
 def changed() -> list[OwnText]:
-    """Return the rows of what counts, the latest change first."""
+    """Return the rows of the texts in force, the latest change first."""
     with connection():
         rows = OwnText.select().where(OwnText.text.is_null(False))
         return list(rows.order_by(OwnText.updated_at.desc(), OwnText.key, OwnText.lang))
@@ -68,13 +67,13 @@ def put(lang: str, key: str, text: str, seen: int, *, now: datetime, actor: int)
 
 
 def put_back(lang: str, key: str, seen: int, *, now: datetime, actor: int) -> bool:
-    """Have the text in the files count again, if ours is still of the `seen` version; return whether it was put back."""
+    """Return to the text in the files, if ours is still of the `seen` version; return whether that was done."""
     with transaction():
         return _change(lang, key, seen, now, actor, OwnText.text.is_null(False), text=None, former=OwnText.text)
 
 
 def step_back(lang: str, key: str, seen: int, *, now: datetime, actor: int) -> bool:
-    """Exchange a text and the one before it, if it is still of the `seen` version; return whether that was done."""
+    """Swap a text and the one before it, if it is still of the `seen` version; return whether that was done."""
     with transaction():
         there = OwnText.former.is_null(False)
         return _change(lang, key, seen, now, actor, there, text=OwnText.former, former=OwnText.text)
@@ -88,7 +87,7 @@ def _change(lang: str, key: str, seen: int, now: datetime, actor: int, *also: An
 
 
 def _note(lang: str, key: str, text: str | None, now: datetime, actor: int) -> bool:
-    """Log the act and have every copy read the texts anew."""
+    """Log the act, and make every copy read the texts again."""
     audit_log.note(actor, "text_back" if text is None else "text", now, ref=f"text:{lang}:{key}", words=_short(text))
     runtime_settings.put(CHANGED, secrets.token_hex(8), now=now)
     return True

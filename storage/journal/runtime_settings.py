@@ -33,7 +33,7 @@ def put(
 ) -> None:
     """Store a setting as text; with an `actor`, the change is in the audit log.
 
-    `act` is its name there, and `words` replace the value; what is not a setting for people has its own act.
+    `act` is its name there, and `words` replace the value; settings that people do not see have acts of their own.
     """
     row = dict(name=name, value=str(value), actor=actor, updated_at=now)
     with transaction():
@@ -73,7 +73,7 @@ def clear(name: str, seen: int, *, now: datetime, actor: int, act: str = "reset"
 
 
 def _note(actor: int, name: str, act: str, words: str | None, now: datetime) -> None:
-    """Log the act; `ref` names the setting only if it is one for people."""
+    """Log the act; `ref` names the setting only if people know it as one."""
     ref = name if act in ("setting", "reset") else None
     audit_log.note(actor, act, now, ref=ref, words=words and words[:SHOWN])
 

@@ -1,7 +1,7 @@
-"""Free orders: so many for each person, and so many a day for the whole bot; a failed order gives its own back.
+"""Free orders: limited for each person, and for the whole bot on each day; a failed order gives its own back.
 
-They are counted by their rows, under a `day`: one of the calendar, or WELCOME for the first ones of a person, which
-do not come again. The rows belong to the person behind all their accounts, so an erasure brings nothing back.
+Rows are counted under a `day`: a calendar day, or WELCOME for a person's first ones, which are given only once. They
+belong to the person behind all their accounts, so an erasure brings nothing back.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ class Offer(TypedDict):
     """What makes an order free, as it is kept with the quote."""
 
     day: str
-    limit: int  # for a person under this `day`
+    limit: int  # per person under this `day`
     left: int  # when it was shown
     ceiling: int  # for the whole bot on the day of the order
 
@@ -51,8 +51,8 @@ def cost(now: datetime) -> int:
 def take(user_id: int, offer: Offer, job_id: int, now: datetime) -> None:
     """Count a free order, within the transaction that creates the job; raise NoneLeft if none is left.
 
-    It gets the lowest free number, which a unique key keeps from being taken twice; the day's row takes one more only while
-    it is below the ceiling.
+    It gets the lowest free number, which a unique key keeps from being taken twice; the day's count grows only while it
+    is below the ceiling.
     """
     day, ceiling = offer["day"], offer.get("ceiling", 0)  # a quote of an older version has none, and is shown anew
     with transaction():

@@ -177,7 +177,7 @@ def recovered(job_id: int) -> int:
 
 
 def recover(user_id: int, back: int, *, since: str, key: str, ref: str, now: datetime) -> None:
-    """Deduct from money that came back what was written off since the entry with the key `since` had taken it.
+    """Deduct from returned money what was written off since the entry with key `since` had taken it.
 
     The caller has locked the account.
     """

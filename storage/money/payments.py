@@ -25,8 +25,8 @@ from storage.money import ledger, persons
 from storage.money.ledger import Total
 
 CREDITS = (EntryKind.TOPUP, EntryKind.STARS)  # the kinds of entries that bring in money
-ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # the same amount within such a time is worth a hint
-CHECKOUT_VALID = timedelta(days=1)  # generous: Telegram charges at once, but the times are of two clocks
+ALIKE_OWN, ALIKE_OTHERS = timedelta(days=1), timedelta(minutes=10)  # how close in time an equal amount is worth a hint
+CHECKOUT_VALID = timedelta(days=1)  # generous: Telegram charges at once, but two clocks are compared
 SKETCHES = 2_000  # the newest screenshots that a new one is compared with
 
 
@@ -310,7 +310,7 @@ def ref(topup_id: int) -> str:
 
 
 def unheard(limit: int = 200) -> list[TopUp]:
-    """Return the transfers that wait for a decision and have no copy on its way: nobody of the staff knows of them."""
+    """Return the transfers that wait for a decision without a copy on its way: nobody on the staff knows of them."""
     numbers = [number for (number,) in _waiting_numbers.rows(limit)]
     copied = outbox.alive([ref(number) for number in numbers])
     missing = [number for number in numbers if ref(number) not in copied]
@@ -332,7 +332,7 @@ def count_waiting() -> int:
 
 
 def overdue(before: datetime) -> list[TopUp]:
-    """Return the waiting transfers submitted before a time, and mark them as reminded of: each comes once."""
+    """Return the waiting transfers submitted before a time, once each, and mark them as reminded."""
     with transaction():
         query = TopUp.update(reminded=True).where(
             TopUp.state == TopUpState.PENDING, ~TopUp.reminded, TopUp.submitted_at <= before

@@ -1,4 +1,4 @@
-"""Rate limits in rows: how often a person may do something, whatever restarts or which copy asks.
+"""Rate limits in the database: how often a person may do something, across restarts and copies.
 
 A person is a keyed digest of the Telegram id, so that an erasure does not reset the count; rows are deleted when their
 span is over.
@@ -17,7 +17,7 @@ KEY = "QUOTA_KEY"  # the runtime setting with the key of the digests
 
 
 def take(telegram_id: int, kind: str, most: int, span: timedelta, now: datetime) -> datetime | None:
-    """Count one more of a kind; return None, or, if there were `most` in this `span` already, when the span ends."""
+    """Count one more; return None, or the end of the span if there have been `most` of this kind in it already."""
     person = _digest(telegram_id)
     with transaction():
         Quota.delete().where(Quota.until <= now).execute()

@@ -1,8 +1,8 @@
-"""Sales of plugins' own: charged at once from the balance, and given back at most once.
+"""Plugins' own sales: charged at once from the balance, and given back at most once.
 
     charged ──▶ returned
 
-What comes back pays first what was written off since the sale, as with an order's hold.
+Money that comes back first pays what was written off since the sale, as with an order's hold.
 """
 
 from datetime import datetime

@@ -91,12 +91,12 @@ def done(update_id: int, who: str) -> bool:
 
 
 def keep(who: str, updates: Iterable[int], until: datetime) -> None:
-    """Renew the leases of these updates, as far as they are still ours."""
+    """Renew the leases of those of these updates that are still ours."""
     _run(KEEP, who=who, updates=list(updates), until=until)
 
 
 def give_back(who: str, updates: Iterable[int]) -> None:
-    """Release these updates, without counting an attempt."""
+    """Release these updates without counting an attempt."""
     _run(GIVE_BACK, who=who, updates=list(updates))
 
 

@@ -1,4 +1,4 @@
-"""Health of the database and the queues: a test write, and how many wait since when."""
+"""Health of the database and the queues: a test write, and how many rows wait, and since when."""
 
 import secrets
 from datetime import datetime

@@ -131,7 +131,7 @@ def order(
 
 
 def _take_draft(user_id: int, draft_id: int, version: int) -> Draft | None:
-    """Take a draft away for good, if it still is what was shown; the next card begins anew."""
+    """Delete a draft if it is still what was shown, and return it; the next card starts afresh."""
     rows = (
         Draft.delete()
         .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version)
@@ -190,7 +190,7 @@ def lose(job_id: int, deadline_at: datetime) -> Job | None:
 
 
 def name_late(job_id: int, task_id: str) -> bool:
-    """Note the task of a lost job that was given up, so that its result can still be fetched; return if it was news."""
+    """Note the task of a lost job that was given up: its result can still be fetched; return whether it is news."""
     with transaction():
         query = Job.update(task_id=task_id)
         return bool(
@@ -353,7 +353,7 @@ def watched(now: datetime) -> Iterator[tuple[Job, bool]]:
 
 
 def interrupted(before: datetime) -> list[int]:
-    """Return the ids of jobs that have been submitting since before a time, so that no call can be under way any more."""
+    """Return the ids of jobs that have been submitting since before a time, so no call can still be under way."""
     return [i for (i,) in _interrupted.rows(before)]
 
 
@@ -439,7 +439,7 @@ def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
 
 
 def postpone_delivery(job: Job, now: datetime) -> bool:
-    """Try a delivery again later, after a wait that grows each time; return False if the tries are used up."""
+    """Retry a delivery later, after a wait that grows each time; return False if the tries are used up."""
     if job.delivery_tries + 1 >= DELIVERY_TRIES:
         return False
     wait = min(DELIVERY_LONGEST_WAIT, DELIVERY_FIRST_WAIT * 2**job.delivery_tries)

@@ -1,6 +1,6 @@
 """Broadcasts: one row per recipient, `sending` before Telegram is asked, so that nothing is sent twice after a crash.
 
-pending ──▶ sending ──▶ sent, blocked, failed, doubt (it may have arrived: a kill, or an answer that did not come)
+pending ──▶ sending ──▶ sent, blocked, failed, doubt (it may have arrived: the bot was killed, or no answer came)
    ▲                              └──────┴── by hand, once more ──┐
    └───────────────────────────────────────────────────────────────┘
 """

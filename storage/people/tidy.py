@@ -1,4 +1,4 @@
-"""Deleting rows that are not needed any more: what was sent, handled or set aside long ago, never books or open work."""
+"""Deleting rows that are no longer needed: sent, handled or set aside long ago, but never books or open work."""
 
 from datetime import datetime
 from typing import Any

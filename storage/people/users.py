@@ -1,4 +1,4 @@
-"""Users: made at their first message, looked up, searched and changed."""
+"""Users: created at their first message, looked up, searched and changed."""
 
 import secrets
 from collections.abc import Collection
@@ -50,7 +50,7 @@ def seen(sender: Sender, now: datetime, update_id: int | None = None, create: bo
             for name in ("first_name", "username", "language_code")
             if getattr(user, name) != (value := getattr(sender, name))
         }
-        if user.blocked_bot and create:  # who writes in private lets the bot write again
+        if user.blocked_bot and create:  # writing in private lets the bot write again
             mark_blocked([user.id], False, now)
             user.blocked_bot = False
         if now - user.seen_at > SEEN_EVERY:
