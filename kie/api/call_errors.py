@@ -1,6 +1,6 @@
 """How a call to a service can fail, the same for KIE (`kie/api/errors.py`) and Telegram (`core/telegram/`).
 
-The class says what may be done next. It stands here because `kie` imports nothing of `core`, so both can use it.
+The class says what may be done next. It lives here because `kie` imports nothing from `core`, so both can use it.
 """
 
 

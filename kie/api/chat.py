@@ -34,7 +34,7 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.S)
 
 
 class Model(Protocol):
-    """What is needed to know of a chat model (`kie/catalogue/chat_models.py`)."""
+    """What this module needs to know about a chat model (`kie/catalogue/chat_models.py`)."""
 
     @property
     def id(self) -> str: ...

@@ -49,7 +49,7 @@ def parse_answer(status: int, body_text: str) -> Reply:
     """Return the Reply in an answer.
 
     Raise Refused for an error that the body states, whatever the HTTP status; a filtered answer is MODERATION. Raise
-    Unknown for everything else that is no answer: it may have been charged, as an answer without a text is.
+    Unknown for anything else that is not an answer: it may have been charged, as answers without text are.
     """
     body = _body(body_text)
     usage = body.get("usage")
@@ -86,7 +86,7 @@ def _raise_if_refused(status: int, body: dict[str, Any]) -> None:
 
 
 def _vendors_error(status: int, error: dict[str, Any]) -> KieError:
-    """Return the error for a vendor's error object; its words say more than its type, and that more than a code."""
+    """Return the error for a vendor's error object; its message tells more than its type, its type more than a code."""
     code, msg = status if status != 200 else _number(error.get("code"), 500), message_of(error)
     words = [word for word in (error.get("code"), error.get("type")) if isinstance(word, str)]
     if code in _UNDECIDED_CODES or _UNDECIDED_TYPES & set(words):
@@ -194,7 +194,7 @@ def _number(value: object, default: int) -> int:
 
 
 def _count(usage: object, *names: str) -> int | None:
-    """Return a number of tokens under the first of its names that there is."""
+    """Return a number of tokens, from the first of these names that is present."""
     found = next((usage[name] for name in names if name in usage), None) if isinstance(usage, dict) else None
     is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS
     return found if is_count else None

@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 64 * 1024
 MOST_BYTES = 1 << 40  # no limit, for a result that is not read
 UPLOAD_IN_MEMORY_BYTES = 1024 * 1024  # a larger upload of unknown length is buffered on disk
-MOST_ANSWER = 16 * 1024 * 1024  # bytes of an API answer; the largest known one has half a megabyte
+MOST_ANSWER = 16 * 1024 * 1024  # bytes of an API answer; the largest known one is half a megabyte
 # For a whole answer: with the read timeout alone, a server that sends byte by byte could hold a thread for ever.
 ANSWER_LIMIT_S, DOWNLOAD_LIMIT_S = 60, 600
 # The CDN of KIE's results answers 403 to Python's default User-Agent.

@@ -1,8 +1,9 @@
 """The errors of the KIE client, sorted by what may be done next.
 
 What matters after a failed call: did KIE refuse it (`Refused`), did nothing reach KIE (`NotSent`), or is the outcome
-unknown (`Unknown`)? Only a call that was not sent may always be repeated: KIE has no idempotency key, so a repeated create
-can cost twice. These three are the same as Telegram's (`kie/api/call_errors.py`). The texts of these errors contain no key and are shortened, so they are safe to log.
+unknown (`Unknown`)? Only a call that was not sent may always be repeated: KIE has no idempotency key, so a repeated
+create can cost twice. These three are the same as Telegram's (`kie/api/call_errors.py`). Their texts contain no key and
+are shortened, so they are safe to log.
 """
 
 import re

@@ -37,7 +37,7 @@ _BROKEN_ECHO = re.compile(
 class TaskState(StrEnum):
     """The state of a task, whatever KIE calls it."""
 
-    RUNNING = "running"  # waiting, being made, or a word that we do not know
+    RUNNING = "running"  # waiting, being made, or in a state that we do not know
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 

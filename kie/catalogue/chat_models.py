@@ -1,4 +1,4 @@
-"""The chat models from data/chat_models.json: where each is asked, what it takes and costs, and which serve as what.
+"""The chat models from data/chat_models.json: the path, accepted files and price of each, and the roles they serve in.
 
 The file is for operators, one entry a model, prices in KIE credits per 1,000,000 tokens. A mistake in it is a
 CatalogError that names the entry and the field: these models are few, and a wrong price must not be sold.
@@ -42,7 +42,7 @@ class ChatModel:
     """One chat model; credits are KIE's, for 1,000,000 tokens.
 
     `takes` has the files it can be asked about (see TAKES), `send` fixed fields of its requests. `hidden_tokens` is a
-    reserve for instructions that KIE adds to each question. After `until` (aware) the price may be another.
+    reserve for instructions that KIE adds to each question. After `until` (aware) the price may change.
     """
 
     id: str
@@ -158,7 +158,7 @@ def _time(raw: Mapping[str, Any], name: str, where: str) -> datetime | None:
 
 
 def _serving(serve: Any, role: str, models: Mapping[str, ChatModel]) -> tuple[ChatModel, ...]:
-    """Return the models of a role, in order; what is sold is one model, as its price is agreed on beforehand."""
+    """Return the models of a role, in order; a role that is sold has one, as its price is agreed on beforehand."""
     where, found = f"serve.{role}", serve.get(role) if isinstance(serve, dict) else None
     ids: Any = [found] if role in SOLD else found
     _need(isinstance(ids, list) and ids, where, "one model's id" if role in SOLD else "a list of ids is wanted")

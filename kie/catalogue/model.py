@@ -227,7 +227,7 @@ class Model:
         from_file = tuple(mode for mode in self.modes if mode not in from_text)
         if about := tuple(mode for mode in from_file if mode in WORKS[kind]):
             return about
-        if from_file:  # it accepts the file beside something else, such as a track beside a photo
+        if from_file:  # it accepts the file along with something else, such as a track with a photo
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
 
@@ -323,8 +323,8 @@ class Model:
 class Card:
     """One product in the menus, and its models in order.
 
-    A line about it stands in the texts (`about.<id>`); one that was put on sale from the chat brings its `abouts`, {language:
-    line}.
+    A line about it is in the texts (`about.<id>`); a card that was put on sale from the chat brings its own in
+    `abouts`, {language: line}.
     """
 
     id: str
@@ -374,9 +374,8 @@ class Catalog:
                 rejected.append((_name(raw), str(reason)))
                 continue
             except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-                rejected.append(
-                    (_name(raw), f"malformed: {error!r}")
-                )  # one bad entry must not stop the sale of the others
+                # one bad entry must not stop the sale of the others
+                rejected.append((_name(raw), f"malformed: {error!r}"))
                 continue
             models[model.id] = codes[model.code] = model
         cards = {name: _card(card, models) for name, card in words.items()}
@@ -458,7 +457,7 @@ def _name(raw: Any) -> str:
 
 @lru_cache(maxsize=2)
 def _loaded(path: str | Path, _changed_at: int) -> Catalog:
-    """Read and check a file once, as long as it does not change: the check walks every price."""
+    """Read and check a file once until it changes: the check walks every price."""
     with open(path, encoding="utf-8") as file:
         return Catalog.from_data(json.load(file))
 

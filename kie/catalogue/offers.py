@@ -1,8 +1,8 @@
-"""The offers from data/offers.json: for each kind of work a ladder of two or three rungs, and the words that tell a work.
+"""The offers from data/offers.json: a ladder of two or three rungs for each kind of work, and words that ask for it.
 
-A rung lists offers, a model's code with its settings, best first: the first one that can be sold stands on the ladder, so
-the next stands in for a model that is off sale. Incomplete entries are left out with the reason, in `Offers.rejected`.
-What admins choose in the chat stands before the file; docs/models.md describes both.
+A rung lists offers (a model's code with settings), best first. The first one that can be sold is on the ladder, so the
+next replaces a model that is off sale. Incomplete entries are left out, with the reason in `Offers.rejected`. What
+admins choose in the chat comes before the file; docs/models.md describes both.
 """
 
 import json
@@ -19,7 +19,7 @@ from kie.catalogue.overrides import Changes
 RUNGS = ("draft", "good", "best")
 SETTINGS = ("choice", "switch", "number")
 FIELDS = {"model", "settings"}
-GUESSED_FROM = 6  # words at the beginning of a text that say what is wanted; later ones tell what is in it
+GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
 WORD = re.compile(r"\w+")
 
 
@@ -41,7 +41,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Every ladder by its kind of work, the phrases that tell a work, and (entry, reason) of what was left out."""
+    """Every ladder by its kind of work, the phrases that ask for a work, and (entry, reason) of what was left out."""
 
     works: Mapping[str, tuple[Rung, ...]] = field(default_factory=dict)
     words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
@@ -70,10 +70,10 @@ class Offers:
         return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected))
 
     def rungs(self, work: str, changes: Changes) -> tuple[Rung, ...]:
-        """Return the ladder of a work as admins have it, lowest rung first.
+        """Return the ladder of a work with the admins' changes, lowest rung first.
 
-        A rung that was given another model has that one first, and the file's after it; one that was switched off is left
-        out.
+        A rung that was given another model has that one first and the file's offers after it; one that was switched off
+        is left out.
         """
         known, ladder = {rung.name: rung for rung in self.works.get(work, ())}, []
         for name in RUNGS:

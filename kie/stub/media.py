@@ -1,9 +1,9 @@
 """The stub's result files, and the measures of files it is given.
 
-Pictures are painted for the prompt: a landscape whose colours and hills depend
-on its words, in it what they name (`subjects.py`), with the words and the model's name in a strip below. An edit
-shows the picture that was sent in, tinted. Video and audio are the samples in
-data/samples. Input files are measured here too, as their length affects the price.
+Pictures are painted for the prompt: a landscape whose colours and hills depend on its words, the subjects they name
+(`subjects.py`), and a strip with the words and the model's name at the bottom. An edit shows the picture that was sent,
+tinted. Video and audio are the samples in data/samples. Input files are measured here too, as their length affects the
+price.
 """
 
 import hashlib

@@ -13,7 +13,7 @@ from typing import Any
 FILE = Path(__file__).resolve().parents[2] / "data" / "samples" / "subjects.json"
 WORD = re.compile(r"\w+")
 MOST = 3  # side by side
-FINE = 2  # drawn so many times larger and reduced, for smooth edges
+FINE = 2  # drawn this many times larger and then reduced, for smooth edges
 HEIGHT, GROUND = 0.66, 0.84  # of the picture: how tall a subject is, and where it stands
 
 
