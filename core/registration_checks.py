@@ -96,7 +96,7 @@ def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
 
 def _fits(handler: Callable[..., Any], count: int) -> bool:
     """Tell at once that a plain function takes `count` arguments; False means that its signature has to be asked."""
-    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__") or handler.__kwdefaults__:
+    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__") or handler.__code__.co_kwonlyargcount:
         return False
     code = handler.__code__
-    return not code.co_kwonlyargcount and code.co_argcount - len(handler.__defaults__ or ()) <= count <= code.co_argcount
+    return code.co_argcount - len(handler.__defaults__ or ()) <= count <= code.co_argcount
