@@ -147,11 +147,11 @@ class Running:
             came = updates.fetch(wait_s=0)
             done = updates.express.run_waiting() + updates.executor.run_waiting()
             updates.forget_finished()
-            before = self._newest_call()
+            before = None if came or done else self._newest_call()
             for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
-            if not came and not done and self._newest_call() == before:
+            if before is not None and self._newest_call() == before:
                 return
         raise AssertionError("the bot finds no rest")
 
