@@ -84,7 +84,7 @@ def page(path: str) -> None:
 
 def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
     """Raise ValueError for a function that cannot be called as it will be."""
-    if not named and _fits(handler, len(given)):
+    if _fits(handler, len(given), named):
         return
     try:
         inspect.signature(handler).bind(*given, **named)
@@ -94,9 +94,13 @@ def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
         raise ValueError(f"{name} will be called as {name}({shown}), and cannot be: {error}") from None
 
 
-def _fits(handler: Callable[..., Any], count: int) -> bool:
-    """Tell at once that a plain function takes `count` arguments; False means that its signature has to be asked."""
-    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__") or handler.__code__.co_kwonlyargcount:
+def _fits(handler: Callable[..., Any], count: int, names: Collection[str]) -> bool:
+    """Tell quickly that a plain function takes `count` arguments and those named; False: its signature has to be asked."""
+    if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__"):
         return False
     code = handler.__code__
-    return code.co_argcount - len(handler.__defaults__ or ()) <= count <= code.co_argcount
+    if code.co_kwonlyargcount or code.co_posonlyargcount or count > code.co_argcount:
+        return False
+    free = code.co_varnames[count : code.co_argcount]
+    needed = free[: max(0, len(free) - len(handler.__defaults__ or ()))]
+    return set(needed) <= set(names) <= set(free)

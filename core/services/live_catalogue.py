@@ -3,7 +3,6 @@
 It is read anew when a change has been made: at once in this process, within 300 s in another one.
 """
 
-import json
 import threading
 from typing import NamedTuple
 
@@ -33,9 +32,7 @@ class LiveCatalogue:
 
     def __init__(self, path, callbacks, rows=overrides, offers=None):
         self.path, self._rows = path, rows
-        self._plain = Catalog.load(path)  # a file that can't be read stops the start
-        with open(path, encoding="utf-8") as file:
-            self._file = json.load(file)
+        self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
         self._callbacks = callbacks
         self._guard = threading.Lock()

@@ -356,6 +356,11 @@ class Catalog:
     @classmethod
     def load(cls, path: str | Path) -> "Catalog":
         """Return the catalogue in the JSON file `path`; raise CatalogError if the file itself is unreadable."""
+        return cls.read(path)[0]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "tuple[Catalog, dict[str, Any]]":
+        """Return (catalogue, parsed file, not to be changed) like `load`."""
         try:
             return _loaded(path, os.stat(path).st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -456,10 +461,11 @@ def _name(raw: Any) -> str:
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: str | Path, _changed_at: int) -> Catalog:
+def _loaded(path: str | Path, _changed_at: int) -> tuple[Catalog, dict[str, Any]]:
     """Read and check a file once until it changes: the check walks every price."""
     with open(path, encoding="utf-8") as file:
-        return Catalog.from_data(json.load(file))
+        data = json.load(file)
+    return Catalog.from_data(data), data
 
 
 def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:
