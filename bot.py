@@ -82,7 +82,7 @@ def declare(found):
 
 
 def declare_storage(found):
-    """Declare where the rows are; the commands that only read the database need no more."""
+    """Declare where the data is; commands that only read the database need no more."""
     data_dir = found.declare("DATA_DIR", default="var", advanced=False)
     database = found.declare("DATABASE_URL", default=f"sqlite:///{data_dir}/bot.db", secret=True, advanced=False)
     if not database.startswith(("sqlite:///", "postgres://", "postgresql://")):
@@ -158,7 +158,7 @@ def open_storage(found, tables, texts):
 
 
 def run(environ, stage=None):
-    """Run the bot until it is told to stop; return the exit code. `stage` is the demo's way to it."""
+    """Run the bot until it is told to stop; return the exit code. `stage` connects the demo to it."""
     from storage.base import db
 
     clock = Clock()
@@ -204,10 +204,10 @@ def _serve_web(found, clock):
 
 
 def command(name, argument, environ):
-    """Do one of the COMMANDS and print what it says; return the exit code."""
+    """Do one of the COMMANDS and print what it yields; return the exit code."""
     from core.process import commands
 
-    whole = name in ("doctor", "catalog")  # they look at everything, the others only at the rows
+    whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
     bot = build(environ, Clock(), threads=0).bot if whole else assemble(environ, Clock())
     bot.settings.check(only=None if whole else commands.STORAGE)
     log.setup("WARNING", False, bot.settings.secrets())
@@ -231,7 +231,7 @@ def start_stub():
 
 
 def wants_stub(environ):
-    """Tell whether a stub is wanted and runs nowhere yet; a value that is neither on nor off is refused later."""
+    """Return whether a stub is wanted and none runs yet; a value that is neither on nor off is refused later."""
     try:
         return settings.switch((environ.get("KIE_STUB") or "0").strip()) and not environ.get("KIE_API_URL")
     except ValueError:
@@ -239,12 +239,12 @@ def wants_stub(environ):
 
 
 def demo_folder(environ):
-    """Return where the demo keeps its rows and its chat."""
+    """Return where the demo keeps its database and its chat."""
     return Path(environ.get("DATA_DIR", "var")) / "demo"
 
 
 def open_demo(environ, reload):
-    """Start the demo's local Telegram and the KIE stub; return the settings of a bot between them, and its stage."""
+    """Start the demo's local Telegram and the KIE stub; return the settings of a bot that uses them, and its stage."""
     from demo import opening
     from kie.stub import server as stub
     from storage.base import schema
@@ -290,7 +290,7 @@ def main(arguments=None):
             return new_plugin(argument, options.dir)
         if options.command == "texts":
             return translate(*options.argument[1:], environ=environ)
-        os.umask(0o077)  # whatever is written from here on is for its owner alone
+        os.umask(0o077)  # files written from here on are for their owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
             name = "head" if options.head and options.command == "verify" else options.command
@@ -309,7 +309,7 @@ def main(arguments=None):
 
 
 def new_plugin(name, folder):
-    """Write the files of a new plugin, here or in a folder of its own, and say what they are; return the exit code."""
+    """Write the files of a new plugin, here or in a folder of its own, and list them; return the exit code."""
     from demo import scaffold
 
     try:
@@ -328,7 +328,7 @@ def new_plugin(name, folder):
 
 
 def translate(lang=None, *, environ):
-    """Begin a language, or say what those there are lack; return the exit code."""
+    """Start a translation, or report what the existing ones lack; return the exit code."""
     from core.process import translations
 
     found = settings.Settings(environ)
@@ -343,7 +343,7 @@ def translate(lang=None, *, environ):
 
 
 def environment():
-    """Return the environment, with `.env` below it."""
+    """Return the environment; `.env` supplies what it lacks."""
     from dotenv import dotenv_values
 
     return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None} | dict(os.environ)
@@ -361,4 +361,4 @@ if __name__ == "__main__":
     code = main()
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(code)  # a thread may still wait for the network; what it was doing stands in the rows
+    os._exit(code)  # a thread may still wait for the network; what it was doing is in the rows

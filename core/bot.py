@@ -1,4 +1,4 @@
-"""`bot` as plugins and services know it: the registry, and how to reach people: messages, keyboards, alerts to the staff."""
+"""`bot` as plugins and services see it: the registry, and ways to reach people (messages, keyboards, alerts)."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ MAX_TEXT = 4096  # Bot API: UTF-16 units after entity parsing
 
 
 class Bot(Registry, Operations):
-    """The bot as plugins and services know it. Starting and stopping it is not theirs: `core/process/runtime.py`."""
+    """The bot as plugins and services see it; `core/process/runtime.py` starts and stops it."""
 
     def __init__(self, settings: Settings, texts: Texts, sender: Sender, clock: "Clock", status: Status) -> None:
         token = settings["TELEGRAM_BOT_TOKEN"] or "0:none"
@@ -45,14 +45,13 @@ class Bot(Registry, Operations):
         self.status = status
         self.username = ""
         self.generation: Generation
-        self.wake: Callable[[], object] = lambda: (
-            None
-        )  # has the loops look for new work at once; the runtime's, once there is one
+        # makes the loops look for new work at once; set by the runtime
+        self.wake: Callable[[], object] = lambda: None
 
     def lang_of(self, user: User) -> Lang:
-        """Return the language a user reads (chosen, or guessed from Telegram's hint), which knows their time zone.
+        """Return a user's language (chosen, or guessed from Telegram's hint), with their time zone.
 
-        The operator's zone is no guess for the staff.
+        A time zone that the user has not chosen counts as guessed, except for the staff.
         """
         chosen = user.lang if user.lang in self.texts.languages else None
         return Lang(
@@ -68,7 +67,7 @@ class Bot(Registry, Operations):
         return timezone(timedelta(minutes=user.utc_offset))
 
     def store(self, plugin: str) -> Store:
-        """Return the small things a plugin keeps, for its listeners and periodic work; handlers have `ctx.store`."""
+        """Return a plugin's store, for its listeners and periodic work; handlers have `ctx.store`."""
         return Store(plugin)
 
     def home(self) -> list[Button]:
@@ -76,14 +75,14 @@ class Bot(Registry, Operations):
         return [keyboards.button("common.menu", keyboards.MENU)]
 
     def trouble(self, about: str = "0") -> list[list[Button]]:
-        """Return the keyboard under bad news: a person to ask (`about`: job12, pay7), and the menu."""
+        """Return the keyboard for bad news: a person to ask (`about`: job12, pay7), and the menu."""
         return [[keyboards.button("common.support", keyboards.HELP, about), *self.home()]]
 
     def markup(self, lang: Lang, buttons: Keyboard | JsonSerializable | None, reader: User | None = None) -> Markup:
         """Return a keyboard for the Bot API, or None for no keyboard.
 
-        Buttons whose plugin is not there, or for which the `reader` has no right, are left out. A keyboard of
-        pyTelegramBotAPI's (`types.InlineKeyboardMarkup`, `types.ReplyKeyboardMarkup` …) goes as it is.
+        Buttons whose plugin is missing, or which the `reader` has no right to, are left out. pyTelegramBotAPI's own
+        keyboards (`types.InlineKeyboardMarkup`, `types.ReplyKeyboardMarkup` …) are passed on as they are.
         """
         if isinstance(buttons, JsonSerializable):
             own: dict[str, Any] = json.loads(buttons.to_json())  # type: ignore[no-untyped-call]
@@ -110,9 +109,9 @@ class Bot(Registry, Operations):
         return shown | {"callback_data": cell.data}
 
     def send_html(self, chat_id: int, text: str, wait: bool = True, **params: Any) -> dict[str, Any]:
-        """Send a text, in several messages if it is too long, plainly if its markup is refused; return the last.
+        """Send a text and return the last message: several if it is too long, without markup if Telegram refuses that.
 
-        With `wait=False` a 429 is raised at once instead of being waited for.
+        With `wait=False` a 429 is raised at once instead of being waited out.
         """
         *first, last = _pieces(text)
         for piece in first:
@@ -141,7 +140,7 @@ class Bot(Registry, Operations):
         chat_id: int | None = None,
         **values: Any,
     ) -> None:
-        """Queue a message that must arrive, once under its unique key; `ref` keeps it at hand to be edited later.
+        """Queue a message that must arrive, once under its unique key; with a `ref` it is kept, to be edited later.
 
         With `chat_id` it goes to that group instead of the user, in the user's language.
         """
@@ -161,29 +160,29 @@ class Bot(Registry, Operations):
     ) -> None:
         """Queue a post to a channel or a group (its numeric id) that must arrive, once under its unique key.
 
-        It is in the default language. If the chat does not take it, it waits for the next start, and the staff hear of it.
+        It is in the default language. If the chat refuses it, it waits for the next start, and the staff is alerted.
         """
         outbox.put(
             unique, None, key, now=now, values=values, buttons=keyboards.plain(buttons), media=media, chat_id=chat_id
         )
 
     def http(self, base: str, headers: dict[str, str] | None = None, limit_s: float = 30.0) -> Http:
-        """Return a client of one service, for plugins that speak HTTP; `headers` go with every call and into no log."""
+        """Return an HTTP client for one service; `headers` are sent with every call and never logged."""
         return Http(base, headers, limit_s)
 
     def default_lang(self) -> Lang:
-        """Return the default language, for what has no reader of its own, in the operator's time zone."""
+        """Return the default language with the operator's time zone, for texts without a particular reader."""
         return Lang(self.texts.default, self.texts.zone)
 
     def edit_quietly(
         self, chat_id: int, message_id: int, lang: Lang, key: str, buttons: Keyboard | None, values: dict[str, Any]
     ) -> None:
-        """Edit a message of ours if that still works; what it says is not worth a second try."""
+        """Edit a message of ours if that still works; a failure is not worth a second try."""
         params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
         self.call_quietly("editMessageText", chat_id=chat_id, message_id=message_id, parse_mode="HTML", **params)
 
     def show_typing(self, chat_id: int) -> None:
-        """Show in a chat that something is being done there."""
+        """Show "typing…" in a chat."""
         self.call_quietly("sendChatAction", chat_id=chat_id, action="typing")
 
     def delete_quietly(self, chat_id: int, message_id: int) -> None:
@@ -191,22 +190,22 @@ class Bot(Registry, Operations):
         self.call_quietly("deleteMessage", chat_id=chat_id, message_id=message_id)
 
     def call_quietly(self, method: str, **params: Any) -> None:
-        """Make a call whose failure is nobody's concern."""
+        """Make a call whose failure does not matter."""
         try:
             self.sender.call(method, wait=False, **params)
         except TelegramFailed as error:
             log.debug("let go: %s", error)
 
     def may(self, user: User, right: str | None) -> bool:
-        """Tell whether a user has a right, by the row as it was read for this update."""
+        """Return whether a user has a right, judging by the row read for this update."""
         return people.may(self.settings, user, right)
 
     def recipients(self, right: str) -> list[tuple[User, int | None]]:
-        """Return whom of the staff to tell, as (user, chat id) pairs for `notify`: the group, or each with the right."""
+        """Return the staff to tell, as (user, chat id) pairs for `notify`: the group, or everybody with the right."""
         return people.recipients(self, right)
 
     def alert(self, key: str, *, cause: str, buttons: Keyboard | None = None, **values: Any) -> None:
-        """Tell the staff of a cause of alarm: one message a cause and not one an event, outside the quiet hours."""
+        """Alert the staff: one message per cause, not per event, outside the quiet hours."""
         people.alert(self, key, cause, values, buttons)
 
     def examine(self) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
@@ -214,7 +213,7 @@ class Bot(Registry, Operations):
         for name, work in self.checks.items():
             try:
                 found = work(self)
-            except Exception as error:  # a check that cannot be made is a finding, not the end of the others
+            except Exception as error:  # a check that fails is itself a finding, and must not stop the others
                 log.exception("the check %r failed", name)
                 found = "common.check_failed", {"name": name, "error": f"{type(error).__name__}: {error}"}
             key, values = (found, {}) if found is None or isinstance(found, str) else found
@@ -222,7 +221,7 @@ class Bot(Registry, Operations):
 
 
 def _pieces(text: str) -> list[str]:
-    """Cut a text into parts Telegram accepts, at the ends of lines where there are any (tags never span our lines)."""
+    """Split a text into pieces that Telegram accepts, at line ends if possible (our tags never span lines)."""
     pieces: list[str] = []
     rest = text
     while 2 * len(rest) > MAX_TEXT and len(untagged(rest).encode("utf-16-le")) > 2 * MAX_TEXT:
@@ -233,7 +232,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _cut(text: str) -> int:
-    """Return where to cut a text that is too long: after a line, else after a word, else where nothing is torn."""
+    """Return where to cut a text that is too long: at a line end, else after a word, else between characters."""
     head = text.encode("utf-16-le")[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")
     cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)
     entity = head.rfind("&", cut - 8, cut)  # &quot; and its like are one character

@@ -1,4 +1,4 @@
-"""Buttons: what they say, and the data behind them, built and parsed in this one place.
+"""Buttons: their labels and the data behind them, built and parsed only here.
 
 Data is `plugin:action:arg:arg`, ids and short words, never text, at most 64 bytes (Bot API, InlineKeyboardButton).
 Anyone can forge it, so every handler that takes an id loads it together with its owner.
@@ -12,9 +12,9 @@ from typing import Any
 MAX_BYTES = 64
 MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
-# The screens every house has; plugins serve them
+# The screens that every bot has; plugins serve them
 MENU, FRESH, HELP, CARD = "start:menu", "start:fresh", "support:open", "generate:card"
-NEWS = {MENU: {"data": FRESH}}  # what changes about a button under a message that stays
+NEWS = {MENU: {"data": FRESH}}  # under a message that stays, the menu opens as a new message
 
 
 class BadData(ValueError):
@@ -22,28 +22,28 @@ class BadData(ValueError):
 
 
 class Route(str):
-    """The route of another folder, named once at the top of a plugin's file; the loader looks whether it is served."""
+    """The route of another folder, named once at the top of a plugin's file; the loader checks that it is served."""
 
     optional: bool
 
     def __new__(cls, name: str, optional: bool) -> "Route":
-        """Keep whether the plugin does without it."""
+        """Remember whether the plugin can do without it."""
         self = super().__new__(cls, name)
         self.optional = optional
         return self
 
 
 def route(name: str, optional: bool = False) -> Route:
-    """Return a button's route of another folder (`plugin:action`), to be used as its name is.
+    """Return the route of another folder's button (`plugin:action`), to be used like its name.
 
-    One that nobody serves ends the start, unless it is `optional`: then its buttons are not drawn, and `ctx.go` refuses.
+    If nobody serves it, the start fails, unless it is `optional`: then its buttons are not drawn, and `ctx.go` refuses.
     """
     return Route(name, optional)
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A text key with the values of its label, and one of: callback data, an address, a text to copy."""
+    """A label (a text key with its values), and one of: callback data, an address, a text to copy."""
 
     key: str
     data: str | None = None
@@ -84,7 +84,7 @@ def build(route: str, *args: object) -> str:
 
 
 def mark(*values: object) -> str:
-    """Return a short word for what a button confirms: another one when what is confirmed has changed."""
+    """Return a short digest of what a button confirms; it differs once that has changed."""
     return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
@@ -108,7 +108,7 @@ def parse(args: list[str], types: dict[str, Callable[[str], Any]]) -> dict[str, 
 
 
 def pager(page: int, pages: int, *data: Any) -> list[list[Button]]:
-    """Return the row that turns between pages, as a list of rows: none where there is one page."""
+    """Return the row for turning pages, as a list of rows; empty if there is only one page."""
     if pages < 2:
         return []
     before, after = button("form.previous", *data, (page - 1) % pages), button("form.next", *data, (page + 1) % pages)
@@ -133,7 +133,7 @@ def rows(buttons: Keyboard | None) -> list[list[Button]]:
 
 
 def plain(rows_: Keyboard | None) -> list[list[dict[str, Any]]]:
-    """Return a keyboard as plain data for an outbox row. Such a message is news: the menu opens below it."""
+    """Return a keyboard as plain data for an outbox row; its menu button opens the menu as a new message."""
     return [[cell.to_dict() | NEWS.get(cell.data or "", {}) for cell in row] for row in rows(rows_)]
 
 

@@ -36,14 +36,15 @@ class BoundLedger:
         self._now, self._user, self._plugin = now, user, plugin
 
     def charge(self, amount: int, *, key: str, what: str) -> Sale:
-        """Charge the person for what the plugin sells; `what` is the text that names it in their entries.
+        """Charge the person for something the plugin sells, once under the plugin's own `key`.
 
-        Once under the plugin's own `key`; raise NotEnoughMoney and charge nothing.
+        `what` is the key of the text that names it among their entries. Raise NotEnoughMoney and charge nothing if the
+        balance does not cover it.
         """
         return sales.charge(self._user.id, amount, plugin=self._plugin, what=what, key=key, now=self._now)
 
     def give_back(self, key: str) -> Sale | None:
-        """Give the money of a sale back, once; return it, or None when there was nothing to give back."""
+        """Give a sale's money back, once; return the sale, or None if there was nothing to give back."""
         return sales.give_back(self._plugin, key, self._now)
 
     balance = staticmethod(ledger.balance)
@@ -70,7 +71,7 @@ class Ctx(Operations):
         self.args = ""
         self.plugin = ""  # whose handler was called
         self.entry: Any = None  # what was registered with that handler
-        self.draft: Any = None  # the open dialogue's row, once it is known to be one
+        self.draft: Any = None  # the row of the open dialogue, if this update answers one
         self.now = bot.clock.now()
         self.settings = bot.settings
         self.texts = bot.texts
@@ -83,41 +84,41 @@ class Ctx(Operations):
     @property
     def lang(self) -> Lang:
         """The person's language: chosen, or guessed from Telegram's hint."""
-        if self._lang_of is not self.user:  # a handler that changes the person puts a new one there
+        if self._lang_of is not self.user:  # a handler that changes the user puts a new row there
             self._lang, self._lang_of = self.bot.lang_of(self.user), self.user
         return self._lang
 
     def may(self, right: str | None) -> bool:
-        """Tell whether the person has a right of the operator's people (`core/handling/rights.py`)."""
+        """Return whether the person has a right (`core/handling/rights.py`)."""
         return self.bot.may(self.user, right)
 
     @property
     def is_new(self) -> bool:
-        """Tell whether this very update created the user."""
+        """Return whether this update created the user."""
         return self.user.born_of == self.update_id
 
     @functools.cached_property
     def event(self) -> Any:
-        """What the update brings as pyTelegramBotAPI's own type, such as `types.Message` or `types.InlineQuery`."""
+        """The update's content as pyTelegramBotAPI's own type, such as `types.Message` or `types.InlineQuery`."""
         return telebot_bridge.event(self.update_id, self.kind, self.body)
 
     @property
     def _reader(self) -> User | None:
-        """Who sees what is drawn here: the person, or None in a group."""
+        """Who sees what is shown here: the person, or None in a group."""
         return self.user if self.private else None
 
     @functools.cached_property
     def ledger(self) -> BoundLedger:  # type: ignore[override]
-        """The ledger, with entries made now."""
+        """The ledger, with entries dated now."""
         return BoundLedger(self.now, self.user, self.plugin)
 
     @property
     def store(self) -> Store:
-        """Small things the plugin keeps: `ctx.store.put(name, value)`, `ctx.store.of(ctx.user.id).get(name)`."""
+        """Small values the plugin keeps: `ctx.store.put(name, value)`, `ctx.store.of(ctx.user.id).get(name)`."""
         return Store(self.plugin)
 
     def say(self, key: str, **values: Any) -> Markup:
-        """Return a text as HTML in the person's language, to be put into another text."""
+        """Return a text as HTML in the person's language, to be inserted into another text."""
         return Markup(self.texts.html(self.lang, key, **values))
 
     def lines(self, parts: Iterable[str]) -> Markup:
@@ -135,9 +136,9 @@ class Ctx(Operations):
         return sent["message_id"]
 
     def edit(self, key: str, buttons: Keyboard | None = None, message_id: int | None = None, **values: Any) -> int:
-        """Change a screen in place (the tapped one, or a message of ours) and return its message id.
+        """Edit a screen in place (the tapped one, or a message of ours) and return its message id.
 
-        Where that can't be done any more, a new one is sent.
+        If it can no longer be edited, a new one is sent.
         """
         if self.tap and self.message and "text" in self.message and message_id is None:
             message_id = self.message["message_id"]
@@ -168,7 +169,7 @@ class Ctx(Operations):
         return True
 
     def toast(self, key: str, alert: bool = False, **values: Any) -> None:
-        """Answer the tap with a short text above the chat; elsewhere it becomes a message."""
+        """Answer the tap with a short notice above the chat; without a tap, send it as a message."""
         if self.tap is None:
             self.reply(key, **values)
             return
@@ -190,7 +191,7 @@ class Ctx(Operations):
         self.draft = self.drafts.put(self.user.id, plugin, self.now, step=step, data=data or {}, message_id=shown)
 
     def go(self, route: str, **args: Any) -> None:
-        """Go on with the handler of another button, as if it had been tapped here; raise UserError if nobody serves it."""
+        """Run the handler of another button, as if it had been tapped here; raise UserError if nobody serves it."""
         entry = self.bot.handlers["button"].get(route)
         if entry is None:
             raise UserError("common.old_button")
@@ -201,7 +202,7 @@ class Ctx(Operations):
         self.drafts.drop(self.user.id, plugin)
 
     def delete(self, message_id: int | None) -> None:
-        """Remove a message of ours if that is still possible; best effort."""
+        """Delete a message of ours if that is still possible."""
         if message_id:
             self.bot.delete_quietly(self.chat_id, message_id)
 
@@ -210,9 +211,9 @@ class Ctx(Operations):
         self.bot.notify(user_id, key, unique=unique, now=self.now, **more)
 
     def order(self, model: str, **inputs: Any) -> None:
-        """Show the card of a model (its id or code) with these inputs filled in, its price on the button that orders.
+        """Show the card of a model (its id or code) with these inputs filled in, and its price on the order button.
 
-        Raise UserError when it is not on offer, or an input is not as it should be.
+        Raise UserError if it is not on offer, or if an input is not valid.
         """
         generation, inputs_of = cast(Any, self.generation), cast(Any, forms)
         known = generation.catalog.models
@@ -224,7 +225,7 @@ class Ctx(Operations):
         self.go(CARD)
 
     def in_private(self) -> None:
-        """Answer in the person's own chat from here on: what follows is not for the group."""
+        """From here on, answer in the person's private chat: what follows is not for the group."""
         if not self.private:
             self.chat_id, self.message, self.private = self.user.telegram_id, None, True
 
@@ -234,7 +235,7 @@ class Ctx(Operations):
         self._change("editMessageReplyMarkup", message_id=self.message["message_id"], reply_markup=markup)
 
     def close_copy(self, row: Outbox, key: str, buttons: Keyboard | None = None, **values: Any) -> None:
-        """Add a line to a message that was queued with a `ref` and sent, and change its buttons."""
+        """Add a line to a sent message that was queued with a `ref`, and change its buttons."""
         reader: Any = self.users.get(cast(int, row.user_id))
         lang = self.bot.lang_of(reader)
         text = self.texts.html(lang, row.text, **row.values) + "\n" + self.texts.html(lang, key, **values)
@@ -245,7 +246,7 @@ class Ctx(Operations):
         self._change(method, **place, parse_mode="HTML", reply_markup=markup, **shown)
 
     def _change(self, method: str, chat_id: int | None = None, **params: Any) -> None:
-        """Make an edit; one that changes nothing, or a message that is gone, is let go."""
+        """Make an edit; a refusal is ignored, e.g. because nothing changes or the message was deleted."""
         try:
             self.bot.sender.call(method, chat_id=chat_id or self.chat_id, **params)
         except TelegramError as error:
@@ -269,14 +270,14 @@ class Ctx(Operations):
         self.answered = True
 
     def answer_checkout(self, ok: bool, key: str = "") -> None:
-        """Answer a pre-checkout query; with a refusal goes its reason."""
+        """Answer a pre-checkout query; `key` is the text with the reason for a refusal."""
         reason = None if ok else self.texts.plain(self.lang, key)
         query = self.body["id"]
         self.bot.sender.call("answerPreCheckoutQuery", pre_checkout_query_id=query, ok=ok, error_message=reason)
         self.answered = True
 
     def send_file(self, kind: str, file_id: str) -> None:
-        """Send a file Telegram has already."""
+        """Send a file that Telegram already has."""
         sent: dict[str, Any] = {kind: file_id}
         self.bot.sender.call("send" + kind.title(), chat_id=self.chat_id, **sent)
         self.answered = True
@@ -295,9 +296,9 @@ class Ctx(Operations):
         self.answered = True
 
     def copy(self, chat_id: int, message_id: int, markup: dict[str, Any] | None = None) -> int:
-        """Send a copy of a message of another chat and return its id.
+        """Send a copy of a message from another chat and return its id.
 
-        Telegram leaves its buttons out, so they are given (Bot API's form).
+        Telegram drops its buttons, so `markup` gives them (in the Bot API's form).
         """
         place: dict[str, Any] = {"from_chat_id": chat_id, "message_id": message_id}
         sent = self.bot.sender.call("copyMessage", chat_id=self.chat_id, reply_markup=markup, **place)
@@ -305,7 +306,7 @@ class Ctx(Operations):
         return sent["message_id"]
 
     def show_file(self, kind: str, file_id: str, key: str, buttons: Keyboard | None, **values: Any) -> None:
-        """Turn the tapped screen into a file Telegram has, with a caption; where that can't be done, send it below."""
+        """Replace the tapped screen by a file that Telegram has, with a caption; if that fails, send it below."""
         words: dict[str, Any] = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
         markup, chat = self.bot.markup(self.lang, buttons, self._reader), self.chat_id
         try:
@@ -322,7 +323,7 @@ class Ctx(Operations):
         self.answered = True
 
     def finish_tap(self) -> None:
-        """Answer the tap, once, with the toast if there is one; a tap too old to be answered is let go."""
+        """Answer the tap, with the toast if there is one; a tap that is too old to be answered is ignored."""
         if self.tap is None:
             return
         text, alert = self._toast or (None, None)

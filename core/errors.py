@@ -1,4 +1,4 @@
-"""What goes wrong for a person, by name."""
+"""The errors that people meet, by name."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ __all__ = ["NotEnoughMoney", "OwnCheque", "SaidAlready", "ServiceFailed", "UserE
 
 
 class UserError(Exception):
-    """Something a person can cause or mend: the wrapper replies with the text of `key`.
+    """Something a person can cause or fix: the wrapper replies with the text of `key`.
 
-    `buttons` lead on from there; an `alert` is for a tap whose screen stays as it is.
+    `buttons` lead on from there; without any, a tap is answered with an alert, and its screen stays as it is.
     """
 
     def __init__(self, key: str, buttons: Keyboard | None = None, **values: Any) -> None:
@@ -24,4 +24,4 @@ class UserError(Exception):
 
 
 class SaidAlready(Exception):
-    """A handler that may not run twice has failed after it had said something: its update is not tried again."""
+    """A handler that must not run twice has failed after it had sent something: its update is not retried."""

@@ -10,9 +10,9 @@ Filter = Callable[[Any], bool]
 
 
 def both(pattern: str | None, reply_to: str | None) -> Filter | None:
-    """Return the filter for a pattern and for what is replied to, or None when everything fits.
+    """Return a filter for a pattern and for the message replied to, or None if neither is given.
 
-    Raise ValueError for a pattern that is no regular expression.
+    Raise ValueError for a pattern that is not a valid regular expression.
     """
     try:
         words = re.compile(pattern, re.IGNORECASE) if pattern is not None else None

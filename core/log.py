@@ -1,7 +1,7 @@
-"""Logging: one line an event, text or JSON, with every secret hidden at the root handler.
+"""Logging: one line per event, text or JSON, with every secret hidden at the root handler.
 
-`requests` and `http.client` put addresses into their errors, and a bot's address contains its token; so the
-filter works on the finished line, traceback included.
+`requests` and `http.client` put addresses into their errors, and a bot's address contains its token; so the filter
+works on the finished line, traceback included.
 """
 
 import json
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 TOKEN = re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}")  # the shape of any bot token, ours or not
 HIDDEN = "•••"
-# What a thread works on just now, such as u700000001: one word in all its lines
+# What a thread is working on, such as u700000001: shown in all its lines
 trace = ContextVar("trace", default="")
 
 
@@ -65,6 +65,6 @@ def setup(level: str, as_json: bool, secrets: Iterable[str]) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("urllib3", "TeleBot", "peewee", "waitress", "werkzeug", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # its warnings are of errors that it raises as well
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of errors that it raises as well
     for theirs in list(logging.getLogger("TeleBot").handlers):  # telebot adds one of its own, without our filter
         logging.getLogger("TeleBot").removeHandler(theirs)

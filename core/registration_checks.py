@@ -14,7 +14,7 @@ TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
 ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
 OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
 CONTENT = """successful_payment refunded_payment photo document video animation audio voice video_note sticker text
-    other""".split()  # of a message in the private chat, the first that fits; `other` is whatever else
+    other""".split()  # of a message in the private chat, the first that fits; `other` is anything else
 # Bot API, Update: what may be asked for
 UPDATES = """message edited_message channel_post edited_channel_post inline_query chosen_inline_result callback_query
     shipping_query pre_checkout_query purchased_paid_media poll poll_answer my_chat_member chat_member
@@ -22,14 +22,14 @@ UPDATES = """message edited_message channel_post edited_channel_post inline_quer
 
 
 def one_of(what: str, name: str, known: Collection[str]) -> None:
-    """Raise ValueError for a name that is not among those known."""
+    """Raise ValueError with the nearest name, unless `name` is known."""
     if name not in known:
         near = get_close_matches(name, known, 1) or ["none like it"]
         raise ValueError(f"there is no {what} {name!r}; the nearest is {near[0]}")
 
 
 def command(name: str) -> None:
-    """Raise ValueError for what Telegram does not take as a command."""
+    """Raise ValueError for a name that Telegram does not accept as a command."""
     if not COMMAND.fullmatch(name):
         near = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:32]
         raise ValueError(f"command {name!r}: Telegram takes 1 to 32 of a-z, 0-9 and _; the nearest is {near or 'x'}")
@@ -42,7 +42,7 @@ def route(name: str) -> None:
 
 
 def table(name: str, known: list[str]) -> None:
-    """Raise ValueError for a table's name that may be, or become, somebody else's."""
+    """Raise ValueError for a table name that is not clearly a plugin's, or is taken."""
     if not TABLE.fullmatch(name):
         raise ValueError(f"table {name!r}: want plugin_ and a name of a-z, 0-9 and _, such as plugin_{name}")
     if name in known:
@@ -58,7 +58,7 @@ def people_in(model: Any) -> list[str]:
 
 
 def erasure(table: str, people: list[str], erase: object) -> None:
-    """Raise ValueError for a table that keeps people and does not say what becomes of their rows."""
+    """Raise ValueError if a table refers to people and does not say what becomes of their rows."""
     if people and erase is None:
         raise ValueError(
             f"the table {table} keeps people ({', '.join(people)}): say what happens to their rows when they ask to be"
@@ -71,7 +71,7 @@ def erasure(table: str, people: list[str], erase: object) -> None:
 
 
 def named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function under a name of its own, by which the journal tells listeners apart."""
+    """Give a function a name of its own, by which listeners are told apart, and return it."""
     function.__qualname__ = name
     return function
 
@@ -83,7 +83,7 @@ def page(path: str) -> None:
 
 
 def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
-    """Raise ValueError for a function that cannot be called as it will be."""
+    """Raise ValueError for a function that cannot be called with these arguments."""
     if _fits(handler, len(given), named):
         return
     try:

@@ -1,6 +1,6 @@
-"""The plugin contract: everything `register(bot)` may call, and what of it the rest of the house reads.
+"""The plugin contract: everything `register(bot)` may call, and how the core reads what was registered.
 
-A name that two plugins want stops the start and names both places.
+If two plugins want the same name, the start fails and names both places.
 """
 
 from bisect import insort
@@ -20,14 +20,14 @@ from storage.base.plugin_tables import Owned
 from storage.base.schema import PluginTable
 from storage.journal import event_kinds
 
-PASS = object()  # what a handler returns that leaves an update to the next one (`ctx.PASS`)
+PASS = object()  # a handler returns it to leave an update to the next one (`ctx.PASS`)
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 Handler = Callable[..., Any]
 
 
 @dataclass(slots=True)
 class Entry:
-    """One registered handler and what it takes to be called."""
+    """One registered handler, and the conditions for calling it."""
 
     handler: Handler
     right: str | None = None
@@ -37,11 +37,11 @@ class Entry:
     order: int = 50
     types: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     blocked: bool = False
-    repeat: bool = False  # whether it may run twice for one update, after it has said something
+    repeat: bool = False  # whether it may run again for one update, after it has sent something
     when: Callable[[Any], bool] | None = None
 
     def fits(self, ctx: Any) -> bool:
-        """Tell whether it wants to see an update of its kind."""
+        """Return whether it wants an update of its kind."""
         return self.when is None or self.when(ctx)
 
 
@@ -61,7 +61,7 @@ class Registry:
     def __init__(self, settings: Settings, telebot: TeleBot) -> None:
         self.settings = settings
         self.telebot = telebot
-        self.sources: dict[str, Any] = {}  # every plugin there is, and where it comes from (`core/process/loader.py`)
+        self.sources: dict[str, Any] = {}  # every plugin, and where it comes from (`core/process/loader.py`)
         self.switched_off: set[str] = set()  # the plugins that PLUGINS_OFF leaves out
         self.loading = ""  # the plugin whose `register` runs
         self.registered: dict[str, list[tuple[str, str]]] = {}  # plugin → (what, name) of what it has registered
@@ -96,16 +96,16 @@ class Registry:
         return self.settings.declare(name, kind, **rules)
 
     def right(self, name: str) -> None:
-        """Declare a right of the plugin's own, which admins have; those of the house are in `core/handling/rights.py`."""
+        """Declare a right of the plugin's own, which admins have; `core/handling/rights.py` has the built-in ones."""
         self.rights.add(name)
 
     # answers to people
 
     def repeatable(self) -> None:
-        """Declare that every handler of this plugin may run again for an update it has failed at or was cut off in.
+        """Declare that every handler of this plugin may run again for an update that failed or was interrupted.
 
-        Its effects are under keys, so nothing happens twice but, at worst, a message. Without this (or `repeat` at one
-        handler) an update whose handler has said something and then fails is not tried again.
+        Its effects are keyed, so at worst a message is sent twice. Without this (or `repeat` for one handler), an
+        update whose handler fails after it has sent something is not retried.
         """
         self.repeatable_plugins.add(self.loading)
 
@@ -120,10 +120,10 @@ class Registry:
         blocked: bool = False,
         repeat: bool = False,
     ) -> None:
-        """Handle a command; with `about` (a text key) it stands in /help and in Telegram's command menu, by `order`.
+        """Handle a command; with `about` (a text key) it is listed in /help and in Telegram's command menu, by `order`.
 
-        With a `right` (`core/handling/rights.py`) only for those who have it; `blocked` people reach it too. `repeat`: see
-        `repeatable`.
+        With a `right` (`core/handling/rights.py`) it is only for those who have it; with `blocked`, banned people can
+        use it too. `repeat`: see `repeatable`.
         """
         checks.command(name)
         checks.takes(handler, "ctx")
@@ -168,9 +168,9 @@ class Registry:
     ) -> None:
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`).
 
-        Several may handle one kind: they are asked by `order`, and one that returns `ctx.PASS` leaves it to the next. With
-        a `pattern` (a regular expression) only texts and captions in which it is found; with `reply_to` only replies to
-        a message with that content (`photo`, `text` …, or `any`). The house's own have the order 50.
+        Several may handle the same kind: they are called by `order`, and one that returns `ctx.PASS` leaves it to the
+        next. `pattern` (a regular expression) restricts it to texts and captions that contain a match, `reply_to` to
+        replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones have order 50.
         """
         checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
         checks.takes(handler, "ctx")
@@ -183,7 +183,7 @@ class Registry:
     def deep_link(self, letter: str, handler: Handler) -> None:
         """Call `handler(ctx, rest)` for `/start` links whose payload begins with this letter.
 
-        When it returns something true it has shown what the link is for, and the main menu is not.
+        If it returns something true, it has shown what the link is for, and the main menu is not shown.
         """
         checks.takes(handler, "ctx", "rest")
         self._put("links", self.deep_links, letter, handler)
@@ -233,8 +233,8 @@ class Registry:
     def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:
         """Add a way to pay: `key` is its button's text, or `key(ctx, amount)` returns it with its values (minor units).
 
-        `start(ctx, amount)` is called once an amount is chosen.
-        With `when`, the name of a setting, it is offered while that setting is something.
+        `start(ctx, amount)` is called once an amount is chosen. With `when`, the name of a setting, it is offered only
+        while that setting has a value.
         """
         checks.takes(start, "ctx", "amount")
         self._put("way to pay", self.payment_methods, name, (key, start, when))
@@ -242,11 +242,11 @@ class Registry:
     # beside people
 
     def table(self, model: Any, migrations: Sequence[Any] = (), erase: str | Handler | None = None) -> None:
-        """Have a table of the plugin's own, made and migrated at start (`core.tables.Table` is its base).
+        """Add a table of the plugin's own, created and migrated at start (`core.tables.Table` is its base).
 
-        Its name begins with `plugin_`, so that it is never one of the house's. Where it keeps people, `erase` says what
-        happens to the rows of somebody who asks to be forgotten: "delete", "keep" (nothing in them tells who it was),
-        or a function `erase(bot, user_id, now)` that sees to it.
+        Its name begins with `plugin_`, so that it cannot clash with the core's. If it refers to people, `erase` says
+        what happens to the rows of somebody who asks to be forgotten: "delete", "keep" (nothing in them identifies the
+        person), or a function `erase(bot, user_id, now)` that takes care of it.
         """
         name, people = model._meta.table_name, checks.people_in(model)
         checks.table(name, [known.model._meta.table_name for known in self.tables])
@@ -260,32 +260,33 @@ class Registry:
     def on(self, kind: str, listener: Handler) -> None:
         """Call `listener(bot, event, now)` after an event, at least once, inside a transaction of its own.
 
-        What there is and what it carries: `storage/journal/event_kinds.py`.
+        The events and their fields: `storage/journal/event_kinds.py`.
         """
         checks.one_of("event", kind, event_kinds.KINDS)
         checks.takes(listener, "bot", "event", "now")
         self.listeners.setdefault(kind, []).append(listener)
 
     def every(self, seconds: float, name: str, work: Handler) -> None:
-        """Call `work(bot, now)` periodically."""
+        """Call `work(bot, now)` every `seconds`."""
         checks.takes(work, "bot", "now")
         self.periodic.append((seconds, name, work))
 
     def on_start(self, work: Handler) -> None:
-        """Call `work(bot)` when this copy of the bot begins to work; what it raises is logged and stops nothing."""
+        """Call `work(bot)` when this copy of the bot starts to work; an error is logged and stops nothing."""
         checks.takes(work, "bot")
         self.starts.append(work)
 
     def on_stop(self, work: Handler) -> None:
-        """Call `work(bot)` when this copy ends politely: a few seconds are left."""
+        """Call `work(bot)` when this copy shuts down normally: a few seconds are left."""
         checks.takes(work, "bot")
         self.stops.append(work)
 
     def endpoint(self, path: str, handler: Handler, methods: Sequence[str] = ("POST",)) -> None:
-        """Let another service call `path` on PORT: `handler(bot, call)` returns what Flask answers.
+        """Let another service call `path` on PORT: `handler(bot, call)` returns a response for Flask.
 
-        `call` is a `core.process.web.Call`: raw body, headers, who calls. It runs in a transaction, on every copy, and is
-        answered once that is committed; what it raises is undone and answered with 500, so that the caller comes again.
+        `call` is a `core.process.web.Call`: raw body, headers, the caller. It runs in a transaction, on every copy, and
+        is answered once that is committed; an error rolls it back and is answered with 500, so that the caller tries
+        again.
         """
         checks.page(path)
         checks.takes(handler, "bot", "call")
@@ -299,7 +300,7 @@ class Registry:
         self._put("check", self.checks, name, work)
 
     def page(self, path: str, view: Handler) -> None:
-        """Serve GET `path` on PORT: `view(bot, leads, visit)` returns what Flask answers, also while standing by.
+        """Serve GET `path` on PORT: `view(bot, leads, visit)` returns a response for Flask, even while standing by.
 
         `visit` is a `core.process.web.Visit`: who asks.
         """
@@ -330,7 +331,7 @@ class Registry:
         return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
 
     def commands(self, may: Callable[[str], bool] | None = None) -> list[tuple[str, str]]:
-        """Return (name, text key) of everybody's commands and those whose right is `may(right)`, everyday ones first."""
+        """Return (name, text key) of the commands without a right, then of those for which `may(right)` is true."""
         entries = [(e.right or "", e.order, name, e.about) for name, e in self.handlers["command"].items() if e.about]
         entries.sort(key=lambda entry: (bool(entry[0]), *entry[1:]))
         return [(name, about) for right, _order, name, about in entries if not right or (may and may(right))]
@@ -345,7 +346,7 @@ class Registry:
         ]
 
     def result_rows(self, job: Any) -> list[list[keyboards.Button]]:
-        """Return the keyboard under a result, two a row: a phone cuts labels of three."""
+        """Return the keyboard under a result, two buttons a row: with three, a phone cuts the labels."""
         rows: dict[int, list[keyboards.Button]] = {}
         for row, buttons in self.under_results:
             rows.setdefault(row, []).extend(buttons(self, job))

@@ -29,7 +29,7 @@ class SettingsError(Exception):
 class Setting:
     """One declared setting; `advanced` ones stay out of the README's first table.
 
-    One of the `chat` may be changed from there; what is stored then wins over the environment, at once.
+    One with `chat` can be changed in the chat; the stored value then wins over the environment, at once.
     """
 
     name: str
@@ -54,16 +54,15 @@ class Settings:
         self._values: dict[str, Any] = {}
         self.declared: dict[str, Setting] = {}
         self.problems: list[str] = []
-        self.stored: Callable[[str], str | None] = lambda _name: (
-            None
-        )  # what was set from the chat, once the database is open
+        # what was set in the chat, once the database is open
+        self.stored: Callable[[str], str | None] = lambda _name: None
 
     def __getitem__(self, name: str) -> Any:
         text = self.stored(name) if self.declared[name].chat else None
         return self.read(name, text) if text else self._values[name]
 
     def read(self, name: str, text: str) -> Any:
-        """Return the value a text stands for; raise ValueError or InvalidOperation when it does not fit."""
+        """Return the value of a text; raise ValueError or InvalidOperation if it is not valid."""
         return _parse(self.declared[name], text)
 
     def declare(self, name: str, kind: Callable[[str], Any] = str, default: Any = _MISSING, **rules: Any) -> Any:
@@ -95,7 +94,7 @@ class Settings:
             raise SettingsError(problems)
 
     def unknown_names(self) -> list[tuple[str, str]]:
-        """Return (found, ours) pairs of environment names that look like a slip of one of ours."""
+        """Return (found, ours) pairs of environment names that look like a misspelling of one of ours."""
         pairs = []
         for name in sorted(set(self._environ) - set(self.declared)):
             close = difflib.get_close_matches(name, self.declared, n=1, cutoff=0.86)
@@ -109,7 +108,7 @@ class Settings:
 
 
 def check_together(found: Settings) -> None:
-    """Note what contradicts itself: an address nobody serves, a webhook Telegram would refuse."""
+    """Note contradictions: an address that nobody serves, a webhook that Telegram would refuse."""
     public, webhook = urlsplit(found["PUBLIC_URL"] or ""), found["BOT_MODE"] == "webhook"
     if public.scheme and not found["PORT"]:
         found.refuse("PORT", "nothing, with a PUBLIC_URL that leads to it", "the port that PUBLIC_URL is passed on to")

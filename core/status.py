@@ -15,8 +15,8 @@ class Status:
     leads: bool = True  # whether it does the leader's part
     works: bool = False  # whether it does anything yet
     threaded: bool = True  # False where a test drives every step itself
-    claims_as: str | None = None  # the name this copy claims work by, where several copies share it
-    unwritable: bool = False  # the last try to write a row has failed
+    claims_as: str | None = None  # the name under which this copy claims work, if several copies share it
+    unwritable: bool = False  # the last attempt to write a row failed
     fetched_at: datetime | None = None  # when Telegram last answered getUpdates, or was seen to post to us
     conflict_at: datetime | None = None  # when another program last took the updates away from us
     outcomes: Counter[str] = field(default_factory=Counter)  # how updates ended, since the start

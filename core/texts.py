@@ -1,12 +1,12 @@
 """Texts: every sentence a person reads, from `data/texts/<lang>/<plugin>.po`, filled in and escaped.
 
-A language is a folder; `data/texts/languages.json` says which is the default and what is guessed from a person's Telegram.
-Texts of plugins from elsewhere lie beside them; the operator's own words lie over all of them: files first, over those
-what was set in the chat.
+A language is a folder; `data/texts/languages.json` names the default one and what is guessed from a person's Telegram.
+Plugins from elsewhere bring their own texts. The operator's own words override all of them, and those set in the chat
+override those in files.
 
-A text is a template: `{name}` puts in a value with HTML escaped, `{amount:money}` minor units with the currency's
-sign, `{n}` in a text with plural forms picks the form. Tags stand in the texts alone. Further formats: `number`,
-`date` and `when` (aware times; with the zone's city for a reader who has not chosen a zone), `span` (seconds as 1:05).
+A text is a template: `{name}` inserts a value with HTML escaped, `{amount:money}` minor units with the currency's sign,
+`{n}` in a text with plural forms picks the form. Only the texts contain tags. Further formats: `number`, `date` and
+`when` (aware times; with the zone's city for a reader who has not chosen a zone), `span` (seconds as 1:05).
 """
 
 import gettext
@@ -33,7 +33,7 @@ from markupsafe import Markup, escape
 log = logging.getLogger(__name__)
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
-COUNTED = {"n", "n:number"}  # what every form of a plural text may fill in, and need not
+COUNTED = {"n", "n:number"}  # what any form of a plural text may fill in or leave out
 WRONG = {  # check_own's words, for an operator at the command line
     "braces": "has a lone brace: want {name} for a value, {{ and }} for braces",
     "tags": "has a tag that is not closed, or that Telegram does not know; want <b>, <i>, <code>, <pre> or <blockquote>",
@@ -45,7 +45,7 @@ class MissingText(KeyError):
 
 
 class TextError(Exception):
-    """The files of texts cannot be used; the message names file, line or key, and what is wrong."""
+    """The text files cannot be used; the message names file, line or key, and what is wrong."""
 
 
 class Lang(str):
@@ -56,14 +56,14 @@ class Lang(str):
     guessed: bool
 
     def __new__(cls, code: str, zone: tzinfo, guessed: bool = False) -> "Lang":
-        """Return the code `code` for a reader in `zone` (a tzinfo)."""
+        """Return the language `code` for a reader in `zone` (a tzinfo)."""
         made = super().__new__(cls, code)
         made.zone, made.guessed = zone, guessed
         return made
 
 
 class Ref(str):
-    """The key of a text that stands as a value in another one: shown in the reader's language."""
+    """The key of a text that is a value in another one: shown in the reader's language."""
 
     __slots__ = ()
 
@@ -87,12 +87,12 @@ class Texts:
         self.default: str = self._about["default"]
         self.untranslated: set[tuple[str, str]] = set()  # (language, key) of what was shown in the default language
         self.words: Callable[[], Mapping[tuple[str, str], str]] = dict  # {(language, key): text} set in the chat
-        self._fitting: tuple[Any, dict[tuple[str, str], str]] = (None, {})  # what `words` gave, and what of it fits
-        self._misfits: set[tuple[str, str, str]] = set()  # those that were told
+        self._fitting: tuple[Any, dict[tuple[str, str], str]] = (None, {})  # `words` as returned, and what of it fits
+        self._misfits: set[tuple[str, str, str]] = set()  # those already logged
         self.reload()
 
     def reload(self) -> None:
-        """Read all files again; raise for one that is wrong, and keep the texts there were."""
+        """Read all files again; if one is wrong, raise TextError and keep the texts as they were."""
         found = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
         languages = [self.default, *(lang for lang in found if lang != self.default)]
         for path in sorted(self._own.iterdir()) if self._own and self._own.is_dir() else ():
@@ -120,15 +120,15 @@ class Texts:
         return name[:1].upper() + name[1:]
 
     def codes_of(self, lang: str) -> list[str]:
-        """Return the language codes of Telegram's for which a language is guessed; not the default's, which is the rest."""
+        """Return the Telegram language codes for which a language is guessed; the default gets all others."""
         return [lang, *(code for code, guessed in self._about["guess"].items() if guessed == lang)]
 
     def plugin_of(self, key: str) -> str | None:
-        """Return the plugin whose file has a text, None for a text there is not; `core` for those of nobody alone."""
+        """Return the plugin whose file has a text, `core` for shared texts, None for a text that does not exist."""
         return self._catalogs[self.default].files.get(key)
 
     def has_any(self, prefix: str) -> bool:
-        """Tell whether there is any text whose key begins with a plugin's word."""
+        """Return whether any text's key begins with a plugin's word."""
         return any(key.startswith(f"{prefix}.") for key in self._catalogs[self.default])
 
     def html(self, lang: str, key: str, **values: Any) -> str:
@@ -140,11 +140,11 @@ class Texts:
         return self._fill(lang, key, values, _bare)
 
     def has(self, key: str) -> bool:
-        """Tell whether a key exists."""
+        """Return whether a key exists."""
         return key in self._catalogs[self.default]
 
     def has_in(self, lang: str, key: str) -> bool:
-        """Tell whether a key exists in this very language."""
+        """Return whether a key exists in this language itself."""
         return key in self._catalogs[lang]
 
     def keys(self, lang: str) -> set[str]:
@@ -165,13 +165,13 @@ class Texts:
         return catalog.ngettext(key, key, n)
 
     def forms(self, lang: str, key: str, original: bool = False) -> list[str]:
-        """Return the unfilled text of a key in each of its plural forms; `original`: as it is without the chat's words."""
+        """Return a key's unfilled text in each of its plural forms; `original`: without what was set in the chat."""
         own = None if original else self._own_words().get((str(lang), key))
         catalog = self._catalogs[lang if self.has_in(lang, key) else self.default]
         return list(catalog.forms[key]) if own is None else [own]
 
     def is_plural(self, key: str) -> bool:
-        """Tell whether a text has a form for each number."""
+        """Return whether a text has plural forms."""
         return key in self._catalogs[self.default].plurals
 
     def given(self, key: str) -> list[str]:
@@ -185,7 +185,7 @@ class Texts:
         return "forms" if self.is_plural(key) else check_own(self._catalogs[self.default].given[key], [text])
 
     def _own_words(self) -> Mapping[tuple[str, str], str]:
-        """Return what was set in the chat and fits; what does not, after an upgrade, is told once."""
+        """Return what was set in the chat and fits; what no longer does, after an upgrade, is logged once."""
         words = self.words()
         if words and words is not self._fitting[0]:
             self._fitting = words, {place: text for place, text in words.items() if self._fits(*place, text)}
@@ -199,7 +199,7 @@ class Texts:
         return wrong is None
 
     def _fall_back(self, lang: str, key: str) -> "_Catalog":
-        """Return the default language's catalogue for a text that is not translated; say so once."""
+        """Return the default language's catalogue for an untranslated text, and log that once."""
         if not self.has(key):
             raise MissingText(f"{lang}: {key}")
         if (str(lang), key) not in self.untranslated:
@@ -208,7 +208,7 @@ class Texts:
         return self._catalogs[self.default]
 
     def check(self) -> None:
-        """Raise TextError for a translation that fills in other values than the default language's text does."""
+        """Raise TextError for a translation that fills in other values than the default language's text."""
         for lang in self.languages[1:]:
             for key, there, here in self.mismatched(lang):
                 raise TextError(
@@ -220,7 +220,7 @@ class Texts:
         yield from _mismatches(self._catalogs[self.default], self._catalogs[lang])
 
     def with_wrong_tags(self, lang: str) -> Iterator[str]:
-        """Yield the keys of a language whose text Telegram could not show for its tags."""
+        """Yield the keys of a language whose texts Telegram could not show because of their tags."""
         return (key for key, forms in sorted(self._catalogs[lang].given.items()) if not all(map(_nests, forms)))
 
     def money(self, lang: str, amount: int) -> str:
@@ -272,7 +272,7 @@ class _Catalog(gettext.GNUTranslations):
         self.forms = {_key(message): _forms(message) for message in messages}
         self.plurals = {_key(message) for message in messages if message.pluralizable}
         self.files = files  # {key: the plugin whose file it is in}
-        self.given = given  # the forms without the operator's own words: they tell which values there are
+        self.given = given  # the forms without the operator's own words: they define the values
 
     def __contains__(self, key: str) -> bool:
         return key in self.files
@@ -285,13 +285,13 @@ _Forms = dict[str, tuple[str, ...]]  # {key: its plural forms, or its one form}
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Return the files of a folder with the time of their last change: while that is the same, so are the texts."""
+    """Return a folder's files with the times of their last changes: if those are the same, so are the texts."""
     return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.po")))
 
 
 @lru_cache(maxsize=8)
 def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, _stamps: tuple[Any, ...]) -> _Catalog:
-    """Read all .po files of a language into one catalogue; a key in two files is a mistake, but for the operator's own."""
+    """Read all .po files of a language into one catalogue; a key in two files is an error, except for own ones."""
     merged, files = None, {}
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
@@ -325,7 +325,7 @@ def _compiled(messages: Any, files: dict[str, str], given: _Forms) -> _Catalog:
 
 
 def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:
-    """Yield the operator's own words in a file; raise TextError for what is not there, or cannot stand in its place."""
+    """Yield the operator's own texts in a file; raise TextError for an unknown key, or a text that does not fit it."""
     for message in _read(path, lang):
         key, place = _key(message), f"{path}, line {message.lineno}"
         if not message.id or not any(_forms(message)):
@@ -346,7 +346,7 @@ def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:
 
 
 def _is_translated(message: Any) -> bool:
-    """Tell whether a message has its text, in every form: what a translator has not come to is shown in the default."""
+    """Return whether a message is translated in every form; otherwise the default language is shown."""
     return bool(message.id) and all(_forms(message))
 
 
@@ -377,7 +377,7 @@ def _read(path: Path, lang: str) -> Any:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise TextError(f"{path}: want UTF-8: {error}") from None
-    for number, line in enumerate(lines, start=1):  # Babel passes over what it cannot read
+    for number, line in enumerate(lines, start=1):  # Babel skips what it cannot read
         if not LINE.fullmatch(line.strip()):
             raise TextError(f'{path}, line {number}: want msgid "…", msgstr "…" or "…", with both quotes: {line}')
     try:
@@ -393,22 +393,22 @@ def _read(path: Path, lang: str) -> Any:
 
 
 def untagged(html: str) -> str:
-    """Return HTML of ours as the text that people see."""
+    """Return our HTML as the text that people see."""
     return _bare(Markup(html))
 
 
 def _bare(text: str) -> str:
-    """Return a text of ours without its tags; what a person wrote keeps its angle brackets."""
+    """Return one of our texts without its tags; what a person wrote keeps its angle brackets."""
     for tag in TAGS:
         text = text.replace(tag, "")
     return str(text.unescape()) if isinstance(text, Markup) else text
 
 
 def check_own(given: Sequence[str], own: Sequence[str]) -> str | None:
-    """Return what is wrong with the operator's own text for a given one, both as their forms, in a word, or None.
+    """Return in one word what is wrong with the operator's own text for a `given` one (both as their forms), or None.
 
-    "braces": it cannot be read; "values": it fills in what it is not given, or in another format; "tags": Telegram could
-    not show it.
+    "braces": it cannot be parsed; "values": it fills in a value that it is not given, or in another format; "tags":
+    Telegram could not show it.
     """
     try:
         if _names(own) - _names(given) - (COUNTED if len(given) > 1 else set()):
@@ -419,7 +419,7 @@ def check_own(given: Sequence[str], own: Sequence[str]) -> str | None:
 
 
 def _nests(text: str) -> bool:
-    """Tell whether the tags of a text are ours and nested well, and nothing else looks like one."""
+    """Return whether a text's tags are ours and properly nested, and nothing else looks like a tag."""
     open_tags: list[str] = []
     for tag in re.findall(r"<[^>]*>?", text):
         if tag not in TAGS:
@@ -442,12 +442,12 @@ def _parse(template: str) -> tuple[tuple[str, str | None, str | None], ...]:
 
 @lru_cache(maxsize=4096)
 def _units(lang: str, amount: int) -> str:
-    """Return an amount in minor units as a person writes it; Babel takes its time, and amounts come again."""
+    """Return an amount in minor units as a person writes it; kept, as Babel is slow and amounts recur."""
     pattern = "#,##0" if amount % 100 == 0 else "#,##0.00"
     return format_decimal(amount / 100, format=pattern, locale=lang)
 
 
 @cache
 def _sign(currency: str, locale: str) -> str:
-    """Return a currency's sign as the data of a locale have it: some know the signs of a whole region."""
+    """Return a currency's sign from the data of a locale: some know the signs of a whole region."""
     return get_currency_symbol(currency, locale=locale)

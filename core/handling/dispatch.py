@@ -19,7 +19,7 @@ from storage.journal import drafts
 from storage.people import users
 
 log = logging.getLogger(__name__)
-# Kinds of updates that may name nobody: those who handle them get a stranger without an id
+# Kinds of updates that may name no sender; their handlers get a stranger without an id
 OF_NOBODY = """channel_post edited_channel_post poll poll_answer message_reaction message_reaction_count chat_boost
     removed_chat_boost""".split()
 
@@ -32,7 +32,7 @@ class Dispatcher:
         self._flood = Flood(bot.settings["FLOOD_MESSAGES"])
 
     def dispatch(self, update):
-        """Handle one raw update, then let the loops see what it left to do; raise only what is to be tried again."""
+        """Handle one raw update and wake the loops if it wrote anything; raise only what the intake must deal with."""
         before = db.written.count
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
@@ -44,7 +44,7 @@ class Dispatcher:
                 outcome = self._answer(ctx)
             except StorageDown:
                 raise
-            except Exception as error:  # it is raised again in any case; this decides whether it may be tried again
+            except Exception as error:  # raised again in any case; this decides whether the update may be retried
                 if not self._may_repeat(ctx) and self.bot.sender.said_for() == trace.get():
                     raise SaidAlready(f"{ctx.plugin or 'a handler'} has said something before it failed") from error
                 raise
@@ -55,17 +55,18 @@ class Dispatcher:
             self.bot.wake()
 
     def _note(self, ctx, outcome, ms):
-        """Write the one line of this update. No names and no words of people: those are nobody's business."""
+        """Log this update in one line, without anybody's name or words."""
         ending = outcome if outcome in ("done", "error") else "telegram" if outcome.startswith("Telegram") else "told"
         self.bot.status.outcomes[ending] += 1
         fields = {"kind": ctx.kind, "plugin": ctx.plugin, "ms": ms, "outcome": outcome, "user": ctx.user.id}
         log.info("%s → %s: %s in %d ms", ctx.kind, ctx.plugin or "nobody", outcome, ms, extra={"fields": fields})
 
     def _user(self, kind, body, update_id):
-        """Return the user an update is about, or None for other bots' and nobody's.
+        """Return the user an update is about, or None if it is another bot's or nobody's.
 
-        Only what is written or tapped in the private chat makes somebody a user; elsewhere they stay a stranger, of whom
-        nothing is kept. Nor does money that went back, told by the payer or by the bot itself: who paid may be erased.
+        Only a message or a tap in the private chat creates a user; elsewhere an unknown sender stays a stranger, about
+        whom nothing is stored. Nor does a message about refunded money create one, whether the payer or the bot itself
+        sent it: the payer may have been erased.
         """
         if "refunded_payment" in body:
             payer = users.Sender(body["chat"]["id"])
@@ -83,7 +84,7 @@ class Dispatcher:
         return users.seen(sender, self.bot.clock.now(), update_id, create)
 
     def _answer(self, ctx):
-        """Call the handler of an update and make something visible of every outcome; return its name for the log."""
+        """Call an update's handlers and make every outcome visible; return the outcome's name for the log."""
         outcome = "done"
         try:
             entries, arguments = self._handlers_for(ctx)
@@ -109,7 +110,7 @@ class Dispatcher:
         return outcome
 
     def _tell(self, ctx, error):
-        """Say what went wrong: a toast where the screen stays, a message where there is a way on to show."""
+        """Say what went wrong: in a toast for a tap if there are no buttons to show, else in a message."""
         try:
             if ctx.tap and not error.buttons:
                 ctx.toast(error.key, alert=True, **error.values)
@@ -121,7 +122,7 @@ class Dispatcher:
             self._unheard(ctx, failure)
 
     def _unheard(self, ctx, error):
-        """Let an answer be that may not have arrived: what counts is in the rows, and trying again would do it all again."""
+        """Accept that an answer may not have arrived: what counts is in the rows, and a retry would redo all of it."""
         log.warning("an answer may not have arrived: %s", error)
         ctx.answered = True
 
@@ -131,12 +132,12 @@ class Dispatcher:
         else:
             log.error("Telegram refused an answer: %s", error)
         ctx.answered = ctx.answered or ctx.refused or error.is_gone or error.is_server
-        ctx.refused = True  # what is said in its place is refused as well: then that is all there is to say
+        ctx.refused = True  # if what is said instead is refused as well, that is the end of it
 
     def _handlers_for(self, ctx):
-        """Return the entries that an update is offered to, in their order, and the arguments of their handlers.
+        """Return the entries that an update is offered to, in order, and the arguments of their handlers.
 
-        Raise UserError for what a person may not do here, or cannot.
+        Raise UserError for what the person may not do, or cannot do here.
         """
         if ctx.kind == "callback_query":
             return self._for_tap(ctx)
@@ -147,11 +148,11 @@ class Dispatcher:
         return self._chain(ctx, ctx.kind), {}
 
     def _chain(self, ctx, kind):
-        """Return the entries for a kind of update or content whose filters let it through."""
+        """Return the entries for a kind of update or content whose filter accepts this one."""
         return [entry for entry in self.bot.handlers["update"].get(kind, ()) if entry.fits(ctx)]
 
     def _left_over(self, ctx):
-        """Offer an update that no plugin has taken to the library's handlers; say so when it is nobody's."""
+        """Offer an update that no plugin has taken to telebot's handlers; if nobody takes it, say so."""
         if ctx.answered:
             return
         if ctx.kind in ("message", "callback_query"):
@@ -165,7 +166,7 @@ class Dispatcher:
             raise UserError(key, buttons=self.bot.home())
 
     def _may_repeat(self, ctx):
-        """Tell whether an update's handler may run again after it has said something; where money moved it always may."""
+        """Return whether the handler may run again after it has sent something; for payments it always may."""
         money = ctx.kind == "pre_checkout_query" or (ctx.kind == "message" and _is_money(ctx))
         return money or bool(ctx.entry and (ctx.entry.repeat or ctx.plugin in self.bot.repeatable_plugins))
 
@@ -177,7 +178,7 @@ class Dispatcher:
             users.mark_blocked([ctx.user.id], status in ("kicked", "left"), ctx.now)
 
     def _may_speak(self, ctx):
-        """Tell whether a message is to be handled: money always, a flood not."""
+        """Return whether to handle a message: payments always, a flood not."""
         if _is_money(ctx):
             return True
         verdict = self._flood.check(ctx.user.id or -ctx.user.telegram_id, self.bot.clock.monotonic())
@@ -209,7 +210,7 @@ class Dispatcher:
             self._close_dialogue(ctx, None)
             return self._for_command(ctx, command)
         if not ctx.private:
-            ctx.answered = True  # ordinary talk of a group is none of ours
+            ctx.answered = True  # ordinary group talk is not for the bot
             return []
         chain = self._chain(ctx, content_of(ctx.body))
         if not _is_money(ctx):
@@ -223,14 +224,14 @@ class Dispatcher:
         return chain
 
     def _let_in(self, ctx, entry):
-        """Raise what keeps a person out of a handler (None: of whatever else there is)."""
+        """Raise UserError if a person may not use a handler (None: anything else)."""
         if ctx.user.banned and not (entry and entry.blocked):
             raise UserError("common.banned", buttons=[self.bot.trouble()[0][:1]])
         if entry is not None and not ctx.may(entry.right):
             raise UserError("common.not_yours")
 
     def _library_takes(self, ctx):
-        """Let a handler registered with the library have the update; tell whether there was one."""
+        """Offer the update to handlers registered with telebot; return whether it is answered."""
         ctx.answered = ctx.answered or telebot_bridge.takes(self.bot.telebot, ctx.update_id, ctx.kind, ctx.body)
         return ctx.answered
 
@@ -241,7 +242,7 @@ class Dispatcher:
         word, *rest = ctx.text.split(maxsplit=1)
         name, _at, mention = word[1:].partition("@")
         if mention and mention.lower() != self.bot.username.lower():
-            return "" if ctx.private else None  # alone with us, it is a command there is not; never a prompt
+            return "" if ctx.private else None  # in the private chat it is an unknown command, never a prompt
         ctx.args = rest[0].strip() if rest else ""
         return name.lower()
 
@@ -264,11 +265,11 @@ class Dispatcher:
         return drafts.listening(ctx.user.id, ctx.now) if ctx.user.in_dialogue else None
 
     def _close_dialogue(self, ctx, plugin):
-        """Commands and other plugins' buttons win over an open dialogue and close it."""
+        """Close an open dialogue: commands and other plugins' buttons take precedence over it."""
         if (draft := self._listening(ctx)) and draft.plugin != plugin:
             drafts.stop_listening(ctx.user.id)
 
 
 def _is_money(ctx):
-    """Tell whether a message says that money moved: then it is handled whoever it is from, and however busy they are."""
+    """Return whether a message reports a payment or a refund: it is handled whoever sent it, even during a flood."""
     return "successful_payment" in ctx.body or "refunded_payment" in ctx.body

@@ -1,10 +1,10 @@
 """Rate limits for a person: a flood of messages (in memory), and what costs the staff time (in rows).
 
 A flood of messages gets one polite warning, then silence for a while: the one exception to "never silent". Taps are
-still answered and money is always handled; what is counted here is messages.
-Setting: FLOOD_MESSAGES, messages a person may send in ten seconds.
+still answered and payments are always handled; only messages are counted here. Setting: FLOOD_MESSAGES, messages a
+person may send in ten seconds.
 
-What costs the staff's time, or is worth guessing, has a limit of its own besides (`count`): it stands in rows.
+What costs the staff time, or could be found out by guessing, has its own limit in the database (`count`).
 """
 
 import collections
@@ -15,7 +15,7 @@ from storage.money import quotas
 
 WINDOW_S = 10
 SILENCE_S = 30
-KEPT = 10_000  # people remembered; beyond it the longest silent are forgotten
+KEPT = 10_000  # people remembered; beyond this, those silent for longest are forgotten
 
 
 class Flood:
@@ -45,7 +45,7 @@ class Flood:
 
 
 def count(ctx, kind, most, span):
-    """Count one more of what a person may do `most` times in a `span`; beyond it raise a UserError that says when."""
+    """Count one more of what a person may do `most` times in a `span`; raise a UserError with the wait beyond that."""
     over = quotas.take(ctx.user.telegram_id, kind, most, span, ctx.now)
     if over is not None:
         minutes = max(1, -(-int((over - ctx.now).total_seconds()) // 60))

@@ -1,14 +1,14 @@
-"""The operator's people: who may do what, and who hears of what.
+"""The operator's staff: who may do what, and who is told what.
 
-Owners are the ADMIN_IDS of the settings; an owner gives the other roles from the chat. A handler declares the right it
-wants (`bot.command("rate", …, right="settings")`), and the wrapper checks it against the user's row at every update.
-An admin has every right but the owners' own, also one that a plugin declares (`bot.right`); a cashier and a support
-have only the ones listed here. `staff` is the right of everybody who has a role at all.
+Owners are the ADMIN_IDS of the settings; an owner gives the other roles in the chat. A handler declares the right it
+needs (`bot.command("rate", …, right="settings")`), and the wrapper checks it against the user's row at every update. An
+admin has every right except the owners' own, including those that plugins declare (`bot.right`); a cashier and a
+support member have only the ones listed here. Everybody with a role has the right `staff`.
 
-Nobody signs their own cheque: an act that would pay who does it is somebody else's to do. An owner who is alone in the
-shop may, after typing the sum.
+Nobody signs their own cheque: an act that would pay the person who does it is left to somebody else. An owner who is
+alone in the shop may do it, after typing the sum.
 
-Requests and alarms go to each person with the right, or, once an owner has said /here in a group, to that group.
+Requests and alarms go to each person with the right or, once an owner has said /here in a group, to that group.
 """
 
 import logging
@@ -32,14 +32,14 @@ GROUP = "STAFF_CHAT"  # the stored setting: chat id and the owner's internal id
 
 
 def may(settings: Any, user: User, right: str | None) -> bool:
-    """Tell whether a user has a right; everybody has the right None."""
+    """Return whether a user has a right; everybody has the right None."""
     if right is None or user.telegram_id in settings["ADMIN_IDS"]:
         return True
     return right not in OWNERS_ONLY if user.role == "admin" else right in ROLES.get(user.role or "", ())
 
 
 def is_alone(bot: Any, user: User, right: str) -> bool:
-    """Tell whether a user is an owner, and neither another owner nor anybody with a role has the right."""
+    """Return whether a user is the only owner, and nobody else on the staff has the right."""
     ids, others = set(bot.settings["ADMIN_IDS"]), [one for one in staff.members() if one.id != user.id]
     return ids == {user.telegram_id} and not any(may(bot.settings, one, right) for one in others if not one.banned)
 
@@ -47,7 +47,7 @@ def is_alone(bot: Any, user: User, right: str) -> bool:
 def ask_sum(
     ctx: Any, right: str, step: str, amount: int, data: dict[str, Any], back: Any, shown: str | None = None
 ) -> None:
-    """Have an owner who is alone type the sum of an act that pays themselves; refuse it to everybody else."""
+    """Ask an owner who is alone to type the sum of an act that pays them; refuse the act to everybody else."""
     _refuse_company(ctx, right)
     ctx.in_private()
     data = data | {"sum": amount, "shown": shown or ctx.texts.money(ctx.lang, amount)}
@@ -55,7 +55,7 @@ def ask_sum(
 
 
 def read_sum(ctx: Any, right: str, back: Any) -> dict[str, Any]:
-    """Return the draft's data once the sum it asks for was typed by somebody who is still alone; else say what lacks."""
+    """Return the draft's data if its sum was typed by somebody who is still alone; else raise UserError."""
     _refuse_company(ctx, right)
     data = ctx.draft.data
     if amounts.read(ctx.text) != data["sum"]:
@@ -76,7 +76,7 @@ def with_right(bot: Any, right: str) -> list[User]:
 
 
 def recipients(bot: Any, right: str) -> list[tuple[User, int | None]]:
-    """Return whom to tell as (user, chat id): the staff's group in its owner's language, or each person (None)."""
+    """Return whom to tell, as (user, chat id): the staff's group in its owner's language, or each person (None)."""
     group = runtime_settings.get(GROUP)
     if group:
         chat_id, owner = map(int, group.split())
@@ -86,7 +86,7 @@ def recipients(bot: Any, right: str) -> list[tuple[User, int | None]]:
 
 
 def alert(bot: Any, key: str, cause: str, values: dict[str, Any], buttons: Any = None) -> None:
-    """Tell the staff of a cause of alarm, once a cause and not once an event, outside the quiet hours."""
+    """Alert the staff, once per cause and not per event, outside the quiet hours."""
     now = bot.clock.now()
     if alarms.ring(cause, key, values, now):
         for user, chat_id in recipients(bot, "alerts"):
@@ -96,7 +96,7 @@ def alert(bot: Any, key: str, cause: str, values: dict[str, Any], buttons: Any =
 
 
 def move_group(bot: Any, old: int, new: int | None = None) -> None:
-    """Go on in a group's new chat, or, when the group can't be reached, with the people themselves."""
+    """Continue in a group's new chat or, if the group cannot be reached, with each person directly."""
     now = bot.clock.now()
     owner = (runtime_settings.get(GROUP) or "").partition(" ")[2]
     if owner and runtime_settings.get(GROUP) == f"{old} {owner}":
@@ -107,13 +107,13 @@ def move_group(bot: Any, old: int, new: int | None = None) -> None:
 
 
 def commands_in(bot: Any, lang: str, may: Callable[[str], bool] | None = None) -> list[dict[str, str]]:
-    """Return the commands as Telegram's command menu wants them."""
+    """Return the commands in the form of Telegram's command menu."""
     commands = bot.commands(may)
     return [{"command": name, "description": bot.texts.plain(lang, about)} for name, about in commands]
 
 
 def publish_commands(bot: Any) -> None:
-    """Give everybody's command menu the commands that need no right, and the owners' all of them."""
+    """Publish the command menus: everybody's with the commands that need no right, the owners' with all of them."""
     for code, lang in _menus(bot):
         bot.sender.call("setMyCommands", commands=commands_in(bot, lang), language_code=code)
     for owner in bot.settings["ADMIN_IDS"]:
@@ -121,7 +121,7 @@ def publish_commands(bot: Any) -> None:
 
 
 def publish_staff_commands(bot: Any) -> None:
-    """Give the command menu of each of the staff the commands of their rights."""
+    """Publish each staff member's command menu, with the commands of their rights."""
     for member in staff.members():
         if member.telegram_id:
             show_commands(bot, member.telegram_id, member)
@@ -134,7 +134,7 @@ def _menus(bot: Any) -> list[tuple[str | None, str]]:
 
 
 def show_commands(bot: Any, telegram_id: int, user: User | None = None) -> None:
-    """Give somebody's command menu the commands of their rights; without a user, all of them (an owner's)."""
+    """Publish somebody's command menu, with the commands of their rights; without a user, all of them (an owner's)."""
     scope = {"type": "chat", "chat_id": telegram_id}
     for code, lang in _menus(bot):
         try:

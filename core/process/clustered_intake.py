@@ -1,9 +1,10 @@
 """Several copies at work: in webhook mode on PostgreSQL every running copy handles updates and polls running orders.
 
-A chat's oldest update, and each running order, belongs to the copy that has claimed it (`storage/orders/claims.py`). A claim
-lasts LEASE and is renewed by a loop, never by the handler; a copy that dies, or cannot reach the database, loses it to
-another. A handler that outlives its claim is not stopped: what it does is keyed and conditional, so money moves once,
-a message may be sent twice. It learns at its end that the update was not its own any more, and leaves the chat alone.
+A chat's oldest update, and each running order, belongs to the copy that has claimed it (`storage/orders/claims.py`). A
+claim lasts LEASE and is renewed by a loop, never by the handler; a copy that dies, or cannot reach the database, loses
+it to another. A handler that outlives its claim is not stopped: what it does is keyed and conditional, so money moves
+once, but a message may be sent twice. In the end it finds that the update is no longer its own, and leaves the chat
+alone.
 """
 
 import logging
@@ -16,23 +17,23 @@ from storage.journal import inbox, runtime_settings
 from storage.orders import claims
 
 log = logging.getLogger(__name__)
-LEASE, RENEW_S = timedelta(seconds=10), 3  # then a tap can still be answered, which Telegram allows for some 15 s
-SHORT_LEASE = timedelta(seconds=5)  # of a pre-checkout: if its copy dies, there is time for another to answer (10 s)
-LOOPS = ("inbox", "adopt", "claims", "hanging", "poller", "write test")  # what a copy does that does not lead
+LEASE, RENEW_S = timedelta(seconds=10), 3  # so a tap can still be answered: Telegram allows about 15 s
+SHORT_LEASE = timedelta(seconds=5)  # of a pre-checkout: if its copy dies, another still has time to answer (10 s)
+LOOPS = ("inbox", "adopt", "claims", "hanging", "poller", "write test")  # of a copy that is not the leader
 
 
 class Shared(Updates):
-    """The door for updates when others have the same one: what lies in a lane is only the word that there is work."""
+    """The intake of a copy that shares the work; an item in a lane only says that there is something to claim."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.name = claims.new_name()
         self._called = set()  # lanes that wait for a thread
         self._held = {}  # lane → id of the update that is being handled
-        self._left = set()  # ids of updates that wait for the database: to be given back when it is there
+        self._left = set()  # ids of updates that wait for the database: released once it is back
 
     def accept(self, updates):
-        """Write raw updates to the inbox, and have this copy ask for their chats."""
+        """Write raw updates to the inbox, and queue their chats to be claimed by this copy."""
         fresh = [
             one for one in update_validation.admit(updates, self._refused) if one[0]["update_id"] not in self._handled
         ]
@@ -46,19 +47,19 @@ class Shared(Updates):
             self._put(lane, lane)
 
     def adopt(self, now):
-        """Ask for the chats whose oldest update nobody has in hand: it is new, or its copy has died."""
+        """Queue the chats whose oldest update is unclaimed: it is new, or its copy has died."""
         if self._left and not self._can_write():
-            return  # what was said before the write that failed is not said at every look
+            return  # or a handler would repeat at every look what it sent before its failed write
         self._give_back()
         for lane in claims.waiting(now):
             self._call(lane)
 
     def recover(self):
-        """Return how many updates wait; `adopt` takes them up."""
+        """Return how many updates wait; `adopt` queues them."""
         return len(inbox.ids())
 
     def renew(self, until):
-        """Keep what is in hand (a pre-checkout is not worth waiting for), and give back what had to wait for the database."""
+        """Renew the claims in hand (but not pre-checkouts'), and release what had to wait for the database."""
         self._give_back()
         held = self._in_work()
         if held:
@@ -73,7 +74,7 @@ class Shared(Updates):
             self._left -= left
 
     def process(self, lane):
-        """Claim the oldest update of a lane and handle it; then the lane is asked for again, until it is empty."""
+        """Claim the oldest update of a lane and handle it; then queue the lane again, until it is empty."""
         self._called.discard(lane)
         update_id = None
         try:
@@ -84,7 +85,7 @@ class Shared(Updates):
                 self._left.discard(update_id)
                 self._handle_claimed(found)
                 self._call(lane)
-        except StorageDown as error:  # no fault of the update: it stays a row
+        except StorageDown as error:  # not the update's fault: its row stays
             log.warning("update %s is left for later: %s", update_id, error)
             self._left.update({update_id} - {None, *self._finished})
         finally:
@@ -103,11 +104,11 @@ class Shared(Updates):
             self._until_handled(found.update_id, update)
 
     def _wait_for_storage(self, update_id, error, at_least_s):
-        """Wait for nothing: while the database is away our claim of the update may run out."""
+        """Do not wait: while the database is down, our claim of the update may run out."""
         raise error
 
     def _finish(self, update_id):
-        """Forget a handled update at once: until then nobody handles the next one of its chat."""
+        """Delete a handled update at once: until then nobody can handle the next one of its chat."""
         self._note_handled([update_id])
         try:
             if not claims.done(update_id, self.name):
@@ -118,16 +119,16 @@ class Shared(Updates):
             raise
 
     def unstick(self, _now=None):
-        """Free the chats whose update hangs: its claim runs out, which is an attempt, and any copy may try again."""
+        """Free the chats whose update hangs: its claim runs out, which counts as an attempt, and any copy may try."""
         for pool in (self.executor, self.express):
             for lane, _word in pool.give_up(HANGING_S):
                 log.error("update %s has hung for over %s s", self._held.pop(lane, None), HANGING_S)
 
 
 def look(runtime, now):
-    """See what other copies have left or changed; return whether there may be more.
+    """Pick up what other copies have left or changed; return whether there may be more.
 
-    That is updates, orders, and all that is kept in memory of the rows.
+    That is updates, orders, and everything cached from the rows.
     """
     runtime_settings.forget()
     runtime.bot.generation.look_again()
@@ -136,6 +137,6 @@ def look(runtime, now):
 
 
 def renew(runtime, now):
-    """Keep everything this copy has in hand."""
+    """Renew all claims of this copy."""
     runtime.updates.renew(now + LEASE)
     runtime.bot.generation.keep(now + LEASE)

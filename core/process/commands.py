@@ -1,4 +1,4 @@
-"""What `python bot.py COMMAND` does beside running the bot. Each yields lines to print; `Failed` ends it with 1."""
+"""The commands of `python bot.py COMMAND`. Each yields lines to print; `Failed` ends it with exit code 1."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ FAILURES = (
 
 
 def verify(bot, kept):
-    """Prove the books and tell what differs; `kept` is a seal of `verify --head`. Reads only; may run beside the bot."""
+    """Prove the books and list what differs; `kept` is a seal of `verify --head`. Only reads; the bot may run."""
     _open(bot)
     problems = 0
     for promise, row in books.verify():
@@ -45,7 +45,7 @@ def verify(bot, kept):
 
 
 def head(bot, _argument):
-    """Say the newest seal, for an operator to keep elsewhere. Reads only; may run beside the bot."""
+    """Show the newest seal, for an operator to keep elsewhere. Only reads; may run beside the bot."""
     _open(bot)
     seal = seals.newest()
     if seal is None:
@@ -87,7 +87,7 @@ def move(bot, url):
 
 
 def plugins(bot, argument):
-    """List the plugins, or with `purge NAME` remove what one that is away has kept. Purging takes the leader's lock."""
+    """List the plugins, or with `purge NAME` delete what an absent one has kept; that takes the leader's lock."""
     if argument:
         yield from _purge(bot, argument)
         return
@@ -114,7 +114,7 @@ def _purge(bot, argument):
 
 
 def doctor(bot, _argument):
-    """Say what is wrong and how to mend it, a line each. Reads only; may run beside the bot."""
+    """Report what is wrong and how to fix it, a line each. Only reads; may run beside the bot."""
     db.connect(bot.settings["DATABASE_URL"])
     wrong = 0
     for name, key, values in bot.examine():
@@ -125,7 +125,7 @@ def doctor(bot, _argument):
 
 
 def catalog(bot, argument):
-    """Compare the catalogue with what KIE offers and tell the differences. Changes nothing; may run beside the bot."""
+    """Compare the catalogue with KIE's offer and report the differences; it stays as it is. May run beside the bot."""
     if argument != "refresh":
         raise Failed("say: catalog refresh")
     _open(bot)
@@ -150,7 +150,7 @@ def _restored(header):
 
 
 def _open(bot):
-    """Open the database as it is: a command that reads must not bring it to another schema."""
+    """Open the database as it is: a command that only reads must not migrate it."""
     db.connect(bot.settings["DATABASE_URL"])
     missing = schema.pending()
     if missing:

@@ -1,9 +1,9 @@
 """One leader: a lock of the operating system beside SQLite, an advisory lock in PostgreSQL.
 
-The loser stands by and takes over when the lock is free. There is no fallback from one to the other. PostgreSQL's
-lock lives on a connection of its own with keepalives of seconds on both ends; when that fails the leader stops itself,
-for another may hold the lock by then. A pooler in transaction mode gives every statement to another session, which
-would keep the lock for ever or lose it at once, so it is refused.
+The loser stands by and takes over when the lock is free. There is no fallback from one to the other. PostgreSQL's lock
+lives on a connection of its own, with keepalives of a few seconds on both ends; if that fails, the leader stops itself,
+as another copy may hold the lock by then. A pooler in transaction mode may run every statement in another session,
+which would keep the lock for ever or lose it at once, so it is refused.
 """
 
 import re
@@ -28,7 +28,7 @@ HOPELESS = re.compile(
 
 
 class LockLost(Exception):
-    """The connection that holds the leader's lock is gone, or cannot be made."""
+    """The connection for the leader's lock is gone, or cannot be made."""
 
 
 class FileLock:
@@ -42,7 +42,7 @@ class FileLock:
             raise SettingsError([f"DATA_DIR: found {folder!r} ({error}); want a folder the bot may write to"]) from None
 
     def acquire(self):
-        """Take the lock if it is free; tell whether we have it."""
+        """Take the lock if it is free; return whether we have it."""
         try:
             portalocker.lock(self._stream, portalocker.LOCK_EX | portalocker.LOCK_NB)
         except portalocker.LockException:
@@ -72,7 +72,7 @@ class AdvisoryLock:
             raise SettingsError([NO_POOLER])
 
     def acquire(self):
-        """Take the lock if it is free; tell whether we have it. Raise LockLost while the server cannot be reached."""
+        """Take the lock if it is free; return whether we have it. Raise LockLost while the server cannot be reached."""
         import psycopg
 
         try:
@@ -97,7 +97,7 @@ class AdvisoryLock:
             raise
 
     def _refuse_pooler(self):
-        """Raise SettingsError when two connections share a session, or one changes it between two statements."""
+        """Raise SettingsError if two connections share a session, or one changes its session between two statements."""
         ours = self._session(self._connection)
         with self._connect() as other:
             other.autocommit = False
@@ -109,7 +109,7 @@ class AdvisoryLock:
         return connection.execute("SELECT pg_backend_pid()").fetchone()[0]
 
     def check(self):
-        """Ask over the lock's own connection; raise LockLost when it is gone or does not answer in time."""
+        """Query the server over the lock's own connection; raise LockLost if it is gone or does not answer in time."""
         import psycopg
 
         wire = self._connection.pgconn

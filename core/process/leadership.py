@@ -1,7 +1,7 @@
 """Leading in turns: wait for the lock, run the bot while it holds, stand by again when it is lost.
 
-Where the work can be shared (`core/process/clustered_intake.py`), a copy that waits for the lock works beside the leader meanwhile. With
-the database away every copy waits for it; nothing exits, for an exit brings no database back.
+If the work can be shared (`core/process/clustered_intake.py`), a copy that waits for the lock works beside the leader
+meanwhile. While the database is down, every copy waits for it: exiting would not bring it back.
 """
 
 import logging
@@ -23,7 +23,7 @@ AGAIN_S = 3  # between two tries to reach Telegram, or to lead
 def serve(runtime, build, open_storage, leader, stop, web=None, ready=lambda runtime: None):
     """Lead and stand by in turns until `stop` is set; `ready(runtime)` is called when the bot works.
 
-    Every term after the first has a new runtime, from `build()`: nothing of a lost term's memory is taken along.
+    Every term after the first gets a new runtime from `build()`, so nothing is carried over from a lost term.
     """
     while not stop.is_set():
         if web:
@@ -40,7 +40,7 @@ def serve(runtime, build, open_storage, leader, stop, web=None, ready=lambda run
 
 
 def _lead(runtime, open_storage, leader, stop, web, ready):
-    """Run the bot until the lock is lost or the end has come; tell whether it could begin."""
+    """Run the bot until the lock is lost or `stop` is set; return whether it could start."""
     began = held = False
     try:
         if not runtime.status.works:
@@ -75,9 +75,9 @@ def _end(runtime, stop, web, leads):
 
 
 def _wait_for_lead(runtime, leader, stop, web):
-    """Stand by until the lock is ours, at work if the leader shares its work; tell whether the lock is ours.
+    """Stand by until the lock is ours, working if the leader shares its work; return whether the lock is ours.
 
-    A copy at work returns, too, when the leader does not share it any more: another mode, or a newer version.
+    A working copy also returns when the leader no longer shares it: another mode, or a newer version.
     """
     said = None
     while not stop.is_set():
@@ -91,7 +91,7 @@ def _wait_for_lead(runtime, leader, stop, web):
                 state = "another copy of this bot leads; working beside it"
                 if not runtime.status.works:
                     runtime.start(leads=False)
-                    web.runtime = runtime  # there is a web: updates come through it
+                    web.runtime = runtime  # shared work needs webhook mode, so there is a web
             elif runtime.status.works:
                 return False
         except (LockLost, StorageDown) as error:
@@ -108,7 +108,7 @@ def _terms(bot):
 
 
 def _hold(leader, stop):
-    """Wait for the end; tell whether we lead to the end, or have lost the lock."""
+    """Wait for `stop`; return False if the lock is lost before that."""
     while not stop.wait(1):
         try:
             leader.check()

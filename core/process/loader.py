@@ -1,7 +1,7 @@
 """Loads the plugins: those of a folder, those of the operator's own folders, and those of installed packages.
 
-`register(bot)` of each is called in the order of their names. A plugin that cannot be loaded stops the start, naming file
-and line: this bot moves money, and a plugin can do all that the bot can.
+`register(bot)` is called for each, in the order of their names. A plugin that cannot be loaded stops the start, naming
+file and line: this bot moves money, and a plugin can do anything the bot can.
 """
 
 import re
@@ -17,7 +17,7 @@ from core.buttons import Route
 from core.registration_checks import one_of
 
 PACKAGES = "telegram_shop.plugins"  # the group of entry points by which an installed package offers its plugins
-# What shows a text, and the key of it: the first argument, of some the second
+# Calls that show a text, and its key: the first argument, in some the second
 SHOWN = re.compile(
     r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
     |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=|what=)"([a-z_]+\.[\w.-]+)"(?=\s*[,)])""",
@@ -34,21 +34,21 @@ class Source(NamedTuple):
 
     path: Path
     module: str  # its full name
-    origin: str = ""  # "" for the house's own, else a folder, or a package with its version
+    origin: str = ""  # "" for the bot's own, else a folder, or a package with its version
 
     @property
     def texts(self):
-        """The folder of its texts, for one from elsewhere."""
+        """The folder of its texts, if it comes from elsewhere."""
         return self.path.parent / "texts"
 
     @property
     def shown(self):
-        """How its file is called in messages."""
+        """What its file is called in messages."""
         return str(self.path) if self.origin else f"plugins/{name_of(self.path)}.py"
 
 
 def find(folder):
-    """Return {name: path} of the plugins in a folder and in the folders of features in it, by name."""
+    """Return {name: path} of the plugins in a folder and in its feature folders, sorted by name."""
     folder = Path(folder)
     paths = [path for path in (*folder.glob("*.py"), *folder.glob("*/*.py")) if path.stem[0] != "_"]
     return {name_of(path): path for path in sorted(paths, key=name_of)}
@@ -61,7 +61,7 @@ def name_of(path):
 
 @cache
 def module_of(path):
-    """Return the full name of the module a file (a Path) is, by the packages around it."""
+    """Return the full module name of a file (a Path), from the packages around it."""
     parts, folder = [path.stem], path.parent
     while (folder / "__init__.py").exists():
         parts, folder = [folder.name, *parts], folder.parent
@@ -69,9 +69,9 @@ def module_of(path):
 
 
 def sources(folder, more=(), packages=True):
-    """Return {name: Source} of every plugin there is, by name; raise PluginError when two have the same name.
+    """Return {name: Source} of every plugin, sorted by name; raise PluginError if two have the same name.
 
-    `more` are the operator's own folders: each `*.py` in one is a plugin, what they need may lie in its `lib`.
+    `more` are the operator's own folders: each `*.py` in one is a plugin, and what they need may be in its `lib`.
     """
     found = {name: Source(path, module_of(path)) for name, path in find(folder).items()}
     for own in map(Path, more):
@@ -113,12 +113,12 @@ def _spec_of(entry):
 
 
 def is_off(name, off):
-    """Tell whether a plugin is left out: by its name, the last part of it, or the folder it is in."""
+    """Return whether a plugin is switched off: by its name, the last part of it, or its folder."""
     return any(word in (name, *name.split("/")) for word in off)
 
 
 def load_one(bot, name, source):
-    """Run a plugin's file as a module of its own and have it register; raise PluginError with its file and line."""
+    """Run a plugin's file as a module and let it register; raise PluginError with its file and line."""
     spec = spec_from_file_location(source.module, source.path)
     module = module_from_spec(spec)
     before, bot.loading = sys.modules.get(spec.name), name
@@ -135,7 +135,7 @@ def load_one(bot, name, source):
 
 
 def _said(source, error):
-    """Return an error of a plugin's in one sentence: where, what, and for a module that lacks, how it is installed."""
+    """Return a plugin's error in one sentence: where, what, and how to install a missing module."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(source.path)]
     line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
     folder, mend = source.path.parent, ""
@@ -145,7 +145,7 @@ def _said(source, error):
 
 
 def load(bot, known, off=(), load_one=load_one):
-    """Load every plugin of `sources` that is not `off`, in the order of their names; return the names."""
+    """Load every plugin of `known` (see `sources`) that is not `off`, in the order of their names; return the names."""
     for word in off:
         if not any(is_off(name, [word]) for name in known):
             bot.settings.refuse("PLUGINS_OFF", repr(word), "names of plugins or their folders: " + ", ".join(known))
@@ -161,7 +161,7 @@ def load(bot, known, off=(), load_one=load_one):
 
 
 def _check_texts(texts, file, path):
-    """Raise PluginError for a text that a plugin names, where it is to be shown, and nobody has written."""
+    """Raise PluginError for a text that a plugin shows and no file has."""
     known = texts.keys(texts.default)
     for line, key in _keys(path, path.stat().st_mtime_ns):
         try:
@@ -178,7 +178,7 @@ def _keys(path, _changed_at):
 
 
 def _check_routes(bot, file, module):
-    """Raise PluginError when a plugin needs a route that nobody serves."""
+    """Raise PluginError if a plugin needs a route that nobody serves."""
     for name, value in vars(module).items():
         if isinstance(value, Route) and not value.optional:
             try:

@@ -24,12 +24,12 @@ class Clock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Block the calling thread for some seconds."""
         time.sleep(seconds)
 
 
 class Paced:
-    """Periodic work that keeps its pace however often it is called; a call that returns something true is repeated."""
+    """Periodic work that keeps its pace however often it is called; a true result makes it due again at once."""
 
     def __init__(self, work, every_s):
         self._work = work
@@ -37,7 +37,7 @@ class Paced:
         self._due = None
 
     def __call__(self, now):
-        """Work if it is time to."""
+        """Do the work if it is due."""
         if self._due is not None and now < self._due:
             return False
         more = self._work(now)
@@ -49,7 +49,7 @@ class Loop:
     """A thread that calls `step(now)` every `every_s` seconds, or at once when it is woken.
 
     A step that raises is logged and tried again after a growing pause; the thread lives on. A step that returns
-    something true has more to do and is called again at once. `rest_s` is the least time between two steps.
+    something true has more to do and is called again at once. `rest_s` is the minimum time between two steps.
     """
 
     def __init__(self, name, step, every_s, clock, rest_s=0):
@@ -68,16 +68,16 @@ class Loop:
             self._thread.start()
 
     def wake(self):
-        """Have the next step done now."""
+        """Make the thread do its next step now."""
         self._wake.set()
 
     def stop(self):
-        """Ask the thread to end after its present step."""
+        """Ask the thread to end after its current step."""
         self._stopping.set()
         self._wake.set()
 
     def join(self, timeout_s):
-        """Wait for the end of the thread; tell whether it has ended."""
+        """Wait for the thread to end; return whether it has."""
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()

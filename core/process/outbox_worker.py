@@ -1,7 +1,7 @@
 """Sends the messages in the outbox that are due, and runs the listeners of events.
 
-What is wrong with one message is its own trouble: one that cannot be sent as it is gets set aside with an alert, one
-whose chat does not take it now waits, and everybody else's go on.
+A bad message does not hold up the others: one that cannot be sent as it is is set aside with an alert, and one whose
+chat does not accept it now waits.
 """
 
 import logging
@@ -21,7 +21,7 @@ from storage.people import users
 log = logging.getLogger(__name__)
 SEND_MEDIA = {"photo": "sendPhoto", "document": "sendDocument", "video": "sendVideo", "audio": "sendAudio"}
 MAX_CAPTION = 1024  # Bot API: UTF-16 units after entity parsing
-LISTENER_TRIES = 3  # after so many failures the admins hear of it; the tries go on
+LISTENER_TRIES = 3  # after this many failures the admins are alerted; the retries go on
 
 
 class OutboxWorker:
@@ -29,7 +29,7 @@ class OutboxWorker:
 
     def __init__(self, bot):
         self._bot = bot
-        self._unnoted = {}  # row id → what Telegram has taken, and no row could say so: not to be sent again
+        self._unnoted = {}  # row id → what Telegram has accepted but no row says yet: must not be sent again
 
     def step(self, now):
         """Send the messages that are due; return whether more may be waiting."""
@@ -43,7 +43,7 @@ class OutboxWorker:
         return bool(rows)
 
     def _is_away(self, row):
-        """Tell whether the plugin that queued a message is gone or switched off."""
+        """Return whether the plugin that queued a message is gone or switched off."""
         plugin = self._bot.texts.plugin_of(row.text)
         if plugin is None:
             return not self._bot.texts.has_any(row.text.partition(".")[0])
@@ -55,7 +55,7 @@ class OutboxWorker:
                 taken = self._send(row, now)
             except StorageDown:
                 raise
-            except Exception:  # a text that is not there, a value that is missing, a kind nobody knows …
+            except Exception:  # a missing text or value, an unknown kind …
                 log.exception("message %s (%s) cannot be sent as it is", row.id, row.text)
                 self._set_aside(row, traceback.format_exc(), now)
                 return
@@ -67,7 +67,7 @@ class OutboxWorker:
         del self._unnoted[row.id]
 
     def _send(self, row, now):
-        """Send a message; return (message id, whether its words stand alone), or None when it is put off or closed."""
+        """Send a message; return (message id, whether its text was sent apart), or None if it was put off or closed."""
         user = None if row.user_id is None else users.get(row.user_id)
         chat_id = row.chat_id or user.telegram_id
         if chat_id is None:
@@ -102,7 +102,7 @@ class OutboxWorker:
         return len(untagged(text).encode("utf-16-le")) <= 2 * MAX_CAPTION
 
     def _show(self, row, chat_id, words):
-        """Send the picture or file of a message; return None when Telegram does not take it: the words go without it."""
+        """Send a message's picture or file; return None if Telegram refuses it: the text then goes without it."""
         kind = row.media["kind"]
         params = {kind: row.media["file_id"], **words}
         try:
@@ -148,7 +148,7 @@ class OutboxWorker:
 
 
 def run_events(bot, now):
-    """Run the listeners of what has happened; return whether more may be waiting."""
+    """Run the listeners of the events that are due, and wake the loops if there were any."""
     rows = events.due(now)
     for row in rows:
         if all([_run(bot, row, listener, now) for listener in bot.listeners.get(row.kind, [])]):
@@ -166,7 +166,7 @@ def _run(bot, row, listener, now):
         events.run_once(row, name, lambda: listener(bot, event_kinds.read(row.kind, row.id, row.data), now))
     except StorageDown:
         raise
-    except Exception:  # a listener may fail in any way; the cause stands, and it is tried again
+    except Exception:  # a listener may fail in any way; the event stays, and it is tried again
         log.exception("listener %s failed on event %s", name, row.id)
         return False
     return True

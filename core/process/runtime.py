@@ -1,4 +1,4 @@
-"""The running bot: the intake of updates and every loop, started together and ended within a platform's time."""
+"""The running bot: the intake of updates and every loop, started together and stopped within a platform's limits."""
 
 import logging
 import time
@@ -19,11 +19,11 @@ from storage.people import users
 log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
-WOKEN = ("outbox", "events", "poller", "delivery")  # by what an update has written
+WOKEN = ("outbox", "events", "poller", "delivery")  # when an update has written something
 
 
 class Runtime:
-    """Runs one bot once; a later term of leadership has another."""
+    """Runs one bot once; a later term of leadership gets another."""
 
     def __init__(self, bot, threads=128):
         self.bot = bot
@@ -49,12 +49,12 @@ class Runtime:
         bot.wake = lambda: [loop.wake() for loop in woken]
 
     def follow_plugins(self):
-        """Ask Telegram for what plugins handle, and record the events that they listen to, as it is now."""
+        """Ask Telegram for the updates that plugins handle now, and record the events that they listen to."""
         self.updates.kinds = self.bot.kinds()
         events.hear(self.bot.listeners)
 
     def periodic_loop(self, seconds, name, work):
-        """Return the loop, not yet started, of a piece of periodic work."""
+        """Return a loop, not yet started, for periodic work."""
         step = (lambda now: work(self.bot, now)) if seconds < 60 else Paced(lambda now: work(self.bot, now), seconds)
         return Loop(name, step, seconds, self.bot.clock)
 
@@ -86,11 +86,11 @@ class Runtime:
         return loops + [self.periodic_loop(*each) for each in bot.periodic]
 
     def ensure_webhook(self, now):
-        """Have Telegram send updates as BOT_MODE says."""
+        """Make Telegram send updates as BOT_MODE says."""
         webhook.ensure(self.bot, self.updates.kinds, now)
 
     def can_write(self, now=None):
-        """Tell whether a row can be written now, and remember it for /health."""
+        """Return whether a row can be written now, and remember it for /health."""
         now = now or self.bot.clock.now()
         try:
             health.try_write(now)
@@ -102,7 +102,7 @@ class Runtime:
         return True
 
     def _apologise(self, update, reason):
-        """Say sorry for an update that was set aside, with a code for its `reason`, and tell the staff."""
+        """Apologise for an update that was set aside, with a code for its `reason`, and alert the staff."""
         bot, now = self.bot, self.bot.clock.now()
         code = bot.error_reports.keep(hide(reason, bot.settings.secrets()), now)
         log.error("update %s was set aside; /error %s shows why", update["update_id"], code)
@@ -116,33 +116,33 @@ class Runtime:
         bot.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
     def _call(self, works):
-        """Call what plugins have registered for the start or the end; what one raises is its own."""
+        """Call what plugins have registered for the start or the end; an error in one does not affect the others."""
         for work in works:
             try:
                 work(self.bot)
-            except Exception:  # whatever it is, the others have their turn, and the bot goes on
+            except Exception:  # whatever it is, the others are called, and the bot goes on
                 log.exception("%s of %s failed", work.__qualname__, work.__module__)
 
     def introduce(self):
-        """Learn the bot's name from Telegram, and give it the commands of every language and of the owners."""
+        """Learn the bot's name from Telegram, and publish the commands in every language, and the owners'."""
         self.bot.username = self.bot.sender.call("getMe")["username"]
         rights.publish_commands(self.bot)
 
     def introduce_staff(self):
-        """Give Telegram the commands of the staff, and those in the operator's own words: both are rows."""
+        """Publish the staff's commands, and those in the operator's own words: both are in the database."""
         if self.bot.texts.words():
             rights.publish_commands(self.bot)
         rights.publish_staff_commands(self.bot)
 
     def recover(self):
-        """Pick up what a former run left: updates, then jobs."""
+        """Pick up what a previous run has left: updates, then jobs."""
         left = self.updates.recover()
         outbox.again(self.bot.clock.now())
         jobs = self.bot.generation.recover()
         log.info("recovered %d updates and %d jobs", left, jobs)
 
     def start(self, leads=True):
-        """Start every thread, to lead; else those of a copy that works beside the leader (`clustered_intake`)."""
+        """Start every loop or, unless it `leads`, those of a copy that works beside the leader (`clustered_intake`)."""
         self.bot.settings.stored, self.bot.texts.words = runtime_settings.get, own_texts.in_force
         self.status.leads, self.status.works = leads, True
         self.status.leads_since = self.status.wrote_at = self.bot.clock.now()
@@ -152,9 +152,9 @@ class Runtime:
                 loop.start()
 
     def stop(self, leads=True):
-        """Stop fetching, let what was accepted finish, and end within the time a platform leaves.
+        """Stop fetching, let what was accepted finish, and end within the time a platform allows.
 
-        Who has lost the lead says nothing to Telegram: another copy may be fetching already.
+        A copy that has lost the lead says nothing to Telegram: another one may be fetching already.
         """
         self.status.stopping.set()
         for loop in self.loops:
@@ -166,7 +166,7 @@ class Runtime:
             self.updates.say_goodbye()
         end = time.monotonic() + DRAIN_S
         self.updates.executor.drain(DRAIN_S)
-        loops = self.loops if leads else self.loops[1:]  # a poll nobody has ended may take its time
+        loops = self.loops if leads else self.loops[1:]  # nobody has ended its long poll, which may take a while
         cut = [loop.name for loop in loops if not loop.join(max(0, end - time.monotonic()))]
         if cut:
             log.warning("ended in the middle of: %s", ", ".join(cut))

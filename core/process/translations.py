@@ -1,4 +1,4 @@
-"""`python bot.py texts check` and `texts new LANG`: what a translation lacks, and a new one to begin with."""
+"""`python bot.py texts check` and `texts new LANG`: report what translations lack, and start a new one."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from babel.messages.plurals import get_plural
 
 from core.texts import Texts
 
-LANG = re.compile("[a-z]{2}")  # as Telegram tells and takes them (Bot API, User, setMyCommands)
+LANG = re.compile("[a-z]{2}")  # as Telegram spells them (Bot API, User, setMyCommands)
 QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 HEADER = """# {about}
 msgid ""
@@ -22,11 +22,11 @@ msgstr ""
 
 
 class Failed(Exception):
-    """A language cannot be begun, or there is something to mend; the text is the last line."""
+    """A language cannot be started, or there is something to fix; the text is the last line."""
 
 
 def check(folder, own):
-    """Yield a line for each text that a language lacks, has in vain, or fills in otherwise; raise Failed if there is any."""
+    """Yield a line for each text that is missing, unused, or has other values or wrong tags; raise Failed if any."""
     texts = Texts(folder, own=own)
     found = list(_findings(texts))
     yield from found
@@ -52,7 +52,7 @@ def _braces(names):
 
 
 def begin(folder, lang):
-    """Write a language's folder with every file and every key, still without texts; yield what to do next."""
+    """Create a language's folder with every file and every key, still without texts; yield what to do next."""
     if not LANG.fullmatch(lang):
         raise Failed(f"{lang!r} is no language code; want two letters, such as de")
     try:
@@ -74,7 +74,7 @@ def begin(folder, lang):
 
 
 def _empty(texts, lang, name, keys):
-    """Return a file of a new language; the default's text stands above each key."""
+    """Return a file of a new language, with the default language's text above each key."""
     plurals = get_plural(lang)
     header = HEADER.format(about=f"{name}: {texts.name_of(lang)}", lang=lang, plurals=plurals.plural_forms)
     return "\n".join([header, *(_message(texts, key, plurals.num_plurals) for key in keys)])

@@ -1,8 +1,8 @@
 """The web side: /health for platforms and monitors, /telegram for updates, /kie/<secret> for KIE's callbacks, and what
 plugins add. Flask on waitress.
 
-The port is open before the bot leads, and what may come through it is bounded (`core/process/port.py`). A callback is only a
-hint: it wakes the job's poll, and what the poll reads counts.
+The port is open before the bot leads, and limits what may come through it (`core/process/port.py`). A callback is only
+a hint: it triggers a poll of the job, and only what the poll reads counts.
 """
 
 import ipaddress
@@ -26,14 +26,14 @@ STALE_FETCH_S = 180  # a long poll lasts 50 s; after three of them without an an
 STALE_WRITE_S = 90  # a row is written every 15 s
 THREADS = 8
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,100}")
-# Any of these says that a request has come through somebody else, whatever the connection's own address is.
+# Any of these headers says that a request was forwarded, whatever the connection's own address is.
 FORWARDING = """Forwarded X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Forwarded-By
     X-Real-Ip X-Client-Ip X-Cluster-Client-Ip True-Client-Ip Cf-Connecting-Ip Fly-Client-Ip Via""".split()
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What a page may know of who asks: the headers, and whether it is a program on this machine itself."""
+    """What a page may know about the visitor: the headers, and whether it is a program on this machine itself."""
 
     headers: object
     is_local: bool
@@ -48,14 +48,14 @@ class Call:
     query: object  # the address's parameters, by name
     headers: object  # by name, in any case
     body: bytes  # as it came, for signatures
-    client: str  # the caller's address, behind a trusted proxy too
+    client: str  # the caller's address, also behind a trusted proxy
     now: object  # the time, aware
 
 
 class Web:
-    """Serves the port from its own threads. `runtime` is there while it works; `standby` is the one that waits to lead.
+    """Serves the port from its own threads. `runtime` is set while it works, `standby` is the one that waits to lead.
 
-    `hindered` tells that the turn to lead was ours and could not be begun. `trusted` are the networks of our own proxies.
+    `hindered` means that this copy should lead but could not start. `trusted` are the networks of our own proxies.
     """
 
     def __init__(self, host, port, clock, version, trusted=()):
@@ -71,9 +71,9 @@ class Web:
         threading.Thread(target=self._server.run, name="web", daemon=True).start()
 
     def close(self):
-        """Stop serving: the server's own thread does it, which else would wait for a closed socket."""
-        self._server.task_dispatcher.shutdown()  # first its workers, who wake that thread, too
-        with self._server.trigger.lock:  # or a wake-up under way has it all closed before ours is written
+        """Stop serving: the server's own thread does it, as it would otherwise wait for a closed socket."""
+        self._server.task_dispatcher.shutdown()  # first its workers, as they wake that thread as well
+        with self._server.trigger.lock:  # or a wake-up under way could close everything first
             self._server.trigger.thunks.append(self._server.close)
             self._server.trigger.pull_trigger()
 
@@ -87,7 +87,7 @@ class Web:
         return app
 
     def health(self):
-        """Say how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
+        """Report how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
         now, runtime = self._clock.now(), self.runtime
         report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)}
         try:
@@ -103,7 +103,7 @@ class Web:
         return jsonify(report), 200 if report["status"] in ("ok", "standby") else 503
 
     def _known(self):
-        """Return the bot that works, or else the one that stands by; None before there is one."""
+        """Return the bot that works, or else the one that stands by; None before there is either."""
         runtime = self.runtime or self.standby
         return runtime and runtime.bot
 
@@ -137,7 +137,7 @@ class Web:
         return view(bot, self._leads(), Visit(request.headers, self._is_local()))
 
     def _serve(self, bot, methods, handler):
-        """Have a plugin take a call: its rows are committed before the answer goes out."""
+        """Let a plugin handle a call; its rows are committed before the answer goes out."""
         if request.method not in methods:
             return "", 405
         peer = request.remote_addr
@@ -155,19 +155,19 @@ class Web:
                 answer = handler(bot, call)
         except db.StorageDown:
             raise
-        except Exception:  # whatever it is, the caller comes again
+        except Exception:  # whatever it is, the caller will try again
             log.exception("the endpoint %s failed", request.path)
             return "", 500
         bot.wake()
         return answer if answer is not None else ("", 200)
 
     def _is_local(self):
-        """Tell whether a program on this machine asks, and nobody through it."""
+        """Return whether the request is from a program on this machine, and not forwarded."""
         peer = ipaddress.ip_address(request.remote_addr)
         return peer.is_loopback and not self._trusted and not any(name in request.headers for name in FORWARDING)
 
     def update(self):
-        """Take an update from Telegram: 200 once its row is written, also while this copy stands by."""
+        """Take an update from Telegram: 200 once its row is written, even while this copy stands by."""
         bot, runtime = self._known(), self.runtime
         if bot is None or bot.settings["BOT_MODE"] != "webhook":
             return "", 404
@@ -184,7 +184,7 @@ class Web:
         return "", 200
 
     def callback(self, secret):
-        """Wake the job whose address this is: 200 whatever it says, so that KIE does not come again for nothing."""
+        """Trigger a poll of the job with this address: 200 whatever the body says, or KIE would retry for nothing."""
         runtime, now = self.runtime, self._clock.now()
         if runtime is None:
             return jsonify({"code": 503, "msg": "standby"}), 503  # KIE tries again, and finds the copy that works
@@ -201,7 +201,7 @@ class Web:
 
 
 def _json():
-    """Return the body's JSON; what is none, or is nested beyond reason, is answered with 400."""
+    """Return the body's JSON; anything else, or absurd nesting, is answered with 400."""
     try:
         return request.get_json(force=True)
     except RecursionError:

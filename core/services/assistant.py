@@ -1,7 +1,7 @@
 """The assistant: a chat model of KIE's that helps people write, at the operator's cost, within limits.
 
-Settings: HELPER_DAILY, questions a person may ask a day; HELPER_CEILING, questions a day of all people together. 0 switches it
-off. What is asked and answered is not logged.
+Settings: HELPER_DAILY, questions a person may ask a day; HELPER_CEILING, questions a day of all people together. 0
+switches it off. Questions and answers are not logged.
 """
 
 import logging
@@ -26,7 +26,7 @@ MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
 
 
 class Assistant:
-    """Asks the models that serve as helpers, the first that answers."""
+    """Asks the models that serve as helpers, in order, until one answers."""
 
     def __init__(self, settings: Any, client: Client) -> None:
         self._settings, self._client = settings, client
@@ -34,7 +34,7 @@ class Assistant:
 
     @property
     def is_on(self) -> bool:
-        """Tell whether the operator offers it."""
+        """Return whether the operator offers it."""
         return bool(self._settings["HELPER_DAILY"] and self._settings["HELPER_CEILING"])
 
     @property
@@ -45,8 +45,8 @@ class Assistant:
     def ask(self, user: User, question: str, now: datetime, instruction: str = "", files: Sequence[str] = ()) -> str:
         """Return the answer to a person's question; `files` are addresses of pictures.
 
-        Raise UserError when it is switched off, when the person or all together have asked enough today, and when no
-        model answers: whoever asked goes on without it.
+        Raise UserError if it is switched off, if the person or all together have asked enough today, or if no model
+        answers: the caller goes on without it.
         """
         if not self.is_on:
             raise UserError("assistant.off")

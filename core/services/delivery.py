@@ -1,7 +1,8 @@
-"""Delivery: bringing a finished result to the chat. It is apart from generation and from money, and retried alone.
+"""Delivery: sending a finished result to the chat, independently of generation and money, and retried on its own.
 
-By declared output kind and real content type: a picture goes as a photo by its address, else uploaded, else as a
-document, else as a link; several go as an album. What Telegram stored is kept, so history sends it again by file id.
+It depends on the declared output kind and the real content type: a picture is sent as a photo by its address, else
+uploaded, else as a document, else as a link; several form an album. What Telegram stored is kept, so that the history
+can send it again by file id.
 """
 
 import logging
@@ -52,11 +53,11 @@ class Delivery:
         self._client = client
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="delivery") if threads else None
         self._going = {}  # job id → its delivery
-        self._unnoted = {}  # job id → what Telegram has taken, and no row could say so: not to be sent again
+        self._unnoted = {}  # job id → what Telegram has accepted but no row says yet: must not be sent again
 
     def step(self, now):
         """Start the deliveries that are due."""
-        going = set(self._going)  # before the look: one that ends meanwhile is still due in what is read
+        going = set(self._going)  # read first: a delivery that ends meanwhile is still due in what is read below
         for job in jobs.to_deliver(now):
             if job.id in going:
                 continue
@@ -67,7 +68,7 @@ class Delivery:
                 delivery.add_done_callback(lambda _done, job_id=job.id: self._going.pop(job_id, None))
 
     def close(self, wait_s):
-        """Start no other deliveries, and give those under way this long; one that is cut is made again."""
+        """Start no more deliveries, and give those under way `wait_s` seconds; an interrupted one is made again."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             wait(list(self._going.values()), wait_s)
@@ -81,7 +82,7 @@ class Delivery:
                 self._unnoted[job.id] = self._send_all(job)
             jobs.delivered(job.id, self._unnoted[job.id], now)
             del self._unnoted[job.id]
-        except StorageDown as error:  # nobody's fault: the result stays due, and this is no try
+        except StorageDown as error:  # nobody's fault: the result stays due, and no try is counted
             log.warning("the delivery of job %s could not be noted: %s", job.id, error)
         except TelegramError as error:
             self._refused(job, error, now)
@@ -133,7 +134,7 @@ class Delivery:
         return Markup(self._bot.texts.html(to.lang, key, **values)), self._bot.markup(to.lang, rows)
 
     def _send_text(self, chat, lang, text, caption, markup):
-        """Send a result in words, a long one as a file."""
+        """Send a text result, a long one as a file."""
         if len(text) <= MAX_TEXT:
             shown = self._bot.texts.html(lang, "job.text_result", text=text, caption=caption)
             return self._bot.send_html(chat, shown, reply_markup=markup)
@@ -142,7 +143,7 @@ class Delivery:
         return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
 
     def _send_album(self, to, kind, places):
-        """Send up to ten results as one album by their addresses, or one by one where Telegram does not take them."""
+        """Send up to ten results as one album by their addresses, or one by one if Telegram refuses that."""
         if len(places) > 1:
             urls = to.job.result["urls"]
             media = [
@@ -186,7 +187,7 @@ class Delivery:
             return download.content_type
 
     def _upload_file(self, to, kind, url, mime, copy, extra):
-        """Upload a fetched result in the first form Telegram accepts, by what it really is."""
+        """Upload a fetched result in the first form that Telegram accepts, by its real type."""
         if mime == "text/html":
             raise KieError("a page came in place of the result")
         size = copy.tell()
@@ -209,9 +210,9 @@ class Delivery:
         return self._send_link(to, url, extra)
 
     def send_originals(self, job, chat, lang):
-        """Send a result's files as documents, in original quality, or as links when they are too large.
+        """Send a result's files as documents in original quality, or as links if they are too large.
 
-        Return what stands in the way: "gone" when KIE has them no more, "later" when it can't be reached, else None.
+        Return what went wrong: "gone" if KIE no longer has them, "later" if it cannot be reached, else None.
         """
         to = Address(chat, lang, job)
         for url in job.result["urls"]:
@@ -227,7 +228,7 @@ class Delivery:
         return None
 
     def _send_link(self, to, url, extra):
-        """Send the address of what Telegram does not take, and until when it works at least."""
+        """Send the address of what Telegram does not accept, with the time until which it works at least."""
         until = to.job.finished_at + LINK_LIFE
         text = self._bot.texts.html(to.lang, "job.link", caption=extra["caption"] or "", url=url, until=until)
         return sent_file(self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"])) | {"url": url}
@@ -241,9 +242,9 @@ def _names(job, kind, place):
 
 
 def sent_file(message):
-    """Return what to keep of a sent message: its id, the file Telegram stored, and what is known of it.
+    """Return what to keep of a sent message: its id, the file Telegram stored, and what is known about it.
 
-    Photos are made smaller by Telegram, so the size of one that may have been is not known (KEPT_SIDE).
+    Telegram shrinks photos, so the size of one that may have been shrunk is unknown (KEPT_SIDE).
     """
     for kind in ("video", "audio", "animation", "document", "voice"):  # an animation's message has a document, too
         if kind in message:

@@ -1,4 +1,4 @@
-"""Answers to a model's inputs: read, checked and put among its values, with what is wrong said for people."""
+"""Answers to a model's inputs: parsed, checked and added to its values, with errors in words for people."""
 
 import math
 from decimal import Decimal
@@ -10,11 +10,11 @@ from core.texts import Ref
 from kie.catalogue.inputs import MIME_TWINS, clean_mime, files_of
 from kie.catalogue.model import InputError
 
-DECODED = (*HEIC, "image/webp", "image/png")  # made a JPEG where KIE does not take them; no other picture is opened
+DECODED = (*HEIC, "image/webp", "image/png")  # converted to JPEG where KIE refuses them; no other picture is opened
 
 
 def fitted(spec, file):
-    """Return the file as this input takes it: a picture in a format KIE does not read is to be sent as JPEG."""
+    """Return the file as this input accepts it: a picture in a format that KIE cannot read is marked for conversion."""
     if spec.kind == "image" and clean_mime(file) in DECODED:
         mime, accepted = clean_mime(file), {MIME_TWINS.get(known, known) for known in spec.accept}
         if mime in HEIC if not accepted else mime not in accepted:
@@ -23,9 +23,10 @@ def fitted(spec, file):
 
 
 def add_file(spec, values, file, measure=lambda file: file):
-    """Return `values` with one more file; where only one fits it takes the place of the former.
+    """Return `values` with one more file; if only one is allowed, it replaces the previous one.
 
-    `measure(file)` returns it with its length counted; before that, what its message says of the rest is checked.
+    `measure(file)` returns it with its length measured; before that, everything else is checked, by what its message
+    says.
     """
     file = fitted(spec, file)
     _read_alone(spec, file | {"seconds": None})
@@ -40,7 +41,7 @@ def add_file(spec, values, file, measure=lambda file: file):
 
 
 def _read_alone(spec, file):
-    """Check a file by itself, whatever number of them is wanted."""
+    """Check a single file, however many are wanted."""
     read(spec, [file] * max(1, spec.min_items) if spec.many else file)
 
 
@@ -53,7 +54,7 @@ def read(spec, value):
 
 
 def user_error(error, model=None):
-    """Return the UserError that tells a person about an InputError (with `model`, inputs go by their labels)."""
+    """Return the UserError that tells a person about an InputError (with `model`, it names inputs by their labels)."""
     values = {name: _told(value) for name, value in error.values.items() if name != "names"}
     if isinstance(values.get("limit"), int):
         values["n"] = values["limit"]
@@ -71,7 +72,7 @@ def _told(value):
 
 
 def problem(model, values):
-    """Return the UserError that says why complete values can't be ordered together, or None."""
+    """Return the UserError that says why complete values cannot be ordered together, or None."""
     try:
         model.check(values)
     except InputError as error:

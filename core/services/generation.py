@@ -40,31 +40,31 @@ KEPT = ("prompt_message", "prompt_input", "back", "sent")  # what a card remembe
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
-UNFETCHED = 451  # KIE could not fetch a file: it is uploaded anew and tried once more
-CREATE_PATIENCE = timedelta(minutes=5)  # the client gives a create up after 35 s
+UNFETCHED = 451  # KIE could not fetch a file: it is uploaded again and tried once more
+CREATE_PATIENCE = timedelta(minutes=5)  # the client gives up a create after 35 s
 PAUSING = ("credits", "key")  # refusals that concern every order
-PAUSED = "KIE_REFUSES"  # the stored row: which of these it is while nothing is sold, or empty
-LEAST_CREDITS = 50  # fewer do not pay for most models, so selling would only fail again
-LOOKS_PER_S = 200  # after a start, at the tasks that may have ended meanwhile
+PAUSED = "KIE_REFUSES"  # the runtime setting that says which of these it is while nothing is sold, or is empty
+LEAST_CREDITS = 50  # fewer are not enough for most models, so sales would only fail again
+LOOKS_PER_S = 200  # polls of tasks that may have ended meanwhile, e.g. after a start
 SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
-ENDS = {"queued": "waited", "running": "deadline", "lost": "lost"}  # what is said of an order past its deadline
+ENDS = {"queued": "waited", "running": "deadline", "lost": "lost"}  # state → reason of failure, past the deadline
 
 
 def _has_length(file):
-    """Tell whether a file's length was counted here, and not only told by whoever sent it."""
+    """Return whether a file's length was measured here, and not only claimed by its sender."""
     return bool(file.get("measured") and file.get("seconds"))
 
 
 def _shown(draft, rung):
-    """Return the quote that a draft shows, of its card or of a rung of its ladder; None if it shows none."""
+    """Return the quote that a draft shows, its card's or that of a rung of its ladder; None if it shows none."""
     if rung is not None:
         return dict(enumerate(draft.data.get("rungs", ()))).get(rung)
     return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
 
 
 class Generation:
-    """What plugins and the poller ask about orders; the poller's `JobEvents`."""
+    """Orders, for plugins and for the poller, whose `JobEvents` it implements."""
 
     def __init__(self, bot, live_catalogue, client, *, workers=16, rng=None):
         self._bot = bot
@@ -84,7 +84,7 @@ class Generation:
         return self.live_catalogue.catalog()
 
     def model(self, job):
-        """Return the model of a job, also one that is not sold any more; None when nothing is known of it."""
+        """Return a job's model, even if it is no longer sold; None if it is unknown."""
         return self.catalog.known.get(job.model)
 
     # prices
@@ -94,20 +94,20 @@ class Generation:
         return self._bot.settings["USD_RATE"]
 
     def markup(self):
-        """Return the factor on what KIE takes."""
+        """Return the factor on what KIE charges."""
         return self._bot.settings["MARKUP"]
 
     def price(self, model, values):
-        """Return the price of exact inputs in minor units, or None when they have none (then it is not for sale)."""
+        """Return the price of exact inputs in minor units, or None if they have none (and so are not for sale)."""
         try:
             return self.price_of_credits(credits(model, values), model)
         except NoPrice:
             return None
 
     def price_of_credits(self, amount, model):
-        """Return the price of a number of credits of a model in minor units, or None without a rate.
+        """Return a model's price for a number of credits in minor units, or None without a rate.
 
-        A price that an admin has fixed counts whatever the cost, but nothing is sold below cost.
+        A price that an admin has fixed counts whatever the markup, but nothing is sold below cost.
         """
         rate = self.usd_rate()
         if rate is None:
@@ -126,18 +126,18 @@ class Generation:
         return self._popular[1]
 
     def usual_s(self, model, now):
-        """Return how many seconds a model usually takes: as of late here, else as the catalogue says."""
+        """Return how many seconds a model usually takes: here recently, else by the catalogue."""
         if self._usual is None or now - self._usual[0] > POPULAR_FOR:
             self._usual = (now, jobs.usual_seconds())
         return self._usual[1].get(model.id, model.usual_s)
 
     def title(self, job):
-        """Return the name of a job's model, also when it is not on offer any more."""
+        """Return the name of a job's model, even if it is no longer on offer."""
         model = self.model(job)
         return model.title if model else job.model.rsplit("/", 1)[-1]
 
     def credits_left(self, now):
-        """Return KIE's credits, looked up at most every five minutes; the last known ones while KIE is away, or None."""
+        """Return KIE's credits, looked up at most every five minutes; the last known figure if KIE is down, or None."""
         if self._left is None or now - self._left[0] > POPULAR_FOR:
             try:
                 self._left = (now, self.client.credits())
@@ -149,14 +149,14 @@ class Generation:
     # the open card
 
     def card(self, user_id, now, code=None):
-        """Return (draft, model) of the user's open card; raise when there is none, or it is of another model."""
+        """Return (draft, model) of the user's open card; raise UserError if there is none, or one of another model."""
         draft, model = self._open_card(user_id, now)
         if model is None or (code is not None and model.code != code):
             raise UserError("common.old_card")
         return draft, model
 
     def has_card(self, user_id, now):
-        """Tell whether a card is open whose model is on offer, or a ladder in its place."""
+        """Return whether a card is open whose model is on offer, or a ladder in its place."""
         draft, model = self._open_card(user_id, now)
         return model is not None or bool(draft and draft.data.get("rungs"))
 
@@ -168,7 +168,7 @@ class Generation:
     def fill(self, user_id, model, values, now, **data):
         """Write the card with these values and their price, and return its draft: every change is a new quote.
 
-        The card listens for `asking`: what is missing first, else its main text.
+        The card listens for `asking`: the first missing input, else its main text.
         """
         values = self._without_unmeasured(model, values)
         old = drafts.get(user_id, CARD, now)
@@ -181,7 +181,7 @@ class Generation:
     def quote(self, user_id, model, values, now):
         """Return (price in minor units or None, the offer that makes it free or None) of exact inputs for a user.
 
-        A length that nobody has measured has no price.
+        While a length is unmeasured, there is no price.
         """
         price = self.price(model, values) if self._is_measured(model, values) else None
         offers = (offer(self._bot, user_id, model, values, now) for offer in self._bot.free_offers) if price else ()
@@ -190,13 +190,13 @@ class Generation:
 
     @staticmethod
     def _expected(model, values):
-        """Return what KIE takes for exact inputs by the catalogue, in millionths of a credit, or None."""
+        """Return what KIE should charge for exact inputs by the catalogue, in millionths of a credit, or None."""
         try:
             return int((credits(model, values) * MICRO).to_integral_value(ROUND_CEILING))
         except NoPrice:
             return None
 
-    # the ladder, which stands in the place of the card
+    # the ladder, which takes the card's place
 
     def rung(self, name, user_id, model, values, now):
         """Return the quote of one rung for the ladder, or None if it cannot be sold with these values."""
@@ -207,16 +207,16 @@ class Generation:
         return None if price is None else quote | {"expected": self._expected(model, values)}
 
     def put_ladder(self, user_id, rungs, now, *, step=None, **data):
-        """Write a ladder of quotes in the place of the card and return its draft; every change makes them new quotes."""
+        """Replace the card by a ladder of quotes and return its draft; every change makes them new quotes."""
         data |= {"rungs": rungs}
         return drafts.put(user_id, CARD, now, model=None, data=data, price=None, step=step)
 
     # lengths, which are measured before a price is shown
 
     def measured(self, model, values, user):
-        """Return `values` with the length of each file that moves the price counted from the file itself.
+        """Return `values` with the length of each file that affects the price, measured from the file itself.
 
-        It takes a download and a moment, and says so in the chat. Raise UserError when it can't be done.
+        This downloads the file, and the chat shows that something is happening. Raise UserError if it cannot be done.
         """
         for name in timed(model):
             files = files_of(values.get(name))
@@ -226,7 +226,7 @@ class Generation:
         return values
 
     def meter(self, model, spec, user):
-        """Return a function that counts the length of a file given for an input, if it moves the price there."""
+        """Return a function that measures the length of a file given for an input, if it affects the price there."""
         needed = spec.name in timed(model)
         return lambda file: self._measure(file, spec, user) if needed and not _has_length(file) else file
 
@@ -248,7 +248,7 @@ class Generation:
         return all(_has_length(file) for name in timed(model) for file in files_of(values.get(name)))
 
     def _without_unmeasured(self, model, values):
-        """Leave out files whose length moves the price and was never counted, as in a card of an older version."""
+        """Leave out files whose length affects the price and was never measured, as in an older version's card."""
         odd = [name for name in timed(model) if not all(map(_has_length, files_of(values.get(name))))]
         return {name: value for name, value in values.items() if name not in odd} if odd else values
 
@@ -257,7 +257,7 @@ class Generation:
     def order(self, user, draft_id, version, now, rung=None):
         """Turn the quote that was shown (or that of a `rung`) into a job; return (job, its model or None, created).
 
-        Raise UserError with what the person can do about it: a price that has changed since is shown before it is paid.
+        Raise UserError with what the person can do about it: a changed price is shown before it is paid.
         """
         draft, model = self._open_card(user.id, now)
         if draft is not None and (draft.id, draft.version) == (draft_id, version):
@@ -287,7 +287,7 @@ class Generation:
         return job, model if created else self.model(job), created
 
     def _refuse_stale(self, user, quote, now):
-        """Return the model of a quote; raise UserError if it is not sold any more, or not at this price."""
+        """Return the model of a quote; raise UserError if it is no longer sold, or not at this price."""
         if quote is None:
             raise UserError("job.stale_quote")
         model = self.catalog.models.get(quote["model"])
@@ -303,15 +303,15 @@ class Generation:
         return self.assistant.ask(user, question, now, instruction, files)
 
     def cancel(self, user, job_id, now):
-        """Cancel the user's own queued job; return it, or None when it is not queued any more."""
+        """Cancel the user's own queued job; return it, or None if it is no longer queued."""
         return jobs.cancel(job_id, user.id, now)
 
     def is_paused(self, now):
-        """Tell whether nothing is sold for now: KIE refuses everybody, or the day's ceiling is reached."""
+        """Return whether nothing is sold for now: KIE refuses every order, or the day's ceiling is reached."""
         return bool(runtime_settings.get(PAUSED)) or self._is_spent(now)
 
     def _is_spent(self, now):
-        """Tell whether the last 24 hours have cost DAILY_CREDITS (looked up at most every half minute)."""
+        """Return whether the last 24 hours have cost DAILY_CREDITS (checked at most every half minute)."""
         ceiling = self._bot.settings["DAILY_CREDITS"]
         if not ceiling:
             return False
@@ -322,13 +322,13 @@ class Generation:
         return self._spent[1]
 
     def _pause(self, error, now):
-        """Stop selling: KIE would refuse every order. The admins hear of it once an hour."""
+        """Pause sales and alert the admins: KIE would refuse every order."""
         if runtime_settings.get(PAUSED) != error.reason:
             runtime_settings.put(PAUSED, error.reason, now=now)
         self._bot.alert(f"job.alert_{error.reason}", cause=error.reason, detail=error.msg)
 
     def check_pause(self, now):
-        """While sales are paused, ask KIE for the balance, and sell again once it answers with some."""
+        """While sales are paused, ask KIE for the balance, and resume once it is high enough."""
         if not runtime_settings.get(PAUSED):
             return
         try:
@@ -348,13 +348,13 @@ class Generation:
         return self._bot.clock.now()
 
     def queued(self, now, limit):
-        """Return jobs to send, unless sales are paused; only the leader sends, for KIE's limit is one for all copies."""
+        """Return jobs to send, unless sales are paused; only the leader sends, as all copies share KIE's limit."""
         return [] if not self._bot.status.leads or self.is_paused(now) else jobs.queued(now, limit)
 
     def prepare(self, job, now):
-        """Return the input for KIE with the user's files uploaded there; None when the job was settled or put off.
+        """Return the input for KIE, with the user's files uploaded there; None if the job was settled or put off.
 
-        The try is counted first, so that not even what kills this process is tried for ever.
+        The attempt is counted first, so that even one that kills this process is not repeated for ever.
         """
         tried = jobs.attempt(job, now)
         if tried is None:
@@ -380,13 +380,13 @@ class Generation:
                 self._fail(job, "file", now, str(error), ("queued",))
         except (KieError, TelegramAway, UnknownOutcome, Busy) as error:
             self._put_off(tried, error, now)
-        except Exception as error:  # whatever it is: the order has an end all the same
+        except Exception as error:  # whatever it is, the order comes to an end
             log.exception("job %s could not be got ready", job.id)
             self._put_off(tried, error, now)
         return None
 
     def _put_off(self, job, error, now):
-        """It could not be got ready: nothing is started and nothing charged, so it is tried a few times."""
+        """Leave a job that could not be prepared to its next attempt, or fail it after the last; nothing is charged."""
         log.warning("files of job %s could not be uploaded: %s", job.id, error)
         if isinstance(error, Refused) and error.reason in PAUSING:
             self._pause(error, now)
@@ -394,9 +394,9 @@ class Generation:
             self._fail(job, "server", now, str(error), ("queued",))
 
     def _upload(self, owner, file):
-        """Bring a file from Telegram to KIE and return its public address; the Telegram address goes nowhere.
+        """Upload a file from Telegram to KIE and return its public address; the Telegram address is never passed on.
 
-        A result of KIE's own is not moved while its address works.
+        A result of KIE's own is not copied while its address works.
         """
         if file.get("url"):
             if self.client.serves(file["url"]):
@@ -413,7 +413,7 @@ class Generation:
             return self.client.upload(copy, filename=file.get("name") or "file", mime=mime)
 
     def begin(self, job, now):
-        """Write down that the create is about to be made; tell whether it is ours to make."""
+        """Record that the create is about to be made; return whether it is ours to make."""
         return jobs.begin(job.id, now) is not None
 
     def callback_url(self, job):
@@ -422,7 +422,7 @@ class Generation:
         return f"{public}/kie/{job.secret}" if public else None
 
     def started(self, job, task_id, now):
-        """KIE has taken the job; tell whether to watch its task here: where work is shared, whoever claims it does."""
+        """KIE has accepted the job; return whether to poll it here: if work is shared, whoever claims it does."""
         jobs.start(job.id, task_id, now + self._patience(job), now)
         return not self._bot.status.claims_as
 
@@ -455,7 +455,7 @@ class Generation:
                 events.emit(JobLost(job=job_id), now)
 
     def called_back(self, job, task_id, now):
-        """KIE has called a job's address: look at its task at once. A lost job learns by it what its task is."""
+        """KIE has called a job's address: poll its task at once. A lost job learns from it which task that is."""
         if job.task_id is None and task_id is not None:
             self._adopt(job, task_id, now)
         if not self.poller.wake(job.task_id or task_id, now) and self._bot.status.claims_as and job.task_id:
@@ -463,7 +463,7 @@ class Generation:
         self._bot.wake()
 
     def _look_once(self, job, now):
-        """Look at an order that another copy looks after; `keep` forgets it again."""
+        """Poll an order once that another copy watches; `keep` forgets it again."""
         late = job.reason in jobs.LATE and job.delivery is None
         if late or job.state == "running":
             self._watch(job, now, late=late)
@@ -483,13 +483,13 @@ class Generation:
             self.poller.watch(job.id, task_id, job.usual_s, now, since=since, late=not running)
 
     def poll_failed(self, watch, error, now):
-        """A look at a task failed; that never fails the job."""
+        """A poll has failed; that never fails the job."""
         log.info("task %s could not be read: %s", watch.task_id, error)
         if isinstance(error, Refused) and error.reason in PAUSING:
             self._pause(error, now)
 
     def on_record(self, watch, record, now):
-        """Move the job by what KIE says of its task; tell whether the task needs no more watching."""
+        """Move the job according to its task's state; return whether to stop polling."""
         if record.state == "running":
             return watch.late and now - watch.started > jobs.LATE_WATCH
         cost = None if record.credits is None else int(record.credits * MICRO)
@@ -518,10 +518,10 @@ class Generation:
                 if overrun:
                     events.emit(JobOverrun(job=job_id), now)
             else:
-                jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline came while KIE was asked
+                jobs.arrive_late(job_id, result, cost=cost, now=now)  # its deadline passed during the poll
 
     def _charge(self, job, cost):
-        """Return what a finished job costs: its price, or for metered models what KIE took, never more than the hold."""
+        """Return what a finished job costs: its price, or for metered models KIE's charge, never more than the hold."""
         model = self.model(job)
         if model is None or cost is None or not is_upper_bound(model, job.inputs):
             return job.price
@@ -529,7 +529,7 @@ class Generation:
         return job.price if metered is None else min(job.price, metered)
 
     def _overrun(self, job, charged, cost):
-        """Return what KIE took beyond what was charged for a paid order, or beyond the catalogue, in minor units."""
+        """Return what KIE charged beyond a paid order's charge, or beyond the catalogue's figure, in minor units."""
         if cost is None:
             return None
         model, expected = self.model(job), job.expected
@@ -542,7 +542,7 @@ class Generation:
         return max(0, *beyond)
 
     def worth(self, micro_credits):
-        """Return millionths of a credit in minor units, rounded up; 0 without a rate."""
+        """Return what millionths of a credit are worth in minor units, rounded up; 0 without a rate."""
         rate = self.usd_rate()
         amount = Decimal(micro_credits) / MICRO
         exact = worth_of(amount, usd_rate=rate, credit_usd=self.catalog.credit_usd) if rate else Decimal(0)
@@ -572,27 +572,27 @@ class Generation:
         return count
 
     def take_over(self, now, until):
-        """Look after running orders that no copy has claimed, or whose copy has died; tell whether there may be more."""
+        """Claim and poll running orders that are unclaimed or whose copy has died; return whether there may be more."""
         taken = claims.take_jobs(self._bot.status.claims_as, now, until)
         for job in taken:
             self._watch(job, now, late=False)
         return len(taken) == claims.AT_ONCE
 
     def keep(self, until):
-        """Keep the claims of the orders looked after here, and forget those that have ended or are another's."""
+        """Renew the claims of the orders polled here, and stop polling those that have ended or are another's."""
         watched = self.poller.watching()
         if watched:
             ours = claims.keep_jobs(self._bot.status.claims_as, watched, until)
             self.poller.forget(task_id for job_id, task_id in watched.items() if job_id not in ours)
 
     def look_again(self):
-        """Believe nothing that was read before: another copy may have changed it."""
+        """Drop what is cached: another copy may have changed it."""
         self.live_catalogue.forget()
         self._spent = None
 
     def settle_overdue(self, now):
-        """Fail jobs past their deadline and give their money back; a result that comes later is delivered free."""
-        for job_id in jobs.interrupted(now - CREATE_PATIENCE):  # its answer could not be written down, say
+        """Fail jobs past their deadline and release their holds; a result that comes later is delivered free."""
+        for job_id in jobs.interrupted(now - CREATE_PATIENCE):  # e.g. its answer could not be recorded
             self._lose(job_id, now)
         for job in jobs.overdue(now):
             reason = ENDS[job.state]
@@ -606,7 +606,7 @@ class Generation:
         return timedelta(seconds=model.deadline_s if model else 3600)
 
     def close(self, wait_s):
-        """Stop the threads that work for jobs, waiting at most this long for calls under way."""
+        """Stop the threads that work for jobs, waiting at most `wait_s` seconds for calls under way."""
         end = time.monotonic() + wait_s
         self.delivery.close(0)
         self.poller.close(wait_s)

@@ -1,7 +1,7 @@
-"""`bot.http`: the one way in which plugins speak to other services over HTTP.
+"""`bot.http`: how plugins call other services over HTTP.
 
-A call has its time as a whole, its answer is bounded, redirects are not followed, cookies not kept, and neither addresses'
-queries nor bodies are logged. Nothing is repeated but a GET of which nothing has arrived.
+A call has a time limit as a whole, and its answer a size limit; redirects are not followed, cookies not kept, and
+neither queries nor bodies are logged. Nothing is repeated except a GET that was not sent.
 """
 
 import json
@@ -36,7 +36,7 @@ class UnknownOutcome(ServiceFailed, call_errors.UnknownOutcome):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service has answered."""
+    """A service's answer."""
 
     status: int
     headers: Any  # by name, in any case
@@ -44,16 +44,16 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the service said yes."""
+        """Return whether the status is below 400."""
         return self.status < 400
 
     def json(self) -> Any:
-        """Return the body's data; raise ValueError when it is no JSON."""
+        """Return the body's data; raise ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 class Http:
-    """Calls to one service: `get("/path")` is of the address it was made for. Its header values are secrets."""
+    """Calls to one service, with paths relative to its base address; the values of its headers are secrets."""
 
     def __init__(self, base: str, headers: dict[str, str] | None = None, limit_s: float = LIMIT_S) -> None:
         self._base, self._headers, self._limit_s = base.rstrip("/"), headers or {}, limit_s
@@ -72,7 +72,7 @@ class Http:
     def post(self, path: str, data: Any, **headers: str) -> Answer:
         """Send data as JSON (bytes as they are) with further headers; raise NotSent or UnknownOutcome.
 
-        It is never repeated: a service that knows idempotency keys gets one in a header.
+        It is never repeated; if the service supports idempotency keys, give one in a header.
         """
         body = {"data": data} if isinstance(data, bytes) else {"json": data}
         return self._call("POST", path, headers=headers, **body)

@@ -1,4 +1,4 @@
-"""What a model's inputs and their values are called, for people: on cards, in tables of prices, on buttons."""
+"""The names of a model's inputs and their values, for people: on cards, in price tables, on buttons."""
 
 import re
 from typing import Any
@@ -53,6 +53,6 @@ class Labels:
         return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
 
     def seconds(self, spec: Input, value: Any) -> str:
-        """Return a choice with its unit where it is a length of time."""
+        """Return a choice, with its unit if it is a length of time."""
         shown = self.shown(spec, value)
         return self.word("form.seconds", value=shown) if spec.label == "duration" and shown.isdecimal() else shown

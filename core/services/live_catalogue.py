@@ -1,6 +1,6 @@
-"""The live catalogue: the one in use, which is data/models.json with what admins have changed over it.
+"""The live catalogue, the one in use: data/models.json with the admins' changes.
 
-It is read anew when a change has been made: at once in this process, within 300 s in another one.
+It is read again after a change: at once in this process, within 300 s in another one.
 """
 
 import threading
@@ -17,7 +17,7 @@ MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError
 
 
 class Comparison(NamedTuple):
-    """What a comparison with KIE found: all Changes, the ids of those not told yet, and {what was skipped: why}."""
+    """The result of a comparison with KIE: all Changes, the ids of the unreported ones, and {what was skipped: why}."""
 
     differences: list
     fresh: list
@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
 
 
 class LiveCatalogue:
-    """Gives out the catalogue; `callbacks` says whether KIE can call us, which some models demand.
+    """Provides the catalogue; `callbacks` says whether KIE can call us, which some models require.
 
     `rows` is where the admins' changes are read, `offers` the file of the ladders.
     """
@@ -38,7 +38,7 @@ class LiveCatalogue:
         self._guard = threading.Lock()
         self._version = self._made = None
         self._kept = Cached(self._look)
-        self.forget = self._kept.forget  # look for changes at the next question
+        self.forget = self._kept.forget  # check for changes at the next access
 
     def current(self):
         """Return (the changes in force, the catalogue in use)."""
@@ -49,7 +49,7 @@ class LiveCatalogue:
         return self._kept.get()[1]
 
     def rungs(self, work):
-        """Return the ladder of a kind of work as it is in use: [(rung, [(offer, its model), …])] of what is on sale."""
+        """Return the ladder of a kind of work as it is now: [(rung, [(offer, its model), …])] of what is on sale."""
         changes, catalog = self.current()
         found = []
         for rung in self.offers.rungs(work, changes):
@@ -61,7 +61,7 @@ class LiveCatalogue:
         return self._kept.get()[0]
 
     def _look(self):
-        """Return (changes in force, the catalogue made of them), made anew only when there are others."""
+        """Return (changes in force, the catalogue with them), rebuilt only if they have changed."""
         version = self._rows.version()
         with self._guard:
             if version != self._version:
@@ -80,9 +80,9 @@ class LiveCatalogue:
         return layers.merged(self._file, self._changes())
 
     def check(self, client, clock, tell=lambda done, total: None):
-        """Compare with what KIE offers today, keep the differences and return the Comparison.
+        """Compare with KIE's offer of today, store the differences and return the Comparison.
 
-        Takes about four minutes, and raises KieError or StrangeList.
+        Takes about four minutes; raises KieError or StrangeList.
         """
         found = discovery.look(client, clock.sleep, tell)
         data, off = self.data(), layers.switched_off(self._changes())

@@ -1,8 +1,8 @@
-"""Files people sent, looked into: a picture made a JPEG, or small for comparing, and how long a recording lasts.
+"""Files that people sent: pictures converted to JPEG, or shrunk for comparing, and the length of recordings.
 
-Nothing is decoded in this process, not even a header: each file goes to a fresh child (`media_child.py`), which has limits
-of memory, time and pixels, and one child runs at a time. Whatever goes wrong there is Unreadable. One person's
-files wait for each other first, so that nobody waits for more than one file of anybody.
+Nothing is decoded in this process, not even a header: each file goes to a new child (`media_child.py`), with limits on
+memory, time and pixels, and one child runs at a time. Any failure there is Unreadable. A person's files wait for each
+other first, so that nobody waits for more than one file of anybody else.
 """
 
 import json
@@ -21,14 +21,14 @@ from kie.api.errors import Expired, TooLarge
 
 log = logging.getLogger(__name__)
 CHILD = Path(__file__).with_name("media_child.py")
-WALL_S = 40  # for a child; its own limit of computing time is shorter
+WALL_S = 40  # for a child; its own limit on CPU time is shorter
 WAIT_S = 120  # for one's turn
-MAX_RESULT_BYTES = 100 * 1024 * 1024  # of KIE's own that is measured; people's files have at most 20 MB
+MAX_RESULT_BYTES = 100 * 1024 * 1024  # of a result of KIE's that is measured; people's files have at most 20 MB
 SKETCH_BYTES = 80 * 80
 
 
 class Unreadable(Exception):
-    """A file that cannot be had, or is none of the formats, or whatever else its decoder said."""
+    """A file that cannot be fetched, has no supported format, or fails to decode."""
 
 
 class TooManyPixels(Exception):
@@ -36,27 +36,27 @@ class TooManyPixels(Exception):
 
 
 class Busy(Exception):
-    """Too many files are waiting; nothing is known of this one."""
+    """Too many files are waiting; this one was not looked at."""
 
 
 class _Turn:
-    """One person's place: their next file waits until this one is through."""
+    """One person's place: their next file waits until this one is done."""
 
     def __init__(self):
         self.lock = threading.Lock()
 
 
 class Media:
-    """Looks into files, in child processes."""
+    """Examines files, in child processes."""
 
     def __init__(self, sender, client):
         self._sender, self._client = sender, client
         self._one = threading.Lock()  # one child at a time, in the whole process
-        self._turns = weakref.WeakValueDictionary()  # whose file → their _Turn, while somebody has it
+        self._turns = weakref.WeakValueDictionary()  # whose files → their _Turn, while it is in use
         self._guard = threading.Lock()
 
     def to_jpeg(self, stream, owner):
-        """Replace the picture in a file by the same one as JPEG; raise Unreadable, TooManyPixels or Busy."""
+        """Convert the picture in a file to JPEG, in place; raise Unreadable, TooManyPixels or Busy."""
         with tempfile.TemporaryDirectory(prefix="media-") as folder:
             source, result = Path(folder, "file"), Path(folder, "result")
             stream.seek(0)
@@ -68,7 +68,7 @@ class Media:
                 _pour(made, stream)
 
     def sketch(self, file, owner):
-        """Return a picture of Telegram's as 80 × 80 levels of grey; raise as `to_jpeg`, or what the sender raises."""
+        """Return a picture of Telegram's as 80 × 80 levels of grey; raise as `to_jpeg` does, or as the sender."""
         with tempfile.TemporaryDirectory(prefix="media-") as folder:
             source, result = Path(folder, "file"), Path(folder, "result")
             with source.open("wb") as sink:
@@ -80,9 +80,9 @@ class Media:
         return pixels
 
     def seconds(self, file, owner):
-        """Return how long a recording or a clip lasts, counted, never as its message or its header says.
+        """Return the length of a recording or a clip in seconds, measured, never as its message or header claims.
 
-        Raise Unreadable (KIE and Telegram have it no more, say), Busy, TooBig, or what a call to them raises.
+        Raise Unreadable (e.g. if KIE and Telegram no longer have it), Busy, TooBig, or what a call to them raises.
         """
         with tempfile.TemporaryDirectory(prefix="media-") as folder:
             source = Path(folder, "file")
@@ -92,11 +92,11 @@ class Media:
 
     @staticmethod
     def works(sample):
-        """Tell whether a child can be started here and opens a file that is in order."""
+        """Return whether a child can be started here and reads a valid file."""
         return _start("length", sample)["outcome"] == "done"
 
     def _fetch(self, file, sink):
-        """Write a file of KIE's own from there while it has it, and any other from Telegram."""
+        """Write a file of KIE's own from there while KIE has it, and any other from Telegram."""
         if file.get("url"):
             try:
                 with self._client.fetch(file["url"], MAX_RESULT_BYTES) as download:
@@ -118,7 +118,7 @@ class Media:
             raise Unreadable(str(error)) from None
 
     def _run(self, owner, work, source, result=None):
-        """Have a child do one piece of work and return what it says."""
+        """Let a child do one piece of work, and return its report."""
         with self._turn(owner):
             told = _start(work, source, result)
         if told["outcome"] == "too_large":
@@ -148,10 +148,10 @@ def _held(lock):
 
 
 def _start(work, source, result=None):
-    """Start a child, wait for it, and return the line it wrote; {"outcome": "unreadable"} when there is none."""
+    """Start a child, wait for it, and return the line it wrote; {"outcome": "unreadable"} if there is none."""
     command = [sys.executable, "-I", str(CHILD), work, str(source), *([str(result)] if result else [])]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    environ = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}  # nothing of ours: a decoder has no use for a token
+    environ = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C.UTF-8"}  # nothing of ours: a decoder needs no token
     try:
         done = subprocess.run(command, **pipes, env=_needed() | environ, cwd=source.parent, timeout=WALL_S)
         told = json.loads(done.stdout) if done.returncode == 0 else {"why": f"the child ended with {done.returncode}"}
@@ -164,7 +164,7 @@ def _start(work, source, result=None):
 
 
 def _needed():
-    """Return the little of the environment without which a program does not start on some systems."""
+    """Return the few variables without which a program does not start on some systems."""
     return {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if name in os.environ}
 
 

@@ -1,8 +1,8 @@
-"""A process of its own that opens one file somebody sent, and ends: `python -I media_child.py WORK FILE [RESULT]`.
+"""A separate process that opens one file somebody sent, and ends: `python -I media_child.py WORK FILE [RESULT]`.
 
-Whatever is in the file happens here and not in the bot: this module imports nothing of it, and limits its own memory
-and time before it looks at the file. WORK is `jpeg` (write the picture as JPEG into RESULT), `sketch` (write it small, as
-levels of grey) or `length`. One line of JSON says how it ended: {"outcome": "done"}, with "seconds" for a length,
+Whatever the file does, it does here and not in the bot: this module imports nothing from it, and limits its own memory
+and time before it opens the file. WORK is `jpeg` (write the picture as JPEG into RESULT), `sketch` (write it small, as
+levels of grey) or `length`. One line of JSON reports the outcome: {"outcome": "done"}, with "seconds" for a length,
 {"outcome": "too_large"}, or {"outcome": "unreadable"}; no such line means unreadable, too.
 """
 
@@ -14,20 +14,20 @@ import re
 import shutil
 import sys
 
-MEMORY_BYTES = 320 * 1024**2  # of address space, the program itself among it; the largest pictures take 280 MB
+MEMORY_BYTES = 320 * 1024**2  # of address space, including the program itself; the largest pictures take 280 MB
 CPU_S = 20
 RESULT_BYTES = 64 * 1024**2
-MEGAPIXELS = {"JPEG": 200, "PNG": 24, "WEBP": 16, "HEIF": 24}  # a JPEG is made smaller while it is decoded
+MEGAPIXELS = {"JPEG": 200, "PNG": 24, "WEBP": 16, "HEIF": 24}  # a JPEG is shrunk while it is decoded
 SKETCH_SIDE = 80
 MEGA = 1_000_000
 
-# The highest bit rates of sound, a second: MPEG-1 Layer III; two channels of AAC (ISO/IEC 14496-3: 6,144 bits a channel
-# and frame, at 48 kHz); Opus (RFC 6716). Of pictures: H.264 at level 5.2.
+# The highest bit rates of sound, per second: MPEG-1 Layer III; two channels of AAC (ISO/IEC 14496-3: 6,144 bits a
+# channel and frame, at 48 kHz); Opus (RFC 6716). Of pictures: H.264 at level 5.2.
 MP3_BPS, AAC_BPS, OPUS_BPS, VIDEO_BPS = 320_000, 576_000, 510_000, 240_000_000
-PADDED_S = 0.08  # by so much an encoder makes sound longer than it was: about three frames, which nobody is charged for
-MOST_FPS = 61  # more than that is no clip as people send them, but a length that was written smaller
-FRAMED = 0.9  # of an MP3 file without its tags must be frames, or it is something else
-PCM = (1, 3, 6, 7)  # formats of WAV whose bytes say how long they are: whole numbers, floats, A-law and µ-law
+PADDED_S = 0.08  # encoders lengthen sound by about three frames, which nobody is charged for
+MOST_FPS = 61  # a clip with more is not what people send, but has a falsified length
+FRAMED = 0.9  # share of an MP3 file without its tags that must be frames, or it is something else
+PCM = (1, 3, 6, 7)  # WAV formats whose bytes tell the length: integers, floats, A-law and µ-law
 MP3_HEAD = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][^\xff]", re.DOTALL)  # Layer III of MPEG 2.5, 2 and 1
 MP3_KBPS = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0),
@@ -37,7 +37,7 @@ MP3_RATES = {3: (44100, 48000, 32000, 0), 2: (22050, 24000, 16000, 0), 0: (11025
 OPUS_MS = (*(10, 20, 40, 60) * 3, *(10, 20) * 2, *(2.5, 5, 10, 20) * 4)  # of a frame, by configuration (RFC 6716, 3.1)
 MATROSKA = b"\x1aE\xdf\xa3"
 ADTS = (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")
-BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # with which MP4 and QuickTime files begin
+BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # that MP4 and QuickTime files begin with
 
 
 class TooLarge(Exception):
@@ -45,11 +45,11 @@ class TooLarge(Exception):
 
 
 class Unreadable(Exception):
-    """Not one of the formats, or not whole."""
+    """Of no supported format, or incomplete."""
 
 
 def main(work, path, result=None):
-    """Do one piece of work and say how it ended."""
+    """Do one piece of work and report the outcome."""
     limit()
     try:
         told = {"jpeg": to_jpeg, "sketch": to_sketch, "length": length}[work](path, result)
@@ -58,11 +58,11 @@ def main(work, path, result=None):
     except Exception as error:  # whatever a decoder raises: all of it means that the file cannot be read
         told = {"outcome": "unreadable", "why": f"{type(error).__name__}: {error}"[:200]}
     os.write(1, json.dumps(told).encode())
-    os._exit(0)  # nothing of a decoder runs any more
+    os._exit(0)  # so that no more of a decoder runs
 
 
 def limit():
-    """Take away from this process what it does not need; where a limit is not enforced, those of pixels and time are."""
+    """Limit this process's resources; where the system does not enforce that, limits on pixels and time remain."""
     try:
         import resource
     except ImportError:  # Windows has none
@@ -74,10 +74,10 @@ def limit():
             try:
                 resource.setrlimit(kind, (value, value))
             except (ValueError, OSError):
-                continue  # macOS takes no limit of address space below what is there already
+                continue  # macOS refuses a limit on address space below what is in use
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")  # if memory ends all the same, this process goes and not the bot
+            file.write("1000")  # if memory runs out anyway, this process is killed and not the bot
     except OSError:
         pass
 
@@ -86,10 +86,10 @@ def limit():
 
 
 def opened(path):
-    """Return a picture of a format on the list, its header read and its size within bounds."""
+    """Open a picture of a supported format, reading only its header, and check its size."""
     from PIL import Image, ImageFile
 
-    Image.MAX_IMAGE_PIXELS = None  # our own bounds are tighter, and are looked at right below
+    Image.MAX_IMAGE_PIXELS = None  # our own bounds are tighter, and are checked below
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with open(path, "rb") as file:
         head = file.read(30)
@@ -101,7 +101,7 @@ def opened(path):
         pi_heif.register_heif_opener()
         formats = ["HEIF"]
     elif head[:4] == b"RIFF":
-        check_pixels("WEBP", *_webp_size(head))  # Pillow takes the memory for all of it when it opens one
+        check_pixels("WEBP", *_webp_size(head))  # Pillow allocates the memory for the whole picture when it opens one
         formats = ["WEBP"]
     else:
         formats = ["JPEG", "PNG"]
@@ -111,7 +111,7 @@ def opened(path):
 
 
 def check_pixels(form, width, height):
-    """Raise TooLarge for more pixels than are decoded of a format."""
+    """Raise TooLarge for more pixels than are decoded in this format."""
     if width * height > MEGAPIXELS[form] * MEGA:
         raise TooLarge
 
@@ -134,7 +134,7 @@ def to_jpeg(path, result):
     from PIL import ImageOps
 
     picture = opened(path)
-    if picture.format == "JPEG":  # under another name: it is what is wanted
+    if picture.format == "JPEG":  # under another name; it is what is wanted
         shutil.copyfile(path, result)
         return {"outcome": "done"}
     picture.load()
@@ -160,7 +160,7 @@ def to_sketch(path, result):
     return {"outcome": "done"}
 
 
-# lengths: what is counted decides, and no header is believed that says less
+# lengths: the count decides, and a header that says less is not believed
 
 
 def length(path, _result):
@@ -181,7 +181,7 @@ def length(path, _result):
 
 
 def wav_seconds(data):
-    """Return how long the bytes after the head of the sound last, whatever sizes are written there."""
+    """Return how long the bytes after the header of the sound last, whatever sizes it states."""
     at, found = 12, None
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -202,7 +202,7 @@ def wav_seconds(data):
 
 
 def mp3_seconds(data):
-    """Return how long the frames of an MP3 file last, counted one by one; what Xing or VBRI say is not looked at."""
+    """Return the length of an MP3 file, counted frame by frame; Xing and VBRI headers are ignored."""
     start, end = _untagged(data)
     at, framed, samples = start, 0, {}
     while (found := MP3_HEAD.search(data, at, end)) is not None:
@@ -219,7 +219,7 @@ def mp3_seconds(data):
 
 
 def unpadded(seconds):
-    """Return how long sound was before it was encoded, at least."""
+    """Return the minimum length of sound before it was encoded."""
     return max(seconds - PADDED_S, seconds / 2)
 
 
@@ -237,7 +237,7 @@ def _untagged(data):
 
 
 def _mp3_frame(data, at, end):
-    """Return (bytes, samples, rate) of the frame at a place, or None when none begins there: another has to follow."""
+    """Return (bytes, samples, rate) of the frame at a position, or None if there is none; another one must follow."""
     head = _mp3_head(data, at)
     if head is None:
         return None
@@ -259,7 +259,7 @@ def _mp3_head(data, at):
 
 
 def opus_seconds(data):
-    """Return how long the packets of an Ogg file of Opus last; the times written on its pages are not looked at."""
+    """Return the length of an Ogg Opus file by its packets; the times stated on its pages are ignored."""
     at, ms, packets = 0, 0, 0
     open_packet = b""
     while (at := data.find(b"OggS", at)) >= 0 and at + 27 <= len(data):
@@ -289,7 +289,7 @@ def _opus_ms(packet):
 
 
 def container_seconds(data):
-    """Return how long an MP4, QuickTime, Matroska or ADTS file lasts: the longest that any count or claim in it says."""
+    """Return the length of an MP4, QuickTime, Matroska or ADTS file: the longest of all counts and claims in it."""
     from pymediainfo import MediaInfo
 
     tracks = MediaInfo.parse(io.BytesIO(data), parse_speed=1, full=True).tracks
@@ -312,13 +312,13 @@ def container_seconds(data):
 
 
 def _number(value):
-    """Return what MediaInfo says as a number: of `48000 / 24000` the first one, of nothing 0."""
+    """Return MediaInfo's value as a number: the first one in `48000 / 24000`, 0 if there is none."""
     found = re.match(r"[\d.]+", str(value or ""))
     return float(found[0]) if found else 0
 
 
 def _claimed(track):
-    """Return what a track says of itself; of sound without the edit list it says too much, and its frames are counted."""
+    """Return the length a track claims; for sound, not the one without the edit list, which is too long."""
     names = ("duration",) if track["track_type"] == "Audio" else ("duration", "source_duration")
     return max(_number(track.get(name)) for name in names) / 1000
 
@@ -333,7 +333,7 @@ def _counted_sound(track):
 
 
 def _bytes_of_sound(data):
-    """Return the bytes of a file without the box that may hold a cover."""
+    """Return the size of a file without the box that may hold a cover."""
     at, rest = 0, len(data)
     if data[4:8] not in BOXES:
         return rest

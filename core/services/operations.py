@@ -1,6 +1,6 @@
 """The storage functions that plugins may call, as `ctx.jobs`, `bot.payments` and so on.
 
-What moves money or an order within a larger step stands in storage alone.
+What moves money or an order as part of a larger step is in storage only.
 """
 
 from storage.backup import dump
@@ -70,7 +70,7 @@ class Outbox:
 
 
 class OwnTexts:
-    """What the operator says in other words."""
+    """Texts in the operator's own words."""
 
     changed = staticmethod(own_texts.changed)
     get = staticmethod(own_texts.get)
@@ -80,7 +80,7 @@ class OwnTexts:
 
 
 class PluginTables:
-    """Tables of plugins, also of those that are away."""
+    """Tables of plugins, including absent plugins."""
 
     away = staticmethod(plugin_tables.away)
 
@@ -156,7 +156,7 @@ class Payments:
 
 
 class Persons:
-    """What is once a person, whatever becomes of the account."""
+    """What counts per person, whatever becomes of the account."""
 
     debt = staticmethod(persons.debt)
     forget_idle = staticmethod(persons.forget_idle)
@@ -164,7 +164,7 @@ class Persons:
 
 
 class Promo:
-    """Codes."""
+    """Promo codes."""
 
     MOST_PERCENT = promo.MOST_PERCENT
     NoSuchCode = promo.NoSuchCode
@@ -191,7 +191,7 @@ class Referrals:
 
 
 class Refunds:
-    """Payments on their way back."""
+    """Payments being returned."""
 
     ask_refund = staticmethod(refunds.ask_refund)
     charge = staticmethod(refunds.charge)
@@ -238,14 +238,14 @@ class Stats:
 
 
 class Health:
-    """How the bot is."""
+    """The state of the database and the queues."""
 
     figures = staticmethod(health.figures)
     try_write = staticmethod(health.try_write)
 
 
 class JobHealth:
-    """How orders fare."""
+    """Signs of trouble with orders."""
 
     orders_of = staticmethod(job_health.orders_of)
     outcomes = staticmethod(job_health.outcomes)
@@ -272,7 +272,7 @@ class Jobs:
 
 
 class Overrides:
-    """What admins have changed over the catalogue."""
+    """The admins' changes to the catalogue."""
 
     apply = staticmethod(overrides.apply)
     changes = staticmethod(overrides.changes)
@@ -303,13 +303,13 @@ class Broadcasts:
 
 
 class MyData:
-    """Everything kept of a person."""
+    """All data kept about a person."""
 
     collect = staticmethod(mydata.collect)
 
 
 class Privacy:
-    """Forgetting a person."""
+    """Erasing a person's data."""
 
     PAYER_KEPT = privacy.PAYER_KEPT
     clear_journal = staticmethod(privacy.clear_journal)
@@ -337,13 +337,13 @@ class Staff:
 
 
 class Tidy:
-    """Rows that have done their work."""
+    """Deleting rows that are no longer needed."""
 
     sweep = staticmethod(tidy.sweep)
 
 
 class Users:
-    """People."""
+    """People's accounts."""
 
     by_code = staticmethod(users.by_code)
     by_telegram_id = staticmethod(users.by_telegram_id)
@@ -355,14 +355,14 @@ class Users:
 
 
 class Dump:
-    """Everything in one file."""
+    """Backups: everything in one file."""
 
     name = staticmethod(dump.name)
     write = staticmethod(dump.write)
 
 
 class Operations:
-    """They are attributes of `ctx` (in handlers) and of `bot` (in listeners and periodic work)."""
+    """All of these, as attributes of `ctx` (in handlers) and of `bot` (in listeners and periodic work)."""
 
     alarms = Alarms
     audit_log = AuditLog

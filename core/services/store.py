@@ -1,4 +1,4 @@
-"""`ctx.store`, `bot.store(plugin)`: small things that a plugin keeps, where a table would be too much."""
+"""`ctx.store`, `bot.store(plugin)`: small values that a plugin keeps, where a table would be too much."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from storage.journal import kept_values
 
 
 class Store:
-    """Values under names, of one plugin: of nobody, or with `of(user_id)` of a person, who takes them along when erased."""
+    """One plugin's values by name: for nobody in particular or, with `of(user_id)`, for a person, erased with them."""
 
     def __init__(self, plugin: str, person: int = kept_values.NOBODY) -> None:
         self._plugin, self._person = plugin, person
@@ -22,17 +22,17 @@ class Store:
         return default if value is None else value
 
     def put(self, name: str, value: Any) -> None:
-        """Keep a value: whatever JSON can say."""
+        """Keep a value: anything that JSON can hold."""
         kept_values.put(self._plugin, name, value, self._person)
 
     def change(self, name: str, work: Callable[[Any], Any]) -> Any:
-        """Put `work(value or None)` in a value's place and return it; nobody else can change it in between."""
+        """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between."""
         return kept_values.change(self._plugin, name, work, self._person)
 
     def drop(self, name: str) -> bool:
-        """Keep a value no longer; return whether there was one."""
+        """Delete a value; return whether there was one."""
         return kept_values.drop(self._plugin, name, self._person)
 
     def everybodys(self, name: str) -> dict[int, Any]:
-        """Return {user id: value} of all people for whom something is kept under a name."""
+        """Return {user id: value} of everybody with a value under this name."""
         return kept_values.everybodys(self._plugin, name)

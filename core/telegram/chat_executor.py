@@ -1,7 +1,7 @@
 """The chat executor: a thread pool that works in order within a lane (a chat) and in parallel across lanes.
 
-A lane is a chat. There are as many threads as can wait for the network at the same time: while one waits, so many others
-compute, one after the other; more would only be in their way. They end after half a minute without work.
+There are as many threads as can wait for the network at the same time: while one waits, that many others can compute,
+one after the other; more threads would only contend for the GIL. They end after half a minute without work.
 """
 
 import collections
@@ -12,16 +12,16 @@ from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 IDLE_S = 30
-STEADY = 4  # threads that are started without asking
-STUCK_S = 0.5  # without any of them taking something new
-COMPUTE_S = 0.0005  # about what handling an update takes of the interpreter
+STEADY = 4  # threads that are started in any case
+STUCK_S = 0.5  # without any thread taking a new item
+COMPUTE_S = 0.0005  # interpreter time that handling an update takes, roughly
 
 
 class ChatExecutor:
-    """A pool of threads that calls `handle(item)`, one item a lane at a time.
+    """A pool of threads that calls `handle(item)`, one item per lane at a time.
 
-    `pause()` returns the seconds the network takes at least for one call; a thread that ends calls `leave()`. With
-    `threads=0` nothing runs by itself: `run_waiting()` handles what is there in the calling thread.
+    `pause()` returns the recent minimum latency of a call, in seconds; a thread that ends calls `leave()`. With
+    `threads=0` nothing runs by itself: `run_waiting()` handles what is queued in the calling thread.
     """
 
     def __init__(self, handle, threads=128, monotonic=time.monotonic, pause=lambda: 0, leave=lambda: None):
@@ -33,7 +33,7 @@ class ChatExecutor:
         self._ready = collections.deque()  # lanes with work that no thread holds
         self._idle = 0
         self._count = 0
-        self._aside = 0  # threads that wait for something else than Telegram
+        self._aside = 0  # threads that wait for something other than Telegram
         self._pause, self._leave = pause, leave
         self._moved_at = monotonic()  # when a thread last took an item, or there was none
         self._closed = False
@@ -55,7 +55,7 @@ class ChatExecutor:
             self._employ()
 
     def _employ(self):
-        """Wake an idle thread for the new work, or start one if the idle ones have work waiting already."""
+        """Wake an idle thread for the new work, or start one if the idle ones already have work waiting."""
         if len(self._ready) <= self._idle:
             self._work_came.notify()
         elif self._count < min(self._limit, STEADY + self._aside + self._pause() / COMPUTE_S):
@@ -67,7 +67,7 @@ class ChatExecutor:
 
     @contextmanager
     def aside(self):
-        """Have another thread in place of the calling one for the block, in which it only waits."""
+        """Allow one more thread during the block, in which the calling one only waits."""
         with self._work_came:
             self._aside += 1
             if self._ready and self._limit:
@@ -79,14 +79,14 @@ class ChatExecutor:
                 self._aside -= 1
 
     def grow(self):
-        """Start a thread for each chat that waits if the others are stuck, in something else than calls to Telegram."""
+        """If the threads are stuck in something other than calls to Telegram, start one for each waiting chat."""
         with self._work_came:
             if self._monotonic() - self._moved_at > STUCK_S:
                 for _ in range(min(len(self._ready) - self._idle, self._limit - self._count)):
                     self._start()
 
     def run_waiting(self):
-        """Handle everything that waits, in this thread (for a pool without threads); return the number of items."""
+        """Handle everything queued, in this thread (for a pool without threads); return the number of items."""
         done = 0
         while self._ready:
             lane = self._ready.popleft()
@@ -134,7 +134,7 @@ class ChatExecutor:
             return [(lane, item) for _mark, lane, item in hanging]
 
     def _take(self):
-        """Wait for work and return (mark, lane, item), or None when the thread is not needed any more."""
+        """Wait for work and return (mark, lane, item), or None if the thread is no longer needed."""
         with self._work_came:
             while not self._ready:
                 self._idle += 1

@@ -1,9 +1,9 @@
-"""Updates on their way in: fetched or received, written to the inbox, and only then handed to the lanes.
+"""The intake: updates are fetched or received, written to the inbox, and only then handed to the lanes.
 
-The next offset is asked for after the rows are committed, so Telegram forgets an update only when we keep it; a
-webhook's post is answered after the row is there. What a former run left is handled first, with its
+The next offset is requested only after the rows are committed, so Telegram forgets an update only once we have it; a
+webhook's post is answered only after its row is written. What a previous run has left is handled first, with its
 attempts counted, so that an update that kills the process is found and set aside after three. While the bot runs, rows
-that another process wrote (a copy that stands by and got a webhook's post, or one that ended) are taken up too.
+that another process wrote (a standby copy that received a webhook's post, or one that ended) are picked up too.
 """
 
 import collections
@@ -24,15 +24,15 @@ log = logging.getLogger(__name__)
 LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
 CONFLICT_WAITS_S = (1, 2, 5, 10, 20, 30)
 RETRY_WAITS_S = (0.3, 1.0)
-HANGING_S = 300  # longer than the longest wait a handler can have for Telegram
+HANGING_S = 300  # longer than a handler can ever wait for Telegram
 EXPRESS_THREADS = 4  # for pre-checkouts alone, which must be answered within 10 s
 REMEMBERED = 10_000  # handled updates; Telegram repeats one whose confirmation it did not get
-DATABASE_WAITS_S = (1, 2, 5, 10, 20)  # at least so long, and until a row can be written
+DATABASE_WAITS_S = (1, 2, 5, 10, 20)  # at least this long, and until a row can be written
 GOODBYE_S = 2  # for telling Telegram what we hold before the process ends
 
 
 class Updates:
-    """The one door for updates, polled or by webhook."""
+    """The intake of all updates, polled or by webhook."""
 
     def __init__(self, sender, dispatch, clock, status, *, threads, kinds, set_aside, done, can_write):
         self._sender = sender
@@ -49,13 +49,13 @@ class Updates:
         self._done = done  # called after each update: its row can go
         self._can_write = can_write  # tells whether a row can be written now
         self._in_hand = set()  # ids of updates in the lanes
-        self._handled = collections.OrderedDict()  # the last ids that were
+        self._handled = collections.OrderedDict()  # ids of the last ones handled
         self._guard = threading.Lock()
         self._troubles = 0
         self._ending = False
 
     def fetch(self, _now=None, wait_s=LONG_POLL_S):
-        """Ask Telegram for updates once and take them in; return whether there were any."""
+        """Ask Telegram for updates once and take them in; return False if there were none."""
         self.forget_finished()
         try:
             updates = self._sender.call(
@@ -75,7 +75,7 @@ class Updates:
         return bool(updates)
 
     def _trouble(self, error):
-        """Wait before the next try: a conflict, a flood limit and a broken network pass by themselves."""
+        """Wait before the next try: conflicts, flood limits and broken networks pass by themselves."""
         if self._ending:  # our own goodbye ends the poll under way
             return
         wait = CONFLICT_WAITS_S[min(self._troubles, len(CONFLICT_WAITS_S) - 1)]
@@ -103,7 +103,7 @@ class Updates:
             return
         try:
             store(admitted, self._clock.now())
-        except BaseException:  # whatever it was, it goes on up: Telegram sends them again
+        except BaseException:  # whatever it was, it is raised again: Telegram will send them again
             self._let_go(fresh)
             raise
         if self._ending:
@@ -115,14 +115,14 @@ class Updates:
         self._status.outcomes["unreadable"] += 1
 
     def _take(self, updates):
-        """Return the updates that are new to this process; from now on they are in its hand."""
+        """Return the updates that are new to this process, and note them as in hand."""
         with self._guard:
             fresh = [update for update in updates if not self._is_known(update["update_id"])]
             self._in_hand.update(update["update_id"] for update in fresh)
             return fresh
 
     def _opened(self, update_id, body):
-        """Return the update of a row, or set the row aside and return None: nothing unreadable stops a start."""
+        """Return a row's update; set an unreadable one aside and return None, so that it cannot stop a start."""
         try:
             return update_validation.read(json.loads(body))[0]
         except (ValueError, RecursionError) as error:
@@ -144,7 +144,7 @@ class Updates:
         (self.express if lane >= EXPRESS else self.executor).put(lane, item)
 
     def adopt(self, _now=None):
-        """Take up the rows that another process left in the inbox."""
+        """Pick up the rows that another process has left in the inbox."""
         waiting = inbox.ids()
         with self._guard:
             foreign = [update_id for update_id in waiting if not self._is_known(update_id)]
@@ -156,7 +156,7 @@ class Updates:
         """Handle one update in its lane; an error is tried again twice, then the update is set aside."""
         try:
             self._until_handled(*item)
-        except StorageDown as error:  # no fault of the update: it stays a row, and is taken up when rows can be read
+        except StorageDown as error:  # not the update's fault: its row stays, and is picked up when rows can be read
             log.warning("update %s is left for later: %s", item[0], error)
             self._let_go([item[1]])
 
@@ -169,9 +169,8 @@ class Updates:
                 self._wait_for_storage(update_id, error, next(patience, DATABASE_WAITS_S[-1]))
             except Exception as error:  # whatever a handler raises past its wrapper; the update stays
                 same, said = said == repr(error), repr(error)
-                log.error(
-                    "update %s could not be handled: %s", update_id, said, exc_info=not same
-                )  # one traceback an error
+                # one traceback an error
+                log.error("update %s could not be handled: %s", update_id, said, exc_info=not same)
                 wait_s = None if isinstance(error, SaidAlready) else next(waits, None)
                 if not self._wait_after_failure(update_id, update, traceback.format_exc(), wait_s):
                     return
@@ -180,7 +179,7 @@ class Updates:
                 return
 
     def _wait_after_failure(self, update_id, update, reason, wait_s):
-        """Count a try that failed; wait for the next one, or set the update aside and return False."""
+        """Count a failed attempt; wait for the next one, or set the update aside and return False."""
         if inbox.attempt(update_id) >= inbox.MAX_ATTEMPTS or wait_s is None:
             self._put_aside(update_id, update, reason)
             return False
@@ -189,15 +188,16 @@ class Updates:
         return True
 
     def _finish(self, update_id):
-        """Have the row of a handled update deleted, soon and with others."""
+        """Queue the row of a handled update to be deleted soon, together with others."""
         with self._guard:
             self._finished.append(update_id)
         self._done()
 
     def _wait_for_storage(self, update_id, error, at_least_s):
-        """Have the chat of an update wait until a row can be written: a database that is away is no fault of the update.
+        """Hold an update's chat until a row can be written: it is not the update's fault that the database is down.
 
-        What was said before the write that failed is not said every second. When the bot ends meanwhile, raise the error.
+        So a handler does not repeat every second what it sent before its failed write. If the bot ends meanwhile, raise
+        the error.
         """
         log.warning("update %s waits for the database: %s", update_id, error)
         waited_s = 0
@@ -219,14 +219,14 @@ class Updates:
                     pool.put(lane, (update_id, update))
 
     def recover(self):
-        """Take up what a former run left; return how many there were.
+        """Handle what a previous run has left; return how many updates there were.
 
-        What was cut for the first time goes to the lanes, so that a new leader soon works. If the process dies of one
-        of them, the next start begins with those that are left, one at a time, and so finds the one it is.
+        Updates that were interrupted for the first time go to the lanes, so that a new leader is soon at work. If one
+        of them kills the process, the next start handles those that are left one at a time, and so finds it.
         """
         found = [(row, self._opened(row.update_id, row.body)) for row in inbox.left()]
         left = [(row, update) for row, update in found if update is not None]
-        self._take([update for _row, update in left])  # Telegram may send it again: it did not hear that we have it
+        self._take([update for _row, update in left])  # Telegram may send them again: it was not told that we have them
         for row, update in left:
             if row.attempts == 0:
                 continue
@@ -243,18 +243,18 @@ class Updates:
         return len(left)
 
     def _put_aside(self, update_id, update, reason):
-        """Have the people concerned told, then take a row out of the way; told last, a crash would keep it a secret."""
+        """Tell the people concerned, then set the row aside; in the other order, a crash could keep it a secret."""
         try:
             self._set_aside(update, reason)
         except StorageDown:
             raise
-        except Exception:  # nothing about an update this odd keeps its row in the way
+        except Exception:  # whatever an odd update raises here, its row must go out of the way
             log.exception("nobody could be told that update %s is set aside", update_id)
         inbox.set_aside(update_id)
         self._note_handled([update_id])
 
     def tidy(self, _now=None):
-        """Delete the rows of handled updates, and see that the lanes have the threads they need."""
+        """Delete the rows of handled updates, and make sure that the lanes have the threads they need."""
         self.executor.grow()
         self.forget_finished()
 
@@ -266,7 +266,7 @@ class Updates:
             return
         try:
             inbox.done(finished)
-        except BaseException:  # whatever it was, it goes on up: the rows are there, and are deleted the next time
+        except BaseException:  # whatever it was, it is raised again: the rows are deleted the next time
             with self._guard:
                 self._finished += finished
             raise
@@ -280,11 +280,11 @@ class Updates:
                 self._handled.popitem(last=False)
 
     def end(self):
-        """Wait no more for the database or for Telegram: what is not done is left for the next start."""
+        """Stop waiting for the database or Telegram: what is not done is left for the next start."""
         self._ending = True
 
     def say_goodbye(self):
-        """Tell Telegram what we hold, so that the next copy is not sent it again; a poll under way ends by it."""
+        """Tell Telegram what we have, so that the next copy does not get it again; this also ends a running poll."""
         if self._offset in (None, self._told):
             return
         asking = threading.Thread(target=self._confirm, name="goodbye", daemon=True)
@@ -301,12 +301,12 @@ class Updates:
 
 
 def keep(updates, now):
-    """Write raw updates to the inbox; also what a copy that stands by does with a webhook's posts."""
+    """Write raw updates to the inbox, as a standby copy does with a webhook's posts."""
     store(update_validation.admit(updates), now)
 
 
 def store(admitted, now):
-    """Write updates from `door.admit` to the inbox, in one transaction."""
+    """Write updates from `update_validation.admit` to the inbox, in one transaction."""
     rows = [(update["update_id"], lane, body) for update, lane, body in admitted]
     if rows:
         inbox.store(rows, now)

@@ -1,7 +1,7 @@
-"""Everything we ask of Telegram goes through here: retries that are safe, 429, and errors by name.
+"""All calls to Telegram go through here: retries that are safe, 429, and errors by name.
 
-A 429 names the seconds to wait; that chat is held back for as long, the others go on. A call whose outcome is
-unknown is repeated only when doing it twice changes nothing.
+A 429 says how many seconds to wait; only that chat is held back for so long. A call whose outcome is unknown is
+repeated only if doing it twice changes nothing.
 """
 
 import collections
@@ -29,18 +29,18 @@ REPEATABLE = frozenset(
     editMessageReplyMarkup deleteMessage refundStarPayment
     """.split()
 )
-MESSAGES = ("send", "copy", "forward")  # how the methods begin that Telegram counts (core.telegram.org/bots/faq)
+MESSAGES = ("send", "copy", "forward")  # prefixes of the methods that Telegram counts (core.telegram.org/bots/faq)
 TRIES = 4
 CONNECT_S, READ_S = 15, 30
 LONGEST_HOLD_S = 60
-HELD_MOST = 1000  # chats; then those whose time is over are forgotten
+HELD_MOST = 1000  # chats; beyond this, those no longer held are forgotten
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024  # Bot API: getFile serves files of up to 20 MB
 
 
 class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException):  # type: ignore[misc]  # untyped there
-    """Telegram answered no. `code` is its error code, `description` its words, without our token.
+    """Telegram has refused. `code` is its error code, `description` its words, without our token.
 
-    It is pyTelegramBotAPI's own error as well, so code written for the library catches what it knows.
+    It is also pyTelegramBotAPI's own error, so that code written for the library catches it.
     """
 
     def __init__(self, method: str, code: int, description: str, parameters: dict[str, Any] | None = None) -> None:
@@ -54,18 +54,18 @@ class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException): 
 
     @property
     def is_gone(self) -> bool:
-        """Tell whether the chat can't be written to: blocked, deactivated, deleted."""
+        """Return whether the chat cannot be written to: blocked, deactivated, deleted."""
         low = self.description.lower()
         return self.code == 403 or "chat not found" in low or "user is deactivated" in low
 
     @property
     def is_server(self) -> bool:
-        """Tell whether it is Telegram's own trouble, which passes."""
+        """Return whether it is a temporary problem of Telegram's own."""
         return self.code >= 500 or self.code == 429
 
     @property
     def is_unchanged(self) -> bool:
-        """Tell whether an edit was refused because nothing would change."""
+        """Return whether an edit was refused because nothing would change."""
         return "message is not modified" in self.description
 
 
@@ -99,8 +99,8 @@ class Sender:
     ) -> Any:
         """Call a method and return its result as plain data.
 
-        Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at
-        once instead of being waited for. A `reserved` message was counted before, by `reserve`: it is sent once.
+        Raise TelegramError, UnknownOutcome, or NotSent after several tries. With `wait=False` a 429 is raised at once
+        instead of being waited out. A `reserved` message has already been counted, by `reserve`.
         """
         params = {name: value for name, value in params.items() if value is not None}
         chat = params.get("chat_id")
@@ -129,8 +129,8 @@ class Sender:
         timeout: tuple[float, float] = (CONNECT_S, READ_S),
         proxies: dict[str, str] | None = None,
     ) -> Answer:
-        """Make a call of pyTelegramBotAPI's as one of ours: held back, repeated and refused in the same way."""
-        if not url.startswith(f"{self._base}/bot{self._token}/"):  # the hook is the whole process's
+        """Make a call of pyTelegramBotAPI's like one of ours: held back, repeated and refused in the same way."""
+        if not url.startswith(f"{self._base}/bot{self._token}/"):  # the hook is process-wide
             return self.transport.request(method, url, params, files, timeout, proxies)
         result = self.call(url.rsplit("/", 1)[-1], files, **(params or {}))
         return Answer(200, json.dumps({"ok": True, "result": result}).encode())
@@ -169,18 +169,18 @@ class Sender:
                 self._sent.append((self._clock.monotonic(), chat))
 
     def said_for(self) -> str | None:
-        """Return for what update (`core.log.trace`) this thread has last tried to send a message."""
+        """Return the update (`core.log.trace`) for which this thread last tried to send a message."""
         return getattr(self._local, "said_for", None)
 
     def reserve(self, chat: Any) -> None:
-        """Count a message as under way that `call(…, reserved=True)` will send, and nothing can keep from it."""
+        """Count a message as under way that `call(…, reserved=True)` is certain to send."""
         with self._guard:
             self._under_way.append(chat)
 
     def lately(self) -> list[Any]:
         """Return the chats of the messages under way and of those answered in the last second, whoever sent them.
 
-        Telegram lets pass about 30 a second, one of them to a chat, and counts a message before we have its answer.
+        Telegram allows about 30 a second, one of them per chat, and counts a message before we have its answer.
         """
         with self._guard:
             while self._sent and self._sent[0][0] <= self._clock.monotonic() - 1:
@@ -188,7 +188,7 @@ class Sender:
             return [chat for _at, chat in self._sent] + self._under_way
 
     def hold(self, chat: Any, seconds: float) -> None:
-        """Send nothing to a chat for so long; what is meant for it waits."""
+        """Send nothing to a chat for some seconds; its messages wait."""
         now = self._clock.monotonic()
         until = now + min(seconds, LONGEST_HOLD_S)
         with self._guard:
@@ -197,7 +197,7 @@ class Sender:
             self._held[chat] = max(until, self._held.get(chat, 0))
 
     def held_s(self, chat: Any) -> float:
-        """Return for how many seconds a chat is held back yet, 0 when it is not."""
+        """Return for how many more seconds a chat is held back, 0 if it is not."""
         return max(0, self._held.get(chat, 0) - self._clock.monotonic())
 
     def _wait_for(self, chat: Any) -> None:
@@ -209,9 +209,9 @@ class Sender:
                     self._held.pop(chat, None)
 
     def download(self, file_id: str, sink: Any) -> None:
-        """Copy a user's file into `sink` and return its bytes' number; raise TooBig over 20 MB.
+        """Copy a user's file into `sink` and return its size in bytes; raise TooBig over 20 MB.
 
-        The address carries the token, so it is used here and goes nowhere else.
+        The address contains the token, so it is used here and passed on to nobody.
         """
         try:
             path = self.call("getFile", file_id=file_id)["file_path"]

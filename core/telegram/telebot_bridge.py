@@ -1,7 +1,7 @@
-"""A pyTelegramBotAPI author is at home: handlers registered through `bot.telebot` run in the same lane and wrapper.
+"""pyTelegramBotAPI's handlers: those registered through `bot.telebot` run in the same lanes and the same wrapper.
 
-They are asked where no handler of a plugin's `register` takes an update, so they add to the bot and never shadow it; a
-step they wait for (`register_next_step_handler`) comes first. What they call goes out through `core.telegram.sender`.
+They get the updates that no handler of a plugin's `register` takes, so they add to the bot and never shadow it; a step
+they wait for (`register_next_step_handler`) comes first. Their calls go out through `core.telegram.sender`.
 """
 
 from typing import Any
@@ -37,19 +37,19 @@ def kinds(telebot: TeleBot) -> list[str]:
 
 
 def event(update_id: int, kind: str, body: dict[str, Any]) -> Any:
-    """Return what an update brings as the library's own type, such as `types.Message` or `types.InlineQuery`."""
+    """Return an update's content as the library's own type, such as `types.Message` or `types.InlineQuery`."""
     update: Any = types.Update.de_json({"update_id": update_id, kind: body})  # type: ignore[no-untyped-call]
     return getattr(update, kind)
 
 
 def awaits(telebot: Any, message: dict[str, Any]) -> bool:
-    """Tell whether a handler of the library's waits for the next message of a chat, or for a reply to a message."""
+    """Return whether a handler of the library's waits for the next message of a chat, or for a reply to a message."""
     replied = (message.get("reply_to_message") or {}).get("message_id")
     return message["chat"]["id"] in telebot.next_step_backend.handlers or replied in telebot.reply_backend.handlers
 
 
 def takes(telebot: Any, update_id: int, kind: str, body: dict[str, Any]) -> bool:
-    """Let the library's first fitting handler have an update; tell whether there was one."""
+    """Pass an update to the library's first matching handler; return whether there was one."""
     if kind not in LISTS:
         return False
     handlers, waits = getattr(telebot, LISTS[kind]), kind == "message" and awaits(telebot, body)

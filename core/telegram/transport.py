@@ -1,8 +1,9 @@
-"""HTTP to the Bot API: one kept-alive connection a thread, plugged in behind pyTelegramBotAPI's request hook.
+"""HTTP to the Bot API: one kept-alive connection per thread, plugged in behind pyTelegramBotAPI's request hook.
 
 A call without files is one packet out and one answer parsed in C (httptools), which costs a fraction of the CPU of
-`requests` and two thirds of `http.client`'s; TLS is verified as usual. Calls with files, and every call when the environment
-names a proxy, go through `requests`. The hook is process-global, so addresses that are not ours go there too.
+`requests` and two thirds of `http.client`'s; TLS is verified as usual. Calls with files, and every call when the
+environment names a proxy, go through `requests`. The hook is process-global, so addresses that are not ours go there
+too.
 """
 
 import json
@@ -23,8 +24,8 @@ from kie.api import call_errors
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536
-FILE_CHUNK = 262144  # in the usual 16 KB a video costs four times as much CPU
-FADING = 1.001  # with each call the shortest one so far counts less
+FILE_CHUNK = 262144  # with the usual 16 KB a video costs four times as much CPU
+FADING = 1.001  # the minimum grows by this factor with each call, so that it fades
 
 
 class TelegramFailed(call_errors.CallFailed):
@@ -55,7 +56,7 @@ class Answer:
         return self.content.decode()
 
     def json(self):
-        """Return the parsed body; raise ValueError when it is none."""
+        """Return the parsed body; raise ValueError if it is not JSON."""
         return json.loads(self.content)
 
 
@@ -68,15 +69,13 @@ class Reply:
         self.is_whole = self.lasts = False
 
     def on_headers_complete(self):
-        """Note whether the connection may be used again: the parser knows it only until the end."""
+        """Note whether the connection may be used again: the parser can tell only until the end."""
         self.lasts = self.parser.should_keep_alive()
 
     def on_body(self, body):
-        """Keep a piece of the body."""
         self.parts.append(body)
 
     def on_message_complete(self):
-        """Note the end."""
         self.is_whole = True
 
 
@@ -91,13 +90,13 @@ class Connection:
         self.used_at = time.monotonic()
 
     def is_stale(self):
-        """Tell whether the server has closed it while idle: then it is readable, with nothing to read."""
+        """Return whether it was idle for too long or closed by the server (then it is readable, but empty)."""
         return time.monotonic() - self.used_at > IDLE_S or wait_for_read(self.socket, timeout=0)
 
     def exchange(self, message, timeout_s):
         """Send a request and return its Answer and whether the connection may be used again.
 
-        Raise OSError, also when the server closes it half-way, or httptools.HttpParserError.
+        Raise OSError, also if the server closes the connection half-way, or httptools.HttpParserError.
         """
         reply = Reply()
         self.socket.settimeout(timeout_s)
@@ -111,7 +110,6 @@ class Connection:
         return Answer(reply.parser.get_status_code(), b"".join(reply.parts)), reply.lasts
 
     def close(self):
-        """Close the socket."""
         self.socket.close()
 
 
@@ -128,11 +126,11 @@ class Transport:
         self._place = len(base) - len(self._url.path)  # where the path begins in an address of ours
 
     def install(self, request):
-        """Have the library make its calls through `request`."""
+        """Make the library send its calls through `request`."""
         apihelper.API_URL = self._base + "/bot{0}/{1}"
         apihelper.FILE_URL = self._base + "/file/bot{0}/{1}"
         apihelper.CUSTOM_REQUEST_SENDER = request
-        apihelper.format_header_param = None  # or it takes the quotes from file names in urllib3, for the whole process
+        apihelper.format_header_param = None  # or it strips quotes from file names in urllib3, process-wide
 
     def close(self):
         """Close the calling thread's connections."""
@@ -208,7 +206,7 @@ class Transport:
 
 
 def _form(params, files):
-    """Return a form that is read while it is sent: `files=` of requests would have a video in memory twice."""
+    """Return a form that is read while it is sent: `files=` of requests would hold a video in memory twice."""
     fields = {name: str(value) for name, value in (params or {}).items()}
     for name, file in files.items():
         filename, content, *mime = file if isinstance(file, tuple) else (name, file)
@@ -219,7 +217,7 @@ def _form(params, files):
 
 
 def _jsonable(value):
-    """Let the library's own types stand in parameters."""
+    """Let parameters contain the library's own types."""
     return value.to_dict() if hasattr(value, "to_dict") else str(value)
 
 

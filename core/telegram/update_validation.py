@@ -1,7 +1,8 @@
 """Validates and cleans updates on their way in, and assigns each to its lane: the queue of its chat.
 
-An update must say what it is about in numbers both databases can keep: its own id, its chat's, its sender's. One that
-does not is refused before it is a row, so that it is in nobody's way. Texts are cleaned of what a database does not take.
+An update must say what it is about in numbers that both databases can store: its own id, its chat's, its sender's. One
+that does not is refused before it becomes a row, so that it cannot block others. Texts are cleaned of characters that a
+database does not accept.
 """
 
 import json
@@ -15,11 +16,11 @@ MOST = 2**53  # no id is larger (Bot API: at most 52 significant bits)
 
 
 class Unreadable(ValueError):
-    """What came is no update that can be kept and handled."""
+    """What came is not an update that can be stored and handled."""
 
 
 def admit(updates, refused=lambda: None):
-    """Return what can be kept and handled, each as (update, lane, body); the rest is logged, and `refused()` counts it."""
+    """Return the valid updates, each as (update, lane, body); the others are logged, and `refused()` counts them."""
     admitted = []
     for update in updates:
         try:
@@ -54,7 +55,7 @@ def _is_whole(text):
 
 
 def id_in(data, name="id"):
-    """Return the id in an object of Telegram's; raise Unreadable when there is none."""
+    """Return the id in one of Telegram's objects; raise Unreadable if there is none."""
     found = data.get(name) if isinstance(data, dict) else None
     if type(found) is not int or abs(found) > MOST:
         raise Unreadable(f"{name} is {str(found)[:60]!r}")
@@ -62,7 +63,7 @@ def id_in(data, name="id"):
 
 
 def lane_of(update):
-    """Return the lane of an update: its chat, or its sender; a pre-checkout has a lane beside its sender's."""
+    """Return the lane of an update: its chat, else its sender; pre-checkouts have a lane apart from their sender's."""
     for kind, about in update.items():
         if not isinstance(about, dict):
             continue

@@ -1,7 +1,7 @@
 """Keeps Telegram's webhook as BOT_MODE wants it, and checks its secret; the endpoint is in core/process/web.py.
 
-The address holds no secret; Telegram repeats ours in a header (Bot API, setWebhook: secret_token). It is made of the
-token, so every copy of the bot knows it and nobody has to keep another one.
+The address holds no secret; Telegram repeats ours in a header (Bot API, setWebhook: secret_token). It is derived from
+the token, so every copy of the bot knows it and nobody has to keep another one.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ def secret(token):
 
 
 def is_telegram(token, given):
-    """Tell, in constant time, whether a post carries our secret."""
+    """Return, in constant time, whether a post carries our secret."""
     return hmac.compare_digest(secret(token).encode(), given.encode())
 
 
 def ensure(bot, kinds, now):
-    """Have Telegram send updates where BOT_MODE wants them; again and again, for another program may change it."""
+    """Make Telegram send updates as BOT_MODE says; called again and again, as another program may change it."""
     found = bot.sender.call("getWebhookInfo", wait=False)
     wanted = bot.settings["PUBLIC_URL"] + PATH if bot.settings["BOT_MODE"] == "webhook" else ""
     if found["url"] == wanted and sorted(found.get("allowed_updates") or kinds) == kinds:
