@@ -64,7 +64,7 @@ def _lines(ctx, found):
 
 
 def _what(ctx, entry):
-    """Say what an entry is for; an order with the name of its model."""
+    """Return what an entry is for; for an order, with the name of its model."""
     number = (entry.ref or "").partition(":")[2]
     if entry.kind in OF_SALES and (sale := ctx.sales.get(int(number))) and ctx.texts.has(sale.what):
         what = ctx.say(sale.what)

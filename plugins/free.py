@@ -1,8 +1,8 @@
-"""Free orders: the first drafts of every person, and so many a day of the models that the operator names.
+"""Free orders: the first drafts of every person, and a daily number for the models that the operator names.
 
-Settings: WELCOME_RUNS, free drafts (the lowest rung of the picture ladder) for each person, 0 for none; FREE_MODELS, codes
-or KIE ids with commas (empty, the default: none), with FREE_RUNS orders a day and person; FREE_CEILING, how many of all
-these the whole bot gives in a day (UTC).
+Settings: WELCOME_RUNS, free drafts (the lowest rung of the picture ladder) for each person, 0 for none; FREE_MODELS,
+codes or KIE ids separated by commas (empty, the default: none), with FREE_RUNS orders per day and person; FREE_CEILING,
+how many of all these the whole bot gives in a day (UTC).
 Texts: free.* in data/texts/<lang>/free.po.
 """
 
@@ -44,7 +44,7 @@ def _offer(bot, user, day, limit):
 
 
 def _is_draft(bot, model, values):
-    """Tell whether this is the draft of the picture ladder, and costs no more than there."""
+    """Return whether this is the draft of the picture ladder, and costs no more than it does there."""
     try:
         return model.id in (drafts := _drafts(bot)) and pricing.credits(model, values) <= drafts[model.id]
     except pricing.NoPrice:
@@ -52,14 +52,14 @@ def _is_draft(bot, model, values):
 
 
 def _drafts(bot):
-    """Return {model: credits} of what stands, or stands in, on the picture ladder's draft rung; empty if none are given."""
+    """Return {model: credits} of the picture ladder's draft rung and its stand-ins; empty if no drafts are given."""
     ladder = dict(bot.generation.live_catalogue.rungs(PICTURE)) if bot.settings["WELCOME_RUNS"] else {}
     found = {}
     for given, model in ladder.get("draft", ()):
         try:
             found[model.id] = pricing.credits(model, settings_of(model, given))
         except (pricing.NoPrice, InputError, KeyError):
-            continue  # the next one stands in, as on the ladder
+            continue  # the next one replaces it, as on the ladder
     return found
 
 
@@ -73,9 +73,9 @@ def _day(bot, user, now):
 
 
 def line(ctx):
-    """Say how many are left, or when today's return."""
+    """Say how many are left, or when the next ones come."""
     if not ctx.bot.generation.usd_rate():
-        return None  # nothing is sold, so nothing is given
+        return None  # nothing is sold, so nothing is given away
     bot, parts = ctx.bot, []
     if _drafts(bot) and (left := _offer(bot, ctx.user, bot.free.WELCOME, bot.settings["WELCOME_RUNS"])["left"]) > 0:
         parts.append(_unless_ceiling(ctx, "free.drafts", n=left))
@@ -87,14 +87,14 @@ def line(ctx):
 
 
 def _unless_ceiling(ctx, key, n):
-    """Say what is left, or that the whole bot has given what it gives in a day."""
+    """Say what is left, or that the whole bot has given all of the day's."""
     if ctx.free.given(ctx.now) < ctx.settings["FREE_CEILING"]:
         return ctx.say(key, n=n)
     return _returns(ctx, "free.ceiling", ctx.now.tzinfo)
 
 
 def _returns(ctx, key, zone):
-    """Say in how many hours a day ends in a time zone."""
+    """Say in how many hours the day ends in a time zone."""
     local = ctx.now.astimezone(zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return ctx.say(key, n=-(-(midnight - local) // timedelta(hours=1)))

@@ -1,4 +1,4 @@
-"""Welcome gift: a new person finds a little money on the balance, once, however often they erase themselves and return.
+"""Welcome gift: a new person gets a little money on the balance, once, however often they erase themselves and return.
 
 Setting: WELCOME_GIFT, whole units of the currency; 0, the default, turns it off.
 Texts: gift.* in data/texts/<lang>/gift.po.
@@ -6,7 +6,7 @@ Texts: gift.* in data/texts/<lang>/gift.po.
 
 
 def register(bot):
-    """Declare the setting and what happens when somebody comes."""
+    """Declare the setting and the listener for new people."""
     if bot.setting("WELCOME_GIFT", int, default=0, minimum=0):
         bot.on("user.created", give)
 

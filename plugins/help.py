@@ -1,4 +1,4 @@
-"""/help: the commands there are, the staff's behind a button; /id: one's Telegram ID.
+"""/help: the commands, with the staff's behind a button; /id: one's Telegram ID.
 
 Texts: help.* in data/texts/<lang>/help.po.
 """
@@ -23,7 +23,7 @@ def show(ctx):
 
 
 def show_staff(ctx):
-    """List the commands that only a person with this role may use."""
+    """List the commands that need one of this person's rights."""
     own = [entry for entry in ctx.bot.commands(ctx.may) if entry not in ctx.bot.commands()]
     ctx.edit("help.staff_text", [way_out("help:show")], lines=_lines(ctx, own))
 
@@ -35,5 +35,5 @@ def _lines(ctx, commands):
 
 
 def tell_id(ctx):
-    """Tell anyone their id: the first question of every new operator."""
+    """Tell anyone their id, which every new operator needs first."""
     ctx.reply("help.id", id=ctx.user.telegram_id)

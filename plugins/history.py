@@ -15,7 +15,7 @@ CANCEL = route("orders:cancel", optional=True)
 CHANGE = route("orders:change", optional=True)
 
 PAGE = 6
-LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result at least
+LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result, at least
 SHOWN = ("photo", "video", "audio", "document", "animation")  # what a message can be turned into (editMessageMedia)
 PROMPT, CAPTION_PROMPT = 20, 300
 
@@ -34,7 +34,7 @@ def register(bot):
 
 
 def under_result(_bot, job):
-    """Return the button under a result that gets the files in original quality."""
+    """Return the button under a result that fetches the files in original quality."""
     return [button("job.original", "history:original", job.id)] if job.result and job.result["urls"] else []
 
 
@@ -44,7 +44,7 @@ def show(ctx):
 
 
 def back(ctx, before):
-    """Return from an entry, which may be a picture and goes, to the page it is on."""
+    """Return from an entry, which is deleted if it is a picture, to the page it is on."""
     if "text" not in ctx.message:
         ctx.delete(ctx.message["message_id"])
     show_page(ctx, before)
@@ -76,7 +76,7 @@ def _prompt(ctx, job):
 
 
 def show_job(ctx, job):
-    """Show one order, with its picture where there is one, and what can be done with it."""
+    """Show one order, with its picture if there is one, and the possible actions."""
     found = _own(ctx, job)
     newer, older = ctx.jobs.neighbours(ctx.user.id, job)
     turn = [button("history.newer", "history:job", newer)] if newer else []
@@ -103,7 +103,7 @@ def show_job(ctx, job):
 
 
 def _actions(ctx, job):
-    """Return the rows of what can be done with an order."""
+    """Return the rows of possible actions for an order."""
     if job.state == "queued":
         return [button("job.cancel", CANCEL, job.id)]
     if not job.result:
@@ -123,7 +123,7 @@ def _own(ctx, job):
 
 
 def send(ctx, job):
-    """Send a result again: by what Telegram stored, as the address it was given by, or once more from KIE."""
+    """Send a result again: from Telegram's storage, as the address it was sent as, or once more from KIE."""
     found = _own(ctx, job)
     parts = found.sent or []
     links = [part["url"] for part in parts if "url" in part]
@@ -148,7 +148,7 @@ def _send_links(ctx, job, links):
 
 
 def original(ctx, job):
-    """Send the files in original quality, as documents: Telegram has recompressed pictures."""
+    """Send the files in original quality, as documents: Telegram recompresses pictures."""
     found = _own(ctx, job)
     if not found.result or not found.result.get("urls"):
         raise UserError("history.nothing")

@@ -1,4 +1,4 @@
-"""/language: choose one of the languages there are; until then Telegram's own hint decides.
+"""/language: choose a language; until then, Telegram's own hint decides.
 
 Texts: language.* in data/texts/<lang>/language.po.
 """

@@ -1,7 +1,7 @@
-"""/models and /generate: browse what is sold by kind of work, or search it (`/models cat`), up to its form.
+"""/models and /generate: browse what is sold by kind of work, or search for it (`/models cat`), up to its form.
 
-First comes what the person ordered last, then what is ordered most, then what is cheap: what most people want is two
-taps away, its kind and itself. A word finds any other.
+What the person ordered last comes first, then what is ordered most, then what is cheap: what most people want is two
+taps away, its kind and itself. A word finds anything else.
 Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
 """
 
@@ -58,7 +58,7 @@ def show_type(ctx, menu, page):
 
 
 def _page(offers, page, menu, *data):
-    """Return the rows of one page of offers, and the one that turns to the others."""
+    """Return the rows of one page of offers, and the row for paging."""
     pages = max(1, -(-len(offers) // PAGE))
     page = min(max(page, 0), pages - 1)
     rows = [
@@ -84,18 +84,18 @@ def _ranked(ctx, cards, menu=None):
 
 
 def _sold(models):
-    """Leave out what KIE gives away (a product's own small helper), unless there is nothing else."""
+    """Leave out what KIE gives away (a product's small helpers), unless there is nothing else."""
     return [model for model in models if cheapest(model)] or models
 
 
 def _least(models, opened):
-    """Return the lowest cost of what makes the same: lyrics, or a song turned to WAV, tell nothing of a song's price."""
+    """Return the lowest cost of models alike: lyrics, or a conversion to WAV, say nothing about a song's price."""
     alike = [m for m in models if m.output == opened.output and set(m.menus) & set(opened.menus)]
     return min(cheapest(model) for model in alike)
 
 
 def open_card(ctx, code, menu, page):
-    """Open a model's card; its way back leads to this page."""
+    """Open a model's card; its back button leads to this page."""
     back = f"models:found:{page}" if menu == "found" else f"models:type:{menu}:{page}"
     ctx.go(CARD, code=code, back=back)
 
@@ -106,21 +106,21 @@ def ask_word(ctx):
 
 
 def search(ctx):
-    """Show what fits the word."""
+    """Show what matches the word."""
     if not ctx.text:
         raise UserError("models.want_word", buttons=[way_out("models:menu")])
     _find(ctx, ctx.text)
 
 
 def _find(ctx, words):
-    """Keep the words, show what fits them, and go on listening for others where nothing does."""
+    """Keep the words, show what matches them, and keep listening if nothing does."""
     ctx.drafts.put(ctx.user.id, "models", ctx.now, step=None, data={"words": words[:64]})
     if not show_found(ctx, 0):
         ctx.drafts.put(ctx.user.id, "models", ctx.now, step="models:word")
 
 
 def show_found(ctx, page):
-    """Show a page of what fits the words last searched for; tell whether anything does."""
+    """Show a page of what matches the last search; return whether anything does."""
     draft = ctx.drafts.get(ctx.user.id, "models", ctx.now)
     words = (draft.data.get("words") if draft else None) or ""
     low = words.lower().split()
@@ -133,13 +133,13 @@ def show_found(ctx, page):
 
 
 def _far(card, words):
-    """Return how far the words are from a card's name: 0 for the name itself, 1 for a part of it, else 2."""
+    """Return how far a card's name is from the words: 0 for an exact match, 1 for a partial one, else 2."""
     names = [name.lower() for name in (card.title, *card.aliases)]
     return 0 if words in names else 1 if any(words in name for name in names) else 2
 
 
 def _fits(ctx, card, words):
-    """Tell whether each word stands in what the card is called or does, in any language."""
+    """Return whether every word is in what the card is called or does, in any language."""
     languages = [Labels(ctx.texts, lang) for lang in ctx.texts.languages]
     modes = {labels.word(mode) for labels in languages for mode in {model.mode_title for model in card.models}}
     abouts = (labels.about(card) for labels in languages)

@@ -1,6 +1,6 @@
-"""/mydata: everything that is kept of a person, as one file; people whose access is closed reach it, too.
+"""/mydata: everything that is kept about a person, as one file; banned people can use it, too.
 
-Plugins' tables are in it by themselves: every row whose column refers to the person.
+Plugins' tables are included by themselves: every row with a column that refers to the person.
 Texts: mydata.* in data/texts/<lang>/mydata.po.
 """
 
@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from core.errors import UserError
 
-PAUSE = timedelta(minutes=1)  # between two files for a person: each reads all they ever did
+PAUSE = timedelta(minutes=1)  # between two files for a person: each one reads everything they ever did
 
 
 def register(bot):
-    """Declare the command and the button that does the same."""
+    """Declare the command and a button that does the same."""
     bot.repeatable()
     bot.command("mydata", send, about="mydata.about", order=79, blocked=True)
     bot.button("mydata:send", send, blocked=True)

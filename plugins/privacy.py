@@ -1,10 +1,10 @@
-"""/privacy: what is stored; /deleteme: forget a person; and the deadlines after which things are forgotten by themselves.
+"""/privacy: what is stored; /deleteme: forget a person; and the deadlines after which things are deleted automatically.
 
-Refused only while a transfer waits for a decision. What would be lost, and what stays for how long, is shown first: the
-balance, orders under way, the Telegram id with payments in Stars of the last 21 days. What the person is known by
-afterwards (`storage/money/persons.py`) keeps bans and limits, and goes after three years. People whose access is closed reach
-all of this, and stay closed.
-Setting: KEEP_DAYS, after which texts and files of orders and screenshots are forgotten; 0, the default, keeps them.
+It is refused only while a transfer waits for a decision. What would be lost, and what stays for how long, is shown
+first: the balance, orders under way, the Telegram id with payments in Stars of the last 21 days. What identifies the
+person afterwards (`storage/money/persons.py`) keeps bans and limits, and is deleted after three years. Banned people
+can use all of this, and stay banned.
+Setting: KEEP_DAYS, after which texts and files of orders and screenshots are deleted; 0, the default, keeps them.
 Texts: privacy.* in data/texts/<lang>/privacy.po.
 """
 
@@ -19,7 +19,7 @@ PERSON_KEPT_YEARS = 3  # as long as claims from a payment can be brought
 
 
 def register(bot):
-    """Declare the commands and the forgetting that time brings."""
+    """Declare the commands and the periodic deletions."""
     bot.repeatable()
     bot.command("privacy", show, about="privacy.about", order=80, blocked=True)
     bot.command("deleteme", ask, about="privacy.about_delete", order=81, blocked=True)
@@ -32,7 +32,7 @@ def register(bot):
 
 
 def show(ctx):
-    """Say what is kept, for how long, who gets it, and what copies of the database keep."""
+    """Say what is kept, for how long, who gets it, and what backups of the database keep."""
     days = ctx.settings["KEEP_DAYS"]
     rows = [button("privacy.mine", MY_DATA), button("privacy.delete", "privacy:ask")]
     ctx.reply(
@@ -46,7 +46,7 @@ def show(ctx):
 
 
 def ask(ctx):
-    """Say what would be lost and what stays, and ask."""
+    """Say what would be lost and what stays, and ask for confirmation."""
     _refuse_unfinished(ctx)
     balance = ctx.ledger.balance(ctx.user.id)
     orders, until = ctx.privacy.left_by(ctx.user.id, ctx.now)
@@ -85,16 +85,16 @@ def erase(ctx, balance, orders):
 
 
 def clear_journal(bot, _now):
-    """Have nothing of what was erased stay in the database's journal."""
+    """Remove what was erased from the database's journal."""
     bot.privacy.clear_journal()
 
 
 def forget_kept(bot, now):
-    """Forget what erasures had to leave, once its time has passed."""
+    """Delete what erasures had to leave, once its time has passed."""
     bot.privacy.forget_kept(now)
     bot.persons.forget_idle(now - timedelta(days=365 * PERSON_KEPT_YEARS))
 
 
 def forget_old(bot, now):
-    """Forget the texts and files of what ended KEEP_DAYS ago."""
+    """Delete the texts and files of what ended KEEP_DAYS ago."""
     bot.privacy.forget_old(now - timedelta(days=bot.settings["KEEP_DAYS"]))

@@ -3,9 +3,10 @@
     /newpromo SUMMER 100 50          100 units of the currency, 50 uses
     /newpromo SPRING 20% 500 2 14    20 % of the next top-up, 500 uses, 2 a person, for 14 days
 
-A code that may give one person more than PROMO_MAX waits until somebody else has confirmed it, and nobody redeems a code
-of their own making; an owner who is alone types the sum. A percentage over 200 is an owner's to confirm. One that is
-stopped or expires pays nothing more, also to those who wait. Setting: PROMO_MAX, whole units of the currency.
+A code that may give one person more than PROMO_MAX waits until somebody else has confirmed it, and nobody redeems a
+code of their own making; an owner who is alone types the sum. A percentage over 200 needs an owner's confirmation. A
+code that is stopped or expires pays nothing more, not even to those who wait.
+Setting: PROMO_MAX, whole units of the currency.
 Texts: promo.* in data/texts/<lang>/promo.po.
 """
 
@@ -24,7 +25,7 @@ TOP_UP = route("payments:show", optional=True)
 
 RIGHT = "admin"  # of who makes codes
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
-MOST, SPAN = 10, timedelta(hours=1)  # codes that one person may try: else the short ones could be guessed
+MOST, SPAN = 10, timedelta(hours=1)  # codes that one person may try: otherwise short ones could be guessed
 SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d{1,4}))?")
 
 
@@ -70,7 +71,7 @@ def take(ctx):
 
 
 def take_own(ctx):
-    """Redeem a code of one's own, alone in the shop, once its worth was typed."""
+    """Redeem one's own code, alone in the shop, after its worth was typed."""
     data = rights.read_sum(ctx, RIGHT, way_out(BALANCE))
     ctx.done("promo")
     _redeem(ctx, data["code"], alone=True)
@@ -118,7 +119,7 @@ def add_percentage(bot, event, now):
 
 
 def create(ctx):
-    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`; a high percentage waits for an owner's word."""
+    """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`; a high percentage needs an owner's confirmation."""
     found = SHAPE.fullmatch(ctx.args.strip())
     if found is None or not CODE.fullmatch(found[1]) or not int(found[2]) or not int(found[4]) or found[5] == "0":
         raise UserError("promo.shape")
@@ -140,7 +141,7 @@ def create(ctx):
 
 
 def _create_percent(ctx, code):
-    """Make a code of a percentage; one over the limit once an owner has confirmed it."""
+    """Make a percentage code; above the limit, only after an owner has confirmed it."""
     percent = code["value"]
     if percent <= ctx.promo.MOST_PERCENT:
         _make(ctx, code)
@@ -165,7 +166,7 @@ def make_generous(ctx, draft, version):
 
 
 def make_large(ctx):
-    """Make a code above the limit, alone in the shop, once its amount was typed."""
+    """Make a code above the limit, alone in the shop, after its amount was typed."""
     data = rights.read_sum(ctx, RIGHT, way_out("promo:list"))
     code = {name: value for name, value in data.items() if name not in ("sum", "shown")}
     ctx.done("promo")
@@ -241,7 +242,7 @@ def stop(ctx, code):
 
 
 def confirm(ctx, code):
-    """Let a large code of somebody else be redeemed."""
+    """Allow somebody else's large code to be redeemed."""
     try:
         if not ctx.promo.confirm(code, ctx.user.id, ctx.now):
             raise UserError("common.old_button")

@@ -1,8 +1,8 @@
 """Invite friends: a link with an opaque code; the invited person's first top-up pays the inviter, once.
 
-Only a person created by that very /start counts; the database refuses inviting oneself. The share stands and falls with
-the payment it comes from; that of a payment in Stars is on its way until those can hardly be taken back any more.
-Settings: REFERRAL_PERCENT of the first top-up; 0 turns it off. REFERRAL_HOLD_DAYS, how long a share of Stars is on its way.
+Only a person created by that very /start counts; the database refuses self-invitations. The share goes back with the
+payment it comes from; a share of a payment in Stars waits until that is unlikely to be taken back.
+Settings: REFERRAL_PERCENT of the first top-up; 0 turns it off. REFERRAL_HOLD_DAYS, how long a share of Stars waits.
 Texts: referrals.* in data/texts/<lang>/referrals.po.
 """
 
@@ -14,7 +14,7 @@ EVERY_S = 300
 
 
 def register(bot):
-    """Declare the settings, the link, its reward, and what brings a share that was on its way."""
+    """Declare the settings, the link, its reward, and the posting of shares that have waited."""
     bot.repeatable()
     bot.setting("REFERRAL_HOLD_DAYS", int, default=21, minimum=0, maximum=365)
     bot.every(EVERY_S, "bonuses", lambda bot, now: bot.bonuses.post_due(now) and None)
@@ -49,14 +49,14 @@ def show(ctx):
 
 
 def arrive(ctx, code):
-    """Remember who invited a person, if this very update made them a user."""
+    """Remember who invited a person, if this very update created their account."""
     inviter = ctx.users.by_code(code)
     if ctx.is_new and inviter is not None and ctx.referrals.invite(ctx.user.id, inviter.id, ctx.now):
         ctx.notify(inviter.id, "referrals.came", unique=f"invited:{ctx.user.id}", name=ctx.user.first_name)
 
 
 def reward(bot, event, now):
-    """Promise the inviter a share of the first top-up: at once, or when a payment in Stars has stood its time."""
+    """Promise the inviter a share of the first top-up: at once, or once a payment in Stars has waited long enough."""
     invited_id = event.user
     inviter_id = bot.referrals.inviter_of(invited_id)
     amount = event.amount * bot.settings["REFERRAL_PERCENT"] // 100
@@ -76,7 +76,7 @@ def reward(bot, event, now):
 
 
 def tell_arrived(bot, event, now):
-    """Tell somebody that a share which was on its way has come."""
+    """Tell somebody that a share which had to wait has come."""
     user = event.user
     if event.what == "referral":
         values = {"amount": event.amount, "balance": bot.ledger.balance(user)}

@@ -1,4 +1,4 @@
-"""/start and the main menu: a language row on the first visit, what one can make, and every plugin's menu button.
+"""/start and the main menu: a language row on the first visit, what can be made, and every plugin's menu button.
 
 An invitation or another link (`/start CODE`) goes to the plugin that registered its first letter.
 Texts: start.* in data/texts/<lang>/start.po.
@@ -13,7 +13,7 @@ MODELS_OF_KIND = route("models:type", optional=True)
 
 
 def register(bot):
-    """Declare the command and the way back to the menu."""
+    """Declare the command and the buttons that lead to the menu."""
     bot.repeatable()
     bot.command("start", start, about="start.about", order=1)
     bot.button("start:menu", menu)
@@ -54,7 +54,7 @@ def _language_rows(texts):
 
 
 def _kinds(ctx):
-    """Return what can be made, two a row."""
+    """Return what can be made, two in a row."""
     cells = [button(f"menu.{menu}", MODELS_OF_KIND, menu, 0) for menu, _cards in ctx.generation.catalog.types()]
     return [cells[i : i + 2] for i in range(0, len(cells), 2)]
 

@@ -1,9 +1,9 @@
 """/support: write to a person from anywhere; /paysupport: the same about a payment; /terms: what is sold, and how.
 
 What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there. It is
-"passed on" once Telegram has taken a copy; when nobody can be reached it waits, and its writer is told so.
-Settings, all of which can be changed from the chat: SUPPORT_CONTACT, a @name or a link to write to besides; TERMS_TEXT,
-SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each also with the code of a language behind it (SUPPORT_TEXT_RU).
+"passed on" once Telegram has accepted a copy; if nobody can be reached it waits, and its writer is told so. Settings,
+all of which can be changed from the chat: SUPPORT_CONTACT, a @name or a link to write to instead; TERMS_TEXT,
+SUPPORT_TEXT, PAYSUPPORT_TEXT, the operator's own words, each also with a language code at the end (SUPPORT_TEXT_RU).
 Texts: support.* in data/texts/<lang>/support.po.
 """
 
@@ -25,7 +25,7 @@ TEXTS = ("TERMS_TEXT", "SUPPORT_TEXT", "PAYSUPPORT_TEXT")
 
 
 def register(bot):
-    """Declare the settings, the commands and the dialogue; people whose access is closed reach them too."""
+    """Declare the settings, the commands and the dialogue; banned people can use them too."""
     bot.repeatable()
     bot.setting("SUPPORT_CONTACT", contact, default="", advanced=False, chat=True)
     for name in TEXTS:
@@ -69,27 +69,27 @@ def ask(ctx, about):
 
 
 def _own_words(ctx, name):
-    """Return the operator's text in the person's language, or for everybody, or "" for none."""
+    """Return the operator's text in the person's language, or the one for everybody, or "" if there is none."""
     own = "" if ctx.lang == ctx.texts.default else ctx.settings[f"{name}_{ctx.lang.upper()}"]
     return own or ctx.settings[name]
 
 
 def _topic(bot, lang, about):
-    """Return what a message is about in words: an order, a payment, or nothing."""
+    """Return what a message is about, in words: an order, a payment, or nothing."""
     kind, number = about[:3], about[3:]
     known = kind in ABOUT and number.isdecimal() and number != "0"
     return bot.texts.plain(lang, ABOUT[kind], number=number[:18]) if known else ""
 
 
 def terms(ctx):
-    """Show the operator's terms, or plain ones that hold for every bot of this kind."""
+    """Show the operator's terms, or plain ones that suit every bot of this kind."""
     ctx.reply(
         "support.terms", ctx.bot.trouble(), words=_own_words(ctx, "TERMS_TEXT") or ctx.say("support.terms_default")
     )
 
 
 def take_words(ctx):
-    """Bring what was written to the people who answer; somebody blocked may write once an hour."""
+    """Pass on what was written to the people who answer; a banned person may write once an hour."""
     file = file_in(ctx.message)
     words = (ctx.text or ctx.message.get("caption", "")).strip()
     if file is not None and file["kind"] not in ("photo", "document") or not (words or file):
@@ -101,17 +101,17 @@ def take_words(ctx):
     media = {"kind": file["kind"], "file_id": file["file_id"]} if file else None
     ctx.letters.write(ctx.user.id, data["about"], words, media, ctx.now)
     ctx.drafts.put(ctx.user.id, "support", ctx.now, step=None, data=data | {"sent_at": now_s})
-    ctx.answered = True  # what became of it is said when it is known
+    ctx.answered = True  # the outcome is reported when it is known
 
 
 def tell_staff(bot, event, now):
-    """Bring a letter to the people who answer."""
+    """Send a letter to the people who answer."""
     if (letter := bot.letters.get(event.letter)) is not None:
         _tell(bot, letter, now)
 
 
 def tell_unheard(bot, now):
-    """Bring the letters nobody has seen to those who can be reached by now."""
+    """Send the letters nobody has seen to those who can be reached by now."""
     for letter in bot.letters.unheard():
         _tell(bot, letter, now)
 
@@ -125,7 +125,7 @@ def note_passed(bot, event, now):
 
 
 def note_lost(bot, event, now):
-    """Tell the writer that the letter waits, when its last copy is lost."""
+    """Tell the writer that the letter waits, once its last copy is lost."""
     number, ref = bot.letters.number_in(event.ref), event.ref
     letter = None if number is None else bot.letters.get(number)
     if letter is not None and not bot.outbox.states(ref) & {"pending", "sent"}:
@@ -138,7 +138,7 @@ def _say_it_waits(bot, letter, now):
 
 
 def _tell(bot, letter, now):
-    """Send everybody who answers a copy; when nobody can be reached, say so to the writer, once."""
+    """Send a copy to everybody who answers; if nobody can be reached, tell the writer, once."""
     readers, ref = bot.recipients("message"), bot.letters.ref(letter.id)
     lost = bot.outbox.rounds(ref)
     for reader, chat_id in readers:

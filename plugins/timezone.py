@@ -1,6 +1,6 @@
-"""/timezone: the hours between Greenwich and one's clock; every time in the chat is told by it.
+"""/timezone: a person's offset from UTC; every time in the chat is shown in it.
 
-Setting: TIME_ZONE (of the core), for those who have not said.
+Setting: TIME_ZONE (of the core), for those who have not chosen one.
 Texts: timezone.* in data/texts/<lang>/timezone.po.
 """
 
@@ -38,7 +38,7 @@ def _shown(minutes):
 
 
 def choose(ctx, minutes):
-    """Remember the offset and tell the time by it."""
+    """Remember the offset and show the time in it."""
     if abs(minutes) > LARGEST:
         raise UserError("timezone.wrong")
     ctx.user = ctx.users.change(ctx.user, utc_offset=minutes)

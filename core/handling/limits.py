@@ -1,8 +1,8 @@
 """Rate limits for a person: a flood of messages (in memory), and what costs the staff time (in rows).
 
 A flood of messages gets one polite warning, then silence for a while: the one exception to "never silent". Taps are
-still answered and payments are always handled; only messages are counted here. Setting: FLOOD_MESSAGES, messages a
-person may send in ten seconds.
+still answered and payments are always handled; only messages are counted here.
+Setting: FLOOD_MESSAGES, messages a person may send in ten seconds.
 
 What costs the staff time, or could be found out by guessing, has its own limit in the database (`count`).
 """

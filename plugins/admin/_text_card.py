@@ -13,7 +13,7 @@ NUMBERS = (
 
 
 def lines(ctx, key, lang, own):
-    """Return what is said of a text: how it is written now, ours below, the values it is given, how to change it."""
+    """Return what is said about a text: its wording now, ours below, the values it can use, how to change it."""
     if not ctx.texts.has(key):
         return [ctx.say("texts.written", text=own or "–"), ctx.say("texts.gone")]
     ours = "\n".join(ctx.texts.forms(lang, key, original=True))
@@ -27,12 +27,12 @@ def lines(ctx, key, lang, own):
 
 
 def given(ctx, key):
-    """Return the values that a text may fill in, as they are written there."""
+    """Return the values that a text may use, as they are written in it."""
     return " ".join(f"{{{name}}}" for name in ctx.texts.given(key))
 
 
 def languages(ctx, key, lang):
-    """Return the rows that lead to the same text in the other languages."""
+    """Return the rows that lead to the same text in other languages."""
     if not ctx.texts.has(key):
         return []
     cells = [
@@ -43,16 +43,17 @@ def languages(ctx, key, lang):
 
 
 def ways_back(key, lang, row):
-    """Return the row that leads back to our text, and to the operator's former one."""
+    """Return the row that leads back to our text, or to the operator's previous one."""
     where = (mark(key), lang, row.version) if row else ()
     back = [button("texts.back", "texts:back", *where)] if row and row.text is not None else []
     return back + ([button("texts.former", "texts:former", *where)] if row and row.former is not None else [])
 
 
 def written(message):
-    """Return the text of a message with its formatting as the tags that our texts have.
+    """Return the text of a message, with its formatting as the tags that our texts use.
 
-    From its end: at one place what closes stands before what opens, and inner tags within outer ones.
+    Tags are inserted from the end: in one place, closing tags come before opening ones, and inner tags stay inside
+    outer ones.
     """
     raw, marks = (message.get("text") or "").encode("utf-16-le"), []
     for number, one in enumerate(message.get("entities", [])):
@@ -65,7 +66,7 @@ def written(message):
 
 
 def sample(ctx, key, lang, template=None):
-    """Return a text, or another one in its place, as HTML with values of each format and name."""
+    """Return a text (or `template` in its place) as HTML, with sample values for each format and name."""
     template = ctx.texts.forms(lang, key)[0] if template is None else template
     return ctx.texts.fill(lang, template, **{n: _value(ctx, n, spec) for n, spec in map(_parts, ctx.texts.given(key))})
 

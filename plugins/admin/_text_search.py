@@ -10,9 +10,9 @@ VALUE = re.compile(r"\{[^{}]*\}")
 
 
 def find(ctx, words):
-    """Return (key, language) of the texts with the most of the words, at least half: the reader's language comes first.
+    """Return (key, language) of the texts with the most of the words, at least half; the reader's language comes first.
 
-    What is copied from a message has names and numbers that stand in no text. A text whose key is meant stands first.
+    Words copied from a message include names and numbers that are in no text. A text whose key was typed comes first.
     """
     low, languages = words.lower().split(), (str(ctx.lang), *ctx.texts.languages)
     keys = sorted(ctx.texts.keys(ctx.texts.default), key=lambda key: (key != words.lower(), key))
@@ -29,7 +29,7 @@ def _hits(ctx, key, lang, words):
 
 
 def row(ctx, key, lang, own):
-    """Return the button of a text: its beginning, with a mark and its language if it is the operator's own."""
+    """Return the button of a text: its beginning, marked and with its language if it is the operator's own."""
     words = ctx.texts.forms(lang, key)[0] if own is None else own
     shown = " ".join(untagged(VALUE.sub("…", words)).split())
     shown = shown if len(shown) <= LABEL else f"{shown[: LABEL - 1]}…"

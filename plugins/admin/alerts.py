@@ -1,9 +1,9 @@
 """Watches credits, failing models, stuck orders, errors and disk space, and alerts the staff; /quiet and /here say when and where.
 
-Looked at every minute: KIE credits low, a model failing, orders standing still, errors rising, the disk filling.
-Stars that do not match are looked at in `payments/reconcile.py`; the core rings for what it meets itself.
-/quiet 23-8 keeps the night silent by one's own clock; /here in a group brings requests and alarms there.
-Settings: CREDITS_LOW, KIE credits; DISK_LOW_MB, free space beside the data.
+Checked every minute: KIE credits low, a model failing, orders stuck, errors rising, the disk filling up.
+`payments/reconcile.py` checks for Stars that do not match; the core alerts by itself of what it notices.
+/quiet 23-8 keeps the night silent, by the sender's clock; /here in a group brings requests and alarms there.
+Settings: CREDITS_LOW, KIE credits; DISK_LOW_MB, free space on the data's disk.
 Texts: alerts.* in data/texts/<lang>/admin/alerts.po.
 """
 
@@ -20,13 +20,13 @@ from core.errors import UserError
 from core.handling import rights
 
 HOURS = re.compile(r"(\d{1,2})\s*[-–—]\s*(\d{1,2})")
-FALLEN, ENOUGH = 0.5, 4  # this share of failures among at least so many orders of an hour
+FALLEN, ENOUGH = 0.5, 4  # this share of failures, among at least this many orders in an hour
 ERRORS, ERRORS_IN = 20, timedelta(minutes=10)
 LASTS_DAYS = 1
 
 
 def register(bot):
-    """Declare the settings, the periodic look, the screen and the commands."""
+    """Declare the settings, the periodic check, the screen and the commands."""
     bot.repeatable()
     bot.setting("CREDITS_LOW", int, default=500, minimum=0)
     bot.setting("DISK_LOW_MB", int, default=500, minimum=0)
@@ -50,7 +50,7 @@ class ErrorCount(logging.Handler):
 
     @classmethod
     def install(cls, clock):
-        """Listen to everything logged, in place of the counter of a former bot of this process."""
+        """Count everything logged as an error, replacing the counter of an earlier bot in this process."""
         root = logging.getLogger()
         for old in [handler for handler in root.handlers if type(handler).__name__ == cls.__name__]:
             root.removeHandler(old)
@@ -70,7 +70,7 @@ class ErrorCount(logging.Handler):
 
 
 def look(bot, errors, now):
-    """Ring for every cause that holds now."""
+    """Alert the staff of every cause that holds now."""
     _look_at_credits(bot, now)
     for model, (done, failed) in bot.job_health.outcomes(now - timedelta(hours=1)).items():
         if done + failed >= ENOUGH and failed >= FALLEN * (done + failed):
@@ -85,7 +85,7 @@ def look(bot, errors, now):
 
 
 def _folder(path):
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest one above it that exists."""
     folder = pathlib.Path(path).absolute()
     return next(each for each in (folder, *folder.parents) if each.exists())
 
@@ -106,7 +106,7 @@ def _look_at_credits(bot, now):
 
 
 def show(ctx):
-    """Show what has rung in the last day, the quiet hours and where alarms go."""
+    """Show the alarms of the last day, the quiet hours, and where alarms go."""
     lines = [
         ctx.say("alerts.line", since=alarm.since, last=alarm.last_at, n=alarm.count, what=_headline(ctx, alarm))
         for alarm in ctx.alarms.recent(ctx.now - timedelta(days=1))
@@ -136,7 +136,7 @@ def _quiet(ctx):
 
 
 def quiet(ctx):
-    """Set the hours in which alarms wait, by the clock of who says so; `/quiet off` ends them."""
+    """Set the hours in which alarms wait, by the sender's clock; `/quiet off` ends them."""
     found = HOURS.fullmatch(ctx.args.strip())
     if found and int(found[1]) < 24 and int(found[2]) < 24:
         offset = ctx.now.astimezone(ctx.bot.zone_of(ctx.user)).utcoffset() // timedelta(minutes=1)
@@ -151,7 +151,7 @@ def quiet(ctx):
 
 
 def here(ctx):
-    """Bring requests and alarms to this group from now on; in private, explain."""
+    """Send requests and alarms to this group from now on; in private, explain."""
     if ctx.private:
         ctx.reply("alerts.how_here", [way_out("alerts:show")])
         return
@@ -161,7 +161,7 @@ def here(ctx):
 
 
 def leave_group(ctx, seen):
-    """Bring requests and alarms to each person again, if the group is still the one that was shown."""
+    """Send requests and alarms to each person again, if the group is still the one that was shown."""
     if not ctx.runtime_settings.clear(rights.GROUP, seen, now=ctx.now, actor=ctx.user.id, act="here_off"):
         ctx.toast("common.changed_meanwhile", alert=True)
     show(ctx)

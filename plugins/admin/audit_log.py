@@ -1,4 +1,4 @@
-"""/audit: what the operator's people did, newest first, of everybody or about one person.
+"""/audit: what the staff did, newest first, in total or about one person.
 
 Texts: audit.* in data/texts/<lang>/admin/audit_log.po, act.* in core.po.
 """
@@ -52,7 +52,7 @@ def _line(ctx, act):
 
 
 def _about(ctx, ref):
-    """Return what an act is about as people call it: a setting, a model, a row of the menu, a code, a broadcast, a text."""
+    """Return what an act is about, in people's words: a setting, a model, a menu row, a code, a broadcast, a text."""
     kind, _, name = ref.partition(":")
     if kind == "model":
         model = ctx.generation.catalog.known.get(name)
@@ -69,7 +69,7 @@ def _about(ctx, ref):
 
 
 def _words(ctx, act):
-    """Return the words of an act: a reason or a value as it stands, a role or an audience as people call it."""
+    """Return the words of an act: a reason or a value as it is, a role or an audience in people's words."""
     words = act.words or ""
     key, values = f"team.role_{words or 'none'}" if act.what == "role" else "", {}
     if act.what == "broadcast":

@@ -1,4 +1,4 @@
-"""/backup sends an owner everything in one file; with BACKUP_KEEP a file is written every night and the oldest go.
+"""/backup sends an owner everything in one file; with BACKUP_KEEP it is also written every night.
 
 Setting: BACKUP_KEEP, how many nightly files stay in DATA_DIR/backups; 0, the default, writes none.
 Texts: backup.* in data/texts/<lang>/admin/backup.po.
@@ -22,7 +22,7 @@ def register(bot):
 
 
 def copies(ctx):
-    """Say what the copies of the database keep of people, and for how long."""
+    """Say what backups of the database keep about people, and for how long."""
     days = ctx.settings["BACKUP_KEEP"]
     return ctx.say("backup.kept", n=days) if days else ctx.say("backup.not_kept")
 
@@ -33,9 +33,9 @@ def folder(bot):
 
 
 def send(ctx):
-    """Write a backup and send it; one that is too big for Telegram stays where it is, and its path is told.
+    """Write a backup and send it; if it is too big for Telegram, it stays on the disk and its path is shown.
 
-    Where anything fails nothing stays: everything in one file, of which nobody knows, does not lie about.
+    If anything fails, the file is deleted: no copy of everything may lie around that nobody knows of.
     """
     ctx.reply("backup.begun")
     path = folder(ctx.bot) / f"sent-{ctx.dump.name(ctx.now)}"
@@ -59,7 +59,7 @@ def _write_and_send(ctx, path):
 
 
 def nightly(bot, now):
-    """Write today's backup if there is none yet, and let the oldest go."""
+    """Write today's backup if there is none yet, and delete the oldest."""
     if not list(folder(bot).glob(f"bot-{now:%Y-%m-%d}-*.gz")):
         bot.dump.write(bot.settings["DATABASE_URL"], folder(bot) / bot.dump.name(now), now)
     for old in sorted(folder(bot).glob("bot-*.gz"))[: -bot.settings["BACKUP_KEEP"]]:
@@ -67,6 +67,6 @@ def nightly(bot, now):
 
 
 def check(bot):
-    """Tell when the nightly backup has not been written."""
+    """Report that the nightly backup was not written."""
     oldest = f"bot-{bot.clock.now() - STALE:%Y-%m-%d-%H%M%S}"  # the name has the time: a copied file keeps it
     return None if any(path.name > oldest for path in folder(bot).glob("bot-*.gz")) else "backup.stale"

@@ -1,8 +1,8 @@
 """/broadcast: one message to many. Reply to any message with it: text, photo, video and link buttons go out as they are.
 
-Preview to oneself, an audience, a confirmation with the count and the honest time; then progress, pause and stop.
-Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice. Copies that
-may or may not have arrived are in doubt: counted, listed, and sent once more only by hand.
+A preview to oneself, an audience, a confirmation with the number of people and a realistic time; then progress, pause
+and stop. Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
+Copies that may or may not have arrived are in doubt: counted, listed, and sent once more only by hand.
 Texts: broadcast.* in data/texts/<lang>/admin/broadcast.po.
 """
 
@@ -16,13 +16,13 @@ from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 
 log = logging.getLogger(__name__)
-PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; what people are answered comes out of the broadcast
+PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; answers to people take precedence over the broadcast
 ROOM = 29  # messages of the last second, answers among them, after which the broadcast waits
-BATCH = 14  # half a second's worth: what a crash leaves in doubt at the most
+BATCH = 14  # half a second's worth: the most that a crash leaves in doubt
 THREADS = 6
 OPEN_ENDS = ("doubt", "failed")  # what can be listed, and sent once more by hand
 PAGE = 20
-STEP_S = 0.5  # the longest wait without a look whether the bot is about to end
+STEP_S = 0.5  # the longest wait without checking whether the bot is about to stop
 AUDIENCES = ("all", "active:7", "active:30", "paid", "unpaid")  # and readers of each language
 
 
@@ -47,7 +47,7 @@ def register(bot):
 
 
 def begin(ctx):
-    """Take the message replied to as the one to send, as a copy of ours: what was confirmed can't be edited any more."""
+    """Take a copy of the message replied to as the one to send: later edits cannot change what was confirmed."""
     replied = ctx.message.get("reply_to_message")
     if replied is None:
         raise UserError("broadcast.how", buttons=[button("common.back", "broadcast:list")])
@@ -58,7 +58,7 @@ def begin(ctx):
 
 
 def links_in(message):
-    """Return the rows of a message's buttons that open an address; others would do nothing in our name."""
+    """Return the rows of a message's buttons that open an address; others would not work from the bot."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     links = [[{"text": cell["text"], "url": cell["url"]} for cell in row if cell.get("url")] for row in rows]
     return [row for row in links if row]
@@ -102,7 +102,7 @@ def _get(ctx, number):
 
 
 def show_draft(ctx, number):
-    """Show a draft with its audience, or how far a broadcast is."""
+    """Show a draft with its audience, or the progress of a broadcast."""
     found = _get(ctx, number)
     if found.state != "draft":
         key, rows, values = _progress(ctx.bot, found)
@@ -131,7 +131,7 @@ def show_draft(ctx, number):
 
 
 def _audiences(texts):
-    """Return the audiences on the screen: a language's readers are those who chose it, or whose Telegram hints at it."""
+    """Return the audiences on the screen; a language's readers chose it, or their Telegram hints at it."""
     default, *others = texts.languages
     codes = {lang: texts.codes_of(lang) for lang in others}
     rest = [code for found in codes.values() for code in found]
@@ -143,7 +143,7 @@ def _audiences(texts):
 
 
 def _words(texts, lang, audience):
-    """Return an audience for people."""
+    """Return an audience in people's words."""
     kind, _colon, rest = audience.partition(":")
     if kind == "lang":
         return texts.name_of(rest.partition(":")[0])
@@ -155,7 +155,7 @@ def _words(texts, lang, audience):
 
 
 def choose(ctx, number, place):
-    """Choose whom it is for."""
+    """Choose the audience."""
     audiences = _audiences(ctx.texts)
     if not 0 <= place < len(audiences):
         raise UserError("common.old_button")
@@ -195,7 +195,7 @@ def preview(ctx, number):
 
 
 def check(ctx, number):
-    """Ask once more, with the count and the honest time."""
+    """Ask for confirmation, with the number of people and a realistic time."""
     found = _get(ctx, number)
     people = ctx.broadcasts.count(found.audience, ctx.now)
     if not people:
@@ -214,7 +214,7 @@ def check(ctx, number):
 
 
 def start(ctx, number, version):
-    """Start sending what was confirmed, to whom it was confirmed; the screen becomes the progress message."""
+    """Start sending what was confirmed, to the confirmed audience; the screen becomes the progress message."""
     screen = ctx.message["message_id"] if ctx.message else None
     if ctx.broadcasts.start(number, version, screen, ctx.now, ctx.user.id) is None:
         _get(ctx, number)
@@ -223,12 +223,12 @@ def start(ctx, number, version):
 
 
 def pause(ctx, number):
-    """Hold it; what is going out goes out."""
+    """Pause it; copies already on their way are still sent."""
     _move(ctx, number, ["running"], "paused")
 
 
 def resume(ctx, number):
-    """Go on where it was held."""
+    """Continue where it was paused."""
     _move(ctx, number, ["paused"], "running")
 
 
@@ -264,7 +264,7 @@ def _progress(bot, found):
 
 
 def show_who(ctx, number, state, page):
-    """List whose copy is in doubt or was not sent, with the way to send it once more."""
+    """List the people whose copy is in doubt or was not sent, with a button to send it once more."""
     found, count = _get(ctx, number), ctx.broadcasts.progress(number).get(state, 0)
     if state not in OPEN_ENDS or found.totals or not count or not 0 <= page <= count // PAGE:
         raise UserError("common.old_button")
@@ -285,17 +285,17 @@ def again(ctx, number, state):
 
 
 class Turns:
-    """Lets copies go one at a time, evenly, behind the answers to people, and none while Telegram wants a pause."""
+    """Paces the copies: one at a time, evenly, behind answers to people, and none while Telegram asks for a pause."""
 
     def __init__(self, bot):
         self._sender, self._clock, self._stopping = bot.sender, bot.clock, bot.status.stopping
-        self._next = bot.clock.monotonic() + 1  # a former run may have sent as much as it could just now
+        self._next = bot.clock.monotonic() + 1  # an earlier run may have just sent as much as is allowed
         self._guard = threading.Lock()
 
     def wait(self, chat):
-        """Wait for one's turn, and until the chat has not been written to for a second; answers to it wait meanwhile.
+        """Wait for a turn, and until the chat has had no message for a second; answers to it wait meanwhile.
 
-        Return False when the bot is about to end: then it is nobody's turn any more.
+        Return False if the bot is about to stop: then there are no more turns.
         """
         self._sender.hold(chat, 1)
         while chat in self._sender.lately():
@@ -313,13 +313,13 @@ class Turns:
             return True
 
     def _sleep(self, seconds):
-        """Wait a moment; tell whether the bot goes on."""
+        """Wait a moment; return whether the bot goes on."""
         if not self._stopping.is_set():
             self._clock.sleep(seconds)
         return not self._stopping.is_set()
 
     def hold(self, seconds):
-        """Let nobody go for this long."""
+        """Give no turns for some seconds."""
         with self._guard:
             self._next = max(self._next, self._clock.monotonic() + seconds)
 
@@ -331,7 +331,7 @@ class Sending:
         self._turns = None
         self._pool = None
         self._shown = None
-        self._unmarked = []  # (broadcast, outcomes) that no row could say yet
+        self._unmarked = []  # (broadcast, outcomes) that no row says yet
 
     def step(self, bot, now):
         """Send the next copies of the running broadcast; return whether there may be more."""
@@ -353,13 +353,13 @@ class Sending:
         return bool(people)
 
     def _mark(self, bot, now):
-        """Write down what became of copies; while no row can be written, nothing more is sent."""
+        """Record what became of copies; until that has worked, nothing more is sent."""
         while self._unmarked:
             bot.broadcasts.mark(*self._unmarked[0], now)
             self._unmarked.pop(0)
 
     def _send(self, bot, found, people):
-        """Copy the message to some people, and note the outcomes; whatever stops this leaves the others in doubt."""
+        """Copy the message to some people and note the outcomes; whatever interrupts this leaves the rest in doubt."""
         outcomes = {user_id: "doubt" for user_id, _telegram_id in people}
         self._unmarked.append((found.id, outcomes))
 

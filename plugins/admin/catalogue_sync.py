@@ -1,7 +1,7 @@
-"""/catalog: compare what is sold with KIE, every week or now; look at each difference, apply it, dismiss it or undo it.
+"""/catalog: compare what is sold with KIE, weekly or now; view each difference, apply it, dismiss it or undo it.
 
-Once a week it compares with KIE by itself and writes only when something differs. Nothing changes until somebody
-applies it, and every change can be undone. "Apply all" leaves out what looks like a slip of KIE's: a price that falls by
+Once a week it compares with KIE by itself, and writes only if something differs. Nothing changes until somebody applies
+it, and every change can be undone. "Apply all" leaves out what looks like a mistake of KIE's: a price that falls by
 more than half, a list that loses more than a fifth. `admin/markups.py` has markups, fixed prices and /price.
 Texts: supply.* in data/texts/<lang>/admin/catalogue_sync.po.
 """
@@ -19,13 +19,13 @@ CARD = route("generate:open", optional=True)
 
 log = logging.getLogger(__name__)
 PAGE = 6
-LABEL = 34  # characters of what a button undoes: a phone shows them whole
+LABEL = 34  # characters of an undo button's label that a phone shows in full
 WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
-# When the next one is due a week later, and when one succeeded; who asked for the next one; how often it was begun
-# without coming to an end; what was skipped last time.
+# A week before the next comparison is due, and when one last succeeded; who asked for the next one; how often it was
+# begun without coming to an end; what was skipped last time.
 CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
 BEGUN, SKIPPED = "CATALOG_BEGUN", "CATALOG_SKIPPED"
-TRIES = 3  # of a comparison during which the bot ends: it may be the comparison that ends it
+TRIES = 3  # of a comparison during which the bot stops: the comparison itself may be what stops it
 NAMED = 10  # skipped entries in a message
 MARKS = {"gone": "➖", "new": "➕", "inputs": "✏", "price": "💰"}
 WORDS_STEP = "supply:words"
@@ -51,7 +51,7 @@ def register(bot):
 
 
 def show(ctx):
-    """Show what is on sale and what waits."""
+    """Show what is on sale and what waits for a decision."""
     catalog, found = ctx.generation.catalog, ctx.overrides.differences()
     last = ctx.runtime_settings.get(COMPARED)
     rows = [button("supply.found", "supply:found", 0, count=len(found))] if found else []
@@ -72,7 +72,7 @@ def show(ctx):
 
 
 def examine(bot):
-    """Tell doctor which entries of the catalogue cannot be sold, and why."""
+    """Report which entries of the catalogue cannot be sold, and why."""
     rejected = bot.generation.catalog.rejected
     if not rejected:
         return None
@@ -86,13 +86,13 @@ def examine(bot):
 
 
 def ask_check(ctx):
-    """Have the comparison made; it takes minutes, so its outcome comes as a message."""
+    """Request a comparison; it takes minutes, so its outcome comes as a message."""
     ctx.runtime_settings.put(ASKED, ctx.user.id, now=ctx.now, actor=ctx.user.id, act="compare", words="")
     ctx.toast("supply.started", alert=True)
 
 
 def work(bot, now):
-    """Compare when somebody asked, or a week after the last time; the first week begins with the first start."""
+    """Compare if somebody asked, or a week after the last time; the first week begins at the first start."""
     asked, last = bot.runtime_settings.get(ASKED), bot.runtime_settings.get(CHECKED)
     if last is None:
         bot.runtime_settings.put(CHECKED, now.isoformat(), now=now)
@@ -102,7 +102,7 @@ def work(bot, now):
 
 def _compare(bot, asked, now):
     begun = int(bot.runtime_settings.get(BEGUN) or 0) + 1
-    bot.runtime_settings.put(BEGUN, begun, now=now)  # first: whoever asked hears the end of it also after a kill
+    bot.runtime_settings.put(BEGUN, begun, now=now)  # first: whoever asked hears the outcome even after a kill
     try:
         if begun > TRIES:
             raise KieError(f"given up after {TRIES} tries")
@@ -110,7 +110,7 @@ def _compare(bot, asked, now):
     except (KieError, StrangeList) as error:
         _tell(bot, asked, "supply.failed", now, since=bot.runtime_settings.get(COMPARED), reason=str(error))
         again = now - WEEK + AGAIN_AFTER
-    except Exception:  # whatever KIE answered: the admin hears of it, and the next comparison is made
+    except Exception:  # whatever KIE answered: the admin is told, and there will be a next comparison
         log.exception("the comparison with KIE broke off")
         code = bot.error_reports.keep(traceback.format_exc(), now)
         _tell(bot, asked, "supply.broken", now, since=bot.runtime_settings.get(COMPARED), code=code)
@@ -125,7 +125,7 @@ def _compare(bot, asked, now):
 
 
 def _tell_outcome(bot, asked, found, now):
-    """Tell what was skipped and what differs: whoever asked all of it, else the staff what is new."""
+    """Tell what was skipped and what differs: all of it to whoever asked, else only news to the staff."""
     names = ", ".join(list(found.skipped)[:NAMED])
     if found.skipped and (asked or names != bot.runtime_settings.get(SKIPPED)):
         _tell(bot, asked, "supply.skipped", now, since=f"{now:%Y-%m-%d}", n=found.skipped.count, names=names)
@@ -139,7 +139,7 @@ def _tell_outcome(bot, asked, found, now):
 
 
 def _tell(bot, asked, key, now, since=None, **more):
-    """Write to whoever asked, or to the staff, once about the same thing (`since`)."""
+    """Write to whoever asked or to the staff, once about the same thing (`since`)."""
     if asked:
         bot.notify(asked, key, unique=f"{key}:{now.timestamp():.0f}", now=now, **more)
         return
@@ -174,12 +174,12 @@ def _title(ctx, model_id):
 
 
 def _is_alone(difference):
-    """Tell whether a difference wants a decision of its own; also one found before that was told apart."""
+    """Return whether a difference needs its own decision, as do those found before the distinction was made."""
     return difference.about["change"] is not None and difference.kind != "new" and difference.about.get("alone", True)
 
 
 def _is_common(difference):
-    """Tell whether a difference can be applied together with others: a new model wants words first."""
+    """Return whether a difference can be applied together with others: a new model needs words first."""
     return difference.about["change"] is not None and difference.kind != "new" and not _is_alone(difference)
 
 
@@ -235,7 +235,7 @@ def apply_one(ctx, difference):
 
 
 def _apply(ctx, found, field, value):
-    """Put a difference into force and return None, or why the model could not be sold with it."""
+    """Put a difference into force and return None, or return why the model could not be sold with it."""
     scope, live_catalogue = f"model:{found.model}", ctx.generation.live_catalogue
     former = live_catalogue.value(scope, field)
     if field in ("price", "inputs") and former:
@@ -248,7 +248,7 @@ def _apply(ctx, found, field, value):
 
 
 def _joined(field, former, value):
-    """Return an earlier change of the same kind together with a newer one."""
+    """Merge an earlier change with a newer one of the same kind."""
     if field == "price":
         return former | value
     return {
@@ -263,7 +263,7 @@ def _shown(found):
 
 
 def apply_all(ctx, seen):
-    """Apply everything that needs no words and no look of its own, if it is still what was shown."""
+    """Apply everything that needs neither words nor its own decision, if it is still what was shown."""
     waiting = ctx.overrides.differences()
     if _shown(waiting) != seen:
         ctx.toast("common.changed_meanwhile", alert=True)
@@ -277,7 +277,7 @@ def apply_all(ctx, seen):
 
 
 def dismiss(ctx, difference):
-    """Let a difference be, until it becomes another one."""
+    """Ignore a difference until it changes."""
     if not ctx.overrides.dismiss(difference, ctx.user.id, ctx.now):
         raise UserError("supply.decided")
     ctx.toast("supply.dismissed")
@@ -285,7 +285,7 @@ def dismiss(ctx, difference):
 
 
 def _languages(ctx):
-    """Return the names of the languages, in the order in which their lines are wanted."""
+    """Return the names of the languages, in the order in which their lines are expected."""
     return ", ".join(map(ctx.texts.name_of, ctx.texts.languages))
 
 
@@ -312,7 +312,7 @@ def take_words(ctx):
 
 
 def show_changes(ctx, before):
-    """Show a page of the changes in force, each to be undone with a tap."""
+    """Show a page of the changes in force, each with a button that undoes it."""
     found = ctx.overrides.changes(PAGE + 1, before=before or None)
     rows = [button("supply.undo", "supply:undo", row.id, what=_what(ctx, row)) for row in found[:PAGE]]
     if len(found) > PAGE:
@@ -333,7 +333,7 @@ def _what(ctx, row):
 
 
 def undo(ctx, change):
-    """Take a change back."""
+    """Undo a change."""
     if ctx.overrides.undo(change, ctx.now, ctx.user.id) is None:
         raise UserError("supply.decided")
     ctx.generation.live_catalogue.forget()

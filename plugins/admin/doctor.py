@@ -1,6 +1,6 @@
 """/doctor and `python bot.py doctor`: what is wrong with the installation, each with its remedy in one line.
 
-Every check reads. What other plugins know to check they add with `bot.check`.
+Checks only read. Other plugins add their own with `bot.check`.
 Texts: doctor.* in data/texts/<lang>/admin/doctor.po.
 """
 
@@ -17,14 +17,14 @@ from kie.api.errors import KieError
 from kie.catalogue.pricing import cheapest
 
 log = logging.getLogger(__name__)
-DOCTOR = "admin/doctor"  # by this name it keeps what it has told of
+DOCTOR = "admin/doctor"  # the name under which it keeps what it has reported
 LEAST_DISK = 500 * 1024**2
 LEAST_CREDITS = 500
 CLOCK_S = 30
 CONFLICT, CONFLICT_FOR = "doctor:conflict", timedelta(hours=1)
 WEBHOOK_TROUBLE_S = 900
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "clip-wide.mp4"
-TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that end with their container
+TEMPORARY = ("overlay", "tmpfs", "ramfs", "aufs")  # file systems that disappear with their container
 
 
 def register(bot):
@@ -44,14 +44,14 @@ def register(bot):
 
 
 def show(ctx):
-    """Look at everything and show what is wrong."""
+    """Run all checks and show what is wrong."""
     found = list(ctx.bot.examine())
     lines = [ctx.say("doctor.line", problem=ctx.say(key, **values)) for _name, key, values in found if key]
     ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
 
 
 def migrations(bot):
-    """Is the schema this version's?"""
+    """Has every migration been applied?"""
     missing = bot.schema.pending()
     return ("doctor.migrations", {"names": ", ".join(missing)}) if missing else None
 
@@ -63,7 +63,7 @@ def database(bot):
 
 
 def disk(bot):
-    """Is there room for the rows, the journal and the backups?"""
+    """Is there room for the database, the journal and the backups?"""
     free = shutil.disk_usage(_data_dir(bot)).free
     return ("doctor.disk", {"free": free // 1024**2}) if free < LEAST_DISK else None
 
@@ -75,7 +75,7 @@ def _data_dir(bot):
 
 
 def temporary_disk(bot):
-    """Do the rows lie on a disk that goes with its container?"""
+    """Is the database on a disk that disappears with its container?"""
     address = bot.settings["DATABASE_URL"]
     if not address.startswith("sqlite"):
         return None
@@ -87,7 +87,7 @@ def temporary_disk(bot):
 
 
 def _file_system(folder, mounts):
-    """Return the type of the file system that holds `folder`, where the system tells."""
+    """Return the type of the file system that holds `folder`, if the system says so."""
     if not mounts.exists():
         return None
     found = {}
@@ -98,7 +98,7 @@ def _file_system(folder, mounts):
 
 
 def token(bot):
-    """Does Telegram know the token?"""
+    """Does Telegram accept the token?"""
     try:
         bot.sender.call("getMe")
     except TelegramError as error:
@@ -113,7 +113,7 @@ def webhook(bot):
     try:
         found = bot.sender.call("getWebhookInfo")
     except TelegramFailed:
-        return None  # the check of the token tells
+        return None  # the check of the token reports it
     ours = bot.settings["BOT_MODE"] == "webhook"
     if not ours and found["url"]:
         return "doctor.webhook_left"
@@ -125,7 +125,7 @@ def webhook(bot):
 
 
 def second_program(bot):
-    """Has another program fetched our updates within the last hour? The bot that leads notes it."""
+    """Has another program fetched our updates within the last hour? The leader notes it."""
     noted = bot.runtime_settings.get(CONFLICT)
     if noted and bot.clock.now() - datetime.fromisoformat(noted) < CONFLICT_FOR:
         return "doctor.second_program"
@@ -133,7 +133,7 @@ def second_program(bot):
 
 
 def note_conflict(bot, now):
-    """Write down that another program fetches our updates, and tell the staff."""
+    """Record that another program fetches our updates, and alert the staff."""
     seen = bot.status.conflict_at
     if seen is not None and (bot.runtime_settings.get(CONFLICT) or "") < seen.isoformat():
         bot.runtime_settings.put(CONFLICT, seen.isoformat(), now=now)
@@ -145,13 +145,13 @@ def clock(bot):
     try:
         theirs = bot.generation.client.server_time()
     except KieError:
-        return None  # the check of KIE tells
+        return None  # the check of KIE reports it
     apart = round((bot.clock.now() - theirs).total_seconds())
     return ("doctor.clock", {"n": abs(apart)}) if abs(apart) > CLOCK_S else None
 
 
 def kie(bot):
-    """Does KIE take the key, and are there credits?"""
+    """Does KIE accept the key, and are there credits?"""
     try:
         left = bot.generation.client.credits()
     except KieError as error:
@@ -166,7 +166,7 @@ def rate(bot):
 
 
 def prices(bot):
-    """Has every model on sale a price?"""
+    """Does every model on sale have a price?"""
     if not bot.generation.usd_rate():
         return None
     offered = bot.generation.catalog.models.values()
@@ -175,7 +175,7 @@ def prices(bot):
 
 
 def texts(bot):
-    """Is every text there in every language?"""
+    """Does every text exist in every language?"""
     known = bot.texts.keys(bot.texts.default)
     odd = sorted(f"{key} ({lang})" for lang in bot.texts.languages[1:] for key in known ^ bot.texts.keys(lang))
     return ("doctor.texts", {"n": len(odd), "names": ", ".join(odd[:5])}) if odd else None
@@ -188,7 +188,7 @@ def stars(bot):
 
 
 def seals(bot):
-    """Is what people paid and did sealed? The bot that leads does so once a minute."""
+    """Have payments and acts been sealed? The leader does so once a minute."""
     since = bot.seals.unsealed_since(bot.clock.now())
     return ("doctor.seals", {"n": int((bot.clock.now() - since) / timedelta(hours=1))}) if since else None
 
@@ -204,12 +204,12 @@ def admins(bot):
 
 
 def files(bot):
-    """Can a file that somebody sends be looked into? It takes a process of its own, and a place for it."""
+    """Can a file that somebody sends be examined? It takes a child process and a place for it."""
     return None if bot.generation.media.works(SAMPLE) else "doctor.files"
 
 
 def away(bot):
-    """Does anything wait for a plugin that is away?"""
+    """Does anything wait for an absent plugin?"""
     here = set(bot.sources) - bot.switched_off
     tables = bot.plugin_tables.away({table.model._meta.table_name for table in bot.tables}, here)
     waiting = bot.outbox.apart()
@@ -219,16 +219,16 @@ def away(bot):
 
 
 def tell_untranslated(bot, _now):
-    """Tell the staff once of texts that were shown in the default language, as nobody has translated them."""
+    """Tell the staff once about texts shown in the default language, as they are not translated."""
     found = {f"{key} ({lang})" for lang, key in bot.texts.untranslated}
     if new := sorted(found.difference(bot.store(DOCTOR).get("untranslated", []))):
         bot.store(DOCTOR).change("untranslated", lambda told: sorted({*(told or []), *new}))
-        cause = f"untranslated {new[0]}"  # of its own: an alert of the same cause would be held back, and these are told once
+        cause = f"untranslated {new[0]}"  # its own: the same cause would be held back, and these are told once
         bot.alert("doctor.alert_untranslated", cause=cause, n=len(new), names=", ".join(new[:5]))
 
 
 def warn_of_disk(bot, _now):
-    """Say loudly in the log that the rows are in danger."""
+    """Warn in the log that the data is in danger."""
     for check in (temporary_disk, disk):
         if problem := check(bot):
             key, values = problem

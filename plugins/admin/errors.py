@@ -5,7 +5,7 @@ Texts: errors.* in data/texts/<lang>/admin/errors.po.
 
 from core.errors import UserError
 
-SHOWN = 3000  # characters of a traceback: its end tells the most
+SHOWN = 3000  # characters of a traceback: its end says the most
 
 
 def register(bot):

@@ -1,7 +1,7 @@
 """What models are sold for: /price MODEL shows cost, price and margin of each combination; markups and fixed prices.
 
-A markup or a fixed price can be set for a model, for a row of the menu, and for everything; the nearest counts. Nothing
-is sold below cost, whatever is set.
+A markup or a fixed price can be set for a model, for a menu row, or for everything; the most specific one counts.
+Nothing is sold below cost, whatever is set.
 Texts: terms.* in data/texts/<lang>/admin/markups.po.
 """
 
@@ -47,12 +47,12 @@ def price(ctx):
 
 
 def ask_word(ctx):
-    """Ask which model."""
+    """Ask which model is meant."""
     ctx.ask("terms:word", "terms.ask_word", [way_out("supply:show")])
 
 
 def take_word(ctx):
-    """Show the model meant, or those that may be."""
+    """Show the model that was meant, or the possible ones."""
     if not ctx.text:
         raise UserError("terms.ask_word", buttons=[way_out("supply:show")])
     ctx.done("terms")
@@ -86,7 +86,7 @@ def _name(ctx, model):
 
 
 def show_model(ctx, code):
-    """Show a model's switch and terms."""
+    """Show a model's switch and markup."""
     model = _model(ctx, code)
     on = model.id in ctx.generation.catalog.models
     rows = [
@@ -104,12 +104,12 @@ def show_model(ctx, code):
 
 
 def _bound(ctx, field, value):
-    """Return a bound as people write it: an amount, or a factor."""
+    """Return a bound for people: an amount, or a factor."""
     return ctx.texts.money(ctx.lang, int(value * 100)) if field == "fixed" else f"×{_factor(value)}"
 
 
 def _factor(value):
-    """Return a factor without needless zeros."""
+    """Return a factor without trailing zeros."""
     return f"{Decimal(value).normalize():f}"
 
 
@@ -121,7 +121,7 @@ def _terms(ctx, model):
 
 
 def switch(ctx, code, on):
-    """Take a model off sale, or back, as the button said; what is so already stays so."""
+    """Take a model off sale or put it back, as the button said; if it is so already, nothing changes."""
     model = _model(ctx, code)
     off = bool(ctx.generation.live_catalogue.value(f"model:{model.id}", "off"))
     if on and not off and model.id not in ctx.generation.catalog.models:
@@ -185,14 +185,14 @@ def _said(ctx, model, name, value):
 
 
 def show_kinds(ctx):
-    """Offer the rows of the menu, and all of it."""
+    """Offer the menu rows, and everything at once."""
     cells = [button(f"menu.{menu}", "terms:menu", menu) for menu in MENU]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     ctx.edit("terms.kinds", [*rows, button("common.everything", "terms:menu", "all"), way_out("supply:show")])
 
 
 def show_menu(ctx, menu):
-    """Show the terms of one row of the menu, or of everything."""
+    """Show the markup of one menu row, or of everything."""
     if menu not in (*MENU, "all"):
         raise UserError("common.old_button")
     scope = "all" if menu == "all" else f"menu:{menu}"
@@ -226,7 +226,7 @@ def _terms_rows(ctx, scope):
 
 
 def _scope(ctx, short):
-    """Return the overlay's scope for the one in button data: m.<code>, t.<menu> or all."""
+    """Return the override's scope for the one in button data: m.<code>, t.<menu> or all."""
     kind, _, name = short.partition(".")
     if kind == "m":
         return f"model:{_model(ctx, name).id}"
@@ -255,7 +255,7 @@ def ask_number(ctx, scope, field):
 
 
 def take_number(ctx):
-    """Set what was asked for; of markup and fixed price the later one counts."""
+    """Set what was asked for; of markup and fixed price, the later one counts."""
     scope, field = ctx.draft.data["scope"], ctx.draft.data["field"]
     least, most = BOUNDS[field]
     try:
@@ -276,7 +276,7 @@ def _set_here(ctx, where):
 
 
 def clear(ctx, scope, seen):
-    """Go back to what holds one step further out, if what is set is still what was shown."""
+    """Return to what applies one level up, if what is set is still what was shown."""
     where = _scope(ctx, scope)
     if mark(*_set_here(ctx, where)) == seen:
         _put(ctx, where, markup=None, fixed=None)
@@ -286,7 +286,7 @@ def clear(ctx, scope, seen):
 
 
 def _put(ctx, scope, **values):
-    """Write what changes into the overlay."""
+    """Write what changes as overrides."""
     for field, value in values.items():
         if ctx.generation.live_catalogue.value(scope, field) != value:
             ctx.overrides.put(scope, field, value, now=ctx.now, actor=ctx.user.id)

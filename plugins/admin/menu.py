@@ -1,13 +1,13 @@
-"""/admin: what matters now, in counts, and the way to every tool; each person sees those they have the right to.
+"""/admin: what matters now, in figures, and the way to every tool; each person sees those they have the right to.
 
-The figures of a span of days are in `admin/stats.py`.
+The figures for a span of days are in `admin/stats.py`.
 Texts: admin.* in data/texts/<lang>/admin/menu.po.
 """
 
 from datetime import timedelta
 from decimal import Decimal
 
-INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries that are money from outside, or went back there
+INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries for money from or back to the outside
 MICRO = 1_000_000
 
 
@@ -20,7 +20,7 @@ def register(bot):
 
 
 def show(ctx):
-    """Show the admin menu with what is going on; money only to those who may see it."""
+    """Show the admin menu with the current figures; money only to those who may see it."""
     figures, entries = _figures(ctx)
     values = {
         "waiting": ctx.payments.count_waiting(),
@@ -40,7 +40,7 @@ def show(ctx):
 
 
 def _money(ctx, figures, entries):
-    """Return the lines about money: in and out of a day, and how long KIE's credits last at that pace."""
+    """Return the lines about money: a day's income and spending, and how long KIE's credits last at that pace."""
     cost = Decimal(sum(cost for _count, _charged, cost in figures.values())) / MICRO
     income = sum(entries.get(kind, (0, 0))[0] for kind in INCOME)
     spent = sum(charged for _count, charged, _cost in figures.values())

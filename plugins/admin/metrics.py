@@ -1,9 +1,9 @@
-"""GET /metrics on PORT: the few figures that should wake somebody, for Prometheus.
+"""GET /metrics on PORT: the few figures worth waking somebody for, for Prometheus.
 
-No money and no names; a copy that does not lead tells only that. They are for who has the token, and for programs on
-this machine, unless anything passes requests on to it.
+No money and no names; a copy that does not lead reports only that. They are for whoever has the token, and for programs
+on this machine, unless the request was forwarded.
 
-Setting: METRICS_TOKEN, which a collector sends as `Authorization: Bearer …`; empty, the default, lets nobody else in.
+Setting: METRICS_TOKEN, which a collector sends as `Authorization: Bearer …`; empty, the default, admits nobody else.
 """
 
 import hmac
@@ -18,12 +18,12 @@ def register(bot):
 
 
 def show(bot, leads, visit):
-    """Return the figures of this moment to who may see them."""
+    """Return the current figures to those who may see them."""
     token, given = bot.settings["METRICS_TOKEN"], visit.headers.get("Authorization", "")
     knows = token and hmac.compare_digest(f"Bearer {token}".encode(), given.encode())
     if not knows and not visit.is_local:
         return "", 401, {"WWW-Authenticate": "Bearer"}
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # only who looks pays for it
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # imported only when somebody looks
 
     registry = CollectorRegistry()
     for name, (about, value) in figures(bot, leads).items():
@@ -35,7 +35,7 @@ def show(bot, leads, visit):
 
 
 def figures(bot, leads):
-    """Return {name: (meaning, number)}; ages are seconds, 0 when nothing waits."""
+    """Return {name: (meaning, number)}; ages are in seconds, 0 if nothing waits."""
     if not leads:
         return {"bot_leader": ("1 when this copy leads", 0)}
     now, found = bot.clock.now(), bot.health.figures()

@@ -1,7 +1,7 @@
 """KIE took more than the price covers: an alarm with a button that takes the model off sale, and a line in /doctor.
 
-That is so when a paid order cost more than was charged for it, and when any order took more credits than the catalogue
-says: a wrong price in it, or a file whose length was not what it seemed. /stats has the sum.
+This means that a paid order cost more than it was charged, or that any order took more credits than the catalogue says:
+it has a wrong price, or a file's length was not what it seemed. /stats has the sum.
 Texts: overrun.* in data/texts/<lang>/admin/overrun.po.
 """
 
@@ -23,7 +23,7 @@ def register(bot):
 
 
 def tell(bot, event, now):
-    """Ring for the model, with the figures of this order."""
+    """Alert the staff about the model, with this order's figures."""
     job = bot.jobs.get(event.job)
     model = bot.generation.model(job)
     bot.alert(
@@ -45,7 +45,7 @@ def _credits(micro):
 
 
 def pause(ctx, code):
-    """Take the model off sale; what is being made of it is finished."""
+    """Take the model off sale; orders under way are finished."""
     model = next((model for model in ctx.generation.catalog.known.values() if model.code == code), None)
     if model is None:
         raise UserError("common.old_button")
@@ -58,6 +58,6 @@ def pause(ctx, code):
 
 
 def examine(bot):
-    """Has KIE taken more than prices cover, of late?"""
+    """Has KIE recently taken more than prices cover?"""
     count, total = bot.jobs.overruns(bot.clock.now() - LOOKED_AT)
     return ("overrun.doctor", {"n": count, "total": total, "days": LOOKED_AT.days}) if count else None

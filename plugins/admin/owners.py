@@ -1,6 +1,6 @@
-"""Owners hear of large sums: every approval, correction, refund and code above OWNER_TOLD_ABOVE is told to each of them.
+"""Tells every owner about large sums: each approval, correction, refund and code above OWNER_TOLD_ABOVE.
 
-Also to the one who did it: an account can be in somebody else's hands.
+So does the one who did it: somebody else may have got hold of the account.
 Setting: OWNER_TOLD_ABOVE, whole units of the currency.
 Texts: owners.* in data/texts/<lang>/admin/owners.po; act.* in core.po.
 """
@@ -12,13 +12,13 @@ TOLD = ("approve", "undo", "paid", "credit", "debit", "refund", "promo", "promo_
 
 
 def register(bot):
-    """Declare the setting and what listens for acts of an amount."""
+    """Declare the setting and the listener for acts with an amount."""
     bot.setting("OWNER_TOLD_ABOVE", int, default=5_000, minimum=0)
     bot.on("act.amount", tell)
 
 
 def tell(bot, event, now):
-    """Tell every owner of a large sum: who, what, to whom and why."""
+    """Tell every owner about a large sum: who, what, to whom and why."""
     act = bot.audit_log.get(event.act)
     if act.what not in TOLD or act.amount <= bot.settings["OWNER_TOLD_ABOVE"] * 100:
         return

@@ -1,4 +1,4 @@
-"""/pause TEXT: sell nothing for a while and tell people why; /resume: sell again. What is being made is finished.
+"""/pause TEXT: stop selling for a while and tell people why; /resume: sell again. Orders under way are finished.
 
 Texts: pause.* in data/texts/<lang>/admin/pause.po.
 """
@@ -6,13 +6,13 @@ Texts: pause.* in data/texts/<lang>/admin/pause.po.
 from core.buttons import button, way_out
 from core.errors import UserError
 
-NAME = "SALES_PAUSED"  # the stored setting: the text for people, `-` for the usual one, empty while selling
+NAME = "SALES_PAUSED"  # the runtime setting: the text for people, `-` for the usual one, empty while selling
 USUAL = "-"
 MOST = 500
 
 
 def register(bot):
-    """Declare the commands, what refuses orders meanwhile, and the line in the main menu."""
+    """Declare the commands, the gate that refuses orders meanwhile, and the line in the main menu."""
     bot.repeatable()
     bot.command("pause", pause, about="pause.about", right="settings")
     bot.command("resume", resume, about="pause.about_resume", right="settings")
@@ -22,7 +22,7 @@ def register(bot):
 
 
 def words(bot, lang):
-    """Return what people are told while nothing is sold, or None while it is."""
+    """Return what people are told during a pause, or None outside one."""
     stored = bot.runtime_settings.get(NAME)
     if not stored:
         return None
@@ -49,7 +49,7 @@ def resume(ctx):
 
 
 def end(ctx, seen):
-    """End the pause that the button stands under, and no later one."""
+    """End the pause that the button belongs to, but no later one."""
     ended = ctx.runtime_settings.clear(NAME, seen, now=ctx.now, actor=ctx.user.id, act="unpause")
     key = "pause.resumed" if ended else "pause.another" if ctx.runtime_settings.get(NAME) else "pause.not_paused"
     ctx.edit(key, [way_out("admin:show")])

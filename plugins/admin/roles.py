@@ -1,6 +1,6 @@
-"""Roles: an owner makes somebody admin, cashier (top-ups only) or support (reads and writes) from their card.
+"""Roles: from somebody's card, an owner makes them admin, cashier (top-ups only) or support (reads and writes).
 
-Owners are the ADMIN_IDS of the settings; nobody raises themselves.
+Owners are the ADMIN_IDS of the settings; nobody promotes themselves.
 Texts: team.* in data/texts/<lang>/admin/roles.po.
 """
 
@@ -56,7 +56,7 @@ def choose(ctx, user):
 
 
 def _somebody(ctx, user):
-    """Return somebody who may be given a role: not oneself, and no owner."""
+    """Return a person who may be given a role: not oneself, and not an owner."""
     found = ctx.users.get(user)
     if found is None:
         raise UserError("common.old_button")
@@ -66,7 +66,7 @@ def _somebody(ctx, user):
 
 
 def check(ctx, user, role):
-    """Ask once, saying what the role may do."""
+    """Ask for confirmation, saying what the role may do."""
     found = _somebody(ctx, user)
     if role not in (*ctx.staff.ROLES, NONE):
         raise UserError("common.old_button")
@@ -78,7 +78,7 @@ def check(ctx, user, role):
 
 
 def grant(ctx, user, role, former):
-    """Give the role, and give the person the commands that come with it; not if another one was given meanwhile."""
+    """Give the role and its commands, unless another role was given meanwhile."""
     found = _somebody(ctx, user)
     if role not in (*ctx.staff.ROLES, NONE):
         raise UserError("common.old_button")

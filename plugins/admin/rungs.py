@@ -1,4 +1,4 @@
-"""The ladders in the chat: another model for a rung, or a rung switched off; `data/offers.json` stands until then.
+"""The ladders in the chat: put another model on a rung, or switch a rung off; `data/offers.json` counts until then.
 
 A change is one of the catalogue: it is in the log, and can be undone under *Changes*.
 Texts: rungs.* in data/texts/<lang>/admin/rungs.po, do.* and ladder.* beside them.
@@ -8,7 +8,7 @@ from core.buttons import button, mark, pager, way_out
 from core.errors import UserError
 from kie.catalogue.offers import RUNGS, change_of
 
-PAGE, LABEL = 5, 36  # models on a page; characters of a label that a phone shows whole
+PAGE, LABEL = 5, 36  # models on a page; characters of a label that a phone shows in full
 
 
 def register(bot):
@@ -24,7 +24,7 @@ def register(bot):
 
 
 def examine(bot):
-    """Tell doctor which entries of data/offers.json are left out, and why."""
+    """Report which entries of data/offers.json are left out, and why."""
     rejected = bot.generation.live_catalogue.offers.rejected
     entries = "; ".join(f"{entry}: {why}" for entry, why in rejected[:5])
     return ("rungs.rejected", {"count": len(rejected), "entries": entries}) if rejected else None
@@ -38,7 +38,7 @@ def show(ctx):
 
 
 def show_work(ctx, work):
-    """Show the rungs of a ladder with the models that stand on them."""
+    """Show the rungs of a ladder with their models."""
     if work not in ctx.generation.live_catalogue.offers.works:
         raise UserError("common.old_button")
     models = dict(ctx.generation.live_catalogue.rungs(work))
@@ -56,12 +56,12 @@ def _rung(ctx, name):
 
 
 def _title(ctx, offers):
-    """Return the model that stands on a rung now, or that none does."""
+    """Return the model now on a rung, or say that there is none."""
     return offers[0][1].title if offers else ctx.texts.plain(ctx.lang, "rungs.none")
 
 
 def show_rung(ctx, work, name, page):
-    """Show what stands on a rung, and a page of the models that could."""
+    """Show what is on a rung, and a page of the models that could be."""
     _check(ctx, work, name)
     live_catalogue = ctx.generation.live_catalogue
     change, now = live_catalogue.value(*change_of(work, name)) or {}, dict(live_catalogue.rungs(work)).get(name)
@@ -85,7 +85,7 @@ def _check(ctx, work, name):
 
 
 def _able(ctx, work):
-    """Return the models on sale that do a kind of work with what people send for it."""
+    """Return the models on sale that can do a kind of work with what people send for it."""
     models = ctx.generation.catalog.models.values()
     return [
         m
@@ -103,13 +103,13 @@ def pick(ctx, work, name, code):
 
 
 def switch(ctx, work, name, on):
-    """Switch a rung off, or on again as it stands in the file."""
+    """Switch a rung off, or on again as it is in the file."""
     _check(ctx, work, name)
     _put(ctx, work, name, None if on else {"off": True})
 
 
 def reset(ctx, work, name, seen):
-    """Put the file's models back, if the change is still the one that was shown."""
+    """Restore the file's models, if the change is still the one that was shown."""
     _check(ctx, work, name)
     if mark(ctx.generation.live_catalogue.value(*change_of(work, name)) or {}) == seen:
         _put(ctx, work, name, None)
@@ -119,7 +119,7 @@ def reset(ctx, work, name, seen):
 
 
 def _put(ctx, work, name, value):
-    """Write a change, unless it is so already, and show the ladder."""
+    """Write a change unless it is in force already, and show the ladder."""
     scope, field = change_of(work, name)
     if ctx.generation.live_catalogue.value(scope, field) != value:
         ctx.overrides.put(scope, field, value, now=ctx.now, actor=ctx.user.id)

@@ -1,7 +1,8 @@
-"""Settings from the chat: rates, limits, details and texts. Effective at once; three prices are read back.
+"""Settings from the chat: rates, limits, details and texts. Effective at once; three sample prices are shown.
 
-Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label, `setting.<name>.value` says
-how a number of it is told. What is set here is stored and wins over the environment. /rate 92.5 and /markup 2 are the short ways.
+Every setting that a plugin declares with `chat=True` is here: `setting.<name>` is its label, `setting.<name>.value`
+says how its numbers are shown. What is set here is stored and wins over the environment. /rate 92.5 and /markup 2 are
+shortcuts.
 Texts: rates.* in data/texts/<lang>/admin/settings.po, setting.* in core.po.
 """
 
@@ -15,7 +16,7 @@ from kie.catalogue.pricing import cheapest
 
 MOST = 3000  # characters of a text
 NUMBERS = (int, Decimal)
-SIGNS = "×₽$€ \u00a0"  # as shown, so what is copied from the screen can be sent back
+SIGNS = "×₽$€ \u00a0"  # as shown, so that a value copied from the screen can be sent back
 THOUSANDS = re.compile(r"(?<=\d)\s(?=\d{3}(?!\d))")
 
 
@@ -33,7 +34,7 @@ def register(bot):
 
 
 def show(ctx):
-    """Show the rates and limits, and three prices made of them."""
+    """Show the rates and limits, and three sample prices."""
     names = [name for name, kind in _fields(ctx) if kind is not str]
     cells = [_button(ctx, name) for name in names]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
@@ -48,7 +49,7 @@ def show(ctx):
 
 
 def _fields(ctx):
-    """Return (name, kind) of the settings that may be changed here."""
+    """Return (name, kind) of the settings that can be changed here."""
     return [(name, setting.kind) for name, setting in ctx.settings.declared.items() if setting.chat]
 
 
@@ -63,7 +64,7 @@ def _name(ctx, name):
 
 
 def _label(ctx, name):
-    """Return the key of a setting's label and its values: a text of the operator's may be one for a language."""
+    """Return the key of a setting's label and its values: an operator's text may be one per language."""
     key, (base, _, code) = f"setting.{name.lower()}", name.lower().rpartition("_")
     if ctx.texts.has(key) or code not in ctx.texts.languages:
         return key, {}
@@ -78,7 +79,7 @@ def _shown(ctx, name):
 
 
 def _told(ctx, name, value):
-    """Return a value as people write it: `setting.<name>.value` says whether it is money (`amount`) or a factor."""
+    """Return a value for people: `setting.<name>.value` says whether it is money (`amount`) or a factor."""
     key = f"setting.{name.lower()}.value"
     if not ctx.texts.has(key):
         return str(value)
@@ -88,7 +89,7 @@ def _told(ctx, name, value):
 
 
 def _prices(ctx):
-    """Return three prices, read back through the one price function."""
+    """Return three sample prices, from the one price function."""
     examples = list(ctx.generation.catalog.models.values())[::40][:3]
     prices = [(model, ctx.generation.price_of_credits(cheapest(model), model)) for model in examples]
     return ctx.lines(
@@ -97,7 +98,7 @@ def _prices(ctx):
 
 
 def show_texts(ctx):
-    """Show what can be set in words."""
+    """Show the settings that are texts."""
     cells = [_button(ctx, name) for name, kind in _fields(ctx) if kind is str]
     ctx.edit("rates.list_texts", [*(cells[i : i + 2] for i in range(0, len(cells), 2)), way_out("rates:show")])
 
@@ -127,7 +128,7 @@ def _back(kind):
 
 
 def reset(ctx, name, seen):
-    """Forget what was set here, if it is still what was shown: the environment counts again."""
+    """Forget what was set here, if it is still what was shown, so that the environment counts again."""
     if name not in dict(_fields(ctx)):
         raise UserError("common.old_button")
     if not ctx.runtime_settings.clear(name, seen, now=ctx.now, actor=ctx.user.id):
@@ -136,7 +137,7 @@ def reset(ctx, name, seen):
 
 
 def take_value(ctx):
-    """Read the new value of the setting that was asked for."""
+    """Read the new value for the setting that was asked about."""
     name = ctx.draft.data["name"]
     _put(ctx, name, ctx.text.strip())
     ctx.done("rates")
@@ -148,14 +149,14 @@ def _after(ctx, name):
 
 
 def change(ctx, name):
-    """Set a rate by its command, or show the present ones when no number is given."""
+    """Set a rate by its command, or show the current ones if no number is given."""
     if ctx.args:
         _put(ctx, name, ctx.args)
     show(ctx)
 
 
 def _put(ctx, name, text):
-    """Store a value that fits, or say what would."""
+    """Store a valid value, or say what would be valid."""
     kind = ctx.settings.declared[name].kind
     if kind in NUMBERS:
         text = THOUSANDS.sub("", text).strip(SIGNS).replace(",", ".")
@@ -170,7 +171,7 @@ def _put(ctx, name, text):
 
 
 def _misfit(ctx, name, text):
-    """Return the error that says which numbers fit, where there are bounds."""
+    """Return the error that says which numbers are valid, if there are bounds."""
     setting, back = ctx.settings.declared[name], [_back(ctx.settings.declared[name].kind)]
     if setting.minimum is None:
         return UserError("rates.wrong_kind", buttons=back, found=text[:40])
@@ -179,7 +180,7 @@ def _misfit(ctx, name, text):
 
 
 def _in_order(ctx, name, value):
-    """Tell whether a least and a most stay in order."""
+    """Return whether a minimum and its maximum stay in order."""
     if name.endswith("_MIN"):
         return value <= ctx.settings[name.removesuffix("MIN") + "MAX"]
     return not name.endswith("_MAX") or value >= ctx.settings[name.removesuffix("MAX") + "MIN"]

@@ -1,5 +1,5 @@
-"""/stats 7d|30d|…: money in by way, spent, cost, margin, all other money by kind, orders by model, as a picture with
-the numbers under it; and CSV files of entries, orders, users and top-ups.
+"""/stats 7d|30d|…: income by way of payment, spending, cost, margin, all other money by kind and orders by model, as a
+picture with the numbers under it; and CSV files of entries, orders, users and top-ups.
 
 Texts: stats.* in data/texts/<lang>/admin/stats.po.
 """
@@ -16,7 +16,7 @@ from core.sheets import sheet
 SPANS = (1, 7, 30, 90)
 LONGEST = 3660
 INCOME = ("topup", "stars")
-OF_ORDERS = ("hold", "capture", "release")  # told as what was spent
+OF_ORDERS = ("hold", "capture", "release")  # shown as what was spent
 TABLES = ("entries", "jobs", "users", "topups")
 MICRO = Decimal(1_000_000)
 
@@ -75,7 +75,7 @@ def _numbers(ctx, since, money, orders):
 
 
 def _others(ctx, since):
-    """Return a line about each kind of money that neither came from people nor was spent by them, losses first."""
+    """Return a line about each kind of money that is neither income nor spending, losses first."""
     sums, (count, total) = ctx.ledger.sums_by_kind(since), ctx.jobs.overruns(since)
     lost = [ctx.say("stats.overrun", total=total, n=count)] if count else []
     return lost + [
@@ -86,7 +86,7 @@ def _others(ctx, since):
 
 
 def _cost(ctx, micro_credits):
-    """Return what KIE took in minor units at today's rate, 0 while there is none."""
+    """Return what KIE took in minor units at today's rate, 0 without a rate."""
     rate = ctx.generation.usd_rate()
     return int(micro_credits / MICRO * ctx.generation.catalog.credit_usd * rate * 100) if rate else 0
 
@@ -97,7 +97,7 @@ def _title(ctx, model_id):
 
 
 def chart(ctx, days, money, orders):
-    """Return a PNG: money in and spent by day, orders under it."""
+    """Return a PNG: income and spending by day, with orders below."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -123,7 +123,7 @@ def chart(ctx, days, money, orders):
         below.yaxis.set_major_locator(MaxNLocator(integer=True))
         for axes, heights in ((top, income + spent), (below, done)):
             if not any(heights):
-                axes.set_ylim(0, 1)  # matplotlib's own for nothing would go below zero
+                axes.set_ylim(0, 1)  # matplotlib's default for no data would go below zero
             axes.legend(loc="upper left", frameon=False)
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(axis="y", alpha=0.3)

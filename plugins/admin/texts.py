@@ -1,6 +1,6 @@
-"""/texts: owners say it in their own words: find a text, send a new one, see it as it will look, take it back.
+"""/texts: owners say it in their own words: find a text, send a new one, see it as it will look, undo it.
 
-What is set here lies over the texts in the files at once. Texts with a form for each number are changed in a file.
+What is set here overrides the texts in the files at once. Texts with plural forms are changed in a file.
 Texts: texts.* in data/texts/<lang>/admin/texts.po; act.text and act.text_back in core.po.
 """
 
@@ -12,13 +12,13 @@ from plugins.admin import _text_card as card
 from plugins.admin import _text_search as search
 
 PAGE = 6
-BUTTON = 24  # characters of a button's label, as far as a phone shows it
-MOST = 800  # characters with values filled in: a text may be a caption, which takes 1,024 (Bot API, sendPhoto)
+BUTTON = 24  # characters of a button's label that a phone shows in full
+MOST = 800  # characters with values filled in: a text may be a caption, which allows 1,024 (Bot API, sendPhoto)
 MOST_COMMAND = 256  # of a command's description (Bot API, BotCommand)
 
 
 def register(bot):
-    """Declare the command, the screens and the dialogue; a text that does not fit any more shows in `doctor`."""
+    """Declare the command, the screens and the dialogue; `doctor` shows texts that no longer fit."""
     bot.repeatable()
     bot.command("texts", start, about="texts.about", right="owner")
     bot.button("texts:find", ask, right="owner")
@@ -35,7 +35,7 @@ def register(bot):
 
 
 def check(bot):
-    """Does every text that was set in the chat still fit?"""
+    """Are all texts set in the chat still valid?"""
     if bot.schema.pending():
         return None
     odd = [
@@ -48,7 +48,7 @@ def check(bot):
 
 
 def start(ctx):
-    """Show the texts with the words behind the command, or ask for some."""
+    """Show the texts that match the words after the command, or ask for words."""
     if ctx.args:
         _list(ctx, ctx.args, 0)
     else:
@@ -56,14 +56,14 @@ def start(ctx):
 
 
 def ask(ctx):
-    """Ask for words of the text."""
+    """Ask for words from the text."""
     changed = len(ctx.own_texts.changed())
     rows = [button("texts.changed", "texts:changed", n=changed)] if changed else []
     ctx.ask("texts:words", "texts.ask", [*rows, way_out("admin:show")], data={})
 
 
 def take_words(ctx):
-    """Show the texts with these words."""
+    """Show the texts that match these words."""
     if not ctx.text.strip():
         raise UserError("texts.ask", buttons=[way_out("admin:show")])
     _list(ctx, ctx.text.strip(), 0)
@@ -75,7 +75,7 @@ def show_changed(ctx):
 
 
 def show_page(ctx, page):
-    """Show another page of the list one has come from."""
+    """Show another page of the list that was open."""
     _list(ctx, _data(ctx).get("words", ""), page)
 
 
@@ -85,7 +85,7 @@ def _data(ctx):
 
 
 def _list(ctx, words, page):
-    """List the texts with some words, or without any those changed here; more words may follow."""
+    """List the texts that match some words, or without words those changed here; more words may follow."""
     changed = {(row.key, row.lang): row.text for row in ctx.own_texts.changed()}
     found = search.find(ctx, words) if words else list(changed)
     pages = max(1, -(-len(found) // PAGE))
@@ -124,7 +124,7 @@ def _text(ctx, code, lang):
 
 
 def take_text(ctx):
-    """Show a new text as it will look, or say what is wrong with it."""
+    """Preview a new text, or say what is wrong with it."""
     data, text = ctx.draft.data, card.written(ctx.message).strip()
     key, lang = data["key"], data["lang"]
     _check(ctx, key, lang, text)
@@ -143,8 +143,8 @@ def _cancel(key, lang):
 
 
 def _check(ctx, key, lang, text):
-    """Raise UserError for a text that could not be shown, with what it is given."""
-    if not ctx.texts.has(key) or ctx.texts.is_plural(key):  # an upgrade came between
+    """Raise UserError for a text that could not be shown, with the values it may use."""
+    if not ctx.texts.has(key) or ctx.texts.is_plural(key):  # an upgrade happened in between
         raise UserError("common.old_button")
     wrong, most = ctx.texts.misfit(lang, key, text), MOST_COMMAND if key in _abouts(ctx) else MOST
     size = 0 if wrong else len(untagged(card.sample(ctx, key, lang, text)).strip().encode("utf-16-le")) // 2
@@ -155,7 +155,7 @@ def _check(ctx, key, lang, text):
 
 
 def _abouts(ctx):
-    """Return the keys of the commands' descriptions, which Telegram keeps."""
+    """Return the keys of the commands' descriptions, which Telegram stores."""
     return {about for _name, about in ctx.bot.commands(lambda _right: True)}
 
 
@@ -163,7 +163,7 @@ def _abouts(ctx):
 
 
 def use(ctx, draft, version):
-    """Set the text that was seen; a second tap finds it set."""
+    """Set the previewed text; a second tap finds it set already."""
     found = ctx.drafts.get(ctx.user.id, "texts", ctx.now)
     if found is None or (found.id, found.version) != (draft, version) or "text" not in found.data:
         raise UserError("common.old_button")
@@ -174,21 +174,21 @@ def use(ctx, draft, version):
 
 
 def put_back(ctx, code, lang, seen):
-    """Have our text count again."""
+    """Return to our text."""
     key, _row = _text(ctx, code, lang)
     done = ctx.own_texts.put_back(lang, key, seen, now=ctx.now, actor=ctx.user.id)
     _after(ctx, key, lang, done, "texts.is_back")
 
 
 def step_back(ctx, code, lang, seen):
-    """Have the text of before the last change count again."""
+    """Return to the text before the last change."""
     key, _row = _text(ctx, code, lang)
     done = ctx.own_texts.step_back(lang, key, seen, now=ctx.now, actor=ctx.user.id)
     _after(ctx, key, lang, done, "texts.used")
 
 
 def _after(ctx, key, lang, done, told):
-    """Say what came of it, show the text as it is now, and tell Telegram if it describes a command."""
+    """Report the outcome, show the text as it is now, and update Telegram if it describes a command."""
     ctx.toast(told if done else "common.changed_meanwhile", alert=not done)
     if done and key in _abouts(ctx):
         rights.publish_commands(ctx.bot)

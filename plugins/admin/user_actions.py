@@ -1,8 +1,8 @@
 """What can be done to a person from their card: money, access, sales, a message, a note.
 
-Every act asks for its reason (or its words), then once more, and is written with who did it and why: in the log of
-acts, and where it is money in the person's own history. One's own balance is for somebody else to correct; an owner who
-is alone types the sum.
+Every act asks for its reason (or its words), then for confirmation, and is recorded with who did it and why: in the
+audit log and, if it is money, in the person's own history. One's own balance is corrected by somebody else; an owner
+who is alone types the sum.
 Texts: acts.* in data/texts/<lang>/admin/user_actions.po.
 """
 
@@ -62,7 +62,7 @@ def _person(ctx, user, act):
 
 
 def take_words(ctx):
-    """Read the reason, with an amount before it where money moves, and ask once whether to do it."""
+    """Read the reason, preceded by an amount if money moves, and ask for confirmation."""
     data = ctx.draft.data
     found, words = _person(ctx, data["user"], data["act"]), ctx.text.strip()
     if data["act"] in ("credit", "debit"):
@@ -87,7 +87,7 @@ def _money(ctx, data, words):
 
 
 def confirm(ctx, draft, version):
-    """Do what was confirmed; a second tap finds it done."""
+    """Do what was confirmed; a second tap finds it done already."""
     found = ctx.drafts.get(ctx.user.id, "users", ctx.now)
     if found is None or (found.id, found.version) != (draft, version) or "reason" not in found.data:
         raise UserError("acts.done_before")
@@ -107,7 +107,7 @@ def confirm(ctx, draft, version):
 
 
 def take_sum(ctx):
-    """Correct one's own balance, alone in the shop, once the sum was typed."""
+    """Correct one's own balance, alone in the shop, after the sum was typed."""
     data = rights.read_sum(ctx, "money", way_out("users:card", ctx.draft.data["user"]))
     _move_money(ctx, data, f"admin:{ctx.draft.id}.{ctx.draft.version}", alone=True)
     ctx.done("users")
@@ -121,7 +121,7 @@ def _move_money(ctx, data, key, alone=False):
         entry, _created = ctx.staff.correct(*about, alone=alone)
     except NotEnoughMoney as error:
         raise UserError("acts.too_little", lacking=error.lacking) from None
-    ctx.notify(  # once under its key; again when a crash came between the entry and this
+    ctx.notify(  # once under its key; repeated if a crash came between the entry and this
         data["user"],
         "acts.told",
         unique=key,
@@ -133,7 +133,7 @@ def _move_money(ctx, data, key, alone=False):
 
 
 def _collect(ctx, found, reason, key):
-    """Take what somebody owes; it may be less by now than what the card said."""
+    """Collect what somebody owes; it may be less by now than the card said."""
     entry, _created = ctx.staff.collect(found.id, reason, ctx.user.id, f"collect:{key.partition(':')[2]}", ctx.now)
     if entry is not None:
         values = {"amount": entry.amount, "reason": reason, "balance": ctx.ledger.balance(found.id)}

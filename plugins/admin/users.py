@@ -57,7 +57,7 @@ def _found(ctx, words):
 
 
 def arrive(ctx, rest):
-    """Open a card by its link (`/start u12`), for those with the right; tell whether the link was followed."""
+    """Open a card by its link (`/start u12`), for those with the right; return whether the link was followed."""
     known = ctx.may("read") and rest.isdecimal() and len(rest) < 19 and ctx.users.get(int(rest))
     if known:
         card(ctx, known.id)
@@ -65,7 +65,7 @@ def arrive(ctx, rest):
 
 
 def card(ctx, user):
-    """Show a person: balance, orders, top-ups, inviter, notes, and what may be done."""
+    """Show a person: balance, orders, top-ups, inviter, notes, and the possible actions."""
     found = _person(ctx, user)
     orders_made, failed, spent = ctx.job_health.orders_of(user)
     paid, brought = ctx.payments.totals(user)
@@ -94,7 +94,7 @@ def card(ctx, user):
 
 
 def _marks(ctx, found):
-    """Return what is special about somebody, in words."""
+    """Return what is special about a person, in words."""
     marks = {
         "users.is_blocked": found.banned,
         "users.is_paused": found.sales_paused,

@@ -1,4 +1,4 @@
-"""The card as this folder's plugins draw it: one live message with a model's inputs as buttons, made of the draft alone."""
+"""The card as this folder's plugins draw it: one live message with a model's inputs as buttons, from the draft alone."""
 
 import re
 
@@ -8,8 +8,8 @@ from core.buttons import button
 from core.services.input_labels import Labels
 from kie.catalogue.inputs import MEDIA, files_of, present
 
-PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way out, eight rows
-FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows whole, by the number of buttons in the row
+PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way back, eight rows
+FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows in full, by the number of buttons in the row
 
 
 class Card(Labels):
@@ -20,9 +20,10 @@ class Card(Labels):
         self.ctx, self.model, self.values = ctx, model, values
 
     def draw(self, rows, question="", below=False):
-        """Put the card with these rows where its live message is.
+        """Show the card with these rows in its live message.
 
-        In place after a tap; below the person's message (or a result that stays) otherwise, and the old one goes.
+        After a tap it is edited in place; otherwise it is sent below the person's message (or a result that stays), and
+        the old one is deleted.
         """
         ctx, live = self.ctx, self.ctx.draft.message_id
         texts, settings = self.lines()
@@ -43,18 +44,18 @@ class Card(Labels):
             ctx.drafts.note_screen(ctx.draft, shown)
 
     def _within_album(self):
-        """Tell whether this is the second or a later picture of an album: the card is below the first already."""
+        """Return whether this is a later picture of an album: the card is below its first one already."""
         album, data = self.ctx.message.get("media_group_id"), self.ctx.draft.data
         return album is not None and data.get("album") == album and data.get("album_count", 0) > 1
 
     def mode_name(self, catalog):
-        """Return what tells this model from the others of its product."""
+        """Return what tells this model apart from the others of its product."""
         variant = self.model.title.removeprefix(catalog.cards[self.model.card].title).strip()
         mode = self.word(self.model.mode_title)
         return f"{mode} · {variant}" if variant else mode
 
     def lines(self):
-        """Return [(label, value)] of what was written or sent, and one line of the settings that are set."""
+        """Return [(label, value)] of what was written or sent, and one line with the settings that are set."""
         full = self.model.effective(self.values)
         texts, settings = [], []
         for spec in self.model.inputs:
@@ -70,12 +71,12 @@ class Card(Labels):
         return texts, " · ".join(settings)
 
     def _setting(self, spec, value):
-        """Return a setting with its name, unless it says itself what it is, as 5 s and 16:9 do."""
+        """Return a setting with its name, unless the value speaks for itself, as 5 s and 16:9 do."""
         shown = self.seconds(spec, value)
         return shown if re.search(r"\d\D|\D\d", shown) else f"{self.label(spec)}: {shown}"
 
     def _worth_showing(self, spec, value):
-        """Tell whether the card names a value: what is set, save for settings behind *More* that stand as they do."""
+        """Return whether the card shows a value: it is set and, if its input is behind *More*, not the default."""
         if spec.shown == "hidden" or not present(value) or not self.model.applies(spec.name, self.values):
             return False
         return spec.shown == "main" or value != spec.default
@@ -86,14 +87,14 @@ class Card(Labels):
         return self.shown(spec, value)
 
     def front(self):
-        """Return the rows of the inputs that stand on the card itself, and the inputs left for *More settings*."""
+        """Return the rows of the inputs that are on the card itself, and the inputs left for *More settings*."""
         all_of = (self.model.main_inputs, self.model.more_inputs)
         main, more = ([spec for spec in some if self.model.applies(spec.name, self.values)] for some in all_of)
         rows = self.input_rows(main)[:FRONT_ROWS]
         return rows, main[sum(map(len, rows)) :] + more
 
     def input_rows(self, specs):
-        """Return buttons that open the given inputs, as many a row as a phone shows whole."""
+        """Return buttons that open the given inputs, as many in a row as a phone shows in full."""
         rows = []
         for cell in map(self._input_button, specs):
             rows = [*rows[:-1], [*rows[-1], cell]] if rows and self._fits([*rows[-1], cell]) else [*rows, [cell]]
@@ -110,6 +111,6 @@ class Card(Labels):
         if spec.kind in ("choice", "number") and present(value):
             icon = self.label(spec).rpartition(" ")[0]
             if icon and not icon[0].isalnum():
-                return button("label", *data, label=f"{icon} {self.seconds(spec, value)}")  # the icon names it
+                return button("label", *data, label=f"{icon} {self.seconds(spec, value)}")  # the icon tells what it is
             return button("form.setting", *data, name=self.label(spec), value=self.seconds(spec, value))
         return button("label", *data, label=self.label(spec))

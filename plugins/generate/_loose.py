@@ -1,7 +1,7 @@
 """What comes before a model is chosen: a text, or files with or without words, or an earlier result; kept in the draft.
 
-It is a dict: "text", "files" in the order they were sent, "task" for a result; and of an album its id and the messages
-that are in already, as Telegram sends its pictures one by one.
+It is a dict: "text", "files" in the order they were sent, "task" for a result; for an album also its id and the
+messages already included, as Telegram sends its pictures one by one.
 """
 
 from core.attachments import file_in, media_kind
@@ -17,9 +17,9 @@ NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
 def sent(ctx):
-    """Return what a message brings; a further picture of an album comes to those before it.
+    """Return what a message brings; a further picture of an album is added to those before it.
 
-    One that is in already is not added again, as its update may be handled twice.
+    One that is included already is not added again, as its update may be handled twice.
     """
     file, message = file_in(ctx.message), ctx.message
     if file is None:
@@ -35,19 +35,19 @@ def sent(ctx):
 
 
 def is_further(loose):
-    """Tell whether a message was the second or a later one of an album: the screen about it is there already."""
+    """Return whether a message was a later one of an album: the screen about it is there already."""
     return len(loose.get("messages", ())) > 1
 
 
 def opened(ctx):
-    """Return what is waiting for a model, or was sent before the open card was, or None."""
+    """Return what waits for a model, or was sent before the open card, or None."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     found = draft and (draft.data.get("loose") or draft.data.get("sent"))
     return found if found and "files" in found else None
 
 
 def need(ctx):
-    """Return the same, or raise UserError when it is gone."""
+    """Return the same, or raise UserError if it is gone."""
     loose = opened(ctx)
     if loose is None:
         raise UserError("common.gone", buttons=ctx.bot.home())
@@ -55,12 +55,12 @@ def need(ctx):
 
 
 def kind_of(loose):
-    """Return what it is: text, image, video or audio; document for a file that is none of them."""
+    """Return what it is: text, image, video or audio, or document for any other file."""
     return media_kind(loose["files"][0]) if loose["files"] else "text"
 
 
 def is_ladder(ctx):
-    """Tell whether a ladder is open."""
+    """Return whether a ladder is open."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     return bool(draft and draft.data.get("loose", {}).get("work"))
 
@@ -72,7 +72,7 @@ def screen_of(ctx):
 
 
 def put(ctx, model, values, loose, whole=False):
-    """Return `values` with it where this model takes it; files beyond the model's limit are left out.
+    """Return `values` with what was sent, where this model accepts it; files beyond the model's limit are left out.
 
     Raise UserError for what the model does not accept; with `whole`, also for files beyond its limit.
     """
@@ -94,17 +94,17 @@ def put(ctx, model, values, loose, whole=False):
 
 
 def most(spec):
-    """Return how many files an input takes."""
+    """Return how many files an input accepts."""
     return (spec.max_items or MANY) if spec.many else 1
 
 
 def too_many(spec, loose):
-    """Return the UserError that says how many files an input takes of those that were sent."""
+    """Return the UserError that says how many of the files sent an input accepts."""
     return UserError("error.too_many_files", n=most(spec), found=len(loose["files"]))
 
 
 def remembered(ctx, model):
-    """Return the settings of the person's last order of this model, as far as it still takes them."""
+    """Return the settings of the person's last order of this model, as far as it still accepts them."""
     last = ctx.jobs.last_of(ctx.user.id, model.id)
     settings = {}
     for name, value in (last.inputs if last else {}).items():
@@ -130,7 +130,7 @@ def own(ctx, job):
 
 
 def result(found, part):
-    """Return one of the things an order has made as what was sent."""
+    """Return one of an order's results as if it had been sent."""
     task = {"task": earlier_result(found, part)} if found.task_id else {}
     urls = found.result["urls"]
     if not urls:
@@ -141,9 +141,9 @@ def result(found, part):
 
 
 def _file(job, part):
-    """Return one of the files a job made as a media value.
+    """Return one of a job's result files as a media value.
 
-    It has KIE's own address, where the file is as it was made, and Telegram's copy for the time after.
+    It has KIE's own address, where the original is, and Telegram's copy for when that is gone.
     """
     url, copies, tracks = job.result["urls"][part], job.sent or [], job.result.get("tracks", [])
     known = copies[part] if part < len(copies) and "file_id" in copies[part] else {}

@@ -12,7 +12,7 @@ from plugins.generate._loose import kind_of, put, remembered
 LACKING = route("payments:lack", optional=True)
 
 LAST = "last"  # the rung of the model that the person used last
-LONG_S = 100  # from here on a time is told in minutes
+LONG_S = 100  # from here on, times are shown in minutes
 
 
 def works_of(ctx, loose):
@@ -23,7 +23,7 @@ def works_of(ctx, loose):
 def quotes(ctx, work, loose):
     """Return the quotes of a ladder, lowest rung first, and that of the model used last.
 
-    Where no model of it takes all the files, each takes as many as it can.
+    If none of its models accepts all the files, each takes as many as it can.
     """
     found = _quotes(ctx, work, loose, whole=True) or _quotes(ctx, work, loose, whole=False)
     return found + _last(ctx, work, loose, found) if found else []
@@ -39,11 +39,11 @@ def _quotes(ctx, work, loose, whole):
 
 
 def _quote(ctx, name, model, offer, loose, whole):
-    """Return the quote of one offer for what was sent, or None where it does not do."""
+    """Return the quote of one offer for what was sent, or None if it cannot be used."""
     try:
         values = put(ctx, model, settings_of(model, offer), loose, whole)
     except (InputError, KeyError, UserError):
-        return None  # a setting that the model has lost, or a text or file it does not take: the next one stands in
+        return None  # a setting the model has lost, or a text or file it does not accept: the next one replaces it
     return ctx.generation.rung(name, ctx.user.id, model, values, ctx.now)
 
 
@@ -52,7 +52,7 @@ def _is_same(one, other):
 
 
 def _last(ctx, work, loose, found):
-    """Return the quote of the model used last, if it does this work and no rung has it, as a list."""
+    """Return, as a list, the quote of the model used last, if it does this work and is on no rung."""
     for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
         model = ctx.generation.catalog.models.get(name)
         if model is None or work not in model.works(kind_of(loose)) or any(q["model"] == name for q in found):
@@ -70,7 +70,7 @@ def _last(ctx, work, loose, found):
 
 
 def rows(ctx, draft):
-    """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what it lacks."""
+    """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what is missing for it."""
     balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
     alone = sum(quote["name"] != LAST for quote in found) == 1
     can_top_up = LACKING in ctx.bot.handlers["button"]
@@ -94,13 +94,13 @@ def _row(ctx, draft, place, alone, balance):
 
 
 def _shortened(tries):
-    """Return the first of these labels, given as their parts, that a phone shows whole alone in its row."""
+    """Return the first of these labels, given as parts, that a phone shows in full on a row of its own."""
     labels = [" · ".join(parts) for parts in tries]
     return next((label for label in labels if len(label) <= FITS[1]), labels[-1])
 
 
 def _cost(ctx, model, quote):
-    """Return what a rung costs, as its button says it."""
+    """Return the cost of a rung, as on its button."""
     if quote["free"]:
         return ctx.texts.plain(ctx.lang, "ladder.free", n=quote["free"]["left"])
     key = "ladder.up_to" if pricing.is_upper_bound(model, quote["values"]) else "ladder.price"

@@ -1,6 +1,7 @@
-"""✨ Better prompt: a chat model writes what stands on the card or the ladder in richer words; before and after are shown.
+"""✨ Better prompt: a chat model rewrites the words on the card or the ladder more richly; before and after are shown.
 
-Nothing is ordered and nothing is lost: the card takes the new words only by a tap, and goes on without them otherwise.
+Nothing is ordered and nothing is lost: the card takes the new words only after a tap, and otherwise goes on without
+them.
 Texts: better.* in data/texts/<lang>/generate/better.po, assistant.* in core.po.
 """
 
@@ -10,11 +11,11 @@ from core.services import forms
 from plugins.generate._loose import is_ladder, need
 
 BETTER = "better"  # where the draft keeps the new words until they are used
-SHOWN, MOST = 700, 1500  # characters of each that are shown; of new words where the model sets no limit
+SHOWN, MOST = 700, 1500  # characters of each that are shown; of new words if the model sets no limit
 
 
 def register(bot):
-    """Declare the buttons, and what /privacy says of it."""
+    """Declare the buttons, and what /privacy says about it."""
     bot.repeatable()
     bot.button("better:ask", ask)
     bot.button("better:use", use, version=int)
@@ -41,12 +42,12 @@ class OnCard:
         self.kind = self.model.mode_title
 
     def keep(self, better):
-        """Keep the new words beside the old; raise UserError for what the model would not take."""
+        """Keep the new words beside the old ones; raise UserError for what the model would not accept."""
         forms.read(self.spec, better)
         self._fill(self.ctx.draft.data["values"], **{BETTER: better})
 
     def take(self, better):
-        """Put the new words in the place of the old."""
+        """Replace the old words by the new ones."""
         self._fill(self.ctx.draft.data["values"] | {self.spec.name: better})
 
     def _fill(self, values, **data):
@@ -64,11 +65,11 @@ class OnLadder:
         self.words, self.kind = self.loose["text"], f"do.{self.loose['work']}"
 
     def keep(self, better):
-        """Keep the new words beside the old."""
+        """Keep the new words beside the old ones."""
         self._put(self.loose, **{BETTER: better})
 
     def take(self, better):
-        """Put the new words in the place of the old; the ladder is drawn anew from them."""
+        """Replace the old words by the new ones; the ladder is then made from them."""
         self._put(self.loose | {"text": better})
 
     def _put(self, loose, **data):
@@ -77,7 +78,7 @@ class OnLadder:
 
 
 def _open(ctx):
-    """Return where the words are; raise UserError where there are none."""
+    """Return where the words are; raise UserError if there are none."""
     if not is_ladder(ctx) and not ctx.generation.has_card(ctx.user.id, ctx.now):
         raise UserError("common.gone", buttons=ctx.bot.home())
     place = OnLadder(ctx) if is_ladder(ctx) else OnCard(ctx)
@@ -87,7 +88,7 @@ def _open(ctx):
 
 
 def ask(ctx):
-    """Have the words written better, and show both."""
+    """Have the words improved, and show both versions."""
     place = _open(ctx)
     ctx.bot.show_typing(ctx.chat_id)
     told = {"kind": ctx.texts.plain(ctx.texts.default, place.kind), "limit": place.limit}
@@ -102,7 +103,7 @@ def ask(ctx):
 
 
 def use(ctx, version):
-    """Take the new words: those that were shown."""
+    """Take the new words, if they are those that were shown."""
     place = _open(ctx)
     better = ctx.draft.data.get(BETTER)
     if better is None or ctx.draft.version != version:

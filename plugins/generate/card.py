@@ -1,8 +1,8 @@
-"""The model's card, which is the form: what it is, what is set, the price on its main button.
+"""The model's card, which is the form: what it is, what is set, and the price on its main button.
 
 The draft keeps what was filled in for a day, so a top-up or a restart in between loses nothing. Its version is the
-quote's id: the confirm button carries it, and what was shown is what is charged. `generate/inputs.py` fills the card in,
-`generate/modes.py` has its other ways and settings, `generate/orders.py` orders.
+quote's id: the confirm button carries it, and what was shown is what is charged. `generate/inputs.py` fills in the
+card, `generate/modes.py` has its other ways and settings, `generate/orders.py` orders.
 Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
 """
 
@@ -21,7 +21,7 @@ MODELS_OF_KIND = route("models:type", optional=True)
 LACKING = route("payments:lack", optional=True)
 
 FREE = 0
-CARRIED = ("text", *MEDIA)  # from one product to another: what was written and sent
+CARRIED = ("text", *MEDIA)  # what is carried from one product to another: what was written and sent
 
 
 def register(bot):
@@ -33,7 +33,7 @@ def register(bot):
 
 
 def open_model(ctx, code, back=None, below=False):
-    """Open a model's card; what was sent beforehand goes in, else what the open card has and this one takes too.
+    """Open a model's card with what was sent beforehand, else with what the open card has and this model accepts.
 
     `back` is the button data of the screen it was opened from; `below`: under a message that stays.
     """
@@ -54,7 +54,7 @@ def open_model(ctx, code, back=None, below=False):
 
 
 def _with_loose(ctx, model, values, loose):
-    """Return (values with what was sent before the model was chosen, what of it does not fit as a UserError, or None)."""
+    """Return (values with what was sent before the model was chosen, a UserError for what does not fit, or None)."""
     try:
         found = put(ctx, model, values, loose)
     except UserError as error:
@@ -65,9 +65,9 @@ def _with_loose(ctx, model, values, loose):
 
 
 def _carried(ctx, draft, model, values):
-    """Put into `values` what the open card has and this model takes as well.
+    """Add to `values` what the open card has and this model accepts as well.
 
-    These are texts and files, and between the modes of one product the settings too, as far as they go together.
+    That is texts and files, and between the modes of one product also the settings, as far as they go together.
     """
     given, source = draft.data.get("values", {}), ctx.generation.catalog.models.get(draft.model)
     if source is None or source is model:
@@ -80,7 +80,7 @@ def _carried(ctx, draft, model, values):
             and value == source.by_name[name].default
             and (spec.kind == "text" or _is_tool(source, model))
         ):
-            continue  # what the other model brought along, not the person
+            continue  # the other model brought it along, not the person
         if spec is not None and spec.kind in kinds and spec.shown != "hidden":
             try:
                 value = str(value) if spec.kind in SETTINGS else value
@@ -93,12 +93,12 @@ def _carried(ctx, draft, model, values):
 
 
 def _is_tool(*models):
-    """Tell whether one of them works on an earlier result: its resolution, say, is what it turns that into."""
+    """Return whether one of them is a tool for an earlier result: its default resolution, say, is its target."""
     return any("tools" in model.menus for model in models)
 
 
 def _twin(spec, model):
-    """Return the input of `model` that is the same one, by its name or by what it is called on the card, or None."""
+    """Return the corresponding input of `model`, by its name or by its label on the card, or None."""
     if spec is None:
         return None
     called = next((other for other in model.inputs if other.label == spec.label), None)
@@ -106,7 +106,7 @@ def _twin(spec, model):
 
 
 def _is_sold(model, values):
-    """Tell whether there is a price for these settings together, or will be once more is known."""
+    """Return whether there is a price for these settings together, or will be once more is known."""
     try:
         pricing.credits(model, values)
     except pricing.NoPrice as missing:
@@ -115,7 +115,7 @@ def _is_sold(model, values):
 
 
 def back_to_card(ctx, below=False, note=None):
-    """Show the open card, or the ladder in its place, as it stands (`below`: under a message that stays)."""
+    """Show the open card, or the ladder in its place, as it is (`below`: under a message that stays)."""
     if is_ladder(ctx):
         ctx.go("ladder:show", below=below)
         return
@@ -146,7 +146,7 @@ def show(ctx, below=False, note=None):
 
 
 def _price_line(ctx, card, missing):
-    """Say the price as far as it is known, where the main button has none yet, and what it takes to know it."""
+    """Return the price as far as it is known while the main button has none, or what is needed to know it."""
     if not missing and ctx.draft.price is not None:
         return ""
     try:
@@ -158,7 +158,7 @@ def _price_line(ctx, card, missing):
 
 
 def _rate_line(ctx, card, missing, fact):
-    """Say what a second (or a picture) costs while the length is not known, or how it can become known."""
+    """Return what a second (or a picture) costs while the length is unknown, or how it can become known."""
     facet = fact.partition(".")[2]
     if facet and not missing:
         return ctx.say(f"generate.need_{facet}")
@@ -175,7 +175,7 @@ def _said(ctx, key, model, credits, **values):
 
 
 def _main_row(ctx, card, missing, wrong):
-    """Return the one main button: write, mend, order, top up, or why it is not for sale."""
+    """Return the one main button: write, fix, order, top up, or why it is not for sale."""
     if missing:
         spec = card.model.input(missing[0])
         place = (card.model.code, card.model.inputs.index(spec))
@@ -202,7 +202,7 @@ def _main_row(ctx, card, missing, wrong):
 
 
 def _may_be_better(ctx, card):
-    """Tell whether the assistant can be asked for richer words: not where they are to be read out as they are."""
+    """Return whether the assistant can be asked for richer words; not if they are to be spoken as they are."""
     text = card.model.main_text
     words = text is not None and present(card.values.get(text.name))
     return words and card.model.type not in SPOKEN and ctx.generation.assistant.is_on

@@ -18,7 +18,7 @@ from plugins.generate._card import PER_ROW, Card
 
 STEP = "generate:input"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
-RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and newest orders they are looked for in
+RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and how many of the newest orders are searched for them
 
 
 def register(bot):
@@ -49,7 +49,7 @@ def _fill(ctx, model, values, **data):
 def ask(ctx, code, place, page=0):
     """Open one input: a switch turns, choices are shown with their prices, the rest is asked for.
 
-    A switch that moves the price is shown as a choice, so that both prices are seen.
+    A switch that affects the price is shown as a choice, so that both prices are visible.
     """
     model, values, spec = _open(ctx, code, place)
     if spec.kind == "switch" and not spec.drives_price:
@@ -65,7 +65,7 @@ def ask(ctx, code, place, page=0):
 
 
 def _choices(ctx, card, spec, page):
-    """Return a page of the choices of an input, each with its price where it moves the price."""
+    """Return a page of an input's choices, each with its price if the input affects it."""
     model, place = card.model, card.model.inputs.index(spec)
     prices = dict(pricing.options(model, card.values, spec.name)) if spec.drives_price else {}
     chosen = model.effective(card.values).get(spec.name)
@@ -81,7 +81,7 @@ def _choices(ctx, card, spec, page):
 
 
 def _price_of(ctx, card, spec, choice, prices):
-    """Return what follows a choice on its button: its price, or a second's while the length is not known."""
+    """Return what follows a choice on its button: its price, or a second's while the length is unknown."""
     key, credits = "inputs.price", prices.get(choice)
     if choice in prices and credits is None:
         try:
@@ -94,7 +94,7 @@ def _price_of(ctx, card, spec, choice, prices):
 
 
 def _limits(ctx, spec, value):
-    """Return a line about the length of a text: how much is taken, and how much of it is left."""
+    """Return a line about the length of a text: how much is allowed, and how much of that is left."""
     if spec.kind != "text" or not spec.max_length:
         return []
     left = spec.max_length - len(value or "")
@@ -143,14 +143,14 @@ def nudge(ctx, code, place, steps):
 
 
 def clear(ctx, code, place):
-    """Forget what was given for an input."""
+    """Clear what was given for an input."""
     model, values, spec = _open(ctx, code, place)
     _fill(ctx, model, {name: value for name, value in values.items() if name != spec.name})
     ctx.go("generate:card")
 
 
 def _results(ctx, model, spec, page):
-    """Return a page of buttons for the earlier results of the person that this input takes."""
+    """Return a page of buttons for the person's earlier results that this input accepts."""
     place, found = model.inputs.index(spec), []
     for job in ctx.jobs.of_user(ctx.user.id, limit=LOOKED_AT, states=["succeeded"]):
         if not job.task_id or job.model not in spec.sources:
@@ -170,7 +170,7 @@ def _results(ctx, model, spec, page):
 
 
 def _tells_apart(spec):
-    """Tell whether the input wants one of several results: a track of a song, a picture of a run."""
+    """Return whether the input wants one of several results: a track of a song, a picture of a run."""
     return "audio_id" in (spec.take, *spec.also.values()) or "index" in spec.also.values()
 
 
@@ -200,7 +200,7 @@ def take(ctx):
 
 @contextmanager
 def _way_back():
-    """Let the message about a wrong answer lead back to the card."""
+    """Make the message about a wrong answer lead back to the card."""
     try:
         yield
     except UserError as error:
@@ -209,7 +209,7 @@ def _way_back():
 
 
 def _take(ctx, model):
-    """Take what a message brings and return the input it was for."""
+    """Take what a message brings, and return the input it was for."""
     file = file_in(ctx.message)
     if file is not None:
         return _take_file(ctx, model, file)
@@ -219,7 +219,7 @@ def _take(ctx, model):
 
 
 def _collect(ctx, model, spec):
-    """Show how many files there are, and wait for more of them until it is enough; a text goes on with the card."""
+    """Show how many files there are, and wait for more until there are enough; a text continues with the card."""
     card, place = Card(ctx, model, ctx.draft.data["values"]), model.inputs.index(spec)
     rows = [[button("inputs.done", "generate:card"), button("form.clear", "inputs:clear", model.code, place)]]
     text = model.main_text
@@ -258,12 +258,12 @@ def _take_text(ctx, model):
 
 
 def _is_prompt(asked, text, words):
-    """Tell whether several words that came while choices were on the screen are meant for the prompt."""
+    """Return whether several words that came while choices were shown are meant for the prompt."""
     return text is not None and asked.kind in ("choice", "switch") and " " in words.strip()
 
 
 def take_edit(ctx):
-    """An edited prompt counts while its card is open."""
+    """Take an edited prompt while its card is open."""
     draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
     if (
         not ctx.private

@@ -1,7 +1,7 @@
-"""The ladder: a text, a photo or an album is answered by one message, whose rungs (Draft, Good, Best) order with one tap.
+"""The ladder: a text, a photo or an album is answered by one message, whose rungs (Draft, Good, Best) order at a tap.
 
-The kind of work is guessed from the words; one row changes it. `data/offers.json` says what the rungs are; where none can
-be sold, `generate/suggest.py` answers. `generate/orders.py` orders a rung: its button carries the draft and its version.
+The kind of work is guessed from the words; one row changes it. `data/offers.json` defines the rungs; if none can be
+sold, `generate/suggest.py` answers. `generate/orders.py` orders a rung: its button carries the draft and its version.
 Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
 """
 
@@ -15,7 +15,7 @@ from plugins.generate._rungs import LACKING, quotes, rows, works_of
 STEP = "ladder:words"
 UPSCALE = "image-upscale"
 SHOWN, PER_ROW, WHICH = 160, 3, 10
-ASK = -1  # in place of a part: which one is asked for
+ASK = -1  # in place of a part: ask which one
 
 
 def register(bot):
@@ -33,12 +33,12 @@ def register(bot):
 
 
 def on_content(ctx):
-    """Answer what was sent with its ladder; where it has none, leave it to others."""
+    """Answer what was sent with its ladder; if it has none, leave it to others."""
     return _answer(ctx, sent(ctx))
 
 
 def take_words(ctx):
-    """Take the words for photos that came without any; whatever else comes is a new question."""
+    """Take the words for photos that came without any; anything else is a new question."""
     if not ctx.text:
         return ctx.PASS
     return _answer(ctx, need(ctx) | {"text": ctx.text, "later": True})
@@ -63,7 +63,7 @@ def _put(ctx, work, loose, rungs, below=False):
 
 
 def show(ctx, below=False):
-    """Show the ladder as it stands now: prices and money may have changed (`below`: under a message that stays)."""
+    """Show the ladder as it is now: prices and balance may have changed (`below`: under a message that stays)."""
     loose = need(ctx)
     work = loose.get("work")
     rungs = quotes(ctx, work, loose) if work else []
@@ -74,7 +74,7 @@ def show(ctx, below=False):
 
 
 def change_work(ctx, work):
-    """Show the ladder of another kind of work; one that needs words asks for them."""
+    """Show the ladder of another kind of work; if it needs words, ask for them."""
     loose = need(ctx)
     if work not in works_of(ctx, loose):
         ctx.toast("job.stale_quote")  # something else was sent since this screen was drawn
@@ -87,13 +87,13 @@ def change_work(ctx, work):
 
 
 def without_files(ctx):
-    """Take the words alone: they were not about the photos."""
+    """Take only the words: they were not about the photos."""
     if _answer(ctx, {"text": need(ctx)["text"], "files": []}) is ctx.PASS:
         raise UserError("common.old_button")
 
 
 def top_up(ctx, amount):
-    """Offer to top up what a rung lacks. The message is the payment's from here on: the next ladder comes below it."""
+    """Offer to top up what a rung lacks. The message now belongs to the payment, so the next ladder comes below it."""
     if draft := ctx.drafts.get(ctx.user.id, "generate", ctx.now):
         ctx.drafts.note_screen(draft, None)
     ctx.go(LACKING, amount=amount)
@@ -103,7 +103,7 @@ def top_up(ctx, amount):
 
 
 def _draw(ctx, below):
-    """Put the ladder where its live message is: in place after a tap and within an album, else below what was sent."""
+    """Show the ladder in its live message: edited in place after a tap or within an album, else below what was sent."""
     draft, loose = ctx.draft, ctx.draft.data["loose"]
     keyboard = [*rows(ctx, draft), *_better(ctx, loose), *_work_rows(ctx, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
@@ -118,7 +118,7 @@ def _draw(ctx, below):
 
 
 def _lines(ctx, draft, loose):
-    """Return what was sent, what will be made of it, and what is still wanted."""
+    """Return what was sent, what will be made of it, and what is still needed."""
     text = loose["text"][:SHOWN] + "…" * (len(loose["text"]) > SHOWN)
     what = [ctx.say(f"ladder.{kind_of(loose)}", n=len(loose["files"]))] if loose["files"] else []
     what += [ctx.say("ladder.words", text=text)] if text else []
@@ -129,7 +129,7 @@ def _lines(ctx, draft, loose):
 
 
 def _left_out(ctx, draft, loose):
-    """Say how many of the files are used, where not all of them can be."""
+    """Say how many of the files are used, if not all of them can be."""
     if not loose["files"] or not draft.data["rungs"]:
         return []
     models = [ctx.generation.catalog.models[quote["model"]] for quote in draft.data["rungs"]]
@@ -138,13 +138,13 @@ def _left_out(ctx, draft, loose):
 
 
 def _better(ctx, loose):
-    """Offer richer words, but for those that are to be spoken as they are."""
+    """Offer richer words, except for words that are spoken as they are."""
     wanted = loose["text"] and loose["work"] not in SPOKEN and ctx.generation.assistant.is_on
     return [button("common.better", "better:ask")] if wanted else []
 
 
 def _work_rows(ctx, loose):
-    """Return the other kinds of work, as many a row as a phone shows whole."""
+    """Return the other kinds of work, as many in a row as a phone shows in full."""
     cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != loose["work"]]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
@@ -157,7 +157,7 @@ def _work_rows(ctx, loose):
 
 
 def under_result(bot, job):
-    """Return the button that makes a finished picture larger, where there is a ladder for it."""
+    """Return the button that enlarges a finished picture, if there is a ladder for that."""
     model = bot.generation.model(job)
     is_draft = model is not None and model.output == "image" and UPSCALE not in model.modes
     if not is_draft or not job.result["urls"] or not bot.generation.live_catalogue.rungs(UPSCALE):
@@ -166,7 +166,7 @@ def under_result(bot, job):
 
 
 def finish(ctx, job, part):
-    """Show the ladder that makes a result larger, below it."""
+    """Show the ladder that enlarges a result, below it."""
     found = own(ctx, job)
     if part == ASK:
         many = range(min(WHICH, len(found.result["urls"])))

@@ -1,6 +1,6 @@
-"""The rest of a card: its settings that are seldom changed, and the other ways to use the same product, which take over
-whatever they know of what is on the card.
+"""The rest of a card: its rarely changed settings, and the other ways to use the same product.
 
+Those keep whatever they can use of what is on the card.
 Texts: modes.* in data/texts/<lang>/generate/modes.po.
 """
 
@@ -19,7 +19,7 @@ def register(bot):
 
 
 def more_settings(ctx):
-    """Show the inputs that do not stand on the card itself."""
+    """Show the inputs that are not on the card itself."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     card = Card(ctx, model, ctx.draft.data["values"])
     rows = card.input_rows(card.front()[1])
@@ -29,13 +29,13 @@ def more_settings(ctx):
 
 
 def _plain(model, values):
-    """Return the settings among `values` as they are before anybody changes them."""
+    """Return the default values of the settings among `values`."""
     settings = [spec for spec in model.inputs if spec.kind in ("choice", "switch", "number") and spec.shown != "hidden"]
     return {spec.name: spec.default for spec in settings if spec.name in values}
 
 
 def reset(ctx):
-    """Put every setting back; texts and files stay."""
+    """Reset every setting; texts and files stay."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     values = draft.data["values"] | _plain(model, draft.data["values"])
     ctx.generation.fill(

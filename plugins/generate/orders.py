@@ -1,4 +1,4 @@
-"""Ordering: the confirmed quote becomes a job; cancelling; and doing again what was done.
+"""Ordering: the confirmed quote becomes a job; cancelling; and ordering again.
 
 Texts: orders.* in data/texts/<lang>/generate/orders.po.
 """
@@ -44,7 +44,7 @@ def order(ctx, draft, version, rung=None):
 
 
 def _explain(ctx, error):
-    """Show the card or the ladder again where the reason is on it: an old quote, another price, too little money."""
+    """Show the card or the ladder again if it shows the reason: an old quote, another price, too little money."""
     gone = error.key == "job.gone"
     if gone:
         error.buttons = [button("common.all_models", MODELS)]
@@ -60,7 +60,7 @@ def _prompt(model, job):
 
 
 def cancel_job(ctx, job):
-    """Cancel a queued job; a running one can't be stopped, and that is said."""
+    """Cancel a queued job; a running one cannot be stopped, and the person is told so."""
     cancelled = ctx.generation.cancel(ctx.user, job, ctx.now)
     if cancelled is not None:
         rows = [[button("job.change", "orders:change", job), button("common.menu", MENU)]]
@@ -81,7 +81,7 @@ def cancel_job(ctx, job):
 
 
 def cancel_all(ctx):
-    """Drop the open card, cancel what is queued, and say honestly what can't be stopped."""
+    """Drop the open card, cancel what is queued, and say what cannot be stopped."""
     dropped = ctx.drafts.drop(ctx.user.id)
     jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN)
     cancelled = [job for job in jobs if ctx.generation.cancel(ctx.user, job.id, ctx.now)]
@@ -109,7 +109,7 @@ def again(ctx, job):
 
 
 def change(ctx, job):
-    """Open the same, and say that it may be changed."""
+    """Open the same card, and say that it can be changed."""
     _reopen(ctx, job, "orders.change_it")
 
 
@@ -123,7 +123,7 @@ def _reopen(ctx, job, note):
     values, trouble = {name: value for name, value in found.inputs.items() if name in model.by_name}, None
     try:
         values = ctx.generation.measured(model, values, ctx.user)
-    except UserError as error:  # its file is gone, say: the card asks for another one
+    except UserError as error:  # e.g. its file is gone: the card asks for another one
         trouble = error
     ctx.generation.fill(ctx.user.id, model, values, ctx.now)
     ctx.go("generate:card", below=True, note=note)

@@ -1,4 +1,4 @@
-"""What happens to an order between the tap and the result: the elapsed time, and the news when it fails.
+"""What a person sees of an order between the tap and the result: the elapsed time, and why it failed.
 
 Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 """
@@ -15,14 +15,14 @@ PROMPT = 160  # characters
 
 
 def register(bot):
-    """Declare the periodic edits and what to say of a failure."""
+    """Declare the periodic edits and the messages about failures."""
     bot.every(1, "progress", show_progress)
     bot.on("job.failed", tell_failed)
     bot.on("job.lost", tell_lost)
 
 
 def show_progress(bot, now):
-    """Edit the progress messages that are due; remove those of finished jobs."""
+    """Edit the progress messages that are due; delete those of finished jobs."""
     for job in bot.jobs.to_show_progress(now, now + EVERY):
         lang, chat = bot.lang_of(job.user), job.user.telegram_id
         if chat is None:  # erased meanwhile
@@ -77,6 +77,6 @@ def tell_failed(bot, event, now):
 
 
 def tell_lost(bot, event, now):
-    """Tell the admins of an order whose start got no answer; the user's money waits safely."""
+    """Tell the admins of an order whose create got no answer; the user's money stays on hold."""
     job = bot.jobs.get(event.job)
     bot.alert("progress.alert_lost", cause="lost", job=job.id, model=job.model)

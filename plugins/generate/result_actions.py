@@ -1,7 +1,7 @@
-"""What can be made of something: of a result (Upscale, Animate, Use in…), or of a text or file that was sent.
+"""What can be made from something: from a result (Upscale, Animate, Use in…), or from a text or file that was sent.
 
-In the data of its buttons `job` is the result's order, and 0 what was sent and is kept in the card's draft; `part` is
-which of several results, from 0.
+In the data of its buttons, `job` is the result's order, or 0 for what was sent and is kept in the card's draft; `part`
+says which of several results, from 0.
 Texts: uses.* in data/texts/<lang>/generate/result_actions.po, do.* in core.po.
 """
 
@@ -33,7 +33,7 @@ def register(bot):
 
 
 def under_result(bot, job):
-    """Return the buttons under a result: what is done most with its kind, and all the rest."""
+    """Return the buttons under a result: the most common actions for its kind, and all the others."""
     model = bot.generation.model(job)
     if model is None or not job.result:
         return []
@@ -55,7 +55,7 @@ def do(ctx, job, work):
 
 
 def use(ctx, job):
-    """Offer everything that can be made of a result."""
+    """Offer everything that can be made from a result."""
     if _count(ctx, job) > 1:
         _ask_which(ctx, job, "uses:works")
     else:
@@ -116,7 +116,7 @@ def show_models(ctx, job, part, work, page):
 
 
 def _offer(ctx, title, price):
-    """Return the label of a model, with its price where a phone shows both whole; the card says it anyway."""
+    """Return the label of a model, with its price if a phone shows both in full; the card shows it anyway."""
     label = ctx.texts.plain(ctx.lang, OFFERS[not price], title=title, price=price)
     return label if len(label) <= FITS[1] else title
 
@@ -140,7 +140,7 @@ def _ranked(ctx, models):
 
 
 def open_best(ctx, job, part, work, below=False):
-    """Open the card of the model that comes first for one kind of work: the catalogue's, unless others are popular."""
+    """Open the card of the first model for one kind of work: in the catalogue's order, unless others are popular."""
     source, kind = _source(ctx, job, part)
     models = ctx.generation.catalog.works_with(kind, source.get("task")).get(work)
     if not models:
@@ -151,7 +151,7 @@ def open_best(ctx, job, part, work, below=False):
 
 
 def open_model(ctx, job, part, work, page, code):
-    """Open a model's card fed with it."""
+    """Open a model's card with it filled in."""
     model = ctx.generation.catalog.by_code(code)
     if model is None:
         raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])

@@ -1,4 +1,4 @@
-"""A text or a file sent outside any dialogue, where there is no ladder for it: what can be made of it, by kinds of work.
+"""A text or a file sent outside any dialogue that has no ladder: what can be made from it, by kinds of work.
 
 Texts: suggest.* in data/texts/<lang>/generate/suggest.po, do.* in core.po.
 """
@@ -26,7 +26,7 @@ def register(bot):
 
 
 def on_content(ctx):
-    """Keep what was sent for the model that is chosen next, and offer what to make of it."""
+    """Keep what was sent for the model that is chosen next, and offer what can be made from it."""
     loose = sent(ctx)
     if kind_of(loose) not in FIRST:
         raise UserError("suggest.unknown_file", buttons=ctx.bot.home())
@@ -40,7 +40,7 @@ def show(ctx):
 
 
 def _draw(ctx, loose):
-    """Offer what is done most with what was sent, and everything else."""
+    """Offer the most common works for what was sent, and everything else."""
     kind, text = kind_of(loose), loose["text"]
     works = ctx.generation.catalog.works_with(kind)
     cells = [button(f"do.{work}", "uses:best", 0, 0, work) for work in FIRST[kind] if work in works]

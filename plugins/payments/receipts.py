@@ -51,7 +51,7 @@ def _state(ctx, topup):
 
 
 def show(ctx, topup):
-    """Show one payment: what was asked, what came of it, and every entry it made."""
+    """Show one payment: what was asked for, what became of it, and every entry it made."""
     found = ctx.payments.get(topup, ctx.user.id)
     if found is None or found.state in ("new", "cancelled"):
         raise UserError("common.old_button")

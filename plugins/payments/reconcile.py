@@ -1,8 +1,8 @@
 """Reconciles Telegram's list of Stars with our payments, at the start and every five minutes.
 
-A payment we were never told of is credited by its payload to its payer; one that went back is booked; what we have
-and Telegram has not is an alarm. Telegram is asked a page of 100 at a time, from where the last full page ended, so a
-round costs one call however long the list is.
+A payment we were never told of is credited to its payer by its payload; one that went back is booked; one that we have
+and Telegram does not is an alarm. Telegram is asked for 100 at a time, from where the last full page ended, so a round
+costs one call however long the list is.
 Texts: reconcile.* in data/texts/<lang>/payments/reconcile.po.
 """
 
@@ -14,10 +14,10 @@ from core.telegram.transport import TelegramFailed
 log = logging.getLogger(__name__)
 PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
 EVERY_S = 300
-FRESH = timedelta(minutes=2)  # the message about a payment this young is on its way
-STALE = timedelta(days=7)  # a payment nobody can tell the purpose of is an alarm for as long
+FRESH = timedelta(minutes=2)  # the message about a payment this recent is still on its way
+STALE = timedelta(days=7)  # how long a payment of unknown purpose raises an alarm
 UNLISTED = timedelta(hours=1)
-PLACE = "STARS_LISTED"  # the stored setting: how many transactions are behind us
+PLACE = "STARS_LISTED"  # the runtime setting: how many transactions are done with
 
 
 def register(bot):
@@ -26,7 +26,7 @@ def register(bot):
 
 
 def compare(bot, now):
-    """Read on in Telegram's list and book what is missing; an unreachable Telegram is asked again in five minutes."""
+    """Read on in Telegram's list and book what is missing; if Telegram cannot be reached, try again in five minutes."""
     place = int(bot.runtime_settings.get(PLACE) or 0)
     missed = []
     try:
@@ -48,7 +48,7 @@ def compare(bot, now):
 
 
 def _book(bot, transaction, now, missed):
-    """Book one transaction if it is news; tell whether it needs no second look."""
+    """Book one transaction if it is news; return whether it needs no second look."""
     charge, source = transaction["id"], transaction.get("source", {})
     if transaction.get("receiver", {}).get("type") == "user":
         if bot.refunds.taken_back(charge, now) == "chargeback":
@@ -70,7 +70,7 @@ def _book(bot, transaction, now, missed):
 
 
 def _credit(bot, transaction, source, now):
-    """Credit the payer for the invoice of the payload; tell whether there is such an invoice."""
+    """Credit the payer for the payload's invoice; return whether there is such an invoice."""
     payload = source["invoice_payload"]
     payer = bot.users.by_telegram_id(source["user"]["id"])
     if payer is None or not payload.isdecimal() or len(payload) > 18:

@@ -1,10 +1,9 @@
-"""Stars given back from the user card: chosen, explained, confirmed once.
+"""Stars refunded from the user card: chosen, explained, confirmed once.
 
-A refund is booked before Telegram is asked, so what it gives back can't be spent meanwhile; when Telegram does not
-answer, it is asked again every minute, and when it refuses, the money returns to the balance. The bonuses of the payment
-go and return with it. What the balances do not cover is the operator's loss and is confirmed as such. Who paid and was
-forgotten since is found in Telegram's list. A payment of one's own is given back by somebody else; an owner who is alone
-types the sum.
+A refund is booked before Telegram is asked, so the money cannot be spent meanwhile; if Telegram does not answer, it is
+asked again every minute, and if it refuses, the money returns to the balance. The payment's bonuses go and return with
+it. What the balances do not cover is the operator's loss and is confirmed as such. A payer who has been forgotten since
+is found in Telegram's list. One's own payment is refunded by somebody else; an owner who is alone types the sum.
 Texts: refunds.* in data/texts/<lang>/payments/refunds.po.
 """
 
@@ -21,7 +20,7 @@ PERSON = route("users:card", optional=True)
 log = logging.getLogger(__name__)
 SHOWN = 6
 PAGE = 100  # Bot API, getStarTransactions: 1–100, in chronological order
-KNOWN = 200  # payments among which one of an old list is found
+KNOWN = 200  # payments that are searched for the one on an old list
 MAX_REASON = 200
 
 
@@ -56,7 +55,7 @@ def show(ctx, user):
 
 
 def ask(ctx, user, charge):
-    """Ask why this payment goes back."""
+    """Ask why this payment is refunded."""
     found = ctx.payments.charges(user_id=user, limit=KNOWN)
     charge = next((one for one in found if mark(one.charge_id) == charge), None)
     if charge is None:
@@ -77,7 +76,7 @@ def ask(ctx, user, charge):
 
 
 def take_reason(ctx):
-    """Keep the reason and ask once more, with what it would cost the operator."""
+    """Keep the reason and ask for confirmation, with what it would cost the operator."""
     if not ctx.text.strip():
         raise UserError("refunds.want_reason", buttons=[way_out("refunds:list", ctx.draft.data["user"])])
     _check(ctx, ctx.draft.data | {"reason": ctx.text.strip()[:MAX_REASON]}, ctx.reply)
@@ -105,7 +104,7 @@ def _check(ctx, data, draw):
 
 
 def refund(ctx, draft, version):
-    """Give back what was confirmed."""
+    """Refund what was confirmed."""
     found = ctx.drafts.get(ctx.user.id, "refunds", ctx.now)
     if found is None or (found.id, found.version) != (draft, version) or "loss" not in found.data:
         raise UserError("refunds.done_before")
@@ -113,12 +112,12 @@ def refund(ctx, draft, version):
 
 
 def take_sum(ctx):
-    """Give oneself a payment back, alone in the shop, once its sum was typed."""
+    """Refund one's own payment, alone in the shop, after its sum was typed."""
     _refund(ctx, rights.read_sum(ctx, "money", way_out("refunds:list", ctx.user.id)), alone=True)
 
 
 def _refund(ctx, data, alone=False):
-    """Book the confirmed refund and ask Telegram for it; a loss larger than the confirmed one is shown again."""
+    """Book the confirmed refund and ask Telegram for it; a larger loss than the confirmed one is shown again."""
     charge = ctx.refunds.charge(data["charge"])
     payer = _known_payer(ctx, charge.charge_id)
     try:
@@ -140,7 +139,7 @@ def _refund(ctx, data, alone=False):
 
 
 def _known_payer(ctx, charge_id):
-    """Return the Telegram id of who paid, before anything is booked; raise when it can't be had."""
+    """Return the payer's Telegram id, before anything is booked; raise UserError if it is not available."""
     try:
         payer = _payer(ctx.bot, charge_id)
     except TelegramFailed as error:
@@ -152,7 +151,7 @@ def _known_payer(ctx, charge_id):
 
 
 def _payer(bot, charge_id):
-    """Return the Telegram id of who paid: known, or found in Telegram's own list and kept with the charge; else None."""
+    """Return the payer's Telegram id: known, or found in Telegram's list and kept with the charge; else None."""
     payer = bot.refunds.payer(charge_id)
     offset = 0
     while payer is None:
@@ -170,7 +169,7 @@ def _payer(bot, charge_id):
 
 
 def _ask_telegram(bot, charge, payer, now):
-    """Ask Telegram to give the Stars back; return "done", "refused", or "asked" when it is to be asked again.
+    """Ask Telegram to refund the Stars; return "done", "refused", or "asked" if it has to be asked again.
 
     Asking twice is safe: Telegram answers CHARGE_ALREADY_REFUNDED.
     """
@@ -193,7 +192,7 @@ def _ask_telegram(bot, charge, payer, now):
 
 
 def ask_again(bot, now):
-    """Ask for the refunds that Telegram has not answered."""
+    """Repeat the refund requests that Telegram has not answered."""
     for charge in bot.refunds.refunds_asked():
         try:
             payer = _payer(bot, charge.charge_id)

@@ -1,10 +1,10 @@
-"""Pay with Telegram Stars. The invoice row comes first and its id is the payload; Telegram's charge id is the key.
+"""Pay with Telegram Stars. The invoice row comes first, and its id is the payload; Telegram's charge id is the key.
 
-A pre-checkout is accepted only for what the invoice still says: for a day, at today's rate, once. That is a row before
-Telegram is answered, and fixes what the charge is credited. A refusal says why and has a fresh invoice at hand. What
-nobody had accepted is credited at today's rate and told to the staff; renewals of a subscription (`is_recurring`) as the
-person agreed. A payment that was taken back is booked however Telegram tells of it; what Telegram did not tell:
-`payments/reconcile.py`.
+A pre-checkout is accepted only while its invoice holds: for a day, at today's rate, once. The acceptance is stored
+before Telegram is answered, and fixes what the charge is credited. A refusal says why and offers a fresh invoice. A
+charge that was never accepted is credited at today's rate and reported to the staff; a subscription's renewals
+(`is_recurring`) are credited as the person agreed. A payment taken back is booked however Telegram reports it;
+`payments/reconcile.py` finds what Telegram did not report.
 Setting: STARS_RATE, units of the balance's currency for one Star; 0 turns Stars off; it can be changed from the chat.
 Texts: stars.* in data/texts/<lang>/payments/stars.po.
 """
@@ -20,7 +20,7 @@ PERSON = route("users:card", optional=True)
 log = logging.getLogger(__name__)
 MOST = 100_000  # Stars in one invoice: limits.tginfo.me
 VALID = timedelta(hours=24)  # of an invoice
-FORGOTTEN = timedelta(days=8)  # after that no list of Telegram's brings a payment we have not heard of
+FORGOTTEN = timedelta(days=8)  # after that, no list of Telegram's brings up a payment we have not heard of
 
 
 def register(bot):
@@ -37,7 +37,7 @@ def register(bot):
 
 
 def _stars(ctx, amount):
-    """Return how many Stars pay for an amount, rounded up."""
+    """Return how many Stars an amount costs, rounded up."""
     return ctx.payments.stars_for(amount, ctx.settings["STARS_RATE"])
 
 
@@ -65,7 +65,7 @@ def start(ctx, amount):
 
 
 def check(ctx):
-    """Answer the pre-checkout: accept the payer's own invoice while it says what it would say today."""
+    """Answer the pre-checkout: accept the payer's own invoice while it would be the same today."""
     query = ctx.body
     topup = _row(ctx, query["invoice_payload"])
     ours = (
@@ -76,7 +76,7 @@ def check(ctx):
     )
     reason = _outdated(ctx, topup) if ours else "stars.refused"
     if not reason and not ctx.payments.accept(query["id"], topup.id, ctx.user.id, ctx.now, ctx.now - VALID):
-        reason = "stars.paid_before"  # at this very moment, or forgotten with its person
+        reason = "stars.paid_before"  # at this very moment, or deleted with its person's data
     ctx.answer_checkout(not reason, reason)
     if not reason:
         ctx.payments.accepted(query["id"])
@@ -85,7 +85,7 @@ def check(ctx):
 
 
 def _outdated(ctx, topup):
-    """Return why an invoice does not hold any more, as a text key; None while it does."""
+    """Return why an invoice no longer holds, as a text key; None while it does."""
     if not ctx.settings["STARS_RATE"]:
         return "stars.off"
     if topup.state != "new":
@@ -96,7 +96,7 @@ def _outdated(ctx, topup):
 
 
 def _offer_again(ctx, amount, reason):
-    """Say why the payment did not go on, with the button that makes a fresh invoice."""
+    """Say why the payment did not go through, with the button for a fresh invoice."""
     if ctx.settings["STARS_RATE"]:
         again = button("stars.again", "payments:pay", "stars", amount, stars=_stars(ctx, amount))
     else:
@@ -112,7 +112,7 @@ def _row(ctx, payload):
 
 
 def credit(ctx):
-    """Credit the payer what was accepted, agreed, or what the Stars are worth today."""
+    """Credit the payer with what was accepted or agreed, or with what the Stars are worth today."""
     payment = ctx.body["successful_payment"]
     topup = _row(ctx, payment["invoice_payload"])
     charge, stars = payment["telegram_payment_charge_id"], payment["total_amount"]
@@ -125,12 +125,12 @@ def credit(ctx):
     terms = {"paid_at": datetime.fromtimestamp(ctx.body["date"], UTC), "agreed": renewal}
     terms["rate"] = ctx.settings["STARS_RATE"]
     _charge, created = ctx.payments.credit_stars(charge, topup.id, ctx.user.id, stars, ctx.now, **terms)
-    ctx.answered = True  # the receipt comes from the credited fact
+    ctx.answered = True  # the receipt comes from the event `payment.credited`
     log.info("charge %s: %s", charge, "credited" if created else "was credited before")
 
 
 def tell_unchecked(bot, event, now):
-    """Tell the staff of a charge whose pre-checkout was not accepted here."""
+    """Tell the staff about a charge whose pre-checkout was not accepted here."""
     user = bot.users.get(event.user)
     values = {"name": user.first_name, "id": user.telegram_id or 0, "number": event.topup}
     values |= {name: getattr(event, name) for name in ("amount", "invoiced", "stars")}
@@ -141,7 +141,7 @@ def tell_unchecked(bot, event, now):
 
 
 def take_back(ctx):
-    """Book what Telegram says has gone back: our own refund is confirmed by it, anything else is a chargeback."""
+    """Book what Telegram reports as gone back: this confirms our own refund; anything else is a chargeback."""
     charge = ctx.body["refunded_payment"]["telegram_payment_charge_id"]
-    ctx.answered = True  # the news comes from the fact
+    ctx.answered = True  # the message comes from the event
     log.info("charge %s went back: %s", charge, ctx.refunds.taken_back(charge, ctx.now) or "known, or none of ours")

@@ -119,11 +119,11 @@ def pay(ctx, name, amount):
     methods[name][1](ctx, amount)
 
 
-# what people hear of money that came or went
+# what people are told about money that came or went
 
 
 def tell_credited(bot, event, now):
-    """Tell the payer, with the waiting order at hand."""
+    """Tell the payer, with a button to the waiting order."""
     user = bot.users.get(event.user)
     rows = [[button("common.to_order", WAITING)]] if bot.generation.has_card(user.id, now) else []
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
@@ -133,7 +133,7 @@ def tell_credited(bot, event, now):
 
 
 def tell_returned(bot, event, now):
-    """Tell the payer that a payment was taken back; and the staff, when it came from outside or left a loss."""
+    """Tell the payer that a payment was taken back; and the staff, if it came from outside or left a loss."""
     user = bot.users.get(event.user)
     values = {"number": event.topup, "amount": event.amount}
     key = "payments.returned_paused" if event.paused else "payments.returned"
@@ -152,7 +152,7 @@ def tell_returned(bot, event, now):
 
 
 def _tell_desk(bot, user, key, unique, now, **values):
-    """Tell the staff of a loss somebody has left, with their card at hand."""
+    """Tell the staff about a loss somebody has left, with a button to their card."""
     for reader, chat_id in bot.recipients("people"):
         rows = [] if chat_id else [[button("common.user", PERSON, user.id)], *bot.home()]
         bot.notify(
@@ -169,7 +169,7 @@ def _tell_desk(bot, user, key, unique, now, **values):
 
 
 def tell_bonus_returned(bot, event, now):
-    """Tell somebody that a bonus went back with its payment; and the staff, when it was spent already."""
+    """Tell somebody that a bonus went back with its payment; and the staff, if it had been spent already."""
     user = bot.users.get(event.user)
     key = "payments.bonus_void"
     if event.posted:
@@ -183,7 +183,7 @@ def tell_bonus_returned(bot, event, now):
 
 
 def tell_bonus_restored(bot, event, now):
-    """Tell somebody that a bonus counts again, since its payment stays."""
+    """Tell somebody that a bonus counts again, as its payment stays."""
     user = bot.users.get(event.user)
     what = bot.texts.plain(bot.lang_of(user), f"entry.{event.what}")
     values = {"amount": event.amount, "what": what, "balance": bot.ledger.balance(user.id)}

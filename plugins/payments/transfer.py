@@ -24,7 +24,7 @@ BALANCE = route("balance:show", optional=True)
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"
 PROOFS = ("photo", "document")
-MOST, SPAN = 10, timedelta(hours=1)  # screenshots by one person: each is fetched, looked at and shown to the staff
+MOST, SPAN = 10, timedelta(hours=1)  # screenshots from one person: each is fetched, examined and shown to the staff
 COPY_MAX = 256  # Bot API, CopyTextButton
 
 
@@ -62,7 +62,7 @@ def _home():
 
 
 def take_proof(ctx):
-    """Take the screenshot: the request waits for an admin from now on."""
+    """Take the screenshot: from now on, the request waits for an admin."""
     file = file_in(ctx.message)
     if file is None or file["kind"] not in PROOFS:
         raise UserError(
@@ -78,7 +78,7 @@ def take_proof(ctx):
 
 
 def _sketch(ctx, file):
-    """Return a picture as 80 × 80 levels of grey, or None when it can't be had or is no picture."""
+    """Return a picture as 80 × 80 levels of grey, or None if it is unavailable or not a picture."""
     ctx.bot.show_typing(ctx.chat_id)
     try:
         return ctx.generation.media.sketch(file, ctx.user.id)

@@ -3,7 +3,8 @@
 A request goes to everybody with the right `topups`, or to the staff's group, with what should be known before: the
 payer's earlier payments, the same picture or amount seen before. All copies are updated when one of them is decided.
 Requests older than an hour are reminded of once. One's own request is decided by somebody else; an owner who is alone
-types the sum. Another amount than was asked for is at most TOPUP_MAX. Texts: desk.* in data/texts/<lang>/payments/transfer_review.po.
+types the sum. Another amount than was asked for is at most TOPUP_MAX.
+Texts: desk.* in data/texts/<lang>/payments/transfer_review.po.
 """
 
 from datetime import timedelta
@@ -17,13 +18,13 @@ ADMIN = route("admin:show", optional=True)
 PERSON = route("users:card", optional=True)
 
 REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
-SAME_PICTURE = 36  # of 255, in the place where two pictures differ most: see `payments/transfer.py`
+SAME_PICTURE = 36  # of 255, where two pictures differ most: see `payments/transfer.py`
 PATIENCE = timedelta(hours=1)
 MAX_REASON = 200
 
 
 def register(bot):
-    """Declare the decisions, the list, and what tells of new and of forgotten requests."""
+    """Declare the decisions, the list, and the messages about new and forgotten requests."""
     bot.repeatable()
     for action, handler in (("approve", approve), ("reject", ask_reason), ("undo", ask_undo), ("back", back)):
         bot.button(f"transfer:{action}", handler, right="topups", groups=True, topup=int)
@@ -50,20 +51,20 @@ def count(bot):
 
 
 def tell_desk(bot, event, now):
-    """Bring a new request to everybody who may decide on it."""
+    """Send a new request to everybody who may decide on it."""
     _tell(bot, bot.payments.get(event.topup), now)
 
 
 def tell_unheard(bot, now):
-    """Bring the requests nobody has heard of to those who can be reached by now."""
+    """Send the requests that nobody has heard of to those who can be reached by now."""
     for topup in bot.payments.unheard():
         _tell(bot, topup, now)
 
 
 def _tell(bot, topup, now):
-    """Send everybody a copy; when nobody can be reached, say so to the payer, once."""
+    """Send everybody a copy; if nobody can be reached, tell the payer, once."""
     readers, ref = bot.recipients("topups"), bot.payments.ref(topup.id)
-    lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones have keys of their own
+    lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones get keys of their own
     for reader, chat_id in readers:
         _send_copy(bot, topup, reader, chat_id, f"{ref}:{chat_id or reader.id}{f':r{lost}' if lost else ''}", now)
     if not readers:
@@ -114,7 +115,7 @@ def _facts(bot, topup, lang, now):
 
 
 def _warnings(bot, topup, lang):
-    """Return hints, never a verdict: the same picture, one that looks the same, the same amount near in time."""
+    """Yield hints, never a verdict: the same picture, a similar one, the same amount at about the same time."""
     same = next(iter(bot.payments.same_proof(topup)), None)
     similar = None if same else bot.payments.similar_proof(topup, looks_same)
     hints = {"same_picture": same, "similar_picture": similar, "same_amount": bot.payments.same_amount(topup)}
@@ -126,7 +127,7 @@ def _warnings(bot, topup, lang):
 
 
 def looks_same(mine, other):
-    """Tell whether two sketches of pictures (squares of levels of grey) are of the same one."""
+    """Return whether two sketches (squares of grey levels) show the same picture."""
     from PIL import Image, ImageChops
 
     if len(mine) != len(other):
@@ -147,7 +148,7 @@ def waiting(ctx):
 
 
 def show_request(ctx, topup):
-    """Send one request with its picture again."""
+    """Send one request again, with its picture."""
     found = _pending(ctx, topup)
     if found is not None:
         _send_copy(ctx.bot, found, ctx.user, None, f"topup:{topup}:{ctx.user.id}:{ctx.update_id}", ctx.now)
@@ -166,7 +167,7 @@ def _pending(ctx, topup, state="pending"):
 
 
 def remind(bot, now):
-    """Remind of requests that have waited for an hour, all in one message and each once."""
+    """Remind of requests that have waited for an hour, all in one message and each only once."""
     late = bot.payments.overdue(now - PATIENCE)
     if late:
         numbers = ", ".join(f"№{topup.id}" for topup in late)
@@ -188,12 +189,12 @@ def remind(bot, now):
 
 
 def approve(ctx, topup):
-    """Approve what was asked for."""
+    """Approve the amount that was asked for."""
     _approve(ctx, topup, None)
 
 
 def approve_exact(ctx, topup, amount):
-    """Approve another amount than was asked for, as it was confirmed."""
+    """Approve a different amount than was asked for, as it was confirmed."""
     if not 0 < amount <= _most(ctx):
         raise UserError("desk.too_much", most=_most(ctx))
     if _approve(ctx, topup, amount):
@@ -202,7 +203,7 @@ def approve_exact(ctx, topup, amount):
 
 
 def _approve(ctx, topup, amount, alone=False):
-    """Approve: the first decision wins, and the money moves once; tell whether it was this one."""
+    """Approve: the first decision wins, and the money moves once; return whether it was this one."""
     try:
         decided = ctx.payments.approve(topup, ctx.user.id, ctx.now, amount, alone=alone)
     except OwnCheque:
@@ -221,20 +222,20 @@ def _approve(ctx, topup, amount, alone=False):
 
 
 def take_sum(ctx):
-    """Approve a request of one's own, alone in the shop, once its sum was typed."""
+    """Approve one's own request, alone in the shop, after its sum was typed."""
     data = rights.read_sum(ctx, "topups", way_out("transfer:list"))
     if _approve(ctx, data["topup"], data["amount"], alone=True):
         ctx.done("desk")
 
 
 def ask_reason(ctx, topup):
-    """Offer the reasons for a refusal in place of the decision."""
+    """Replace the decision buttons by the reasons for a refusal."""
     if _pending(ctx, topup):
         ctx.edit_buttons(_reasons("refuse", topup))
 
 
 def ask_undo(ctx, topup):
-    """Offer the reasons for taking an approval back: this is asked once."""
+    """Offer the reasons for taking an approval back; this is the only question."""
     if _pending(ctx, topup, "approved"):
         ctx.edit_buttons(_reasons("take", topup))
 
@@ -280,7 +281,7 @@ def _refuse(ctx, topup, words):
     decided = ctx.payments.reject(topup, ctx.user.id, words, ctx.now)
     found = decided or ctx.payments.get(topup)
     if found is not None and found.state == "rejected":
-        _tell_refused(ctx, found)  # once under its key; again when a crash came between the decision and this
+        _tell_refused(ctx, found)  # once under its key; repeated if a crash came between the decision and this
     if decided is None:
         _pending(ctx, topup)
         return
@@ -310,7 +311,7 @@ def _take_back(ctx, topup, words):
 
 
 def ask_words(ctx, topup, verb):
-    """Ask, in private, for another amount or for a reason in one's own words."""
+    """Ask, in private, for a different amount, or for a reason in one's own words."""
     questions = {"amount": "pending", "refuse": "pending", "take": "approved"}
     if verb not in questions:
         raise UserError("common.old_button")
@@ -325,7 +326,7 @@ def ask_words(ctx, topup, verb):
 
 
 def take_words(ctx):
-    """Read the amount, which is asked about once more (another one may be typed until then), or the reason."""
+    """Read the amount, which then has to be confirmed (another one may be typed until then), or the reason."""
     verb, topup = ctx.draft.data["verb"], ctx.draft.data["topup"]
     if verb == "amount":
         _check_amount(ctx, topup)
@@ -348,14 +349,14 @@ def _check_amount(ctx, topup):
 
 
 def _most(ctx):
-    """Return the most that may be credited in place of what was asked for, in minor units: without a limit, nothing."""
+    """Return the most that may be credited instead of what was asked for, in minor units; without a limit, raise."""
     if "TOPUP_MAX" not in ctx.settings.declared:
         raise UserError("common.old_button")
     return ctx.settings["TOPUP_MAX"] * 100
 
 
 def _update_copies(ctx, topup):
-    """Put the decision under every copy of the request; copies not sent yet are not sent any more."""
+    """Add the decision to every copy of the request; copies not sent yet are withdrawn."""
     ctx.outbox.withdraw(f"topup:{topup.id}")
     values = {
         "name": ctx.user.first_name,
