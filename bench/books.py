@@ -1,4 +1,4 @@
-"""Holding the world against the books: what Telegram, KIE and the people saw, beside what the ledger says."""
+"""Compares the books with the world: what Telegram, KIE and the people saw, against what the ledger says."""
 
 import contextlib
 from collections import Counter, defaultdict
@@ -13,12 +13,12 @@ from storage.orders import jobs
 
 LATE = ("lost", "deadline")
 MICRO = 1_000_000
-SHOWN = 5  # differences of each line that are written out
+SHOWN = 5  # differences per line that are written out
 
 
 @dataclass
 class Row:
-    """One line of the table; `wrong` lists what does not fit, None where there is nothing to hold it against."""
+    """One line of the table; `wrong` lists what differs, or is None if there is nothing to compare with."""
 
     name: str
     world: str
@@ -85,7 +85,7 @@ class Books:
         ]  # fmt: skip
 
     def _name_the_forgotten(self):
-        """Say who a forgotten row was, by what the world knows of its payments."""
+        """Identify forgotten people by what the world knows of their payments."""
         for charge, user in Charge.select(Charge.charge_id, Charge.user).tuples():
             if user in self.forgotten and charge in self.notes.paid:
                 self.telegram_ids[user] = self.notes.paid[charge][0]
@@ -94,7 +94,7 @@ class Books:
                 self.telegram_ids[user] = self.notes.requests[number]["person"]
 
     def _name_the_corrections(self):
-        """Give the corrections whose words were erased their reasons again, by amount and, where known, by person."""
+        """Restore the reasons of corrections whose words were erased, by amount and, if known, by person."""
         said = {entry["reason"] for entry in self.entries}
         lost = {reason: note for reason, note in self.notes.corrections.items() if reason not in said}
         for entry in self.entries:
@@ -124,12 +124,12 @@ class Books:
         return Row(name, f"{counts[0]} · {roubles(sums[0])}", f"{counts[1]} · {roubles(sums[1])}", wrong)
 
     def stars(self):
-        """Every payment Telegram took is credited once, to its payer, with what the payer chose."""
+        """Every payment Telegram took is credited once, to its payer, with the chosen amount."""
         world = {f"stars:{charge}": self.notes.paid.get(charge, ("unknown", 0)) for charge in self.taken}
         return self._matched("paid in Stars: payments, roubles", world, self._of_kind("stars", "key"))
 
     def gone_back(self):
-        """Every payment that went back at Telegram is taken back once, by a refund or as a chargeback, and no other is."""
+        """Every payment that went back at Telegram is taken back once, by a refund or a chargeback, and no other is."""
         books = defaultdict(list)
         for kind in ("refund", "chargeback"):
             for key, found in self._of_kind(kind, "key").items():
@@ -139,7 +139,7 @@ class Books:
         return self._matched("given and taken back: payments, roubles", world, books)
 
     def codes(self):
-        """Every code that was redeemed is there, and what one gave is its part of a payment that stands, or is gone."""
+        """Every redeemed code is recorded, and its bonus is a share of a payment that stands, or is gone with it."""
         found = Counter(self.telegram_ids[use["user"]] for use in self.uses)
         nameless = found.pop(None, 0)  # of people who were forgotten before anything else named them
         told, tried = self.notes.codes_taken, self.notes.codes_tried
@@ -161,7 +161,7 @@ class Books:
         )
 
     def written_off(self):
-        """Nothing is written off but what people had spent of money that went back, with its bonus."""
+        """Nothing is written off except money that went back, and its bonus, after people had spent it."""
         most, lost = Counter(), Counter()
         for entry in self.entries:
             person = self.telegram_ids[entry["user"]]
@@ -174,13 +174,13 @@ class Books:
         return Row("of it spent before, roubles", f"at most {roubles(returned)}", roubles(lost.total()), wrong)
 
     def transfers(self):
-        """Every approved transfer is credited once, no refused one is; of two admins who disagree the first wins."""
+        """Every approved transfer is credited once, and no refused one; if two admins disagree, the first one wins."""
         books, world = self._of_kind("topup", "key"), {}
         for number, note in self.notes.requests.items():
             refusal = f"№{number} "
             told = any(refusal in _words(one) and "was refused" in _words(one) for one in self.seen[note["person"]])
             if note["person"] in self._people_forgotten() and len(note["taps"]) > 1:
-                told = f"topup:{number}" not in books  # the news of a refusal goes with the person
+                told = f"topup:{number}" not in books  # the message about a refusal is deleted with the person
             if note["taps"] == {"approve"} or ("approve" in note["taps"] and not told):
                 world[f"topup:{number}"] = (note["person"], note["amount"])
         return self._matched("transfers approved: payments, roubles", world, books)
@@ -189,13 +189,13 @@ class Books:
         return {self.telegram_ids[user] for user in self.forgotten}
 
     def corrections(self):
-        """Every correction an admin confirmed is made once."""
+        """Every correction that an admin confirmed is made once."""
         books = self._of_kind("admin", "reason")
         world = {k: v for k, v in self.notes.corrections.items() if k in books or k not in self.notes.doubtful}
         return self._matched("corrections by admins: entries, roubles", world, books)
 
     def generation(self):
-        """Every task KIE keeps credits for is one captured job, and the other way round; cut creates are counted."""
+        """Every task KIE keeps credits for is one captured job, and vice versa; interrupted creates are counted."""
         captured = {job["task_id"]: job for job in self.jobs if job["state"] == "succeeded"}
         billed = {task["task_id"]: task for task in self.tasks if task["state"] != "fail"}
         named_late = {job["task_id"] for job in self.lost if job["task_id"]}
@@ -225,7 +225,7 @@ class Books:
         ]
 
     def _without_the_erased(self, prompts):
-        """Leave out the tasks that are lost orders of people who were erased since: by the person, where one is known.
+        """Leave out tasks that are lost orders of people erased since, by the person if known.
 
         Their words are gone from the job, and a prompt names its writer: fox 5000000919-20.
         """
@@ -239,12 +239,12 @@ class Books:
         return left
 
     def _shown(self, order):
-        """Return the price on the button that was tapped, of a job or a task; a forgotten job's words are KIE's alone."""
+        """Return the price on the button that was tapped for a job or task; only KIE has a forgotten job's words."""
         prompt = order["inputs"].get("prompt") or self.prompts.get(order["task_id"])
         return self.notes.prices.get(prompt, 0)
 
     def credits(self):
-        """What KIE billed is what the jobs say it took, cut creates apart."""
+        """What KIE billed is what the jobs say it took, apart from interrupted creates."""
         known = {job["task_id"] for job in self.jobs if job["cost"] is not None}
         cut = sum(task["credits"] for task in self.tasks if task["task_id"] not in known)
         billed = self.servers.kie.bill()["billed_credits"]
@@ -253,14 +253,14 @@ class Books:
         return Row("KIE's bill in credits", f"{billed:.2f}", f"{stored:.2f} + {cut:.2f} cut", wrong)
 
     def results(self):
-        """Every result was delivered at least once, and every order that ended badly was told of."""
+        """Every result was delivered at least once, and every order that failed was reported."""
         shown = Counter(data for messages in self.seen.values() for message in messages for data in _buttons(message))
         ended = [job for job in self.jobs if job["state"] == "succeeded" or job["result"]]
         good = [job["id"] for job in ended if job["user"] not in self.forgotten or job["delivery"] != "undeliverable"]
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
         twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
         missing = [job for job in good if not shown[f"orders:again:{job}"]]
-        left = {job["id"] for job in self.jobs if job["user"] in self.forgotten}  # whose messages went with them
+        left = {job["id"] for job in self.jobs if job["user"] in self.forgotten}  # their messages were deleted, too
         untold = [job for job in bad if not shown[f"orders:change:{job}"] and job not in left]
         return [
             Row("results", f"{len(good) - len(missing)} delivered ({twice} twice)", f"{len(good)}", missing),
@@ -268,7 +268,7 @@ class Books:
         ]
 
     def balances(self):
-        """What came in and stayed, less what was captured, is what people have; and what they have is what they are shown."""
+        """People's balances are what came in and stayed, less what was captured, and they are shown the same."""
         expected = Counter()
         for person, amount in self._money_in():
             expected[person] += amount
@@ -286,7 +286,7 @@ class Books:
         """Yield (person, amount) of what the world saw come in and stay, and of what the rows above have checked."""
         for charge in set(self.taken) - set(self.returned):
             yield self.notes.paid.get(charge, ("unknown", 0))
-        credited = self._of_kind("topup", "key")  # who won a race is checked above
+        credited = self._of_kind("topup", "key")  # the rows above have checked who won a race
         for number, note in self.notes.requests.items():
             if f"topup:{number}" in credited:
                 yield note["person"], note["amount"]
@@ -298,7 +298,7 @@ class Books:
                 yield self.telegram_ids[entry["user"]], entry["amount"]
 
     def answers(self):
-        """Nothing anybody did stayed without an answer."""
+        """Nothing that anybody did stayed without an answer."""
         silent = self.notes.unanswered
         name = "acts without an answer · updates set aside"
         return Row(name, f"{len(silent)}", f"{len(self.aside)}", [*silent, *self.aside])
@@ -323,7 +323,7 @@ def _buttons(message):
 
 
 def _telegram(method, servers):
-    """Return ({charge id: Stars} taken, the same of what went back) as Telegram lists it, a page at a time."""
+    """Return ({charge id: Stars} paid, the same for what went back), from Telegram's list, page by page."""
     taken, returned, offset = {}, {}, 0
     while True:
         url = f"{servers.telegram_server.url}/bot{TOKEN}/{method}"

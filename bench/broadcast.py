@@ -1,10 +1,11 @@
-"""A broadcast to many with Telegram's flood limits on, killed half-way: the pace, violations, copies a person got.
+"""A broadcast to many with Telegram's flood limits on, killed half-way: the pace, violations, copies per person.
 
     python bench/broadcast.py                     10,000 people, SQLite; about six minutes
     python bench/broadcast.py --people 300 --database postgresql
 
-People go on writing /balance meanwhile: the time to their answer is measured too. What was going out when the process
-was killed is in doubt and not repeated, so at most two seconds' worth may be missing, and nobody may get it twice.
+People keep writing /balance meanwhile, and the time to their answer is measured too. What was being sent when the
+process was killed is in doubt and not repeated, so at most two seconds' worth may be missing, and nobody may get it
+twice.
 """
 
 import argparse
@@ -28,7 +29,7 @@ IN_DOUBT = 14  # copies that may be going out at the moment of a kill
 
 
 class Watch(threading.Thread):
-    """Reads the server's log of calls as it grows: it keeps the newest 5,000 only."""
+    """Reads the server's log of calls as it grows, as it keeps only the newest 5,000."""
 
     def __init__(self, telegram, after=0):
         super().__init__(daemon=True)
@@ -36,12 +37,11 @@ class Watch(threading.Thread):
         self._telegram, self._seen, self._ended = telegram, after, threading.Event()
 
     def run(self):
-        """Read until the end."""
         while not self._ended.wait(1):
             self.read()
 
     def read(self):
-        """Take in the calls that are new."""
+        """Read the new calls."""
         for call in self._telegram.calls(after=self._seen):
             self._seen, chat = call["n"], int(call["params"].get("chat_id") or 0)
             if not call["ok"]:
@@ -69,7 +69,6 @@ class Writers(threading.Thread):
         self.ended = threading.Event()
 
     def run(self):
-        """Write until the end."""
         for number in self._order:
             if self.ended.wait(WRITES_EVERY_S):
                 return
@@ -78,7 +77,7 @@ class Writers(threading.Thread):
 
 
 def send_to_all(kind, people):
-    """Run a broadcast to `people` people with a kill in the middle; return the Watch and how long it was down, in s."""
+    """Run a broadcast to so many people with a kill in the middle; return the Watch and the downtime in seconds."""
     with databases(kind, people) as (addresses, folder):
         server = Server(people=people, admin=ADMIN)
         process = None
@@ -114,7 +113,7 @@ def send_to_all(kind, people):
 
 
 def order(boss):
-    """Send a message to everybody, as an admin does it; return the number of the call that copied it for the admin."""
+    """Send a message to everybody, as an admin does; return the number of the call that copied it for the admin."""
     message = boss.send("<b>News</b>")
     boss.send("/broadcast", reply_to=message["message_id"])
     boss.wait_for("Broadcast", 30)
@@ -148,7 +147,7 @@ def report(watch, down, people):
 
 
 def main():
-    """Run and print the table; exit with 1 when a promise is broken."""
+    """Run and print the table; exit with 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")

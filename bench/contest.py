@@ -1,7 +1,7 @@
-"""What the contests have in common: contestants as processes of their own, the local Bot API server, databases.
+"""What the contests share: contestants as separate processes, the local Bot API server, databases.
 
-Every contestant polls, reads one row and answers /balance with HTML and a keyboard. Ours is the whole bot; the peers
-in `bench/peers/` are the same small bot written with other frameworks.
+Every contestant polls, reads one row and answers /balance with HTML and a keyboard. Ours is the whole bot; the peers in
+`bench/peers/` are the same small bot written with other frameworks.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ LONGEST_S = 120
 
 
 class Server:
-    """The local Bot API server in a process of its own; `round_trip_s` is added to every call."""
+    """The local Bot API server in a separate process; `round_trip_s` is added to every call."""
 
     def __init__(self, round_trip_s=0.0, people=0, admin=None):
         port = free_port()
@@ -55,7 +55,7 @@ class Server:
         return answer.json()
 
     def everyone_says(self, text, people, first=FIRST):
-        """Have so many people write the same at once."""
+        """Make so many people write the same at once."""
         self.post("crowd", first=first, count=people, text=text)
 
     def calls(self):
@@ -79,7 +79,7 @@ class Server:
 
 @dataclass
 class Contestant:
-    """A bot of one of the frameworks, running in a process of its own."""
+    """A bot written with one of the frameworks, in a separate process."""
 
     process: subprocess.Popen
 
@@ -172,12 +172,12 @@ def _fillours(address, people):
     with db.transaction():
         for number in range(people):
             users.seen(users.Sender(FIRST + number, f"Person {number}", None, "en"), now)
-        Fact.delete().execute()  # they came long ago: what follows from it is done
+        Fact.delete().execute()  # they came long ago: their consequences are done
     db.disconnect()
 
 
 def wait_until(condition, what, longest_s=LONGEST_S):
-    """Wait for a condition; end the program when it does not come."""
+    """Wait for a condition; end the program if it is not met in time."""
     deadline = time.monotonic() + longest_s
     while not condition():
         if time.monotonic() > deadline:

@@ -1,13 +1,13 @@
-"""Kill the bot again and again while a town uses it; at the end nothing may be missing and nothing may be there twice.
+"""Kills the bot again and again while a town uses it; at the end nothing may be missing or doubled.
 
     python bench/crash.py                            200 kills at random moments, 50 users, both databases
     python bench/crash.py --deliberate               one kill before every step of the paths that move money
-    python bench/crash.py --plant where --kills 30   with one guard taken out: this must find differences
+    python bench/crash.py --plant where --kills 30   with one guard removed: this must find differences
 
-`python bot.py` runs as a process of its own with the real clock; the local Telegram and the KIE stub survive it. Only
-the last start differs: its clock is 31 minutes ahead, so that jobs whose create was cut are given up.
-SIGKILL ends the process, not the operating system: what a power cut does to a disk is SQLite's and PostgreSQL's own
-promise (`synchronous=FULL`, `fsync`).
+`python bot.py` runs as a separate process with the real clock; the local Telegram and the KIE stub survive it. Only the
+last start differs: its clock is 31 minutes ahead, so that jobs whose create was interrupted are given up. SIGKILL ends
+the process, not the operating system: what a power cut does to a disk is covered by SQLite's and PostgreSQL's own
+promises (`synchronous=FULL`, `fsync`).
 """
 
 import argparse
@@ -27,7 +27,7 @@ from bench.load import Servers, Town  # noqa: E402
 from bench.process import BOT, LAUNCHER, Process, free_port  # noqa: E402
 from bench.settle import finish  # noqa: E402
 
-WHILE_WORKING = 0.75  # of the kills come when the bot has started; the others may come while it starts
+WHILE_WORKING = 0.75  # share of the kills that come after the bot has started; the others may come while it starts
 
 
 def kill_at_random(
@@ -62,7 +62,7 @@ def kill_at_random(
 
 @contextlib.contextmanager
 def databases(kind):
-    """Yield functions that give the address of a fresh database, one of each kind asked for."""
+    """Yield functions that return the address of a fresh database, one of each requested kind."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         found = []
         if kind in ("sqlite", "both"):
@@ -74,7 +74,7 @@ def databases(kind):
 
 @contextlib.contextmanager
 def postgres(folder):
-    """Run a PostgreSQL of its own, fsync and all; yield a function that makes a database and returns its address."""
+    """Run a separate PostgreSQL, with fsync; yield a function that creates a database and returns its address."""
     import psycopg
 
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
@@ -95,9 +95,9 @@ def postgres(folder):
 
 
 def main():
-    """Read the command line and run; exit with 1 when something differs."""
+    """Read the command line and run; exit with 1 if anything differs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed client is what this is about
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed clients are expected here
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")

@@ -1,8 +1,8 @@
 """The second mode of `crash.py`: one kill before every step of the paths that move money.
 
-A scenario is played again and again; in its n-th round the bot kills itself before the n-th step (see `doomed.py`)
-after the scenario's update has come, and is started again at once. When a round ends without a kill, every step has
-had its turn. The bot's clock runs 20 times faster, so that nobody waits for a poll.
+A scenario is played again and again; in round n the bot kills itself before the n-th step (see `doomed.py`) after the
+scenario's update has arrived, and is started again at once. When a round ends without a kill, every step has been
+covered. The bot's clock runs 20 times faster, so that nobody waits for a poll.
 """
 
 import itertools
@@ -22,7 +22,7 @@ QUIET_S = 0.3
 
 
 class Stage:
-    """A bot, a customer, an admin and a planned death."""
+    """A bot, a customer, an admin and a planned kill."""
 
     def __init__(self, servers, url, folder, plant):
         self.url, self.doom = url, Path(folder) / "doom"
@@ -43,23 +43,23 @@ class Stage:
         self.customer.stars()
 
     def arm(self, number, mark):
-        """Plan the death before the step `number`, counted from the update that holds `mark`.
+        """Plan the kill before the step `number`, counted from the update that contains `mark`.
 
-        What was handled so far has left the inbox first: else it would come again after the death, and once more
-        draw the card whose quote is about to be confirmed.
+        Updates handled so far have left the inbox first; otherwise they would be handled again after the kill, and
+        would redraw the card whose quote is about to be confirmed.
         """
         settle(self.servers, self.url, patience_s=PATIENCE_S, quiet_s=0)
         self.doom.write_text(f"{number}\n{mark}")
 
     def newcomer(self):
-        """Return a customer nobody has seen before, who has opened the bot."""
+        """Return a new customer who has opened the bot."""
         self.customer = self.town.newcomer()
         self.customer.patience_s = PATIENCE_S
         self.customer.arrive()
         return self.customer
 
     def disarm(self):
-        """Start a process without a plan."""
+        """Start a process without a planned kill."""
         self.doom.unlink(missing_ok=True)
         deaths = self.process.deaths
         self.process.kill()
@@ -67,7 +67,7 @@ class Stage:
             time.sleep(0.01)
 
     def wait_for_end_of(self, prompt):
-        """Wait until the job of a prompt has ended, or is lost, which ends half an hour later."""
+        """Wait until the job of a prompt has ended, or is lost, which ends it half an hour later."""
 
         def look():
             with reading(self.url):
@@ -92,7 +92,7 @@ def order(stage, number, **card):
 
 
 def edit(stage, number):
-    """The same for a picture made from one of the customer's, which goes from Telegram to KIE on the way."""
+    """The same with one of the customer's pictures, which goes from Telegram to KIE on the way."""
     order(stage, number, code=FROM_PICTURE, photo=picture(number))
 
 
@@ -120,7 +120,7 @@ def transfer(stage, number):
 
 
 def refusal(stage, number):
-    """From an admin's refusal to the payer's news; another admin's approval comes too late."""
+    """From an admin's refusal to the message to the payer; another admin's approval comes too late."""
     customer, admin = stage.newcomer(), stage.admin
     screen = customer.answer(customer.say("/topup"), "Top up")
     customer.tap(screen, f"payments:pay:transfer:{customer.amount()}")
@@ -135,7 +135,7 @@ def refusal(stage, number):
 
 
 def correction(stage, number):
-    """From the admin's confirmation to the customer's news."""
+    """From the admin's confirmation to the message to the customer."""
     admin = stage.admin
     confirm, reason = admin.prepare_correction(stage.customer)
     stage.arm(number, f'"{confirm[2]}"')
@@ -144,9 +144,9 @@ def correction(stage, number):
 
 
 def _with_a_bonus(stage):
-    """Return a newcomer who has paid in Stars and got the code's bonus for it."""
+    """Return a new customer who has paid in Stars and got the code's bonus for it."""
     customer = stage.newcomer()
-    stage.admin.make_code()  # or hear that it is there
+    stage.admin.make_code()  # or learn that it exists
     customer.code()
     customer.stars()
     customer.answer(1, "By your promo code")
@@ -154,7 +154,7 @@ def _with_a_bonus(stage):
 
 
 def refund(stage, number):
-    """From an admin's confirmation to the Stars that are given back; the bonus goes with the payment."""
+    """From an admin's confirmation to the refunded Stars; the bonus goes with the payment."""
     customer, admin = _with_a_bonus(stage), stage.admin
     card = admin.answer(admin.say(f"/user {customer.id}"), f"id {customer.id}")
     confirm = admin.prepare_refund(admin.find("refunds:list:", card["message_id"], f"id {customer.id}"))
@@ -164,7 +164,7 @@ def refund(stage, number):
 
 
 def chargeback(stage, number):
-    """From Telegram's news that the Stars are gone to the payer's; the bonus goes with the payment."""
+    """From Telegram's report that the Stars are gone to the message to the payer; the bonus goes with the payment."""
     customer = _with_a_bonus(stage)
     stage.arm(number, '"refunded_payment"')
     customer.charge_back()
@@ -194,7 +194,7 @@ def kill_everywhere(url, folder, *, plant="", scenarios=SCENARIOS, numbers=None,
 
 
 def _play(stage, scenario, numbers):
-    """Play the rounds of one scenario and return how many kills there were."""
+    """Play the rounds of one scenario and return the number of kills."""
     kills = 0
     for number in numbers:
         deaths = stage.process.deaths

@@ -1,4 +1,4 @@
-"""Start the bot as `python bot.py` does, but with a clock that may run fast, and with a death that may be planned.
+"""Starts the bot as `python bot.py` does, but with a clock that can run fast, and a kill that can be planned.
 
 Environment (all optional):
     CLOCK_SPEED, CLOCK_START   the bot's time runs so many times faster since this moment (epoch seconds)
@@ -43,21 +43,18 @@ class FastClock(Clock):
         self._ahead_s = float(os.environ.get("CLOCK_AHEAD_S", "0"))
 
     def now(self):
-        """Return the time."""
         seconds = self._start + (time.time() - self._start) * self._speed + self._ahead_s
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
 
     def monotonic(self):
-        """Return seconds that never go backwards."""
         return time.monotonic() * self._speed
 
     def sleep(self, seconds):
-        """Wait."""
         time.sleep(seconds / self._speed)
 
 
 class Doom:
-    """Counts the steps once the mark was seen, and ends the process before the N-th."""
+    """Counts the steps once the mark was seen, and kills the process before the N-th."""
 
     def __init__(self, path):
         self._path = Path(path)
@@ -104,7 +101,7 @@ class Doom:
             self._left = int(number)
 
     def step(self):
-        """Count one step, and die when it is the one."""
+        """Count one step, and kill the process if it is the one."""
         with self._guard:
             if self._left is None:
                 return
@@ -114,7 +111,7 @@ class Doom:
 
 
 def without_unique():
-    """Take out the key that makes an entry happen once."""
+    """Remove the key that makes an entry happen only once."""
     from storage.base import db, schema
 
     migrate = schema.migrate
@@ -129,7 +126,7 @@ def without_unique():
 
 
 def without_where():
-    """Take out the conditions of the updates that move jobs and decide on payments."""
+    """Remove the conditions from the updates that move jobs and decide on payments."""
     from storage.base.tables import Job, TopUp
     from storage.money import payments
     from storage.orders import jobs
@@ -145,7 +142,7 @@ def without_where():
 
 
 def without_inbox():
-    """Take out the commit of updates before the next offset is asked for."""
+    """Remove the commit of updates before the next offset is requested."""
     from storage.journal import inbox
 
     inbox.store = lambda rows, now: None
@@ -155,7 +152,7 @@ PLANTS = {"unique": without_unique, "where": without_where, "inbox": without_inb
 
 
 def main():
-    """Arrange what the environment asks for, and run the bot."""
+    """Apply the environment's options and run the bot."""
     bot.Clock = FastClock
     if os.environ.get("DOOM_FILE"):
         Doom(os.environ["DOOM_FILE"]).install()

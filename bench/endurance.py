@@ -1,11 +1,11 @@
-"""What stays behind after long work: memory, threads and open files after 100,000 updates, 1,000 results and 4 GB.
+"""What is left after long work: memory, threads and open files after 100,000 updates, 1,000 results and 4 GB.
 
     python bench/endurance.py                          takes about ten minutes
     python bench/endurance.py --updates 2000 --results 20 --gigabytes 0.1
 
-One bot lives through all parts. First come updates from 2,000 people, then small results (Telegram takes them by their
-address), then results of 45 MB, too large for that: the bot fetches and uploads each. The marks: 10 MB more at rest than
-after the first updates, the same threads and files, and at most 64 MB more while the large results go through.
+One bot goes through all parts: first updates from 2,000 people, then small results (Telegram fetches them by their
+address), then results of 45 MB, too large for that: the bot fetches and uploads each. The limits: at rest 10 MB more
+than after the first updates, the same threads and files, and at most 64 MB more while the large results go through.
 """
 
 import argparse
@@ -35,13 +35,12 @@ class Files(BaseHTTPRequestHandler):
     """Serves /<bytes>.mp4: so many zeros."""
 
     def do_GET(self):
-        """Send a file, piece by piece."""
         size = int(self.path.strip("/").split("-")[0])
         self.send_response(200)
         self.send_header("Content-Type", "video/mp4")
         self.send_header("Content-Length", str(size))
         self.end_headers()
-        with contextlib.suppress(OSError):  # whoever asks may find it too large
+        with contextlib.suppress(OSError):  # the client may find it too large
             for at in range(0, size, len(CHUNK)):
                 self.wfile.write(CHUNK[: size - at])
 
@@ -50,7 +49,7 @@ class Files(BaseHTTPRequestHandler):
 
 
 class Gauge:
-    """What a process holds."""
+    """Reads what a process uses."""
 
     def __init__(self, process):
         self._process = process
@@ -66,12 +65,12 @@ class Gauge:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def forget(self):
-        """Begin a new peak (Linux: 5 in clear_refs)."""
+        """Reset the peak (Linux: 5 in clear_refs)."""
         Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
 
 
 def say(server, count):
-    """Have people write `count` updates and wait until they are answered."""
+    """Make people write `count` updates, and wait until they are answered."""
     for at in range(0, count, BATCH):
         many, before = min(BATCH, count - at), server.calls()
         server.everyone_says("/balance", many, FIRST)
@@ -79,7 +78,7 @@ def say(server, count):
 
 
 def deliver(address, url, count, size):
-    """Have `count` results of `size` bytes delivered, one to each of as many people, and wait for it."""
+    """Have `count` results of `size` bytes delivered, one to each of as many people, and wait for that."""
     from storage.base import db
     from storage.base.tables import Job, User
 
@@ -139,7 +138,7 @@ def _live(server, gauge, address, url, updates, results, gigabytes, rest_s):
 
 @contextlib.contextmanager
 def web():
-    """Serve Files for the block; yield the address."""
+    """Serve Files during the block; yield the address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -150,7 +149,6 @@ def web():
 
 
 def main():
-    """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--results", type=int, default=1000)

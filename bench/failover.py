@@ -5,7 +5,7 @@
     python bench/failover.py --by restart --turns 5   PostgreSQL restarts under the bot
 
 Both copies run `python bot.py` with the real clock; the local Telegram and the KIE stub survive them. The books are
-held against what Telegram, KIE and the people saw, as in `bench/crash.py`.
+compared with what Telegram, KIE and the people saw, as in `bench/crash.py`.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from bench.process import Process, free_port  # noqa: E402
 from bench.settle import finish  # noqa: E402
 
 PATIENCE_S = 30
-NOTICE_S = 3  # in which a leader finds that it has lost its lock
-LIMIT_S = 5  # between the leader's end and the next one's first moment in the lead
+NOTICE_S = 3  # within which a leader notices that it has lost its lock
+LIMIT_S = 5  # from the leader's end until the next one leads
 
 
 class Copy(Process):
@@ -46,7 +46,7 @@ class Copy(Process):
             return {}
 
     def wait_for(self, status):
-        """Wait until /health says so; return the seconds it took."""
+        """Wait until /health reports this status; return the seconds it took."""
         began = time.monotonic()
         while (found := self.health().get("status")) != status:
             if time.monotonic() - began > PATIENCE_S:
@@ -65,7 +65,7 @@ def kill(leader, standby):
 
 
 def deploy(leader, standby):
-    """Tell the leader to stop while the other one stands by, as a platform does; it must end with 0."""
+    """Tell the leader to stop while the other one stands by, as a platform does; it must exit with 0."""
     standby.wait_for("standby")
     began = time.monotonic()
     code = leader.stop()
@@ -102,7 +102,7 @@ def restart(server):
 
 
 def fail_over(url, folder, turn, *, turns, users, gap_s=(0.3, 2.5), pause_s=3.0, seed=1, write=print, **more):
-    """Let the lead change `turns` times under load; return (the longest seconds without a leader, differences)."""
+    """Change the leader `turns` times under load; return (the longest seconds without a leader, differences)."""
     servers, rng, times = Servers(), random.Random(seed), []
     leader, standby = (Copy(servers, url, folder, name, **more) for name in ("one", "two"))
     try:
@@ -129,7 +129,7 @@ def fail_over(url, folder, turn, *, turns, users, gap_s=(0.3, 2.5), pause_s=3.0,
 
 
 def main():
-    """Read the command line and run; exit with 1 when something differs or takes too long."""
+    """Read the command line and run; exit with 1 if anything differs or takes too long."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--by", choices=("kill", "deploy", "restart"), default="kill")

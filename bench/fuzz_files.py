@@ -1,12 +1,12 @@
-"""Ten thousand files that nobody should send: every format Pillow and the container library know, changed at random.
+"""Ten thousand malicious files: every format that Pillow and the container library know, changed at random.
 
     python bench/fuzz_files.py                        10,000 files, SQLite
     python bench/fuzz_files.py --files 500 --seed 7 --database postgresql
 
-People send them to the real bot through its three doors: as a picture to be edited (which is ordered), as a recording or
-a clip whose length is the price, and as a screenshot of a transfer. Meanwhile somebody else asks for their balance. What
-must hold: the bot is never killed, every order ends, the books are right, nobody else waits for two seconds, and the bot
-and its child together take at most 300 MB more than the idle bot.
+People send them to the real bot in three ways: as a picture to be edited (which is ordered), as a recording or clip
+whose length sets the price, and as a screenshot of a transfer. Meanwhile somebody else asks for their balance. What
+must hold: the bot is never killed, every order ends, the books are right, nobody else waits for two seconds, and the
+bot and its child together use at most 300 MB more than the idle bot.
 """
 
 import argparse
@@ -30,17 +30,17 @@ from bench.load import Human, NoAnswer, Notes, Servers  # noqa: E402
 from bench.process import ROOT, Process, free_port  # noqa: E402
 
 MARK_MB, MARK_S = 300, 2
-PEOPLE = 3  # who send files; one child runs at a time anyway
-PICTURES = ("nanobanana-edit", "kling26-img")  # codes of models: one takes WebP as it is, the other does not
-SOUND, CLIP = "isolation", "topaz-vid"  # and those that cost so much a second
+PEOPLE = 3  # who send files; only one child runs at a time anyway
+PICTURES = ("nanobanana-edit", "kling26-img")  # codes of models: one accepts WebP as it is, the other does not
+SOUND, CLIP = "isolation", "topaz-vid"  # and models that are charged by the second
 MODES = ("RGB", "L", "P", "1", "RGBA", "CMYK", "I;16", "F")
 EXTREMES = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x80\0\0\0", b"\xff\xff\xff\x7f")
 PATIENCE_S = 60  # for one answer
-END_S = 900  # for the last orders: those that are tried again have up to two minutes between tries
+END_S = 900  # for the last orders: retried ones have up to two minutes between attempts
 
 
 def seeds():
-    """Return [(name, bytes)] of well-formed files, and of a few that were made to hurt."""
+    """Return [(name, bytes)] of well-formed files, and of a few made to do harm."""
     Image.init()
     found = []
     for form in sorted(Image.SAVE):
@@ -48,7 +48,7 @@ def seeds():
             stream = io.BytesIO()
             try:
                 Image.effect_mandelbrot((64, 48), (-2, -1, 1, 1), 20).convert(mode).save(stream, form)
-            except Exception:  # this format has no such mode, or wants a program that is not there
+            except Exception:  # this format lacks the mode, or needs a program that is missing
                 continue
             found.append((f"{form.lower()}-{mode}.heic", stream.getvalue()))
     for path in sorted((ROOT / "tests" / "data" / "media").iterdir()):
@@ -81,7 +81,7 @@ def mutated(rng, data, other):
     changed = bytearray(data)
     for _change in range(rng.choice((1, 1, 2, 4))):
         at = rng.randrange(len(changed) or 1)
-        head = rng.randrange(min(len(changed), 96) or 1)  # most of what says sizes stands at the beginning
+        head = rng.randrange(min(len(changed), 96) or 1)  # most of what states sizes is at the beginning
         way = rng.randrange(8)
         if way == 0:
             for _ in range(rng.choice((1, 3, 30))):
@@ -107,11 +107,11 @@ def mutated(rng, data, other):
 
 
 class Sender(Human):
-    """Somebody who sends what nobody should."""
+    """Somebody who sends such files."""
 
     def edit(self, data, name):
-        """Order something of a picture; return whether the bot took it."""
-        self.answer(self.say("/start"))  # whatever was asked before is asked no more
+        """Order an edit of a picture; return whether the bot accepted it."""
+        self.answer(self.say("/start"))  # this ends whatever was asked before
         self.answer(self.say("make it snow"), "make it snow")
         self.forge(f"generate:open:{self.rng.choice(PICTURES)}")
         self.send(data, name)
@@ -119,14 +119,14 @@ class Sender(Human):
         found = self.until(lambda: self.find("orders:go", after) or self.find("generate:card", after), "a card")
         if not found[2].startswith("orders:go"):
             if not self.find("inputs:clear", after):
-                return False  # it was refused with a way back
+                return False  # it was refused, with a way back
             self.tap(found[0], "generate:card")
             found = self.until(lambda: self.find("orders:go", after), "the order's button")
         self.tap(found[0], found[2])
         return True
 
     def measure(self, code, data, name):
-        """Have the length of a recording or a clip measured; return whether it has a price."""
+        """Have the length of a recording or clip measured; return whether it gets a price."""
         self.answer(self.say("/start"))
         self.forge(f"generate:open:{code}")
         self.send(data, name)
@@ -147,7 +147,7 @@ class Sender(Human):
         return True
 
     def forge(self, data):
-        """Tap what could be tapped somewhere."""
+        """Tap a button that could exist somewhere."""
         last = [one for one in self.fresh(max(1, self._sent - 50)) if one["_from_bot"]][-1]
         self.tap(last, data)
 
@@ -164,7 +164,7 @@ class Gauge(threading.Thread):
         self._process, self.peak_mb, self.idle_mb, self._on = process, 0, 0, True
 
     def run(self):
-        """Look every few milliseconds."""
+        """Measure every few milliseconds."""
         while self._on:
             self.peak_mb = max(self.peak_mb, self.now())
             time.sleep(0.01)
@@ -180,7 +180,7 @@ class Gauge(threading.Thread):
             return 0
 
     def stop(self):
-        """Look no more."""
+        """Stop measuring."""
         self._on = False
         self.join()
 
@@ -194,7 +194,7 @@ def _resident(pid):
 
 
 def fuzz(url, folder, *, files=10_000, seed=1, is_timed=True, write=print):
-    """Send the files; return how much did not hold. The wait counts where nothing else runs beside it: `is_timed`."""
+    """Send the files; return how many promises were broken. Waits count only if nothing else runs: `is_timed`."""
     servers = Servers(seconds=(0.05, 0.1))
     environ = servers.settings(
         url, folder, PORT=str(free_port()), WELCOME_GIFT="1000000", USER_JOBS="1000", USER_STARTS="100000"
@@ -217,7 +217,7 @@ def fuzz(url, folder, *, files=10_000, seed=1, is_timed=True, write=print):
 
 
 def _send_all(servers, files, seed):
-    """Have everybody send their share; return (what came of it, notes, the bystander's waits in seconds)."""
+    """Make everybody send their share; return (the outcomes, notes, the bystander's waits in seconds)."""
     known, notes, told, waits, done = seeds(), Notes(), Counter(), [], threading.Event()
 
     def send(number):
@@ -254,7 +254,7 @@ def _send_all(servers, files, seed):
 
 
 def _through_a_door(servers, notes, human, rng, name, data, count):
-    """Send a file where its kind belongs, now and then elsewhere; return what came of it."""
+    """Send a file where its kind belongs, now and then elsewhere; return the outcome."""
     if name.endswith(".heic") == (rng.random() < 0.95):
         if rng.random() < 0.25:
             payer = Sender(servers, notes, f"Payer {count}", rng)
@@ -268,7 +268,7 @@ def _through_a_door(servers, notes, human, rng, name, data, count):
 
 
 def _wait_for_ends(url):
-    """Wait until every order has its end; return the number of those that have none."""
+    """Wait until every order has ended; return the number of those that have not."""
     from storage.base import db
     from storage.orders import jobs
 
@@ -281,7 +281,7 @@ def _wait_for_ends(url):
 
 
 def _report(process, gauge, told, notes, waits, open_orders, files, is_timed, write):
-    """Write the table; return how much did not hold."""
+    """Write the table; return how many promises were broken."""
     process.stop()
     code, books = process.verify()
     more = gauge.peak_mb - gauge.idle_mb
@@ -300,7 +300,7 @@ def _report(process, gauge, told, notes, waits, open_orders, files, is_timed, wr
 
 
 def main():
-    """Read the command line and run; exit with 1 when something did not hold."""
+    """Read the command line and run; exit with 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,12 +1,12 @@
-"""Broken updates by the thousand, between those of people who only want their answer.
+"""Broken updates by the thousand, mixed with those of people who only want their answer.
 
     python bench/fuzz_updates.py                     100,000 updates, SQLite
     python bench/fuzz_updates.py --updates 5000 --database postgresql --seed 7
 
-Updates as Telegram sends them are broken in one to four places: values of another type, numbers no row can have, halves
-of surrogate pairs, NUL, missing and unknown parts, deep nesting, forged taps and payments. The bot is a process of its
-own. Meanwhile somebody writes /id every second. In the end the bot must never have died, no update may be left without
-an end, and nobody may have waited for more than two seconds.
+Updates as Telegram sends them are broken in one to four places: values of another type, numbers that no row can hold,
+lone surrogates, NUL, missing and unknown parts, deep nesting, forged taps and payments. The bot is a separate process.
+Meanwhile somebody writes /id every second. In the end the bot must never have died, every update must be handled or set
+aside, and nobody may have waited for more than two seconds.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from demo.kit import Telegram  # noqa: E402
 PEOPLE, FIRST = 40, 5_800_000_000  # whose updates are broken
 ADMIN = 5_900_000_000
 LIMIT_S = 2.0
-BACKLOG = 150  # broken updates that may wait: the pace is the bot's own
-BATCH = 100  # between two looks at how the bot is
+BACKLOG = 150  # broken updates that may be waiting: the bot sets the pace
+BATCH = 100  # between two checks of the bot
 VALUES = (
     None, True, False, 0, -1, 2**31, 2**53, 2**63, -(2**63), 2**80, 1.5, 1e308, "", "x", "0", "-1", "5800000001", "9" * 400,
     "\ud800", "\udfff tail", "a\0b", "‮﷽", "🦊" * 400, "x" * 5000, "'; DROP TABLE user; --", "{0}{name}", "<b>", [], {}, [[]],
@@ -57,7 +57,7 @@ WORDS = (
 
 
 def person(number):
-    """Return the sender of broken updates number `number`, as Telegram describes people."""
+    """Return the sender of broken update `number`, as Telegram describes people."""
     return {"id": FIRST + number, "is_bot": False, "first_name": f"Odd {number}", "language_code": "en"}
 
 
@@ -91,7 +91,7 @@ def seeds(rng, routes):
 
 
 def payment(rng):
-    """Return the terms of a payment no invoice asked for."""
+    """Return the terms of a payment that no invoice asked for."""
     return {"currency": "XTR", "total_amount": rng.choice((0, 1, 188)), "invoice_payload": rng.choice(("1", "x", "0"))}
 
 
@@ -151,7 +151,7 @@ class Innocent(threading.Thread):
 
 
 class Target:
-    """The bot as a process, and what can be known of it from outside."""
+    """The bot as a process, and what can be seen of it from outside."""
 
     def __init__(self, server, address, folder):
         self.port = free_port()
@@ -162,21 +162,21 @@ class Target:
         wait_until(self.is_ready, "the start", 60)
 
     def is_ready(self):
-        """Tell whether it leads."""
+        """Return whether it leads."""
         try:
             return "bot_inbox" in self.figures()
         except requests.ConnectionError:
             return False
 
     def figures(self):
-        """Return {name: number} of the bot's metrics; it raises when the bot is gone."""
+        """Return {name: number} of the bot's metrics; raise if the bot is gone."""
         answer = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10)
         lines = [line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in lines}
 
 
 def throw(kind, count, seed):
-    """Throw so many broken updates at a bot; return (the waits of the innocent, what is left, the last figures, seconds)."""
+    """Throw broken updates at a bot; return (the innocent's waits, what is left, the last figures, seconds)."""
     rng = random.Random(seed)
     with databases(kind, 1) as (addresses, folder):
         server = Server(people=0, admin=ADMIN)
@@ -204,7 +204,7 @@ def throw(kind, count, seed):
 
 
 def settle(telegram, target, backlog, patience_s=120):
-    """Wait until no more than `backlog` updates wait; raise when the bot has died or stands still."""
+    """Wait until no more than `backlog` updates wait; raise if the bot has died or makes no progress."""
     end = time.monotonic() + patience_s
     while telegram.pending + target.figures()["bot_inbox"] > backlog:
         if time.monotonic() > end:
@@ -213,7 +213,7 @@ def settle(telegram, target, backlog, patience_s=120):
 
 
 def routes():
-    """Return the routes of the house's buttons, read from the plugins' source."""
+    """Return the routes of the built-in plugins' buttons, read from their source."""
     import re
 
     text = "".join(path.read_text() for path in (Path(__file__).parent.parent / "plugins").glob("*.py"))
@@ -221,7 +221,7 @@ def routes():
 
 
 def main():
-    """Run and print; exit with 1 when a promise is broken."""
+    """Run and print; exit with 1 if a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")

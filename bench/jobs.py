@@ -3,10 +3,10 @@
     python bench/jobs.py                          10,000 jobs of five minutes; takes a quarter of an hour
     python bench/jobs.py --jobs 500 --usual 60
 
-The jobs are rows and tasks that began in the past, so that they end evenly over the usual time; the stub ends each at its
-moment, 10 % around the usual time. Beside the bot, in the same minutes, a twentieth as many tasks are followed the usual
-way: a thread each, asking every five seconds. Then come jobs with callbacks, then a full queue.
-Nobody of these people is known to the local Telegram, so results are noticed and settled, not sent.
+The jobs are rows and tasks that began in the past, so that they end evenly over the usual time; the stub ends each
+within 10 % of the usual time. At the same time, a twentieth as many tasks are followed in the usual way: a thread each,
+asking every five seconds. Then come jobs with callbacks, then a full queue. The local Telegram knows none of these
+people, so results are noticed and settled, but not sent.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from kie.poller import CREATES, WINDOW  # noqa: E402
 from kie.stub.control import Control  # noqa: E402
 
 KEY, MODEL, PRICE = "stub-key", "z-image", 72
-SPREAD = 0.1  # of the usual time: how far a task's own time may be from it
+SPREAD = 0.1  # of the usual time: how far a task's own time may differ from it
 BATCH = 10  # jobs that end at the same moment
-SETUP_S = 0.016  # to make one job and its task
+SETUP_S = 0.016  # to create one job and its task
 PEER = Path(__file__).parent / "peers" / "thread_each.py"
 IDLE_S = 5
 
@@ -78,7 +78,7 @@ class Ground:
         return made
 
     def _run(self, job, ends, callbacks):
-        """Have a task for a queued job, as if it had been sent in time to end when it does; return its id."""
+        """Give a queued job a task, as if it had been sent in time to end when it does; return its id."""
         from storage.orders import jobs
 
         took_s = self.usual_s * self.rng.uniform(1 - SPREAD, 1 + SPREAD)
@@ -94,7 +94,7 @@ class Ground:
         return {task["task_id"]: task for task in self.kie.tasks()}
 
     def noticed(self, made):
-        """Return {task id: epoch seconds} of the jobs whose end the bot has written down."""
+        """Return {task id: epoch seconds} of the jobs whose end the bot has recorded."""
         from storage.base.tables import Job
 
         with opened(self.address):
@@ -121,7 +121,7 @@ def opened(address):
 
 
 def queue(count, now):
-    """Order jobs, each by somebody of its own, and return them."""
+    """Order jobs, each by a different person, and return them."""
     from storage.base.tables import User
     from storage.journal import drafts
     from storage.money import ledger
@@ -144,7 +144,7 @@ def delays(noticed, tasks):
 
 
 def poll(ground, count, idle_s):
-    """Return the lines of the first part: many jobs, followed by polling, and the usual way beside them."""
+    """Return the lines of the first part: many jobs followed by polling, beside the usual way."""
     with ground.bot():
         time.sleep(idle_s)
         idle = megabytes(ground.process)
@@ -174,7 +174,7 @@ def _line(who, each_kb, requests, late):
 
 
 def share_out(ground, ours, theirs):
-    """Tell the bot how long its jobs usually take, and keep it from following those of the peer."""
+    """Tell the bot how long its jobs usually take, and keep it from following the peer's."""
     from storage.base.tables import Job
 
     with opened(ground.address) as now:
@@ -185,7 +185,7 @@ def share_out(ground, ours, theirs):
 
 @contextlib.contextmanager
 def usual_way(ground, tasks):
-    """Follow these tasks with a thread each beside the block; it prints what it has seen when all have ended."""
+    """Follow these tasks with a thread each during the block; it prints what it has seen once all have ended."""
     order = {"url": ground.servers.kie_url, "key": KEY, "tasks": list(tasks)}
     with subprocess.Popen(
         [sys.executable, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -196,7 +196,7 @@ def usual_way(ground, tasks):
 
 
 def call_back(ground, count):
-    """Return the line of the second part: jobs whose end KIE calls back."""
+    """Return the line of the second part: jobs whose end KIE reports by callback."""
     span_s = ground.usual_s / 5
     made = ground.fill(count, time.time() + 5 + count * SETUP_S, span_s, callbacks=True)
     with ground.bot(PUBLIC_URL=ground.public_url):
@@ -236,7 +236,6 @@ def measure(kind, jobs, usual_s, queue_s, idle_s=IDLE_S):
 
 
 def main():
-    """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--usual", type=int, default=300, metavar="SECONDS")

@@ -1,8 +1,8 @@
-"""How long people wait at a steady hundred updates a second: from an update's arrival to its reply, ours beside three peers.
+"""How long people wait at a steady hundred updates a second, from update to reply: ours beside three peers.
 
     python bench/latency.py [--rate 100] [--seconds 20] [--rounds 3] [--database postgresql] [--only ours,aiogram]
 
-People write one after the other, at even distances; every reply is matched with the update of its chat. The last lines
+People write one after another, at even intervals; every reply is matched with the update of its chat. The last lines
 are ours alone: the same while one person's results of 21 MB are fetched and uploaded, and while one person's chat takes
 2 s for each reply; then how soon a pre-checkout is answered while 1,000 people write at once (Telegram waits 10 s).
 """
@@ -24,12 +24,12 @@ from bench.endurance import deliver, web  # noqa: E402
 
 WARM_UP = 50
 CHECKOUTS = 60
-SIZE = 21 * 1024 * 1024  # bytes of a result: Telegram fetches 20 MB itself
+SIZE = 21 * 1024 * 1024  # bytes of a result: Telegram fetches only up to 20 MB itself
 SLOW_S, SLOW_TIMES = 2, 8
 
 
 def steady(server, rate, seconds, first):
-    """Have people write evenly; return {chat id: when}."""
+    """Make people write at even intervals; return {chat id: when}."""
     asked, start = {}, time.time()
     for number in range(int(rate * seconds)):
         pause = start + number / rate - time.time()
@@ -41,7 +41,7 @@ def steady(server, rate, seconds, first):
 
 
 def waits(server, asked):
-    """Return how long each waited for the reply, in seconds, the shortest first."""
+    """Return how long each person waited for the reply, in seconds, shortest first."""
     wait_until(lambda: set(asked) <= set(answered(server)), "the replies")
     times = answered(server)
     return sorted(times[chat] - at for chat, at in asked.items())
@@ -54,13 +54,13 @@ def answered(server):
 
 @contextlib.contextmanager
 def nothing(_server, _address):
-    """Have nothing else happen during the block."""
+    """Let nothing else happen during the block."""
     yield
 
 
 @contextlib.contextmanager
 def uploads(_server, address):
-    """Have one person's results fetched and uploaded during the block, one after the other."""
+    """Have one person's results fetched and uploaded during the block, one after another."""
     over = threading.Event()
 
     def work():
@@ -78,7 +78,7 @@ def uploads(_server, address):
 
 @contextlib.contextmanager
 def slow_chat(server, _address):
-    """Have one person write during the block whose chat takes long for each reply."""
+    """Make one person write during the block whose chat is slow to accept replies."""
     server.post("trouble", method="sendMessage", chat_id=FIRST, kind="slow", times=10**9, delay_s=SLOW_S)
     for _ in range(SLOW_TIMES):
         server.everyone_says("/balance", 1)
@@ -87,7 +87,7 @@ def slow_chat(server, _address):
     def replies():
         return sum(int(call["params"]["chat_id"]) == FIRST for call in server.log("sendMessage"))
 
-    wait_until(lambda: replies() > SLOW_TIMES, "the slow replies")  # or they wait in the inbox of the next bot
+    wait_until(lambda: replies() > SLOW_TIMES, "the slow replies")  # or they wait in the next bot's inbox
 
 
 def run(name, addresses, folder, rate, seconds, beside=nothing):

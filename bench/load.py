@@ -1,9 +1,8 @@
-"""A town that uses the bot: customers who pay, order, take money back and want to be forgotten, admins who decide and give
-back, and what each of them knows afterwards.
+"""A town that uses the bot: customers pay, order, take money back and ask to be forgotten; admins decide and refund.
 
 Everybody acts through the control plane of the local Telegram, waits for the bot's answer, and notes what the outside
-world saw: payments Telegram took, decisions that were tapped, prices that were shown. `bench/books.py` holds these
-notes and the two servers' own records against the ledger.
+world saw: payments Telegram took, decisions that were tapped, prices that were shown. `bench/books.py` compares these
+notes and the two servers' own records with the ledger.
 """
 
 import io
@@ -23,8 +22,8 @@ from kie.stub.control import Control
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 ADMINS = (5000000900, 5000000901)
-PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some
-LOOK_S = 0.15  # between two looks of one person
+PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some time
+LOOK_S = 0.15  # between two checks by one person
 ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
 CODE, CHARGE_BACK, FORGET = "code", "charge_back", "forget"
 GOALS = {ORDER: 8, EDIT: 2, BALANCE: 4, STARS: 4, TRANSFER: 2, CODE: 2, CHARGE_BACK: 2, FORGET: 2}
@@ -34,13 +33,13 @@ FAILING_TASKS = 0.1  # a second, with 50 customers: how often KIE lets a task fa
 
 
 def kopecks(text):
-    """Return the first amount of roubles in an English text as kopecks, or None."""
+    """Return the first amount of roubles in an English text, in kopecks, or None."""
     found = re.search(r"(\d[\d,\u00a0\u202f ]*(?:\.\d+)?)\s*₽", text)
     return round(float(re.sub(r"[^\d.]", "", found[1])) * 100) if found else None
 
 
 def picture(number):
-    """Return a PNG that no other number gives."""
+    """Return a PNG that is different for every number."""
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), tuple(number.to_bytes(3, "big"))).save(stream, "PNG")
     return stream.getvalue()
@@ -51,11 +50,11 @@ class Servers:
 
     def __init__(self, seconds=(0.2, 1.0)):
         self.telegram_server = telegram_server.start(token=TOKEN, admin_ids=ADMINS)
-        self.kie_server = stub.start(seconds=seconds, side=320)  # the machine's time is for the bot, not for painting
+        self.kie_server = stub.start(seconds=seconds, side=320)  # CPU time is for the bot, not for painting
         self.telegram, self.kie = kit.Telegram(self.telegram_server.url), Control(self.kie_server.api_url)
 
     def settings(self, database_url, data_dir, **more):
-        """Return the environment of a bot between the two."""
+        """Return the environment of a bot that uses both."""
         return {
             "TELEGRAM_BOT_TOKEN": TOKEN,
             "TELEGRAM_API_URL": self.telegram_server.url,
@@ -78,7 +77,7 @@ class Servers:
 
 
 class Notes:
-    """What the people know: facts of the world outside the bot. Written by many threads, each to keys of its own."""
+    """What the people know of the world outside the bot. Written by many threads, each to its own keys."""
 
     def __init__(self):
         self.paid = {}  # Telegram's charge id → (person id, kopecks the person chose to pay)
@@ -88,16 +87,16 @@ class Notes:
         self.prices = {}  # prompt → kopecks shown on the button that was tapped
         self.balances = {}  # person id → kopecks in the last answer to /balance
         self.codes_tried, self.codes_taken = Counter(), Counter()  # person id → how often; the bot's yes may be lost
-        self.unanswered = []  # what somebody did without an answer
+        self.unanswered = []  # what was done without an answer
         self.done = Counter()
 
 
 class Human:
-    """Somebody with a chat: acts, and waits for the bot's answer."""
+    """Somebody with a chat, who acts and waits for the bot's answer."""
 
     def __init__(self, servers, notes, first_name, rng, **fields):
         self.notes, self.rng = notes, rng
-        self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of one's own: each is a thread
+        self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of its own, as each person is a thread
         self.person = self.telegram.person(first_name, language_code="en", **fields)
         self.id = self.person.id
         self.patience_s = PATIENCE_S
@@ -108,7 +107,7 @@ class Human:
         return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": first - 1})["messages"]
 
     def until(self, look, about):
-        """Look again and again until `look()` returns something, and return it; note what never came."""
+        """Repeat `look()` until it returns something, and return that; note what never came."""
         end = time.monotonic() + self.patience_s
         while (found := look()) is None:
             if time.monotonic() > end:
@@ -118,7 +117,7 @@ class Human:
         return found
 
     def answer(self, after, holds=""):
-        """Wait for a message of the bot after number `after` whose text holds `holds`, or one of several such."""
+        """Wait for a message of the bot after number `after` that contains `holds`, or one of several such texts."""
         wanted = (holds,) if isinstance(holds, str) else holds
 
         def look():
@@ -133,10 +132,10 @@ class Human:
         return self._sent
 
     def tap(self, message, data):
-        """Tap, wait until the tap is answered, which the bot does last, and return the words of that answer.
+        """Tap, wait until the tap is answered, which the bot does last, and return the text of that answer.
 
-        A tap that waited too long while the bot was dead can't be answered any more (Telegram refuses); then the
-        bot's message counts, a new one or the tapped screen's change.
+        A tap that waited too long while the bot was dead can no longer be answered (Telegram refuses); then the bot's
+        message counts, a new one or the tapped screen's change.
         """
         body = {"message_id": message["message_id"], "data": data}
         before = self.screens()
@@ -163,7 +162,7 @@ class Human:
     def find(self, start, after=0, holds=""):
         """Return (message, label, data) of the newest button whose data begins so, or None.
 
-        Only messages from number `after` on count, and of those the ones whose text holds `holds`.
+        Only messages from number `after` on count, and of those the ones that contain `holds`.
         """
         for message in reversed(self.fresh(after)):
             if holds not in words(message):
@@ -176,7 +175,7 @@ class Human:
 
 
 class NoAnswer(Exception):
-    """The bot did not answer within the patience; it is noted."""
+    """The bot did not answer in time; this is noted."""
 
 
 def words(message):
@@ -191,7 +190,7 @@ class Customer(Human):
         super().__init__(*args, **fields)
         self._count = 0
         self.known = False  # to the bot
-        self.here = threading.RLock()  # nobody is forgotten while an admin is at their card
+        self.here = threading.RLock()  # nobody is forgotten while an admin is on their card
         self._charges = []
 
     def arrive(self):
@@ -209,7 +208,7 @@ class Customer(Human):
         self.notes.done[BALANCE] += 1
 
     def stars(self):
-        """Pay with Stars; a payment counts when Telegram has taken it."""
+        """Pay with Stars; a payment counts once Telegram has taken it."""
         amount = self.amount()
         self.pay(self.invoice(amount), amount)
 
@@ -253,7 +252,7 @@ class Customer(Human):
         self.notes.done["codes"] += 1
 
     def charge_back(self):
-        """Take one of the own payments back, past the bot, or all of them; one that the bot gives back then is let be."""
+        """Take one or all of one's own payments back, past the bot; one that the bot then refunds is left alone."""
         for _ in range(len(self._charges) if self.rng.random() < 0.5 else min(1, len(self._charges))):
             charge = self._charges.pop(self.rng.randrange(len(self._charges)))
             try:
@@ -265,7 +264,7 @@ class Customer(Human):
                 self.notes.done["chargebacks"] += 1
 
     def forget(self):
-        """Ask to be forgotten, where nothing is open, and come back."""
+        """Ask to be forgotten, if nothing is open, and come back."""
         with self.here:
             screen = self.answer(self.say("/deleteme"))
             sure = self.find("privacy:erase:", screen["message_id"])
@@ -279,7 +278,7 @@ class Customer(Human):
         self._confirm(self.open_card())
 
     def edit(self):
-        """Order a picture from one of one's own, which the bot takes from Telegram to KIE."""
+        """Order an edit of one's own picture, which the bot takes from Telegram to KIE."""
         self._confirm(self.open_card(FROM_PICTURE, picture(self.rng.randrange(2**24))))
 
     def _confirm(self, shown):
@@ -304,14 +303,14 @@ class Customer(Human):
         self.tap(suggested, f"generate:open:{code}")
         if photo is not None:
             self.answer(self.person.photo(photo)["message_id"])
-            self.tap(suggested, "generate:card")  # several pictures may come; this says that it was the last
+            self.tap(suggested, "generate:card")  # several pictures may come; this marks the last one
         shown = self.find("orders:go:", suggested["message_id"])
         if shown is not None:
             self.notes.prices[prompt] = kopecks(shown[1])
         return shown
 
     def _written(self, prompt):
-        """Write a prompt and return its answer; who still owes a screenshot, having sent too many, leaves that first."""
+        """Write a prompt and return its answer, after leaving a request that still waits for its screenshot."""
         number = self.say(prompt)
         suggested = self.answer(number, (prompt, "picture of the transfer is wanted"))
         if prompt in words(suggested):
@@ -323,7 +322,7 @@ class Customer(Human):
         """Tap the cancel button of an order, if it is still there."""
         shown = self.find("orders:cancel:", card["message_id"])
         if shown is not None:
-            time.sleep(self.rng.uniform(0, 2))  # by then it may be running, and the bot has to say no
+            time.sleep(self.rng.uniform(0, 2))  # by then it may be running, and the bot has to refuse
             self.tap(shown[0], shown[2])
             self.notes.done["cancel taps"] += 1
 
@@ -341,7 +340,7 @@ class Admin(Human):
         self.answer(self.say("/start"))
 
     def decide(self):
-        """Decide on every request that came since the last look."""
+        """Decide on every request that has come since the last time."""
         messages = self.fresh(self._last)
         for message in messages:
             rows = message.get("reply_markup", {}).get("inline_keyboard", [])
@@ -354,7 +353,7 @@ class Admin(Human):
         self._last = messages[-1]["message_id"] if messages else self._last
 
     def decide_one(self, message, number, verdict):
-        """Approve or refuse the request that a message shows; approving fingers sometimes tap twice."""
+        """Approve or refuse the request that a message shows; approving admins sometimes tap twice."""
         person = int(re.search(r"id (\d+)", words(message))[1])
         note = self.notes.requests.setdefault(
             number, {"person": person, "amount": kopecks(words(message)), "taps": set()}
@@ -380,7 +379,7 @@ class Admin(Human):
                 self.confirm_correction(*found)
 
     def refund(self):
-        """Give some customer's newest payment in Stars back that has not gone back."""
+        """Refund some customer's newest payment in Stars that has not gone back yet."""
         self._at_card("refunds:list:", self._give_back)
 
     def _give_back(self, shown):
@@ -402,7 +401,7 @@ class Admin(Human):
         return self.find("refunds:go:", asked["message_id"])
 
     def pardon(self):
-        """Sell again to some customer who has taken money back."""
+        """Resume sales to some customer who has taken money back."""
         self._at_card("users:resume:", self._resume)
 
     def _resume(self, shown):
@@ -414,7 +413,7 @@ class Admin(Human):
             self.notes.done["pardons"] += 1
 
     def _at_card(self, start, act):
-        """Open some customer's card, and act on its button whose data begins so, if there is one."""
+        """Open some customer's card and act on its button whose data begins so, if there is one."""
         customer = self.rng.choice(self._customers)
         with customer.here:
             if customer.known:
@@ -424,7 +423,7 @@ class Admin(Human):
                     act(shown)
 
     def prepare_correction(self, customer):
-        """Say how much to give to whom; return the confirm button and the reason, None if it did not come to that."""
+        """Say how much to give to whom; return the confirm button and the reason, or None if it did not get there."""
         self._count += 1
         amount, reason = self.rng.randint(1, 300), f"gift {self.id}-{self._count}"
         card = self.answer(self.say(f"/user {customer.id}"), f"id {customer.id}")
@@ -435,14 +434,14 @@ class Admin(Human):
         asked = self.answer(self.say(f"{amount / 100:.2f} {reason}"))
         confirm = self.find("users:ok:", asked["message_id"], reason)
         if confirm is None:
-            return None  # the bot was killed in between and shows something else: begin anew another time
+            return None  # the bot was killed in between and shows something else: try again another time
         self.notes.corrections[reason] = (customer.id, amount)
         return confirm, reason
 
     def confirm_correction(self, confirm, reason):
         """Tap the confirm button twice, as impatient people do."""
         if "done or replaced" in self.tap(confirm[0], confirm[2]):
-            self.notes.doubtful.add(reason)  # the bot was killed in between and cannot tell: once or not at all
+            self.notes.doubtful.add(reason)  # the bot was killed in between and cannot tell: once, or never
         self.tap(confirm[0], confirm[2])
         self.notes.done["corrections"] += 1
 
@@ -481,7 +480,7 @@ class Town:
             thread.start()
 
     def stop(self):
-        """Let everybody finish what they are at."""
+        """Let everybody finish what they are doing."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -515,7 +514,7 @@ class Town:
             self.notes.unanswered.append(f"{type(error).__name__}: {error}")
 
     def _weather(self):
-        """Let some of KIE's tasks fail."""
+        """Make some of KIE's tasks fail."""
         while not self._stopping.wait(1.0):
             if self._rng.random() < FAILING_TASKS * len(self.customers) / 50:
                 self.servers.kie.fail_next("500-internal")

@@ -1,11 +1,11 @@
-"""Spoil a fifth of all calls between the bot and both servers while a town uses it; the sums must hold all the same.
+"""Spoils a fifth of all calls between the bot and both servers while a town uses it; the sums must still be right.
 
     python bench/network.py                    five minutes, 50 users, both databases
     python bench/network.py --share 0.4 --seconds 60
 
-Faults: connections reset and calls hung before or after they were carried out, 5xx (before and after), garbage,
-answers that break off and answers that drip. While that goes on, a screen may be missing: menus are best effort. What
-must hold: money, jobs, results, everything that is a row. Then the network is good again, and everybody is answered.
+Faults: connections reset and calls hanging before or after they were carried out, 5xx (before and after), garbage,
+answers that break off and answers that drip. Meanwhile a screen may be missing: menus are best effort. What must hold:
+money, jobs, results, everything that is a row. Then the network recovers, and everybody is answered.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from bench.proxy import Proxy  # noqa: E402
 from bench.settle import finish  # noqa: E402
 
 HANG_S = 35  # longer than the bot waits for an answer (30 s)
-PATIENCE_S = 12  # of people for an answer that may have been lost
+PATIENCE_S = 12  # of people, for an answer that may have been lost
 
 
 def spoil(url, folder, *, seconds=300, users=50, share=0.2, hang_s=HANG_S, speed=1, pause_s=5.0, seed=1, write=print):
@@ -61,7 +61,7 @@ def spoil(url, folder, *, seconds=300, users=50, share=0.2, hang_s=HANG_S, speed
 
 
 def calm(town, *proxies):
-    """Let every call pass from now on; an answer that never came so far may have been lost on the way."""
+    """Let every call pass from now on; answers missing so far may have been lost on the way."""
     for proxy in proxies:
         proxy.share = 0
     town.notes.done["answers lost on the way"] = len(town.notes.unanswered)
@@ -75,7 +75,7 @@ def _spoilt(proxy):
 
 
 def main():
-    """Read the command line and run; exit with 1 when something differs."""
+    """Read the command line and run; exit with 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--seconds", type=int, default=300)

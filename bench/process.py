@@ -1,4 +1,4 @@
-"""The real bot as a process of its own: started, killed at any moment, started again, asked for its books."""
+"""The real bot as a separate process: started, killed at any moment, started again, asked for its books."""
 
 import contextlib
 import os
@@ -16,12 +16,12 @@ import requests
 
 ROOT = Path(__file__).parent.parent
 BOT, LAUNCHER = ROOT / "bot.py", ROOT / "bench" / "doomed.py"
-PORTS = (10_000, 32_000)  # Linux gives out those from 32768 on (ip_local_port_range)
-STOP_S = 30  # for a polite end; the bot itself gives its handlers 8 s
+PORTS = (10_000, 32_000)  # Linux assigns those from 32768 on (ip_local_port_range)
+STOP_S = 30  # for a regular end; the bot itself gives its handlers 8 s
 
 
 def free_port():
-    """Return a TCP port nobody listens on, one the system does not hand out by itself while a bot is on its way to it."""
+    """Return a TCP port that is free and that the system does not assign to others before a bot uses it."""
     while True:
         port = random.SystemRandom().randrange(*PORTS)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -29,13 +29,13 @@ def free_port():
 
 
 class Process:
-    """One bot after the other on the same settings; their logs go into one file."""
+    """One bot after another with the same settings; their logs go into one file."""
 
     def __init__(self, environ, log_path, script=BOT):
         self.environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")} | environ
         self.log_path, self.script = Path(log_path), script
         self.starts = self.deaths = 0
-        self.falls = []  # exit codes of bots that ended though nobody killed them
+        self.falls = []  # exit codes of bots that ended although nobody killed them
         self._process, self._keeper, self._kept = None, None, threading.Event()
         self._guard = threading.Lock()
 
@@ -45,7 +45,7 @@ class Process:
         return self._process.pid
 
     def start(self, script=None, **more):
-        """Start the bot, by default with the same script and settings as ever."""
+        """Start the bot, by default with the same script and settings as before."""
         self.starts += 1
         with self.log_path.open("ab") as stream:
             self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Process:
             time.sleep(0.01)
 
     def wait_until_ready(self, patience_s=60):
-        """Wait until the bot leads and handles updates, as /health says on its PORT; return whether it came to that."""
+        """Wait until the bot leads and handles updates, as /health says on its PORT; return whether it did."""
         end = time.monotonic() + patience_s
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(requests.RequestException, ValueError):
@@ -78,13 +78,13 @@ class Process:
         return False
 
     def start_first(self):
-        """Start the bot and wait for it, so that what uses it finds a database; raise when it does not come."""
+        """Start the bot and wait for it, so that others find a database; raise if it does not start."""
         self.start()
         if not self.wait_until_ready():
             raise RuntimeError(f"the bot does not start: {self.log_path.read_text(errors='replace')[-2000:]}")
 
     def kill(self):
-        """Kill the process as a power switch would: SIGKILL, nothing is cleaned up."""
+        """Kill the process like a power cut: SIGKILL, nothing is cleaned up."""
         with self._guard:
             if self._process.poll() is not None and self._process.returncode != -signal.SIGKILL:
                 self.falls.append(self._process.returncode)
@@ -121,7 +121,7 @@ class Process:
         return done.returncode, (done.stdout or done.stderr).strip()
 
     def complaints(self):
-        """Return {message: count} of the warnings and errors in the log, numbers taken out."""
+        """Return {message: count} of the warnings and errors in the log, without numbers."""
         found = {}
         for line in self.log_path.read_text(errors="replace").splitlines():
             complaint = re.search(r" (WARNING|ERROR) (.*)", line)

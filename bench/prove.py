@@ -1,11 +1,11 @@
-"""The long proofs, before a release: hours on a quiet machine. `make test` makes a seeded tenth of each, or less.
+"""The long proofs, before a release: hours on a quiet machine. `make test` does a seeded tenth of each, or less.
 
     python bench/prove.py                 all of them; says at the end which failed
     python bench/prove.py --only kill     those with this word in their name
     python bench/prove.py --list          their names and commands
 
-A new proof is a line in PROOFS: a script that exits with 1 when something differs, and has a short form among the tests.
-A test that scales itself (`tests/proof.py`) needs no line: the mark `proof` is enough.
+A new proof is a line in PROOFS: a script that exits with 1 if anything differs, and has a short form among the tests. A
+test that scales itself (`tests/proof.py`) needs no line: the mark `proof` is enough.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def prove(command):
 
 
 def main():
-    """Read the command line and run; exit with 1 when a proof failed."""
+    """Read the command line and run; exit with 1 if a proof failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", metavar="WORD")
     parser.add_argument("--list", action="store_true")

@@ -23,7 +23,7 @@ FAULTS = {  # name → weight
 
 
 class Proxy:
-    """Stands between the bot and `target`; `share` of the calls are spoilt, 0 lets all pass."""
+    """Sits between the bot and `target`; `share` of the calls are spoilt, 0 lets all pass."""
 
     def __init__(self, target, *, share=0.2, hang_s=2.0, drip_s=1.0, seed=1):
         self.share, self.counts = share, Counter()
@@ -99,7 +99,7 @@ class Proxy:
         return web.Response()
 
     async def _drip(self, request, status, headers, content, is_cut):
-        """Send an answer in small slow pieces, or only half of it."""
+        """Send an answer slowly in small pieces, or only half of it."""
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = len(content)
         size = max(1, -(-len(content) // DRIP_PIECES))
@@ -117,7 +117,7 @@ class Proxy:
 
 
 class Balancer(Proxy):
-    """Passes each call on to the next of several servers, past those where nobody listens."""
+    """Passes each call to the next of several servers, skipping those where nobody listens."""
 
     def __init__(self, targets):
         self._targets, self._count = itertools.cycle(targets), len(targets)

@@ -3,7 +3,7 @@
     python bench/scale.py                                        100,000 users, 1,000,000 entries, 300,000 jobs
     python bench/scale.py --database postgresql --times 10       ten times that, once, by hand
 
-The bot runs in this process, one update at a time, against the local Bot API server; time is what its handler takes,
+The bot runs in this process, one update at a time, against the local Bot API server; the time is its handler's, the
 median of several. A query that has to read a whole table shows as `scan`.
 """
 
@@ -29,15 +29,15 @@ from demo.kit import Telegram  # noqa: E402
 USERS, ENTRIES, JOBS = 100_000, 1_000_000, 300_000
 ADMIN = FIRST  # the first person is the admin
 ROUNDS = 9
-VERIFY_MB = 150  # the mark
+VERIFY_MB = 150  # the limit
 MODEL = "z-image"
 BATCH = 20_000
 SEALS = 2_000
-SCAN = re.compile(r'(?:SCAN|Seq Scan on) "?(\S+?)"?(?:\s|$)')  # as SQLite and PostgreSQL say it
+SCAN = re.compile(r'(?:SCAN|Seq Scan on) "?(\S+?)"?(?:\s|$)')  # in SQLite's and PostgreSQL's words
 
 
 class Queries:
-    """Counts the statements that reach the database, through Peewee's one door."""
+    """Counts the statements that reach the database, at the one place where Peewee sends them."""
 
     def __init__(self):
         self.seen = []
@@ -50,7 +50,7 @@ class Queries:
         peewee.Database.execute_sql = execute_sql
 
     def reads(self):
-        """Return the SELECTs since the last look."""
+        """Return the SELECTs since the last call."""
         found = [(sql, params) for sql, params in self.seen if sql.lstrip().startswith(("SELECT", "WITH"))]
         self.seen = []
         return found
@@ -107,7 +107,7 @@ def fill(url, users, entries, jobs):
     _seal(entries)
     if db.is_postgres():
         with db.connection() as database:
-            database.execute_sql("ANALYZE")  # as its autovacuum does; SQLite has nothing of the kind
+            database.execute_sql("ANALYZE")  # as its autovacuum does; SQLite has nothing like it
             for table in ("user", "job"):
                 database.execute_sql(
                     f"""SELECT setval(pg_get_serial_sequence('"{table}"', 'id'), (SELECT MAX(id) FROM "{table}"))"""
@@ -204,7 +204,7 @@ def actions(visit):
 
 
 def scans(reads):
-    """Return the tables that these statements read from end to end, as SQLite or PostgreSQL plans them."""
+    """Return the tables that these statements read from end to end, according to the database's plan."""
     from storage.base import db
 
     prefix = "EXPLAIN " if db.is_postgres() else "EXPLAIN QUERY PLAN "

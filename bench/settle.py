@@ -7,13 +7,13 @@ from bench import books
 from bench.load import NoAnswer
 from bench.process import LAUNCHER
 
-LOST_AHEAD_S = 31 * 60  # a job whose create was cut is given up after 30 minutes
+LOST_AHEAD_S = 31 * 60  # a job whose create was interrupted is given up after 30 minutes
 SETTLE_S = 240
-QUIET_S = 1.5  # nothing may come up again for so long
+QUIET_S = 1.5  # nothing may come up again for this long
 
 
 def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
-    """Wait until the bot has nothing left to do (`lost`: but wait for KIE); return whether that came."""
+    """Wait until the bot has nothing left to do (except, with `lost`, to wait for KIE); return whether it got there."""
     from storage.base.tables import Charge, Fact, Inbox, Job, Outbox
     from storage.orders import jobs
 
@@ -37,13 +37,13 @@ def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
 
 
 def finish(servers, town, process, url, title, write=print):
-    """Let the bot come to rest, give up what KIE will never name, prove the books; return the number of differences."""
+    """Let the bot finish, give up what KIE will never name, prove the books; return the number of differences."""
     settle(servers, url)
     process.stop()
     process.start(LAUNCHER, CLOCK_AHEAD_S=str(LOST_AHEAD_S), PLANT="")
     settle(servers, url, lost=False)
     for customer in town.customers:
-        with contextlib.suppress(NoAnswer):  # it is noted, and missing in the table
+        with contextlib.suppress(NoAnswer):  # it is noted, and missing from the table
             customer.balance()
     settle(servers, url, lost=False)
     stopped = process.stop()
@@ -56,7 +56,7 @@ def finish(servers, town, process, url, title, write=print):
 
 
 def report(town, process, write):
-    """Write what happened on the way, and what went wrong in the bot's own words."""
+    """Write what happened on the way, and what went wrong, in the bot's own words."""
     done = ", ".join(f"{count} {name}" for name, count in sorted(town.notes.done.items()))
     write(f"{process.starts} starts; {done}")
     if process.falls:

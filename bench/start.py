@@ -3,11 +3,11 @@
     python bench/start.py                    5 starts each: the bot on SQLite, `import telebot` alone, the peers
     python bench/start.py --turns 1 --skip-peers
 
-The local Telegram and the KIE stub run in a process of their own, so they do not count. Memory is the resident set
-(VmRSS) once the bot has been idle for a while; time runs from the start of the process to the arrival of its first
-getUpdates. The very first start of the bot, which makes its database, does not count.
+The local Telegram and the KIE stub run in a separate process, so they do not count. Memory is the resident set (VmRSS)
+once the bot has been idle for a while; time runs from the start of the process to the arrival of its first getUpdates.
+The bot's very first start, which creates its database, does not count.
 
-Exits with 1 when a median is above the marks: 80 MB (MB = 1024 * 1024 bytes) and 1.5 s.
+Exits with 1 if a median is above the limits: 80 MB (MB = 1024 * 1024 bytes) and 1.5 s.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from demo import kit  # noqa: E402
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 MARK_MB, MARK_S = 80, 1.5
-IDLE_S = 5  # after the first getUpdates, and after the second, which every one of them tries within seconds
+IDLE_S = 5  # after the first getUpdates, and after the second, which each of them sends within seconds
 PATIENCE_S = 60
 SERVERS = """
 import json, sys
@@ -57,15 +57,15 @@ class Servers:
         )
         self.telegram_url, self.kie_url, self.upload_url = json.loads(self._process.stdout.readline())
         self.telegram = kit.Telegram(self.telegram_url)
-        self._known = 0  # calls before the start that is measured
+        self._known = 0  # calls before the measured start
 
     def expect(self):
-        """Look out for the next getUpdates: it fails once, for a poll is listed when it ends, and this one at once."""
+        """Watch for the next getUpdates: it is made to fail once, as a poll is listed only when it ends."""
         self._known = self.telegram.call_count
         self.telegram.fail_next("getUpdates", "502")
 
     def fetched(self):
-        """Tell whether it has come."""
+        """Return whether it has come."""
         return any(not call["ok"] for call in self.telegram.calls("getUpdates", after=self._known))
 
     def stop(self):
@@ -110,7 +110,7 @@ def _end(process):
 
 
 def bare(turns):
-    """Return the same figures for `import telebot` alone; its time is that to the end of the import."""
+    """Return the same figures for `import telebot` alone; its time ends with the import."""
     found = []
     for _ in range(turns):
         began = time.monotonic()
@@ -136,7 +136,7 @@ def environment(servers, folder):
 
 
 def ours(servers, turns, folder, idle_s):
-    """Return (seconds, MB) of each start of the bot on SQLite, the first one apart."""
+    """Return (seconds, MB) of each start of the bot on SQLite, without the first one."""
     environ, command = environment(servers, folder), [sys.executable, str(BOT)]
     once(servers, command, environ, 0)
     return [once(servers, command, environ, idle_s) for _ in range(turns)]
@@ -173,7 +173,7 @@ def measure(turns, skip_peers=False, idle_s=IDLE_S):
 
 
 def main():
-    """Read the command line and print the table; exit with 1 above a mark."""
+    """Read the command line and print the table; exit with 1 above a limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--skip-peers", action="store_true")

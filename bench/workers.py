@@ -1,10 +1,10 @@
 """Three copies of the bot at work on one PostgreSQL, behind a load balancer: order in a chat, and the sums under kills.
 
-    python bench/workers.py                         10 kills, the leader and another one in turns, 20 users
-    python bench/workers.py --turns 0 --people 20   no kills: the order of the answers, and who has handled how much
+    python bench/workers.py                         10 kills, alternately the leader and another one, 20 users
+    python bench/workers.py --turns 0 --people 20   no kills: the order of the answers, and how much each has handled
 
-Telegram posts every update to the balancer, which passes each one to the next copy; so does KIE with its callbacks. The
-books are held against what Telegram, KIE and the people saw, as in `bench/crash.py`.
+Telegram posts every update to the balancer, which passes each to the next copy; so does KIE with its callbacks. The
+books are compared with what Telegram, KIE and the people saw, as in `bench/crash.py`.
 """
 
 import argparse
@@ -58,7 +58,7 @@ class Fleet:
         return copy.wait_for("ok")
 
     def stop_but_one(self):
-        """Stop all but the last one, politely, and return that one; raise when one does not end well."""
+        """Stop all but the last one, regularly, and return that one; raise if one does not end well."""
         *others, last = self.copies
         codes = [copy.stop() for copy in others]
         if any(codes):
@@ -70,7 +70,7 @@ class Fleet:
         return [len(HANDLED.findall(copy.log_path.read_text(errors="replace"))) for copy in self.copies]
 
     def end(self):
-        """Kill what still runs."""
+        """Kill what is still running."""
         for copy in self.copies:
             if copy.starts:
                 copy.kill()
@@ -78,7 +78,7 @@ class Fleet:
 
 
 class Talker(Human):
-    """Writes without waiting, and listens in which order the answers come."""
+    """Writes without waiting, and notes the order in which the answers come."""
 
     def talk(self, count):
         """Send so many numbered messages at once."""
@@ -86,17 +86,17 @@ class Talker(Human):
             self.say(f"word {number}.")
 
     def heard(self):
-        """Return the numbers in the answers so far, as they came; the chat itself keeps only the newest screen."""
+        """Return the numbers in the answers so far, in order; the chat itself keeps only the newest screen."""
         sent = [call["params"] for call in self.telegram.calls("sendMessage")]
         answers = [str(one["text"]) for one in sent if str(one["chat_id"]) == str(self.id)]
         return [int(found[1]) for found in (re.search(r"word (\d+)\.", answer) for answer in answers) if found]
 
 
 def in_order(servers, notes, rng, *, people=4, messages=30, kill=None):
-    """Have people write faster than they are answered; return (seconds to the last answer, what came out of order).
+    """Make people write faster than they are answered; return (seconds to the last answer, what was out of order).
 
-    With `kill` it is called when some are answered. Then the update its copy had in hand may be answered again, before
-    the next one; without it each message is answered once.
+    `kill` is called once some are answered. Then the update its copy had in hand may be answered again, before the next
+    one; without a kill each message is answered once.
     """
     talkers = [Talker(servers, notes, f"Tom{number}", rng) for number in range(people)]
     began = time.monotonic()
@@ -110,7 +110,7 @@ def in_order(servers, notes, rng, *, people=4, messages=30, kill=None):
         thread.join()
     wrong = []
     for one in talkers:
-        with contextlib.suppress(NoAnswer):  # what is missing shows
+        with contextlib.suppress(NoAnswer):  # what is missing shows in the result
             one.until(lambda one=one: messages - 1 in one.heard() or None, "an answer to the last message")
         heard = one.heard()
         if sorted(set(heard) if kill else heard) != list(range(messages)) or heard != sorted(heard):
@@ -152,7 +152,7 @@ def share(url, folder, *, turns, users, people=4, talks=1, gap_s=GAP_S, pause_s=
 
 
 def talk(servers, fleet, town, people, write, kill=None):
-    """Check the order of answers, write what was found, and return what came out of order."""
+    """Check the order of answers, write the findings, and return what was out of order."""
     seconds, wrong = in_order(servers, town.notes, random.Random(people), people=people, kill=kill)
     write(
         f"{people} people, 30 messages each, in {seconds:.1f} s; updates so far {fleet.handled()}; wrong: {len(wrong)}"
@@ -163,7 +163,7 @@ def talk(servers, fleet, town, people, write, kill=None):
 
 
 def main():
-    """Read the command line and run; exit with 1 when something differs or comes out of order."""
+    """Read the command line and run; exit with 1 if anything differs or is out of order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--users", type=int, default=20)

@@ -63,7 +63,7 @@ def say(world, person, content, chat_id=None, reply_to=None):
 
 
 def reaches_bot(world, message):
-    """Say whether the bot sees a message in a group in privacy mode: commands, mentions of it and replies to it."""
+    """Return whether the bot sees a message in a group in privacy mode: commands, mentions of it and replies to it."""
     text = message.get("text") or message.get("caption") or ""
     username = world.bot["username"]
     command = COMMAND.match(text)

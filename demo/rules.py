@@ -179,7 +179,7 @@ def split_url(url):
 
 
 def is_link(url):
-    """Say whether Telegram takes `url` for a link: http, https or tg, and a host with a dot in it."""
+    """Return whether Telegram takes `url` for a link: http, https or tg, and a host with a dot in it."""
     parts = split_url(url if "://" in url or url.startswith("tg:") else f"http://{url}")
     if parts.scheme in ("tg", "ton"):
         return True

@@ -151,7 +151,7 @@ class Server:
         return await api.answer(self.world, request, method)
 
     def _is_local(self, request):
-        """Say whether a request comes from this server's own page or from no page at all (DNS rebinding, CSRF)."""
+        """Return whether a request comes from this server's own page or from no page at all (DNS rebinding, CSRF)."""
         origin = request.headers.get("Origin")
         return _is_here(request.headers.get("Host", ""), self.port) and origin in (None, *self.origins)
 

@@ -1,6 +1,7 @@
 """The usual way to wait for jobs: a thread for each, which asks every five seconds.
 
-Reads {"url", "key", "tasks": [task ids]} from its input, writes {"seen": {task id: epoch seconds}, "kb": memory of one}.
+Reads {"url", "key", "tasks": [task ids]} from its input, writes {"seen": {task id: epoch seconds}, "kb": memory of
+one}.
 """
 
 import json

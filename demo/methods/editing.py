@@ -95,7 +95,7 @@ def delete_messages(world, params):
 
 
 def deletable(world, message):
-    """Say whether the bot may delete a message now; of others only in private chats."""
+    """Return whether the bot may delete a message now; of others only in private chats."""
     own = message["from"]["id"] == world.bot["id"] or message["chat"]["type"] == "private"
     return own and world.clock.now() - message["date"] <= DELETE_S
 
