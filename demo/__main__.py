@@ -16,7 +16,7 @@ def main():
     parser.add_argument("--kie", metavar="URL", help="where the KIE stub listens, for the page")
     parser.add_argument("--admin", metavar="ID", type=int, action="append", default=[], help="id of an admin")
     options = parser.parse_args()
-    os.umask(0o077)  # the chats are for their owner alone
+    os.umask(0o077)  # the chats are readable by their owner only
     try:
         server = start(options.port, options.state, options.token, options.kie, options.admin, people=["Anna"])
     except (OSError, ValueError) as error:  # a taken port, an unreadable state file

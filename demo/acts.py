@@ -10,19 +10,19 @@ from demo.files import Upload
 from demo.methods.media import content_of
 from demo.rules import CAPTION_MAX, CHECKOUT_S, TEXT_MAX, utf16
 
-USER_UPLOAD_MAX = 100_000_000  # bytes; real people send up to 2 GB, a browser tab need not
+USER_UPLOAD_MAX = 100_000_000  # bytes; real people send up to 2 GB, which a browser tab does not need
 KEPT_TAPS = 10_000
 COMMAND = re.compile(r"/\w+(?:@(\w+))?")
 
 
 class Refused(Exception):
-    """An act that Telegram's apps would not let a person do: the text says why."""
+    """Something that Telegram's apps would not let a person do; the text says why."""
 
     status = 409
 
 
 class Missing(Refused):
-    """An act upon something that is not there."""
+    """An act on something that does not exist."""
 
     status = 404
 
@@ -45,7 +45,7 @@ def place(world, person, chat_id=None):
 
 
 def say(world, person, content, chat_id=None, reply_to=None):
-    """Put a message of a person into a chat and tell the bot, if it gets to see it."""
+    """Put a person's message into a chat, and tell the bot if it may see it."""
     peer = place(world, person, chat_id)
     if person.blocked and peer is person:
         if not content.get("text", "").startswith("/start"):
@@ -63,7 +63,7 @@ def say(world, person, content, chat_id=None, reply_to=None):
 
 
 def reaches_bot(world, message):
-    """Return whether the bot sees a message in a group in privacy mode: commands, mentions of it and replies to it."""
+    """Return whether the bot sees a group message in privacy mode: commands, mentions of it and replies to it."""
     text = message.get("text") or message.get("caption") or ""
     username = world.bot["username"]
     command = COMMAND.match(text)
@@ -74,7 +74,7 @@ def reaches_bot(world, message):
 
 
 def write(world, person, text, chat_id=None, reply_to=None, entities=None):
-    """Send text; one longer than Telegram takes goes as several messages, as the apps do. Return the messages."""
+    """Send text, in several messages if it is too long for Telegram, as the apps do; return the messages."""
     text = text.strip()
     if not text:
         raise Refused("text is empty")
@@ -97,7 +97,7 @@ def split(text):
 
 
 async def send_files(world, person, kind, uploads, fields):
-    """Send files of one `kind`, as an album when `fields` say so; return the messages."""
+    """Send files of one `kind`, as an album if `fields` say so; return the messages."""
     extra = caption_of(fields)
     if fields.flag("forward"):
         origin = {"type": "hidden_user", "sender_user_name": "Somebody", "date": world.clock.date()}
@@ -124,14 +124,14 @@ def caption_of(fields):
 
 
 def checked(upload):
-    """Return a person's upload if it is a file of a size this server takes."""
+    """Return a person's upload if its size is one this server accepts."""
     if not isinstance(upload, Upload) or not 0 < len(upload.data) <= USER_UPLOAD_MAX:
         raise Refused(f"a file has 1 to {USER_UPLOAD_MAX} bytes")
     return upload
 
 
 def send_contact(world, person):
-    """Send the person's own contact, as a reply keyboard's button does; the number is made up."""
+    """Send the person's own contact, as a reply keyboard's button does; the number is invented."""
     contact = {"phone_number": f"+888{person.id % 10**8:08}", "first_name": person.first_name, "user_id": person.id}
     return say(world, person, {"contact": contact | ({"last_name": person.last_name} if person.last_name else {})})
 
@@ -158,7 +158,7 @@ def edit(world, person, message_id, text):
 
 
 def tap(world, person, message_id, data, chat_id=None):
-    """Tap a button, or send any data as if one had been tapped; return the tap's record."""
+    """Tap a button, or send any data as if a button had been tapped; return the tap's record."""
     peer = place(world, person, chat_id)
     chat = world.chat(peer.id)
     message = chat.messages.get(message_id)
@@ -177,7 +177,7 @@ def tap(world, person, message_id, data, chat_id=None):
 
 
 async def wait_for_answer(world, tap_id, seconds):
-    """Wait until a tap is answered, at most `seconds`; return whether it is."""
+    """Wait at most `seconds` until a tap is answered; return whether it is."""
     if not world.taps[tap_id]["answered"]:
         event = world.waiting_taps.setdefault(tap_id, asyncio.Event())
         await world.clock.wait(event, seconds)
@@ -208,7 +208,7 @@ async def pay(world, person, invoice, times=1, cancel=False):
 
 
 async def check_out(world, person, invoice):
-    """Send a pre-checkout query and wait up to 10 s; return `{ok, error}`, or None when no answer came."""
+    """Send a pre-checkout query and wait up to 10 s; return `{ok, error}`, or None if no answer came."""
     query_id = str(secrets.randbits(60) + 1)
     checkout = world.checkouts[query_id] = {"at": world.clock.now(), "answer": None, "done": asyncio.Event()}
     query = {"id": query_id, "from": person.user(), "currency": "XTR"}
@@ -236,7 +236,7 @@ def settle(world, person, invoice):
 
 
 def charge_back(world, person, charge_id):
-    """Take a payment back outside the bot, as a shop or a bank can."""
+    """Take a payment back without the bot, as a shop or a bank can."""
     payment = world.payment(charge_id)
     if payment is None or payment["user_id"] != person.id or payment["refunded_at"]:
         raise Missing(f"no payment {charge_id} to give back")
@@ -244,7 +244,7 @@ def charge_back(world, person, charge_id):
 
 
 def block(world, person, blocked):
-    """Block or unblock the bot; it learns of it by `my_chat_member`."""
+    """Block or unblock the bot, which learns of it by `my_chat_member`."""
     if person.blocked == blocked:
         return
     person.blocked = blocked

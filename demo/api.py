@@ -1,4 +1,4 @@
-"""One call of the Bot API: from the HTTP request to the answer, with the trouble and the limits between."""
+"""One call of the Bot API: from the HTTP request to the answer, including ordered errors and limits."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def call(world, name, params):
 
 
 def note(world, name, params, answer, started):
-    """Write a call into the list of calls and tell the page."""
+    """Add a call to the list of calls and tell the page."""
     world.calls.add(world.clock.now(), name, params, answer, started)
     world.changed()
     if world.listeners:
@@ -54,7 +54,7 @@ async def answer(world, request, name):
 
 
 async def troubled(world, request, name, params, trouble):
-    """Answer a call in the way `trouble` asks for."""
+    """Answer a call with the failure that `trouble` asks for."""
     kind = trouble["kind"]
     if kind in ("drop", "drop_before"):
         if kind == "drop":
@@ -91,7 +91,7 @@ async def call_from_webhook(world, name, params):
 
 
 def serve_file(world, path):
-    """Return the response to a download of a file by the path that getFile gave."""
+    """Return the response to the download of a file by the path that getFile gave."""
     file = world.files.by_path(path)
     if file is None:
         return respond(ApiError(404, "Not Found").body())

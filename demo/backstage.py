@@ -1,23 +1,23 @@
-"""What the page may see and do behind the bot: a person's money, and plugins loaded again when they are saved.
+"""What the page may see and do behind the bot: a person's money, and plugins reloaded when they are saved.
 
-The bot is handed over by whoever starts both; nothing here imports it, and without it the page goes without.
+Whoever starts both hands over the bot; nothing here imports it, and the page works without it.
 """
 
 import threading
 
 ENTRIES = 50  # of a person's ledger, newest first
-LOOK_S = 0.3  # between two looks at the plugins' files
+LOOK_S = 0.3  # between two checks of the plugins' files
 
 
 class Backstage:
-    """The page's way to the bot; `reloader` (see reload.py) is there with `--reload` alone."""
+    """The page's access to the bot; `reloader` (see reload.py) exists only with `--reload`."""
 
     def __init__(self):
         self.runtime = self.reloader = None
 
     @property
     def problems(self):
-        """Why plugins do not load, one text each; empty when all is well."""
+        """Why plugins do not load, one text each; empty if all is well."""
         return list(self.reloader.problems.values()) if self.reloader else []
 
     @property
@@ -41,7 +41,7 @@ class Backstage:
                 self.reloader.failed(*newest)
 
     def _newest_report(self):
-        """Return (code, last line) of the newest report of an error, or None."""
+        """Return (code, last line) of the newest error report, or None."""
         rows = self.bot.error_reports.recent(1)
         return (rows[0].code, rows[0].reason.strip().splitlines()[-1]) if rows else None
 

@@ -1,4 +1,4 @@
-"""Around every call of the bot: the list of calls, trouble made on purpose, and Telegram's flood limits."""
+"""Around every call of the bot: the list of calls, errors made on purpose, and Telegram's flood limits."""
 
 import time
 from collections import defaultdict, deque
@@ -8,7 +8,7 @@ from demo.rules import ApiError, too_many
 
 KEPT_CALLS = 5_000
 KINDS = ("400", "429", "500", "502", "401", "403", "409", "drop", "drop_before", "slow", "garbage")
-SENDS = ("send", "copy", "forward")  # how the methods begin that the flood limits count
+SENDS = ("send", "copy", "forward")  # prefixes of the methods that the flood limits count
 
 
 class Calls:
@@ -39,13 +39,13 @@ class Calls:
 
 
 class Trouble:
-    """Errors to come, in the order in which they were asked for."""
+    """Errors to come, in the order in which they were ordered."""
 
     def __init__(self):
         self.rules = []
 
     def add(self, method="*", kind="500", times=1, retry_after=1, delay_s=0, chat_id=None):
-        """Arrange that the next `times` calls of `method` (to `chat_id`, if given) fail in the way `kind`."""
+        """Make the next `times` calls of `method` (to `chat_id`, if given) fail with `kind`."""
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}, wanted one of {', '.join(KINDS)}")
         self.rules.append(
@@ -54,7 +54,7 @@ class Trouble:
         )  # fmt: skip
 
     def take(self, method, params):
-        """Return the trouble that this call meets, or None."""
+        """Return the error for this call, or None."""
         for rule in self.rules:
             same_chat = rule["chat_id"] is None or str(rule["chat_id"]) == str(params.get("chat_id"))
             if rule["method"] in ("*", method) and same_chat:
@@ -78,19 +78,19 @@ ERRORS = {
 
 
 class Limits:
-    """Telegram's flood limits: so many messages a second in all, and in one chat. Off until asked for."""
+    """Telegram's flood limits: a number of messages a second in total, and in one chat. Off until switched on."""
 
     def __init__(self, clock):
         self.clock = clock
         self.set()
 
     def set(self, flood=False, per_second=30, per_chat=1):
-        """Turn the limits on or off; the numbers are the ones of Telegram's FAQ (core.telegram.org/bots/faq)."""
+        """Switch the limits on or off; the default numbers are those of Telegram's FAQ (core.telegram.org/bots/faq)."""
         self.flood, self.per_second, self.per_chat = bool(flood), int(per_second), int(per_chat)
         self._all, self._chats = deque(), defaultdict(deque)
 
     def check(self, method, params):
-        """Raise 429 when this call sends faster than allowed."""
+        """Raise 429 if this call sends faster than allowed."""
         if not self.flood or not method.startswith(SENDS) or method == "sendchataction":
             return
         now, chat = self.clock.now(), self._chats[str(params.get("chat_id"))]

@@ -1,7 +1,7 @@
 """The world behind the server: the bot's profile, people, groups, chats and their messages.
 
-Messages are the Bot API's Message objects and are never changed in place: an edit puts a new object where the
-old one was, so that whoever holds one (the list of calls, an update) keeps what was true then.
+Messages are the Bot API's Message objects and are never changed in place: an edit replaces the object, so that whoever
+holds one (the list of calls, an update) keeps what was true then.
 """
 
 import re
@@ -66,7 +66,7 @@ class Chat:
     messages: dict = field(default_factory=dict)
     keyboards: dict = field(default_factory=dict)  # reply keyboards by message_id
     invoices: dict = field(default_factory=dict)  # payload and prices behind an invoice, by message_id
-    deleted: dict = field(default_factory=dict)  # message_ids that once were
+    deleted: dict = field(default_factory=dict)  # message_ids of deleted messages
     cleared: int = 0  # the person does not see messages up to this one
     pinned: int = 0
 
@@ -84,7 +84,7 @@ class World:
         self.forget()
 
     def forget(self):
-        """Begin anew: nobody has ever written."""
+        """Start afresh: nobody has ever written."""
         self.clock.run_real()
         self.files.forget()
         self.bot = {
@@ -96,7 +96,7 @@ class World:
         self.profile = {"commands": {}, "menu_buttons": {}, "description": {}, "short_description": {}, "name": {}}
         self.people, self.groups, self.chats = {}, {}, {}
         self.taps, self.checkouts, self.links, self.payments = {}, {}, {}, []
-        self.waiting_taps = {}  # events, by callback_query_id, for those who wait for an answer
+        self.waiting_taps = {}  # events for those who wait for an answer, by callback_query_id
         self.last_message_id = 0
         self.updates = Updates(self.clock)
         self.calls, self.trouble, self.limits = Calls(), Trouble(), Limits(self.clock)
@@ -119,7 +119,7 @@ class World:
         return person
 
     def add_group(self, title, members):
-        """Make a supergroup of people (ids) and the bot."""
+        """Create a supergroup of people (ids) and the bot."""
         group = Group(FIRST_GROUP - len(self.groups), title, list(members))
         self.groups[group.id] = group
         return group
@@ -139,7 +139,7 @@ class World:
         return peer
 
     def reachable(self, chat_id):
-        """Return the Person or Group; raise 403 when the bot cannot write there."""
+        """Return the Person or Group; raise 403 if the bot cannot write there."""
         peer = self.peer(chat_id)
         if isinstance(peer, Person) and peer.blocked:
             raise ApiError(403, "Forbidden: bot was blocked by the user")
@@ -153,7 +153,7 @@ class World:
         return chat
 
     def new_message(self, peer, sender, content, keyboard=None):
-        """Put a new message of `sender` (a User object) into the chat of `peer`; return it.
+        """Add a new message of `sender` (a User object) to the chat of `peer`; return it.
 
         `keyboard` is a reply keyboard (or its removal), which the Bot API does not show in the message.
         """
@@ -170,7 +170,7 @@ class World:
         return message
 
     def replace(self, message):
-        """Put an edited message where the old one was."""
+        """Replace an edited message."""
         chat_id, message_id = message["chat"]["id"], message["message_id"]
         self.chat(chat_id).messages[message_id] = message
         self.announce_message("edited", message)
@@ -185,18 +185,18 @@ class World:
         self.announce("deleted", {"chat_id": chat_id, "message_id": message_id})
 
     def announce_message(self, event, message):
-        """Announce a message that is new or edited, as the page shows it."""
-        if self.listeners:  # decorating costs time that a benchmark need not pay
+        """Announce a new or edited message, as the page shows it."""
+        if self.listeners:  # decorating takes time that a benchmark can save
             self.announce(event, {"chat_id": message["chat"]["id"], "message": self.decorated(message)})
         else:
             self.changed()
 
     def announce_person(self, person):
-        """Announce a person who is new or changed."""
+        """Announce a new or changed person."""
         self.announce("person", {"chat_id": person.id, "person": asdict(person)})
 
     def announce(self, event, data):
-        """Tell the chat page what happened, and the state file that there is something to keep."""
+        """Tell the chat page what happened, and the state file that there is something to save."""
         self.changed()
         for listener in self.listeners:
             listener.append_event(event, data)
@@ -207,7 +207,7 @@ class World:
         self.changed()
 
     def answered(self, tap):
-        """Let those who wait for the answer to a tap go on."""
+        """Release those who wait for the answer to a tap."""
         tap_id = tap["id"]
         if tap_id in self.waiting_taps:
             self.waiting_taps[tap_id].set()
@@ -219,7 +219,7 @@ class World:
         return next((one for one in self.payments if one["charge_id"] == charge_id), None)
 
     def refund(self, payment):
-        """Give a payment back and put the service message about it into the chat."""
+        """Refund a payment and add the service message about it to the chat."""
         payment["refunded_at"] = self.clock.date()
         person = self.people[payment["user_id"]]
         message = self.new_message(person, person.user(), {"refunded_payment": payment_object(payment)})
@@ -260,7 +260,7 @@ def _with_url(file):
 
 
 class Listener:
-    """One open stream of server-sent events: what was announced and not yet written."""
+    """One open stream of server-sent events: announcements not written yet."""
 
     def __init__(self, wake):
         self.events, self.wake = deque(maxlen=10_000), wake

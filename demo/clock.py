@@ -1,7 +1,7 @@
-"""The server's own time, so that a test moves a day in a moment and nothing sleeps.
+"""The server's own time, so that a test moves through a day in a moment and nothing sleeps.
 
-Seconds since 1970, UTC, as in the Bot API. The clock runs with the real one until it is told a time;
-from then on it stands still and moves only when it is told to.
+Seconds since 1970, UTC, as in the Bot API. The clock follows the real one until it is set; from then on it stands still
+and moves only when told to.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import time
 
 
 class Clock:
-    """Say what time it is for the server, and wait on it."""
+    """Tells the server's time, and waits by it."""
 
     def __init__(self):
         self._ahead_s = 0.0
@@ -25,7 +25,7 @@ class Clock:
         return int(self.now())
 
     def forward(self, seconds):
-        """Move the clock on by `seconds`; a running clock goes on running."""
+        """Move the clock forward by `seconds`; a running clock keeps running."""
         if self._stopped_at is None:
             self._ahead_s += seconds
         else:
@@ -38,7 +38,7 @@ class Clock:
         self._wake()
 
     def run_real(self):
-        """Go back to the real time."""
+        """Return to the real time."""
         self._ahead_s, self._stopped_at = 0.0, None
         self._wake()
 
@@ -47,7 +47,7 @@ class Clock:
         return {"ahead_s": self._ahead_s, "stopped_at": self._stopped_at}
 
     def load(self, saved):
-        """Take up what `dump` returned."""
+        """Restore what `dump` returned."""
         self._ahead_s, self._stopped_at = saved["ahead_s"], saved["stopped_at"]
 
     async def wait(self, done, seconds):
@@ -64,6 +64,6 @@ class Clock:
         return True
 
     def _wake(self):
-        """Let everyone who waits look at the clock again."""
+        """Let everyone who waits check the clock again."""
         self._moved.set()
         self._moved = asyncio.Event()

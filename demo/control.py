@@ -101,7 +101,7 @@ def person_fields(body, allowed):
 
 @route("POST", "/demo/crowd")
 def post_crowd(server, body):
-    """Have `count` people with ids from `first` on write the same text (if any), all at once; make those who are not there."""
+    """Make `count` people with ids from `first` on write the same text (if any), all at once; create missing ones."""
     world, first = server.world, body.number("first")
     for number in range(body.number("count")):
         person = world.people.get(first + number) or world.add_person(
@@ -128,13 +128,13 @@ def patch_person(server, body, person_id):
 
 @route("POST", "/demo/groups")
 def post_group(server, body):
-    """Make a group of people and the bot."""
+    """Create a group of people and the bot."""
     return asdict(acts.add_group(server.world, body.need("title"), body.json("members", list, [])))
 
 
 @route("GET", r"/demo/(?:people|groups)/(-?\d+)/messages")
 def get_messages(server, body, chat_id):
-    """Return what stands in a private chat or a group."""
+    """Return the messages of a private chat or a group."""
     world = server.world
     world.peer(int(chat_id))
     return {"messages": world.shown(int(chat_id), body.number("after"))}
@@ -170,7 +170,7 @@ def post_edit(server, body, person_id):
 
 @route("POST", r"/demo/people/(\d+)/tap")
 async def post_tap(server, body, person_id):
-    """Tap a button; with `wait`, wait so many seconds for the answer."""
+    """Tap a button; with `wait`, wait that many seconds for the answer."""
     world, person = server.world, acts.person_of(server.world, int(person_id))
     tap = acts.tap(world, person, body.number("message_id"), body.text("data"), body.number("chat_id") or None)
     if body.get("wait"):
@@ -179,7 +179,7 @@ async def post_tap(server, body, person_id):
 
 
 def shown_tap(tap):
-    """Return the answer to a tap as far as there is one."""
+    """Return the answer to a tap as far as it is known."""
     return {key: tap[key] for key in ("answered", "text", "show_alert", "url")}
 
 
@@ -210,7 +210,7 @@ def get_invoice(server, body, person_id):
 
 @route("GET", r"/demo/people/(\d+)/ledger")
 async def get_ledger(server, _body, person_id):
-    """Return what the bot behind the page has in its books about a person."""
+    """Return what the books of the bot behind the page say about a person."""
     person = acts.person_of(server.world, int(person_id))
     if server.backstage is None:
         raise acts.Missing("the bot shows no ledger here")
@@ -243,21 +243,21 @@ def get_calls(server, body):
 
 @route("POST", "/demo/trouble")
 def post_trouble(server, body):
-    """Arrange trouble."""
+    """Order errors."""
     server.world.trouble.add(**body)
     return {"trouble": server.world.trouble.rules}
 
 
 @route("DELETE", "/demo/trouble")
 def delete_trouble(server, _body):
-    """Call off all trouble."""
+    """Cancel all errors."""
     server.world.trouble.rules.clear()
     return {"trouble": []}
 
 
 @route("POST", "/demo/clock")
 def post_clock(server, body):
-    """Move the clock, stop it at a time, or let it run with the real one."""
+    """Move the clock, stop it at a time, or let it follow the real one."""
     clock = server.world.clock
     if body.get("real"):
         clock.run_real()
@@ -271,7 +271,7 @@ def post_clock(server, body):
 
 @route("POST", "/demo/limits")
 def post_limits(server, body):
-    """Turn the flood limits on or off."""
+    """Switch the flood limits on or off."""
     server.world.limits.set(**body)
     return {}
 
@@ -306,10 +306,10 @@ def send_file(server, request, unique_id):
 
 
 async def stream_events(server, request):
-    """Write what happens as server-sent events until the page goes away or the server stops."""
+    """Write what happens as server-sent events until the page is closed or the server stops."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     listener = Listener(asyncio.Event())
-    server.listeners.add(listener)  # before the headers: from the moment a page knows it listens, it misses nothing
+    server.listeners.add(listener)  # before the headers: once a page knows that it listens, it misses nothing
     try:
         await response.prepare(request)
         await response.write(b": hello\n\n")
@@ -323,7 +323,7 @@ async def stream_events(server, request):
 
 
 async def write_events(response, listener):
-    """Wait for events and write them; after a silent while write a comment instead."""
+    """Wait for events and write them; after a silent while, write a comment instead."""
     try:
         await asyncio.wait_for(listener.wake.wait(), BEAT_S)
     except TimeoutError:

@@ -1,8 +1,8 @@
-"""Formatted text: HTML, MarkdownV2 and Markdown to plain text and entities, as Telegram parses them.
+"""Formatted text: HTML, MarkdownV2 and Markdown parsed into plain text and entities, as Telegram does.
 
-Offsets and lengths of entities count UTF-16 units; offsets in error texts count bytes. The grammar is the
-documented one (core.telegram.org/bots/api#formatting-options); the error texts are those of tdlib
-(td/telegram/MessageEntity.cpp). Parsers return `(text, entities)` or raise ApiError.
+Offsets and lengths of entities count UTF-16 units; offsets in error texts count bytes. The grammar is the documented
+one (core.telegram.org/bots/api#formatting-options); the error texts are those of tdlib (td/telegram/MessageEntity.cpp).
+Parsers return `(text, entities)` or raise ApiError.
 """
 
 import re
@@ -40,7 +40,8 @@ _FOUND = re.compile(
 def formatted(text, parse_mode, given=None):
     """Return plain text and entities of what a bot sends: by `parse_mode`, or with the `given` entities.
 
-    Space around the text goes, as Telegram trims it. Links, commands, mentions and hashtags are found on their own.
+    White space around the text is removed, as Telegram does. Links, commands, mentions and hashtags are found
+    automatically.
     """
     if not text.isascii():
         try:
@@ -59,7 +60,7 @@ def formatted(text, parse_mode, given=None):
 
 
 def read_given(entity):
-    """Return an entity that came ready made, or raise when it cannot be one."""
+    """Return an entity that was given ready-made, or raise if it is not valid."""
     if not isinstance(entity.get("offset"), int) or not isinstance(entity.get("length"), int) or entity["length"] <= 0:
         raise bad('can\'t parse MessageEntity: Field "length" must be a positive Number')
     if entity["type"] == "text_link" and not is_link(str(entity.get("url"))):
@@ -68,7 +69,7 @@ def read_given(entity):
 
 
 def trim(text, entities):
-    """Return text without the space around it, and the entities moved and cut to what is left."""
+    """Return text without the white space around it, and the entities moved and cut accordingly."""
     bare = text.strip()
     if bare == text:
         return text, entities
@@ -83,7 +84,7 @@ def trim(text, entities):
 
 
 def tidy(entities):
-    """Return entities in Telegram's order, without what stands inside code, at most 100."""
+    """Return entities in Telegram's order, without those inside code, at most 100."""
     if not entities:
         return entities
     code = [(e["offset"], e["offset"] + e["length"]) for e in entities if e["type"] in ("code", "pre")]
@@ -114,7 +115,7 @@ def found(text, entities):
 
 @dataclass
 class Open:
-    """A tag or sign that has begun an entity: its type, its place in the result and in the source."""
+    """A tag or sign that has opened an entity: its type, its place in the result and in the source."""
 
     type: str
     offset: int  # UTF-16 units of the result
@@ -125,7 +126,7 @@ class Open:
 
 
 class Parser:
-    """What all three parsers share: a place in the source, the result so far and the entities still open."""
+    """What all three parsers share: a position in the source, the result so far and the entities still open."""
 
     def __init__(self, source):
         self.source, self.i = source, 0
@@ -142,7 +143,7 @@ class Parser:
         self.open.append(Open(type, self.units, at, chunk=len(self.pieces), **more))
 
     def fail(self, text, at=None):
-        """Return Telegram's error, with the byte offset of `at` behind it when given."""
+        """Return Telegram's error, followed by the byte offset of `at` if given."""
         place = "" if at is None else f" at byte offset {len(self.source[:at].encode())}"
         return bad(f"can't parse entities: {text}{place}")
 
@@ -153,7 +154,7 @@ class Parser:
             self.entities.append(entity | more)
 
     def add_link(self, opened, url):
-        """Keep a link; one to no valid address leaves only its text, and tg://user names a person."""
+        """Keep a link; one with an invalid address leaves only its text, and tg://user names a person."""
         url = url or "".join(self.pieces[opened.chunk :])
         user = re.fullmatch(r"tg://user\?id=(\d+)", url)
         if user:
@@ -194,7 +195,7 @@ class Html(Parser):
         return self.result()
 
     def character(self):
-        """Read `&…;` here and return the character it means, or the ampersand itself."""
+        """Read `&…;` here and return the character it stands for, or the ampersand itself."""
         match = _HTML_ENTITY.match(self.source, self.i)
         meant = _decode(match) if match else ""
         self.i = match.end() if meant else self.i + 1
@@ -217,7 +218,7 @@ class Html(Parser):
         self.begin(kind, at, name=name, value=attributes.get(key, ""))
 
     def attributes(self, name, at):
-        """Yield the attributes of the tag that began `at`, and step over its `>`."""
+        """Yield the attributes of the tag that began `at`, and move past its `>`."""
         while True:
             self.skip_space(at)
             if self.source[self.i] == ">":
@@ -256,14 +257,14 @@ class Html(Parser):
         return _HTML_ENTITY.sub(lambda match: _decode(match) or match.group(), raw)
 
     def skip_space(self, at):
-        """Step over white space; the source must not end inside the tag that began `at`."""
+        """Move past white space; the source must not end inside the tag that began `at`."""
         while self.i < len(self.source) and self.source[self.i].isspace():
             self.i += 1
         if self.i == len(self.source):
             raise self.fail("Unclosed start tag", at)
 
     def end_tag(self):
-        """Read an end tag and keep the entity it ends."""
+        """Read an end tag and keep the entity it closes."""
         at = self.i
         if not self.open:
             raise self.fail("Unexpected end tag", at)
@@ -313,7 +314,7 @@ class Html(Parser):
 
 
 def _decode(match):
-    """Return the character that a match of `_HTML_ENTITY` means, or "" when it means none."""
+    """Return the character that a match of `_HTML_ENTITY` stands for, or "" if there is none."""
     if match[3]:
         return NAMED.get(match[3], "")
     code = int(match[1], 16) if match[1] else int(match[2])
@@ -352,7 +353,7 @@ class MarkdownV2(Parser):
         return self.result()
 
     def line_start(self):
-        """Begin, go on with or end a block quotation at the beginning of a line."""
+        """Begin, continue or end a block quotation at the beginning of a line."""
         if (self.i and self.source[self.i - 1] != "\n") or (self.open and self.open[-1].type in ("code", "pre")):
             return False
         if self.source.startswith("**>", self.i) and not self.open:
@@ -372,7 +373,7 @@ class MarkdownV2(Parser):
             self.add(quote)
 
     def escaped(self):
-        """Take a character behind a backslash as it is."""
+        """Take a character after a backslash literally."""
         following = self.source[self.i + 1 : self.i + 2]
         if self.source[self.i] != "\\" or not following or ord(following) > 126:
             return False
@@ -381,7 +382,7 @@ class MarkdownV2(Parser):
         return True
 
     def plain(self):
-        """Take a character that means nothing here."""
+        """Take a character without a meaning here."""
         char = self.source[self.i]
         in_code = self.open and self.open[-1].type in ("code", "pre")
         if char in RESERVED and not (in_code and not self.source.startswith(self.ENDS[self.open[-1].type], self.i)):
@@ -391,7 +392,7 @@ class MarkdownV2(Parser):
         return True
 
     def end(self):
-        """End the innermost entity when its sign stands here."""
+        """Close the innermost entity if its sign is here."""
         if not self.open or not self.source.startswith(self.ENDS[self.open[-1].type], self.i):
             return False
         top = self.open[-1]
@@ -406,7 +407,7 @@ class MarkdownV2(Parser):
         return True
 
     def end_link(self, opened):
-        """Read the `(address)` behind a link's text."""
+        """Read the `(address)` after a link's text."""
         url = ""
         if self.source.startswith("(", self.i):
             match = re.compile(r"\(((?:\\.|[^)\\])*)\)", re.DOTALL).match(self.source, self.i)
@@ -422,7 +423,7 @@ class MarkdownV2(Parser):
         self.add(opened, custom_emoji_id=emoji[1])
 
     def start(self):
-        """Begin an entity, or complain about a reserved character."""
+        """Open an entity, or complain about a reserved character."""
         if self.quote and self.quote.type == "expandable_blockquote" and QUOTE_END.match(self.source, self.i):
             self.i += 2
             return
@@ -434,7 +435,7 @@ class MarkdownV2(Parser):
         raise self.fail(f"Character '{self.source[self.i]}' is reserved and must be escaped with the preceding '\\'")
 
     def language(self):
-        """Read the language behind three backticks, and the line break after it."""
+        """Read the language after three backticks, and the line break after it."""
         match = re.compile(r"([^\s`]+)(?=\s)").match(self.source, self.i)
         if match:
             self.i = match.end()
@@ -445,7 +446,7 @@ class MarkdownV2(Parser):
 
 
 class Markdown(Parser):
-    """The old Markdown parse mode: no nesting, no errors but an entity without an end."""
+    """The old Markdown parse mode: no nesting, and no errors except an entity without an end."""
 
     PLACES = re.compile(r"\\([_*`\[])|(```|[*_`])|\[", re.DOTALL)
 

@@ -58,12 +58,12 @@ _FILE_ID = re.compile(r"([A-Za-z0-9]{4})([A-Za-z0-9_-]{16})([A-Za-z0-9_-]{20})")
 
 
 def private(path, flags):
-    """Open a file as `open(…, opener=private)` wants it: a new one is for its owner alone."""
+    """Open a file for `open(…, opener=private)`; a new one is readable by its owner only."""
     return os.open(path, flags, 0o600)
 
 
 def private_folder(path):
-    """Make a folder, and those above it that are missing, for its owner alone."""
+    """Create a folder and its missing parents, accessible to the owner only."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -71,7 +71,7 @@ def private_folder(path):
 
 @dataclass
 class Upload:
-    """Bytes on their way in, and what the sender said about them."""
+    """Incoming bytes, and what the sender said about them."""
 
     data: bytes
     name: str = ""
@@ -98,26 +98,26 @@ class File:
 
     @property
     def file_id(self):
-        """Return a new file_id of this file: every send gives another one."""
+        """Return a new file_id of this file: every send gives a different one."""
         return PREFIXES[self.kind] + self.unique_id + secrets.token_urlsafe(15)
 
 
 def digest_of(kind, data):
-    """Return the digest of a file's kind and content; of a large one it takes a while."""
+    """Return the digest of a file's kind and content; this takes a while for a large one."""
     digest = hashlib.sha256(kind.encode())
     digest.update(data)
     return digest.digest()
 
 
 class Files:
-    """All files, in memory, or in `folder` when the state is kept."""
+    """All files, in memory or, if the state is kept, in `folder`."""
 
     def __init__(self, folder=None):
         self.folder = Path(folder) if folder else None
         self.known, self._paths, self._bytes, self._sizes = {}, {}, {}, {}
 
     def put(self, kind, data, mime, name, digest=None, **more):
-        """Keep `data` and return its File; the same content of the same kind, as `digest_of` says, is the same file."""
+        """Keep `data` and return its File; the same content of the same kind, by `digest_of`, is the same file."""
         unique_id = urlsafe_b64encode((digest or digest_of(kind, data))[:12]).decode()
         if unique_id not in self.known:
             path = f"{FOLDERS.get(kind, kind + 's')}/file_{len(self.known)}{Path(name).suffix or DEFAULTS[kind][1]}"
@@ -155,7 +155,7 @@ class Files:
         return self._paths.get(path)
 
     def by_id(self, file_id, kind=None):
-        """Return the file of a file_id; raise when it is none, or one of another kind than asked for."""
+        """Return the file of a file_id; raise if it is invalid, or of another kind than asked for."""
         match = _FILE_ID.fullmatch(file_id)
         if not match or match[1] not in KINDS or match[2] not in self.known:
             raise bad("wrong file identifier/HTTP URL specified") if kind else bad("invalid file_id")
@@ -164,10 +164,10 @@ class Files:
         return self.known[match[2]]
 
     async def photo_sizes(self, data):
-        """Return the Files of a photo's sizes, smallest first, after looking at it as Telegram does."""
+        """Return the Files of a photo's sizes, smallest first, after checking it as Telegram does."""
         digest = hashlib.sha256(data).hexdigest()
         if digest not in self._sizes:
-            sizes = await asyncio.to_thread(resize, data)  # a large picture takes a while: others go on meanwhile
+            sizes = await asyncio.to_thread(resize, data)  # a large picture takes a while; others can go on
             self._sizes[digest] = [self._put_size(*size) for size in sizes]
         return self._sizes[digest]
 
@@ -184,7 +184,7 @@ class Files:
         return {"known": [asdict(file) for file in self.known.values()], "sizes": sizes}
 
     def load(self, saved):
-        """Take up what `dump` returned."""
+        """Restore what `dump` returned."""
         for fields in saved["known"]:
             self._add(File(**fields))
         self._sizes = {digest: [self.known[one] for one in ids] for digest, ids in saved["sizes"].items()}
@@ -200,7 +200,7 @@ def resize(data):
             picture = flatten(picture)
     except ApiError:
         raise
-    except Exception:  # what is broken in a picture may raise anything
+    except Exception:  # a broken picture may raise anything
         raise bad("IMAGE_PROCESS_FAILED") from None
     longer = max(picture.size)
     sides = sorted({*(side for side in SIDES if side < longer), min(longer, SIDES[-1])})
@@ -226,13 +226,13 @@ def _jpeg(picture, scale):
 
 
 def check_sides(width, height):
-    """Raise when a photo is too large or too long for Telegram (pixels)."""
+    """Raise if a photo's sides are too long or too unequal for Telegram (pixels)."""
     if width + height > PHOTO_SIDES_MAX or max(width, height) > PHOTO_RATIO_MAX * min(width, height):
         raise bad("PHOTO_INVALID_DIMENSIONS")
 
 
 def check_upload(kind, upload):
-    """Raise when an upload is empty or larger than Telegram takes."""
+    """Raise if an upload is empty or too large for Telegram."""
     size, most = len(upload.data), PHOTO_UPLOAD_MAX if kind == "photo" else FILE_UPLOAD_MAX
     if not size:
         raise bad("file must be non-empty")
@@ -252,12 +252,12 @@ def guess_s(data):
             scale, length = struct.unpack_from(*((">IQ", data, at + 20) if data[at] == 1 else (">II", data, at + 12)))
             return round(length / scale)
     except (wave.Error, EOFError, ValueError, IndexError, struct.error, ZeroDivisionError, RuntimeError):
-        return 0  # RuntimeError: a part of a WAV that ends behind the file
+        return 0  # RuntimeError: a WAV chunk that ends after the file does
     return 0
 
 
 def sniff(data):
-    """Return the MIME type that the first bytes tell, or ""."""
+    """Return the MIME type by the first bytes, or ""."""
     for start, at, mime in SIGNATURES:
         if data[at : at + len(start)] == start:
             return mime
@@ -285,7 +285,7 @@ SIGNATURES = (
 async def fetch(url, kind):
     """Download what the bot sends by URL; return an Upload or raise with Telegram's text.
 
-    At most 5 MB for a photo and 20 MB for the rest, and only the content types that Telegram takes by URL.
+    At most 5 MB for a photo and 20 MB for the rest, and only the content types that Telegram accepts by URL.
     """
     if split_url(url).hostname is None:
         raise bad("wrong file identifier/HTTP URL specified")
@@ -312,7 +312,7 @@ def _name(url, answer):
 
 
 def _content_type(answer, data, kind):
-    """Return the type of a fetched file; raise when Telegram would not take it for this kind."""
+    """Return the type of a fetched file; raise if Telegram would not accept it for this kind."""
     mime = answer.content_type
     if not data or not BY_URL[kind].fullmatch(mime) or sniff(data) == "text/html":
         raise bad("wrong type of the web page content")

@@ -22,18 +22,19 @@ import requests
 from urllib3.util import wait_for_read
 
 WAIT_S = 10  # for a bot that works by itself
-STEP_S = 0.01  # between two looks
+STEP_S = 0.01  # between two checks
 TIMEOUT_S = 60
 
 
 class NoSuchButton(AssertionError):
-    """No message has the button that was to be tapped; the text lists those that are there."""
+    """No message has the button to be tapped; the text lists those that exist."""
 
 
 class Http:
     """JSON over kept-alive connections to one server, for any number of threads.
 
-    A test asks all the time, and `requests` takes four times the CPU of `http.client`; it is left for forms with files.
+    Tests make many calls, and `requests` takes four times the CPU of `http.client`; it is used only for forms with
+    files.
     """
 
     def __init__(self, url):
@@ -46,7 +47,7 @@ class Http:
             self._idle.pop().close()
 
     def ask(self, method, path, *, params=None, json=None, files=None, data=None):
-        """Return (status, parsed body); raise OSError when there is no answer."""
+        """Return (status, parsed body); raise OSError if there is no answer."""
         if files:
             answer = self._session.request(method, self.url + path, data=data, files=files, timeout=TIMEOUT_S)
             return answer.status_code, answer.json()
@@ -71,18 +72,18 @@ class Http:
                 return HTTPConnection(self._place.hostname, self._place.port, timeout=TIMEOUT_S)
             if connection.sock and not wait_for_read(connection.sock, timeout=0):
                 return connection
-            connection.close()  # by the server, too
+            connection.close()  # the server closes it, too
 
 
 class Telegram:
-    """The server at `url`: its people, clock, troubles and the list of the bot's calls."""
+    """The server at `url`: its people, clock, ordered errors and the list of the bot's calls."""
 
     def __init__(self, url, pump=None):
         self.url, self.pump = url.rstrip("/"), pump or (lambda: None)
         self._http = Http(self.url)
 
     def call(self, method, path, **options):
-        """Call the control plane and return its JSON; raise AssertionError with its words for an error."""
+        """Call the control plane and return its JSON; on an error, raise AssertionError with its text."""
         status, body = self._http.ask(method, f"/demo{path}", **options)
         if status >= 400:
             raise AssertionError(f"{method} {path}: {status} {body['error']}")
@@ -95,7 +96,7 @@ class Telegram:
         return body
 
     def act_with_bot(self, path, json):
-        """Do something that only ends when the bot has answered; it works meanwhile."""
+        """Do something that only ends once the bot has answered; the bot works meanwhile."""
         future = Future()
 
         def run():
@@ -118,7 +119,7 @@ class Telegram:
         return Person(self, body["id"])
 
     def group(self, title, *people):
-        """Make a group of `people` and the bot; write there with `alice.send(text, group=group)`."""
+        """Create a group of `people` and the bot; write there with `alice.send(text, group=group)`."""
         body = self.act("POST", "/groups", json={"title": title, "members": [person.id for person in people]})
         return Group(self, body["id"])
 
@@ -147,15 +148,15 @@ class Telegram:
         return self.call("GET", "/calls", params={"method": method, "after": after})["calls"]
 
     def fail_next(self, method, kind, times=1, **more):
-        """Let the next calls of `method` ("*": any) fail; more: retry_after, delay_s, chat_id."""
+        """Make the next calls of `method` ("*": any) fail; more: retry_after, delay_s, chat_id."""
         self.call("POST", "/trouble", json={"method": method, "kind": kind, "times": times, **more})
 
     def no_trouble(self):
-        """Call off all trouble."""
+        """Cancel all ordered errors."""
         self.call("DELETE", "/trouble")
 
     def forward(self, seconds):
-        """Move the server's clock on."""
+        """Move the server's clock forward."""
         return self.call("POST", "/clock", json={"forward_s": seconds})["now"]
 
     def set_time(self, now):
@@ -163,7 +164,7 @@ class Telegram:
         return self.call("POST", "/clock", json={"now": now})["now"]
 
     def flood_limits(self, on=True, per_second=30, per_chat=1):
-        """Turn Telegram's flood limits on or off."""
+        """Switch Telegram's flood limits on or off."""
         self.call("POST", "/limits", json={"flood": on, "per_second": per_second, "per_chat": per_chat})
 
     def update(self, **content):
@@ -177,7 +178,7 @@ class Telegram:
     def wait(self, condition, seconds=WAIT_S, about="what was waited for"):
         """Let the bot work until `condition()` is true; return its value, or fail after `seconds`.
 
-        `about`, a text or a function that returns it, says in the failure what did not happen.
+        `about`, a text or a function that returns one, says in the failure what did not happen.
         """
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -213,7 +214,7 @@ class RawBot:
         return body["result"]
 
     def updates(self, **params):
-        """Return the updates that came since the last time, and confirm them with the next call."""
+        """Return the updates since the last call, and confirm them with the next one."""
         updates = self("getUpdates", offset=self._offset, **params)
         self._offset = updates[-1]["update_id"] + 1 if updates else self._offset
         return updates
@@ -307,7 +308,7 @@ class Person:
         return self._send_tap(message_id, data, group)
 
     def forge(self, data, message=None, group=None):
-        """Tap with data of one's own making, on the newest message of the bot unless told otherwise."""
+        """Tap with forged data, on the newest message of the bot unless told otherwise."""
         sent = [one for one in (group or self).messages if one["_from_bot"]]
         assert message or sent, "the bot has sent nothing to tap on"
         return self._send_tap(_id(message) if message else sent[-1]["message_id"], data, group)
@@ -345,7 +346,7 @@ class Person:
         return invoices[-1]
 
     def refund(self, charge_id):
-        """Take a payment back outside the bot."""
+        """Take a payment back without the bot."""
         return self.telegram.act("POST", f"/people/{self.id}/refund", json={"charge_id": charge_id})
 
     # Changing oneself
@@ -381,7 +382,7 @@ class Person:
 
     @property
     def last(self):
-        """Text or caption of the bot's newest message, "" when there is none."""
+        """Text or caption of the bot's newest message, "" if there is none."""
         message = self.last_message or {}
         return message.get("text") or message.get("caption") or ""
 
@@ -393,7 +394,7 @@ class Person:
 
     @property
     def toast(self):
-        """Text of the answer to the last tap, "" when it was empty, None when there is no answer."""
+        """Text of the answer to the last tap, "" if it was empty, None if there is no answer."""
         if self._tap is None:
             return None
         answer = self.telegram.call("GET", f"/taps/{self._tap['callback_query_id']}")
@@ -425,7 +426,7 @@ def _id(message):
 
 
 def _place(group):
-    """Return the field that names a group, nothing for the private chat."""
+    """Return the field that names a group, or nothing for the private chat."""
     return {"chat_id": group.id} if group else {}
 
 

@@ -1,4 +1,4 @@
-"""`python bot.py --demo`: the local Telegram and the KIE stub, and the settings of a bot between them.
+"""`python bot.py --demo`: the local Telegram and the KIE stub, and the settings of a bot that uses them.
 
 Setting: DEMO_PORT, where the page is; 8081.
 """
@@ -13,14 +13,14 @@ DEFAULTS = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3
 
 
 class CannotOpen(Exception):
-    """The demo cannot begin with this environment; the text says what was found and what is wanted."""
+    """The demo cannot start with this environment; the text says what was found and what is wanted."""
 
 
 def begin(environ, folder, start_kie, reload_with=None):
-    """Start both servers; return the environment of a bot between them, and its stage.
+    """Start both servers; return the environment of a bot that uses them, and its stage.
 
-    `folder` keeps the chat and the bot's rows; `start_kie()` starts the stub; `reload_with` is (load one plugin, adopt its
-    table) when plugins are to be loaded again as they are saved.
+    `folder` keeps the chat and the bot's data; `start_kie()` starts the stub; `reload_with` is (load one plugin, adopt
+    its table) if plugins are to be reloaded when they are saved.
     """
     if environ.get("TELEGRAM_BOT_TOKEN"):
         raise CannotOpen("TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine")
@@ -40,7 +40,7 @@ def begin(environ, folder, start_kie, reload_with=None):
     fixed = {
         "PORT": port,
         "BIND": "127.0.0.1",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its quick results come at once
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its results arrive at once
         "TELEGRAM_BOT_TOKEN": telegram.token,
         "TELEGRAM_API_URL": telegram.url,
         "KIE_STUB": "1",
@@ -64,7 +64,7 @@ def _reloader(telegram, load_one, adopt):
 
 
 def _page_port(environ):
-    """Return the port of the demo's page; raise CannotOpen when it is none, or is taken."""
+    """Return the port of the demo's page; raise CannotOpen if it is invalid or taken."""
     text = environ.get("DEMO_PORT") or "8081"
     try:
         with socket.create_server(("127.0.0.1", int(text))):

@@ -11,24 +11,24 @@ TRUE = {"true", "1", "yes"}
 
 
 class Params(dict):
-    """The raw values by name; text where the call came as a form, JSON values where it came as JSON."""
+    """The raw values by name; text if the call came as a form, JSON values if it came as JSON."""
 
     def text(self, name, default=""):
-        """Return a text; numbers are written out, as the real server does."""
+        """Return a text; numbers are converted, as the real server does."""
         value = self.get(name)
         if value is None:
             return default
         return value if isinstance(value, str) else json.dumps(value)
 
     def need(self, name):
-        """Return a text that must be there."""
+        """Return a required text."""
         value = self.text(name)
         if not value:
             raise bad(f'parameter "{name}" is required')
         return value
 
     def number(self, name, default=0):
-        """Return a whole number; text that is none counts as 0, as in the real server."""
+        """Return a whole number; text that is not one counts as 0, as in the real server."""
         value = self.get(name)
         if value is None or value == "":
             return default
@@ -57,7 +57,7 @@ class Params(dict):
         return value
 
     def objects(self, name):
-        """Return an array of objects; nothing counts as an empty one."""
+        """Return an array of objects; a missing one counts as empty."""
         items = self.json(name, list, [])
         if not all(isinstance(item, dict) for item in items):
             raise bad(f"expected an Object in {name}")
@@ -77,7 +77,7 @@ class Params(dict):
 
 
 async def read_params(request, lists=()):
-    """Return the Params of a request: the query string, then the body over it.
+    """Return the Params of a request: the query string, overridden by the body.
 
     Files of a name in `lists` are always a list; otherwise the last one of a name counts.
     """

@@ -1,10 +1,10 @@
-"""Loading a plugin again while the bot runs, for `bot.py --demo --reload`.
+"""Reloads a plugin while the bot runs, for `bot.py --demo --reload`.
 
-Whatever a plugin registers lands in lists and dicts of the bot (and in the handler lists of `bot.telebot`). What was
-added to them while its `register` ran is the plugin's own: to load it again, that is taken out and the file's new
-content registers anew, in the old place. A file that does not load puts back what was there. Other plugins, open
-dialogues and the database are not touched. Between out and in a button may be missing for an instant, which is why
-this is for development alone.
+Whatever a plugin registers ends up in lists and dicts of the bot (and in the handler lists of `bot.telebot`). What was
+added to them while its `register` ran belongs to the plugin: to reload it, that is taken out, and the file's new
+content registers again in the old place. If a file does not load, what was there is put back. Other plugins, open
+dialogues and the database are not touched. In between, a button may be missing for an instant, which is why this is for
+development only.
 """
 
 import linecache
@@ -16,14 +16,14 @@ from pathlib import Path
 from core.process.loader import find, is_off, module_of, sources
 
 log = logging.getLogger(__name__)
-ERROR = "error"  # the name under which the problems have an error of a running handler
+ERROR = "error"  # the key in `problems` for an error of a running handler
 
 
 class Reloader:
-    """Watches the folders of plugins and texts; `step()` looks whether a file was saved and loads it again.
+    """Watches the folders of plugins and texts; `step()` checks whether a file was saved and reloads it.
 
-    `load_one(bot, name, source)` loads one plugin and raises what says where it is wrong; `adopt(model, migrations)` makes or
-    migrates a plugin's table; `told(loaded, problems)` hears what came of it.
+    `load_one(bot, name, source)` loads one plugin, or raises an error that says where it is wrong; `adopt(model,
+    migrations)` creates or migrates a plugin's table; `told(loaded, problems)` is called with the outcome.
     """
 
     def __init__(self, load_one, adopt, told, threads=True):
@@ -38,15 +38,15 @@ class Reloader:
         self._own[name] = [place for place in places(bot) if mark(place) not in before]
 
     def watch(self, runtime, plugins, texts, off=()):
-        """Begin to watch the folder of plugins, but for those that are `off`, and the folder of texts."""
+        """Start to watch the folder of plugins, except those that are `off`, and the folder of texts."""
         bot = self._bot = runtime.bot
         self._runtime, self._plugins, self._texts, self._off = runtime, Path(plugins), Path(texts), off
-        self._known = {}  # path → (name, source) of every plugin there is or was
+        self._known = {}  # path → (name, source) of every plugin, present or past
         self._stamps = self._look()
         self._loops = list(zip(bot.periodic, runtime.loops[len(runtime.loops) - len(bot.periodic) :], strict=True))
 
     def _look(self):
-        """Return what tells the versions of each file apart."""
+        """Return what distinguishes the versions of each file."""
         own = self._bot.settings["PLUGINS_DIR"]
         found = sources(self._plugins, own, packages=False)
         here = {source.path: (name, source) for name, source in found.items() if not is_off(name, self._off)}
@@ -58,7 +58,7 @@ class Reloader:
         return {path: stamp(path) for path in [*here, *shared, *texts]}
 
     def step(self, _now=None):
-        """Load again what was saved since the last look, and what did not load before; texts first."""
+        """Reload what was saved since the last call, and what did not load before; texts first."""
         stamps = self._look()
         changed = {path for path in {*stamps, *self._stamps} if stamps.get(path) != self._stamps.get(path)}
         self._stamps = stamps
@@ -78,7 +78,7 @@ class Reloader:
 
     @staticmethod
     def _affected(changed):
-        """Forget what the plugins of a folder share, where that has changed, and return those plugins."""
+        """Return the plugins of folders whose shared modules have changed, after dropping those modules."""
         shared = [path for path in changed if path.suffix == ".py" and path.stem.startswith("_")]
         for path in shared:
             sys.modules.pop(module_of(path), None)
@@ -86,12 +86,12 @@ class Reloader:
         return {plugin for path in shared for plugin in find(path.parent).values()}
 
     def failed(self, code, line):
-        """Show an error that a handler has raised, until a plugin is saved again; `/error CODE` in the chat has all of it."""
+        """Show an error that a handler has raised, until a plugin is saved again; `/error CODE` shows all of it."""
         self.problems[ERROR] = f"{line} (/error {code})"
         self._told([], self.problems)
 
     def _publish(self):
-        """Give Telegram the commands as they are now."""
+        """Publish the commands to Telegram as they are now."""
         self._runtime.introduce()
         self._runtime.introduce_staff()
 
@@ -102,11 +102,11 @@ class Reloader:
         return self._known[path][0]
 
     def _try(self, name, act):
-        """Do what a file that is being written may make fail in any way, and note how it went."""
+        """Do what a half-written file may make fail in any way, and note the outcome."""
         try:
             act()
-        except Exception as error:  # whatever it is, it is the file's: shown to whoever is writing it
-            named = str(error).startswith("plugins/")  # the loader has said where
+        except Exception as error:  # whatever it is, it is the file's own: shown to its author
+            named = str(error).startswith("plugins/")  # the loader has already said where
             self.problems[name] = str(error) if named else f"{name}: {type(error).__name__}: {error}"
             log.warning("not loaded: %s", self.problems[name])
         else:
@@ -114,14 +114,14 @@ class Reloader:
             log.info("loaded again: %s", name)
 
     def _again(self, path):
-        """Take a plugin out and register its file anew; when that fails, put back what was there."""
+        """Take a plugin out and register its file again; if that fails, put back what was there."""
         old = self._own.pop(self._name(path), [])
         take_out(old)
         others = marks(self._bot)
         try:
             if path.exists():
                 self._register(path)
-        except BaseException:  # also a bare exit in the file: what was there goes on
+        except BaseException:  # even a bare exit in the file: what was there stays
             take_out([place for place in places(self._bot) if mark(place) not in others])
             put_in(old)
             self._own[self._name(path)] = old
@@ -132,8 +132,8 @@ class Reloader:
             self._runtime.follow_plugins()
 
     def _register(self, path):
-        """Load a file's newest content and see to what a start would see to."""
-        Path(cache_from_source(str(path))).unlink(missing_ok=True)  # it tells saves of one second apart by size alone
+        """Load a file's newest content and take care of what a start would."""
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)  # it tells saves of one second apart only by size
         linecache.checkcache(str(path))
         self.load_one(self._bot, *self._known[path])
         problems = list(self._bot.settings.problems)
@@ -147,12 +147,12 @@ class Reloader:
                 self._adopt(value.model, value.migrations)
 
     def _named(self):
-        """Return the keys of the texts that everybody would miss: of commands and menus."""
+        """Return the keys of texts that everybody would miss: those of commands and menus."""
         items = [item.key for items in self._bot.menus.values() for item in items]
         return {about for _name, about in self._bot.commands(lambda _right: True)} | set(items)
 
     def _arrange(self):
-        """Bring the lists and dicts into the order in which a start fills them: by the plugins' names."""
+        """Put the lists and dicts into the order in which a start fills them: by the plugins' names."""
         turns = {id(value): at for at, name in enumerate(sorted(self._own)) for _place, _key, value in self._own[name]}
         for place in {id(place): place for place, _key, _value in places(self._bot)}.values():
             if isinstance(place, list):
@@ -165,7 +165,7 @@ class Reloader:
             chain.sort(key=lambda entry: entry.order)
 
     def _follow_periodic(self):
-        """Stop the loops of periodic work that is gone and start those of work that is new."""
+        """Stop the loops of periodic work that is gone, and start those of new work."""
         bot, kept = self._bot, []
         for work, loop in self._loops:
             if work in bot.periodic:
@@ -183,7 +183,7 @@ class Reloader:
 
 
 def stamp(path):
-    """Return what differs between two versions of a file; None for one that has just gone."""
+    """Return what distinguishes two versions of a file; None for one that has just disappeared."""
     try:
         facts = path.stat()
     except FileNotFoundError:
@@ -210,7 +210,7 @@ def _inside(registry):
 
 
 def mark(place):
-    """Return what tells one registration from another."""
+    """Return what distinguishes one registration from another."""
     registry, key, value = place
     return id(registry), key, id(value)
 

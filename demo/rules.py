@@ -52,7 +52,7 @@ class ApiError(Exception):
 
 
 def bad(text):
-    """Return the ApiError of a bad request; Telegram's texts begin in lower case behind the colon."""
+    """Return the ApiError of a bad request; Telegram's texts begin in lower case after the colon."""
     return ApiError(400, f"Bad Request: {text}")
 
 
@@ -62,12 +62,12 @@ def too_many(retry_after):
 
 
 def utf16(text):
-    """Return the length of `text` in UTF-16 units, in which Telegram counts."""
+    """Return the length of `text` in UTF-16 units, as Telegram counts."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def read_markup(value):
-    """Return a checked reply markup from its JSON (text or parsed), or None when there is none."""
+    """Return a checked reply markup from its JSON (text or parsed), or None if there is none."""
     if value in (None, ""):
         return None
     if isinstance(value, str):
@@ -171,7 +171,7 @@ def read_reply_keyboard(markup):
 
 
 def split_url(url):
-    """Return the parts of a URL; of one that is none, parts that are empty."""
+    """Return the parts of a URL; for an invalid one, empty parts."""
     try:
         return urlsplit(url)
     except ValueError:  # e.g. half an IPv6 address
@@ -179,7 +179,7 @@ def split_url(url):
 
 
 def is_link(url):
-    """Return whether Telegram takes `url` for a link: http, https or tg, and a host with a dot in it."""
+    """Return whether Telegram accepts `url` as a link: http, https or tg, and a host with a dot in it."""
     parts = split_url(url if "://" in url or url.startswith("tg:") else f"http://{url}")
     if parts.scheme in ("tg", "ton"):
         return True

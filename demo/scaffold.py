@@ -1,6 +1,6 @@
-"""A new plugin to begin with: `python bot.py new-plugin NAME` writes its file, its texts and its test.
+"""A new plugin to start from: `python bot.py new-plugin NAME` writes its file, its texts and its test.
 
-Nothing that is there is changed, so a plugin comes and goes with its own files. With `--dir` they are written into a folder
+No existing file is changed, so a plugin comes and goes with its own files. With `--dir` they are written into a folder
 outside the repository, for PLUGINS_DIR.
 """
 
@@ -109,7 +109,7 @@ RU = {
 def write(root, name, folder=None):
     """Write the files of a new plugin below `root`, or into a `folder` of its own, and return their paths.
 
-    Raise ValueError and write nothing for a name that cannot be, or is taken.
+    Raise ValueError and write nothing for a name that is invalid or taken.
     """
     root = Path(root)
     if not NAME.fullmatch(name) or keyword.iskeyword(name):

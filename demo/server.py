@@ -1,6 +1,6 @@
 """The local server: the Bot API, the control plane and the chat page on one port of 127.0.0.1.
 
-It has its own event loop in a thread of its own, so that a test, a demo or a benchmark starts it with one line.
+It has its own event loop in its own thread, so that a test, a demo or a benchmark starts it with one line.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ PAGE_TYPES = {
     ".ogg": "audio/ogg", ".ico": "image/x-icon", ".woff2": "font/woff2",
 }  # fmt: skip
 LOCAL = ("127.0.0.1", "localhost")
-OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of who types an address
+OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of people who type an address
 
 
 def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None):
     """Start a server on 127.0.0.1 and return it as a Server; without a `token` it makes one that nobody can guess.
 
-    `port` 0 takes a free one. `state_path` names the state file (files go into a folder beside it); without it
-    everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to
-    begin with when there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page.
+    `port` 0 picks a free one. `state_path` names the state file (files go into a folder beside it); without it
+    everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to start
+    with if there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page.
     """
     return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage)
 
 
 def new_token():
-    """Return a bot's token that is good for this run alone."""
+    """Return a bot token that is valid for this run only."""
     return f"1:DEMO-{secrets.token_urlsafe(24)}"
 
 
@@ -87,7 +87,7 @@ class Server:
     def _run(self, port):
         try:
             asyncio.run(self._serve(port))
-        except Exception as error:  # whatever it is, it belongs to the thread that waits for the start
+        except Exception as error:  # whatever it is, it must reach the thread that waits for the start
             if self._started.is_set():
                 raise
             self._failed = error
@@ -124,14 +124,14 @@ class Server:
         self.world.updates.set_webhook(None)
 
     def _populate(self):
-        """Add the people to begin with, when there is nobody yet, and connect the webhook's answers."""
+        """Add the initial people, if there is nobody yet, and connect the webhook's answers."""
         if all(person.role == "admin" for person in self.world.people.values()):
             for name in self._people:
                 self.world.add_person(name)
         self.world.updates.answered = lambda name, params: api.call_from_webhook(self.world, name, params)
 
     async def _handle(self, request):
-        """Answer one request; one that another site's page has made is refused, whatever it is for."""
+        """Answer one request; a request made by another site's page is refused, whatever it is for."""
         path = request.path
         is_page = not path.startswith(("/bot", "/file/bot", "/demo/"))
         if not self._is_local(request) or not (is_page or request.headers.get("Sec-Fetch-Site") in OWN):

@@ -1,6 +1,6 @@
 """The state as a file, so that a restart keeps the chats: JSON, and a folder beside it for the files' bytes.
 
-It is written whole and put in place at once, a moment after the last change and on stop.
+It is written completely and replaced at once, a moment after the last change and on stop.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 from demo.chats import Chat, Group, Person
 from demo.files import private, private_folder
 
-PAUSE_S = 1.0  # between a change and its writing, and ten times as long as the last writing took
+PAUSE_S = 1.0  # between a change and its writing; ten times as long as the last writing took, if that is more
 
 
 class StateFile:
@@ -24,7 +24,7 @@ class StateFile:
         self._took_s = 0.0
 
     def load(self):
-        """Take the world's content from the file, if there is one, and watch the world from now on.
+        """Read the world's content from the file, if there is one, and watch the world from now on.
 
         An unreadable file raises ValueError and stays as it is.
         """
@@ -56,7 +56,7 @@ class StateFile:
 
 
 def dump(world):
-    """Return everything of the world that outlives a restart, as JSON data."""
+    """Return everything in the world that outlives a restart, as JSON data."""
     return {
         "profile": world.profile,
         "people": [asdict(person) for person in world.people.values()],
@@ -73,7 +73,7 @@ def dump(world):
 
 
 def dump_chat(chat):
-    """Return a chat with its numbered parts as lists of pairs: JSON has no numbers as keys."""
+    """Return a chat with its numbered parts as lists of pairs: JSON has no numeric keys."""
     return {name: list(value.items()) if isinstance(value, dict) else value for name, value in vars(chat).items()}
 
 

@@ -1,7 +1,7 @@
 """What waits for the bot: the queue of updates, the one long poll, and the webhook.
 
-Facts from the Bot API documentation (getUpdates, setWebhook) and its server's source: at most 100 updates a call,
-a poll waits at most 50 s, the last poll wins over an older one, a webhook refuses polls.
+Facts from the Bot API documentation (getUpdates, setWebhook) and its server's source: at most 100 updates a call, a
+poll waits at most 50 s, the latest poll ends an older one, a webhook excludes polls.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from demo.rules import ApiError
 POLL_MAX_S = 50  # LONG_POLL_MAX_TIMEOUT in the server's source
 OFF_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}  # Bot API, getUpdates
 FIRST_ID = 700_000_001
-RETRY_S, RETRY_MAX_S = 0.2, 60.0  # pauses of the webhook, doubled each time; the real server ends at 60 s too
+RETRY_S, RETRY_MAX_S = 0.2, 60.0  # pauses of the webhook, doubled each time; the real server stops at 60 s too
 WEBHOOK_TIMEOUT_S = 30
 
 
@@ -54,7 +54,7 @@ class Updates:
         return update
 
     def confirm(self, offset):
-        """Forget what stands before `offset`; a negative one keeps only that many of the newest."""
+        """Drop the updates before `offset`; a negative one keeps only that many of the newest."""
         if offset < 0:
             ids = list(self.waiting)
             offset = ids[max(len(ids) + offset, 0)] if ids else 0
@@ -86,7 +86,7 @@ class Updates:
         self._poll = None
 
     def end_poll(self, why="terminated by other getUpdates request; make sure that only one bot instance is running"):
-        """End the poll that waits, if any, with 409."""
+        """End the waiting poll, if there is one, with 409."""
         if self._poll and not self._poll.done():
             self._poll.set_result(ApiError(409, f"Conflict: {why}"))
         self._poll = None
@@ -104,7 +104,7 @@ class Updates:
                 self._deliver(update)
 
     def _deliver(self, update):
-        """Send one update on its way; those of one person and kind keep their order (as the real server does)."""
+        """Start to deliver one update; those of one person and kind keep their order (as on the real server)."""
         kind = next(key for key in update if key != "update_id")
         content = update[kind] if isinstance(update[kind], dict) else {}
         key = (kind, (content.get("from") or {}).get("id"))
@@ -166,7 +166,7 @@ class Updates:
         }
 
     def load(self, saved):
-        """Take up what `dump` returned, and go on delivering."""
+        """Restore what `dump` returned, and continue delivering."""
         self.waiting = OrderedDict((update["update_id"], update) for update in saved["waiting"])
         self.next_id, self.allowed = saved["next_id"], saved["allowed"]
         self.set_webhook(saved["webhook"])

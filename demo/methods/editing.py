@@ -1,4 +1,4 @@
-"""Methods that change what stands in a chat: edits, deletions, pins; and the answer to a tap."""
+"""Methods that change messages in a chat: edits, deletions, pins; and the answer to a tap."""
 
 from demo.chats import MEDIA
 from demo.methods.media import content_of, given
@@ -84,7 +84,7 @@ def delete_message(world, params):
 
 
 def delete_messages(world, params):
-    """Delete up to 100 messages; those that are gone or too old are passed over."""
+    """Delete up to 100 messages; missing or too old ones are skipped."""
     ids = params.ids("message_ids")
     peer = world.peer(params.get("chat_id"))
     messages = world.chat(peer.id).messages
@@ -95,7 +95,7 @@ def delete_messages(world, params):
 
 
 def deletable(world, message):
-    """Return whether the bot may delete a message now; of others only in private chats."""
+    """Return whether the bot may delete a message now; other people's only in private chats."""
     own = message["from"]["id"] == world.bot["id"] or message["chat"]["type"] == "private"
     return own and world.clock.now() - message["date"] <= DELETE_S
 
@@ -110,13 +110,13 @@ def pin_chat_message(world, params):
 
 
 def unpin_chat_message(world, params):
-    """Unpin what is pinned."""
+    """Unpin the pinned message."""
     world.chat(world.peer(params.get("chat_id")).id).pinned = 0
     return True
 
 
 def answer_callback_query(world, params):
-    """Answer a tap, once and in time: a toast, an alert, an address, or nothing but the end of the spinner."""
+    """Answer a tap, once and in time: a toast, an alert, an address, or just the end of the spinner."""
     if len(params.text("text")) > TOAST_MAX:
         raise bad("MESSAGE_TOO_LONG")
     tap = world.taps.get(params.text("callback_query_id"))
@@ -130,7 +130,7 @@ def answer_callback_query(world, params):
 
 
 def answer_inline_query(world, params):
-    """Take the results of an inline query; nobody here sees them, the calls have them."""
+    """Accept the results of an inline query; nobody here sees them, but the list of calls has them."""
     params.need("inline_query_id")
     if params.json("results", list) is None:
         raise bad("can't parse inline query results: Expected an Array")

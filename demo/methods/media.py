@@ -9,15 +9,15 @@ from demo.methods.sending import caption_content, post
 from demo.params import Params
 from demo.rules import ALBUM_MAX, ALBUM_MIN, DOWNLOAD_MAX, bad
 
-ALONE = ("document", "audio")  # in an album only among themselves (Bot API, sendMediaGroup)
+ALONE = ("document", "audio")  # in an album only with their own kind (Bot API, sendMediaGroup)
 ALBUM_KINDS = ("photo", "video", *ALONE)
 
 
 async def content_of(world, kind, value, params, limited=True):
     """Return the content of a message for a file given as Upload, URL or file_id.
 
-    `params` are those of the call, or of one item of an album: duration, width, height, title and performer.
-    The limits of uploads are those of bots; people have others.
+    `params` are those of the call, or of one item of an album: duration, width, height, title and performer. Uploads
+    have the limits for bots; people have others.
     """
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         value = await fetch(value, kind)
@@ -31,7 +31,7 @@ async def content_of(world, kind, value, params, limited=True):
 
 
 async def keep(world, kind, upload, params):
-    """Keep an uploaded file that is no photo and return its File."""
+    """Keep an uploaded file that is not a photo, and return its File."""
     sizes = {name: params.number(name) for name in ("width", "height", "duration")}
     sizes["duration"] = sizes["duration"] or guess_s(upload.data)
     digest = await asyncio.to_thread(digest_of, kind, upload.data)  # others go on meanwhile
@@ -39,7 +39,7 @@ async def keep(world, kind, upload, params):
 
 
 def type_of(kind, upload):
-    """Return the MIME type of an upload: what a document claims or is called, what other files really are."""
+    """Return the MIME type of an upload: for a document as claimed or by its name, for other files the real one."""
     if kind == "document" and upload.mime not in ("", "application/octet-stream"):
         return upload.mime
     named = mimetypes.guess_type(upload.name)[0] if kind == "document" else None
@@ -85,7 +85,7 @@ def photo_size(file):
 
 
 def given(params, name, value):
-    """Return what a file parameter names: the Upload itself, or the one that `attach://` points to, or a text."""
+    """Return what a file parameter names: the Upload itself, or the one that `attach://` refers to, or a text."""
     if isinstance(value, str) and value.startswith("attach://"):
         value = params.get(value.removeprefix("attach://"))
     if not value or not isinstance(value, str | Upload):
@@ -125,7 +125,7 @@ async def album_item(world, params, item):
 
 
 def check_album(kinds):
-    """Raise for an album of the wrong size or mixture."""
+    """Raise for an album of the wrong size or mix."""
     if len(kinds) < ALBUM_MIN:
         raise bad("too few messages to send as an album")
     if len(kinds) > ALBUM_MAX:

@@ -35,7 +35,7 @@ def read_invoice(params):
 
 
 def limited(params, name, most, wrong):
-    """Return a text that must be there and have at most `most` bytes."""
+    """Return a text that is required and has at most `most` bytes."""
     value = params.need(name)
     if len(value.encode()) > most and (name == "payload" or len(value) > most):
         raise bad(wrong)
@@ -72,7 +72,7 @@ def send_invoice(world, params):
 
 
 def _pay_word(world, params):
-    """Return the word on the Pay button for the person whose chat it is (English in a group)."""
+    """Return the word on the Pay button for the chat's person (English in a group)."""
     person = world.people.get(params.number("chat_id"))
     return PAY.get(person.language_code, "Pay") if person else "Pay"
 
@@ -86,7 +86,7 @@ def create_invoice_link(world, params):
 
 
 def answer_pre_checkout_query(world, params):
-    """Let a payment go on or refuse it, once and within 10 seconds."""
+    """Let a payment proceed or refuse it, once and within 10 seconds."""
     checkout = world.checkouts.get(params.need("pre_checkout_query_id"))
     if checkout is None or checkout["answer"] or world.clock.now() - checkout["at"] > CHECKOUT_S:
         raise bad(TOO_OLD)
@@ -99,7 +99,7 @@ def answer_pre_checkout_query(world, params):
 
 
 def refund_star_payment(world, params):
-    """Give a payment back."""
+    """Refund a payment."""
     user_id = params.number("user_id")
     if user_id not in world.people:
         raise bad("user not found")

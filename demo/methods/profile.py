@@ -21,7 +21,7 @@ def get_me(world, _params):
 
 
 def scope_key(world, params):
-    """Return the text under which the commands of the call's scope and language are kept."""
+    """Return the text under which the commands for the call's scope and language are kept."""
     scope = params.json("scope", dict) or {"type": "default"}
     if scope.get("type") not in SCOPES:
         raise bad("can't parse BotCommandScope: unsupported type specified")
@@ -31,7 +31,7 @@ def scope_key(world, params):
 
 
 def language_of(params):
-    """Return the two-letter language of the call, "" for every language."""
+    """Return the two-letter language of the call, or "" for every language."""
     language = params.text("language_code")
     if not re.fullmatch(r"([a-z]{2})?", language):
         raise bad("invalid language code specified")
@@ -71,7 +71,7 @@ def get_my_commands(world, params):
 
 
 def delete_my_commands(world, params):
-    """Forget the commands of a scope and language."""
+    """Delete the commands of a scope and language."""
     world.profile["commands"].pop(scope_key(world, params), None)
     world.announce("bot", {"chat_id": None})
     return True
@@ -99,7 +99,7 @@ def set_chat_menu_button(world, params):
 
 
 def get_chat_menu_button(world, params):
-    """Return the menu button of a chat, or the one of all."""
+    """Return the menu button of a chat, or the one for all."""
     buttons = world.profile["menu_buttons"]
     return buttons.get(params.text("chat_id")) or buttons.get("") or {"type": "commands"}
 
@@ -123,7 +123,7 @@ def text_getter(name):
     """Return the method that reads a text of the profile in a language."""
 
     def get_text(world, params):
-        """Return the text of the call's language, or the one of all."""
+        """Return the text for the call's language, or the one for all."""
         texts = world.profile[name]
         return {name: texts.get(language_of(params)) or texts.get("", "")}
 
@@ -156,13 +156,13 @@ def get_chat_member(world, params):
 
 
 def get_chat_member_count(world, params):
-    """Return the number of members, the bot among them."""
+    """Return the number of members, including the bot."""
     peer = world.peer(params.get("chat_id"))
     return len(peer.members) + 1 if isinstance(peer, Group) else 2
 
 
 def get_chat_administrators(world, params):
-    """Return no administrators: nobody has made the bot's groups official."""
+    """Return no administrators: the bot's groups have none."""
     if not isinstance(world.peer(params.get("chat_id")), Group):
         raise bad("there are no administrators in the private chat")
     return []

@@ -9,7 +9,7 @@ CONNECTIONS, CONNECTIONS_MAX = 40, 100  # of a webhook (Bot API, setWebhook)
 
 
 def set_allowed(world, params):
-    """Take over allowed_updates; a call without it leaves the list as it was."""
+    """Take over allowed_updates; a call without it leaves the list unchanged."""
     allowed = params.json("allowed_updates", list)
     if allowed is not None:
         world.updates.allowed = [str(kind) for kind in allowed]
@@ -24,7 +24,7 @@ async def get_updates(world, params):
 
 
 def set_webhook(world, params):
-    """Have updates delivered to a URL: https, or plain http on this machine; no URL removes the webhook."""
+    """Deliver updates to a URL: https, or plain http on this machine; no URL removes the webhook."""
     url, secret = params.text("url"), params.text("secret_token")
     if not url:
         return delete_webhook(world, params)
@@ -50,7 +50,7 @@ def delete_webhook(world, params):
 
 
 def drop_pending(world, params):
-    """Forget what waits, when the call says so."""
+    """Drop the waiting updates, if the call says so."""
     if params.flag("drop_pending_updates"):
         world.updates.waiting.clear()
 

@@ -1,4 +1,4 @@
-"""Methods that put messages of the bot into a chat, but for files: text, copies, forwards, places, contacts."""
+"""Methods by which the bot sends messages other than files: text, copies, forwards, places, contacts."""
 
 from demo.chats import MEDIA
 from demo.entities import formatted
@@ -27,7 +27,7 @@ def text_content(params):
 
 
 def caption_content(params):
-    """Return the caption of a file as content, checked; nothing when there is none."""
+    """Return the caption of a file as content, checked; nothing if there is none."""
     raw = params.text("caption")
     if not raw:
         return {}
@@ -39,7 +39,7 @@ def caption_content(params):
 
 
 def post(world, params, content):
-    """Put a message with `content` into the chat of the call, with its keyboard and what it replies to."""
+    """Send a message with `content` to the chat of the call, with its keyboard and what it replies to."""
     markup = params.markup()
     peer = world.reachable(params.get("chat_id"))
     check_pay(markup, content)
@@ -55,7 +55,7 @@ def post(world, params, content):
 
 
 def check_pay(markup, content):
-    """Raise when a Pay button stands where there is nothing to pay, or an invoice's keyboard lacks it."""
+    """Raise if a Pay button is where there is nothing to pay, or an invoice's keyboard lacks it."""
     rows = (markup or {}).get("inline_keyboard") or [[{}]]
     pays = "pay" in rows[0][0]
     if pays and "invoice" not in content:
@@ -79,7 +79,7 @@ def reply_to(world, peer, params):
 
 
 def source(world, params, verb):
-    """Return the messages that a copy or forward names, missing ones left out unless there is only one."""
+    """Return the messages that a copy or forward names; missing ones are left out, unless there is only one."""
     single = "message_ids" not in params
     ids = [params.number("message_id")] if single else params.ids("message_ids")
     messages = world.chat(world.peer(params.get("from_chat_id")).id).messages
@@ -90,7 +90,7 @@ def source(world, params, verb):
 
 
 def copied(message, params):
-    """Return the content of a copy, with the caption of the call when it has one."""
+    """Return the content of a copy, with the caption of the call if it has one."""
     content = {key: message[key] for key in CONTENT if key in message}
     if not content:
         raise bad("message can't be copied")
@@ -113,7 +113,7 @@ def copy_messages(world, params):
 
 
 def forwarded(world, params, message):
-    """Put a forwarded copy of `message` into the chat of the call."""
+    """Send a forwarded copy of `message` to the chat of the call."""
     peer = world.reachable(params.get("chat_id"))
     if message.get("has_protected_content"):
         raise bad("message can't be forwarded")
@@ -154,7 +154,7 @@ def send_contact(world, params):
 
 
 def send_chat_action(world, params):
-    """Show for 5 seconds that the bot types or uploads."""
+    """Show for 5 seconds that the bot is typing or uploading."""
     action = params.text("action")
     if action not in ACTIONS:
         raise bad("wrong parameter action in request")
