@@ -1,7 +1,7 @@
 """One person at the demo's chat page: a system Chromium in front of a real `python bot.py --demo`.
 
-Words come from the bot's own text files by their keys, so a walk reads the same in every language and goes on
-holding when a sentence is polished. Conditions are waited for, never time.
+Wording is looked up by key in the bot's own text files, so a walk works in every language and survives copy edits.
+Helpers wait for conditions, never for a fixed time.
 """
 
 import json

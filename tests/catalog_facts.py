@@ -1,7 +1,7 @@
-"""The published facts about KIE's models, and answers to fill any form with: for the catalogue's tests.
+"""Published facts about KIE's models, and answers that fill in any form, for the catalogue's tests.
 
-Nothing here reads data/models.json: what a request must look like and cost is worked out from the
-published schema and price rows alone, so that a slip in our own file is seen.
+Nothing here reads data/models.json: what a request must look like and cost is worked out from the published schema and
+price rows alone, so that a mistake in our own file shows up.
 """
 
 import json

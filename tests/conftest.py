@@ -1,4 +1,4 @@
-"""Fixtures: the two local servers (once a session), a database of each kind, and a bot between them."""
+"""Fixtures: the two local servers (once per session), a database of each kind, and a bot between them."""
 
 import collections
 import gc

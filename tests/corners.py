@@ -1,7 +1,7 @@
-"""The buttons that no walk from the commands meets, and how somebody comes to each of them.
+"""Buttons that no walk from the commands reaches, and how to get to each of them.
 
-A way is called with a bot, its owner and a person with money. At its end the button stands on the newest keyboard of the
-one it returns. The bot sells what `catalogue` wrote, which differs from what KIE offers.
+A route is called with a bot, its owner and a person with money. When it returns, the button is on the newest keyboard
+of the person it returns. The bot sells the catalogue that `catalogue` wrote, which differs from KIE's offer.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A crawler that presses every button: what it meets on the way is checked, what breaks a rule is kept as a complaint.
+"""A crawler that presses every button, checks every screen it reaches and records broken rules as complaints.
 
-Buttons are told apart by their data with ids made alike (`signature`). A screen is remembered with the path that
-leads there, so that a button whose moment has passed is reached again the way a person would.
+Buttons are identified by their data with ids normalized (`signature`). Each screen is remembered with the path that led
+to it, so that a button that is gone by now can be reached again the way a person would.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""A fresh machine: an empty folder and an environment with only Python and git, and the README, word by word.
+"""The README followed word for word on a fresh machine: an empty folder and only Python and git.
 
     python -m tests.fresh
 
-The commands are those of the README's "Run it"; what a person would type into `.env` is filled in, with the addresses of
-the local Telegram and KIE in place of the real ones. It ends when `/start` is answered, for polling with SQLite and for
-PostgreSQL. Installing asks the package index, so `make test` leaves it out; `FRESH_MACHINE=1 make test` runs it.
+Runs the commands of the README's "Run it"; `.env` gets what a person would type, with the addresses of the local
+Telegram and KIE in place of the real ones. Ends when `/start` is answered, once for polling with SQLite and once for
+PostgreSQL. Installing needs the package index, so `make test` leaves it out; `FRESH_MACHINE=1 make test` runs it.
 """
 
 import os

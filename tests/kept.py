@@ -1,8 +1,8 @@
-"""Keep a database of this version: `python -m tests.kept` writes tests/data/schema-NNNN.db, NNNN its newest migration.
+"""Save a database of this version: `python -m tests.kept` writes tests/data/schema-NNNN.db, NNNN its newest migration.
 
-A release with a new migration keeps one; `tests/test_upgrades.py` then brings each of them to every later version.
-It holds what money can look like: orders done, failed and open, a transfer approved, undone and waiting, Stars paid and
-given back, a code redeemed.
+Every release with a new migration adds one; `tests/test_upgrades.py` upgrades each of them to the current version. It
+contains every state money can be in: finished, failed and open orders, transfers approved, undone and waiting, Stars
+paid and refunded, a redeemed code.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""A handful of models for the tests of the KIE client and stub, in the words of data/models.json."""
+"""A handful of models for the tests of the KIE client and stub, in the format of data/models.json."""
 
 import json
 

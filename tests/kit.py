@@ -1,7 +1,7 @@
 """A bot in this process between the local Telegram and the KIE stub, driven step by step with a given clock.
 
-Everything goes over HTTP; nothing inside is patched. `pump()` does what the bot's threads would do, in this thread,
-until nothing is left to do.
+Everything goes over HTTP; nothing inside is patched. `pump()` does the work of the bot's threads in this thread until
+nothing is left to do.
 """
 
 import random

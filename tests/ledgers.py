@@ -1,4 +1,4 @@
-"""A database with everything money can be in it, sealed in part, for the tests that try to cook its books."""
+"""A database with money in every possible state, partly sealed, for the tests that tamper with the books."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Recordings and clips of any length, and the same with a header that lies."""
+"""Audio and video of any length, including files whose header lies about it."""
 
 import io
 import re

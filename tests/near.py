@@ -1,7 +1,7 @@
-"""Print the tests that a change most likely breaks, for `make check`: `python -m tests.near [COMMIT]`.
+"""Print the tests that a change is most likely to break, for `make check`: `python -m tests.near [COMMIT]`.
 
-They are those of the conventions and the main job, those that were changed since COMMIT (the main branch, or HEAD), and
-those that carry a changed file's name or use what is in it.
+They are the tests of the conventions and the main job, those changed since COMMIT (the main branch, or HEAD), and those
+that share a changed file's name or use what is in it.
 """
 
 import re

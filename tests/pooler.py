@@ -1,7 +1,7 @@
-"""A connection pooler in transaction mode, as PgBouncer is: every transaction may run in another session.
+"""A connection pooler in transaction mode, like PgBouncer: every transaction may run in another session.
 
-Speaks PostgreSQL's protocol 3.0 (its documentation, Frontend/Backend Protocol) as far as psycopg needs it, without
-passwords. Idle server connections are taken last in, first out, which is PgBouncer's default.
+Speaks PostgreSQL's protocol 3.0 (see Frontend/Backend Protocol in its documentation) as far as psycopg needs it,
+without passwords. Idle server connections are reused last in, first out, which is PgBouncer's default.
 """
 
 import contextlib

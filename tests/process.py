@@ -1,4 +1,4 @@
-"""`python bot.py` as a process of its own, between the local servers or with no server at all."""
+"""`python bot.py` as a separate process, between the local servers or with no server at all."""
 
 import os
 import signal

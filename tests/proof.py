@@ -1,4 +1,4 @@
-"""How much of a long proof is made: a seeded tenth in `make test`, all of it in `make prove`.
+"""How much of a long proof runs: a seeded tenth in `make test`, all of it in `make prove`.
 
     @pytest.mark.proof
     def test_every_corruption_is_named(database_url):

@@ -1,4 +1,4 @@
-"""What the tests of orders and money share: ordering as a person does, and looking at the books afterwards."""
+"""Helpers for the tests of orders and money: ordering as a person does, and checking the books afterwards."""
 
 import sys
 import threading

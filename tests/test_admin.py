@@ -1,4 +1,4 @@
-"""The admin's side as a conversation: who gets in, what they see, money by hand; and none of its words in a user's chat."""
+"""Admin work as a conversation: who gets in, what they see, manual credits; none of its wording in a user's chat."""
 
 import re
 

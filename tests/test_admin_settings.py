@@ -1,4 +1,4 @@
-"""Rates, limits, details and texts set from the chat: stored, effective at once, read back."""
+"""Rates, limits, payment details and texts set from the chat: stored, effective at once, read back."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Alarms: one message a cause, quiet hours, the group; and the counts of the admin menu."""
+"""Alerts: one message per cause, quiet hours, the group; and the counts of the admin menu."""
 
 import logging
 

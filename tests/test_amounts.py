@@ -1,4 +1,4 @@
-"""Amounts as people type them: minor units, or nothing."""
+"""Amounts as people type them: parsed to minor units, or rejected."""
 
 import pytest
 

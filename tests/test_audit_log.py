@@ -1,4 +1,4 @@
-"""Every act of the staff is a row: each handler with a right is pressed, and either it writes one or it changes nothing.
+"""Everything the staff does is logged: each handler with a right is pressed and either writes a row or changes nothing.
 
 A handler that is in neither list fails the test, and so does a reader that changes a row.
 """

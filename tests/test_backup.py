@@ -1,4 +1,4 @@
-"""Backups: sent to an owner in the chat, written every night, and good for a restore."""
+"""Backups: sent to an owner in the chat, written every night, and restorable."""
 
 import stat
 

@@ -1,4 +1,4 @@
-"""Bad input: whatever people send or forge gets a clear answer, changes nothing it should not, and never ends in silence."""
+"""Bad input: whatever people send or forge gets a clear answer and changes nothing it should not."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""The measurements run, in a short form and without limits on time, so that they cannot rot."""
+"""The benchmarks run, shortened and without time limits, so that they do not rot."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""✨ Better prompt: before and after, used by a tap; refused, slow or spent: the card goes on without it."""
+"""✨ Better prompt: before and after, accepted with a tap; refused, slow or out of money, the card works without it."""
 
 import pytest
 

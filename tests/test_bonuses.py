@@ -1,4 +1,4 @@
-"""Bonuses go with the payment that earned them, codes end when they end, and a debt is paid by what was on hold."""
+"""Bonuses are revoked with the payment that earned them, codes expire, and a debt is paid from released holds."""
 
 import pytest
 

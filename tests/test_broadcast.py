@@ -1,4 +1,4 @@
-"""Broadcasts: copied as sent, to whom it was meant, at Telegram's pace, to nobody twice."""
+"""Broadcasts: copied as sent, to the intended people, at the rate Telegram allows, to nobody twice."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""What is kept in memory of the rows: a change wins over every read that began before it, and over all threads."""
+"""The in-memory cache of rows: a change wins over every read that began before it, in every thread."""
 
 import threading
 

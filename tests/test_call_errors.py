@@ -1,4 +1,4 @@
-"""Calls to Telegram and KIE fail in one family of ways, so that code that uses both asks one question."""
+"""Calls to Telegram and KIE fail with one family of errors, so code that uses both needs one `except`."""
 
 import socket
 

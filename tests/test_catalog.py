@@ -1,4 +1,4 @@
-"""The catalogue: what is offered, how answers are read, and what KIE is sent."""
+"""The catalogue: what is offered, how answers are parsed, and what is sent to KIE."""
 
 import copy
 import json

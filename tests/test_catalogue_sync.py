@@ -1,4 +1,4 @@
-"""The catalogue against KIE: what differs is found and told once; nothing changes until an admin applies it; undo."""
+"""The catalogue compared with KIE: differences are reported once; nothing changes until an admin applies it; undo."""
 
 import copy
 import json

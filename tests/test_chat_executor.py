@@ -1,4 +1,4 @@
-"""The chat executor with real threads: order within a chat, no waiting across chats, hanging items, and a clean end."""
+"""The chat executor on real threads: order within a chat, no waiting across chats, stuck items, and a clean stop."""
 
 import threading
 import time

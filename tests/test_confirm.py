@@ -1,4 +1,4 @@
-"""A confirm button holds for what it was shown with: what has changed since then is asked about again."""
+"""A confirm button is valid for what it showed: if anything has changed since, the bot asks again."""
 
 import pytest
 

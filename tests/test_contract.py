@@ -1,4 +1,4 @@
-"""What plugins may do beside answering people: orders, posts, other services, the start and the end."""
+"""What plugins may do besides answering people: orders, posts, other services, start and stop hooks."""
 
 import hashlib
 import hmac

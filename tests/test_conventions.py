@@ -1,4 +1,4 @@
-"""The house's lines, held by reading the code: who imports whom, sizes, docstrings, what may stand in the repository."""
+"""House rules, checked by reading the code: imports, sizes, docstrings, what may be in the repository."""
 
 import ast
 import functools

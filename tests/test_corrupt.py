@@ -1,6 +1,6 @@
-"""Cooking the books: somebody who can write into the database steals, invents, hides; `verify` names every try.
+"""Tampering: somebody who can write to the database steals, forges and hides; `verify` names every attempt.
 
-Whoever does it is careful: triggers are taken away and put back, and balances are made to fit.
+The attacker is careful: triggers are dropped and put back, and balances are made to fit.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The real process, killed at random moments and at chosen ones; a short form of `bench/crash.py`."""
+"""The real process, killed at random and at chosen moments; a short form of `bench/crash.py`."""
 
 import logging
 

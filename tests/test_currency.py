@@ -1,4 +1,4 @@
-"""The currency of the books: written down before the first entry, and no other one is taken for it afterwards."""
+"""The ledger's currency: recorded before the first entry, and no other one is accepted afterwards."""
 
 import pytest
 

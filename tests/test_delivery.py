@@ -1,4 +1,4 @@
-"""Delivery: a finished result reaches the chat in the form that fits, is tried again alone, and never costs twice."""
+"""Delivery: a result reaches the chat in a suitable form, is retried on its own, and is never charged twice."""
 
 import http.server
 import threading

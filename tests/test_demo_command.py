@@ -1,4 +1,4 @@
-"""`python -m demo`: the command line, its end, and how much it carries."""
+"""`python -m demo`: the command line, how it stops, and how much load it takes."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The control plane of the local Bot API server: trouble, clock, limits, calls, events, state, and who may use it."""
+"""The control API of the local Bot API server: faults, clock, limits, calls, events, state, and who may use it."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Formatted text as Telegram parses it: entities in UTF-16 units, errors in Telegram's words."""
+"""Formatted text as Telegram parses it: entities in UTF-16 units, errors in Telegram's wording."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Nothing that a bot sends breaks the local Bot API server: every call is answered, with a result or Telegram's 4xx."""
+"""Nothing a bot sends breaks the local Bot API server: every call gets a result or one of Telegram's 4xx."""
 
 import pytest
 import requests

@@ -1,7 +1,7 @@
-"""The files that deploy the bot, read as the platforms read them: they agree with the code and with one another.
+"""The deployment files, read as the platforms read them: they agree with the code and with one another.
 
-No container, no Render and no systemd runs here; what is proved is that the files parse, name only what there is, and
-that what the image holds is enough to start.
+No container, no Render and no systemd runs here; what is proved is that the files parse, name only things that exist,
+and that the contents of the image are enough to start.
 """
 
 import configparser

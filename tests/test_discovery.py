@@ -1,4 +1,4 @@
-"""What KIE says of its offer may be anything: it is compared, or skipped by name, or refused in one sentence."""
+"""KIE's description of its offer may be anything: it is compared, skipped by name, or rejected in one sentence."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The plugins of docs/plugins.md: each is a file under docs/examples that works as the page says."""
+"""The plugins of docs/plugins.md: each is a file under docs/examples and works as the page says."""
 
 import hashlib
 import hmac

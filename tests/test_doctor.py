@@ -1,4 +1,4 @@
-"""Doctor: every trouble an installation can have, each with its remedy, in the chat and on the command line."""
+"""Doctor: every problem an installation can have, each with its fix, in the chat and on the command line."""
 
 import logging
 import shutil

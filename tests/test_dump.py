@@ -1,4 +1,4 @@
-"""Backup, restore and moving: one file for both databases, proved by counting and by the books."""
+"""Backup, restore and moving: one file format for both databases, proved by row counts and by the ledger."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A code for what went wrong: the user can quote it, an admin finds the traceback behind it, nobody else does."""
+"""Error codes: the user can quote one, an admin finds the traceback behind it, nobody else does."""
 
 import re
 

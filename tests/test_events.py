@@ -1,4 +1,4 @@
-"""Every kind of event that plugins may listen to comes when it should, with its fields; none that nobody hears is kept."""
+"""Every kind of event that plugins may subscribe to is emitted with its fields; without a subscriber none is stored."""
 
 from storage.base import db
 from storage.base.tables import Fact

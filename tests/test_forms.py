@@ -1,4 +1,4 @@
-"""The card as a form: choices with their prices, answers checked as they come, dialogues that end when they should."""
+"""The card as a form: options with their prices, answers checked on arrival, dialogues that end when they should."""
 
 import pytest
 

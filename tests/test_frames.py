@@ -1,4 +1,4 @@
-"""How far an update goes: few frames from its lane to the handler, few steps for an order and its delivery."""
+"""The depth of the call stack: few frames from lane to handler, few steps for an order and its delivery."""
 
 import itertools
 import sys

@@ -1,4 +1,4 @@
-"""The README on a fresh machine. Installing needs the package index, so the whole of it runs only when asked."""
+"""The README on a fresh machine. Installing needs the package index, so the full run is opt-in."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Files that nobody should send, to the real process; a short form of `bench/fuzz_files.py`."""
+"""Malicious files sent to the real process; a short form of `bench/fuzz_files.py`."""
 
 import pytest
 

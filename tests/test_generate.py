@@ -1,4 +1,4 @@
-"""The card: the form of every model, on one message."""
+"""The card: every model's form in one message."""
 
 import pytest
 

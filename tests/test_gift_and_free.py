@@ -1,4 +1,4 @@
-"""The welcome gift and the free orders of a day."""
+"""The welcome gift and the free orders per day."""
 
 from storage.money import verify
 

@@ -1,4 +1,4 @@
-"""History: pages of orders, each with its picture, and what can be done with any of them."""
+"""History: pages of orders, each with its picture, and what can be done with each."""
 
 from datetime import timedelta
 

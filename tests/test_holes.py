@@ -1,6 +1,6 @@
-"""The holes of other paid bots, by their numbers.
+"""Security holes found in other paid bots, by number.
 
-The list was made from bots that sell for money; one test a hole at least, all of them over HTTP on both databases.
+At least one test per hole, all of them over HTTP on both databases.
 """
 
 import re

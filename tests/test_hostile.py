@@ -1,7 +1,7 @@
-"""People who mean harm: forged buttons, foreign ids, giant and odd texts, wrong media, doubles, steps out of order.
+"""Hostile users: forged buttons, other people's ids, huge and odd texts, wrong media, duplicates, steps out of order.
 
-A seeded generator acts as a stranger, as a user with a little money and as a banned user. Whatever they do, nothing of
-anybody else's changes, nothing of the staff's happens, no handler fails, and everybody gets an answer.
+A seeded generator acts as a stranger, as a user with a little money and as a banned user. Whatever they do, nobody
+else's data changes, no staff action happens, no handler fails, and everybody gets an answer.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Jobs: every arrow of their life, their turn in the queue, restarts, callbacks, and orders whose start got lost."""
+"""Jobs: every transition, their place in the queue, restarts, callbacks, and orders whose start got lost."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""Chat models, over HTTP against the stub: each format's answer, each bad day, what it costs and what is never repeated."""
+"""Chat models, over HTTP against the stub: each format's answer, each failure, the cost, and what is never repeated."""
 
 import base64
 import io

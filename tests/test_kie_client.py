@@ -1,4 +1,4 @@
-"""The KIE client, over HTTP against the stub: what each answer and each bad day means to the caller."""
+"""The KIE client, over HTTP against the stub: what each answer and each failure means to the caller."""
 
 import io
 import json

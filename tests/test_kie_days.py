@@ -1,7 +1,7 @@
 """KIE's bad days: every code and every silence, at create, poll, upload and download.
 
-Each row says what becomes of the order, of the person's money and of what KIE bills. What must hold whatever goes
-wrong: the tasks KIE bills are the jobs the ledger has captured; the rows that cannot keep that say so (`lost`).
+Each row says what happens to the order, to the person's money and to KIE's bill. The invariant: the tasks that KIE
+bills are the jobs that the ledger has captured; rows that cannot keep it say so (`lost`).
 """
 
 from dataclasses import dataclass

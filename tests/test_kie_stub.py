@@ -1,4 +1,4 @@
-"""The KIE stub, over HTTP: it behaves as the service is known to, and as badly as it is told to."""
+"""The KIE stub, over HTTP: it behaves as the real service does, and as badly as it is told to."""
 
 import base64
 import io

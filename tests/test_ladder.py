@@ -1,4 +1,4 @@
-"""The ladder: what is sent is answered by one message whose rungs order with one tap, at the price they show."""
+"""The ladder: one message answers what was sent, and each of its rungs orders with one tap at the price shown."""
 
 import json
 import re

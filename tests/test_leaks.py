@@ -1,6 +1,6 @@
-"""Everything a user was ever sent, in the worst of days: no admin's word, no setting's name, no raw error, nobody else.
+"""Everything users were ever sent, on the worst of days: no admin wording, setting name, raw error or foreign data.
 
-What was sent is read from the server's list of the bot's calls, so screens that were edited away count too.
+It is read from the server's record of the bot's calls, so screens that were edited away count too.
 """
 
 import re

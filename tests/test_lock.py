@@ -1,4 +1,4 @@
-"""The leader's lock: one holder, taken over, lost with its connection, and never behind a transaction pooler."""
+"""The leader lock: one holder, takeover, lost with its connection, and never behind a transaction pooler."""
 
 import re
 import time

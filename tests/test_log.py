@@ -1,4 +1,4 @@
-"""The log: one line an event, and no secret in any of them, wherever it comes from."""
+"""The log: one line per event, and no secret in any of them, whatever its source."""
 
 import io
 import json

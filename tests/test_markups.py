@@ -1,4 +1,4 @@
-"""What models are sold for: /price, markups and fixed prices of a model, a kind and everything; on and off."""
+"""Selling prices: /price, markups and fixed prices for a model, a kind and everything; on and off."""
 
 import pytest
 

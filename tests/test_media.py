@@ -1,4 +1,4 @@
-"""What people sent is opened in a child process with limits; lengths are counted from the file before a price is shown."""
+"""Uploads are opened in a child process with limits; durations are read from the file before a price is shown."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""The menu of models: every card is there, what one uses first, search, and what is not offered."""
+"""The models menu: every card is there, recently used ones first, search, and models that are not offered."""
 
 import json
 import re

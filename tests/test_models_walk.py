@@ -1,7 +1,7 @@
 """Every model, from its card to the delivered result: with the fewest answers, and with everything that can be set.
 
-The form is driven by its own buttons and messages; the stub checks what it is sent against the published facts and
-works out what that costs. One bot serves all walks, so each walk has a person of its own.
+The form is driven by its own buttons and messages; the stub checks each request against the published facts and works
+out its cost. One bot serves all walks, so each walk has its own person.
 """
 
 from decimal import ROUND_CEILING, Decimal

@@ -1,4 +1,4 @@
-"""/mydata: everything that is kept of a person, in one file, and nothing of anybody else."""
+"""/mydata: everything stored about a person, in one file, and nothing about anybody else."""
 
 import json
 

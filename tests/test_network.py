@@ -1,4 +1,4 @@
-"""A fifth of all calls spoilt, in every way; a short form of `bench/network.py`."""
+"""A fifth of all calls broken, in every way; a short form of `bench/network.py`."""
 
 import logging
 

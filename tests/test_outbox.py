@@ -1,4 +1,4 @@
-"""Messages that must arrive: what is wrong with one is its own trouble, and nobody is told of what did not happen."""
+"""Messages that must arrive: a faulty one blocks no other, and nobody is told of something that did not happen."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""KIE took more than the price covers: an alarm with the figures and a button, a line of doctor, a sum in /stats."""
+"""KIE charged more than the price covers: an alert with the figures and a button, a line in doctor, a sum in /stats."""
 
 import json
 

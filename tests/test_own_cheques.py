@@ -1,4 +1,4 @@
-"""Nobody signs their own cheque: whoever acts is not whom the act pays, and owners hear of large sums."""
+"""Nobody signs their own cheque: staff cannot pay themselves, and owners are told of large sums."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The operator's own words: set in the chat by owners, seen before they count, taken back, kept; and files that lie over ours."""
+"""The operator's own texts: set in the chat by owners, previewed first, reset, kept; and files that override ours."""
 
 import shutil
 import subprocess

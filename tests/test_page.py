@@ -1,8 +1,8 @@
-"""The chat page itself, in a real Chromium: what it draws, what people do on it, what lies behind the scenes.
+"""The chat page itself, in a real Chromium: what it draws, what people do on it, what happens behind the scenes.
 
-The bot here is the test: it makes plain calls of the Bot API and reads the updates that the page's people cause.
-Every page must end without an error in its console and without a request to another machine. The product's own walks
-are in test_browser.py.
+The bot here is the test: it makes plain Bot API calls and reads the updates caused by people on the page. Every page
+must end without an error in its console and without a request to another machine. The product's own walks are in
+test_browser.py.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""The chat page in front of the product: the guided tour, the ledger, an order with a photo, plugins loaded again.
+"""The chat page in front of the product: the guided tour, the ledger, an order with a photo, plugins reloaded.
 
 Everything here is pressed on the page, as a visitor or a contributor would.
 """

@@ -1,4 +1,4 @@
-"""/pause and /resume: nothing is sold for a while, and people read why."""
+"""/pause and /resume: sales stop for a while, and people read why."""
 
 import pytest
 

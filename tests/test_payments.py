@@ -1,4 +1,4 @@
-"""Money from outside: Stars, and transfers that an admin decides: credited once, as the payment says, to its payer."""
+"""Incoming money: Stars, and transfers that an admin decides: credited once, for the amount paid, to the payer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Limits, bans and debts belong to a person, whatever account they come with: forgetting oneself opens nothing again."""
+"""Limits, bans and debts belong to a person, whatever account they use: deleting one's data resets none of them."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A plugin that is away: what it has queued and kept waits, hurts nobody, survives backups, and is there when it returns."""
+"""A missing plugin: its queue and its data wait, hurt nobody, survive backups, and are there when it returns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A faulty plugin stops the start with its file, its line and what it should be; at run time it harms only itself."""
+"""A faulty plugin stops the start with its file, its line and the fix; at run time it harms only itself."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A plugin's own table: made at first, migrated later, refused when it is newer than the plugin."""
+"""A plugin's own table: created, later migrated, rejected when it is newer than the plugin."""
 
 import pytest
 from peewee import DatabaseError, IntegerField, TextField

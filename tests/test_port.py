@@ -1,4 +1,4 @@
-"""The port against people: slow and many connections, bodies without an end, JSON that is none, and who may see what."""
+"""The port under attack: slow and many connections, endless bodies, invalid JSON, and who may see what."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Statements that are written once say the same as those peewee writes each time."""
+"""Prepared statements return the same as those that peewee builds each time."""
 
 from datetime import UTC, datetime, timedelta
 

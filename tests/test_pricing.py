@@ -1,4 +1,4 @@
-"""Prices: credits by every kind of billing, and what they become in the user's money."""
+"""Prices: credits for every kind of billing, converted to the user's currency."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""/privacy and /deleteme: who somebody is goes, the books stay; and old texts and files go by themselves."""
+"""/privacy and /deleteme: personal data goes, the books stay; and old texts and files expire on their own."""
 
 import json
 from datetime import timedelta

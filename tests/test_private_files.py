@@ -1,4 +1,4 @@
-"""What the bot and the demo write is for their owner alone: files 0600, folders 0700, whatever the umask says."""
+"""Files written by the bot and the demo are private to their owner: files 0600, folders 0700, whatever the umask."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The whole program as a process, on the real clock: it answers, says how it is, ends in time, and has one leader."""
+"""The whole program as a process, on the real clock: it answers, reports its health, stops in time, has one leader."""
 
 import contextlib
 import re

@@ -1,10 +1,10 @@
 """The ledger and the jobs under any sequence of events, against a model in plain Python.
 
-Hypothesis makes the sequences: top-ups, orders, every arrow of a job, refunds, chargebacks, codes, invitations, people
-who are forgotten and come back, repeats, transactions that die in the middle, late results, and two workers or two of
-the staff at the same moment in real threads. After every step the books are proven as `python bot.py verify` proves
-them, every balance is what the model says, and nobody has got money for nothing: balances, holds and captures are at
-most what came in less what went back, what was given on purpose, and the write-offs that stand in the books.
+Hypothesis generates the sequences: top-ups, orders, every transition of a job, refunds, chargebacks, codes,
+invitations, people who are deleted and come back, repeats, transactions that die half-way, late results, and two
+workers or two staff members at the same moment in real threads. After every step the books are proven as `python bot.py
+verify` proves them, every balance matches the model, and nobody got money for nothing: balances, holds and captures
+never exceed what came in less what went back, plus what was given on purpose and the write-offs in the books.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Results are fetched from the public internet, KIE's host and Telegram's: never from anything else near the bot."""
+"""Results are fetched only from the public internet, KIE's host and Telegram's: never from anything near the bot."""
 
 import socket
 import threading

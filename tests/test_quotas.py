@@ -1,4 +1,4 @@
-"""What costs the staff's time, or is worth guessing, has a limit for each person, told politely and kept in rows."""
+"""What costs staff time, or is worth guessing, has a limit per person, refused politely and stored in rows."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Telegram's own list of Stars against our books."""
+"""Telegram's list of Stars transactions against our books."""
 
 import pytest
 

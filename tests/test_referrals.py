@@ -1,4 +1,4 @@
-"""Invitations: a link, one inviter a person, and a share of the first top-up, once."""
+"""Invitations: a link, one inviter per person, and a share of the first top-up, once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Stars given back from the user card, and Stars taken back from outside."""
+"""Stars refunded from the user card, and Stars charged back from outside."""
 
 import pytest
 

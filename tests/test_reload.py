@@ -1,4 +1,4 @@
-"""`bot.py --demo --reload`: what a saved file changes in the running bot. The browser's part is in `test_page_bot.py`."""
+"""`bot.py --demo --reload`: what saving a file changes in the running bot. The browser's part: `test_page_bot.py`."""
 
 from core.process.loader import load_one
 from demo.reload import Reloader

@@ -1,4 +1,4 @@
-"""The bot without any one plugin, or folder of plugins, and its texts: nothing that is left misses it."""
+"""The bot without any one plugin, or folder of plugins, and its texts: nothing else breaks."""
 
 import itertools
 import re

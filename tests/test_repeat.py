@@ -1,4 +1,4 @@
-"""An update whose handler fails is tried again, unless that would say something twice."""
+"""An update whose handler fails is retried, unless that would send something twice."""
 
 import pytest
 

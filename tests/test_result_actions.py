@@ -1,4 +1,4 @@
-"""Going on from a result, or from something sent: every model that can use it is offered, and gets it."""
+"""Going on from a result, or from an upload: every model that can use it is offered, and receives it."""
 
 import pytest
 

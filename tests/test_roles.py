@@ -1,4 +1,4 @@
-"""Roles: given by owners, checked at every handler, and never by oneself; and the log of acts."""
+"""Roles: given by owners, checked at every handler, never by oneself; and the audit log."""
 
 import pytest
 

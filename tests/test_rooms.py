@@ -1,4 +1,4 @@
-"""The rooms of the house: who may use whom, as data; read from the imports of every file."""
+"""Who may import whom, as data; read from the imports of every file."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What plugins know of each other: routes, named once at the top of a file, and looked for at the start."""
+"""What plugins know of each other: routes, named once at the top of a file, and resolved at the start."""
 
 import ast
 import re

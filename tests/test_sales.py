@@ -1,4 +1,4 @@
-"""What a plugin sells: charged once, shown by its own words, given back once, proven by `verify`."""
+"""Plugin sales: charged once, shown in the plugin's own words, refunded once, proven by `verify`."""
 
 import json
 

@@ -1,6 +1,6 @@
 """What people see: every button that can be drawn is pressed, in both languages, as a user and as an admin.
 
-And the rules of thumb for a screen.
+Each screen is also checked against the rules of thumb.
 """
 
 import itertools

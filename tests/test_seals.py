@@ -1,4 +1,4 @@
-"""Seals: a minute after it was made every row is closed for ever, never one too early, and nobody waits for it."""
+"""Seals: a minute after it was written every row is sealed for ever, never too early, and nobody waits for it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The sender: what is repeated and what is not, 429, markup that is refused, texts that are too long."""
+"""The sender: what is retried and what is not, 429, rejected markup, texts that are too long."""
 
 import io
 import socket

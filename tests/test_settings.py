@@ -1,4 +1,4 @@
-"""Settings: every problem at once, slips named, defaults that work."""
+"""Settings: every problem reported at once, misspelt names, defaults that work."""
 
 import re
 import socket

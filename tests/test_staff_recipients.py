@@ -1,4 +1,4 @@
-"""Staff recipients: transfers decided by people with the right, in private and in the staff's group."""
+"""Recipients of staff messages: transfers decided by people with the right, in private and in the staff group."""
 
 import io
 

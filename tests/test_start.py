@@ -1,4 +1,4 @@
-"""How heavy the idle bot is; `python bench/start.py` has the figures, beside pyTelegramBotAPI alone and three peers."""
+"""The idle bot's weight; `python bench/start.py` has the figures, beside bare pyTelegramBotAPI and three peers."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""States and kinds are said in one place, `storage/base/states.py`, and stay the strings they are in the rows."""
+"""States and kinds are defined in one place, `storage/base/states.py`, and stay the strings stored in the rows."""
 
 import ast
 import inspect

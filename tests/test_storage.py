@@ -1,4 +1,4 @@
-"""The ground everything stands on: transactions, locks, times, and ledger rows that nobody can change."""
+"""Storage basics: transactions, locks, times, and ledger rows that nobody can change."""
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone

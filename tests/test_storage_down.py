@@ -1,4 +1,4 @@
-"""A database that cannot write is nobody's fault: what meets it is put back and counts no try, and /health says so."""
+"""While the database cannot write, work is put back without counting as a failed attempt, and /health says so."""
 
 import contextlib
 import os

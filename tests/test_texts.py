@@ -1,4 +1,4 @@
-"""Texts: what the code asks for exists, in every language, with the same gaps to fill, and reads as Telegram wants it."""
+"""Texts: every key the code uses exists in every language, with the same placeholders, in markup Telegram accepts."""
 
 import ast
 import re

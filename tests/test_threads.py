@@ -1,7 +1,7 @@
 """The real threads under a scheduler that switches all the time: many people at once, and every kopeck in its place.
 
-The other tests do in one thread what the threads would do. Here a bot runs as it does in production, and Python is told
-to change threads as often as it can, so that what is only right by luck of the schedule goes wrong.
+The other tests do the threads' work in one thread. Here a bot runs as in production and Python is told to switch
+threads as often as it can, so that code which is right only by lucky scheduling fails.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Rows that have done their work go after a week, so that a year's traffic leaves these tables as small as a month's."""
+"""Rows that are no longer needed are deleted after a week, so a year's traffic leaves these tables small."""
 
 from datetime import timedelta
 

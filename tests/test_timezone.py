@@ -1,4 +1,4 @@
-"""/timezone: times by one's own clock, and the zone named where it is a guess."""
+"""/timezone: times in the person's own zone, and the zone named where it is a guess."""
 
 import pytest
 

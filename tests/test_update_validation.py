@@ -1,4 +1,4 @@
-"""What is refused on the way in: updates that cannot be read never become a row, what a database does not take is cleaned, no start is stopped."""
+"""Rejected updates: unreadable ones never become a row, text no database can store is cleaned, no start is stopped."""
 
 import random
 

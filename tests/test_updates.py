@@ -1,4 +1,4 @@
-"""Updates: kept before they are confirmed, handled once by their effect, in order in a chat, and never in the way of others."""
+"""Updates: stored before they are confirmed, handled once, in order within a chat, never in the way of other chats."""
 
 import threading
 import time

@@ -1,6 +1,6 @@
-"""Every schema that was ever released comes forward with its money, and its entries stay for ever.
+"""Every schema ever released upgrades with its money, and its entries stay for ever.
 
-A release with a new migration keeps a database of it: `python -m tests.kept`.
+Every release with a new migration adds a database of it: `python -m tests.kept`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""People found and looked at by the staff, and what can be done to them."""
+"""Users as the staff finds and sees them, and what can be done to them."""
 
 import pytest
 

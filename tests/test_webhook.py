@@ -1,4 +1,4 @@
-"""Webhook mode, with the bot as a process: rows first, the secret, the limits, the standby, and the way back to polling."""
+"""Webhook mode, with the bot as a process: rows first, the secret, the limits, the standby, and back to polling."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""One word for one thing: no module, class or public function is called by a second word for what the glossary names."""
+"""One word per concept: no module, class or public function uses a synonym of a glossary term."""
 
 import ast
 import re

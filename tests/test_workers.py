@@ -1,6 +1,6 @@
 """Several copies at work on one PostgreSQL: what they claim, and three real ones behind a load balancer.
 
-The last one is a short form of `bench/workers.py`.
+The last test is a short form of `bench/workers.py`.
 """
 
 import itertools

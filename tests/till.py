@@ -1,4 +1,4 @@
-"""What the tests of payments and of the admin's day share: paying as people do, deciding as admins do."""
+"""Helpers for the tests of payments and admin work: paying as people do, deciding as admins do."""
 
 from demo.kit import RawBot
 from tests.kit import TOKEN, png

@@ -1,4 +1,4 @@
-"""Filling in a model's card as a person does: look at the main button, do what it says, look again."""
+"""Fills in a model's card as a person does: look at the main button, do what it says, look again."""
 
 import re
 
