@@ -15,15 +15,15 @@ def register(bot):
 
 
 def start(ctx, amount):
-    """Write the row first: its number is what the person says at the counter."""
+    """Create the row first: its number is what the person says at the counter."""
     topup = ctx.payments.create(ctx.user.id, "counter", amount, now=ctx.now)
     ctx.edit("counter.go", ctx.bot.home(), number=topup.id, amount=amount, address=ctx.settings["COUNTER_ADDRESS"])
 
 
 def take_cash(ctx):
-    """Credit the row's amount; its own key makes a second /paid of the same number do nothing.
+    """Credit the row's amount; its key makes a second /paid with the same number do nothing.
 
-    Who has paid is told by the payments plugin, whose listener hears of every credit.
+    The payments plugin tells the payer: its listener receives every credit.
     """
     topup = ctx.payments.get(int(ctx.args)) if ctx.args.isdecimal() and len(ctx.args) < 16 else None
     if topup is None or topup.method != "counter":

@@ -24,10 +24,10 @@ def offer(ctx):
 
 
 def claim(ctx):
-    """Post today's bonus to the ledger, unless the person has had it.
+    """Post today's bonus to the ledger, once per person and day.
 
-    What they have had is counted by person and UTC date, so a double tap, an update that Telegram sends again, or a new
-    account after /deleteme adds nothing. It is noted in the transaction of the entry: neither happens without the other.
+    `persons.once` records it per person and UTC date, so a double tap, an update that Telegram sends again, or a new
+    account after /deleteme adds nothing. Both are written in one transaction: neither happens without the other.
     """
     bonus, today = ctx.settings["DAILY_BONUS"], f"daily:{ctx.now:%Y-%m-%d}"
     with transaction():

@@ -1,4 +1,4 @@
-"""/dice: a game with a stake and a table of its own. Who guesses the number gets five stakes.
+"""/dice: a game with a stake and a table of its own. Whoever guesses the number gets five times the stake.
 
 Setting: DICE_STAKE, in minor units; 0, the default, turns it off.
 Texts: dice.* in data/texts/<lang>/dice.po.
@@ -14,11 +14,11 @@ TIMES = 5
 
 
 class Throw(Table):
-    """One throw: what was guessed and what fell, so that both can be shown to whoever doubts it."""
+    """One throw: the guess and the result, so that both can be shown to whoever doubts it."""
 
     id = IdField()
     user = ForeignKeyField(User)
-    update = BigIntegerField(unique=True)  # of the tap: one that comes twice throws once
+    update = BigIntegerField(unique=True)  # the tap's: a repeated update throws once
     guess = BigIntegerField()
     fell = BigIntegerField()
 
@@ -42,7 +42,7 @@ def ask(ctx):
 
 
 def throw(ctx, guess):
-    """Charge the stake, throw and pay, in one transaction: all of it happens, or nothing."""
+    """Charge the stake, throw and pay in one transaction: all of it happens, or nothing."""
     if not 1 <= guess <= 6:
         raise UserError("common.old_button")
     stake, key = ctx.settings["DICE_STAKE"], f"throw:{ctx.update_id}"

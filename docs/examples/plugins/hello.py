@@ -7,6 +7,6 @@ def register(bot):
 
 
 def greet(ctx):
-    """Say hello, with a button to the main menu below."""
+    """Say hello, with a button to the main menu below it."""
     name, below = ctx.user.first_name, ctx.bot.home()
     ctx.reply("hello.text", below, name=name)

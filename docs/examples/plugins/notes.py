@@ -21,7 +21,7 @@ SHOWN = 6
 
 
 class Note(Table):
-    """One note of one person, as the newest version of this plugin has it."""
+    """A person's note, as in the newest version of this plugin."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -39,7 +39,7 @@ def add_done(migrator):
 
 
 def register(bot):
-    """Declare the table with how it grew, the commands and the button."""
+    """Declare the table with its migrations, the commands and the button."""
     bot.table(Note, [add_done], erase="delete")
     bot.command("note", keep, about="notes.about_keep")
     bot.command("notes", show, about="notes.about")
@@ -47,7 +47,7 @@ def register(bot):
 
 
 def keep(ctx):
-    """Keep what stands behind the command."""
+    """Store the text after the command."""
     if not ctx.args:
         raise UserError("notes.how", buttons=ctx.bot.home())
     with transaction():
@@ -65,7 +65,7 @@ def show(ctx):
 
 
 def tick(ctx, note):
-    """Tick a note off; anyone can forge the id, so the query asks whose it is."""
+    """Tick a note off; anyone can forge the id, so the query checks whose note it is."""
     with transaction():
         ticked = Note.update(done=True).where(Note.id == note, Note.user == ctx.user.id, ~Note.done).execute()
     if not ticked:

@@ -1,6 +1,6 @@
-"""A way to pay by a provider's page: it is asked for a link, and calls back when somebody has paid.
+"""A way to pay on a provider's page: the bot asks it for a link, and it calls back when somebody has paid.
 
-Settings: PAYLINK_URL and PAYLINK_KEY of the provider; empty, the default, turns this way off.
+Settings: PAYLINK_URL and PAYLINK_KEY of the provider; empty, the default, turns this off.
 Texts: paylink.* in data/texts/<lang>/paylink.po.
 """
 
@@ -13,7 +13,7 @@ from core.errors import ServiceFailed, UserError
 
 
 def register(bot):
-    """Declare the way to pay and the address the provider calls: PUBLIC_URL with /paylink behind it."""
+    """Declare the way to pay and the address the provider calls: PUBLIC_URL followed by /paylink."""
     url, key = bot.setting("PAYLINK_URL", default=""), bot.setting("PAYLINK_KEY", default="", secret=True)
     if url and not key:
         bot.settings.refuse("PAYLINK_KEY", "nothing", "the provider's key: without it anybody could say that they paid")
@@ -23,7 +23,7 @@ def register(bot):
 
 
 def start(ctx, amount):
-    """Write the row first, then ask for a link that names it."""
+    """Create the row first, then ask for a link that names it."""
     topup = ctx.payments.create(ctx.user.id, "paylink", amount, now=ctx.now)
     provider = ctx.bot.http(ctx.settings["PAYLINK_URL"], {"Authorization": ctx.settings["PAYLINK_KEY"]})
     try:
@@ -31,7 +31,7 @@ def start(ctx, amount):
             "/links", {"order": topup.id, "amount": amount}, **{"Idempotency-Key": f"topup{topup.id}"}
         )
         url = answer.json()["url"] if answer.ok else None
-    except (ServiceFailed, ValueError, LookupError):  # not reached, no answer, or one that makes no sense
+    except (ServiceFailed, ValueError, LookupError):  # unreachable, no answer, or a malformed one
         url = None
     if url is None:
         raise UserError("paylink.away", buttons=ctx.bot.home())
@@ -39,7 +39,7 @@ def start(ctx, amount):
 
 
 def paid(bot, call):
-    """Credit what the row says, under the provider's payment id: as often as it likes to call, once."""
+    """Credit the row's amount under the provider's payment id: however often it calls, once."""
     sign = hmac.new(bot.settings["PAYLINK_KEY"].encode(), call.body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(sign.encode(), call.headers.get("X-Sign", "").encode()):
         return "not signed", 401

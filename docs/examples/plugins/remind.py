@@ -1,4 +1,4 @@
-"""/remind MINUTES TEXT: the bot writes back when the time has come, whether or not it was restarted meanwhile.
+"""/remind MINUTES TEXT: the bot writes back after that time, even if it was restarted meanwhile.
 
 Texts: remind.* in data/texts/<lang>/remind.po.
 """
@@ -14,7 +14,7 @@ EVERY_S = 10
 
 
 class Reminder(Table):
-    """What is still to be said."""
+    """A reminder that is still to be sent."""
 
     id = IdField()
     user = ForeignKeyField(User)
@@ -26,14 +26,14 @@ class Reminder(Table):
 
 
 def register(bot):
-    """Declare the table, the command and the work that is done again and again."""
+    """Declare the table, the command and the periodic work."""
     bot.table(Reminder, erase="delete")
     bot.command("remind", remember, about="remind.about")
     bot.every(EVERY_S, "reminders", send_due)
 
 
 def remember(ctx):
-    """Write down what to say and when."""
+    """Store what to say and when."""
     order = ORDER.fullmatch(ctx.args)
     if order is None:
         raise UserError("remind.how", buttons=ctx.bot.home())
@@ -44,9 +44,9 @@ def remember(ctx):
 
 
 def send_due(bot, now):
-    """Send what is due. The message and the row's end are one transaction, so neither happens without the other.
+    """Send what is due. Queueing the message and deleting the row are one transaction: both happen, or neither.
 
-    `now` is given: a test moves a day in a moment. Only the leader does periodic work.
+    `now` is an argument, so a test can skip a day in an instant. Only the leader does periodic work.
     """
     with transaction():
         for due in Reminder.delete().where(Reminder.due_at <= now).returning(Reminder).execute():

@@ -1,4 +1,4 @@
-"""/wish: a person says what the bot lacks, and the operator's people read it.
+"""/wish: a person says what the bot lacks, and the staff reads it.
 
 Texts: wish.* in data/texts/<lang>/wish.po.
 """
@@ -10,7 +10,7 @@ MOST = 500  # characters of a wish
 
 
 def register(bot):
-    """Declare the command, a button of the main menu that does the same, and the dialogue's step."""
+    """Declare the command, a main menu button that does the same, and the dialogue's step."""
     bot.command("wish", ask, about="wish.about")
     bot.button("wish:ask", ask)
     bot.menu("wish.menu", "wish:ask", row=9)
@@ -18,12 +18,12 @@ def register(bot):
 
 
 def ask(ctx):
-    """Ask; the next thing this person writes goes to `take`, unless it is a command or another button."""
+    """Ask; the person's next message goes to `take`, unless it is a command or another button."""
     ctx.ask("wish:text", "wish.ask", [button("wish.never_mind", MENU)], most=MOST)
 
 
 def take(ctx):
-    """Pass the wish on; what is no text, or too long a one, is asked for again."""
+    """Pass the wish on; ask again if the message is no text, or too long."""
     if not 0 < len(ctx.text) <= MOST:
         raise UserError("wish.want_text", buttons=[button("wish.never_mind", MENU)], most=MOST)
     ctx.done("wish")
