@@ -10,6 +10,7 @@ python bot.py texts check          say what translations lack; texts new LANG be
 import argparse
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -322,8 +323,9 @@ def new_plugin(name, folder):
     if folder is None:
         print(f"\nSee it with `{see}` (/{name}), test it with `pytest tests/test_{name}.py`.")
     else:
-        print(f"\nSee it with `PLUGINS_DIR={folder} {see}` (/{name}).")
-        print(f"Test it with `pip install -r {ROOT / 'requirements-dev.txt'}`, then `cd {folder} && pytest`.")
+        place, needed = shlex.quote(folder), shlex.quote(str(ROOT / "requirements-dev.txt"))
+        print(f"\nSee it with `PLUGINS_DIR={place} {see}` (/{name}).")
+        print(f"Test it with `pip install -r {needed}`, then `cd {place} && pytest`.")
     return 0
 
 

@@ -1,12 +1,19 @@
 """A new plugin to start from: `python bot.py new-plugin NAME` writes its file, its texts and its test.
 
-No existing file is changed, so a plugin comes and goes with its own files. With `--dir` they are written into a folder
+No existing file is changed, so a plugin comes and goes with its own files. Its texts are written in every language of
+`data/texts`, in the words of `data/samples/plugin.json`. With `--dir` they are written into a folder
 outside the repository, for PLUGINS_DIR.
 """
 
+import json
 import keyword
 import re
 from pathlib import Path
+
+from babel.messages.plurals import get_plural
+
+from core.process.translations import HEADER
+from core.texts import Texts
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")  # a command is 1 to 32 of a-z, 0-9, _ (Bot API, BotCommand)
 
@@ -36,20 +43,26 @@ def wave(ctx):
 '''
 
 TEST = '''"""/NAME: a greeting and a wave."""
-WHERE
+PATHS
+import pytest
+
+WHEREGREETINGS = [
+WORDS]
+
 
 def test_it_greets_by_name_and_waves_back(start_bot):
     alice = start_bot(HOUSE).user("Alice <3")
     alice.send("/NAME")
-    assert "Hello, Alice <3!" in alice.last
+    assert "Alice <3" in alice.last
     alice.tap("NAME:wave")
     assert alice.toast == "👋 Alice <3"
 
 
-def test_it_speaks_russian(start_bot):
-    anna = start_bot(HOUSE).user("Анна", language_code="ru")
-    anna.send("/NAME")
-    assert "Здравствуйте, Анна!" in anna.last
+@pytest.mark.parametrize(("lang", "words"), GREETINGS)
+def test_it_greets_in_the_language_of_who_writes(start_bot, lang, words):
+    alice = start_bot(HOUSE).user("Alice <3", language_code=lang)
+    alice.send("/NAME")
+    assert words in alice.last
 
 
 def test_it_stands_in_help(start_bot):
@@ -66,44 +79,12 @@ import sys
 sys.path.insert(0, BOT)
 pytest_plugins = ["tests.conftest"]
 '''
-WHERE = """
+PATHS = """
 from pathlib import Path
 
-HERE = str(Path(__file__).parents[1])
-
 """
-
-PO = """# NAME: the texts of NAME.py.
-msgid ""
-msgstr ""
-"Language: {lang}\\n"
-"MIME-Version: 1.0\\n"
-"Content-Type: text/plain; charset=utf-8\\n"
-"Content-Transfer-Encoding: 8bit\\n"
-"Plural-Forms: {plurals}\\n"
-
-msgid "NAME.about"
-msgstr "{about}"
-
-msgid "NAME.hello"
-msgstr "{hello}"
-
-msgid "NAME.wave"
-msgstr "{wave}"
-
-msgid "NAME.waved"
-msgstr "👋 {{name}}"
+WHERE = """HERE = str(Path(__file__).parents[1])
 """
-
-EN = {
-    "lang": "en", "plurals": "nplurals=2; plural=(n != 1);", "about": "Say hello", "hello": "Hello, {name}!",
-    "wave": "Wave",
-}  # fmt: skip
-RU = {
-    "lang": "ru",
-    "plurals": "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);",
-    "about": "Поздороваться", "hello": "Здравствуйте, {name}!", "wave": "Помахать",
-}  # fmt: skip
 
 
 def write(root, name, folder=None):
@@ -126,24 +107,45 @@ def write(root, name, folder=None):
 
 
 def _beside_us(root, name):
-    test = TEST.replace("WHERE", "").replace("HOUSE", "")
     return {
-        root / "data" / "texts" / "en" / f"{name}.po": PO.format(**EN),
-        root / "data" / "texts" / "ru" / f"{name}.po": PO.format(**RU),
+        **_texts(root, root / "data" / "texts", name),
         root / "plugins" / f"{name}.py": PLUGIN,
-        root / "tests" / f"test_{name}.py": test,
+        root / "tests" / f"test_{name}.py": _test(root, "\n", "", ""),
     }
 
 
 def _apart(root, folder, name):
-    test = TEST.replace("WHERE", WHERE.rstrip("\n") + "\n").replace("HOUSE", "PLUGINS_DIR=HERE")
     return {
-        folder / "texts" / "en" / f"{name}.po": PO.format(**EN),
-        folder / "texts" / "ru" / f"{name}.po": PO.format(**RU),
+        **_texts(root, folder / "texts", name),
         folder / f"{name}.py": PLUGIN.replace("data/texts", "texts"),
-        folder / "tests" / f"test_{name}.py": test,
+        folder / "tests" / f"test_{name}.py": _test(root, PATHS, WHERE, "PLUGINS_DIR=HERE"),
         folder / "conftest.py": CONFTEST.replace("BOT", repr(str(root.resolve()))),
     }
+
+
+def _texts(root, folder, name):
+    """Return {path: content} of the texts in every language there is; one that has no sample is still to be filled in."""
+    return {
+        folder / lang / f"{name}.po": _po(lang, _samples(root)) for lang in Texts(root / "data" / "texts").languages
+    }
+
+
+def _samples(root):
+    return json.loads((root / "data" / "samples" / "plugin.json").read_text(encoding="utf-8"))
+
+
+def _po(lang, samples):
+    texts = {f"NAME.{key}": words.get(lang, "") for key, words in samples.items()}
+    header = HEADER.format(about="NAME: the texts of NAME.py.", lang=lang, plurals=get_plural(lang).plural_forms)
+    return "\n".join([header, *(f'msgid "{key}"\nmsgstr "{text}"\n' for key, text in texts.items())])
+
+
+def _test(root, paths, where, house):
+    """Return the test, which greets in each language that there is a sample of."""
+    hello, languages = _samples(root)["hello"], Texts(root / "data" / "texts").languages
+    words = [f'    ("{lang}", "{hello[lang].format(name="Alice <3")}"),\n' for lang in languages if lang in hello]
+    test = TEST.replace("PATHS\n", paths).replace("WHERE", where).replace("HOUSE", house)
+    return test.replace("WORDS", "".join(words))
 
 
 def _refuse_taken(root, name, files):

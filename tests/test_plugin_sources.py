@@ -1,5 +1,6 @@
 """Plugins from elsewhere: from the operator's own folder, and from an installed package."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -233,14 +234,48 @@ def test_it_is_loaded_again_when_it_is_saved(start_bot, tmp_path):
     assert alice.last == "It is heads, 2"
 
 
-def test_a_new_one_is_written_outside_with_a_test_that_runs_there(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "bot.py", "new-plugin", "greet", "--dir", str(tmp_path / "own")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0 and "pytest" in done.stdout, done.stderr
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "sqlite and greets"],
-        cwd=tmp_path / "own", env=environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+# new ones
+
+
+def run(*command, cwd):
+    """Run a command as somebody would who has just opened a terminal there; return what it made."""
+    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120)
+
+
+def tested(folder, *more):
+    """Run `pytest` as it is printed, which puts no folder on the path by itself; return what it said."""
+    pytest_itself = str(Path(sys.executable).with_name("pytest"))
+    return run(pytest_itself, "-p", "no:cacheprovider", "-k", "sqlite", *more, cwd=folder)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of what a contributor has cloned."""
+    left_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", "var", "images")
+    return shutil.copytree(ROOT, tmp_path / "clone", ignore=left_out)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_new_ones_test_runs_as_printed_and_fails_of_a_broken_import(checkout, tmp_path, outside):
+    own, more = tmp_path / "my plugins", ["--dir", str(tmp_path / "my plugins")] if outside else []
+    done = run(sys.executable, "bot.py", "new-plugin", "greet", *more, cwd=checkout)
+    printed = f"cd '{own}' && pytest" if outside else "pytest tests/test_greet.py"
+    assert done.returncode == 0 and printed in done.stdout, done.stderr
+    place, arguments = (own, []) if outside else (checkout, ["tests/test_greet.py"])
+    done = tested(place, *arguments)
+    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout + done.stderr
+    plugin = (own if outside else checkout / "plugins") / "greet.py"
+    plugin.write_text(f"import no_such_module\n{plugin.read_text()}")
+    done = tested(place, *arguments)
+    assert done.returncode == 1 and "5 failed" in done.stdout and "skipped" not in done.stdout, done.stdout
+    assert "greet.py, line 1: ModuleNotFoundError: No module named 'no_such_module'" in done.stdout
+
+
+def test_a_new_one_speaks_every_language_there_is_and_leaves_the_others_to_be_filled_in(checkout):
+    assert run(sys.executable, "bot.py", "texts", "new", "de", cwd=checkout).returncode == 0
+    done = run(sys.executable, "bot.py", "new-plugin", "greet", cwd=checkout)
+    written = {line.removeprefix("wrote data/texts/") for line in done.stdout.splitlines() if "data/texts" in line}
+    assert written == {f"{lang}/greet.po" for lang in ("de", "en", "es", "ru")}
+    said = {lang: (checkout / "data" / "texts" / lang / "greet.po").read_text() for lang in ("de", "es", "ru")}
+    assert "¡Hola, {name}!" in said["es"] and "Здравствуйте, {name}!" in said["ru"]
+    assert 'msgid "greet.hello"\nmsgstr ""' in said["de"]
