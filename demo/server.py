@@ -21,7 +21,7 @@ CLOSE_S = 0.2  # for open connections when the server stops
 PAGE = Path(__file__).parent / "page"
 PAGE_TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png",
-    ".ogg": "audio/ogg", ".ico": "image/x-icon", ".woff2": "font/woff2",
+    ".ogg": "audio/ogg", ".ico": "image/x-icon", ".woff2": "font/woff2", ".json": "application/json",
 }  # fmt: skip
 LOCAL = ("127.0.0.1", "localhost")
 OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of people who type an address

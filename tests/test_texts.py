@@ -361,6 +361,40 @@ def _lines(path):
     return enumerate(Path(path).read_text().splitlines(), start=1)
 
 
+# A language that there is, alone or in a path, a locale, a list: "xx", "data/texts/xx/", "lang:xx:"
+NAMED = re.compile(rf"(?:.*[^\w\s])?(?:{'|'.join(LANGS)})(?:[^\w\s].*)?")
+IN_SCRIPTS = re.compile(rf"[\"'](?:{'|'.join(LANGS)})[\"']")
+OF_PEOPLE = "people are made up here, and the Telegram of each has some language: it need not be one of the bot's"
+NAMING = {  # who may name a language, and why
+    "bench/broadcast.py": OF_PEOPLE,
+    "bench/contest.py": OF_PEOPLE,
+    "bench/fuzz_updates.py": OF_PEOPLE,
+    "bench/latency.py": OF_PEOPLE,
+    "bench/load.py": OF_PEOPLE,
+    "bench/scale.py": OF_PEOPLE,
+    "demo/chats.py": OF_PEOPLE,
+    "demo/control.py": OF_PEOPLE,
+    "demo/entities.py": "what a link may end with, as Telegram finds them: a country, not a language",
+    "demo/page/js/chat.js": OF_PEOPLE,
+    "demo/page/js/people.js": OF_PEOPLE,
+}
+
+
+def test_no_code_names_a_language():
+    """A language is a folder of data/texts; the default and what is guessed are languages.json."""
+    python = [*_python(), *sorted((ROOT / "demo").rglob("*.py"))]
+    found = {str(path.relative_to(ROOT)) for path in python if any(NAMED.fullmatch(text) for _, text in literals(path))}
+    scripts = sorted((ROOT / "demo" / "page").rglob("*.js"))
+    found |= {str(path.relative_to(ROOT)) for path in scripts if IN_SCRIPTS.search(path.read_text())}
+    assert found == NAMING.keys()
+
+
+def test_a_language_that_code_names_is_found():
+    said = ("ru", "data/texts/es/x.po", "ru-RU", "lang:en:", "/en")
+    assert all(map(NAMED.fullmatch, said))
+    assert not any(map(NAMED.fullmatch, ("entry", "rules", "token", "is there", "of it, en route")))
+
+
 SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z’']+ [a-z’' ]+[.!?]$")
 
 

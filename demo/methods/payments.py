@@ -4,8 +4,10 @@ Digital goods are sold in XTR only: no provider token, exactly one price item (B
 is the transaction's id; a refund is a second transaction under the same id (Bot API, StarTransaction).
 """
 
+import json
 import re
 import secrets
+from pathlib import Path
 
 from demo.methods.sending import post
 from demo.rules import CHECKOUT_S, TOO_OLD, bad
@@ -58,7 +60,8 @@ def read_price(params):
     return price["amount"]
 
 
-PAY = {"ru": "Заплатить"}  # Telegram writes the button in the language of the payer's app; others here read English
+# Telegram writes the button in the language of the payer's app; those that are not listed read ""
+PAY = json.loads(Path(__file__).with_name("pay.json").read_text(encoding="utf-8"))
 
 
 def send_invoice(world, params):
@@ -74,7 +77,7 @@ def send_invoice(world, params):
 def _pay_word(world, params):
     """Return the word on the Pay button for the chat's person (English in a group)."""
     person = world.people.get(params.number("chat_id"))
-    return PAY.get(person.language_code, "Pay") if person else "Pay"
+    return PAY.get(person.language_code if person else "", PAY[""])
 
 
 def create_invoice_link(world, params):

@@ -34,9 +34,7 @@ STREAM_UNASKED = ("/gemini", "/grok/", "/openai/", "/claude/", "/anthropic/")
 WORDS = json.loads((Path(__file__).parents[2] / "data" / "samples" / "talk.json").read_text(encoding="utf-8"))
 REWRITING = re.compile("|".join(WORDS["rewriting"]), re.I)  # how an instruction asks for better words
 MARKED = re.compile(r"<(\w+)>\s*(.+?)\s*</\1>|\"\"\"\s*(.+?)\s*\"\"\"|```\s*(.+?)\s*```", re.S)
-CYRILLIC = re.compile("[\u0400-\u04ff]")
-RICHER, RICHER_RU = WORDS["richer"]["en"], WORDS["richer"]["ru"]
-ANSWER, ANSWER_RU = WORDS["answer"]["en"], WORDS["answer"]["ru"]
+SCRIPTS = {lang: re.compile(marks, re.I) for lang, marks in WORDS["script"].items()}  # how a language is recognised
 TRANSCRIPTS = WORDS["transcripts"]
 VENDOR_ERRORS = {
     "vendor-request": (400, "invalid_request_error", "messages: at least one message is required"),
@@ -189,11 +187,17 @@ def _words(question: Question, files: list[bytes]) -> str:
     for url, content in zip(question.files, files, strict=True):
         if _is_sound(url):
             return TRANSCRIPTS[hashlib.sha256(content).digest()[0] % len(TRANSCRIPTS)]
-    is_russian, marked = CYRILLIC.search(question.text), MARKED.search(question.text)
+    marked = MARKED.search(question.text)
     if REWRITING.search(question.system or (question.text if marked else "")):
         prompt = next(filter(None, marked.groups()[1:])) if marked else question.text
-        return (RICHER_RU if is_russian else RICHER).format(prompt.strip().rstrip("."))
-    return (ANSWER_RU if is_russian else ANSWER).format(question.text.strip() or "…")
+        return _sample("richer", question.text).format(prompt.strip().rstrip("."))
+    return _sample("answer", question.text).format(question.text.strip() or "…")
+
+
+def _sample(kind: str, asked: str) -> str:
+    """Return the sample in the language that is asked in; the first one where none is recognised."""
+    samples: dict[str, str] = WORDS[kind]
+    return next((samples[lang] for lang, marks in SCRIPTS.items() if marks.search(asked)), next(iter(samples.values())))
 
 
 def _is_sound(url: str) -> bool:

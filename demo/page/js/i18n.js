@@ -1,279 +1,29 @@
-/** The page's own words in English and Russian. The bot's words come from the bot. */
+/** The page's own words, from `words.json`: a language is a list there, the first is the default. The bot's words come from the bot. */
 
 import { remember, remembered } from "./settings.js";
 
-const WORDS = {
-  // general
-  today: ["Today", "Сегодня"],
-  cancel: ["Cancel", "Отмена"],
-  close: ["Close", "Закрыть"],
-  ok: ["OK", "OK"],
-  save: ["Save", "Сохранить"],
-  copied: ["Copied", "Скопировано"],
-  failed: ["Did not work: {reason}", "Не получилось: {reason}"],
-  connecting: ["Connecting…", "Соединение…"],
-  share_contact: ["Send your phone number to the bot?", "Отправить боту ваш номер телефона?"],
-  share_location: ["Send your place to the bot?", "Отправить боту ваше местоположение?"],
-  share_note: ["In the demo both are made up.", "В демо и то и другое придумано."],
-  not_in_demo: ["The demo does not have this kind of button", "В демо таких кнопок нет"],
-  skip: ["To the text field", "К полю ввода"],
-  // people
-  people: ["People", "Люди"],
-  acting: ["You are {name}", "Вы: {name}"],
-  add_person: ["Add a person", "Добавить человека"],
-  first_name: ["First name", "Имя"],
-  last_name: ["Last name", "Фамилия"],
-  username: ["Username", "Имя пользователя"],
-  language_code: ["Language of their Telegram", "Язык Telegram"],
-  admin: ["admin", "админ"],
-  blocked: ["has blocked the bot", "бот заблокирован"],
-  you: ["You", "Вы"],
-  no_messages: ["No messages yet", "Сообщений пока нет"],
-  unread: ["{n} unread", "непрочитанных: {n}"],
-  theme: ["Light or dark", "Светлая или тёмная"],
-  switch_language: ["Русский", "English"],
-  side_by_side: ["Side by side with the admin", "Рядом с админом"],
-  guided_tour: ["Guided tour", "Экскурсия"],
-  // chat
-  bot: ["bot", "бот"],
-  back: ["Back to people", "Назад к людям"],
-  messages: ["Messages", "Сообщения"],
-  chat_menu: ["More", "Ещё"],
-  clear_chat: ["Clear the chat on this page", "Очистить чат на странице"],
-  block: ["Block the bot", "Заблокировать бота"],
-  unblock: ["Unblock the bot", "Разблокировать бота"],
-  speak: ["Language: {code}", "Язык: {code}"],
-  what_can: ["What can this bot do?", "Что умеет этот бот?"],
-  start: ["Start", "Начать"],
-  edited: ["edited", "изменено"],
-  to_bottom: ["To the newest message", "К последнему сообщению"],
-  forwarded: ["Forwarded from {name}", "Переслано от {name}"],
-  message_menu: ["Message menu", "Меню сообщения"],
-  reply: ["Reply", "Ответить"],
-  copy_text: ["Copy text", "Копировать текст"],
-  edit: ["Edit", "Изменить"],
-  raw: ["Show as JSON", "Показать JSON"],
-  chargeback: ["Take the Stars back (chargeback)", "Вернуть звёзды (чарджбэк)"],
-  charged_back: ["The Stars were taken back", "Звёзды возвращены"],
-  photo: ["Photo", "Фото"],
-  video: ["Video", "Видео"],
-  animation: ["GIF", "GIF"],
-  audio: ["Audio", "Аудио"],
-  voice: ["Voice message", "Голосовое сообщение"],
-  video_note: ["Video message", "Видеосообщение"],
-  document: ["File", "Файл"],
-  sticker: ["Sticker", "Стикер"],
-  contact: ["Contact", "Контакт"],
-  location: ["Location", "Геопозиция"],
-  album: ["Album", "Альбом"],
-  unknown_kind: ["The demo does not draw this message; see its JSON", "Демо не рисует это сообщение; см. JSON"],
-  open_photo: ["Open the photo", "Открыть фото"],
-  previous: ["Previous", "Назад"],
-  next: ["Next", "Далее"],
-  download: ["Download {name}", "Скачать {name}"],
-  play: ["Play", "Слушать"],
-  pause: ["Pause", "Пауза"],
-  position: ["Position", "Позиция"],
-  spoiler: ["Spoiler, press to read", "Спойлер, нажмите, чтобы прочесть"],
-  copy_code: ["Copy", "Копировать"],
-  pinned: ["{name} pinned a message", "{name} закрепил сообщение"],
-  // activity of the bot
-  typing: ["typing", "печатает"],
-  upload_photo: ["sending a photo", "отправляет фото"],
-  record_video: ["recording a video", "записывает видео"],
-  upload_video: ["sending a video", "отправляет видео"],
-  record_voice: ["recording a voice message", "записывает голосовое"],
-  upload_voice: ["sending a voice message", "отправляет голосовое"],
-  upload_document: ["sending a file", "отправляет файл"],
-  choose_sticker: ["choosing a sticker", "выбирает стикер"],
-  find_location: ["looking for a place", "ищет место"],
-  record_video_note: ["recording a video message", "записывает видеосообщение"],
-  upload_video_note: ["sending a video message", "отправляет видеосообщение"],
-  // composer
-  write: ["Message", "Сообщение"],
-  send: ["Send", "Отправить"],
-  attach: ["Attach", "Прикрепить"],
-  commands: ["Menu", "Меню"],
-  bot_commands: ["Commands of the bot", "Команды бота"],
-  reply_keyboard: ["Buttons of the bot", "Кнопки бота"],
-  attach_media: ["Photo or video", "Фото или видео"],
-  attach_file: ["File", "Файл"],
-  attach_picture: ["Sample picture", "Пример картинки"],
-  attach_album: ["Sample album", "Пример альбома"],
-  attach_voice: ["Sample voice message", "Пример голосового"],
-  send_files: ["Send {n}", "Отправить: {n}"],
-  caption: ["Caption", "Подпись"],
-  as_files: ["As files, not compressed", "Файлами, без сжатия"],
-  as_album: ["Together, as an album", "Вместе, альбомом"],
-  drop_here: ["Drop files here to send them", "Перетащите файлы сюда"],
-  replying: ["Reply to {name}", "Ответ: {name}"],
-  editing: ["Edit the message", "Изменение сообщения"],
-  blocked_bar: ["Unblock", "Разблокировать"],
-  // buttons and payment
-  no_answer: ["The bot has not answered this button", "Бот не ответил на нажатие"],
-  open_link: ["Open this link?", "Открыть ссылку?"],
-  open: ["Open", "Открыть"],
-  share: ["Who opens the link?", "Кто откроет ссылку?"],
-  pay: ["Pay", "Оплатить"],
-  pay_title: ["Confirm your purchase", "Подтвердите покупку"],
-  pay_question: ["Buy “{title}” in {bot} for {price}?", "Купить «{title}» в {bot} за {price}?"],
-  pay_note: ["Play money: nobody is charged.", "Деньги игрушечные: ни с кого ничего не спишут."],
-  pay_confirm: ["Confirm and pay {price}", "Подтвердить и оплатить {price}"],
-  pay_twice: ["Pay twice (a double tap)", "Оплатить дважды (двойное нажатие)"],
-  pay_abandon: ["Confirm, but the payment fails", "Подтвердить, но оплата не пройдёт"],
-  pay_cancelled: ["The bot was asked, nothing was paid", "Бота спросили, оплаты не было"],
-  paying: ["Asking the bot…", "Спрашиваем бота…"],
-  pay_paid: ["Paid", "Оплачено"],
-  pay_refused: ["The bot refused: {reason}", "Бот отказал: {reason}"],
-  pay_timeout: [
-    "The bot did not answer within 10 seconds; nothing was paid",
-    "Бот не ответил за 10 секунд; оплаты не было",
-  ],
-  paid_service: ["You paid {price}", "Вы заплатили {price}"],
-  refunded_service: ["{price} returned to you", "Вам вернули {price}"],
-  // panel
-  panel: ["Behind the scenes", "За кулисами"],
-  calls: ["Calls", "Вызовы"],
-  trouble: ["Bad days", "Плохие дни"],
-  tasks: ["KIE", "KIE"],
-  task_list: ["Tasks", "Задачи"],
-  ledger: ["Money", "Деньги"],
-  filter: ["Filter by method", "Отбор по методу"],
-  hide_polls: ["Hide getUpdates", "Без getUpdates"],
-  pause_calls: ["Pause", "Пауза"],
-  no_calls: ["No calls yet. Is the bot running?", "Вызовов нет. Бот запущен?"],
-  ms: ["{n} ms", "{n} мс"],
-  parameters: ["Parameters", "Параметры"],
-  answer: ["Answer", "Ответ"],
-  trouble_about: [
-    "What Telegram answers to the bot next. Press, then use the chat.",
-    "Что Telegram ответит боту дальше. Нажмите, потом пользуйтесь чатом.",
-  ],
-  trouble_429: ["429: wait 3 s, next 3 sends", "429: ждать 3 с, 3 отправки"],
-  trouble_500: ["500, next 3 calls", "500, 3 вызова"],
-  trouble_502: ["502 with an HTML page, next 3 calls", "502 с HTML, 3 вызова"],
-  trouble_drop: ["Sent, but the answer is lost", "Отправлено, но ответ потерян"],
-  trouble_drop_before: ["Connection cut, nothing sent", "Обрыв, ничего не отправлено"],
-  trouble_slow: ["Slow: 5 s, next 5 calls", "Медленно: 5 с, 5 вызовов"],
-  trouble_garbage: ["Garbage instead of JSON", "Мусор вместо JSON"],
-  trouble_409: ["409: another bot is polling", "409: опрашивает другой бот"],
-  trouble_set: ["Set: {kind} for {method}, {times}×", "Задано: {kind} для {method}, {times}×"],
-  trouble_clear: ["Good weather again", "Вернуть хорошую погоду"],
-  trouble_cleared: ["Telegram behaves again", "Telegram снова в порядке"],
-  trouble_own: ["Your own", "Своё"],
-  method: ["Method", "Метод"],
-  kind: ["Kind", "Вид"],
-  times: ["Times", "Раз"],
-  apply: ["Apply", "Применить"],
-  clock: ["Clock", "Часы"],
-  forward_hour: ["+ 1 hour", "+ 1 час"],
-  forward_day: ["+ 1 day", "+ 1 день"],
-  real_time: ["Real time", "Настоящее время"],
-  clock_moved: ["Telegram’s clock was moved", "Часы Telegram переведены"],
-  flood_limits: [
-    "Telegram’s flood limits (30 a second, 1 a second in a chat)",
-    "Лимиты Telegram (30 в секунду, 1 в секунду на чат)",
-  ],
-  pending: ["Updates waiting for the bot: {n}", "Обновлений ждут бота: {n}"],
-  no_tasks: ["No tasks yet. Order something.", "Задач нет. Закажите что-нибудь."],
-  tasks_unreachable: ["KIE’s stub does not answer at {url}", "Заглушка KIE не отвечает: {url}"],
-  credits: ["{n} credits", "кредитов: {n}"],
-  finish: ["Finish", "Готово"],
-  fail: ["Fail", "Сбой"],
-  stall: ["Stall", "Застрять"],
-  break: ["Break", "Испортить"],
-  kie_clock: ["KIE’s clock", "Часы KIE"],
-  forward_minutes: ["+ 10 minutes", "+ 10 минут"],
-  ledger_empty: ["{name} has not written to the bot yet.", "{name}: с ботом пока не общались."],
-  ledger_none: ["No money has moved yet.", "Движений пока нет."],
-  ledger_held: ["on hold: {sum}", "в резерве: {sum}"],
-  plugin_broken: [
-    "Does not load; the last good version goes on working:",
-    "Не загружается; работает последняя исправная версия:",
-  ],
-  plugin_loaded: ["Loaded: {names}", "Загружено: {names}"],
-  everything_forgotten: ["Forget everything", "Забыть всё"],
-  forget_question: [
-    "People and messages on this page are forgotten. The bot’s own database stays.",
-    "Люди и сообщения на странице будут забыты. База бота останется.",
-  ],
-  // welcome and tour
-  welcome_title: ["Telegram in your browser", "Telegram в браузере"],
-  welcome_1: [
-    "Everything here is on this computer: a play Telegram, the real bot, play money.",
-    "Всё здесь на этом компьютере: игрушечный Telegram, настоящий бот, игрушечные деньги.",
-  ],
-  welcome_2: [
-    "Be a user: press Start, write what you want to see. The first drafts are free. Then be the admin on the left.",
-    "Побудьте пользователем: нажмите «Начать», напишите, что хотите увидеть. Первые черновики бесплатны. Потом — админом слева.",
-  ],
-  welcome_3: [
-    "Behind the scenes, on the right, you see each call and can break things.",
-    "«За кулисами» справа видны все вызовы, и там можно всё ломать.",
-  ],
-  look_around: ["Look around", "Осмотреться"],
-  tour_step: ["Step {n} of {all}", "Шаг {n} из {all}"],
-  tour_skip: ["Skip this step", "Пропустить шаг"],
-  tour_end: ["End the tour", "Закончить"],
-  tour_free: ["Press the button that fits, or skip this step.", "Нажмите подходящую кнопку или пропустите шаг."],
-  tour_start: ["Say hello: send /start.", "Поздоровайтесь: отправьте /start."],
-  tour_prompt: [
-    "Describe the picture in your own words, or send this text.",
-    "Опишите картинку своими словами или отправьте этот текст.",
-  ],
-  tour_prompt_example: ["a red fox in the snow, morning light", "рыжая лиса в снегу, утренний свет"],
-  tour_draft: ["The first drafts are free. Take one.", "Первые черновики бесплатны. Возьмите один."],
-  tour_picture: [
-    "Wait for the picture. The tab “KIE” on the right can hurry it.",
-    "Дождитесь картинки. Вкладка «KIE» справа может поторопить.",
-  ],
-  tour_better: ["Now a better one: send the words again.", "Теперь получше: отправьте слова ещё раз."],
-  tour_rung: ["Good", "Хорошо"],
-  tour_order: [
-    "This one costs money. When it is short, the button leads to the top-up.",
-    "Эта стоит денег. Если их мало, кнопка ведёт к пополнению.",
-  ],
-  tour_amount: ["Choose how much to top up.", "Выберите сумму пополнения."],
-  tour_method: ["Choose the bank transfer.", "Выберите банковский перевод."],
-  tour_receipt: [
-    "Send a screenshot of the transfer: the paper clip has a sample picture.",
-    "Отправьте снимок перевода: в меню скрепки есть пример картинки.",
-  ],
-  tour_admin: ["Now be the admin: choose this person.", "Теперь побудьте админом: выберите этого человека."],
-  tour_admin_menu: ["Open the admin’s menu.", "Откройте меню админа."],
-  tour_topups: ["Look at the top-ups that wait.", "Посмотрите пополнения, которые ждут."],
-  tour_topup: ["Open the top-up.", "Откройте пополнение."],
-  tour_approve: ["Approve it.", "Подтвердите его."],
-  tour_user: ["Go back to the user.", "Вернитесь к пользователю."],
-  tour_create: ["The money is there: go on with the order.", "Деньги пришли: вернитесь к заказу."],
-  tour_confirm: ["Create the picture.", "Создайте картинку."],
-  tour_result: [
-    "Wait for the picture. The tab “KIE” on the right can hurry it.",
-    "Дождитесь картинки. Вкладка «KIE» справа может поторопить.",
-  ],
-  tour_done: [
-    "That was the whole round: a free draft, payment, approval, result. Now try to break it, on the right.",
-    "Это весь круг: черновик, оплата, подтверждение, результат. Теперь попробуйте всё сломать — справа.",
-  ],
-};
+const WORDS = await (await fetch(new URL("../words.json", import.meta.url))).json();
+const LANGUAGES = Object.keys(WORDS);
 
-/** "en" or "ru": the remembered choice, else the browser's. */
-export const language = remembered("lang") ?? (navigator.language.startsWith("ru") ? "ru" : "en");
+/** The remembered language, else the browser's, else the default. */
+export const language =
+  [remembered("lang"), navigator.language.split("-")[0]].find((one) => LANGUAGES.includes(one)) ?? LANGUAGES[0];
 
-const column = language === "ru" ? 1 : 0;
+/** Whether the page is in its default language, which needs no explanation. */
+export const isDefault = language === LANGUAGES[0];
 
 /** Return a text of the page; `{name}` in it is replaced by `values.name`. */
 export function t(key, values = {}) {
-  return WORDS[key][column].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return WORDS[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 /** Return whether there is a text under this key. */
 export function has(key) {
-  return key in WORDS;
+  return key in WORDS[language];
 }
 
-/** Change to the other language. The page is drawn anew: the server keeps the chats, this browser the rest. */
+/** Change to the next language. The page is drawn anew: the server keeps the chats, this browser the rest. */
 export function switchLanguage() {
-  remember("lang", language === "ru" ? "en" : "ru");
+  remember("lang", LANGUAGES[(LANGUAGES.indexOf(language) + 1) % LANGUAGES.length]);
   location.search = "";
 }

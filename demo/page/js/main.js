@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { ChatView } from "./chat.js";
 import { h } from "./dom.js";
-import { language, t } from "./i18n.js";
+import { isDefault, language, t } from "./i18n.js";
 import { openLink } from "./links.js";
 import { toast } from "./overlay.js";
 import { panel } from "./panel.js";
@@ -93,10 +93,10 @@ function firstPerson() {
   return (people.find((person) => person.role !== "admin") ?? people[0])?.id;
 }
 
-/** On the first visit of somebody who reads Russian, the people of the demo do so too. */
-async function speakRussian() {
-  if (language !== "ru" || remembered("welcomed") !== null) return;
-  for (const { id } of store.people.values()) store.putPerson(await api.changePerson(id, { language_code: "ru" }));
+/** On the first visit of somebody who reads the page in another language than its default, so do the people of the demo. */
+async function speakAsThePage() {
+  if (isDefault || remembered("welcomed") !== null) return;
+  for (const { id } of store.people.values()) store.putPerson(await api.changePerson(id, { language_code: language }));
 }
 
 async function start() {
@@ -104,7 +104,7 @@ async function start() {
   document.documentElement.lang = language;
   document.body.append(problemsBar());
   await store.loadState();
-  await speakRussian();
+  await speakAsThePage();
   document.title = store.bot.first_name;
   const people = peopleColumn(actions);
   const skip = () => left?.composer.focus();
