@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 
+from demo import polls
 from demo.chats import payment_object
 from demo.entities import found, read_given, tidy
 from demo.files import Upload
@@ -174,6 +175,28 @@ def tap(world, person, message_id, data, chat_id=None):
     query = {"id": tap_id, "from": person.user(), "message": message, "chat_instance": world.chat_instance}
     world.tell("callback_query", query | {"data": data})
     return world.taps[tap_id]
+
+
+def vote(world, person, message_id, options, chat_id=None):
+    """Vote for options (0-based numbers) of the poll in a message, or for none to take the vote back; return the Poll."""
+    message = world.chat(place(world, person, chat_id).id).messages.get(message_id)
+    record = polls.of(world, message) if message else None
+    if record is None:
+        raise Missing(f"no poll in message {message_id}")
+    polls.close_due(world)
+    poll, former = record["poll"], record["votes"].get(str(person.id))
+    if poll["is_closed"]:
+        raise Refused("the poll is closed")
+    if any(not isinstance(one, int) or not 0 <= one < len(poll["options"]) for one in options):
+        raise Refused(f"the options of this poll are 0 to {len(poll['options']) - 1}")
+    if len(options) > 1 and not poll["allows_multiple_answers"]:
+        raise Refused("this poll takes one answer")
+    if former and not poll["allows_revoting"]:
+        raise Refused("this poll takes no second vote, and none back")
+    chosen = sorted(set(options))
+    if chosen != (former or []):
+        polls.vote(world, record, person, chosen)
+    return polls.shown(record)
 
 
 async def wait_for_answer(world, tap_id, seconds):

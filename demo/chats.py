@@ -95,7 +95,7 @@ class World:
         }
         self.profile = {"commands": {}, "menu_buttons": {}, "description": {}, "short_description": {}, "name": {}}
         self.people, self.groups, self.chats = {}, {}, {}
-        self.taps, self.checkouts, self.links, self.payments = {}, {}, {}, []
+        self.taps, self.checkouts, self.links, self.payments, self.polls = {}, {}, {}, [], {}
         self.waiting_taps = {}  # events for those who wait for an answer, by callback_query_id
         self.last_message_id = 0
         self.updates = Updates(self.clock)
@@ -232,11 +232,14 @@ class World:
         return [self.decorated(one, chat) for number, one in list(chat.messages.items()) if number > start]
 
     def decorated(self, message, chat=None):
-        """Return a message with `_from_bot`, `_url` at files and `_keyboard` for a reply keyboard."""
+        """Return a message with `_from_bot`, `_url` at files, `_keyboard` for a reply keyboard, `_votes` and `_hides` of a poll."""
         shown = message | {"_from_bot": message["from"]["id"] == self.bot["id"]}
         keyboard = (chat or self.chat(message["chat"]["id"])).keyboards.get(message["message_id"])
         if keyboard:
             shown["_keyboard"] = keyboard
+        if "poll" in shown:
+            record = self.polls.get(shown["poll"]["id"], {})  # none yet of one that is just being sent
+            shown |= {"_votes": record.get("votes", {}), "_hides": record.get("hides", False)}
         for kind in MEDIA:
             if kind in shown:
                 content = shown[kind]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from demo import acts
+from demo import acts, polls
 from demo.chats import Listener
 from demo.methods.profile import commands_for, get_chat_menu_button
 from demo.params import Params, read_params
@@ -178,6 +178,14 @@ async def post_tap(server, body, person_id):
     return {"callback_query_id": tap["id"], **shown_tap(tap)}
 
 
+@route("POST", r"/demo/people/(\d+)/vote")
+def post_vote(server, body, person_id):
+    """Vote in a poll for options by their numbers, or take the vote back with none."""
+    world, person = server.world, acts.person_of(server.world, int(person_id))
+    message_id, options = body.number("message_id"), body.json("options", list, [])
+    return {"poll": acts.vote(world, person, message_id, options, body.number("chat_id") or None)}
+
+
 def shown_tap(tap):
     """Return the answer to a tap as far as it is known."""
     return {key: tap[key] for key in ("answered", "text", "show_alert", "url")}
@@ -265,6 +273,7 @@ def post_clock(server, body):
         clock.stop_at(body["now"])
     if "forward_s" in body:
         clock.forward(float(body["forward_s"]))
+    polls.close_due(server.world)
     server.world.changed()
     return {"now": clock.now()}
 

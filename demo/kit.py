@@ -349,6 +349,19 @@ class Person:
         """Take a payment back without the bot."""
         return self.telegram.act("POST", f"/people/{self.id}/refund", json={"charge_id": charge_id})
 
+    def vote(self, *options, message=None, group=None):
+        """Vote in the newest poll (or the one of `message`) for options by text or number; for none: take it back.
+
+        Return the Poll object, as the bot sees it.
+        """
+        shown = [one for one in (group or self).messages if "poll" in one]
+        fitting = [one for one in shown if message is None or one["message_id"] == _id(message)]
+        assert fitting, f"there is no poll to vote in; the last text is {self.last!r}"
+        texts = [option["text"] for option in fitting[-1]["poll"]["options"]]
+        numbers = [one if isinstance(one, int) else _place_of(one, texts) for one in options]
+        body = {"message_id": fitting[-1]["message_id"], "options": numbers, **_place(group)}
+        return self.telegram.act("POST", f"/people/{self.id}/vote", json=body)["poll"]
+
     # Changing oneself
 
     def change(self, **fields):
@@ -382,9 +395,9 @@ class Person:
 
     @property
     def last(self):
-        """Text or caption of the bot's newest message, "" if there is none."""
+        """Text, caption or poll's question of the bot's newest message, "" if there is none."""
         message = self.last_message or {}
-        return message.get("text") or message.get("caption") or ""
+        return message.get("text") or message.get("caption") or message.get("poll", {}).get("question", "")
 
     @property
     def buttons(self):
@@ -423,6 +436,15 @@ KINDS = ("callback_data", "url", "copy_text", "pay", "web_app", "switch_inline_q
 def _id(message):
     """Return the message_id of a Message or of a number."""
     return message["message_id"] if isinstance(message, dict) else int(message)
+
+
+def _place_of(wanted, texts):
+    """Return the number of the option that `wanted` names, or the beginning of it."""
+    found = [at for at, text in enumerate(texts) if text == wanted] or [
+        at for at, text in enumerate(texts) if text.startswith(wanted)
+    ]
+    assert found, f"no option {wanted!r}; there are {texts}"
+    return found[0]
 
 
 def _place(group):

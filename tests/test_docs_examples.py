@@ -236,6 +236,23 @@ def test_models_are_looked_up_in_any_chat(start):
     assert "Nano Banana" in str(bot.telegram.calls("answerInlineQuery")[-1]["params"]["results"])
 
 
+def test_a_poll_is_answered_and_the_answers_are_counted(start):
+    bot = start()
+    alice, anna = bot.user("Alice"), bot.user("Анна", language_code="ru")
+    for person, choice in ((alice, "Drawings"), (anna, "Рисунки")):
+        person.send("/taste")
+        assert [choice == option["text"] for option in person.last_message["poll"]["options"]] == [False, True, False]
+        person.vote(choice)
+    assert "You are the first" in alice.last and "2 человека" in anna.last
+    anna.vote(message=next(one for one in anna.messages if "poll" in one))
+    alice.send("/taste")
+    alice.vote("Drawings")
+    assert "You are the first" in alice.last
+    stranger = {"id": 77, "is_bot": False, "first_name": "Zoe"}
+    bot.telegram.update(poll_answer={"poll_id": "1", "user": stranger, "option_ids": [0], "option_persistent_ids": []})
+    assert not bot.bot.error_reports.recent()
+
+
 def test_the_game_takes_its_stake_and_pays_who_guesses(start):
     bot = start(DICE_STAKE="1000")
     alice, poor = bot.rich("Alice"), bot.user("Poor")

@@ -441,6 +441,47 @@ def test_the_payment_sheet_pays_once_twice_or_not_at_all(open_page, bot, anna):
     expect(chat.page.get_by_test_id("pay-status")).to_have_text("The bot refused: Sold out")
 
 
+def test_a_poll_is_voted_in_and_shows_what_the_others_say(open_page, bot, anna, telegram):
+    boris = person_called(telegram, "Boris")
+    options = [{"text": "Red"}, {"text": "Green"}]
+    sent = bot("sendPoll", chat_id=anna.id, question="Which <colour>?", options=options)
+    bot("forwardMessage", chat_id=boris.id, from_chat_id=anna.id, message_id=sent["message_id"])
+    chat = open_page(anna)
+    poll = chat.page.get_by_test_id("poll")
+    expect(poll).to_contain_text("Which <colour>?")
+    expect(poll).not_to_contain_text("%")
+    poll.get_by_role("button", name="Green").click()
+    expect(poll.get_by_test_id("poll-option").last).to_have_text("✓Green100 %")
+    boris.vote("Red")
+    expect(poll.get_by_test_id("poll-votes")).to_have_text("Votes: 2")
+    expect(poll.get_by_test_id("poll-option").first).to_have_text("Red50 %")
+    poll.get_by_test_id("poll-retract").click()
+    expect(poll.get_by_test_id("poll-votes")).to_have_text("Votes: 1")
+    expect(poll).not_to_contain_text("%")
+    bot("stopPoll", chat_id=anna.id, message_id=sent["message_id"])
+    expect(poll).to_contain_text("Final results")
+    expect(poll.get_by_test_id("poll-option").first).to_be_disabled()
+
+
+def test_a_poll_of_several_answers_is_sent_as_a_whole_and_a_quiz_shows_the_right_one(open_page, bot, anna):
+    options = [{"text": "Red"}, {"text": "Green"}, {"text": "Blue"}]
+    bot("sendPoll", chat_id=anna.id, question="Which?", options=options, allows_multiple_answers=True)
+    chat = open_page(anna)
+    poll = chat.page.get_by_test_id("poll")
+    for name in ("Red", "Green", "Blue", "Green"):
+        poll.get_by_role("button", name=name).click()
+    poll.get_by_test_id("poll-vote").click()
+    expect(poll.get_by_test_id("poll-votes")).to_have_text("Votes: 1")
+    counts = [option["voter_count"] for option in anna.last_message["poll"]["options"]]
+    assert counts == [1, 0, 1]
+    quiz = {"type": "quiz", "correct_option_ids": [1], "explanation": "Grass is.", "is_anonymous": False}
+    bot("sendPoll", chat_id=anna.id, question="What is green?", options=options, **quiz)
+    poll = chat.page.get_by_test_id("poll").last
+    poll.get_by_role("button", name="Blue").click()
+    expect(poll).to_contain_text("Grass is.")
+    expect(poll.locator("[data-right]")).to_contain_text("Green")
+
+
 def test_an_invoice_link_opens_the_sheet_and_a_payment_can_be_charged_back(open_page, bot, anna):
     chat = open_page(anna)
     say(bot, anna, "Pay at " + bot("createInvoiceLink", **INVOICE))

@@ -160,7 +160,7 @@ class Sender:
             return
         if not reserved:
             self.reserve(chat)
-        self._local.said_for = trace.get()
+        self._local.said_for, self._local.said_to = trace.get(), str(chat)
         try:
             yield
         finally:
@@ -171,6 +171,10 @@ class Sender:
     def said_for(self) -> str | None:
         """Return the update (`core.log.trace`) for which this thread last tried to send a message."""
         return getattr(self._local, "said_for", None)
+
+    def has_answered(self, chat: Any) -> bool:
+        """Tell whether the update that this thread is at has been answered in a chat, by whatever call."""
+        return self.said_for() == trace.get() and self._local.said_to == str(chat)
 
     def reserve(self, chat: Any) -> None:
         """Count a message as under way that `call(…, reserved=True)` is certain to send."""

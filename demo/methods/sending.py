@@ -1,5 +1,6 @@
 """Methods by which the bot sends messages other than files: text, copies, forwards, places, contacts."""
 
+from demo import polls
 from demo.chats import MEDIA
 from demo.entities import formatted
 from demo.params import Params
@@ -102,14 +103,26 @@ def copied(message, params):
 
 def copy_message(world, params):
     """Copy one message."""
-    message = source(world, params, "copy")[0]
-    return {"message_id": post(world, params, copied(message, params))["message_id"]}
+    return copy(world, params, source(world, params, "copy")[0])
 
 
 def copy_messages(world, params):
     """Copy up to 100 messages."""
     messages = source(world, params, "copy")
-    return [{"message_id": post(world, params, copied(message, params))["message_id"]} for message in messages]
+    return [copy(world, params, message) for message in messages]
+
+
+def copy(world, params, message):
+    """Put a copy of `message` into the chat of the call; a poll begins anew there."""
+    if "poll" in message:
+        record = polls.again(polls.of(world, message))
+        content = {"poll": polls.shown(record)}
+    else:
+        record, content = None, copied(message, params)
+    sent = post(world, params, content)
+    if record:
+        polls.place(world, record, sent)
+    return {"message_id": sent["message_id"]}
 
 
 def forwarded(world, params, message):
@@ -118,9 +131,11 @@ def forwarded(world, params, message):
     if message.get("has_protected_content"):
         raise bad("message can't be forwarded")
     origin = {"type": "user", "sender_user": message["from"], "date": message["date"]}
-    kept = {key: message[key] for key in (*CONTENT, "invoice", "reply_markup") if key in message}
+    kept = {key: message[key] for key in (*CONTENT, "poll", "invoice", "reply_markup") if key in message}
     content = {"forward_origin": origin, "forward_from": message["from"], "forward_date": message["date"], **kept}
     result = world.new_message(peer, world.bot, content)
+    if "poll" in content:
+        polls.place(world, polls.of(world, message), result)
     invoice = world.chat(message["chat"]["id"]).invoices.get(message["message_id"])
     if invoice:
         world.chat(peer.id).invoices[result["message_id"]] = invoice

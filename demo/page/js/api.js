@@ -29,6 +29,8 @@ export const sendContact = (id) => call("POST", person(id, "/send"), { contact: 
 export const sendLocation = (id, place) => call("POST", person(id, "/send"), { location: place });
 export const editText = (id, messageId, text) => call("POST", person(id, "/edit"), { message_id: messageId, text });
 export const tap = (id, messageId, data) => call("POST", person(id, "/tap"), { message_id: messageId, data });
+export const vote = (id, messageId, options) =>
+  call("POST", person(id, "/vote"), { message_id: messageId, options });
 export const getInvoice = (id, link) => call("GET", person(id, `/invoice?link=${encodeURIComponent(link)}`));
 export const pay = (id, bill, more) => call("POST", person(id, "/pay"), { ...bill, ...more });
 export const getLedger = (id) => call("GET", person(id, "/ledger"));

@@ -200,6 +200,11 @@ export class ChatView {
     this.list.redraw(messageId);
   }
 
+  /** Vote in the poll of a message for options by their numbers; for none: take the vote back. */
+  vote(messageId, options) {
+    return this.attempt(() => api.vote(this.personId, messageId, options));
+  }
+
   /** Send a text as this person; resolves to whether it went. */
   async sendText(text, replyTo) {
     const answer = await this.attempt(() => api.sendText(this.personId, text, replyTo));

@@ -6,6 +6,7 @@ import { day, money, time } from "./format.js";
 import { t } from "./i18n.js";
 import { inlineKeyboard } from "./keyboard.js";
 import { album, media, mediaKey, VISUAL } from "./media.js";
+import { pollBox } from "./poll.js";
 import { kindOf, serviceText, summary } from "./service.js";
 
 /** Return the key under which a message is shown: an album's messages share one. */
@@ -103,6 +104,7 @@ export class Entry {
 
   words(message) {
     if (message.invoice) return invoiceWords(message.invoice);
+    if (message.poll) return pollBox(message, this.view);
     const text = message.text ?? message.caption;
     if (text === undefined)
       return kindOf(message)

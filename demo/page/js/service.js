@@ -34,7 +34,7 @@ export function serviceText(message) {
 /** Return a message in one line. */
 export function summary(message) {
   const kind = kindOf(message);
-  const words = message.text ?? message.caption ?? message.invoice?.title ?? "";
+  const words = message.text ?? message.caption ?? message.invoice?.title ?? message.poll?.question ?? "";
   const line = words.replace(/\s+/g, " ").slice(0, 200);
   if (serviceText(message)) return serviceText(message);
   if (kind && has(kind)) return line ? `${t(kind)}, ${line}` : t(kind);
