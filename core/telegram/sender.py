@@ -160,9 +160,10 @@ class Sender:
             return
         if not reserved:
             self.reserve(chat)
-        self._local.said_for, self._local.said_to = trace.get(), str(chat)
+        self._local.said_for = trace.get()
         try:
             yield
+            self._local.answered = trace.get(), str(chat)
         finally:
             with self._guard:
                 self._under_way.remove(chat)
@@ -174,7 +175,7 @@ class Sender:
 
     def has_answered(self, chat: Any) -> bool:
         """Tell whether the update that this thread is at has been answered in a chat, by whatever call."""
-        return self.said_for() == trace.get() and self._local.said_to == str(chat)
+        return getattr(self._local, "answered", None) == (trace.get(), str(chat))
 
     def reserve(self, chat: Any) -> None:
         """Count a message as under way that `call(…, reserved=True)` is certain to send."""
