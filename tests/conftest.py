@@ -212,3 +212,5 @@ def start_bot(servers, database_url):
     yield start
     for each in running:
         each.stop()
+    for name, error in [failure for each in running for failure in each.failures]:
+        raise AssertionError(f"the periodic work {name!r} failed; a test that wants it to asks bot.failed()") from error

@@ -80,6 +80,7 @@ class Running:
         } | {name: value for name, value in more.items() if name.isupper()}
         self._parts = {name: value for name, value in more.items() if name.islower()}
         self._calls_seen = 0
+        self.failures, self._resting = [], {}  # (name, error) of periodic work; name → the time before which it pauses
         self.start()
 
     def start(self):
@@ -142,6 +143,7 @@ class Running:
 
     def pump(self):
         """Do everything that is due now, until nothing is left."""
+        periodic = {name for _seconds, name, _work in self.bot.periodic}
         for _round in range(50):
             updates = self.runtime.updates
             came = updates.fetch(wait_s=0)
@@ -149,11 +151,28 @@ class Running:
             updates.forget_finished()
             before = None if came or done else self._newest_call()
             for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
-                if loop.name not in ("fetch", "inbox"):
+                if loop.name in periodic:
+                    self._attempt(loop)
+                elif loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
             if before is not None and self._newest_call() == before:
                 return
         raise AssertionError("the bot finds no rest")
+
+    def _attempt(self, loop):
+        """Do a plugin's periodic work as the running bot does: what it raises is logged and told, and it pauses then."""
+        if self.clock.monotonic() >= self._resting.get(loop.name, 0):
+            failures = loop.failures
+            loop.attempt()
+            if loop.failures > failures:
+                self.failures.append((loop.name, loop.error))
+            self._resting[loop.name] = self.clock.monotonic() + loop.pause_s
+
+    def failed(self, name):
+        """Return what the periodic work of this name has raised, oldest first; what nobody asks for fails the test."""
+        errors = [error for each, error in self.failures if each == name]
+        self.failures = [one for one in self.failures if one[0] != name]
+        return errors
 
     def _newest_call(self):
         """Return the number of the newest call the server knows of, reading only those since the last look."""

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger(__name__)
-LONGEST_PAUSE_S = 30
+LONGEST_PAUSE_S = 30  # of a loop that fails and else works more often than that
 
 
 class Clock:
@@ -50,11 +50,14 @@ class Loop:
 
     A step that raises is logged and tried again after a growing pause; the thread lives on. A step that returns
     something true has more to do and is called again at once. `rest_s` is the minimum time between two steps.
+    `failed(loop)` hears of each failure.
     """
 
-    def __init__(self, name, step, every_s, clock, rest_s=0):
+    def __init__(self, name, step, every_s, clock, rest_s=0, failed=None):
         self.name = name
         self.step = step
+        self.failures, self.error = 0, None  # how often the step has failed in a row, and what it raised last
+        self._failed = failed
         self._every_s = every_s
         self._rest_s = rest_s
         self._clock = clock
@@ -82,17 +85,35 @@ class Loop:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def pause_s(self):
+        """How long to wait after a failure: longer each time, up to the loop's own pace where that is slow."""
+        return min(max(LONGEST_PAUSE_S, self._every_s), 0.5 * 2 ** min(self.failures, 30)) if self.failures else 0
+
+    def attempt(self):
+        """Do one step; what it raises is logged and told, no more. Return whether there is more to do at once."""
+        try:
+            more = self.step(self._clock.now())
+            self.failures = 0
+        except Exception as error:  # the loop must outlive any error of its step
+            self.failures, self.error = self.failures + 1, error
+            log.exception("%s failed, time %d in a row", self.name, self.failures)
+            self._tell()
+            return False
+        return more
+
+    def _tell(self):
+        try:
+            if self._failed:
+                self._failed(self)
+        except Exception:  # the database is away, say: the log has it
+            log.exception("nobody could be told that %s fails", self.name)
+
     def _run(self):
-        failures = 0
         while not self._stopping.is_set():
             self._wake.clear()
-            try:
-                if self.step(self._clock.now()):
-                    self._wake.set()
-                failures = 0
-            except Exception:  # the loop must outlive any error of its step; the pause keeps it from spinning
-                failures += 1
-                log.exception("%s failed, time %d in a row", self.name, failures)
-                self._stopping.wait(min(LONGEST_PAUSE_S, 0.5 * 2**failures))
-            self._stopping.wait(self._rest_s)
-            self._wake.wait(self._every_s)
+            if self.attempt():
+                self._wake.set()
+            self._stopping.wait(self.pause_s or self._rest_s)
+            if not self.failures:
+                self._wake.wait(self._every_s)

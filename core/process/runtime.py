@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 
 from core.handling import rights
 from core.handling.dispatch import Dispatcher
@@ -19,6 +20,7 @@ from storage.people import users
 log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
+FAILURES_TOLD = 3  # after so many in a row the staff hear of periodic work; the tries go on
 WOKEN = ("outbox", "events", "poller", "delivery")  # when an update has written something
 
 
@@ -56,7 +58,14 @@ class Runtime:
     def periodic_loop(self, seconds, name, work):
         """Return a loop, not yet started, for periodic work."""
         step = (lambda now: work(self.bot, now)) if seconds < 60 else Paced(lambda now: work(self.bot, now), seconds)
-        return Loop(name, step, seconds, self.bot.clock)
+        return Loop(name, step, seconds, self.bot.clock, failed=self._tell_of_failure)
+
+    def _tell_of_failure(self, loop):
+        """Tell the staff of periodic work that keeps failing; a database that is away is no fault of the work."""
+        if loop.failures == FAILURES_TOLD and not isinstance(loop.error, StorageDown):
+            reason = hide("".join(traceback.format_exception(loop.error)), self.bot.settings.secrets())
+            code = self.bot.error_reports.keep(reason, self.bot.clock.now())
+            self.bot.alert("common.alert_work", cause=f"work:{loop.name}", name=loop.name, code=code)
 
     def _make_loops(self):
         bot, generation = self.bot, self.bot.generation
