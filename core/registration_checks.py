@@ -12,6 +12,8 @@ from storage.base.tables import User
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")  # Bot API, BotCommand
 TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
 ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
+SETTING, RIGHT = re.compile(r"[A-Z][A-Z0-9_]*"), re.compile(r"[a-z][a-z0-9_]*")
+MOST_NAMED = 12  # names in a sentence
 OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
 CONTENT = """successful_payment refunded_payment photo document video animation audio voice video_note sticker text
     other""".split()  # of a message in the private chat, the first that fits; `other` is anything else
@@ -24,8 +26,14 @@ UPDATES = """message edited_message channel_post edited_channel_post inline_quer
 def one_of(what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError with the nearest name, unless `name` is known."""
     if name not in known:
-        near = get_close_matches(name, known, 1) or ["none like it"]
-        raise ValueError(f"there is no {what} {name!r}; the nearest is {near[0]}")
+        raise ValueError(f"there is no {what} {name!r}; {nearest(name, known)}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return the end of a sentence about a wrong name: the right one that is meant, or what there is."""
+    near = get_close_matches(name, known, 1)
+    there = f"there are {', '.join(sorted(known))}" if len(known) <= MOST_NAMED else "none is like it"
+    return f"the nearest is {near[0]}" if near else there
 
 
 def command(name: str) -> None:
@@ -33,6 +41,25 @@ def command(name: str) -> None:
     if not COMMAND.fullmatch(name):
         near = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:32]
         raise ValueError(f"command {name!r}: Telegram takes 1 to 32 of a-z, 0-9 and _; the nearest is {near or 'x'}")
+
+
+def setting(name: str, kind: object) -> None:
+    """Raise ValueError for a setting that cannot be set, or whose `kind` makes nothing sensible of a text."""
+    _spelled("setting", name, SETTING, "A-Z, 0-9 and _", name.upper())
+    if not callable(kind) or kind in (list, tuple, dict, set, bytes):
+        raise ValueError(
+            f"setting {name}: {kind!r} reads no text: want str, int, Decimal, bool or a function of the text"
+        )
+
+
+def right(name: str) -> None:
+    """Raise ValueError for a right that is no word."""
+    _spelled("right", name, RIGHT, "a-z, 0-9 and _", name.lower())
+
+
+def _spelled(what: str, name: str, right: re.Pattern[str], letters: str, near: str) -> None:
+    if not right.fullmatch(name):
+        raise ValueError(f"{what} {name!r}: want {letters}, such as {re.sub('[^A-Za-z0-9_]', '_', near)}")
 
 
 def route(name: str) -> None:
@@ -43,8 +70,8 @@ def route(name: str) -> None:
 
 def table(name: str, known: list[str]) -> None:
     """Raise ValueError for a table name that is not clearly a plugin's, or is taken."""
-    if not TABLE.fullmatch(name):
-        raise ValueError(f"table {name!r}: want plugin_ and a name of a-z, 0-9 and _, such as plugin_{name}")
+    near = f"plugin_{name.lower().removeprefix('plugin_')}"
+    _spelled("table", name, TABLE, "plugin_ and a name of a-z, 0-9 and _", near)
     if name in known:
         raise ValueError(f"two plugins want the table {name!r}")
 

@@ -91,12 +91,14 @@ class Registry:
 
         Rules: `default`, `minimum`, `maximum`, `choices`, `secret` (hidden everywhere), `chat` (can be set in the chat).
         """
+        checks.setting(name, kind)
         for rule in rules:
             checks.one_of("rule of settings", rule, RULES)
         return self.settings.declare(name, kind, **rules)
 
     def right(self, name: str) -> None:
         """Declare a right of the plugin's own, which admins have; `core/handling/rights.py` has the built-in ones."""
+        checks.right(name)
         self.rights.add(name)
 
     # answers to people
@@ -192,11 +194,15 @@ class Registry:
 
     def menu(self, key: str, data: str, row: int) -> None:
         """Add a button to the main menu, in the given row."""
-        self.menus["main"].append(MenuItem(key, data, row))
+        self._add_to("main", MenuItem(key, data, row))
 
     def admin_menu(self, key: str, data: str, row: int, values: Callable[[Any], dict[str, Any]] | None = None) -> None:
         """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label."""
-        self.menus["admin"].append(MenuItem(key, data, row, values))
+        self._add_to("admin", MenuItem(key, data, row, values))
+
+    def _add_to(self, menu: str, item: MenuItem) -> None:
+        self.menus[menu].append(item)
+        self._note("menu", item.data)  # the loader looks whether anybody serves it
 
     def headline(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""
@@ -269,6 +275,8 @@ class Registry:
     def every(self, seconds: float, name: str, work: Handler) -> None:
         """Call `work(bot, now)` every `seconds`."""
         checks.takes(work, "bot", "now")
+        if not seconds > 0:
+            raise ValueError(f"every {seconds} seconds: want more than 0")
         self.periodic.append((seconds, name, work))
 
     def on_start(self, work: Handler) -> None:

@@ -56,6 +56,13 @@ FAULTS = {
     'bot.page("/health", lambda bot, leads, visit: "")': "page '/health': want a path",
     'bot.page("mine", lambda bot, leads, visit: "")': "page 'mine': want a path that begins with /",
     'bot.table(Row)': "table 'job': want plugin_ and a name",
+    'bot.every(0, "z", lambda bot, now: None)': "every 0 seconds: want more than 0",
+    'bot.setting("zzz", default="")': "setting 'zzz': want A-Z, 0-9 and _, such as ZZZ",
+    'bot.setting("ZZZ", list, default=[])': "setting ZZZ: .*list.* reads no text: want str, int, Decimal, bool",
+    'bot.right("Take It")': "right 'Take It': want a-z, 0-9 and _, such as take_it",
+    'bot.commnd("z", show)': "AttributeError: .*; the nearest is command",
+    'bot.table(Row, erase="drop")': "table 'job': want plugin_ and a name of a-z, 0-9 and _, such as plugin_job",
+    'exit(3)': "SystemExit: 3",
     'bot.every(60, "z", show)': r"show will be called as show\(bot, now\)",
     'bot.check("z", lambda: None)': r"will be called as .*\(bot\)",
     'bot.command("z", show, about="commn.menu")': "no text 'commn.menu'; the nearest is common.menu",
@@ -74,6 +81,31 @@ def test_what_is_wrong_with_a_registration_is_said_at_the_start(monkeypatch, tmp
 def place_of(line):
     """Return the number of the line that is at fault."""
     return SOURCE.replace("{line}", line).splitlines().index(f"    {line}") + 1
+
+
+def test_a_button_of_a_menu_that_nobody_serves_is_said_at_the_start(monkeypatch, tmp_path):
+    line = 'bot.admin_menu("common.menu", "balence:show:1", row=1)'
+    folder = plugins_with(monkeypatch, tmp_path, zzz=SOURCE.replace("{line}", line))
+    said = "^plugins/zzz.py: menu balence:show:1: there is no route 'balence:show'; the nearest is balance:show"
+    with pytest.raises(PluginError, match=said):
+        main.assemble(ENVIRON, Clock(), plugins=folder)
+
+
+KEEPS = {  # erase= → what is said of a table with people in it
+    "": "the table plugin_zzz keeps people (user_id): say what happens to their rows",
+    ', erase="drop"': "there is no rule of erasure 'drop'; there are delete, keep",
+    ", erase=lambda bot: None": "will be called as .*(bot, user_id, now)",
+}
+
+
+@pytest.mark.parametrize("erase", KEEPS)
+def test_a_table_with_people_says_what_happens_to_them(monkeypatch, tmp_path, erase):
+    source = SOURCE.replace("{table}", "plugin_zzz").replace("{line}", f"bot.table(Row{erase})")
+    source = source.replace("amount = BigIntegerField()", "user = ForeignKeyField(User)")
+    source = source.replace("import BigIntegerField,", "import BigIntegerField, ForeignKeyField, User,")
+    folder = plugins_with(monkeypatch, tmp_path, zzz=source)
+    with pytest.raises(PluginError, match=KEEPS[erase].replace("(", r"\(").replace(")", r"\)")):
+        main.assemble(ENVIRON, Clock(), plugins=folder)
 
 
 def test_a_switch_is_on_or_off(monkeypatch, tmp_path):

@@ -13,8 +13,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
-from core.buttons import Route
-from core.registration_checks import one_of
+from core.buttons import Route, split
+from core.registration_checks import nearest, one_of
 
 PACKAGES = "telegram_shop.plugins"  # the group of entry points by which an installed package offers its plugins
 # Calls that show a text, and its key: the first argument, in some the second
@@ -126,7 +126,7 @@ def load_one(bot, name, source):
     try:
         spec.loader.exec_module(module)
         module.register(bot)
-    except Exception as error:  # any error of a plugin stops the start, by name and line
+    except (Exception, SystemExit) as error:  # any error of a plugin stops the start, by name and line
         if before is None:
             del sys.modules[spec.name]
         else:
@@ -139,6 +139,8 @@ def _said(source, error):
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(source.path)]
     line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
     folder, mend = source.path.parent, ""
+    if isinstance(error, AttributeError) and error.name and error.obj is not None:
+        mend = f"; {nearest(error.name, [name for name in dir(error.obj) if name[0] != '_'])}"
     if source.origin and isinstance(error, ImportError) and (folder / "requirements.txt").exists():
         mend = f"; install what it needs: pip install --target {folder / 'lib'} -r {folder / 'requirements.txt'}"
     return f"{source.shown}, line {line}: {type(error).__name__}: {error}{mend}"
@@ -154,9 +156,9 @@ def load(bot, known, off=(), load_one=load_one):
     for name, source in loaded.items():
         load_one(bot, name, source)
     bot.texts.check()
-    for source in loaded.values():
-        _check_routes(bot, source.shown, sys.modules[source.module])
+    for name, source in loaded.items():
         _check_texts(bot.texts, source.shown, source.path)
+        _check_routes(bot, name, source.shown, sys.modules[source.module])
     return list(loaded)
 
 
@@ -177,11 +179,13 @@ def _keys(path, _changed_at):
     return [(source.count("\n", 0, match.start(1)) + 1, match[1]) for match in SHOWN.finditer(source)]
 
 
-def _check_routes(bot, file, module):
-    """Raise PluginError if a plugin needs a route that nobody serves."""
-    for name, value in vars(module).items():
-        if isinstance(value, Route) and not value.optional:
+def _check_routes(bot, plugin, file, module):
+    """Raise PluginError if a plugin needs a route that nobody serves: one of another's, or of its buttons in menus."""
+    needed = {name: value for name, value in vars(module).items() if isinstance(value, Route)}
+    needed |= {f"menu {data}": data for what, data in bot.registered.get(plugin, ()) if what == "menu"}
+    for name, value in needed.items():
+        if not getattr(value, "optional", False):
             try:
-                one_of("route", value, bot.handlers["button"])
+                one_of("route", split(value)[0], bot.handlers["button"])
             except ValueError as error:
                 raise PluginError(f"{file}: {name}: {error}") from None

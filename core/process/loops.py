@@ -53,7 +53,7 @@ class Loop:
     `failed(loop)` hears of each failure.
     """
 
-    def __init__(self, name, step, every_s, clock, rest_s=0, failed=None):
+    def __init__(self, name, step, every_s, clock, rest_s=0, failed=lambda loop: None):
         self.name = name
         self.step = step
         self.failures, self.error = 0, None  # how often the step has failed in a row, and what it raised last
@@ -93,8 +93,7 @@ class Loop:
     def attempt(self):
         """Do one step; what it raises is logged and told, no more. Return whether there is more to do at once."""
         try:
-            more = self.step(self._clock.now())
-            self.failures = 0
+            more, self.failures = self.step(self._clock.now()), 0
         except Exception as error:  # the loop must outlive any error of its step
             self.failures, self.error = self.failures + 1, error
             log.exception("%s failed, time %d in a row", self.name, self.failures)
@@ -104,8 +103,7 @@ class Loop:
 
     def _tell(self):
         try:
-            if self._failed:
-                self._failed(self)
+            self._failed(self)
         except Exception:  # the database is away, say: the log has it
             log.exception("nobody could be told that %s fails", self.name)
 
@@ -115,5 +113,4 @@ class Loop:
             if self.attempt():
                 self._wake.set()
             self._stopping.wait(self.pause_s or self._rest_s)
-            if not self.failures:
-                self._wake.wait(self._every_s)
+            self._wake.wait(0 if self.failures else self._every_s)
