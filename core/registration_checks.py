@@ -13,7 +13,7 @@ COMMAND = re.compile(r"[a-z0-9_]{1,32}")  # Bot API, BotCommand
 TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
 ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
 SETTING, RIGHT = re.compile(r"[A-Z][A-Z0-9_]*"), re.compile(r"[a-z][a-z0-9_]*")
-MOST_NAMED = 12  # names in a sentence
+MOST_NAMED = 12  # names that a sentence may list
 OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
 CONTENT = """successful_payment refunded_payment photo document video animation audio voice video_note sticker text
     other""".split()  # of a message in the private chat, the first that fits; `other` is anything else
@@ -30,7 +30,7 @@ def one_of(what: str, name: str, known: Collection[str]) -> None:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Return the end of a sentence about a wrong name: the right one that is meant, or what there is."""
+    """Return the end of a sentence about an unknown name: the nearest known one, or all of them."""
     near = get_close_matches(name, known, 1)
     there = f"there are {', '.join(sorted(known))}" if len(known) <= MOST_NAMED else "none is like it"
     return f"the nearest is {near[0]}" if near else there
@@ -44,7 +44,7 @@ def command(name: str) -> None:
 
 
 def setting(name: str, kind: object) -> None:
-    """Raise ValueError for a setting that cannot be set, or whose `kind` makes nothing sensible of a text."""
+    """Raise ValueError for a name that no environment can set, or a `kind` that cannot parse a text."""
     _spelled("setting", name, SETTING, "A-Z, 0-9 and _", name.upper())
     if not callable(kind) or kind in (list, tuple, dict, set, bytes):
         raise ValueError(
@@ -53,7 +53,7 @@ def setting(name: str, kind: object) -> None:
 
 
 def right(name: str) -> None:
-    """Raise ValueError for a right that is no word."""
+    """Raise ValueError for a right that is not a lower-case word."""
     _spelled("right", name, RIGHT, "a-z, 0-9 and _", name.lower())
 
 
@@ -122,7 +122,7 @@ def takes(handler: Callable[..., Any], *given: str, **named: Any) -> None:
 
 
 def _fits(handler: Callable[..., Any], count: int, names: Collection[str]) -> bool:
-    """Tell quickly that a plain function takes `count` arguments and those named; False: its signature has to be asked."""
+    """Return whether a plain function takes `count` arguments and those named; if False, inspect its signature."""
     if not isinstance(handler, FunctionType) or hasattr(handler, "__wrapped__"):
         return False
     code = handler.__code__

@@ -202,7 +202,7 @@ class Registry:
 
     def _add_to(self, menu: str, item: MenuItem) -> None:
         self.menus[menu].append(item)
-        self._note("menu", item.data)  # the loader looks whether anybody serves it
+        self._note("menu", item.data)  # the loader checks that somebody serves it
 
     def headline(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""

@@ -178,7 +178,7 @@ def tap(world, person, message_id, data, chat_id=None):
 
 
 def vote(world, person, message_id, options, chat_id=None):
-    """Vote for options (0-based numbers) of the poll in a message, or for none to take the vote back; return the Poll."""
+    """Vote for options (0-based) of the poll in a message, or retract the vote with none; return the Poll."""
     message = world.chat(place(world, person, chat_id).id).messages.get(message_id)
     record = polls.of(world, message) if message else None
     if record is None:

@@ -232,13 +232,13 @@ class World:
         return [self.decorated(one, chat) for number, one in list(chat.messages.items()) if number > start]
 
     def decorated(self, message, chat=None):
-        """Return a message with `_from_bot`, `_url` at files, `_keyboard` for a reply keyboard, `_votes` and `_hides` of a poll."""
+        """Return a message with `_from_bot`, `_url` of files, `_keyboard` (reply keyboard), `_votes` and `_hides` of a poll."""
         shown = message | {"_from_bot": message["from"]["id"] == self.bot["id"]}
         keyboard = (chat or self.chat(message["chat"]["id"])).keyboards.get(message["message_id"])
         if keyboard:
             shown["_keyboard"] = keyboard
         if "poll" in shown:
-            record = self.polls.get(shown["poll"]["id"], {})  # none yet of one that is just being sent
+            record = self.polls.get(shown["poll"]["id"], {})  # none yet while it is being sent
             shown |= {"_votes": record.get("votes", {}), "_hides": record.get("hides", False)}
         for kind in MEDIA:
             if kind in shown:

@@ -180,7 +180,7 @@ async def post_tap(server, body, person_id):
 
 @route("POST", r"/demo/people/(\d+)/vote")
 def post_vote(server, body, person_id):
-    """Vote in a poll for options by their numbers, or take the vote back with none."""
+    """Vote for a poll's options by their numbers, or retract the vote with none."""
     world, person = server.world, acts.person_of(server.world, int(person_id))
     message_id, options = body.number("message_id"), body.json("options", list, [])
     return {"poll": acts.vote(world, person, message_id, options, body.number("chat_id") or None)}

@@ -350,7 +350,7 @@ class Person:
         return self.telegram.act("POST", f"/people/{self.id}/refund", json={"charge_id": charge_id})
 
     def vote(self, *options, message=None, group=None):
-        """Vote in the newest poll (or the one of `message`) for options by text or number; for none: take it back.
+        """Vote in the newest poll (or that of `message`) for options by text or number; with none, retract the vote.
 
         Return the Poll object, as the bot sees it.
         """
@@ -395,7 +395,7 @@ class Person:
 
     @property
     def last(self):
-        """Text, caption or poll's question of the bot's newest message, "" if there is none."""
+        """Text, caption or poll question of the bot's newest message, "" if there is none."""
         message = self.last_message or {}
         return message.get("text") or message.get("caption") or message.get("poll", {}).get("question", "")
 
@@ -439,7 +439,7 @@ def _id(message):
 
 
 def _place_of(wanted, texts):
-    """Return the number of the option that `wanted` names, or the beginning of it."""
+    """Return the number of the option whose text is `wanted`, or begins with it."""
     found = [at for at, text in enumerate(texts) if text == wanted] or [
         at for at, text in enumerate(texts) if text.startswith(wanted)
     ]

@@ -1,7 +1,7 @@
-"""Polls: who has voted for what, as the bot and the page see it, and their end.
+"""Polls: who has voted for what, as the bot and the page see it, and when they close.
 
-A poll may stand in several messages (forwards of it); its id tells that it is the same one. Each vote and its end put the
-new state into all of them and tell the bot: `poll` always, `poll_answer` where votes have names (Bot API, Update).
+A poll may be in several messages (forwards) under one id. Each vote, and closing it, updates all of them and tells the
+bot: `poll` always, `poll_answer` if votes are not anonymous (Bot API, Update).
 """
 
 import asyncio
@@ -9,18 +9,18 @@ import secrets
 
 
 def make(about, hides_results):
-    """Return the record of a new poll: what it is (`about`, a Poll object without id), the votes, where it stands."""
+    """Return the record of a new poll: its content (`about`, a Poll object without id), its votes and messages."""
     return {"poll": {"id": str(secrets.randbits(62) + 1), **about}, "votes": {}, "places": [], "hides": hides_results}
 
 
 def again(record):
-    """Return the record of a new poll that asks the same."""
+    """Return the record of a new, open poll with the same question."""
     about = {key: value for key, value in record["poll"].items() if key != "id"}
     return make(about | {"is_closed": False}, record["hides"])
 
 
 def shown(record):
-    """Return the Poll object as it stands now."""
+    """Return the Poll object with the current votes."""
     poll, votes = record["poll"], record["votes"].values()
     options = [
         option | {"voter_count": sum(number in vote for vote in votes)} for number, option in enumerate(poll["options"])
@@ -29,7 +29,7 @@ def shown(record):
 
 
 def place(world, record, message):
-    """Keep a poll that a message shows, and see to its end."""
+    """Store a poll with a message that shows it, and schedule its end."""
     world.polls[record["poll"]["id"]] = record
     record["places"].append([message["chat"]["id"], message["message_id"]])
     if "close_date" in record["poll"]:
@@ -38,12 +38,12 @@ def place(world, record, message):
 
 
 def of(world, message):
-    """Return the record of the poll in a message, None if it has none."""
+    """Return the record of a message's poll, or None."""
     return world.polls.get(message["poll"]["id"]) if "poll" in message else None
 
 
 def vote(world, record, person, option_ids):
-    """Set what a person has voted for (nothing: taken back), show it and tell the bot."""
+    """Set a person's vote (none: retracted), show it and tell the bot."""
     poll, votes = record["poll"], record["votes"]
     votes.pop(str(person.id), None)
     if option_ids:
@@ -56,13 +56,13 @@ def vote(world, record, person, option_ids):
 
 
 def close(world, record):
-    """End a poll: its results are final."""
+    """Close a poll: its results are final."""
     record["poll"]["is_closed"] = True
     _changed(world, record)
 
 
 def close_due(world):
-    """End the polls whose time is over."""
+    """Close the polls whose time is over."""
     for record in list(world.polls.values()):
         poll = record["poll"]
         if not poll["is_closed"] and poll.get("close_date", float("inf")) <= world.clock.now():
@@ -70,7 +70,7 @@ def close_due(world):
 
 
 def _changed(world, record):
-    """Put a poll's new state where it is shown, and tell the bot."""
+    """Update all messages with a poll, and tell the bot."""
     poll = shown(record)
     for chat_id, message_id in record["places"]:
         message = world.chat(chat_id).messages.get(message_id)

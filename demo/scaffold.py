@@ -1,8 +1,8 @@
 """A new plugin to start from: `python bot.py new-plugin NAME` writes its file, its texts and its test.
 
-No existing file is changed, so a plugin comes and goes with its own files. Its texts are written in every language of
-`data/texts`, in the words of `data/samples/plugin.json`. With `--dir` they are written into a folder
-outside the repository, for PLUGINS_DIR.
+No existing file is changed, so a plugin comes and goes with its own files. It gets texts in every language of
+`data/texts`, from `data/samples/plugin.json`. With `--dir` the files are written to a folder outside the repository, for
+PLUGINS_DIR.
 """
 
 import json
@@ -124,7 +124,7 @@ def _apart(root, folder, name):
 
 
 def _texts(root, folder, name):
-    """Return {path: content} of the texts in every language there is; one that has no sample is still to be filled in."""
+    """Return {path: content} of the texts in every language; those without a sample are left empty."""
     return {
         folder / lang / f"{name}.po": _po(lang, _samples(root)) for lang in Texts(root / "data" / "texts").languages
     }
@@ -141,7 +141,7 @@ def _po(lang, samples):
 
 
 def _test(root, paths, where, house):
-    """Return the test, which greets in each language that there is a sample of."""
+    """Return the test, which greets in each language that has a sample."""
     hello, languages = _samples(root)["hello"], Texts(root / "data" / "texts").languages
     words = [f'    ("{lang}", "{hello[lang].format(name="Alice <3")}"),\n' for lang in languages if lang in hello]
     test = TEST.replace("PATHS\n", paths).replace("WHERE", where).replace("HOUSE", house)

@@ -90,7 +90,7 @@ def load(world, saved):
     world.groups = {one["id"]: Group(**one) for one in saved["groups"]}
     world.chats = {chat_id: load_chat(chat) for chat_id, chat in saved["chats"]}
     world.payments, world.last_message_id = saved["payments"], saved["last_message_id"]
-    world.polls = saved.get("polls", {})  # a file of before there were any
+    world.polls = saved.get("polls", {})  # none in older files
     world.files.load(saved["files"])
     world.clock.load(saved["clock"])
     world.updates.load(saved["updates"])

@@ -1,4 +1,4 @@
-"""Polls and quizzes on the local Bot API server: sent, voted in, ended, forwarded, and refused as Telegram does."""
+"""Polls and quizzes on the local Bot API server: sent, voted in, closed, forwarded, and refused as Telegram does."""
 
 import pytest
 

@@ -46,7 +46,7 @@ def keys(user):
     return [(entry.key, entry.amount) for entry in reversed(ledger.entries(user, limit=1000))]
 
 
-# one entry a key
+# one entry per key
 
 
 def test_an_entry_moves_the_balance_once_however_often_it_is_posted(alice):

@@ -1,4 +1,4 @@
-"""Periodic work and listeners of a plugin that raise: logged, told to the staff once, tried again; a test sees it likewise."""
+"""A plugin's periodic work and listeners that raise: logged, reported to the staff once, retried; tests see it too."""
 
 import pytest
 

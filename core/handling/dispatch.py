@@ -103,7 +103,7 @@ class Dispatcher:
         except (NotSent, UnknownOutcome) as error:
             outcome = f"Telegram: {error}"
             self._unheard(ctx, error)
-        answered = ctx.answered or self.bot.sender.has_answered(ctx.chat_id)  # through the library, say
+        answered = ctx.answered or self.bot.sender.has_answered(ctx.chat_id)  # e.g. through the library
         if not answered and ctx.private and ctx.kind in ("message", "callback_query"):
             log.error("update %s (%s) ended in silence", ctx.update_id, ctx.kind)
             self._tell(ctx, UserError("common.lost", buttons=self.bot.home()))

@@ -180,7 +180,7 @@ def _keys(path, _changed_at):
 
 
 def _check_routes(bot, plugin, file, module):
-    """Raise PluginError if a plugin needs a route that nobody serves: one of another's, or of its buttons in menus."""
+    """Raise PluginError if nobody serves a route that the plugin needs: a screen it names, or its menu button's."""
     needed = {name: value for name, value in vars(module).items() if isinstance(value, Route)}
     needed |= {f"menu {data}": data for what, data in bot.registered.get(plugin, ()) if what == "menu"}
     for name, value in needed.items():

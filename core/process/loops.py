@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger(__name__)
-LONGEST_PAUSE_S = 30  # of a loop that fails and else works more often than that
+LONGEST_PAUSE_S = 30  # after failures, for loops that run more often than that
 
 
 class Clock:
@@ -50,13 +50,13 @@ class Loop:
 
     A step that raises is logged and tried again after a growing pause; the thread lives on. A step that returns
     something true has more to do and is called again at once. `rest_s` is the minimum time between two steps.
-    `failed(loop)` hears of each failure.
+    `failed(loop)` is called after each failure.
     """
 
     def __init__(self, name, step, every_s, clock, rest_s=0, failed=lambda loop: None):
         self.name = name
         self.step = step
-        self.failures, self.error = 0, None  # how often the step has failed in a row, and what it raised last
+        self.failures, self.error = 0, None  # consecutive failures, and the last error
         self._failed = failed
         self._every_s = every_s
         self._rest_s = rest_s
@@ -87,11 +87,11 @@ class Loop:
 
     @property
     def pause_s(self):
-        """How long to wait after a failure: longer each time, up to the loop's own pace where that is slow."""
+        """Seconds to wait after a failure: longer each time, up to LONGEST_PAUSE_S or `every_s`, whichever is more."""
         return min(max(LONGEST_PAUSE_S, self._every_s), 0.5 * 2 ** min(self.failures, 30)) if self.failures else 0
 
     def attempt(self):
-        """Do one step; what it raises is logged and told, no more. Return whether there is more to do at once."""
+        """Do one step; log and report an error. Return whether there is more to do at once."""
         try:
             more, self.failures = self.step(self._clock.now()), 0
         except Exception as error:  # the loop must outlive any error of its step
@@ -104,7 +104,7 @@ class Loop:
     def _tell(self):
         try:
             self._failed(self)
-        except Exception:  # the database is away, say: the log has it
+        except Exception:  # e.g. the database is down; the log has it
             log.exception("nobody could be told that %s fails", self.name)
 
     def _run(self):

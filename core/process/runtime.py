@@ -20,7 +20,7 @@ from storage.people import users
 log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
-FAILURES_TOLD = 3  # after so many in a row the staff hear of periodic work; the tries go on
+FAILURES_TOLD = 3  # in a row, until the staff is told; the work is still retried
 WOKEN = ("outbox", "events", "poller", "delivery")  # when an update has written something
 
 
@@ -61,7 +61,7 @@ class Runtime:
         return Loop(name, step, seconds, self.bot.clock, failed=self._tell_of_failure)
 
     def _tell_of_failure(self, loop):
-        """Tell the staff of periodic work that keeps failing; a database that is away is no fault of the work."""
+        """Tell the staff of periodic work that keeps failing, unless the database is down."""
         if loop.failures == FAILURES_TOLD and not isinstance(loop.error, StorageDown):
             reason = hide("".join(traceback.format_exception(loop.error)), self.bot.settings.secrets())
             code = self.bot.error_reports.keep(reason, self.bot.clock.now())

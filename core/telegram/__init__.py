@@ -1,1 +1,1 @@
-"""Speaking with Telegram: calls out, updates in, one queue a chat."""
+"""Telegram: outgoing calls, incoming updates, one queue per chat."""

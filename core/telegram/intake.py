@@ -169,7 +169,7 @@ class Updates:
                 self._wait_for_storage(update_id, error, next(patience, DATABASE_WAITS_S[-1]))
             except Exception as error:  # whatever a handler raises past its wrapper; the update stays
                 same, said = said == repr(error), repr(error)
-                # one traceback an error
+                # one traceback per error
                 log.error("update %s could not be handled: %s", update_id, said, exc_info=not same)
                 wait_s = None if isinstance(error, SaidAlready) else next(waits, None)
                 if not self._wait_after_failure(update_id, update, traceback.format_exc(), wait_s):

@@ -174,7 +174,7 @@ class Sender:
         return getattr(self._local, "said_for", None)
 
     def has_answered(self, chat: Any) -> bool:
-        """Tell whether the update that this thread is at has been answered in a chat, by whatever call."""
+        """Return whether any call has answered this thread's current update in a chat."""
         return getattr(self._local, "answered", None) == (trace.get(), str(chat))
 
     def reserve(self, chat: Any) -> None:

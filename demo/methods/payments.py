@@ -60,7 +60,7 @@ def read_price(params):
     return price["amount"]
 
 
-# Telegram writes the button in the language of the payer's app; those that are not listed read ""
+# Telegram labels the button in the language of the payer's app; "" is for languages not listed
 PAY = json.loads(Path(__file__).with_name("pay.json").read_text(encoding="utf-8"))
 
 

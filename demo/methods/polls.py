@@ -1,6 +1,6 @@
 """Methods for polls and quizzes.
 
-The limits are those of the Bot API documentation (sendPoll, stopPoll), the refusals TDLib's words for them.
+The limits are those of the Bot API documentation (sendPoll, stopPoll), the errors have TDLib's wording.
 """
 
 from demo import polls
@@ -25,7 +25,7 @@ def send_poll(world, params):
 
 
 def read_poll(world, params):
-    """Return the Poll object of a call, checked, with nobody's votes."""
+    """Validate a call's poll and return its Poll object, without votes."""
     kind = params.text("type") or "regular"
     if kind not in ("regular", "quiz"):
         raise bad("unsupported poll type specified")
@@ -45,7 +45,7 @@ def read_poll(world, params):
 
 
 def _text(params, name, most):
-    """Return the question or the text of an option: letters alone, as only emoji of one's own could be marked there."""
+    """Return a question or an option's text as plain text: only custom emoji could be entities there."""
     text, _entities = formatted(params.text(name), params.text(f"{name}_parse_mode"))
     what = "poll question" if name == "question" else "poll options"
     if not text:
@@ -56,7 +56,7 @@ def _text(params, name, most):
 
 
 def read_options(params):
-    """Return the PollOption objects; an option comes as a text (before Bot API 7.3) or as an InputPollOption."""
+    """Return the PollOption objects; an option is a string (before Bot API 7.3) or an InputPollOption."""
     given = params.json("options", list, [])
     if len(given) < OPTIONS_MIN:
         raise bad(f"poll must have at least {OPTIONS_MIN} option")
@@ -83,7 +83,7 @@ def _answer(params, options):
 
 
 def _ending(world, params):
-    """Return when a poll ends by itself, nothing for one that is stopped by hand."""
+    """Return when a poll closes automatically, nothing if it is stopped by hand."""
     period, date = params.number("open_period"), params.number("close_date")
     if period and date:
         raise bad("open_period and close_date can't be used together")
@@ -104,7 +104,7 @@ def _described(params):
 
 
 def stop_poll(world, params):
-    """End a poll of the bot's own and return its Poll object, with the keyboard of the call or none."""
+    """Close one of the bot's polls and return its Poll object; the message gets the call's keyboard, or none."""
     message_id = params.number("message_id")
     message = world.chat(world.reachable(params.get("chat_id")).id).messages.get(message_id)
     if message is None:

@@ -113,7 +113,7 @@ def copy_messages(world, params):
 
 
 def copy(world, params, message):
-    """Put a copy of `message` into the chat of the call; a poll begins anew there."""
+    """Put a copy of `message` into the chat of the call; a poll starts again there, without votes."""
     if "poll" in message:
         record = polls.again(polls.of(world, message))
         content = {"poll": polls.shown(record)}

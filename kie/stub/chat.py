@@ -34,7 +34,7 @@ STREAM_UNASKED = ("/gemini", "/grok/", "/openai/", "/claude/", "/anthropic/")
 WORDS = json.loads((Path(__file__).parents[2] / "data" / "samples" / "talk.json").read_text(encoding="utf-8"))
 REWRITING = re.compile("|".join(WORDS["rewriting"]), re.I)  # how an instruction asks for better words
 MARKED = re.compile(r"<(\w+)>\s*(.+?)\s*</\1>|\"\"\"\s*(.+?)\s*\"\"\"|```\s*(.+?)\s*```", re.S)
-SCRIPTS = {lang: re.compile(marks, re.I) for lang, marks in WORDS["script"].items()}  # how a language is recognised
+SCRIPTS = {lang: re.compile(marks, re.I) for lang, marks in WORDS["script"].items()}  # recognise a language
 TRANSCRIPTS = WORDS["transcripts"]
 VENDOR_ERRORS = {
     "vendor-request": (400, "invalid_request_error", "messages: at least one message is required"),
@@ -195,7 +195,7 @@ def _words(question: Question, files: list[bytes]) -> str:
 
 
 def _sample(kind: str, asked: str) -> str:
-    """Return the sample in the language that is asked in; the first one where none is recognised."""
+    """Return the sample in the question's language, or the first one if it is not recognised."""
     samples: dict[str, str] = WORDS[kind]
     return next((samples[lang] for lang, marks in SCRIPTS.items() if marks.search(asked)), next(iter(samples.values())))
 

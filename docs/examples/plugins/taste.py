@@ -1,4 +1,4 @@
-"""/taste: a poll in the chat; whoever has answered reads how everybody has.
+"""/taste: a poll in the chat; everybody who answers is told how many agree.
 
 Texts: taste.* in data/texts/<lang>/taste.po.
 """
@@ -11,13 +11,13 @@ CHOICES = ("taste.photo", "taste.drawing", "taste.both")
 
 
 def register(bot):
-    """Declare the command and what becomes of an answer, which Telegram tells of polls with names alone."""
+    """Declare the command and the handler of answers, which Telegram sends only for non-anonymous polls."""
     bot.command("taste", ask, about="taste.about")
     bot.update("poll_answer", count)
 
 
 def ask(ctx):
-    """Send the poll through the library: whatever the Bot API can do is there."""
+    """Send the poll through the library, which has all of the Bot API."""
     options = [types.InputPollOption(ctx.texts.plain(ctx.lang, key)) for key in CHOICES]
     question = ctx.texts.plain(ctx.lang, "taste.which")
     sent = ctx.bot.telebot.send_poll(ctx.chat_id, question, options, is_anonymous=False)
@@ -25,10 +25,10 @@ def ask(ctx):
 
 
 def count(ctx):
-    """Note the answer and say how many have answered likewise; one that was taken back is forgotten."""
+    """Store the answer and say how many people agree; delete a retracted one."""
     mine = ctx.store.of(ctx.user.id) if ctx.user.id else None
     if mine is None or mine.get("poll") != ctx.event.poll_id:
-        return ctx.PASS  # somebody else's poll, or somebody whom the bot does not know
+        return ctx.PASS  # another poll, or a stranger
     if not ctx.event.option_ids:
         mine.drop("answer")
         return None
