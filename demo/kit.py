@@ -96,7 +96,7 @@ class Telegram:
         return body
 
     def act_with_bot(self, path, json):
-        """Do something that only ends once the bot has answered; the bot works meanwhile."""
+        """Do something that returns only once the bot has answered; the bot works meanwhile."""
         future = Future()
 
         def run():
@@ -297,7 +297,7 @@ class Person:
         return self.send_file(kind, *pictures, caption=caption, media_group="1")
 
     def edit(self, message, text):
-        """Change the text of an own message."""
+        """Edit the text of one's own message."""
         return self.telegram.act("POST", f"/people/{self.id}/edit", json={"message_id": _id(message), "text": text})
 
     # Tapping and paying

@@ -84,7 +84,7 @@ class Running:
         self.start()
 
     def start(self):
-        """Build the bot on what the database holds, as a new process would."""
+        """Build the bot on the existing database, as a new process would."""
         self.runtime = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
         self.bot = self.runtime.bot
         main.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
@@ -94,12 +94,12 @@ class Running:
         self.telegram.pump = self.pump
 
     def restart(self):
-        """Kill the bot (nothing of its memory survives) and start it again."""
+        """Kill the bot (nothing in memory survives) and start it again."""
         self.stop()
         self.start()
 
     def stop(self):
-        """Leave the bot as a kill would."""
+        """Abandon the bot, as a kill would."""
         self.telegram.pump = lambda: None
         self.bot.sender.transport.close()
         self.bot.generation.client.close()
@@ -116,7 +116,7 @@ class Running:
         return boss
 
     def rich(self, name="Alice", amount="1000", **fields):
-        """Return a person with money, given by the admin."""
+        """Return a person with money, credited by the admin."""
         person = self.user(name, **fields)
         person.send("/start")
         user = self.bot.users.by_telegram_id(person.id)
@@ -131,7 +131,7 @@ class Running:
         return self.bot.ledger.balance(user.id) if user else 0
 
     def call(self, path, body=b"", method="POST", **headers):
-        """Call an endpoint of the port as another service does; return the answer (of `requests`)."""
+        """Call an endpoint of the port as another service does; return the response (of `requests`)."""
         web = Web("127.0.0.1", 0, self.clock, "test")
         web.runtime = self.runtime
         try:
@@ -169,7 +169,7 @@ class Running:
             self._resting[loop.name] = self.clock.monotonic() + loop.pause_s
 
     def failed(self, name):
-        """Return what the periodic work of this name has raised, oldest first; what nobody asks for fails the test."""
+        """Return the errors of the periodic work of this name, oldest first; errors not asked for fail the test."""
         errors = [error for each, error in self.failures if each == name]
         self.failures = [one for one in self.failures if one[0] != name]
         return errors
@@ -181,7 +181,7 @@ class Running:
         return self._calls_seen
 
     def forward(self, seconds, step=5):
-        """Let time pass in steps, the bot working all the while."""
+        """Let time pass in steps, with the bot working meanwhile."""
         while seconds > 0:
             self.clock.forward(min(step, seconds))
             seconds -= step

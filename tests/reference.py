@@ -71,7 +71,7 @@ def calls(name, cls, only=None):
 def facades():
     """Return a section of what plugins may do with the rows."""
     lines = [
-        "\n## What there is to do with the rows\n",
+        "\n## Operations on the rows\n",
         "On `ctx` in handlers, on `bot` in listeners and periodic work.\n",
         "| Call | |",
         "| --- | --- |",
@@ -87,7 +87,7 @@ def events():
     """Return a section of the events."""
     lines = [
         "\n## Events\n",
-        "`bot.on(kind, listener)`; every one has its `id` besides.\n",
+        "`bot.on(kind, listener)`; every event also has an `id`.\n",
         "| Event | What | Fields |",
         "| --- | --- | --- |",
     ]
@@ -105,7 +105,7 @@ def words():
         f"- Rights: {rights}",
         "- Contents of a message: " + ", ".join(f"`{one}`" for one in registration_checks.CONTENT),
         "- Kinds of updates: " + ", ".join(f"`{one}`" for one in registration_checks.UPDATES),
-        f"- Screens every house has: `MENU`, `FRESH`, `HELP`, `CARD` of `{buttons.__name__}`",
+        f"- Screens that always exist: `MENU`, `FRESH`, `HELP`, `CARD` of `{buttons.__name__}`",
         "- Errors: " + ", ".join(f"`{errors.__name__}.{name}`" for name in errors.__all__),
     ]
 
