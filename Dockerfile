@@ -22,6 +22,7 @@ COPY core ./core
 COPY kie ./kie
 COPY plugins ./plugins
 COPY storage ./storage
+COPY tools ./tools
 COPY data ./data
 RUN python -m compileall -q .
 

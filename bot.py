@@ -39,6 +39,8 @@ COMMANDS = {
     "backup": "[FILE] writes everything into one file (beside the bot)",
     "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
     "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
+    "import": "SOURCE takes people and balances from another bot: a CSV file, a folder, a postgresql:// address;"
+    " --dry-run says what it would do (the bot must not run)",
     "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
     "texts": "check says what translations lack; new LANG begins one, such as de",
@@ -210,17 +212,27 @@ def command(name, argument, environ):
 
     whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
     bot = build(environ, Clock(), threads=0).bot if whole else assemble(environ, Clock())
-    bot.settings.check(only=None if whole else commands.STORAGE)
+    bot.settings.check(only=None if whole else commands.STORAGE + commands.MORE.get(name, ()))
     log.setup("WARNING", False, bot.settings.secrets())
     try:
-        for line in getattr(commands, name)(bot, argument):
-            print(line)
+        for line in _of_command(name)(bot, argument):
+            print(line, flush=True)
     except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
     finally:
         commands.db.disconnect()
     return 0
+
+
+def _of_command(name):
+    from core.process import commands
+
+    if name == "import":
+        from tools import importing
+
+        return importing.run
+    return getattr(commands, name)
 
 
 def start_stub():
@@ -271,19 +283,29 @@ def main(arguments=None):
     parser.add_argument(
         "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"
     )
+    parser.add_argument("--dry-run", action="store_true", help="with import: only say what would be done")
+    parser.add_argument(
+        "--skip", action="store_true", help="with import: leave out who cannot be read, take the others"
+    )
+    parser.add_argument("--name", default="before", help="with import: of the other bot, when people come from several")
+    parser.add_argument("--part", help="with import: the BOT_INSTANCE_ID, when several bots share the other database")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     options = parser.parse_args(arguments)
     if options.reload and not options.demo:
         parser.error("--reload is for --demo: elsewhere a plugin may move money")
     argument = options.to if options.command == "move" else " ".join(options.argument) or None
-    if argument is None and options.command in ("new-plugin", "restore", "move"):
+    if argument is None and options.command in ("new-plugin", "restore", "move", "import"):
         parser.error(f"{options.command} {COMMANDS[options.command]}")
     if options.command == "texts":
         if options.argument != ["check"] and (options.argument[:1] != ["new"] or len(options.argument) != 2):
             parser.error(f"texts {COMMANDS['texts']}")
     elif len(options.argument) > 1 and options.command != "plugins":
         parser.error(f"{options.command} wants no {options.argument[1]!r}")
+    if options.command == "import":
+        from tools.importing import Wish
+
+        argument = Wish(argument, options.dry_run, options.skip, options.name, options.part)
     log.setup("INFO", False, [])
     try:
         environ = environment()

@@ -1,10 +1,11 @@
 """/history: earlier orders with their results, and what can be done with each.
 
-Results are sent again by what Telegram stored, so they outlive KIE's addresses.
+Results are sent again by what Telegram stored, so they outlive KIE's addresses. Who came from another bot has a list of
+what they made and paid there.
 Texts: history.* in data/texts/<lang>/history.po.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core.buttons import button, route, way_out
 from core.errors import UserError
@@ -14,7 +15,7 @@ AGAIN = route("orders:again", optional=True)
 CANCEL = route("orders:cancel", optional=True)
 CHANGE = route("orders:change", optional=True)
 
-PAGE = 6
+PAGE, PAST_PAGE = 6, 10
 LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result, at least
 SHOWN = ("photo", "video", "audio", "document", "animation")  # what a message can be turned into (editMessageMedia)
 PROMPT, CAPTION_PROMPT = 20, 300
@@ -28,6 +29,7 @@ def register(bot):
     bot.button("history:back", back, before=int)
     bot.button("history:job", show_job, job=int)
     bot.button("history:send", send, job=int)
+    bot.button("history:past", show_past, first=int)
     bot.button("history:original", original, job=int)
     bot.menu("history.menu", "history:show:0", row=1)
     bot.under_result(3, under_result)
@@ -57,7 +59,21 @@ def show_page(ctx, before):
     turn = [button("history.newest", "history:show", 0)] if before else []
     turn += [button("common.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
     rows = rows or [button("history.make", MODELS)]
+    if ctx.store.of(ctx.user.id).get("past"):
+        rows.append(button("history.past", "history:past", 0))
     ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
+
+
+def show_past(ctx, first):
+    """Show what somebody made and paid at the bot they came from, as the import has brought it."""
+    past = ctx.store.of(ctx.user.id).get("past", [])
+    lines = [
+        ctx.say(f"history.past_{one['kind']}", **one | {"at": datetime.fromisoformat(one["at"])})
+        for one in past[first : first + PAST_PAGE]
+    ]
+    turn = [button("history.newer", "history:past", first - PAST_PAGE)] if first >= PAST_PAGE else []
+    turn += [button("history.older", "history:past", first + PAST_PAGE)] if first + PAST_PAGE < len(past) else []
+    ctx.edit("history.past_list", [turn, way_out("history:show", 0)], lines=ctx.lines(lines))
 
 
 def _row(ctx, job):

@@ -1,16 +1,20 @@
 """Invite friends: a link with an opaque code; the invited person's first top-up pays the inviter, once.
 
-Only a person created by that very /start counts; the database refuses self-invitations. The share goes back with the
-payment it comes from; a share of a payment in Stars waits until that is unlikely to be taken back.
+Only a person created by that very /start counts; the database refuses self-invitations. Links of a former bot, `ref_` and
+a Telegram id, count as well. The share goes back with the payment it comes from; a share of a payment in Stars waits until
+that is unlikely to be taken back.
 Settings: REFERRAL_PERCENT of the first top-up; 0 turns it off. REFERRAL_HOLD_DAYS, how long a share of Stars waits.
 Texts: referrals.* in data/texts/<lang>/referrals.po.
 """
 
+import re
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 
 from core.buttons import copy, link
 
 EVERY_S = 300
+OLD_LINK = "ef_"  # of a former bot, without its r
 
 
 def register(bot):
@@ -50,9 +54,20 @@ def show(ctx):
 
 def arrive(ctx, code):
     """Remember who invited a person, if this very update created their account."""
-    inviter = ctx.users.by_code(code)
+    inviter = ctx.users.by_code(code) or _of_old_link(ctx, code)
     if ctx.is_new and inviter is not None and ctx.referrals.invite(ctx.user.id, inviter.id, ctx.now):
         ctx.notify(inviter.id, "referrals.came", unique=f"invited:{ctx.user.id}", name=ctx.user.first_name)
+
+
+def _of_old_link(ctx, code):
+    """Return whose link of the former bot it is: `ref_` with the Telegram id, as it is or as base64 of `u:123`."""
+    word = code.removeprefix(OLD_LINK) if code.startswith(OLD_LINK) else ""
+    if word and not word.isdecimal():
+        try:
+            word = urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode("ascii").removeprefix("u:")
+        except ValueError:
+            return None
+    return ctx.users.by_telegram_id(int(word)) if re.fullmatch("[0-9]{1,16}", word) else None
 
 
 def reward(bot, event, now):

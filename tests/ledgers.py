@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from storage.journal import audit_log, drafts, runtime_settings
 from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, seals
 from storage.orders import jobs
-from storage.people import staff, users
+from storage.people import arrivals, staff, users
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -151,6 +151,9 @@ class Town:
         earned = {"origin": f"stars:{self.rows['paid']}", "topup": self.rows["paid_topup"]}
         bonuses.promise(self.people["alice"], 500, kind="referral", key=f"referral:{bob}", now=self.now, **earned)
         ledger.post(olga, 250, kind="gift", key=f"gift:{olga}", now=self.now)
+        comes = arrivals.Arrival(9_000_000_000 + number, 1_250, "Nina")
+        arrivals.take(comes, "before", "before: people.csv", None, self.now)
+        self.people["nina"] = users.by_telegram_id(comes.telegram_id).id
         ledger.post(olga, 10, kind="bonus", key=f"daily:{olga}:2026-11-22", now=self.now)
 
     def _debts(self):

@@ -12,7 +12,7 @@ import pytest
 from tests.kit import ROOT
 from tests.process import environment
 
-PACKAGES = ("core", "plugins", "kie", "storage", "demo")
+PACKAGES = ("core", "plugins", "kie", "storage", "demo", "tools")
 FILES = [ROOT / "bot.py", *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py")))]
 SERVICES = ROOT / "core" / "services"
 CORE = [
@@ -40,13 +40,15 @@ MAY = {
     "kie": {"kie"},
     "storage": {"storage", "peewee", "playhouse"},
     "demo": {"demo"},
+    "tools": {"tools", "core", "storage", "kie"},
 }
 NEVER = {
-    "plugins": {"requests", "peewee", "playhouse", "telebot", "sqlite3", "psycopg", "storage", "demo"},
-    "kie": {"storage", "core", "telebot", "plugins", "peewee", "demo"},
-    "storage": {"core", "kie", "plugins", "telebot", "requests", "demo"},
-    "core": {"plugins", "demo", "peewee"},
-    "demo": {"core", "plugins", "storage", "bot"},
+    "plugins": {"requests", "peewee", "playhouse", "telebot", "sqlite3", "psycopg", "storage", "demo", "tools"},
+    "kie": {"storage", "core", "telebot", "plugins", "peewee", "demo", "tools"},
+    "storage": {"core", "kie", "plugins", "telebot", "requests", "demo", "tools"},
+    "core": {"plugins", "demo", "peewee", "tools"},
+    "demo": {"core", "plugins", "storage", "bot", "tools"},
+    "tools": {"plugins", "demo", "peewee", "telebot"},
 }
 
 

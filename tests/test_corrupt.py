@@ -112,6 +112,20 @@ TRIES = {
     "a promo code nobody redeemed": (invented("promo", "promo:999999", 1000, "'promo:{code}'"), ORIGIN),
     "a referral of nobody": (invented("referral", "referral:999999", 500, "'user:999999'"), ORIGIN),
     "a gift nobody gave": (invented("gift", "gift:{alice}"), ORIGIN),
+    "an import nobody made": (invented("import", "import:before:{alice}", ref="'import:before'"), ORIGIN),
+    "an import of another source": (
+        invented("import", "import:second:{nina}", 1250, "'import:second'", user="{nina}"), ORIGIN),
+    "an import that is a person's second": (
+        "INSERT INTO source (key, user_id, kind, amount, created_at) VALUES"
+        " ('import:second:{nina}', {nina}, 'import', 1250, 1795349070000000);"
+        + invented("import", "import:second:{nina}", 1250, "'import:second'", user="{nina}"), STATE),
+    "an import raised": ("UPDATE entry SET amount = 9999999 WHERE key = 'import:before:{nina}'", AMOUNT),
+    "an import moved": ("UPDATE entry SET user_id = {alice} WHERE key = 'import:before:{nina}'", ORIGIN),
+    "an import without its reference": ("UPDATE entry SET ref = NULL WHERE key = 'import:before:{nina}'", ORIGIN),
+    "an import in somebody's name": ("UPDATE entry SET actor_id = {boss} WHERE key = 'import:before:{nina}'", ACTOR),
+    "an import deleted": ("DELETE FROM entry WHERE key = 'import:before:{nina}'", "a source has its entry"),
+    "an import that could be made again": (
+        "DELETE FROM once WHERE what = 'import:before'", "a person is imported once from each source, and marked so"),
     "a bonus nobody gave": (invented("bonus", "daily:{alice}:2026-11-23"), ORIGIN),
     "a correction by nobody": (invented("admin", "admin:9.9"), ORIGIN),
     "a correction in the boss's name": (invented("admin", "admin:9.9", actor="{boss}"), ACTS),

@@ -30,7 +30,7 @@ from storage.base.tables import Account, Bonus, Entry, Job
 from storage.journal import drafts
 from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, verify
 from storage.orders import jobs
-from storage.people import privacy, staff, users
+from storage.people import arrivals, privacy, staff, users
 from tests import proof
 from tests.shop import in_threads
 
@@ -222,6 +222,22 @@ class Books(RuleBasedStateMachine):
                 if bonus["state"] == "waiting" and bonus["due_at"] <= self.now:
                     bonus["state"] = "posted"
                     self.balances[bonus["user"]] += bonus["amount"]
+
+    @rule(who=person, amount=st.sampled_from([0, 1, 12_345]), at_once=flag)
+    def arrive(self, who, amount, at_once):
+        """Somebody is imported from a source, by one run or by two at once: the balance comes once."""
+        source, user = self.fresh_key(), self.people[who]
+        comes = arrivals.Arrival(self.senders[who].telegram_id, amount)
+
+        def take():
+            return arrivals.take(comes, source, "from before", None, self.now)
+
+        if users.get(user).telegram_id is None:
+            return
+        told = race(take, take) if at_once else [take(), take()]
+        assert sorted(told) == ["before", "joined"]
+        self.balances[user] += amount
+        self.given += amount
 
     @rule(who=person)
     def redeem(self, who):

@@ -1,5 +1,7 @@
 """Invitations: a link, one inviter per person, and a share of the first top-up, once."""
 
+import base64
+
 import pytest
 
 from storage.base import db
@@ -41,6 +43,30 @@ def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_
     alice.send("/invite")
     assert "Invited: 1 · paid: 1 · 30 ₽" in alice.last
     assert_books_are_right()
+
+
+@pytest.mark.parametrize("form", ["plain", "base64"])
+def test_a_link_of_the_former_bot_credits_the_inviter(start_bot, form):
+    """It had the Telegram id in it: as digits, or as base64 of `u:` and the digits."""
+    bot = start_bot(REFERRAL_HOLD_DAYS="0")
+    alice = bot.user()
+    alice.send("/start")
+    word = str(alice.id) if form == "plain" else base64.urlsafe_b64encode(f"u:{alice.id}".encode()).decode().rstrip("=")
+    bob = bot.user("Bob")
+    bob.send(f"/start ref_{word}")
+    assert "Bob has come by your link" in alice.last
+    top_up(bob)
+    assert entries_of(bot, alice) == [("referral", 3_000)]
+
+
+@pytest.mark.parametrize("word", ["ref_", "ref_999999", "ref_abc", "ref_dTo", "ref_٣", "ref_" + "9" * 40, "ref_dTo1eA"])
+def test_a_broken_link_of_the_former_bot_is_a_plain_start(start_bot, word):
+    bot = start_bot()
+    bob = bot.user("Bob")
+    bob.send(f"/start {word}")
+    assert "Bob" in bob.last and "wrong" not in bob.last
+    with db.connection():
+        assert not Referral.select().exists()
 
 
 def test_only_the_first_top_up_pays_and_only_once(start_bot):

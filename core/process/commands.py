@@ -13,6 +13,7 @@ from storage.money import seals
 from storage.money import verify as books
 
 STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
+MORE = {"import": ("ADMIN_IDS", "CURRENCY")}  # and those that some need besides
 
 
 class Failed(Exception):
@@ -64,7 +65,7 @@ def backup(bot, path):
 
 def restore(bot, path):
     """Fill the empty database of the settings from a file. Takes the leader's lock: the bot must not run."""
-    with _alone(bot, bot.settings["DATABASE_URL"]):
+    with alone(bot, bot.settings["DATABASE_URL"]):
         header = dump.restore(path, bot.settings["DATABASE_URL"], bot.tables)
     yield from _restored(header)
 
@@ -75,11 +76,11 @@ def move(bot, url):
     engines.check_address(url)
     _open(bot)
     copy = Path(bot.settings["DATA_DIR"]) / "backups" / f"move-{dump.name(bot.clock.now())}"
-    with _alone(bot, here):
+    with alone(bot, here):
         if url.startswith("sqlite") and here.startswith("sqlite"):
             raise Failed("both are SQLite: stop the bot and copy the file, or use backup and restore")
         dump.write(here, copy, bot.clock.now())
-        with _alone(bot, url):
+        with alone(bot, url):
             header = dump.restore(copy, url, bot.tables)
     yield from _restored(header)
     yield f"the copy it went through stays at {copy}"
@@ -108,7 +109,7 @@ def _purge(bot, argument):
     kept = plugin_tables.away({table.model._meta.table_name for table in bot.tables}, here)
     if name not in kept:
         raise Failed(f"nothing is kept for {name}; for these there is: {', '.join(sorted(kept)) or 'none'}")
-    with _alone(bot, bot.settings["DATABASE_URL"]):
+    with alone(bot, bot.settings["DATABASE_URL"]):
         yield from backup(bot, None)
         yield f"removed what {name} has kept: {', '.join(plugin_tables.purge(name)) or 'values'}"
 
@@ -158,7 +159,7 @@ def _open(bot):
 
 
 @contextmanager
-def _alone(bot, url):
+def alone(bot, url):
     """Hold the leader's lock of a database for the block."""
     leader = leader_lock.make(url, bot.settings["DATA_DIR"])
     if not leader.acquire():

@@ -80,6 +80,7 @@ class EntryKind(StrEnum):
     PROMO = "promo"  # what a promo code gave
     REFERRAL = "referral"  # the inviter's share of a first top-up
     GIFT = "gift"  # the welcome gift
+    IMPORT = "import"  # a balance brought along from another bot
     ADMIN = "admin"  # a correction by the staff, either way
     HOLD = "hold"  # the price of an order, reserved
     CAPTURE = "capture"  # a hold charged; what it did not cost comes back

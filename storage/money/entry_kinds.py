@@ -47,7 +47,7 @@ ORIGINS = {
     "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
     "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
     "v": ("sale", "id", dict.fromkeys(("sale", "unsale", "recovery"), "{number:SUBSTR(e.ref, 6)}")),
-    "s": ("source", "key", dict.fromkeys(("gift", "bonus", "admin", "topup"), "e.key")),
+    "s": ("source", "key", dict.fromkeys(("gift", "import", "bonus", "admin", "topup"), "e.key")),
 }  # fmt: skip
 
 
@@ -83,6 +83,10 @@ TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup
 BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # the actor of the entry it belongs to
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
 GIVEN = SOURCE | {"state": f"{SOURCE['state']} AND e.amount > 0"}
+IMPORTED = GIVEN | {
+    "ref": "e.ref",
+    "state": f"{GIVEN['state']} AND SUBSTR(e.ref, 1, 7) = 'import:' AND e.digest IS NOT NULL",
+}
 TERMS = (  # of a promo code, as the act of its creation states them
     "CASE o.kind WHEN 'amount' THEN '' ELSE o.value || ' % ' END || '× ' || o.total_limit"
     " || CASE o.user_limit WHEN 1 THEN '' ELSE ' / ' || o.user_limit END"
@@ -155,6 +159,7 @@ SHAPES = (
     Shape(EntryKind.REFERRAL, "'referral:' || r.invited_id", "r.inviter_id", "r.paid", ref="'user:' || r.invited_id",
           state="r.paid > 0 AND " + PAID_FOR.format(user="r.invited_id", rule="m.amount >= r.paid")),
     Shape(EntryKind.GIFT, "'gift:' || e.user_id", **GIVEN),  # the key allows one a person
+    Shape(EntryKind.IMPORT, "e.ref || ':' || e.user_id", **IMPORTED),  # of each source once a person
     Shape(EntryKind.BONUS, "s.key", **GIVEN),
     Shape(EntryKind.ADMIN, "s.key", **SOURCE, when="e.actor_id IS NULL"),  # by the program itself
     Shape(EntryKind.ADMIN, "e.key", "e.user_id", "e.amount", actor=SOMEBODY, when="e.actor_id IS NOT NULL"),
@@ -317,6 +322,11 @@ OTHERS = {
     "a welcome gift is given once": """
         SELECT u.person, COUNT(*) FROM entry e JOIN "user" u ON u.id = e.user_id
         WHERE e.kind = 'gift' AND u.person IS NOT NULL GROUP BY u.person HAVING COUNT(*) > 1""",
+    "a person is imported once from each source, and marked so": """
+        SELECT u.person, e.ref, COUNT(*) FROM entry e JOIN "user" u ON u.id = e.user_id
+        LEFT JOIN once o ON o.person_id = u.person AND o.what = e.ref
+        WHERE e.kind = 'import' AND u.person IS NOT NULL
+        GROUP BY u.person, e.ref HAVING COUNT(*) > 1 OR COUNT(o.what) = 0""",
     "a code is used as often as it was redeemed, and as allowed": """
         SELECT o.code, o.uses, o.total_limit, COUNT(p.id) FROM promo o LEFT JOIN promo_use p ON p.promo_id = o.code
         GROUP BY o.code, o.uses, o.total_limit HAVING o.uses <> COUNT(p.id) OR o.uses > o.total_limit""",

@@ -31,7 +31,7 @@ _newest = Prepared[Entry](
 KINDS = frozenset(EntryKind)
 OF_DEBT = (EntryKind.WRITEOFF, EntryKind.RECOVERY)  # the kinds whose sum is a user's debt
 # Entries of these kinds have a `Source` row, unless somebody of the staff has posted them.
-SOURCED = (EntryKind.GIFT, EntryKind.BONUS, EntryKind.ADMIN, EntryKind.TOPUP)
+SOURCED = (EntryKind.GIFT, EntryKind.IMPORT, EntryKind.BONUS, EntryKind.ADMIN, EntryKind.TOPUP)
 
 
 class NotEnoughMoney(Exception):

@@ -9,6 +9,7 @@ not anonymous, and is forgotten in the end (`forget_idle`).
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from peewee import ModelSelect, fn
@@ -36,6 +37,13 @@ def known_as(telegram_id: int) -> Person:
         row.execute()
         query = Person.select().where(Person.hash == hashed(_key(), telegram_id))
         return (query.for_update() if db.for_update else query).get()
+
+
+def hashes(telegram_ids: Iterable[int]) -> dict[str, int]:
+    """Return {hash: Telegram id}, whether there is such a person or not; nothing while there are no persons at all."""
+    with connection():
+        key = Stored.get_or_none(Stored.name == KEY)
+        return {hashed(key.value, one): one for one in telegram_ids} if key else {}
 
 
 def _key() -> str:
@@ -77,7 +85,12 @@ def mark(user_id: int, **flags: bool) -> None:
 def once(user_id: int, what: str) -> bool:
     """Return whether a user's person gets something for the first time, within the transaction that gives it."""
     with transaction():
-        person = User.select(User.person).where(User.id == user_id).scalar()
+        return first(User.select(User.person).where(User.id == user_id).scalar(), what)
+
+
+def first(person: str, what: str) -> bool:
+    """Return whether the person with a hash gets something for the first time, within the transaction that gives it."""
+    with transaction():
         row = Once.insert(person=person, what=what).on_conflict_ignore()
         return bool(list(row.returning(Once.what).tuples().execute()))
 

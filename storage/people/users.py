@@ -10,7 +10,7 @@ from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
-from storage.base.tables import Account, Draft, User
+from storage.base.tables import Account, Draft, Person, User
 from storage.journal import drafts, events
 from storage.journal.event_kinds import UserBlocked, UserCreated
 from storage.money import persons
@@ -67,23 +67,40 @@ def stranger(sender: Sender) -> User:
 
 def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
     with transaction():
-        person = persons.known_as(sender.telegram_id)
-        row = dict(
-            **asdict(sender),
-            code=secrets.token_urlsafe(9),
-            born_of=update_id,
-            created_at=now,
-            seen_at=now,
-            person=person.hash,
-            banned=person.banned,
-            sales_paused=person.sales_paused,
-        )
-        made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
+        user, made = _insert(sender, persons.known_as(sender.telegram_id), now, update_id)
         if made:
-            Account.insert(user=made[0].id, balance=0).execute()
-            events.emit(UserCreated(user=made[0].id), now)
-            return made[0]
-        return User.get(User.telegram_id == sender.telegram_id)
+            events.emit(UserCreated(user=user.id), now)
+        return user
+
+
+def _insert(
+    sender: Sender, person: Person, at: datetime, update_id: int | None = None, lang: str | None = None
+) -> tuple[User, bool]:
+    row = dict(
+        **asdict(sender),
+        lang=lang,
+        code=secrets.token_urlsafe(9),
+        born_of=update_id,
+        created_at=at,
+        seen_at=at,
+        person=person.hash,
+        banned=person.banned,
+        sales_paused=person.sales_paused,
+    )
+    made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
+    if not made:
+        return User.get(User.telegram_id == sender.telegram_id), False
+    Account.insert(user=made[0].id, balance=0).execute()
+    return made[0], True
+
+
+def bring(sender: Sender, person: Person, at: datetime, lang: str | None = None) -> tuple[User, bool]:
+    """Return the user of somebody who came elsewhere, and whether it was created: without an event, so no gift.
+
+    The person's row is locked (`persons.known_as`); `at` is when they came, and were last seen.
+    """
+    with transaction():
+        return _insert(sender, person, at, lang=lang)
 
 
 def change(user: User, **fields: Any) -> User:
