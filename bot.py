@@ -27,6 +27,7 @@ from core.telegram.sender import Sender
 from core.texts import TextError, Texts
 from kie.api.client import Client
 from storage.base.schema import SchemaError
+from tools import old_settings
 
 ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
@@ -108,6 +109,7 @@ def build(
     bot = assemble(environ, clock, plugins=plugins, texts=texts, load_one=load_one)
     found = bot.settings
     settings.check_together(found)
+    old_settings.refuse_spending(environ, found)
     found.check()
     from core.process.runtime import Runtime
     from core.services.generation import Generation
@@ -169,7 +171,9 @@ def run(environ, stage=None):
     runtime = build(environ, clock, load_one=load_one)
     found = runtime.bot.settings
     log.setup(found["LOG_LEVEL"], found["LOG_FORMAT"] == "json", found.secrets())
-    for stranger, ours in found.unknown_names():
+    for line in old_settings.answers(environ):
+        logger.warning(line)
+    for stranger, ours in found.unknown_names(old_settings.NAMES):
         logger.warning("%s is not a setting of this bot; did you mean %s?", stranger, ours)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -307,8 +311,8 @@ def main(arguments=None):
 
         argument = Wish(argument, options.dry_run, options.skip, options.name, options.part)
     log.setup("INFO", False, [])
+    environ = environment()
     try:
-        environ = environment()
         if options.command == "new-plugin":
             return new_plugin(argument, options.dir)
         if options.command == "texts":
@@ -324,8 +328,9 @@ def main(arguments=None):
             environ |= start_stub()
         return run(environ)
     except settings.SettingsError as error:
-        print("The bot cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
-        print(FIRST_STEPS, file=sys.stderr)
+        print("The bot cannot start:", *error.problems, *old_settings.answers(environ), sep="\n  ", file=sys.stderr)
+        if not all(environ.get(name) for name in FIRST):
+            print(FIRST_STEPS, file=sys.stderr)
     except (loader.PluginError, TextError, SchemaError) as error:
         print(f"The bot cannot start: {error}", file=sys.stderr)
     return 2
@@ -373,6 +378,7 @@ def environment():
     return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None} | dict(os.environ)
 
 
+FIRST = ("TELEGRAM_BOT_TOKEN", "KIE_API_KEY", "ADMIN_IDS", "USD_RATE")
 FIRST_STEPS = """
 To begin, put these four lines into a file named .env (or try `python bot.py --demo`, which needs none):
   TELEGRAM_BOT_TOKEN=   # from @BotFather

@@ -5,7 +5,7 @@ A wrong start shows every problem at once, each as name, value found and value w
 
 import difflib
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address, ip_network
@@ -93,10 +93,10 @@ class Settings:
         if problems:
             raise SettingsError(problems)
 
-    def unknown_names(self) -> list[tuple[str, str]]:
-        """Return (found, ours) pairs of environment names that look like a misspelling of one of ours."""
+    def unknown_names(self, known: Collection[str] = ()) -> list[tuple[str, str]]:
+        """Return (found, ours) pairs of environment names that look like a misspelling of one of ours, and are not `known`."""
         pairs = []
-        for name in sorted(set(self._environ) - set(self.declared)):
+        for name in sorted(set(self._environ) - set(self.declared) - set(known)):
             close = difflib.get_close_matches(name, self.declared, n=1, cutoff=0.86)
             if close:
                 pairs.append((name, close[0]))
@@ -212,8 +212,11 @@ def _wanted(setting: Setting) -> str:
     return text if setting.maximum is None else f"{text}, at most {setting.maximum}"
 
 
+_COMMA = re.compile(r"(?<=^0),(?=\d+$)|,(?!\d{3}$)(?=\d+$)")  # 92,5; but 1,234 may be a thousand
+
+
 def _parse(setting: Setting, found: str) -> Any:
-    value = setting.kind(found)
+    value = setting.kind(_COMMA.sub(".", found) if setting.kind is Decimal else found)
     if setting.kind is Decimal and not value.is_finite():
         raise ValueError(found)
     if setting.minimum is not None and value < setting.minimum:

@@ -11,6 +11,7 @@ from core import settings
 from core.process.loops import Clock
 from tests.kit import ROOT, TOKEN
 from tests.process import run
+from tools import old_settings
 
 LEAST = {"TELEGRAM_BOT_TOKEN": TOKEN, "KIE_API_KEY": "some-key"}
 AT_HOME = {
@@ -207,3 +208,88 @@ def test_env_example_has_only_settings_there_are_with_their_defaults(tmp_path):
             assert match[2] in ours, line
     written = re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M)
     assert written[:4] == ["TELEGRAM_BOT_TOKEN", "KIE_API_KEY", "ADMIN_IDS", "USD_RATE"]
+
+
+# those who come from the predecessor
+
+OLD_NAMES = {
+    "BOT_TOKEN": ("1:secret-of-the-token", "write TELEGRAM_BOT_TOKEN= with the same value"),
+    "TELEGRAM_TOKEN": ("1:secret-of-the-token", "write TELEGRAM_BOT_TOKEN= with the same value"),
+    "ADMIN_ID": ("42", "write ADMIN_IDS=42"),
+    "USD_TO_RUB": ("77.22", "write USD_RATE=77.22"),
+    "PRICE_MULTIPLIER": ("2", "write MARKUP=2"),
+    "PRICING_MARKUP": ("2", "write MARKUP=2"),
+    "CREDIT_TO_RUB_RATE": ("0.4", "write USD_RATE=, the price of one US dollar"),
+    "PAYMENT_PHONE": ("+79", "write TRANSFER_DETAILS=, the bank, the number and the name"),
+    "PAYMENT_BANK": ("T", "write TRANSFER_DETAILS=, the bank, the number and the name"),
+    "PAYMENT_CARD": ("1", "write TRANSFER_DETAILS=, the bank, the number and the name"),
+    "PAYMENT_CARD_HOLDER": ("I", "write TRANSFER_DETAILS=, the bank, the number and the name"),
+    "SUPPORT_TELEGRAM": ("@help", "write SUPPORT_CONTACT=@help"),
+    "SUPPORT_TEXT": ("hi", "/texts"),
+    "WEBHOOK_URL": ("https://x.example/hook", "write PUBLIC_URL=https://… without a path, and BOT_MODE=webhook"),
+    "WEBHOOK_BASE_URL": ("https://x.example", "write PUBLIC_URL=https://… without a path, and BOT_MODE=webhook"),
+    "WEBHOOK_SECRET_TOKEN": ("s", "the secret is made from the token"),
+    "KIE_CALLBACK_URL": ("https://x.example/cb", "write PUBLIC_URL=https://… without a path"),
+    "KIE_BASE_URL": ("https://api.kie.ai", "KIE_API_URL is set, so remove the line"),
+    "STORAGE_MODE": ("json", "DATABASE_URL alone decides"),
+    "STORAGE_DATA_DIR": ("/data", "write DATA_DIR=/data"),
+    "NO_DATABASE_MODE": ("1", "DATABASE_URL alone decides"),
+    "BOT_INSTANCE_ID": ("a", "a DATA_DIR or a DATABASE_URL of its own"),
+    "WELCOME_BALANCE_RUB": ("10", "write WELCOME_GIFT=10"),
+    "REDIS_URL": ("redis://x", "the database holds the lock"),
+}
+
+
+def test_each_old_name_is_answered_with_what_to_write_now_also_when_the_start_fails(tmp_path):
+    environ = {name: value for name, (value, _answer) in OLD_NAMES.items()}
+    code, said = run(folder=tmp_path, KIE_API_URL="http://127.0.0.1:1", **environ)
+    assert code == 2 and "TELEGRAM_BOT_TOKEN: not set" in said and "secret-of-the-token" not in said
+    for name, (_value, answer) in OLD_NAMES.items():
+        (line,) = [line for line in said.splitlines() if line.strip().startswith(f"{name}:")]
+        assert "an old name, not read here" in line and answer in line
+    assert not [line for line in old_settings.answers(LEAST | AT_HOME)]
+
+
+def test_an_old_name_is_no_slip_of_the_pen_as_well(tmp_path):
+    found = build(tmp_path, ADMIN_ID="42")
+    assert found.unknown_names(old_settings.NAMES) == []
+
+
+GUARDS = [("DRY_RUN", "1"), ("DRY_RUN", "yes"), ("TEST_MODE", "true"), ("ALLOW_REAL_GENERATION", "0"),
+          ("ALLOW_REAL_GENERATION", "false"), ("FAKE_KIE_MODE", "1"), ("DRY_RUN", "whatever")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), GUARDS)
+def test_a_guard_against_spending_refuses_to_start_rather_than_spend(tmp_path, name, value):
+    (line,) = problems(tmp_path, **{name: value})
+    assert line.startswith(f"{name}: found '{value}'; want KIE_STUB=1")
+    assert build(tmp_path, KIE_STUB="1", **{name: value})["KIE_STUB"], "the stub spends nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DRY_RUN", "0"), ("TEST_MODE", "false"), ("ALLOW_REAL_GENERATION", "1"), ("DRY_RUN", " ")]
+)
+def test_a_guard_that_is_off_guards_nothing(tmp_path, name, value):
+    assert not build(tmp_path, **{name: value})["KIE_STUB"]
+
+
+def test_the_four_lines_are_printed_only_when_one_of_the_four_is_missing(tmp_path):
+    four = LEAST | {"ADMIN_IDS": "1", "USD_RATE": "90"}
+    code, said = run(folder=tmp_path, LOG_LEVEL="LOUD", **four)
+    assert code == 2 and "LOG_LEVEL: found 'LOUD'" in said and "To begin" not in said
+    for name in four:
+        code, said = run(folder=tmp_path, LOG_LEVEL="LOUD", **{**four, name: ""})
+        assert code == 2 and "To begin" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("92,5", "92.5"), ("92.5", "92.5"), ("0,125", "0.125"), ("1234,5", "1234.5"), ("92,1234", "92.1234")],
+)
+def test_a_decimal_comma_is_a_decimal_point(tmp_path, text, value):
+    assert build(tmp_path, USD_RATE=text)["USD_RATE"] == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1,234", "1.234,50", "1,2,3", ",5,", "92, 5"])
+def test_a_comma_that_may_be_something_else_is_refused(tmp_path, text):
+    assert any(line.startswith("USD_RATE:") for line in problems(tmp_path, USD_RATE=text))

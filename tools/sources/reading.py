@@ -16,7 +16,7 @@ YES, NO = ("1", "true", "yes", "on", "да"), ("", "0", "false", "no", "off", "�
 MOST_ID = 2**52  # Telegram: an id has at most 52 significant bits
 KEPT_PAST = 100  # entries of a person's history
 GROUPS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")  # 1 000,50 as spreadsheets write it
-THOUSANDS = re.compile(r"[0-9]{1,3},[0-9]{3}")  # one thousand or one and a bit: nobody can tell
+THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")  # one thousand or one and a bit: nobody can tell
 DUST = Decimal("0.000001")  # what floats leave behind
 
 
