@@ -210,12 +210,15 @@ def _serve_web(found, clock):
         raise settings.SettingsError([f"PORT: found {place} ({error}); want a free port of this machine"]) from None
 
 
-def command(name, argument, environ):
+def command(name, argument, environ, clock=None):
     """Do one of the COMMANDS and print what it yields; return the exit code."""
     from core.process import commands
 
     whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
-    bot = build(environ, Clock(), threads=0).bot if whole else assemble(environ, Clock())
+    if whole and wants_stub(environ):
+        environ = environ | start_stub()
+    clock = clock or Clock()
+    bot = build(environ, clock, threads=0).bot if whole else assemble(environ, clock)
     bot.settings.check(only=None if whole else commands.STORAGE + commands.MORE.get(name, ()))
     log.setup("WARNING", False, bot.settings.secrets())
     try:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MISSING = object()
+KIE_HOSTS = ("kie.ai", "redpandaai.co")
 TELEGRAM_PORTS = (None, 443, 80, 88, 8443)  # Bot API, setWebhook
 
 
@@ -114,6 +115,9 @@ def check_together(found: Settings) -> None:
         found.refuse("PORT", "nothing, with a PUBLIC_URL that leads to it", "the port that PUBLIC_URL is passed on to")
     if webhook and not public.scheme:
         found.refuse("PUBLIC_URL", "nothing, with BOT_MODE=webhook", "the address at which the internet finds PORT")
+    for name in ("KIE_API_URL", "KIE_UPLOAD_URL"):
+        if found["KIE_STUB"] and (urlsplit(found[name]).hostname or "").endswith(KIE_HOSTS):
+            found.refuse(name, f"{found[name]}, with KIE_STUB=1", "the line removed, for the stub; or KIE_STUB=0")
     here = public.hostname in ("127.0.0.1", "localhost")
     if webhook and public.scheme and not here and (public.scheme != "https" or public.port not in TELEGRAM_PORTS):
         found.refuse("PUBLIC_URL", repr(found["PUBLIC_URL"]), "https on port 443, 80, 88 or 8443, as Telegram demands")

@@ -9,6 +9,7 @@ import pytest
 import bot as main
 from core import settings
 from core.process.loops import Clock
+from storage.base import db, schema
 from tests.kit import ROOT, TOKEN
 from tests.process import run
 from tools import old_settings
@@ -293,3 +294,38 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path, text, value):
 @pytest.mark.parametrize("text", ["1,234", "1.234,50", "1,2,3", ",5,", "92, 5"])
 def test_a_comma_that_may_be_something_else_is_refused(tmp_path, text):
     assert any(line.startswith("USD_RATE:") for line in problems(tmp_path, USD_RATE=text))
+
+
+# the stub
+
+
+class Hasty(Clock):
+    """A clock that is in a hurry."""
+
+    def sleep(self, seconds):
+        """Wait for nothing."""
+
+
+@pytest.mark.parametrize(("name", "argument"), [("doctor", None), ("catalog", "refresh")])
+def test_the_stub_holds_for_every_command_and_no_other_machine_is_reached(
+    tmp_path, telegram_server, capsys, name, argument
+):
+    environ = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": telegram_server.url,
+        "KIE_STUB": "1",
+        "DATA_DIR": str(tmp_path),
+    }
+    db.connect(f"sqlite:///{tmp_path}/bot.db")
+    schema.migrate()
+    main.command(name, argument, environ, Hasty())
+    told = capsys.readouterr()
+    answer = {"doctor": "ok      kie", "catalog": "call frequency is too high"}  # the stub's own, to somebody so hasty
+    assert answer[name] in told.out + told.err
+
+
+@pytest.mark.parametrize("name", ["KIE_API_URL", "KIE_UPLOAD_URL"])
+def test_a_stub_at_the_real_address_is_refused(tmp_path, name):
+    address = {"KIE_API_URL": "https://api.kie.ai", "KIE_UPLOAD_URL": "https://kieai.redpandaai.co"}[name]
+    (line,) = problems(tmp_path, KIE_STUB="1", **{name: address})
+    assert line.startswith(f"{name}: found {address}, with KIE_STUB=1; want")
