@@ -17,6 +17,7 @@ class Status:
     threaded: bool = True  # False where a test drives every step itself
     claims_as: str | None = None  # the name under which this copy claims work, if several copies share it
     unwritable: bool = False  # the last attempt to write a row failed
+    refused: bool = False  # Telegram refuses the token
     fetched_at: datetime | None = None  # when Telegram last answered getUpdates, or was seen to post to us
     conflict_at: datetime | None = None  # when another program last took the updates away from us
     outcomes: Counter[str] = field(default_factory=Counter)  # how updates ended, since the start

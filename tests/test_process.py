@@ -104,9 +104,20 @@ def test_15_a_copy_that_stands_by_ends_when_it_is_told(start):
     assert first.is_running
 
 
-def test_it_waits_for_a_telegram_that_cannot_be_reached(start):
-    process = start(TELEGRAM_API_URL=f"http://127.0.0.1:{free_port()}")
-    process.wait_for("cannot be reached")
+def test_it_waits_for_a_telegram_that_cannot_be_reached(start, telegram):
+    """Alone it says what it lacks, with 503; beside a copy that works it stands by, and with it that is healthy."""
+    port, away = free_port(), f"http://127.0.0.1:{free_port()}"
+    process = start(TELEGRAM_API_URL=away, PORT=str(port))
+    telegram.wait(lambda: "cannot be reached" in health(port)[1].get("reason", ""), PATIENCE_S, "the reason")
+    code, report = health(port)
+    assert (code, report["status"]) == (503, "degraded")
+    assert report["storage"]["kind"] == "sqlite" and report["kie_mode"] == "stub"
+    other = start()
+    other.wait_for("is ready")
+    telegram.wait(lambda: health(port)[1].get("status") == "standby", PATIENCE_S, "the stand-by")
+    assert health(port)[0] == 200
+    other.kill()
+    telegram.wait(lambda: health(port)[1].get("status") == "degraded", PATIENCE_S, "the end of the other")
     code, seconds = process.terminate()
     assert code == 0 and seconds < 10
 

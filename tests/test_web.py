@@ -72,9 +72,35 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest(web, lead):
 
 
 def test_a_copy_that_stands_by_is_healthy(web, lead):
+    bot = lead()
+    web.runtime, web.standby, web.beside = None, bot.runtime, True
+    status, found = health(web)
+    kinds = {"mode": "polling", "kie_mode": "stub", "storage": {"kind": bot.url.partition(":")[0]}}
+    assert (status, found) == (200, {"status": "standby", "leader": False, "version": "1.2.3", "uptime": 0} | kinds)
+
+
+def test_a_copy_alone_that_does_not_work_yet_is_no_healthy_standby(web, lead):
+    bot = lead()
+    web.runtime, web.standby, web.trouble = None, bot.runtime, "Telegram cannot be reached"
+    status, found = health(web)
+    assert (status, found["status"], found["reason"]) == (503, "degraded", "Telegram cannot be reached")
+    assert found["kie_mode"] == "stub" and found["storage"]["kind"] == bot.url.partition(":")[0]
+
+
+def test_a_port_that_is_open_before_there_is_a_bot_is_not_healthy_yet(web, lead):
     lead()
     web.runtime = None
-    assert health(web) == (200, {"status": "standby", "leader": False, "version": "1.2.3", "uptime": 0})
+    assert health(web)[0] == 503 and health(web)[1]["reason"] == "it is starting"
+
+
+def test_a_bot_whose_token_telegram_takes_back_is_down_and_says_so(web, lead):
+    bot = lead()
+    bot.telegram.fail_next("getUpdates", "401")
+    bot.runtime.updates.fetch(wait_s=0)
+    status, found = health(web)
+    assert (status, found["status"], found["reason"]) == (503, "down", "Telegram refuses the token")
+    bot.runtime.updates.fetch(wait_s=0)
+    assert health(web)[0] == 200
 
 
 def test_a_bot_that_hears_nothing_from_telegram_for_three_minutes_is_degraded(web, lead):
@@ -85,6 +111,7 @@ def test_a_bot_that_hears_nothing_from_telegram_for_three_minutes_is_degraded(we
     bot.clock.forward(1)
     status, found = health(web)
     assert (status, found["status"]) == (503, "degraded")
+    assert found["reason"] == f"Telegram has not answered for {STALE_FETCH_S + 1} s"
 
 
 def test_a_bot_that_has_not_written_a_row_for_a_while_is_degraded(web, lead):
@@ -102,6 +129,7 @@ def test_a_bot_without_its_database_is_degraded_also_while_it_stands_by(web, lea
         web.runtime = runtime
         answer = get(web, "/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
+        assert answer.json()["reason"] == "the database does not answer"
         assert "secret-word" not in answer.text
 
 

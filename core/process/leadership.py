@@ -28,7 +28,7 @@ def serve(runtime, build, open_storage, leader, stop, web=None, ready=lambda run
     while not stop.is_set():
         if web:
             web.standby = runtime
-        _patiently(runtime.introduce, stop)
+        _patiently(runtime.introduce, stop, web, leader)
         if _wait_for_lead(runtime, leader, stop, web):
             began = _lead(runtime, open_storage, leader, stop, web, ready)
             leader.release()
@@ -47,22 +47,21 @@ def _lead(runtime, open_storage, leader, stop, web, ready):
             open_storage(runtime.bot.settings, runtime.bot.tables, runtime.bot.texts)
         if db.is_postgres():
             claims.invite(_terms(runtime.bot), runtime.bot.clock.now())
-        _patiently(runtime.introduce_staff, stop)
-        _patiently(lambda: runtime.ensure_webhook(runtime.bot.clock.now()), stop)
+        _patiently(runtime.introduce_staff, stop, web)
+        _patiently(lambda: runtime.ensure_webhook(runtime.bot.clock.now()), stop, web)
         if stop.is_set():
             return False
         runtime.recover()
         leader.check()
         if web:
-            web.runtime, web.hindered = runtime, False
+            web.runtime, web.trouble = runtime, None
         runtime.start()
         began = True
         ready(runtime)
         held = _hold(leader, stop)
     except (StorageDown, LockLost) as error:
         log.error("the bot cannot lead now: %s", error)
-        if web:
-            web.hindered = True
+        _tell(web, "the database does not answer")
     finally:
         _end(runtime, stop, web, held)
     return began
@@ -83,9 +82,9 @@ def _wait_for_lead(runtime, leader, stop, web):
     while not stop.is_set():
         try:
             if leader.acquire():
+                _tell(web, "it is about to lead")
                 return True
-            if web:
-                web.hindered = False
+            _tell(web, None, beside=True)
             state = "another copy of this bot is running; standing by to take over"
             if runtime.shares and claims.is_invited(_terms(runtime.bot)):
                 state = "another copy of this bot leads; working beside it"
@@ -95,6 +94,7 @@ def _wait_for_lead(runtime, leader, stop, web):
             elif runtime.status.works:
                 return False
         except (LockLost, StorageDown) as error:
+            _tell(web, "the database does not answer")
             state = f"the database cannot be reached, waiting for it: {error}"
         if state != said:
             log.warning(state)
@@ -118,8 +118,11 @@ def _hold(leader, stop):
     return True
 
 
-def _patiently(step, stop):
-    """Do a step that needs Telegram, however long the network takes; a refused token ends the start."""
+def _patiently(step, stop, web=None, leader=None):
+    """Do a step that needs Telegram, however long the network takes; a refused token ends the start.
+
+    With a `leader`, the lock is not ours yet: /health says meanwhile whether another copy works.
+    """
     while not stop.is_set():
         try:
             return step()
@@ -127,7 +130,26 @@ def _patiently(step, stop):
             if error.code in (401, 404):
                 raise SettingsError([REFUSED]) from None
             log.warning("Telegram: %s; trying again", error)
+            why = f"Telegram answers with {error.code}"
         except (NotSent, UnknownOutcome) as error:
             log.warning("Telegram cannot be reached (%s); trying again", error)
+            why = "Telegram cannot be reached"
+        _tell(web, why, beside=web is not None and leader is not None and _is_taken(leader))
         stop.wait(AGAIN_S)
     return None
+
+
+def _is_taken(leader):
+    """Tell whether another copy leads, by trying the lock and letting it go at once."""
+    try:
+        if not leader.acquire():
+            return True
+        leader.release()
+    except LockLost:
+        log.warning("the database cannot be reached, either")
+    return False
+
+
+def _tell(web, trouble, beside=False):
+    if web:
+        web.trouble, web.beside = trouble, beside

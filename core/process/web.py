@@ -55,12 +55,14 @@ class Call:
 class Web:
     """Serves the port from its own threads. `runtime` is set while it works, `standby` is the one that waits to lead.
 
-    `hindered` means that this copy should lead but could not start. `trusted` are the networks of our own proxies.
+    `beside` means that another copy leads meanwhile; if not, `trouble` says what this one waits for. `trusted` are the
+    networks of our own proxies.
     """
 
     def __init__(self, host, port, clock, version, trusted=()):
         self.runtime = self.standby = None
-        self.stopping = self.hindered = False
+        self.stopping = self.beside = False
+        self.trouble = "it is starting"
         self._clock = clock
         self._version = version
         self._started = clock.now()
@@ -87,20 +89,32 @@ class Web:
         return app
 
     def health(self):
-        """Report how the bot is: 200 while it can serve or stands by, 503 when it cannot."""
+        """Report how the bot is: 200 while it can serve, or stands by beside a copy that does; 503 when it cannot."""
         now, runtime = self._clock.now(), self.runtime
-        report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)}
+        report = {"leader": self._leads(), "version": self._version, "uptime": _age(now, self._started)} | self._kinds()
         try:
             with db.connection() as database:
                 database.execute_sql("SELECT 1")
-            waiting = {"status": "degraded" if self.hindered else "standby"}
+            waiting = {"status": "standby"} if self.beside else {"status": "degraded", "reason": self.trouble}
             report |= waiting if runtime is None else self._figures(runtime.bot, now)
         except Exception as error:  # whatever the database says, the answer is "degraded", not a stack trace
             log.warning("health: %s", error)
-            report["status"] = "degraded"
+            report |= {"status": "degraded", "reason": "the database does not answer"}
         if self.stopping:
-            report["status"] = "down"
+            report |= {"status": "down", "reason": "it is stopping"}
         return jsonify(report), 200 if report["status"] in ("ok", "standby") else 503
+
+    def _kinds(self):
+        """Return what is so in every state."""
+        if (bot := self._known()) is None:
+            return {}
+        settings = bot.settings
+        kind = "sqlite" if settings["DATABASE_URL"].startswith("sqlite") else "postgresql"
+        return {
+            "mode": settings["BOT_MODE"],
+            "kie_mode": "stub" if settings["KIE_STUB"] else "real",
+            "storage": {"kind": kind},
+        }
 
     def _known(self):
         """Return the bot that works, or else the one that stands by; None before there is either."""
@@ -113,12 +127,16 @@ class Web:
     def _figures(self, bot, now):
         figures, status = health.figures(), bot.status
         written, fetched = _age(now, status.wrote_at), _age(now, status.fetched_at)
-        waiting = status.leads and (_age(now, status.leads_since) if fetched is None else fetched) > STALE_FETCH_S
-        return {
-            "status": "degraded" if waiting or status.unwritable or written > STALE_WRITE_S else "ok",
-            "mode": bot.settings["BOT_MODE"],
-            "kie_mode": "stub" if bot.settings["KIE_STUB"] else "real",
-            "storage": {"kind": "postgresql" if db.is_postgres() else "sqlite", "written_s_ago": written},
+        silent = (_age(now, status.leads_since) if fetched is None else fetched) if status.leads else 0
+        state = {"status": "ok"}
+        if status.refused:
+            state = {"status": "down", "reason": "Telegram refuses the token"}
+        elif silent > STALE_FETCH_S:
+            state = {"status": "degraded", "reason": f"Telegram has not answered for {silent} s"}
+        elif status.unwritable or written > STALE_WRITE_S:
+            state = {"status": "degraded", "reason": "no rows can be written"}
+        return state | {
+            "storage": self._kinds()["storage"] | {"written_s_ago": written},
             "fetched_s_ago": fetched,
             "inbox_age_s": _age(now, figures["inbox"][1]),
             "open_jobs": figures["jobs"][0],

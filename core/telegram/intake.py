@@ -65,7 +65,7 @@ class Updates:
             self._trouble(error)
             return True
         self._troubles = 0
-        self._status.fetched_at = self._clock.now()
+        self._status.fetched_at, self._status.refused = self._clock.now(), False
         self.accept(updates)
         ids = [each["update_id"] for each in updates if isinstance(each, dict) and type(each.get("update_id")) is int]
         if ids:
@@ -90,6 +90,7 @@ class Updates:
                 wait,
             )
         elif getattr(error, "code", None) == 401:
+            self._status.refused = True
             log.error("Telegram refuses this bot token; trying again in %s s", wait)
         else:
             log.warning("updates could not be fetched (%s); trying again in %s s", error, wait)
