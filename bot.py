@@ -132,7 +132,7 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], more, own_texts(found))
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
-    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now))
+    bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now, VERSION))
     loader.load(bot, sources, found["PLUGINS_OFF"], load_one)
     return bot
 
@@ -361,7 +361,7 @@ def new_plugin(name, folder):
 
 def translate(lang=None, *, environ):
     """Start a translation, or report what the existing ones lack; return the exit code."""
-    from core.process import translations
+    from tools import translations
 
     found = settings.Settings(environ)
     declare_storage(found)

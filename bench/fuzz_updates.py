@@ -228,7 +228,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     waits, left, figures, seconds = throw(options.database, options.updates, options.seed)
-    endings = {name: int(value) for name, value in figures.items() if name.startswith("bot_updates{")}
+    endings = {name: int(value) for name, value in figures.items() if name.startswith("bot_updates_total{")}
     late = sum(wait > LIMIT_S for wait in waits)
     print(
         machine(),

@@ -12,6 +12,7 @@ class Status:
 
     leads_since: datetime  # or when this copy was made, while it does not lead
     wrote_at: datetime  # when a row was last written
+    version: str = ""  # of the program
     leads: bool = True  # whether it does the leader's part
     works: bool = False  # whether it does anything yet
     threaded: bool = True  # False where a test drives every step itself

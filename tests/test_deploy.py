@@ -17,6 +17,7 @@ import yaml
 
 import bot as main
 from core.process.loops import Clock
+from core.process.web import Visit
 from tests.kit import ROOT, TOKEN
 from tests.process import environment
 
@@ -212,3 +213,30 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     )
     ours = [line for line in done.stderr.splitlines() if "bot.service" in line]
     assert done.returncode == 0 and not ours, ours
+
+
+# what a collector watches
+
+
+def alerts():
+    """Return the rules of deploy/alerts.yml."""
+    return [rule for group in yaml.safe_load(read("deploy/alerts.yml"))["groups"] for rule in group["rules"]]
+
+
+def test_every_alert_says_what_to_do_and_asks_for_figures_there_are(start_bot):
+    bot = start_bot()
+    bot.user().send("/start")
+    page, _headers = bot.bot.pages["/metrics"](bot.bot, True, Visit({}, True))
+    there = set(re.findall(r"^(\w+?)(?:\{|\s)", page.decode(), re.M)) | {"up"}
+    assert len(alerts()) > 8
+    for rule in alerts():
+        assert set(re.findall(r"\b(?:bot_\w+|up)\b", rule["expr"])) <= there, rule["alert"]
+        assert rule["annotations"]["summary"] and rule["annotations"]["do"] and rule["labels"]["severity"]
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not here")
+def test_promtool_takes_the_alerts():
+    done = subprocess.run(
+        ["promtool", "check", "rules", ROOT / "deploy" / "alerts.yml"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

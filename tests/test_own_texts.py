@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from core.buttons import mark
-from core.process import translations
 from core.texts import Texts
 from storage.backup import dump
 from storage.base import db
@@ -16,6 +15,7 @@ from storage.journal import own_texts, runtime_settings
 from tests.kit import ROOT, TOKEN
 from tests.process import Process, environment, run
 from tests.shop import user_of
+from tools import translations
 
 pytest.importorskip("plugins.admin.texts")
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,5 +1,6 @@
 """The port: health and its 503, metrics, KIE's signed callbacks; and settings that contradict each other."""
 
+import re
 import socket
 import sys
 
@@ -146,15 +147,47 @@ def test_metrics_are_few_and_tell_no_names_and_no_money(web, lead):
     text = get(web, "/metrics").text
     figures = [line for line in text.splitlines() if not line.startswith("#")]
     assert "bot_leader 1.0" in figures and "bot_jobs_open 0.0" in figures
-    assert any(line.startswith('bot_updates{outcome="done"}') for line in figures)
-    assert len(figures) < 20
+    assert any(line.startswith('bot_updates_total{outcome="done"}') for line in figures)
+    assert len([line for line in figures if line.startswith("bot_") and "_created" not in line]) < 20
     assert "Alice" not in text and "balance" not in text
 
 
 def test_metrics_of_a_standby_say_only_that(web, lead):
     bot = lead()
     web.runtime, web.standby = None, bot.runtime
-    assert [line for line in get(web, "/metrics").text.splitlines() if not line.startswith("#")] == ["bot_leader 0.0"]
+    figures = [line for line in get(web, "/metrics").text.splitlines() if line.startswith("bot_")]
+    assert {name_of(line) for line in figures} <= {
+        "bot_leader",
+        "bot_build_info",
+        *COUNTED,
+    } and "bot_leader 0.0" in figures
+
+
+COUNTED = ("bot_updates_total", "bot_updates_created")
+
+
+def name_of(line):
+    """Return the name of a figure."""
+    return re.match(r"\w+", line)[0]
+
+
+def test_metrics_tell_the_program_and_its_process_and_counters_end_in_total(web, lead):
+    bot = lead()
+    bot.user("Alice").send("/id")
+    text = get(web, "/metrics").text
+    (built,) = [line for line in text.splitlines() if line.startswith("bot_build_info{")]
+    assert (
+        f'version="{main.VERSION}"' in built
+        and f'storage="{bot.url.partition(":")[0]}"' in built
+        and 'kie_mode="stub"' in built
+    )
+    assert "process_resident_memory_bytes " in text and "process_open_fds " in text
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    assert {name for name, kind in kinds.items() if kind == "counter"} >= {
+        "bot_updates_total",
+        "process_cpu_seconds_total",
+    }
+    assert all(name.endswith("_total") == (kind == "counter") for name, kind in kinds.items())
 
 
 def test_an_unknown_path_is_not_found_and_a_big_body_is_not_read(web, lead):
