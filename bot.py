@@ -1,6 +1,7 @@
 """Start the bot: settings → plugins → lock → database → updates.
 
 python bot.py            run it
+python bot.py init       ask for what it needs, check it, and write .env
 python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
                          with --reload, a plugin that is saved is loaded again at once
 python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
@@ -43,6 +44,7 @@ COMMANDS = {
     "import": "SOURCE takes people and balances from another bot: a CSV file, a folder, a postgresql:// address;"
     " --dry-run says what it would do (the bot must not run)",
     "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
+    "init": "asks for what the bot needs, checks it, and writes .env (never needed; the bot must not run)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
     "texts": "check says what translations lack; new LANG begins one, such as de",
 }
@@ -286,7 +288,7 @@ def main(arguments=None):
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
     parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
-    parser.add_argument("--to", metavar="URL", help="with move: the database to move to")
+    parser.add_argument("--to", metavar="URL", help="with move: the database to move to; with init: the file to write")
     parser.add_argument(
         "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"
     )
@@ -318,6 +320,8 @@ def main(arguments=None):
     try:
         if options.command == "new-plugin":
             return new_plugin(argument, options.dir)
+        if options.command == "init":
+            return set_up(environ, options.to)
         if options.command == "texts":
             return translate(*options.argument[1:], environ=environ)
         os.umask(0o077)  # files written from here on are for their owner alone
@@ -356,6 +360,23 @@ def new_plugin(name, folder):
         place, needed = shlex.quote(folder), shlex.quote(str(ROOT / "requirements-dev.txt"))
         print(f"\nSee it with `PLUGINS_DIR={place} {see}` (/{name}).")
         print(f"Test it with `pip install -r {needed}`, then `cd {place} && pytest`.")
+    return 0
+
+
+def set_up(environ, path):
+    """Ask for the settings and write them; return the exit code."""
+    from core.process import commands
+    from tools import first_setup
+
+    try:
+        for line in first_setup.run(first_setup.Terms(environ, Path(path or ROOT / ".env"), Clock())):
+            print(line, flush=True)
+    except (commands.Failed, *commands.FAILURES) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing was written.", file=sys.stderr)
+        return 1
     return 0
 
 
