@@ -70,6 +70,7 @@ def declare(found):
     found.declare("BIND", settings.address, default="0.0.0.0")
     found.declare("TRUSTED_PROXIES", settings.networks, default=())
     found.declare("PUBLIC_URL", settings.url, default="")
+    found.declare("WEBHOOK_CERTIFICATE", settings.certificate, default="")
     found.declare("BOT_MODE", default="polling", choices=("polling", "webhook"))
     found.declare("KIE_WEBHOOK_KEY", default="", secret=True)
     found.declare("LOG_FORMAT", default="text", choices=("text", "json"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -152,6 +153,17 @@ def networks(text: str) -> tuple[Any, ...]:
     return tuple(ip_network(part, strict=False) for part in names(text))
 
 
+def certificate(text: str) -> str:
+    """Read the public certificate (PEM) in a file; one with a private key beside it is refused."""
+    try:
+        pem = Path(text).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(text) from error
+    if "-----BEGIN CERTIFICATE-----" not in pem or "PRIVATE KEY" in pem:
+        raise ValueError(text)
+    return pem
+
+
 def contact(text: str) -> str:
     """Parse a @name or a link people can write to, and return the link."""
     if re.fullmatch(r"@?[A-Za-z]\w{3,31}", text):
@@ -202,6 +214,7 @@ _WANTED: dict[Callable[[str], Any], str] = {
     names: "words separated by commas",
     address: "an address of this machine, such as 127.0.0.1 or 0.0.0.0",
     networks: "networks separated by commas, such as 10.0.0.0/8",
+    certificate: "a file with a certificate in PEM, without its key",
     contact: "a @name or a link such as https://t.me/name",
     zone: "a time zone such as Europe/Moscow",
     telegram_token: "a bot token from @BotFather, such as 123456:ABC-DEF",

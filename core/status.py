@@ -18,6 +18,7 @@ class Status:
     threaded: bool = True  # False where a test drives every step itself
     claims_as: str | None = None  # the name under which this copy claims work, if several copies share it
     unwritable: bool = False  # the last attempt to write a row failed
+    certified: bool = False  # this run has given Telegram our own certificate
     refused: bool = False  # Telegram refuses the token
     fetched_at: datetime | None = None  # when Telegram last answered getUpdates, or was seen to post to us
     conflict_at: datetime | None = None  # when another program last took the updates away from us

@@ -329,3 +329,14 @@ def test_a_stub_at_the_real_address_is_refused(tmp_path, name):
     address = {"KIE_API_URL": "https://api.kie.ai", "KIE_UPLOAD_URL": "https://kieai.redpandaai.co"}[name]
     (line,) = problems(tmp_path, KIE_STUB="1", **{name: address})
     assert line.startswith(f"{name}: found {address}, with KIE_STUB=1; want")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-----BEGIN PRIVATE KEY-----", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----", "\xff"]
+)
+def test_a_certificate_is_a_file_with_one_and_without_its_key(tmp_path, text):
+    (tmp_path / "it.pem").write_text(text, encoding="latin-1")
+    (line,) = problems(tmp_path, WEBHOOK_CERTIFICATE=str(tmp_path / "it.pem"))
+    assert "want a file with a certificate in PEM, without its key" in line
+    (tmp_path / "it.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert build(tmp_path, WEBHOOK_CERTIFICATE=str(tmp_path / "it.pem"))["WEBHOOK_CERTIFICATE"]

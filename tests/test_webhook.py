@@ -77,6 +77,20 @@ def test_a_person_is_answered_by_webhook(servers, copies):
     assert not servers.telegram.calls("getUpdates")
 
 
+def test_a_certificate_of_ones_own_is_given_to_telegram(servers, copies, tmp_path):
+    """Once a start: the file may be another one by then."""
+    pem = tmp_path / "public.pem"
+    pem.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    copy = copies(WEBHOOK_CERTIFICATE=str(pem))
+    copy.wait_for("ok")
+    assert info(servers)["has_custom_certificate"] is True
+    calls = servers.telegram.calls("setWebhook")
+    assert [call["params"]["certificate"]["file"] for call in calls] == ["certificate.pem"]
+    copy.kill()
+    copies(share=copy).wait_for("ok")
+    assert info(servers)["has_custom_certificate"] is False, "without the setting it is Telegram's own list that counts"
+
+
 def test_without_the_secret_nothing_is_taken(servers, copies):
     copy = copies()
     copy.wait_for("ok")

@@ -28,13 +28,20 @@ def ensure(bot, kinds, now):
     """Make Telegram send updates as BOT_MODE says; called again and again, as another program may change it."""
     found = bot.sender.call("getWebhookInfo", wait=False)
     wanted = bot.settings["PUBLIC_URL"] + PATH if bot.settings["BOT_MODE"] == "webhook" else ""
-    if found["url"] == wanted and sorted(found.get("allowed_updates") or kinds) == kinds:
+    own = bool(wanted and bot.settings["WEBHOOK_CERTIFICATE"])
+    as_it_was = found["has_custom_certificate"] == own and (not own or bot.status.certified)
+    if found["url"] == wanted and as_it_was and sorted(found.get("allowed_updates") or kinds) == kinds:
         bot.status.fetched_at = now if wanted else bot.status.fetched_at
     elif wanted:
-        if found["url"]:
+        if found["url"] not in ("", wanted):
             log.warning("the webhook was set to another address; it is ours again")
         terms = {"max_connections": CONNECTIONS, "allowed_updates": kinds}
-        bot.sender.call("setWebhook", url=wanted, secret_token=secret(bot.settings["TELEGRAM_BOT_TOKEN"]), **terms)
+        pem = bot.settings["WEBHOOK_CERTIFICATE"].encode()
+        files = {"certificate": ("certificate.pem", pem, "application/x-pem-file")} if own else None
+        bot.sender.call(
+            "setWebhook", files, url=wanted, secret_token=secret(bot.settings["TELEGRAM_BOT_TOKEN"]), **terms
+        )
+        bot.status.certified = own
     elif found["url"]:
         log.info("a webhook was set; taking it away, for this bot polls")
         bot.sender.call("deleteWebhook")

@@ -35,7 +35,15 @@ def set_webhook(world, params):
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret):
         raise bad("secret token contains unallowed characters")
     connections = params.number("max_connections", CONNECTIONS)
-    webhook = {"url": url, "secret_token": secret, "max_connections": min(max(connections, 1), CONNECTIONS_MAX)}
+    certificate = params.get("certificate")
+    if certificate is not None and b"BEGIN CERTIFICATE" not in getattr(certificate, "data", b""):
+        raise bad("bad webhook: certificate is no PEM file")
+    webhook = {
+        "url": url,
+        "certificate": certificate is not None,
+        "secret_token": secret,
+        "max_connections": min(max(connections, 1), CONNECTIONS_MAX),
+    }
     set_allowed(world, params)
     drop_pending(world, params)
     world.updates.set_webhook(webhook)
@@ -59,7 +67,7 @@ def get_webhook_info(world, _params):
     """Return a WebhookInfo object; the number of waiting updates is right for polling, too."""
     updates = world.updates
     webhook = updates.webhook or {}
-    info = {"url": webhook.get("url", ""), "has_custom_certificate": False}
+    info = {"url": webhook.get("url", ""), "has_custom_certificate": webhook.get("certificate", False)}
     info["pending_update_count"] = len(updates.waiting)
     if webhook:
         info["max_connections"] = webhook["max_connections"]
