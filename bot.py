@@ -45,6 +45,7 @@ COMMANDS = {
     " --dry-run says what it would do (the bot must not run)",
     "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
     "init": "asks for what the bot needs, checks it, and writes .env (never needed; the bot must not run)",
+    "update": "--check says what a newer version would bring and want (beside the bot)",
     "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
     "texts": "check says what translations lack; new LANG begins one, such as de",
 }
@@ -293,6 +294,7 @@ def main(arguments=None):
     parser.add_argument(
         "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"
     )
+    parser.add_argument("--check", action="store_true", help="with update, which it needs: deploy/update.sh updates")
     parser.add_argument("--dry-run", action="store_true", help="with import: only say what would be done")
     parser.add_argument(
         "--skip", action="store_true", help="with import: leave out who cannot be read, take the others"
@@ -302,6 +304,8 @@ def main(arguments=None):
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     options = parser.parse_args(arguments)
+    if options.command == "update" and not options.check:
+        parser.error("update wants --check; to update: deploy/update.sh")
     if options.reload and not options.demo:
         parser.error("--reload is for --demo: elsewhere a plugin may move money")
     argument = options.to if options.command == "move" else " ".join(options.argument) or None
@@ -323,6 +327,8 @@ def main(arguments=None):
             return new_plugin(argument, options.dir)
         if options.command == "init":
             return set_up(environ, options.to)
+        if options.command == "update":
+            return look_for_update(environ)
         if options.command == "texts":
             return translate(*options.argument[1:], environ=environ)
         os.umask(0o077)  # files written from here on are for their owner alone
@@ -366,13 +372,25 @@ def new_plugin(name, folder):
 
 def set_up(environ, path):
     """Ask for the settings and write them; return the exit code."""
-    from core.process import commands
     from tools import first_setup
 
+    return _printed(first_setup.run(first_setup.Terms(environ, Path(path or ROOT / ".env"), Clock())))
+
+
+def look_for_update(environ):
+    """Say what a newer version would bring; return the exit code."""
+    from tools import updating
+
+    return _printed(updating.check(ROOT, environ))
+
+
+def _printed(lines):
+    from core.process import commands
+
     try:
-        for line in first_setup.run(first_setup.Terms(environ, Path(path or ROOT / ".env"), Clock())):
+        for line in lines:
             print(line, flush=True)
-    except (commands.Failed, *commands.FAILURES) as error:
+    except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

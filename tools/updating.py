@@ -1,0 +1,117 @@
+"""`python bot.py update --check`: what a newer version would bring and want, before anything is changed.
+
+It compares the checkout with the newest tag of its origin, or where there are no tags with the branch it follows. Reads
+only, but for `git fetch`. `deploy/update.sh` does the update.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+from core.process.commands import Failed
+
+ROOT = Path(__file__).parent.parent
+DECLARED = re.compile(r'(?:found\.declare|bot\.setting)\(\s*"([A-Z_]+)"')
+VERSION = re.compile(r'^VERSION = "([^"]+)"', re.M)
+SHOWN = 40  # lines of the changelog
+
+
+def check(root, environ):
+    """Say what the newer version wants; yield lines. Raise Failed where this is no checkout, or its origin is away."""
+    if not (root / ".git").exists():
+        raise Failed("this is no git checkout (an image, perhaps): read CHANGELOG.md of the newer one")
+    _git(root, "fetch", "--quiet", "--tags")
+    there = _newest(root)
+    count = int(_git(root, "rev-list", "--count", f"HEAD..{there}"))
+    if not count:
+        yield f"version {_version(root, 'HEAD')}: nothing newer at the origin"
+        return
+    yield f"version {_version(root, 'HEAD')} here, {_version(root, there)} there ({there}): {count} changes"
+    yield from _changelog(root, there)
+    yield from _migrations(root, there)
+    yield from _settings(root, there, environ)
+    yield from _plugins(root, there, environ)
+    if _git(root, "diff", "--name-only", "HEAD", there, "--", "requirements.txt"):
+        yield "libraries: requirements.txt differs; the update installs them"
+    if edited := _git(root, "status", "--porcelain", "--untracked-files=no").splitlines():
+        yield f"files you have changed here, which the update will not touch but may stumble over: {', '.join(line[3:] for line in edited[:5])}"
+    yield "nothing was changed. To update: sudo deploy/update.sh"
+
+
+def _git(root, *arguments):
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise Failed(f"git {arguments[0]}: {done.stderr.strip() or 'failed'}")
+    return done.stdout.strip()
+
+
+def _newest(root):
+    """Return the newest tag that is ahead of us, else the branch that this one follows."""
+    tags = _git(root, "tag", "--list", "v*", "--sort=-version:refname").splitlines()
+    for tag in tags[:1]:
+        if (
+            _git(root, "rev-list", "--count", f"HEAD..{tag}") != "0"
+            or tag in _git(root, "tag", "--points-at", "HEAD").splitlines()
+        ):
+            return tag
+    return _git(root, "rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+
+
+def _version(root, commit):
+    found = VERSION.search(_git(root, "show", f"{commit}:bot.py"))
+    return found[1] if found else "?"
+
+
+def _changelog(root, there):
+    difference = _git(root, "diff", "--unified=0", "HEAD", there, "--", "CHANGELOG.md").splitlines()
+    lines = [
+        line[1:] for line in difference if line.startswith("+") and not line.startswith("+++") and line[1:].strip()
+    ]
+    yield from (f"  {line}" for line in lines[:SHOWN])
+    if len(lines) > SHOWN:
+        yield f"  and {len(lines) - SHOWN} lines more in CHANGELOG.md"
+
+
+def _names(root, commit, folder):
+    return set(_git(root, "ls-tree", "-r", "--name-only", commit, "--", folder).splitlines())
+
+
+def _migrations(root, there):
+    new = sorted(_names(root, there, "storage/migrations") - _names(root, "HEAD", "storage/migrations"))
+    steps = [Path(name).stem for name in new if Path(name).stem[:1].isdigit()]
+    if steps:
+        yield f"database: {', '.join(steps)}, applied by the first start; the way back then needs the backup"
+    else:
+        yield "database: the schema stays as it is, so the way back is free"
+
+
+def _declared(root, commit):
+    found = set()
+    for name in {"bot.py"} | {name for name in _names(root, commit, "plugins") if name.endswith(".py")}:
+        found |= set(DECLARED.findall(_git(root, "show", f"{commit}:{name}")))
+    return found
+
+
+def _settings(root, there, environ):
+    here, new = _declared(root, "HEAD"), _declared(root, there)
+    if more := sorted(new - here):
+        yield f"settings: new are {', '.join(more)}"
+    if gone := sorted(here - new):
+        in_use = [name for name in gone if environ.get(name)]
+        yield f"settings: gone are {', '.join(gone)}" + (f"; you have set {', '.join(in_use)}" if in_use else "")
+
+
+def _plugins(root, there, environ):
+    def of(commit):
+        files = [name.removeprefix("plugins/") for name in _names(root, commit, "plugins")]
+        return {name.removesuffix(".py") for name in files if name.endswith(".py") and Path(name).name[0] != "_"}
+
+    here, new = of("HEAD"), of(there)
+    if more := sorted(new - here):
+        yield f"plugins: new are {', '.join(more)}; PLUGINS_OFF leaves one out"
+    if gone := sorted(here - new):
+        yield f"plugins: gone are {', '.join(gone)}"
+    if environ.get("PLUGINS_DIR") and _git(
+        root, "diff", "--name-only", "HEAD", there, "--", "docs/plugins-reference.md"
+    ):
+        yield "your own plugins: what they may call has changed (docs/plugins-reference.md); run their tests"
