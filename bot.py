@@ -132,8 +132,7 @@ def assemble(environ, clock, *, plugins=PLUGINS, texts=TEXTS, load_one=loader.lo
     found = settings.Settings(environ)
     declare(found)
     sources = loader.sources(plugins, found["PLUGINS_DIR"])
-    more = sorted({source.texts for source in sources.values() if source.origin and source.texts.is_dir()})
-    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], more, own_texts(found))
+    texts = Texts(texts, found["CURRENCY"], found["TIME_ZONE"], loader.texts_of(sources), own_texts(found))
     token = found["TELEGRAM_BOT_TOKEN"] or "0:not-set"  # `check` refuses it, together with all other problems
     now = clock.now()
     bot = Bot(found, texts, Sender(token, found["TELEGRAM_API_URL"], clock), clock, Status(now, now, VERSION))
@@ -404,9 +403,10 @@ def translate(lang=None, *, environ):
     from tools import translations
 
     found = settings.Settings(environ)
-    declare_storage(found)
+    declare(found)
+    more = loader.texts_of(loader.sources(PLUGINS, found["PLUGINS_DIR"]))
     try:
-        for line in translations.begin(TEXTS, lang) if lang else translations.check(TEXTS, own_texts(found)):
+        for line in translations.begin(TEXTS, lang) if lang else translations.check(TEXTS, own_texts(found), more):
             print(line)
     except (translations.Failed, TextError, OSError) as error:
         print(error, file=sys.stderr)

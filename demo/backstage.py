@@ -14,6 +14,7 @@ class Backstage:
 
     def __init__(self):
         self.runtime = self.reloader = None
+        self.leave = lambda: None  # called when the bot ends, which takes the process and the page's server with it
 
     @property
     def problems(self):
@@ -28,6 +29,7 @@ class Backstage:
     def enter(self, runtime, plugins, texts):
         """Take over the running bot; with a reloader, watch the folders of its plugins and texts until it stops."""
         self.runtime = runtime
+        runtime.bot.on_stop(lambda bot: self.leave())
         if self.reloader:
             self.reloader.watch(runtime, plugins, texts, self.bot.settings["PLUGINS_OFF"])
             threading.Thread(target=self._watch, name="reload", daemon=True).start()

@@ -33,6 +33,7 @@ def begin(environ, folder, start_kie, reload_with=None):
         people=("Anna", "Boris"),
         backstage=stage,
     )
+    stage.leave = telegram.save
     kie.pages.update(telegram.origins)
     if reload_with:
         stage.reloader = _reloader(telegram, *reload_with)

@@ -23,6 +23,7 @@ PAGE_TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png",
     ".ogg": "audio/ogg", ".ico": "image/x-icon", ".woff2": "font/woff2", ".json": "application/json",
 }  # fmt: skip
+SAVE_S = 5  # for the state to be written
 LOCAL = ("127.0.0.1", "localhost")
 OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of people who type an address
 
@@ -67,6 +68,14 @@ class Server:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
+
+    def save(self):
+        """Write the state now, from any thread; what is under way goes on."""
+        asyncio.run_coroutine_threadsafe(self._save(), self._loop).result(SAVE_S)
+
+    async def _save(self):
+        if self.state:
+            self.state.save()
 
     def join(self):
         """Wait until the server is stopped."""
@@ -119,8 +128,7 @@ class Server:
         for listener in self.listeners:
             listener.wake.set()
         await runner.cleanup()
-        if self.state:
-            self.state.save()
+        await self._save()
         self.world.updates.set_webhook(None)
 
     def _populate(self):

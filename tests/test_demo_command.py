@@ -11,8 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bench.process import free_port
 from demo.kit import Telegram
 from demo.server import start
+from tests.process import environment
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "1:TEST"
@@ -40,6 +42,25 @@ def test_the_command_serves_and_keeps_its_state_when_it_is_ended(demo, tmp_path)
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(10) == 0
     assert (tmp_path / "demo.json").exists()
+
+
+def test_the_bots_demo_keeps_what_was_said_right_before_its_end(tmp_path):
+    port = free_port()
+    environ = environment(DATA_DIR=str(tmp_path), DEMO_PORT=str(port))
+    process = subprocess.Popen(
+        [sys.executable, "bot.py", "--demo"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+    )
+    while f":{port}" not in (line := process.stdout.readline()):
+        assert line, "it has ended"
+    telegram = Telegram(f"http://127.0.0.1:{port}")
+    zoe = telegram.person("Zoe", language_code="en")
+    zoe.send("/start")
+    zoe.wait_for("Hi, Zoe!", 60)
+    said = zoe.last
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    process.stdout.close()
+    assert said.partition("\n")[0] in (tmp_path / "demo" / "chat.json").read_text(encoding="utf-8").replace("\\n", "\n")
 
 
 def test_a_taken_port_is_told_in_one_line():

@@ -234,6 +234,22 @@ def test_it_is_loaded_again_when_it_is_saved(start_bot, tmp_path):
     assert alice.last == "It is heads, 2"
 
 
+def test_what_a_translation_of_it_lacks_is_listed(tmp_path):
+    own = write(tmp_path / "own")
+    (own / "texts" / "ru" / "coin.po").write_text(PO.format(lang="ru", about="Монета", side=""))
+    said = subprocess.run(
+        [sys.executable, "bot.py", "texts", "check"],
+        cwd=ROOT, env=environment(PLUGINS_DIR=str(own)), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert said.returncode == 1
+    lacking = [line.split() for line in said.stdout.splitlines()]
+    assert lacking == [
+        ["es:", "missing", "coin.about"],
+        ["es:", "missing", "coin.side"],
+        ["ru:", "missing", "coin.side"],
+    ]
+
+
 # new ones
 
 
@@ -242,7 +258,7 @@ def run(*command, cwd):
     return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120)
 
 
-def tested(folder, *more):
+def run_tests(folder, *more):
     """Run `pytest` as it is printed, which puts no folder on the path by itself; return what it said."""
     pytest_itself = str(Path(sys.executable).with_name("pytest"))
     return run(pytest_itself, "-p", "no:cacheprovider", "-k", "sqlite", *more, cwd=folder)
@@ -262,11 +278,11 @@ def test_a_new_ones_test_runs_as_printed_and_fails_of_a_broken_import(checkout, 
     printed = f"cd '{own}' && pytest" if outside else "pytest tests/test_greet.py"
     assert done.returncode == 0 and printed in done.stdout, done.stderr
     place, arguments = (own, []) if outside else (checkout, ["tests/test_greet.py"])
-    done = tested(place, *arguments)
+    done = run_tests(place, *arguments)
     assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout + done.stderr
     plugin = (own if outside else checkout / "plugins") / "greet.py"
     plugin.write_text(f"import no_such_module\n{plugin.read_text()}")
-    done = tested(place, *arguments)
+    done = run_tests(place, *arguments)
     assert done.returncode == 1 and "5 failed" in done.stdout and "skipped" not in done.stdout, done.stdout
     assert "greet.py, line 1: ModuleNotFoundError: No module named 'no_such_module'" in done.stdout
 

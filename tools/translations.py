@@ -25,9 +25,12 @@ class Failed(Exception):
     """A language cannot be started, or there is something to fix; the text is the last line."""
 
 
-def check(folder, own):
-    """Yield a line for each text that is missing, unused, or has other values or wrong tags; raise Failed if any."""
-    texts = Texts(folder, own=own)
+def check(folder, own, more=()):
+    """Yield a line for each text that is missing, unused, or has other values or wrong tags; raise Failed if any.
+
+    `more` are the folders of texts of plugins from elsewhere.
+    """
+    texts = Texts(folder, more=more, own=own)
     found = list(_findings(texts))
     yield from found
     summary = f"{len(found)} findings in {', '.join(texts.languages)}"

@@ -87,6 +87,11 @@ def sources(folder, more=(), packages=True):
     return dict(sorted(found.items()))
 
 
+def texts_of(sources):
+    """Return the folders of texts that lie beside plugins from elsewhere."""
+    return sorted({source.texts for source in sources.values() if source.origin and source.texts.is_dir()})
+
+
 def _add(found, name, source):
     if name in found:
         raise PluginError(f"two plugins are called {name!r}: {found[name].path} and {source.path}")

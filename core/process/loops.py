@@ -57,6 +57,7 @@ class Loop:
         self.name = name
         self.step = step
         self.failures, self.error = 0, None  # consecutive failures, and the last error
+        self.pause_s = 0  # after a failure: longer each time, up to LONGEST_PAUSE_S or `every_s`, whichever is more
         self._failed = failed
         self._every_s = every_s
         self._rest_s = rest_s
@@ -85,17 +86,13 @@ class Loop:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    @property
-    def pause_s(self):
-        """Seconds to wait after a failure: longer each time, up to LONGEST_PAUSE_S or `every_s`, whichever is more."""
-        return min(max(LONGEST_PAUSE_S, self._every_s), 0.5 * 2 ** min(self.failures, 30)) if self.failures else 0
-
     def attempt(self):
         """Do one step; log and report an error. Return whether there is more to do at once."""
         try:
-            more, self.failures = self.step(self._clock.now()), 0
+            more, self.failures, self.pause_s = self.step(self._clock.now()), 0, 0
         except Exception as error:  # the loop must outlive any error of its step
             self.failures, self.error = self.failures + 1, error
+            self.pause_s = min(max(LONGEST_PAUSE_S, self._every_s), 0.5 * 2 ** min(self.failures, 30))
             log.exception("%s failed, time %d in a row", self.name, self.failures)
             self._tell()
             return False
