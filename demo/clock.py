@@ -20,6 +20,11 @@ class Clock:
         """Return the server's time in seconds (float) since 1970."""
         return time.time() + self._ahead_s if self._stopped_at is None else self._stopped_at
 
+    @property
+    def is_stopped(self):
+        """Return whether the clock moves only when it is told to."""
+        return self._stopped_at is not None
+
     def date(self):
         """Return the server's time in whole seconds, as the Bot API writes dates."""
         return int(self.now())

@@ -15,6 +15,8 @@ from telebot import apihelper
 
 from demo import kit as demo_kit
 from demo import server as demo_server
+from demo.providers import yookassa
+from demo.providers.control import YooKassaControl
 from kie.stub import server as stub
 from kie.stub.control import Control
 from storage.base import db, schema
@@ -89,6 +91,22 @@ def kie_server():
     server = stub.start(facts=FACTS, side=320)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def yookassa_server():
+    """The stand-in for YooKassa."""
+    server = yookassa.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def yookassa_shop(yookassa_server):
+    """The control of the stand-in for YooKassa, empty; let it follow a bot's clock with `bot.clock.follow(…)`."""
+    control = YooKassaControl(yookassa_server.url)
+    control.reset()
+    return control
 
 
 @pytest.fixture(scope="session")

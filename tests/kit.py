@@ -30,7 +30,7 @@ class FrozenClock(Clock):
     """A clock that moves only when it is told to, and takes the two servers with it."""
 
     def __init__(self, telegram, kie, start=NOON):
-        self._servers = (telegram, kie)
+        self._servers, self._followers = (telegram, kie), []
         self._now = datetime.fromisoformat(start).replace(tzinfo=UTC)
         self._tell()
 
@@ -49,10 +49,16 @@ class FrozenClock(Clock):
 
     forward = sleep
 
+    def follow(self, control):
+        """Take another server with it, from now on: what has `freeze(seconds)`, such as a payment provider's control."""
+        self._followers.append(control)
+        control.freeze(self._now.timestamp())
+
     def _tell(self):
         telegram, kie = self._servers
         telegram.set_time(self._now.timestamp())
-        kie.freeze(self._now.timestamp())
+        for server in (kie, *self._followers):
+            server.freeze(self._now.timestamp())
 
 
 class Running:

@@ -1,0 +1,160 @@
+"""The page on which a person pays: made by the server, without scripts, in Russian or English, for phones and desktops.
+
+Above the line is what a payer sees; below it, what a developer wants to try. What a World gives:
+
+`page(key)` → {id, amount, what, shop, status, test, back, ends_at, acts, accent} or None; its acts are words of ACTS.
+"""
+
+import json
+import time
+from html import escape
+from pathlib import Path
+
+from aiohttp import web
+
+from demo.providers.admin import Refused
+
+FOLDER = Path(__file__).parent / "page"
+WORDS = json.loads((FOLDER / "words.json").read_text(encoding="utf-8"))
+# What a button does: name → (act of the World, its body; "less" and "more" stand for another sum).
+ACTS = {
+    "pay": ("pay", {}),
+    "decline": ("decline", {}),
+    "expire": ("expire", {}),
+    "less": ("pay", {"amount": "less"}),
+    "more": ("pay", {"amount": "more"}),
+    "twice": ("pay", {"callback": "twice"}),
+    "never": ("pay", {"callback": "never"}),
+    "late": ("pay", {}),
+    "refund": ("refund", {}),
+}
+TELEGRAM = ("https://t.me/", "tg://", "http://t.me/")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def add_routes(app, world):
+    """Add the page to the app."""
+
+    async def show(request):
+        """Show the page of one payment, or a list of all."""
+        about = world.page(request.match_info.get("key", ""))
+        words = words_for(request.headers.get("Accept-Language", ""))
+        return html(payment_page(about, words) if about else missing_page(words), 200 if about else 404)
+
+    async def act(request):
+        """Do what a button says, and show what has become of it."""
+        key, form = request.match_info["key"], await request.post()
+        about = world.page(key)
+        if about is None or form.get("act") not in about["acts"]:
+            raise web.HTTPSeeOther(request.path)  # pressed twice, or gone meanwhile
+        name, body = ACTS[form["act"]]
+        body = dict(body)
+        if "amount" in body:
+            body["amount"] = about[body["amount"]]
+        if callback := body.pop("callback", None):
+            world.troubles.add("callback", callback)
+        try:
+            world.ACTS[name](world, world.payment(about["id"]), body)
+        except Refused:
+            pass  # it has ended meanwhile: the page says how
+        world.changed()
+        raise web.HTTPSeeOther(request.path)
+
+    async def style(_request):
+        """Return the page's only file."""
+        text = (FOLDER / "page.css").read_text(encoding="utf-8")
+        return web.Response(text=text, content_type="text/css", headers={"Cache-Control": "no-cache"})
+
+    app.router.add_get("/pay/page.css", style)
+    app.router.add_get("/pay/{key}", show)
+    app.router.add_post("/pay/{key}", act)
+
+
+def words_for(accepted):
+    """Return the texts in the first known language of an Accept-Language header; else in English."""
+    ranked = []
+    for place, part in enumerate(accepted.split(",")):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            ranked.append((-float(weight or 1), place, tag.partition("-")[0].lower()))
+        except ValueError:
+            continue
+    return next((WORDS[tag] for _, _, tag in sorted(ranked) if tag in WORDS), WORDS["en"])
+
+
+def html(text, status=200):
+    """Return a page with headers that let it do nothing but be read and pressed."""
+    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
+
+
+def template(words, **parts):
+    """Return the whole document around its parts."""
+    text = (FOLDER / "page.html").read_text(encoding="utf-8")
+    for name, value in {"lang": words["lang"], **parts}.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+def missing_page(words):
+    """Return the page for an address that leads to no payment."""
+    body = f'<p class="state" role="status">{escape(words["missing"])}</p>'
+    return template(words, title=escape(words["missing"]), accent="plain", body=body, tools="")
+
+
+def payment_page(about, words):
+    """Return the page of a payment."""
+    is_open = about["status"] == "open"
+    rows = [
+        (words["shop"], about["shop"]),
+        (words["what"], about["what"] or words["nothing"]),
+        (words["number"], about["id"]),
+    ]
+    if is_open and about["ends_at"]:
+        rows.append((words["until"], time.strftime("%H:%M UTC", time.gmtime(about["ends_at"]))))
+    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
+    state = "" if is_open else f'<p class="state {about["status"]}" role="status">{escape(words[about["status"]])}</p>'
+    test = f'<p class="test">{escape(words["test"])}</p>' if about["test"] else ""
+    body = (
+        f'<p class="brand">{escape(about["brand"])}</p>{test}<h1><small>{escape(words["to_pay"])}</small> '
+        f"{escape(about['amount'])}</h1><dl>{listed}</dl>{state}{buttons(about, words, MAIN)}{link_back(about, words)}"
+    )
+    tools = buttons(about, words, [name for name in ACTS if name not in MAIN])
+    if tools:
+        tools = f'<section class="tools"><h2>{escape(words["tools"])}</h2><p>{escape(words["tools_about"])}</p>{tools}</section>'
+    title = f"{about['amount']} · {about['shop']}"
+    return template(words, title=escape(title), accent=about["accent"], body=body, tools=tools)
+
+
+MAIN = ("pay", "decline")
+
+
+def buttons(about, words, names):
+    """Return a form with a button for each act that is possible now, or nothing."""
+    shown = [name for name in names if name in about["acts"]]
+    made = [
+        f'<button name="act" value="{name}" class="{name}">{escape(label(name, about, words))}</button>'
+        for name in shown
+    ]
+    return f'<form method="post">{"".join(made)}</form>' if made else ""
+
+
+def label(name, about, words):
+    """Return what stands on a button; {amount} is what it pays."""
+    sums = {"pay": about["amount"], "less": about["less_shown"], "more": about["more_shown"]}
+    return words["acts"][name].format(amount=sums.get(name, ""))
+
+
+def link_back(about, words):
+    """Return the link to the shop."""
+    return f'<a class="back" href="{escape(about["back"])}">{escape(words["back"])}</a>' if about["back"] else ""
+
+
+def way_back(return_url, home):
+    """Return where the page leads back to: `home` stands for Telegram, which the demo's people do not have."""
+    if home and return_url.startswith(TELEGRAM):
+        return home
+    return return_url if return_url.startswith(("https://", "http://")) else ""

@@ -1,0 +1,620 @@
+"""The stand-ins for YooKassa and Crypto Pay, over HTTP: they behave as the services' documents say, and as badly as told to."""
+
+import json
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, Queue
+
+import pytest
+import requests
+
+from demo.providers import yookassa
+
+NOW = 1_793_613_600  # 2026-11-02T10:00:00Z
+ASKED = {
+    "amount": {"value": "199.00", "currency": "RUB"},
+    "capture": True,
+    "description": "Top-up of 199 ₽",
+    "metadata": {"row": "812", "v": "1", "bot": "77"},
+    "confirmation": {"type": "redirect", "return_url": "https://t.me/some_bot"},
+}
+HOUR_S, DAY_S = 3600, 86400
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps each callback, and answers as it is told."""
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        status = 200 if self.server.answers.empty() else self.server.answers.get()
+        self.server.got.put((self.headers, content))
+        self.send_response(status)
+        self.end_headers()
+
+    do_PUT = do_POST
+
+    def log_message(self, *_args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver():
+    """A shop's web server: `.got` are (headers, content) of callbacks, `.answers` what it says to the next ones."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server.got, server.answers = Queue(), Queue()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/callback"
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def received(server):
+    """Return the bodies of the callbacks that have come since the last look; acts wait for their answers."""
+    found = []
+    while True:
+        try:
+            found.append(json.loads(server.got.get_nowait()[1]))
+        except Empty:
+            return found
+
+
+class Client:
+    """A shop's program."""
+
+    def __init__(self, url):
+        self.url, self.auth = url, (yookassa.SHOP_ID, yookassa.SECRET_KEY)
+
+    def __call__(self, method, path, body=None, *, key=None, **more):
+        headers = {"Idempotence-Key": key or str(uuid.uuid4())} if method == "POST" else {}
+        headers |= more.pop("headers", {})
+        options = {"auth": self.auth, "headers": headers, "timeout": 10} | more
+        return requests.request(method, self.url + path, json=body, **options)
+
+    def create(self, key=None, **changes):
+        """Make a payment and return its object."""
+        answer = self("POST", "/payments", ASKED | changes, key=key)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def read(self, id):
+        """Return a payment's object."""
+        return self("GET", f"/payments/{id}").json()
+
+    def refund(self, id, value="199.00", key=None):
+        """Ask for a refund; return the answer."""
+        return self("POST", "/refunds", {"payment_id": id, "amount": rub(value)}, key=key)
+
+
+def rub(value):
+    """Return an amount in roubles."""
+    return {"value": value, "currency": "RUB"}
+
+
+@pytest.fixture
+def shop(yookassa_shop):
+    yookassa_shop.freeze(NOW)
+    return yookassa_shop
+
+
+@pytest.fixture
+def api(yookassa_server, shop):
+    return Client(yookassa_server.url)
+
+
+# --- YooKassa: payments -------------------------------------------------------------------------------------------
+
+
+def test_a_payment_begins_pending_with_a_link(api, yookassa_server):
+    made = api.create()
+    assert (made["status"], made["paid"], made["test"], made["refundable"]) == ("pending", False, True, False)
+    assert made["amount"] == rub("199.00") and made["metadata"] == ASKED["metadata"]
+    assert made["recipient"]["account_id"] == yookassa.SHOP_ID
+    assert made["created_at"] == "2026-11-02T10:00:00.000Z" and len(made["id"]) == 36
+    assert made["confirmation"]["confirmation_url"].startswith(yookassa_server.origin)
+    assert api.read(made["id"]) == made
+
+
+def test_a_paid_payment_has_its_fee_and_no_link(api, shop):
+    made = api.create()
+    shop.pay(method="sbp")
+    paid = api.read(made["id"])
+    assert (paid["status"], paid["paid"], paid["refundable"]) == ("succeeded", True, True)
+    assert paid["income_amount"] == rub("192.04") and paid["refunded_amount"] == rub("0.00")
+    assert paid["payment_method"]["type"] == "sbp" and paid["captured_at"]
+    assert "confirmation" not in paid
+    with pytest.raises(ValueError, match="the payment is succeeded"):
+        shop.pay(made["id"])
+
+
+def test_without_capture_the_money_is_held_and_captured_or_let_go(api, shop):
+    held, released, lost = (api.create(capture=False)["id"] for _ in range(3))
+    for id in (held, released, lost):
+        assert shop.pay(id)["status"] == "waiting_for_capture"
+    assert api.read(held)["expires_at"] == "2026-11-09T10:00:00.000Z"
+    assert api("POST", f"/payments/{held}/capture", {"amount": rub("100.00")}).json()["amount"] == rub("100.00")
+    cancelled = api("POST", f"/payments/{released}/cancel", {}).json()
+    assert cancelled["cancellation_details"] == {"party": "merchant", "reason": "canceled_by_merchant"}
+    shop.forward(7 * DAY_S)
+    assert api.read(lost)["cancellation_details"]["reason"] == "expired_on_capture"
+
+
+def test_a_pending_payment_cannot_be_cancelled_and_runs_out_after_an_hour(api, shop):
+    made = api.create()
+    answer = api("POST", f"/payments/{made['id']}/cancel", {})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    shop.forward(HOUR_S - 1)
+    assert api.read(made["id"])["status"] == "pending"
+    shop.forward(1)
+    over = api.read(made["id"])
+    assert over["status"] == "canceled"
+    assert over["cancellation_details"] == {"party": "yoo_money", "reason": "expired_on_confirmation"}
+
+
+def test_money_for_a_cancelled_payment_goes_back_unless_told_otherwise(api, shop):
+    made = api.create()
+    shop.expire()
+    assert shop.pay()["status"] == "canceled"
+    assert shop.books()[made["id"]]["returned"] == "199.00"
+    kept = shop.pay(late="kept")
+    assert kept["status"] == "succeeded" and "cancellation_details" not in kept
+
+
+def test_a_declined_payment_says_why(api, shop):
+    made = api.create()
+    shop.decline(reason="insufficient_funds")
+    assert api.read(made["id"])["cancellation_details"] == {"party": "payment_network", "reason": "insufficient_funds"}
+
+
+# --- YooKassa: what it refuses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameter"),
+    [
+        ({"amount": {"value": 199, "currency": "RUB"}}, "amount.value"),
+        ({"amount": rub("199")}, "amount.value"),
+        ({"amount": rub("0.99")}, "amount.value"),
+        ({"amount": rub("700000.01")}, "amount.value"),
+        ({"amount": rub("350000.01"), "payment_method_data": {"type": "bank_card"}}, "amount.value"),
+        ({"amount": {"value": "199.00", "currency": "USD"}}, "amount.currency"),
+        ({"amount": {"value": "199.00"}}, "amount"),
+        ({"capture": "true"}, "capture"),
+        ({"capture": False, "payment_method_data": {"type": "sbp"}}, "capture"),
+        ({"description": "x" * 129}, "description"),
+        ({"metadata": {"row": 812}}, "metadata"),
+        ({"metadata": {str(number): "" for number in range(17)}}, "metadata"),
+        ({"metadata": {"x" * 33: ""}}, "metadata"),
+        ({"metadata": {"x": "y" * 513}}, "metadata"),
+        ({"confirmation": {"type": "redirect"}}, "confirmation.return_url"),
+        ({"confirmation": {"type": "redirect", "return_url": "x" * 2049}}, "confirmation.return_url"),
+        ({"confirmation": {"type": "pigeon"}}, "confirmation.type"),
+        ({"confirmation": ASKED["confirmation"] | {"locale": "de"}}, "confirmation.locale"),
+        ({"payment_method_data": {"type": "qiwi"}}, "payment_method_data.type"),
+        ({"merchant_customer_id": "x" * 201}, "merchant_customer_id"),
+        ({"captur": True}, "captur"),
+    ],
+)
+def test_a_wrong_payment_is_refused_by_name(api, shop, changes, parameter):
+    answer = api("POST", "/payments", ASKED | changes)
+    assert answer.status_code == 400, answer.text
+    body = answer.json()
+    assert (body["type"], body["code"], body["parameter"]) == ("error", "invalid_request", parameter)
+    assert uuid.UUID(body["id"]) and body["description"]
+    assert shop.payments() == []
+
+
+@pytest.mark.parametrize("key", ["", "x" * 65, "ключ".encode(), "a b"])
+def test_a_post_needs_a_good_key(api, shop, key):
+    answer = api("POST", "/payments", ASKED, headers={"Idempotence-Key": key})
+    assert (answer.status_code, answer.json()["parameter"]) == (400, "Idempotence-Key")
+    assert shop.payments() == []
+
+
+def test_what_is_no_json_no_path_or_no_method_is_refused(api):
+    key = {"Idempotence-Key": "1"}
+    answer = api("POST", "/payments", headers=key | {"Content-Type": "application/json"}, data="{")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert api("POST", "/payments", [ASKED]).status_code == 400
+    answer = api("POST", "/payments", headers=key, data={"amount": "1"})
+    assert (answer.status_code, answer.content) == (415, b"")
+    assert api("GET", "/payouts").json()["code"] == "not_found"
+    answer = api("DELETE", "/payments")
+    assert (answer.status_code, answer.content) == (405, b"")
+    assert api("GET", "/payments/none").status_code == 404
+
+
+def test_wrong_keys_and_a_disabled_shop(api, shop):
+    for auth in (None, ("x", yookassa.SECRET_KEY), (yookassa.SHOP_ID, "test_other")):
+        answer = api("GET", "/me", auth=auth)
+        assert answer.status_code == 401
+        assert (answer.json()["code"], answer.json()["parameter"]) == ("invalid_credentials", "Authorization")
+    shop.settings(status="disabled")
+    assert api("POST", "/payments", ASKED).json()["code"] == "forbidden"
+    assert api("GET", "/me").json()["status"] == "disabled"
+    shop.settings(secret_key="test_new")
+    assert api("GET", "/me").status_code == 401
+
+
+def test_the_shop_says_what_it_is(api, shop):
+    shop.settings(test=False, receipts="yookassa", methods=["sbp"])
+    me = api("GET", "/me").json()
+    assert (me["account_id"], me["test"], me["fiscalization"]) == (yookassa.SHOP_ID, False, {"enabled": True})
+    assert me["payment_methods"] == ["sbp"]
+
+
+ITEM = {"description": "Top-up", "quantity": "1.00", "amount": rub("199.00"), "vat_code": 1}
+RECEIPT = {"customer": {"email": "shop@example.com"}, "items": [ITEM]}
+
+
+@pytest.mark.parametrize(
+    ("receipt", "parameter"),
+    [
+        (None, "receipt"),
+        (RECEIPT | {"customer": {"phone": "79000000000"}}, "receipt.customer"),
+        (RECEIPT | {"items": []}, "receipt.items"),
+        (RECEIPT | {"items": [ITEM] * 81}, "receipt.items"),
+        (RECEIPT | {"items": [ITEM | {"amount": rub("198.00")}]}, "receipt.items"),
+        (RECEIPT | {"items": [ITEM | {"vat_code": 11}]}, "receipt.items.vat_code"),
+        (RECEIPT | {"items": [ITEM | {"description": ""}]}, "description"),
+        (RECEIPT | {"items": [ITEM | {"quantity": 0}]}, "receipt.items.quantity"),
+        (RECEIPT | {"tax_system_code": 7}, "receipt.tax_system_code"),
+    ],
+)
+def test_a_shop_with_receipts_wants_a_right_one(api, shop, receipt, parameter):
+    shop.settings(receipts="yookassa")
+    more = {} if receipt is None else {"receipt": receipt}
+    answer = api("POST", "/payments", ASKED | more)
+    assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
+    made = api.create(receipt=RECEIPT)
+    assert made["receipt_registration"] == "pending"
+    shop.pay()
+    assert api.refund(made["id"]).json()["parameter"] == "receipt"
+
+
+# --- YooKassa: the same key ---------------------------------------------------------------------------------------
+
+
+def test_the_same_key_makes_one_payment_for_a_day(api, shop):
+    made = api.create(key="k-1")
+    shop.forward(60)
+    assert api.create(key="k-1") == made
+    shop.pay()
+    assert api.create(key="k-1")["status"] == "succeeded", "as it is now"
+    shop.settings(repeat="first")
+    assert api.create(key="k-1") == made, "as it was answered first"
+    assert len(shop.payments()) == 1
+    shop.forward(DAY_S - 61)
+    assert api.create(key="k-1")["id"] == made["id"]
+    shop.forward(1)
+    assert api.create(key="k-1")["id"] != made["id"]
+
+
+def test_the_same_key_with_other_data_is_an_error(api, shop):
+    made = api.create(key="k-1")
+    answer = api("POST", "/payments", ASKED | {"description": "other"}, key="k-1")
+    assert (answer.status_code, answer.json()["parameter"]) == (400, "Idempotence-Key")
+    shop.settings(other_body="first")
+    assert api.create(key="k-1", description="other")["id"] == made["id"]
+    assert len(shop.payments()) == 1
+
+
+def test_a_refused_body_leaves_its_key_free(api):
+    assert api("POST", "/payments", ASKED | {"capture": 1}, key="k-1").status_code == 400
+    assert api.create(key="k-1")["status"] == "pending"
+
+
+def test_a_key_is_of_one_path(api, shop):
+    made = api.create(key="k-1")
+    shop.pay()
+    assert api.refund(made["id"], key="k-1").status_code == 400
+    assert api.refund(made["id"], key="k-2").json()["id"] == api.refund(made["id"], key="k-2").json()["id"]
+
+
+# --- YooKassa: lists and refunds ----------------------------------------------------------------------------------
+
+
+def test_lists_come_newest_first_in_pages(api, shop):
+    ids = [api.create(description=str(number))["id"] for number in range(12)]
+    first = api("GET", "/payments").json()
+    assert [one["id"] for one in first["items"]] == ids[:1:-1], "ten, unless told otherwise"
+    api.create()  # between the pages
+    second = api("GET", "/payments", params={"cursor": first["next_cursor"]}).json()
+    assert [one["id"] for one in second["items"]] == ids[1::-1] and "next_cursor" not in second
+    assert second["type"] == "list"
+    for wrong in ({"limit": 101}, {"limit": 0}, {"limit": "x"}, {"cursor": "x"}, {"metadata": "x"}):
+        assert api("GET", "/payments", params=wrong).status_code == 400, wrong
+    assert api("GET", "/payments", params={"created_at.gte": "yesterday"}).json()["parameter"] == "created_at.gte"
+
+
+def test_lists_are_filtered(api, shop):
+    old = api.create()["id"]
+    shop.pay(method="sbp")
+    shop.forward(DAY_S)
+    new = api.create()["id"]
+
+    def ids(**filters):
+        query = {name.replace("__", "."): value for name, value in filters.items()}
+        return [one["id"] for one in api("GET", "/payments", params=query).json()["items"]]
+
+    assert ids(status="succeeded") == [old] and ids(status="pending") == [new]
+    assert ids(created_at__gte="2026-11-03T10:00:00.000Z") == [new]
+    assert ids(created_at__gt="2026-11-03T10:00:00.000Z") == []
+    assert ids(created_at__lt="2026-11-03T10:00:00.000Z") == [old]
+    assert ids(captured_at__lte="2026-11-03T10:00:00.000Z") == [old]
+    assert ids(payment_method="sbp") == [old]
+    shop.forward(3 * 366 * DAY_S)
+    assert ids() == [], "not further back than three years"
+
+
+def test_refunds_go_up_to_what_is_left(api, shop):
+    id = api.create()["id"]
+    assert api.refund(id).json()["parameter"] == "payment_id", "nothing is paid yet"
+    shop.pay()
+    assert api.refund(id, "199.01").json()["parameter"] == "amount.value"
+    part = api.refund(id, "99.00").json()
+    assert (part["status"], part["payment_id"], part["amount"]) == ("succeeded", id, rub("99.00"))
+    assert api.read(id)["refunded_amount"] == rub("99.00") and api.read(id)["refundable"]
+    assert api.refund(id, "100.01").status_code == 400
+    rest = api.refund(id, "100.00").json()
+    assert not api.read(id)["refundable"] and api.read(id)["status"] == "succeeded"
+    assert api("GET", f"/refunds/{part['id']}").json() == part
+    listed = api("GET", "/refunds", params={"payment_id": id}).json()["items"]
+    assert [one["id"] for one in listed] == [rest["id"], part["id"]]
+    assert api("GET", "/refunds/none").status_code == 404
+    for wrong in ({"payment_id": "none"}, {"payment_id": 7}, {}):
+        assert api("POST", "/refunds", {"amount": rub("1.00")} | wrong).json()["parameter"] == "payment_id"
+
+
+def test_a_refund_can_take_time_and_fail(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    id = api.create()["id"]
+    shop.pay()
+    shop.trouble("refund", "pending-canceled")
+    waiting = api.refund(id).json()
+    assert waiting["status"] == "pending" and "_ends" not in waiting
+    assert api.refund(id, "1.00").status_code == 400, "what waits counts as given back"
+    shop.forward(60)
+    failed = api("GET", f"/refunds/{waiting['id']}").json()
+    assert failed["cancellation_details"] == {"party": "refund_network", "reason": "insufficient_funds"}
+    shop.trouble("refund", "pending")
+    api.refund(id, "50.00")
+    assert [one["status"] for one in shop.settle_refunds()] == ["canceled", "succeeded"]
+    assert api.read(id)["refunded_amount"] == rub("50.00")
+    assert [one["event"] for one in received(receiver)] == ["payment.succeeded", "refund.succeeded"]
+
+
+def test_money_goes_back_behind_the_shops_back(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    id = api.create()["id"]
+    shop.pay()
+    shop.refund(amount="99.00")
+    assert [one["event"] for one in received(receiver)] == ["payment.succeeded", "refund.succeeded"]
+    shop.chargeback()
+    assert received(receiver) == [], "no event is known for it"
+    assert api.read(id)["refunded_amount"] == rub("199.00")
+    with pytest.raises(ValueError, match="not so much"):
+        shop.refund(amount="0.01")
+
+
+def test_some_methods_are_not_refunded_or_not_in_part(api, shop):
+    shop.settings(methods=["cash", "mobile_balance"])
+    cash = api.create(payment_method_data={"type": "cash"})["id"]
+    mobile = api.create(payment_method_data={"type": "mobile_balance"})["id"]
+    shop.pay(cash), shop.pay(mobile)
+    assert api.refund(cash).status_code == 400
+    assert api.refund(mobile, "1.00").status_code == 400
+    assert api.refund(mobile).json()["status"] == "succeeded"
+
+
+# --- YooKassa: notifications --------------------------------------------------------------------------------------
+
+
+def test_a_notification_shows_the_payment_as_it_was_at_the_change(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    made = api.create()
+    paid = shop.pay()
+    headers, content = receiver.got.get_nowait()
+    assert json.loads(content) == {"type": "notification", "event": "payment.succeeded", "object": paid}
+    assert headers["Content-Type"] == "application/json"
+    shop.refund(amount="1.00")
+    second = received(receiver)[0]
+    assert (second["event"], second["object"]["payment_id"]) == ("refund.succeeded", made["id"])
+
+
+def test_a_notification_is_repeated_for_a_day_until_it_is_taken(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    api.create()
+    for status in (500, 204, 302):  # only 200 counts
+        receiver.answers.put(status)
+    shop.pay()
+    shop.forward(DAY_S)
+    assert [one["status"] for one in shop.callbacks()[0]["tries"]] == [500, 204, 302, 200]
+    assert [one["at"] - NOW for one in shop.callbacks()[0]["tries"]] == [0, 10, 70, 370]
+    shop.settings(callback_url="http://127.0.0.1:1/")
+    api.create()
+    shop.decline()
+    shop.forward(7 * DAY_S)
+    tries = shop.callbacks()[-1]["tries"]
+    assert len(tries) == 17 and {one["status"] for one in tries} == {None}
+    assert tries[-1]["at"] - tries[0]["at"] <= DAY_S
+
+
+@pytest.mark.parametrize(("kind", "times"), [("once", 1), ("twice", 2), ("four", 4), ("never", 0)])
+def test_notifications_come_as_often_as_ordered(api, shop, receiver, kind, times):
+    shop.settings(callback_url=receiver.url)
+    api.create()
+    shop.pay(**({} if kind == "once" else {"callback": kind}))
+    assert len(received(receiver)) == times
+
+
+def test_notifications_come_late_early_and_out_of_order(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    api.create()
+    shop.pay(callback="late")
+    assert received(receiver) == []
+    shop.forward(23 * HOUR_S)
+    assert [one["event"] for one in received(receiver)] == ["payment.succeeded"]
+
+    shop.trouble("callback", "early")
+    made = api.create()
+    early = received(receiver)
+    assert [one["object"]["id"] for one in early] == [made["id"]] and made["status"] == "pending"
+    assert api.read(made["id"])["status"] == "succeeded"
+
+    api.create()
+    shop.pay(callback="old-body")
+    events = {one["event"]: one["object"]["status"] for one in received(receiver)}
+    assert events == {"payment.succeeded": "succeeded", "payment.canceled": "canceled"}
+
+
+def test_events_that_are_not_ticked_are_not_sent(api, shop, receiver):
+    shop.settings(callback_url=receiver.url, events=["payment.succeeded"])
+    api.create()
+    shop.expire()
+    assert received(receiver) == []
+
+
+def test_a_notification_can_be_forged_and_handed_over(api, shop, receiver):
+    shop.settings(callback_url=receiver.url)
+    made = api.create()
+    receiver.answers.put(403)
+    assert shop.send_callback(event="payment.succeeded", changes={"id": "nobody's"}) == 403
+    assert received(receiver)[0]["object"]["id"] == "nobody's"
+    assert shop.send_callback(raw="x" * 1_000_000) == 200
+    assert len(receiver.got.get_nowait()[1]) == 1_000_000
+    assert shop.send_callback(method="PUT", raw="") == 200
+    body, headers = shop.message(event="payment.succeeded")
+    assert json.loads(body)["object"] == made and headers == {"Content-Type": "application/json"}
+    assert api.read(made["id"])["status"] == "pending", "nothing of it is true"
+
+
+# --- YooKassa: bad days -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_dropped_create_is_found_with_its_key_or_was_not_made(api, shop, done):
+    shop.trouble("create", "drop", done=done)
+    with pytest.raises(requests.ConnectionError):
+        api("POST", "/payments", ASKED, key="k-1")
+    assert len(shop.payments()) == done
+    api.create(key="k-1")
+    assert len(shop.payments()) == 1
+
+
+def test_silence_lasts_longer_than_any_client(api, shop):
+    shop.trouble("create", "hang")
+    with pytest.raises(requests.Timeout):
+        api("POST", "/payments", ASKED, timeout=0.2)
+    assert shop.payments() == []
+
+
+@pytest.mark.parametrize("kind", ["401", "403", "429", "500"])
+def test_refusals_have_yookassas_form(api, shop, kind):
+    shop.trouble("create", kind)
+    answer = api("POST", "/payments", ASKED, key="k-1")
+    assert answer.status_code == int(kind) and answer.json()["type"] == "error"
+    assert answer.json().get("retry_after") == (1500 if kind == "429" else None)
+    assert shop.payments() == []
+    assert api.create(key="k-1")["status"] == "pending"
+
+
+def test_a_500_may_have_done_its_work(api, shop):
+    shop.trouble("create", "500", 2, done=True)
+    for _ in range(2):
+        assert api("POST", "/payments", ASKED, key="k-1").json()["code"] == "internal_server_error"
+    assert api.create(key="k-1")["id"] == shop.payment()["id"]
+    assert len(shop.payments()) == 1
+
+
+def test_the_older_manner_says_processing_first(api, shop):
+    shop.trouble("create", "202")
+    answer = api("POST", "/payments", ASKED, key="k-1")
+    assert (answer.status_code, answer.json()["type"], answer.json()["retry_after"]) == (202, "processing", 800)
+    assert api.create(key="k-1")["id"] == shop.payment()["id"]
+
+
+@pytest.mark.parametrize("kind", ["502", "503", "cut", "list", "text", "empty", "wrong-type"])
+def test_answers_can_be_unreadable(api, shop, kind):
+    made = api.create()
+    shop.trouble("read", kind)
+    answer = api("GET", f"/payments/{made['id']}")
+    is_read = answer.status_code == 200 and answer.headers["Content-Type"].startswith("application/json")
+    try:
+        assert not (is_read and isinstance(answer.json(), dict))
+    except requests.JSONDecodeError:
+        pass
+    assert api.read(made["id"]) == made
+
+
+def test_objects_can_differ_from_what_was_asked(api, shop):
+    made = api.create()
+    shop.pay()
+    paid = api.read(made["id"])
+    seen = {}
+    for kind in ("stale", "wrong-amount", "wrong-currency", "wrong-account", "wrong-test", "wrong-metadata", "wrong-id",
+                 "unknown-status", "unknown-reason", "unknown-method", "extra-keys", "paid-pending", "no-amount"):  # fmt: skip
+        shop.trouble("read", kind)
+        seen[kind] = api.read(made["id"])
+        assert seen[kind] != paid, kind
+    assert seen["stale"]["status"] == "pending"
+    assert seen["wrong-account"]["recipient"]["gateway_id"] == paid["recipient"]["gateway_id"]
+    assert api.read(made["id"]) == paid
+    shop.trouble("list", "wrong-amount")
+    assert api("GET", "/payments").json()["items"][0]["amount"] == rub("1.00")
+
+
+def test_a_payment_can_come_in_with_another_sum(api, shop):
+    little, much, foreign = (api.create()["id"] for _ in range(3))
+    assert shop.pay(little, amount="150.00")["amount"] == rub("150.00")
+    assert shop.pay(much, amount="250.00")["amount"] == rub("250.00")
+    assert shop.pay(foreign, currency="USD")["amount"] == {"value": "199.00", "currency": "USD"}
+    assert shop.set(foreign, test=False)["test"] is False
+
+
+def test_it_can_be_down_for_a_day(api, shop):
+    shop.down(DAY_S)
+    with pytest.raises(requests.ConnectionError):
+        api("POST", "/payments", ASKED)
+    shop.forward(DAY_S - 1)
+    with pytest.raises(requests.ConnectionError):
+        api("GET", "/me")
+    shop.forward(1)
+    assert api("GET", "/me").status_code == 200
+    assert shop.payments() == []
+
+
+def test_an_unknown_trouble_is_an_error(shop):
+    with pytest.raises(ValueError, match="no 'sunshine'; known:.*'500'"):
+        shop.trouble("create", "sunshine")
+    with pytest.raises(ValueError, match="known:"):
+        shop.trouble("callback", "500")
+
+
+def test_calls_are_kept_without_the_secret(api, shop):
+    api.create(key="k-1")
+    call = shop.calls("/payments")[0]
+    assert (call["method"], call["key"], call["user"], call["status"]) == ("POST", "k-1", yookassa.SHOP_ID, 200)
+    assert call["body"] == ASKED
+    assert yookassa.SECRET_KEY not in json.dumps(shop.calls())
+
+
+def test_other_sites_pages_can_do_nothing(yookassa_server, api):
+    api.create()
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}):
+        answer = requests.get(f"{yookassa_server.origin}/control/payments", headers=headers, timeout=5)
+        assert answer.status_code == 403
+
+
+def test_what_is_kept_in_a_file_outlives_a_restart(tmp_path):
+    first = yookassa.start(state_path=tmp_path / "shop.json", callback_url="http://127.0.0.1:1/")
+    made = Client(first.url).create(key="k-1")
+    first.stop()
+    second = yookassa.start(state_path=tmp_path / "shop.json", callback_url="http://127.0.0.1:1/")
+    again = Client(second.url).create(key="k-1")
+    assert again["id"] == made["id"]
+    assert again["confirmation"]["confirmation_url"] == f"{second.origin}/pay/{made['id']}"
+    second.stop()
