@@ -15,8 +15,8 @@ from telebot import apihelper
 
 from demo import kit as demo_kit
 from demo import server as demo_server
-from demo.providers import yookassa
-from demo.providers.control import YooKassaControl
+from demo.providers import cryptopay, yookassa
+from demo.providers.control import CryptoPayControl, YooKassaControl
 from kie.stub import server as stub
 from kie.stub.control import Control
 from storage.base import db, schema
@@ -105,6 +105,22 @@ def yookassa_server():
 def yookassa_shop(yookassa_server):
     """The control of the stand-in for YooKassa, empty; let it follow a bot's clock with `bot.clock.follow(…)`."""
     control = YooKassaControl(yookassa_server.url)
+    control.reset()
+    return control
+
+
+@pytest.fixture(scope="session")
+def cryptopay_server():
+    """The stand-in for Crypto Pay."""
+    server = cryptopay.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cryptopay_app(cryptopay_server):
+    """The control of the stand-in for Crypto Pay, empty; let it follow a bot's clock with `bot.clock.follow(…)`."""
+    control = CryptoPayControl(cryptopay_server.url)
     control.reset()
     return control
 

@@ -1,5 +1,7 @@
 """The stand-ins for YooKassa and Crypto Pay, over HTTP: they behave as the services' documents say, and as badly as told to."""
 
+import hashlib
+import hmac
 import json
 import threading
 import uuid
@@ -9,7 +11,8 @@ from queue import Empty, Queue
 import pytest
 import requests
 
-from demo.providers import yookassa
+from demo.providers import cryptopay, yookassa
+from demo.providers.cryptopay_app import sign, waits
 
 NOW = 1_793_613_600  # 2026-11-02T10:00:00Z
 ASKED = {
@@ -592,6 +595,429 @@ def test_an_unknown_trouble_is_an_error(shop):
         shop.trouble("create", "sunshine")
     with pytest.raises(ValueError, match="known:"):
         shop.trouble("callback", "500")
+
+
+# --- Crypto Pay: invoices -----------------------------------------------------------------------------------------
+
+BILL = {"currency_type": "fiat", "fiat": "RUB", "amount": "199.00", "payload": "77:812", "expires_in": 3600}
+
+
+class CryptoClient:
+    """An app's program."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def ask(self, name, token=cryptopay.TOKEN, method="POST", **more):
+        """Call a method; return the answer."""
+        headers = {"Crypto-Pay-API-Token": token}
+        return requests.request(method, f"{self.url}/{name}", headers=headers, timeout=more.pop("timeout", 10), **more)
+
+    def __call__(self, name, **params):
+        """Call a method and return its result."""
+        answer = self.ask(name, json=params)
+        assert answer.status_code == 200 and answer.json()["ok"], answer.text
+        return answer.json()["result"]
+
+    def refused(self, name, **params):
+        """Call a method that is refused; return (code, name) of the error."""
+        answer = self.ask(name, json=params)
+        body = answer.json()
+        assert not body["ok"] and answer.status_code == body["error"]["code"], answer.text
+        return answer.status_code, body["error"]["name"]
+
+    def create(self, **changes):
+        """Make an invoice and return its object."""
+        return self("createInvoice", **BILL | changes)
+
+    def read(self, number):
+        """Return an invoice as it is listed."""
+        return self("getInvoices", invoice_ids=str(number))["items"][0]
+
+
+@pytest.fixture
+def app(cryptopay_app):
+    cryptopay_app.freeze(NOW)
+    return cryptopay_app
+
+
+@pytest.fixture
+def crypto(cryptopay_server, app):
+    return CryptoClient(cryptopay_server.url)
+
+
+def test_an_invoice_begins_active_with_three_links(crypto, cryptopay_server):
+    made = crypto.create(description="Top-up")
+    assert (made["status"], made["currency_type"], made["fiat"], made["payload"]) == ("active", "fiat", "RUB", "77:812")
+    assert made["amount"] == "199", "in another spelling: amounts are compared as numbers"
+    assert (made["created_at"], made["expiration_date"]) == ("2026-11-02T10:00:00.000Z", "2026-11-02T11:00:00.000Z")
+    links = {made[name] for name in ("bot_invoice_url", "mini_app_invoice_url", "web_app_invoice_url")}
+    assert len(links) == 3 and all(link.startswith(cryptopay_server.origin) for link in links)
+    assert crypto.read(made["invoice_id"]) == made
+    assert crypto.create()["invoice_id"] == made["invoice_id"] + 1, "nothing makes a repeat the same one"
+
+
+def test_calls_come_as_query_form_or_json(crypto):
+    for more in (
+        {"method": "GET", "params": BILL},
+        {"data": BILL},
+        {"json": BILL},
+        {"files": {k: (None, str(v)) for k, v in BILL.items()}},
+    ):
+        answer = crypto.ask("createInvoice", **more)
+        assert answer.json()["ok"], answer.text
+        assert answer.json()["result"]["amount"] == "199"
+
+
+def test_a_paid_invoice_says_in_what_and_at_what_rate(crypto, app):
+    made = crypto.create()
+    app.pay(asset="USDT", rate="91.2", fee=3)
+    paid = crypto.read(made["invoice_id"])
+    assert (paid["status"], paid["paid_asset"], paid["paid_amount"]) == ("paid", "USDT", "2.18201755")
+    assert (paid["paid_fiat_rate"], paid["fee_asset"], paid["fee_amount"]) == ("91.2", "USDT", "0.06546053")
+    assert paid["amount"] == "199" and paid["paid_at"] and paid["paid_anonymously"] is False
+    usdt = next(one for one in crypto("getBalance") if one["currency_code"] == "USDT")
+    assert usdt == {"currency_code": "USDT", "available": "2.11655702", "onhold": "0"}
+    with pytest.raises(ValueError, match="the invoice is paid"):
+        app.pay()
+
+
+def test_an_invoice_expires_without_an_event(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    made = crypto.create()
+    app.forward(HOUR_S - 1)
+    assert crypto.read(made["invoice_id"])["status"] == "active"
+    app.forward(1)
+    assert crypto.read(made["invoice_id"])["status"] == "expired"
+    assert received(receiver) == []
+    assert app.pay()["status"] == "expired" and app.books()["1"]["returned"] == "199"
+    assert app.pay(late="kept")["status"] == "paid"
+    assert len(received(receiver)) == 1
+    forever = crypto("createInvoice", asset="TON", amount="1.5")
+    assert "expiration_date" not in forever and forever["currency_type"] == "crypto"
+
+
+def test_an_active_invoice_can_be_deleted(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    gone, paid = crypto.create()["invoice_id"], crypto.create()["invoice_id"]
+    app.pay(paid)
+    assert crypto("deleteInvoice", invoice_id=gone) is True
+    assert crypto("getInvoices", invoice_ids=f"{gone},{paid}")["items"][0]["invoice_id"] == paid
+    assert crypto.refused("deleteInvoice", invoice_id=gone)[0] == 400
+    assert crypto.refused("deleteInvoice", invoice_id=paid)[0] == 400
+    with pytest.raises(ValueError, match="deleted"):
+        app.pay(gone)
+    app.send_callback(gone)
+    assert [one["payload"]["invoice_id"] for one in received(receiver)] == [paid, gone]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"currency_type": "barter"},
+        {"fiat": "XTR"},
+        {"fiat": None},
+        {"asset": "USDT"},
+        {"currency_type": "crypto"},
+        {"amount": 199},
+        {"amount": "0"},
+        {"amount": "-1"},
+        {"amount": "1e3"},
+        {"amount": "199,00"},
+        {"accepted_assets": "USDT,DOGE"},
+        {"accepted_assets": ["USDT"]},
+        {"swap_to": "DOGE"},
+        {"description": "x" * 1025},
+        {"hidden_message": "x" * 2049},
+        {"payload": "ж" * 2049},
+        {"expires_in": 0},
+        {"expires_in": 2_678_401},
+        {"expires_in": "soon"},
+        {"expires_in": True},
+        {"paid_btn_name": "openBot"},
+        {"paid_btn_url": "https://t.me/some_bot"},
+        {"paid_btn_name": "dance", "paid_btn_url": "https://t.me/some_bot"},
+        {"allow_anonymous": "maybe"},
+        {"amuont": "1"},
+    ],
+)
+def test_a_wrong_bill_is_refused(crypto, app, changes):
+    code, name = crypto.refused("createInvoice", **BILL | changes)
+    assert code == 400 and name.isupper()
+    assert app.payments() == []
+
+
+def test_longest_texts_and_the_button_are_taken(crypto):
+    button = {"paid_btn_name": "openBot", "paid_btn_url": "https://t.me/some_bot"}
+    made = crypto.create(description="x" * 1024, hidden_message="x" * 2048, payload="x" * 4096, **button)
+    assert made["paid_btn_url"] == button["paid_btn_url"] and len(made["payload"]) == 4096
+
+
+def test_wrong_tokens_methods_and_a_suspended_app(crypto, app):
+    unauthorized = {"ok": False, "error": {"code": 401, "name": "UNAUTHORIZED"}}
+    for token in ("", "1:x", "токен".encode()):
+        answer = crypto.ask("getMe", token=token)
+        assert (answer.status_code, answer.json()) == (401, unauthorized)
+    assert crypto.refused("getEverything") == (405, "METHOD_NOT_FOUND")
+    assert crypto.ask("getMe", method="DELETE").status_code == 405
+    assert crypto.ask("getMe", data="[]", json=None).status_code == 200
+    assert crypto("getMe")["payment_processing_bot_username"] == "CryptoBot"
+    app.settings(suspended=True)
+    assert crypto.refused("getMe")[0] == 423
+    app.settings(suspended=False)
+    app.regenerate_token("7001:NEW")
+    assert crypto.ask("getMe").status_code == 401 and crypto.ask("getMe", token="7001:NEW").status_code == 200
+
+
+def test_invoices_are_listed_by_ids_status_and_pages(crypto, app):
+    ids = [crypto.create(fiat=fiat)["invoice_id"] for fiat in ("RUB", "RUB", "EUR", "RUB")]
+    app.pay(ids[0])
+    app.expire(ids[1])
+
+    def listed(**params):
+        return [one["invoice_id"] for one in crypto("getInvoices", **params)["items"]]
+
+    assert listed() == ids[::-1]
+    assert listed(status="paid") == [ids[0]] and listed(status="active") == [ids[3], ids[2]]
+    assert listed(fiat="EUR") == [ids[2]] and listed(asset="USDT") == []
+    assert listed(invoice_ids=f"{ids[1]},{ids[0]},999") == [ids[1], ids[0]], "an expired one that is asked for comes"
+    assert listed(count=2, offset=1) == [ids[2], ids[1]]
+    for wrong in (
+        {"status": "expired"},
+        {"count": 1001},
+        {"count": 0},
+        {"offset": -1},
+        {"invoice_ids": "x"},
+        {"page": 2},
+    ):
+        assert crypto.refused("getInvoices", **wrong)[0] == 400, wrong
+
+
+def test_the_test_net_has_an_asset_of_its_own(crypto, app):
+    assert crypto.refused("createInvoice", asset="JET", amount="1")[0] == 400
+    app.settings(testnet=True)
+    assert crypto("createInvoice", asset="JET", amount="1")["asset"] == "JET"
+    assert "JET" in crypto.create()["accepted_assets"]
+
+
+def test_a_payer_can_be_anonymous_pay_otherwise_and_in_another_asset(crypto, app):
+    little, much, other, odd = (crypto.create(accepted_assets="USDT,TON")["invoice_id"] for _ in range(4))
+    assert app.pay(little, amount="150.00", anonymous=True)["amount"] == "150"
+    assert crypto.read(little)["paid_anonymously"] is True
+    assert app.pay(much, amount="250.00", asset="TON")["paid_asset"] == "TON"
+    assert app.pay(other, asset="BTC")["paid_asset"] == "BTC"
+    assert app.pay(odd, paid_amount="0.01", currency="EUR") | {"fiat": "EUR"} == crypto.read(odd)
+    assert crypto.read(odd)["paid_amount"] == "0.01"
+
+
+# --- Crypto Pay: transfers, rates ---------------------------------------------------------------------------------
+
+SENT = {"user_id": 5000000001, "asset": "USDT", "amount": "2", "spend_id": "refund:812"}
+
+
+def test_a_transfer_needs_the_switch_the_money_and_a_new_id(crypto, app):
+    crypto.create(amount="1000.00")
+    app.pay()
+    assert crypto.refused("transfer", **SENT) == (403, "METHOD_DISABLED")
+    app.settings(transfer=True)
+    made = crypto("transfer", **SENT | {"comment": "Refund"})
+    assert (made["status"], made["spend_id"], made["amount"], made["comment"]) == (
+        "completed",
+        "refund:812",
+        "2",
+        "Refund",
+    )
+    assert crypto.refused("transfer", **SENT)[0] == 400, "the same id once"
+    assert crypto("getTransfers", spend_id="refund:812")["items"] == [made]
+    assert crypto("getTransfers", spend_id="other")["items"] == []
+    assert crypto("getTransfers", asset="USDT", transfer_ids="1", count=1)["items"] == [made]
+    app.settings(strangers=[SENT["user_id"]])
+    for wrong in (
+        {"amount": "20"},
+        {"amount": "0.5"},
+        {"amount": "30000"},
+        {"asset": "DOGE"},
+        {"spend_id": ""},
+        {"spend_id": "x" * 65},
+        {"user_id": "me"},
+        {"user_id": SENT["user_id"]},
+        {"comment": "x" * 1025},
+    ):
+        assert crypto.refused("transfer", **SENT | {"spend_id": "new", "user_id": 5000000002} | wrong)[0] == 400, wrong
+    assert len(app.transfers()) == 1
+
+
+def test_a_dropped_transfer_has_happened(crypto, app):
+    crypto.create(amount="1000.00")
+    app.pay()
+    app.settings(transfer=True)
+    app.trouble("transfer", "drop")
+    with pytest.raises(requests.ConnectionError):
+        crypto.ask("transfer", json=SENT)
+    assert crypto.refused("transfer", **SENT)[0] == 400
+    assert len(crypto("getTransfers", spend_id=SENT["spend_id"])["items"]) == 1
+
+
+def test_coins_can_be_sent_behind_the_apps_back(crypto, app):
+    crypto.create(amount="1000.00")
+    app.pay()
+    app.transfer(user_id=SENT["user_id"], asset="USDT", amount="1")
+    assert crypto("getTransfers")["items"][0]["spend_id"] == "by-hand-0"
+
+
+def test_some_exchange_rates_are_not_valid(crypto, app):
+    rates = {(one["source"], one["target"]): one for one in crypto("getExchangeRates")}
+    assert rates["USDT", "RUB"]["rate"] == "91.2" and rates["USDT", "RUB"]["is_valid"]
+    assert not rates["BNB", "RUB"]["is_valid"]
+    crypto.create()
+    app.pay()
+    assert crypto("getStats")["paid_invoice_count"] == 1
+
+
+# --- Crypto Pay: callbacks ----------------------------------------------------------------------------------------
+
+
+def test_a_callback_is_signed_over_its_raw_bytes(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    crypto.create(payload="ключ")
+    paid = app.pay()
+    headers, content = receiver.got.get_nowait()
+    key = hashlib.sha256(cryptopay.TOKEN.encode()).digest()
+    assert headers["crypto-pay-api-signature"] == hmac.new(key, content, hashlib.sha256).hexdigest()
+    body = json.loads(content)
+    assert (body["update_type"], body["payload"]) == ("invoice_paid", paid)
+    assert (body["update_id"], body["request_date"]) == (1, "2026-11-02T10:00:00.000Z")
+
+
+def test_the_signature_has_the_value_worked_out_by_hand():
+    body = b'{"update_id":1,"update_type":"invoice_paid"}'
+    assert sign("12345:AAtestTOKEN", body) == "46d8bd4f06c910c4e09cae0dfc2e9c213206bbed0f64008ff7542cf2f54a02d7"
+
+
+def test_a_callback_is_tried_17_times_in_3_days_and_then_no_more(crypto, app, receiver):
+    assert len(waits()) == 16 and sum(waits()) == pytest.approx(3 * DAY_S)
+    app.settings(callback_url="http://127.0.0.1:1/")
+    crypto.create()
+    app.pay()
+    app.forward(3 * DAY_S - 1)
+    assert len(app.callbacks()[0]["tries"]) == 16 and app.settings()["callbacks_on"]
+    app.forward(30 * DAY_S)
+    assert len(app.callbacks()[0]["tries"]) == 17
+    assert not app.settings()["callbacks_on"], "off for good, until the owner switches it on"
+    app.settings(callback_url=receiver.url)
+    crypto.create()
+    app.pay()
+    assert received(receiver) == []
+    app.settings(callbacks_on=True)
+    crypto.create()
+    app.pay()
+    assert len(received(receiver)) == 1
+
+
+def test_any_2xx_takes_a_callback(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    for status in (500, 204):
+        receiver.answers.put(status)
+    crypto.create()
+    app.pay()
+    app.forward(DAY_S)
+    assert [one["status"] for one in app.callbacks()[0]["tries"]] == [500, 204]
+
+
+def test_signatures_can_be_spoilt(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    app.regenerate_token(cryptopay.TOKEN + "2")
+    seen = {}
+    for kind in (
+        "",
+        "wrong-signature",
+        "no-signature",
+        "upper-signature",
+        "other-body-signature",
+        "old-token-signature",
+    ):
+        requests.post(
+            f"{crypto.url}/createInvoice", json=BILL, headers={"Crypto-Pay-API-Token": cryptopay.TOKEN + "2"}, timeout=5
+        )
+        if kind:
+            app.trouble("callback", kind)
+        app.pay()
+        headers, content = receiver.got.get_nowait()
+        given, good = headers["crypto-pay-api-signature"], sign(cryptopay.TOKEN + "2", content)
+        seen[kind] = given
+        assert (given == good) == (not kind), kind
+        if kind == "upper-signature":
+            assert given == good.upper()
+        if kind == "old-token-signature":
+            assert given == sign(cryptopay.TOKEN, content)
+    assert seen["no-signature"] is None
+    body, headers = app.message(signature="wrong-signature", changes={"invoice_id": 999})
+    assert json.loads(body)["payload"]["invoice_id"] == 999 and headers["crypto-pay-api-signature"] == "0" * 64
+
+
+def test_callbacks_come_twice_late_early_and_with_the_same_number(crypto, app, receiver):
+    app.settings(callback_url=receiver.url)
+    app.trouble("callback", "early")
+    assert crypto.create()["status"] == "active"
+    assert received(receiver)[0]["payload"]["status"] == "paid"
+    crypto.create()
+    app.trouble("callback", "same-update-id")
+    app.pay(callback="twice")
+    assert [one["update_id"] for one in received(receiver)] == [1, 1]
+    crypto.create()
+    app.pay(callback="late")
+    assert received(receiver) == []
+    app.forward(23 * HOUR_S)
+    assert len(received(receiver)) == 1
+
+
+# --- Crypto Pay: bad days -----------------------------------------------------------------------------------------
+
+
+def test_a_dropped_create_has_left_an_invoice_behind(crypto, app):
+    app.trouble("create", "drop")
+    with pytest.raises(requests.ConnectionError):
+        crypto.ask("createInvoice", json=BILL)
+    assert [one["payload"] for one in crypto("getInvoices", status="active")["items"]] == ["77:812"]
+
+
+@pytest.mark.parametrize("kind", ["401", "403", "429", "500", "502", "503", "cut", "text", "ok-400", "not-ok-200"])
+def test_no_bad_answer_looks_good(crypto, app, kind):
+    app.trouble("create", kind)
+    answer = crypto.ask("createInvoice", json=BILL)
+    try:
+        is_good = answer.status_code == 200 and answer.json()["ok"]
+    except requests.JSONDecodeError:
+        is_good = False
+    assert not is_good
+    assert len(app.payments()) == (kind in ("cut", "text", "ok-400", "not-ok-200"))
+
+
+def test_invoices_can_differ_from_what_was_asked(crypto, app):
+    number = crypto.create()["invoice_id"]
+    app.pay()
+    paid = crypto.read(number)
+    for kind in ("stale", "wrong-amount", "wrong-currency", "wrong-id", "wrong-payload", "null-payload", "null-fiat",
+                 "no-paid-amount", "unknown-status", "extra-keys"):  # fmt: skip
+        app.trouble("list", kind)
+        assert crypto.read(number) != paid, kind
+    app.trouble("list", "empty-items")
+    assert crypto("getInvoices", invoice_ids=str(number)) == {"items": []}
+    assert crypto.read(number) == paid
+
+
+def test_an_apps_file_outlives_a_restart(tmp_path):
+    first = cryptopay.start(state_path=tmp_path / "app.json")
+    made = CryptoClient(first.url).create()
+    first.stop()
+    second = cryptopay.start(state_path=tmp_path / "app.json")
+    again = CryptoClient(second.url).read(made["invoice_id"])
+    assert again["bot_invoice_url"].startswith(second.origin) and again["payload"] == made["payload"]
+    assert CryptoClient(second.url).create()["invoice_id"] == made["invoice_id"] + 1
+    second.stop()
+
+
+# --- both ---------------------------------------------------------------------------------------------------------
 
 
 def test_calls_are_kept_without_the_secret(api, shop):

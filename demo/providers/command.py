@@ -16,7 +16,7 @@ def serve(start, user_setting, secret_setting, url_setting):
     own = service.world.settings
     lines = [f"{url_setting}={service.url}"]
     lines += [f"{user_setting}={own['shop_id']}"] if user_setting else []
-    lines += [f"{secret_setting}={own['secret_key']}", f"page: {service.origin}/"]
+    lines += [f"{secret_setting}={own['secret_key' if user_setting else 'token']}"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: service.stop())

@@ -2,21 +2,25 @@
 
 Above the line is what a payer sees; below it, what a developer wants to try. What a World gives:
 
-`page(key)` → {id, amount, what, shop, status, test, back, ends_at, acts, accent} or None; its acts are words of ACTS.
+`page(key)` → {id, brand, accent, shop, amount: (Decimal, currency), what, status: a word of words.json, test, back, ends_at,
+acts: words of ACTS, choice: (name, [(value, label)]), other: a value that is not among them} or None.
 """
 
 import json
 import time
+from contextlib import suppress
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 
 from aiohttp import web
 
 from demo.providers.admin import Refused
+from demo.providers.values import money
 
 FOLDER = Path(__file__).parent / "page"
 WORDS = json.loads((FOLDER / "words.json").read_text(encoding="utf-8"))
-# What a button does: name → (act of the World, its body; "less" and "more" stand for another sum).
+# What a button does: name → (act of the World, its body; a word of VALUES there stands for its value).
 ACTS = {
     "pay": ("pay", {}),
     "decline": ("decline", {}),
@@ -25,9 +29,11 @@ ACTS = {
     "more": ("pay", {"amount": "more"}),
     "twice": ("pay", {"callback": "twice"}),
     "never": ("pay", {"callback": "never"}),
+    "other": ("pay", {"asset": "other"}),
     "late": ("pay", {}),
     "refund": ("refund", {}),
 }
+LEAST, SIGNS = Decimal("0.01"), {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
 TELEGRAM = ("https://t.me/", "tg://", "http://t.me/")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -43,7 +49,11 @@ def add_routes(app, world):
         """Show the page of one payment, or a list of all."""
         about = world.page(request.match_info.get("key", ""))
         words = words_for(request.headers.get("Accept-Language", ""))
-        return html(payment_page(about, words) if about else missing_page(words), 200 if about else 404)
+        if about is None:
+            return html(missing_page(words), 404)
+        if "left" in request.query and about["status"] == "open":
+            about["status"] = "left"
+        return html(payment_page(about, words))
 
     async def act(request):
         """Do what a button says, and show what has become of it."""
@@ -52,17 +62,16 @@ def add_routes(app, world):
         if about is None or form.get("act") not in about["acts"]:
             raise web.HTTPSeeOther(request.path)  # pressed twice, or gone meanwhile
         name, body = ACTS[form["act"]]
-        body = dict(body)
-        if "amount" in body:
-            body["amount"] = about[body["amount"]]
+        body = {field: values_of(about).get(value, value) for field, value in body.items()}
+        field, options = about["choice"]
+        if form["act"] == "pay" and form.get(field) in dict(options):
+            body[field] = form[field]
         if callback := body.pop("callback", None):
             world.troubles.add("callback", callback)
-        try:
+        with suppress(Refused):  # it has ended meanwhile: the page says how
             world.ACTS[name](world, world.payment(about["id"]), body)
-        except Refused:
-            pass  # it has ended meanwhile: the page says how
         world.changed()
-        raise web.HTTPSeeOther(request.path)
+        raise web.HTTPSeeOther(request.path + ("?left" if name == "decline" else ""))
 
     async def style(_request):
         """Return the page's only file."""
@@ -107,7 +116,7 @@ def missing_page(words):
 
 def payment_page(about, words):
     """Return the page of a payment."""
-    is_open = about["status"] == "open"
+    is_open = about["status"] in ("open", "left")
     rows = [
         (words["shop"], about["shop"]),
         (words["what"], about["what"] or words["nothing"]),
@@ -116,16 +125,21 @@ def payment_page(about, words):
     if is_open and about["ends_at"]:
         rows.append((words["until"], time.strftime("%H:%M UTC", time.gmtime(about["ends_at"]))))
     listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
-    state = "" if is_open else f'<p class="state {about["status"]}" role="status">{escape(words[about["status"]])}</p>'
+    state = (
+        ""
+        if about["status"] == "open"
+        else f'<p class="state {about["status"]}" role="status">{escape(words[about["status"]])}</p>'
+    )
     test = f'<p class="test">{escape(words["test"])}</p>' if about["test"] else ""
+    amount = shown_amount(*about["amount"], words)
     body = (
         f'<p class="brand">{escape(about["brand"])}</p>{test}<h1><small>{escape(words["to_pay"])}</small> '
-        f"{escape(about['amount'])}</h1><dl>{listed}</dl>{state}{buttons(about, words, MAIN)}{link_back(about, words)}"
+        f"{escape(amount)}</h1><dl>{listed}</dl>{state}{buttons(about, words, MAIN)}{link_back(about, words)}"
     )
     tools = buttons(about, words, [name for name in ACTS if name not in MAIN])
     if tools:
         tools = f'<section class="tools"><h2>{escape(words["tools"])}</h2><p>{escape(words["tools_about"])}</p>{tools}</section>'
-    title = f"{about['amount']} · {about['shop']}"
+    title = f"{amount} · {about['shop']}"
     return template(words, title=escape(title), accent=about["accent"], body=body, tools=tools)
 
 
@@ -139,13 +153,41 @@ def buttons(about, words, names):
         f'<button name="act" value="{name}" class="{name}">{escape(label(name, about, words))}</button>'
         for name in shown
     ]
-    return f'<form method="post">{"".join(made)}</form>' if made else ""
+    choice = choices(about, words) if "pay" in shown else ""
+    return f'<form method="post">{choice}{"".join(made)}</form>' if made else ""
+
+
+def choices(about, words):
+    """Return the list of ways to pay, when there is more than one."""
+    name, options = about["choice"]
+    if len(options) < 2:
+        return ""
+    listed = "".join(
+        f'<option value="{escape(value)}">{escape(words["methods"].get(shown, shown))}</option>'
+        for value, shown in options
+    )
+    return f'<label>{escape(words["by"])} <select name="{name}">{listed}</select></label>'
 
 
 def label(name, about, words):
-    """Return what stands on a button; {amount} is what it pays."""
-    sums = {"pay": about["amount"], "less": about["less_shown"], "more": about["more_shown"]}
-    return words["acts"][name].format(amount=sums.get(name, ""))
+    """Return what stands on a button; {amount} is what it pays, {other} in what."""
+    value, currency = about["amount"]
+    sums = {"pay": value, "less": values_of(about)["less"], "more": values_of(about)["more"]}
+    amount = shown_amount(Decimal(sums.get(name, value)), currency, words)
+    return words["acts"][name].format(amount=amount, other=about["other"])
+
+
+def values_of(about):
+    """Return what the words in ACTS stand for: half and twice the sum, and what is not among the choices."""
+    value, _ = about["amount"]
+    return {"less": money(max(LEAST, value / 2)), "more": money(value * 2), "other": about["other"]}
+
+
+def shown_amount(value, currency, words):
+    """Return money as people write it in this language."""
+    text = f"{value:,.2f}" if value == value.quantize(LEAST) else f"{value:f}"
+    text = text.translate(str.maketrans({",": "\xa0", ".": ","})) if words["lang"] == "ru" else text
+    return f"{text}\xa0{SIGNS.get(currency, currency)}"
 
 
 def link_back(about, words):

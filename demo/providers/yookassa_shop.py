@@ -383,23 +383,22 @@ class Shop(World):
         shown = payment.object
         value, currency = Decimal(shown["amount"]["value"]), shown["amount"]["currency"]
         state = page_state(shown)
-        less, more = money(max(Decimal("0.01"), value / 2)), money(value * 2)
+        chosen = shown.get("payment_method", {}).get("type")
+        methods = [chosen] if chosen else self.settings["methods"]
         return {
             "id": id,
             "brand": "YooKassa (stand-in)",
             "accent": "yookassa",
             "shop": self.settings["name"],
-            "amount": f"{money(value)} {currency}",
+            "amount": (value, currency),
             "what": shown.get("description"),
             "status": state,
             "test": shown["test"],
             "back": way_back(payment.return_url, self.settings["home"]),
             "ends_at": payment.due,
             "acts": PAGE_ACTS[state],
-            "less": less,
-            "less_shown": f"{less} {currency}",
-            "more": more,
-            "more_shown": f"{more} {currency}",
+            "choice": ("method", [(name, name) for name in methods]),
+            "other": "",
         }
 
     # how the objects change
