@@ -33,9 +33,9 @@ FACTS = ROOT / "tests" / "data" / "kie-models.json"
 KEPT = 10  # databases: no test uses that many
 
 
-SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
+SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_demo_payment_page", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
         "test_process", "test_webhook", "test_leaks", "test_screens")  # fmt: skip
-TOGETHER = SLOW[:4]  # in one worker each: a browser, or processes that must not wait for each other's kind
+TOGETHER = SLOW[:5]  # in one worker each: a browser, or processes that must not wait for each other's kind
 
 
 def pytest_xdist_auto_num_workers(config):

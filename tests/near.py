@@ -11,7 +11,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ALWAYS = ("conventions", "texts", "settings", "main_job", "upgrades")
-LONG = {"bench", "browser", "crash", "failover", "fresh", "network", "page", "page_bot", "screens", "workers"}
+LONG = {
+    "bench",
+    "browser",
+    "crash",
+    "demo_payment_page",
+    "failover",
+    "fresh",
+    "network",
+    "page",
+    "page_bot",
+    "screens",
+    "workers",
+}
 MOST = 8  # files; the rest is for `make test`
 
 

@@ -61,6 +61,14 @@ SETTINGS = {
     "home": None,
 }
 
+LATE = ("late", "kept")
+PAGE_ACTS = {
+    "open": ("pay", "decline", "expire", "less", "more", "twice", "never"),
+    "expired": LATE,
+    "returned": LATE,
+    "paid": (),
+}
+
 
 @dataclass
 class Invoice:
@@ -369,14 +377,14 @@ class App(World):
         if invoice is None:
             return None
         shown, own = invoice.object, self.settings
-        state = {"active": "open", "paid": "paid", "expired": "ended"}[shown["status"]]
+        ended = "returned" if Decimal(invoice.returned) else "expired"
+        state = {"active": "open", "paid": "paid", "expired": ended}[shown["status"]]
         value, currency = Decimal(shown["amount"]), shown.get("fiat") or shown["asset"]
         accepted = shown.get("accepted_assets") or [shown["asset"]]
         prices = [(asset, self._price(value, shown.get("fiat"), asset)) for asset in accepted]
         strange = [asset for asset in rules.known_assets(own) if asset not in accepted]
         return {
             "id": str(shown["invoice_id"]),
-            "brand": "Crypto Pay (stand-in)",
             "accent": "crypto",
             "shop": own["name"],
             "amount": (value, currency),
@@ -385,10 +393,7 @@ class App(World):
             "test": own["testnet"],
             "back": way_back(invoice.back or f"https://t.me/{own['bot']}", own["home"]),
             "ends_at": invoice.due,
-            "acts": {
-                "open": ("pay", "decline", "expire", "less", "more", *(["other"] if strange else []), "twice", "never"),
-                "ended": ("late",),
-            }.get(state, ()),  # fmt: skip
+            "acts": (*PAGE_ACTS[state], *(["other"] if strange and state == "open" else [])),
             "choice": ("asset", prices),
             "other": strange[0] if strange else "",
         }

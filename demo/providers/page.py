@@ -2,7 +2,7 @@
 
 Above the line is what a payer sees; below it, what a developer wants to try. What a World gives:
 
-`page(key)` → {id, brand, accent, shop, amount: (Decimal, currency), what, status: a word of words.json, test, back, ends_at,
+`page(key)` → {id, accent, shop, amount: (Decimal, currency), what, status: a word of words.json, test, back, ends_at,
 acts: words of ACTS, choice: (name, [(value, label)]), other: a value that is not among them} or None.
 """
 
@@ -31,6 +31,7 @@ ACTS = {
     "never": ("pay", {"callback": "never"}),
     "other": ("pay", {"asset": "other"}),
     "late": ("pay", {}),
+    "kept": ("pay", {"late": "kept"}),
     "refund": ("refund", {}),
 }
 LEAST, SIGNS = Decimal("0.01"), {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
@@ -133,7 +134,7 @@ def payment_page(about, words):
     test = f'<p class="test">{escape(words["test"])}</p>' if about["test"] else ""
     amount = shown_amount(*about["amount"], words)
     body = (
-        f'<p class="brand">{escape(about["brand"])}</p>{test}<h1><small>{escape(words["to_pay"])}</small> '
+        f'<p class="brand">{escape(words["brands"][about["accent"]])}</p>{test}<h1><small>{escape(words["to_pay"])}</small> '
         f"{escape(amount)}</h1><dl>{listed}</dl>{state}{buttons(about, words, MAIN)}{link_back(about, words)}"
     )
     tools = buttons(about, words, [name for name in ACTS if name not in MAIN])

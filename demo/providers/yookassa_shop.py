@@ -382,12 +382,11 @@ class Shop(World):
         payment = self.payments[id]
         shown = payment.object
         value, currency = Decimal(shown["amount"]["value"]), shown["amount"]["currency"]
-        state = page_state(shown)
+        state = page_state(payment)
         chosen = shown.get("payment_method", {}).get("type")
         methods = [chosen] if chosen else self.settings["methods"]
         return {
             "id": id,
-            "brand": "YooKassa (stand-in)",
             "accent": "yookassa",
             "shop": self.settings["name"],
             "amount": (value, currency),
@@ -464,20 +463,27 @@ class Shop(World):
             self.send(about, notification(event, shown), WAITS, old and notification(*old))
 
 
+LATE = ("late", "kept")
 PAGE_ACTS = {
     "open": ("pay", "decline", "expire", "less", "more", "twice", "never"),
-    "ended": ("late",),
+    "expired": LATE,
+    "declined": LATE,
+    "returned": LATE,
     "held": (),
     "paid": ("refund",),
     "refunded": (),
 }
 
 
-def page_state(shown):
+def page_state(payment):
     """Return the page's word for a payment's state."""
+    shown = payment.object
     if shown["status"] == "succeeded":
         return "paid" if shown["refundable"] else "refunded"
-    return {"pending": "open", "waiting_for_capture": "held"}.get(shown["status"], "ended")
+    if shown["status"] == "canceled":
+        is_expired = shown["cancellation_details"]["reason"].startswith("expired")
+        return "returned" if Decimal(payment.returned) else "expired" if is_expired else "declined"
+    return {"pending": "open", "waiting_for_capture": "held"}[shown["status"]]
 
 
 def visible(refund):

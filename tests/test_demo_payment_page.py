@@ -1,0 +1,216 @@
+"""The page on which a person pays, in a real Chromium: what it shows, what its buttons do, that anybody can use it.
+
+No page may end with an error in its console or a request to another machine.
+"""
+
+import json
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from demo.providers import cryptopay, yookassa
+from demo.providers.page import ACTS, WORDS, words_for
+from tests.browser import ARGUMENTS, CHROMIUM
+
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+SIZES = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
+BILL = {"currency_type": "fiat", "fiat": "RUB", "amount": "1250.00", "expires_in": 3600, "accepted_assets": "USDT,TON"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens an address as a person with a language, a theme and a screen."""
+    opened, wrong = [], []
+
+    def begin(url, lang="en-US", theme="light", size="phone"):
+        width, height = SIZES[size]
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme, locale=lang)
+        page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(("http://127.0.0.1", "data:")) or wrong.append(asked.url))
+        page.goto(url)
+        opened.append(page)
+        return page
+
+    yield begin
+    for page in opened:
+        page.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def payment(yookassa_server, yookassa_shop):
+    """The address of a payment's page, by card or SBP."""
+    body = {
+        "amount": {"value": "1250.00", "currency": "RUB"},
+        "capture": True,
+        "description": "Top-up <b>812</b>",
+        "confirmation": {"type": "redirect", "return_url": "https://t.me/some_bot"},
+    }
+    auth = (yookassa.SHOP_ID, yookassa.SECRET_KEY)
+    answer = requests.post(
+        f"{yookassa_server.url}/payments", json=body, auth=auth, headers={"Idempotence-Key": "k"}, timeout=5
+    )
+    return answer.json()["confirmation"]["confirmation_url"]
+
+
+@pytest.fixture
+def invoice(cryptopay_server, cryptopay_app):
+    """The address of an invoice's page."""
+    headers = {"Crypto-Pay-API-Token": cryptopay.TOKEN}
+    answer = requests.post(f"{cryptopay_server.url}/createInvoice", json=BILL, headers=headers, timeout=5)
+    return answer.json()["result"]["bot_invoice_url"]
+
+
+def press(url, act, **more):
+    """Press a button of the page without a browser; return what the page shows then."""
+    answer = requests.post(url, data={"act": act} | more, headers={"Accept-Language": "en"}, timeout=5)
+    assert answer.status_code == 200 and answer.history[0].status_code == 303
+    return answer.text
+
+
+def test_every_word_is_there_in_both_languages():
+    def keys(words):
+        return {name: keys(value) if isinstance(value, dict) else "" for name, value in words.items()}
+
+    assert keys(WORDS["en"]) == keys(WORDS["ru"])
+    assert set(WORDS["en"]["acts"]) == set(ACTS)
+    gaps = {lang: json.dumps(words).count("{amount}") for lang, words in WORDS.items()}
+    assert gaps["en"] == gaps["ru"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang"),
+    [
+        ("ru", "ru"),
+        ("ru-RU,ru;q=0.9,en;q=0.8", "ru"),
+        ("en;q=0.5,ru;q=0.9", "ru"),
+        ("de,en", "en"),
+        ("", "en"),
+        (";q=x", "en"),
+    ],
+)
+def test_the_page_speaks_the_browsers_language(accepted, lang):
+    assert words_for(accepted)["lang"] == lang
+
+
+def test_the_page_says_what_is_paid_to_whom_and_for_what(payment):
+    page = requests.get(payment, headers={"Accept-Language": "ru"}, timeout=5)
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for words in (
+        "1\xa0250,00\xa0₽",
+        "Demo",
+        "Top-up &lt;b&gt;812&lt;/b&gt;",
+        "Тестовый платёж",
+        "https://t.me/some_bot",
+    ):
+        assert words in page.text, words
+    english = requests.get(payment, headers={"Accept-Language": "en"}, timeout=5).text
+    assert "1,250.00\xa0₽" in english and "Faster Payments (SBP)" in english
+    missing = requests.get(payment[:-1] + "x", timeout=5)
+    assert missing.status_code == 404 and "no such payment" in missing.text
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "amount", "callbacks"),
+    [
+        ("pay", "succeeded", "1250.00", 1),
+        ("decline", "canceled", "1250.00", 1),
+        ("expire", "canceled", "1250.00", 1),
+        ("less", "succeeded", "625.00", 1),
+        ("more", "succeeded", "2500.00", 1),
+        ("twice", "succeeded", "1250.00", 2),
+        ("never", "succeeded", "1250.00", 0),
+    ],
+)
+def test_each_button_does_what_it_says_to_a_payment(payment, yookassa_shop, act, status, amount, callbacks):
+    yookassa_shop.settings(callback_url="http://127.0.0.1:1/")
+    assert f'value="{act}"' in requests.get(payment, timeout=5).text
+    press(payment, act)
+    shown = yookassa_shop.payment()
+    assert (shown["status"], shown["amount"]["value"]) == (status, amount)
+    assert len(yookassa_shop.callbacks()) == callbacks
+    assert f'value="{act}"' not in press(payment, act), "pressed twice, done once"
+    assert len(yookassa_shop.callbacks()) == callbacks
+
+
+def test_a_payer_chooses_the_method(payment, yookassa_shop):
+    press(payment, "pay", method="sbp")
+    assert yookassa_shop.payment()["payment_method"]["type"] == "sbp"
+
+
+def test_after_the_end_money_goes_back_or_stays(payment, yookassa_shop):
+    assert "run out" in press(payment, "expire")
+    assert "goes back to the payer" in press(payment, "late")
+    assert yookassa_shop.payment()["status"] == "canceled"
+    assert "Paid" in press(payment, "kept")
+    assert "Refunded" in press(payment, "refund")
+    assert yookassa_shop.refunds()[0]["amount"]["value"] == "1250.00"
+
+
+@pytest.mark.parametrize(
+    ("act", "fields"),
+    [
+        ("pay", {"status": "paid", "amount": "1250", "paid_asset": "USDT"}),
+        ("decline", {"status": "active"}),
+        ("expire", {"status": "expired"}),
+        ("less", {"status": "paid", "amount": "625"}),
+        ("more", {"status": "paid", "amount": "2500"}),
+        ("other", {"status": "paid", "paid_asset": "BTC"}),
+    ],
+)
+def test_each_button_does_what_it_says_to_an_invoice(invoice, cryptopay_app, act, fields):
+    page = press(invoice, act)
+    assert {name: cryptopay_app.payment()[name] for name in fields} == fields
+    assert ("Nothing has been paid" in page) == (act == "decline")
+
+
+def test_a_payer_of_an_invoice_chooses_the_asset(invoice, cryptopay_app):
+    assert "13.70614036 USDT" in requests.get(invoice, timeout=5).text
+    press(invoice, "pay", asset="TON")
+    assert cryptopay_app.payment()["paid_asset"] == "TON"
+
+
+def test_another_sites_page_can_press_nothing(payment, yookassa_shop):
+    answer = requests.post(payment, data={"act": "pay"}, headers={"Origin": "https://evil.example"}, timeout=5)
+    assert answer.status_code == 403
+    assert yookassa_shop.payment()["status"] == "pending"
+
+
+@in_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_anybody_can_use_the_page(open_page, payment, invoice, theme, size):
+    for url in (payment, invoice):
+        page = open_page(url, "ru-RU", theme, size)
+        assert page.evaluate("document.documentElement.lang") == "ru"
+        assert faults(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        page.get_by_role("button", name="Срок оплаты истёк").click()
+        expect(page.get_by_role("status")).to_have_text("Срок оплаты истёк")
+        assert faults(page) == []
+
+
+@in_browser
+def test_a_card_is_paid_in_one_press_with_the_keyboard_too(open_page, payment, yookassa_shop):
+    page = open_page(payment)
+    page.keyboard.press("Tab")  # the method
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Paid")
+    assert yookassa_shop.payment()["status"] == "succeeded"
+    expect(page.get_by_role("link", name="Back to the shop")).to_have_attribute("href", "https://t.me/some_bot")
+
+
+def faults(page):
+    """Return what axe-core finds."""
+    return [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]]
