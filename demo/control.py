@@ -79,6 +79,7 @@ def get_state(server, body):
     groups = [asdict(group) for group in world.groups.values()]
     shown = [asdict(one) for one in people]
     state = {"bot": profile, "people": shown, "groups": groups, "now": world.clock.now(), "kie": server.kie_url}
+    state |= {"providers": server.providers}
     return state | {"backstage": server.backstage and {"problems": server.backstage.problems}}
 
 

@@ -1,4 +1,4 @@
-"""`python bot.py --demo`: the local Telegram and the KIE stub, and the settings of a bot that uses them.
+"""`python bot.py --demo`: the local Telegram, the KIE stub, two payment providers, and the settings of a bot that uses them.
 
 Setting: DEMO_PORT, where the page is; 8081.
 """
@@ -7,6 +7,7 @@ import socket
 
 from demo import server
 from demo.backstage import Backstage
+from demo.providers import cryptopay, yookassa
 
 ADMIN = 5000000002
 DEFAULTS = {"USD_RATE": "90", "TRANSFER_DETAILS": "Demo Bank · 0000 1111 2222 3333", "STARS_RATE": "1.6"}
@@ -17,7 +18,7 @@ class CannotOpen(Exception):
 
 
 def begin(environ, folder, start_kie, reload_with=None):
-    """Start both servers; return the environment of a bot that uses them, and its stage.
+    """Start the servers; return the environment of a bot that uses them, and its stage.
 
     `folder` keeps the chat and the bot's data; `start_kie()` starts the stub; `reload_with` is (load one plugin, adopt
     its table) if plugins are to be reloaded when they are saved.
@@ -25,6 +26,8 @@ def begin(environ, folder, start_kie, reload_with=None):
     if environ.get("TELEGRAM_BOT_TOKEN"):
         raise CannotOpen("TELEGRAM_BOT_TOKEN: found a token; want none with --demo, which never leaves this machine")
     stage, port, kie = Backstage(), _page_port(environ), start_kie()
+    bots_port = environ.get("PORT") or _free_port()
+    shop, app = _providers(folder, f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{bots_port}")
     telegram = server.start(
         port=port,
         state_path=folder / "chat.json",
@@ -32,16 +35,16 @@ def begin(environ, folder, start_kie, reload_with=None):
         admin_ids=(ADMIN,),
         people=("Anna", "Boris"),
         backstage=stage,
+        providers={"yookassa": shop.origin, "cryptopay": app.origin},
     )
     stage.leave = telegram.save
     kie.pages.update(telegram.origins)
     if reload_with:
         stage.reloader = _reloader(telegram, *reload_with)
-    port = environ.get("PORT") or _free_port()
     fixed = {
-        "PORT": port,
+        "PORT": bots_port,
         "BIND": "127.0.0.1",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",  # the stub calls back, so that its results arrive at once
+        "PUBLIC_URL": f"http://127.0.0.1:{bots_port}",  # the stub calls back, so that its results arrive at once
         "TELEGRAM_BOT_TOKEN": telegram.token,
         "TELEGRAM_API_URL": telegram.url,
         "KIE_STUB": "1",
@@ -50,8 +53,20 @@ def begin(environ, folder, start_kie, reload_with=None):
         "ADMIN_IDS": str(ADMIN),
         "DATA_DIR": str(folder),
         "DATABASE_URL": "",
+        "YOOKASSA_SHOP_ID": yookassa.SHOP_ID,
+        "YOOKASSA_SECRET_KEY": yookassa.SECRET_KEY,
+        "YOOKASSA_API_URL": shop.url,
+        "CRYPTOPAY_TOKEN": cryptopay.TOKEN,
+        "CRYPTOPAY_API_URL": app.url,
     }
     return DEFAULTS | environ | fixed, stage
+
+
+def _providers(folder, page, bot):
+    """Start YooKassa and Crypto Pay; they call the bot back, and lead payers back to the page."""
+    shop = yookassa.start(state_path=folder / "yookassa.json", callback_url=f"{bot}/yookassa", home=page)
+    more = {"callback_url": f"{bot}/cryptopay", "home": page, "transfer": True}
+    return shop, cryptopay.start(state_path=folder / "cryptopay.json", **more)
 
 
 def _reloader(telegram, load_one, adopt):

@@ -28,14 +28,15 @@ LOCAL = ("127.0.0.1", "localhost")
 OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of people who type an address
 
 
-def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None):
+def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None, providers=None):
     """Start a server on 127.0.0.1 and return it as a Server; without a `token` it makes one that nobody can guess.
 
     `port` 0 picks a free one. `state_path` names the state file (files go into a folder beside it); without it
     everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to start
-    with if there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page.
+    with if there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page. `providers` is
+    {name: origin} of the payment providers that run beside it (see providers/).
     """
-    return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage)
+    return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage, providers)
 
 
 def new_token():
@@ -46,8 +47,9 @@ def new_token():
 class Server:
     """A running server: `.url`, `.origins` (of its page), `.token`, `.stop()`."""
 
-    def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None):
+    def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None, providers=None):
         self.token, self.kie_url, self._people, self.backstage = token, kie_url, people, backstage
+        self.providers = providers or {}
         self.world = World(token, admin_ids, f"{state_path}.files" if state_path else None)
         self.state = StateFile(state_path, self.world) if state_path else None
         self.stopping = False

@@ -21,6 +21,7 @@ from playwright.sync_api import expect
 from bench.process import free_port
 from core.texts import Texts
 from demo.kit import Telegram
+from demo.providers.control import CryptoPayControl, YooKassaControl
 from kie.stub.control import Control
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +65,9 @@ class Demo:
             self._until(lambda: requests.get(self.url, timeout=5).ok, "the page answers")
             self._until(lambda: "is ready" in self.log, "the bot is ready")
             self.kie = Control(self.telegram.state["kie"])
+            providers = self.telegram.state["providers"]
+            self.yookassa = YooKassaControl(providers["yookassa"])
+            self.cryptopay = CryptoPayControl(providers["cryptopay"])
         except BaseException:
             self.stop()
             raise

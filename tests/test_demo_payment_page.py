@@ -10,9 +10,11 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from demo.kit import RawBot, Telegram
 from demo.providers import cryptopay, yookassa
 from demo.providers.page import ACTS, WORDS, words_for
-from tests.browser import ARGUMENTS, CHROMIUM
+from demo.server import start
+from tests.browser import ARGUMENTS, CHROMIUM, Chat
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 SIZES = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
@@ -209,6 +211,31 @@ def test_a_card_is_paid_in_one_press_with_the_keyboard_too(open_page, payment, y
     expect(page.get_by_role("status")).to_have_text("Paid")
     assert yookassa_shop.payment()["status"] == "succeeded"
     expect(page.get_by_role("link", name="Back to the shop")).to_have_attribute("href", "https://t.me/some_bot")
+
+
+@in_browser
+def test_a_button_in_the_chat_opens_the_page_in_a_tab_of_its_own(browser, payment, yookassa_server, yookassa_shop):
+    telegram = start(people=["Anna"], providers={"yookassa": yookassa_server.origin})
+    try:
+        yookassa_shop.settings(home=f"{telegram.url}/")
+        anna = Telegram(telegram.url).person("Anna", language_code="en")
+        anna.send("/start")
+        keyboard = {"inline_keyboard": [[{"text": "Pay 1,250 ₽", "url": payment}]]}
+        RawBot(telegram.url, telegram.token)("sendMessage", chat_id=anna.id, text="Here", reply_markup=keyboard)
+        context = browser.new_context(locale="en-US")
+        chat = Chat(context.new_page(), telegram, anna.id, "en")
+        chat.tap_label("Pay 1,250 ₽")
+        with context.expect_page() as opened:
+            chat.page.get_by_role("button", name="Open", exact=True).click()
+        page = opened.value
+        page.get_by_role("button", name="Pay 1,250.00").click()
+        expect(page.get_by_role("status")).to_have_text("Paid")
+        page.get_by_role("link", name="Back to the shop").click()
+        expect(page).to_have_url(f"{telegram.url}/")
+        assert (chat.errors, chat.strangers) == ([], [])
+        context.close()
+    finally:
+        telegram.stop()
 
 
 def faults(page):

@@ -3,6 +3,10 @@
 import hashlib
 import hmac
 import json
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +16,9 @@ import pytest
 import requests
 
 from demo.providers import cryptopay, yookassa
+from demo.providers.control import YooKassaControl
 from demo.providers.cryptopay_app import sign, waits
+from tests.kit import ROOT
 
 NOW = 1_793_613_600  # 2026-11-02T10:00:00Z
 ASKED = {
@@ -1036,11 +1042,55 @@ def test_other_sites_pages_can_do_nothing(yookassa_server, api):
 
 
 def test_what_is_kept_in_a_file_outlives_a_restart(tmp_path):
-    first = yookassa.start(state_path=tmp_path / "shop.json", callback_url="http://127.0.0.1:1/")
+    path = tmp_path / "shop.json"
+    first = yookassa.start(state_path=path)
     made = Client(first.url).create(key="k-1")
     first.stop()
-    second = yookassa.start(state_path=tmp_path / "shop.json", callback_url="http://127.0.0.1:1/")
-    again = Client(second.url).create(key="k-1")
-    assert again["id"] == made["id"]
-    assert again["confirmation"]["confirmation_url"] == f"{second.origin}/pay/{made['id']}"
+    second = yookassa.start(state_path=path)
+    assert second.origin == first.origin, "links that are out there lead to it again"
+    assert Client(second.url).create(key="k-1") == made
     second.stop()
+    with socket.create_server(("127.0.0.1", second.port)):
+        third = yookassa.start(state_path=path)
+    again = Client(third.url).read(made["id"])
+    assert again["confirmation"]["confirmation_url"] == f"{third.origin}/pay/{made['id']}" != made["confirmation"]
+    third.stop()
+    for spoilt in ("{", "[1]", '{"world": {}, "port": 1}'):
+        path.write_text(spoilt)
+        with pytest.raises(ValueError, match="is no state file"):
+            yookassa.start(state_path=path)
+        assert path.read_text() == spoilt
+
+
+def test_callbacks_that_wait_outlive_a_restart(tmp_path, receiver):
+    path = tmp_path / "shop.json"
+    first = yookassa.start(state_path=path, callback_url=receiver.url)
+    YooKassaControl(first.url).freeze(NOW)
+    Client(first.url).create()
+    receiver.answers.put(500)
+    YooKassaControl(first.url).pay()
+    first.stop()
+    second = yookassa.start(state_path=path, callback_url=receiver.url)
+    YooKassaControl(second.url).freeze(NOW + 10)
+    assert [one["event"] for one in received(receiver)] == ["payment.succeeded"] * 2
+    second.stop()
+
+
+@pytest.mark.parametrize(("module", "names"), [("yookassa", 3), ("cryptopay", 2)])
+def test_each_runs_alone_and_says_what_a_bot_needs(module, names):
+    command = [sys.executable, "-m", f"demo.providers.{module}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        found = dict(process.stdout.readline().strip().split("=", 1) for _ in range(names))
+        url = found[f"{module.upper()}_API_URL"]
+        if module == "yookassa":
+            auth = (found["YOOKASSA_SHOP_ID"], found["YOOKASSA_SECRET_KEY"])
+            assert requests.get(f"{url}/me", auth=auth, timeout=5).json()["status"] == "enabled"
+        else:
+            assert CryptoClient(url).ask("getMe", token=found["CRYPTOPAY_TOKEN"]).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

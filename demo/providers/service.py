@@ -137,7 +137,7 @@ class Service:
     def __init__(self, world, api, base, port=0, state_path=None):
         self.world, self._api = world, api
         self.state = StateFile(state_path, world) if state_path else None
-        listener = socket.create_server(("127.0.0.1", port))
+        listener = listen(port, self.state and self.state.port())
         self.port = listener.getsockname()[1]
         self.origin = world.origin = f"http://127.0.0.1:{self.port}"
         self.url = self.origin + base
@@ -255,6 +255,14 @@ class Service:
         entry["user"] = user_of(request.headers)
         self.world.calls.append(entry)
         return entry
+
+
+def listen(port, last_port):
+    """Return a socket at `port`, or at the port of the last time so that links still lead there, or at any that is free."""
+    if not port and last_port:
+        with suppress(OSError):  # somebody else has it now
+            return socket.create_server(("127.0.0.1", last_port))
+    return socket.create_server(("127.0.0.1", port))
 
 
 UNREADABLE = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demo.files import private, private_folder
 
-PAUSE_S = 0.5  # between a change and its writing
+PAUSE_S = 0.1  # between a change and its writing
 
 
 class StateFile:
@@ -15,14 +15,26 @@ class StateFile:
     def __init__(self, path, world):
         self.path, self.world, self._due = Path(path), world, None
 
+    def port(self):
+        """Return the port of the last time, or None."""
+        return self._read().get("port")
+
     def load(self):
         """Take the world's content from the file, if there is one; an unreadable file raises ValueError and stays."""
-        if self.path.exists():
+        if saved := self._read():
             try:
-                self.world.load(json.loads(self.path.read_text(encoding="utf-8")))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{self.path} is no state file: {error}") from None
+                self.world.load(saved["world"])
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{self.path} is no state file: {error!r}") from None
         self.world.changed = self.changed
+
+    def _read(self):
+        if not self.path.exists():
+            return {}
+        try:
+            return dict(json.loads(self.path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self.path} is no state file: {error}") from None
 
     def changed(self):
         """Have the file written soon."""
@@ -37,5 +49,6 @@ class StateFile:
         private_folder(self.path.parent)
         partial = self.path.with_name(self.path.name + ".part")
         with open(partial, "w", encoding="utf-8", opener=private) as file:
-            file.write(json.dumps(self.world.dump()))
+            port = int(self.world.origin.rpartition(":")[2])
+            file.write(json.dumps({"port": port, "world": self.world.dump()}))
         partial.replace(self.path)
