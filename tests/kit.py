@@ -49,16 +49,20 @@ class FrozenClock(Clock):
 
     forward = sleep
 
-    def follow(self, control):
-        """Take another server with it, from now on: what has `freeze(seconds)`, such as a payment provider's control."""
-        self._followers.append(control)
-        control.freeze(self._now.timestamp())
+    def follow(self, control, ahead_s=0):
+        """Take another server with it, from now on: what has `freeze(seconds)`, such as a payment provider's control.
+
+        A clock there that is wrong is `ahead_s` of this one.
+        """
+        self._followers.append((control, ahead_s))
+        control.freeze(self._now.timestamp() + ahead_s)
 
     def _tell(self):
         telegram, kie = self._servers
         telegram.set_time(self._now.timestamp())
-        for server in (kie, *self._followers):
-            server.freeze(self._now.timestamp())
+        kie.freeze(self._now.timestamp())
+        for control, ahead_s in self._followers:
+            control.freeze(self._now.timestamp() + ahead_s)
 
 
 class Running:

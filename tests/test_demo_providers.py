@@ -582,6 +582,9 @@ def test_a_payment_can_come_in_with_another_sum(api, shop):
     assert shop.pay(much, amount="250.00")["amount"] == rub("250.00")
     assert shop.pay(foreign, currency="USD")["amount"] == {"value": "199.00", "currency": "USD"}
     assert shop.set(foreign, test=False)["test"] is False
+    held = api.create()["id"]
+    assert shop.pay(held, hold=True)["status"] == "waiting_for_capture", "although it was to be captured"
+    assert api("POST", f"/payments/{held}/capture", {}).json()["status"] == "succeeded"
 
 
 def test_it_can_be_down_for_a_day(api, shop):

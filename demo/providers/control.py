@@ -122,7 +122,10 @@ class Control:
 
 
 class YooKassaControl(Control):
-    """The remote control of a YooKassa shop. `pay` also takes `method` (bank_card, sbp, …)."""
+    """The remote control of a YooKassa shop.
+
+    `pay` also takes `method` (bank_card, sbp, …) and `hold`: the money is only held, although `capture` was asked for.
+    """
 
     def refund(self, id=None, **how):
         """Refund in the cabinet, behind the bot's back: `amount` or all of it; return the refund."""

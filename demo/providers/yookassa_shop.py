@@ -256,7 +256,7 @@ class Shop(World):
         if status not in ("pending", "canceled"):
             raise Refused(f"the payment is {status}")
         self._choose(payment, body.get("method"))
-        if payment.capture:
+        if payment.capture and not body.get("hold"):
             self._succeed(payment, amount)
         else:
             self._hold(payment, amount)
