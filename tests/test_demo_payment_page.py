@@ -14,7 +14,7 @@ from demo.kit import RawBot, Telegram
 from demo.providers import cryptopay, yookassa
 from demo.providers.page import ACTS, WORDS, words_for
 from demo.server import start
-from tests.browser import ARGUMENTS, CHROMIUM, Chat
+from tests.browser import ARGUMENTS, CHROMIUM, ROOT, Chat, Demo, Words
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 SIZES = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
@@ -236,6 +236,40 @@ def test_a_button_in_the_chat_opens_the_page_in_a_tab_of_its_own(browser, paymen
         context.close()
     finally:
         telegram.stop()
+
+
+SOLD_BY_CARD = all((ROOT / "plugins" / "payments" / f"{name}.py").exists() for name in ("topup", "online", "yookassa"))
+
+
+@in_browser
+@pytest.mark.skipif(not SOLD_BY_CARD, reason="without the plugins of YooKassa")
+@pytest.mark.parametrize(("lang", "open_it", "pay_it"), [("en", "Open", "Pay"), ("ru", "Открыть", "Оплатить")])
+def test_in_the_demo_a_card_brings_the_money_at_once(browser, tmp_path, lang, open_it, pay_it):
+    demo = Demo(tmp_path)
+    context = browser.new_context(locale=lang)
+    try:
+        carl, words = demo.telegram.person("Carl", language_code=lang), Words(lang)
+        carl.send("/start")
+        carl.wait_for(words("start.hello"))
+        demo.choose_payment(carl, lang, 500, "yookassa.bank_card")
+        carl.wait_for(words("online.go"))
+        chat = Chat(context.new_page(), demo, carl.id, lang)
+        chat.tap("online.pay", amount=50_000)
+        with context.expect_page() as opened:
+            chat.page.get_by_role("button", name=open_it, exact=True).click()
+        page = opened.value
+        page.get_by_role("button", name=pay_it).first.click()
+        expect(page.get_by_role("status")).to_be_visible()
+        chat.sees_words("+" + words.money(50_000))
+        assert [one["status"] for one in demo.yookassa.callbacks()[0]["tries"]] == [200], (
+            "by the callback, not by a poll"
+        )
+        page.get_by_role("link").click()
+        expect(page.get_by_test_id("chat")).to_be_visible()
+        assert (chat.errors, chat.strangers) == ([], [])
+    finally:
+        context.close()
+        demo.stop()
 
 
 def faults(page):
