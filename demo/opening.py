@@ -63,7 +63,7 @@ def begin(environ, folder, start_kie, reload_with=None):
 
 
 def _providers(folder, page, bot):
-    """Start YooKassa and Crypto Pay; they call the bot back, and lead payers back to the page."""
+    """Start YooKassa and Crypto Pay; they call the bot back and lead payers back to the chat page."""
     shop = yookassa.start(state_path=folder / "yookassa.json", callback_url=f"{bot}/pay/yookassa", home=page)
     more = {"callback_url": f"{bot}/pay/cryptopay", "home": page, "transfer": True}
     return shop, cryptopay.start(state_path=folder / "cryptopay.json", **more)

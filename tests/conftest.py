@@ -103,7 +103,7 @@ def yookassa_server():
 
 @pytest.fixture
 def yookassa_shop(yookassa_server):
-    """The control of the stand-in for YooKassa, empty; let it follow a bot's clock with `bot.clock.follow(…)`."""
+    """The control of the stand-in for YooKassa, empty; `bot.clock.follow(it)` keeps its clock at the bot's."""
     control = YooKassaControl(yookassa_server.url)
     control.reset()
     return control
@@ -119,7 +119,7 @@ def cryptopay_server():
 
 @pytest.fixture
 def cryptopay_app(cryptopay_server):
-    """The control of the stand-in for Crypto Pay, empty; let it follow a bot's clock with `bot.clock.follow(…)`."""
+    """The control of the stand-in for Crypto Pay, empty; `bot.clock.follow(it)` keeps its clock at the bot's."""
     control = CryptoPayControl(cryptopay_server.url)
     control.reset()
     return control

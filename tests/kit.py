@@ -50,9 +50,9 @@ class FrozenClock(Clock):
     forward = sleep
 
     def follow(self, control, ahead_s=0):
-        """Take another server with it, from now on: what has `freeze(seconds)`, such as a payment provider's control.
+        """Set another server's clock together with this one: `control` has `freeze(seconds)`, as payment providers' have.
 
-        A clock there that is wrong is `ahead_s` of this one.
+        A clock that is wrong is `ahead_s` seconds ahead.
         """
         self._followers.append((control, ahead_s))
         control.freeze(self._now.timestamp() + ahead_s)

@@ -18,7 +18,7 @@ import requests
 from demo.providers import cryptopay, yookassa
 from demo.providers.control import YooKassaControl
 from demo.providers.cryptopay_app import sign, waits
-from tests.kit import ROOT
+from tests.kit import ROOT, FrozenClock
 
 NOW = 1_793_613_600  # 2026-11-02T10:00:00Z
 ASKED = {
@@ -1035,6 +1035,15 @@ def test_calls_are_kept_without_the_secret(api, shop):
     assert (call["method"], call["key"], call["user"], call["status"]) == ("POST", "k-1", yookassa.SHOP_ID, 200)
     assert call["body"] == ASKED
     assert yookassa.SECRET_KEY not in json.dumps(shop.calls())
+
+
+def test_its_clock_follows_a_bots_or_is_off_by_an_hour(servers, shop, app):
+    clock = FrozenClock(*servers)
+    clock.follow(shop)
+    clock.follow(app, ahead_s=HOUR_S)
+    clock.forward(60)
+    assert shop.now() == clock.now().timestamp()
+    assert app.now() == clock.now().timestamp() + HOUR_S
 
 
 def test_other_sites_pages_can_do_nothing(yookassa_server, api):

@@ -2,11 +2,11 @@
 
 GET  payments · calls (of the API) · callbacks · books · settings · trouble · clock
 POST payments/{id}/{act} {…} (pay, decline, expire, …: see the provider's ACTS) · do/{act} {…} (not about one payment) ·
-     callbacks {id, …} (send one now, forged if wanted) · message {id, event} (what a callback would be, not sent) ·
+     callbacks {id, …} (send one now, forged if you like) · message {id, event} (what a callback would be, not sent) ·
      settings {…} · trouble {at, kind, times, done?, delay_s?, for_s?} · clock {forward_s | now | real} · reset.
 DELETE trouble
 
-An act comes back when the callbacks it has caused are answered.
+An act returns once the callbacks it has caused are answered.
 """
 
 import json
@@ -44,7 +44,7 @@ class Admin:
         return self._world.books()
 
     async def act(self, request):
-        """Do something with a payment; "newest" is the newest."""
+        """Act on a payment (the id "newest" means the newest), and wait until the callbacks it causes are answered."""
         world, body = self._world, await _object(request)
         act = world.ACTS.get(request.match_info["act"])
         if act is None:
@@ -65,7 +65,7 @@ class Admin:
         return {"event": event, "body": text, "headers": headers}
 
     async def send(self, request):
-        """Send a callback now, once, and return the answer's status: a true one, or one with `raw`, `headers`, `method`."""
+        """Send one callback now, forged if there is `raw`, `headers`, `method` or `changes`; return the answer's status."""
         body = await _object(request)
         raw, method, more = body.pop("raw", None), body.pop("method", "POST"), body.pop("headers", {})
         text, headers = "", {}
@@ -93,7 +93,7 @@ class Admin:
         return self._world.troubles.listed()
 
     async def clock(self, request):
-        """Return the time in seconds since 1970; POST moves it, through all that happens on the way."""
+        """Return the time in seconds since 1970; POST moves it, and everything due on the way happens."""
         clock = self._world.clock
         if request.method == "POST":
             body = await _object(request)
@@ -106,13 +106,13 @@ class Admin:
         return {"now": clock.now()}
 
     async def _set(self, now):
-        """Stop the clock at `now`, passing through everything between when that is ahead of a clock that stands."""
+        """Stop the clock at `now`; if it stood still before that, everything due in between happens."""
         if not self._world.clock.is_stopped or now < self._world.clock.now():
             self._world.clock.stop_at(now)
         await self._world.advance(now - self._world.clock.now())
 
     async def reset(self, _request):
-        """Begin anew."""
+        """Reset everything."""
         self._world.reset()
         self._world.changed()
         return {}

@@ -6,7 +6,7 @@ import sys
 
 
 def serve(start, user_setting, secret_setting, url_setting):
-    """Read the command line, start, say where it listens and with what keys, and wait."""
+    """Read the command line, start a stand-in, print the settings of a bot for it, and wait."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: a free one)")
     parser.add_argument("--callback-url", help="where callbacks go; an address of this machine")

@@ -20,7 +20,7 @@ class Control:
         self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
 
     def payments(self):
-        """Return all payments, oldest first, as the API shows them now, without counting as a call."""
+        """Return all payments, oldest first, as the API shows them; this does not count as a call of the API."""
         return self._get("payments")
 
     def payment(self, id=None):
@@ -37,7 +37,7 @@ class Control:
         return self._act("pay", id, how)
 
     def decline(self, id=None, **how):
-        """Decline as the payer (or his bank); return the payment."""
+        """Decline as the payer or the payer's bank; return the payment."""
         return self._act("decline", id, how)
 
     def expire(self, id=None, **how):
@@ -62,7 +62,7 @@ class Control:
         self._post("trouble", at=at, kind=kind, times=times, **more)
 
     def down(self, for_s=86400, kind="drop", **more):
-        """Be down for so many seconds of the service's clock, a day by default: nothing is done, no answer comes."""
+        """Be down for `for_s` seconds of the service's clock: nothing is done, and no answer comes."""
         self._post("trouble", at="*", kind=kind, for_s=for_s, **{"done": False} | more)
 
     def calm(self):
@@ -70,7 +70,7 @@ class Control:
         self._send("DELETE", "trouble")
 
     def forward(self, seconds):
-        """Move the service's clock ahead, through all that happens on the way; it alone: the bot's is another."""
+        """Move the service's own clock ahead; everything due on the way happens. The bot has another clock."""
         self._post("clock", forward_s=seconds)
 
     def freeze(self, now=None):
@@ -90,7 +90,7 @@ class Control:
         return [one for one in self._get("calls") if path in one["path"] and method in (None, one["method"])]
 
     def books(self):
-        """Return {payment id: {…}} of all money taken and given back."""
+        """Return {payment id: {…}} with all money taken and given back."""
         return self._get("books")
 
     def reset(self):
@@ -136,7 +136,7 @@ class YooKassaControl(Control):
         return self._act("chargeback", id, how)
 
     def set(self, id=None, **fields):
-        """Change fields of a payment's object as they stand, such as `recipient` or `test`, for what nobody expects."""
+        """Overwrite fields of a payment's object, such as `recipient` or `test`, to make it unexpected."""
         return self._act("set", id, fields)
 
     def refunds(self):
@@ -152,7 +152,7 @@ class CryptoPayControl(Control):
     """The remote control of a Crypto Pay app. `pay` also takes `asset`, `rate`, `fee`, `paid_amount`, `anonymous`."""
 
     def set(self, id=None, **fields):
-        """Change fields of an invoice as they stand, for what nobody expects."""
+        """Overwrite fields of an invoice, to make it unexpected."""
         return self._act("set", id, fields)
 
     def transfers(self):

@@ -1,4 +1,4 @@
-"""Callbacks: posted to the shop's address, again and again until it takes them, as each provider does."""
+"""Callbacks: posted to the shop's address, and repeated at each provider's intervals until they are accepted."""
 
 import asyncio
 import heapq
@@ -13,18 +13,18 @@ import aiohttp
 
 @dataclass
 class Delivery:
-    """One callback: its body as it was at the change, and every try as {at, status}; status None: no answer in time."""
+    """One callback: its body as of the change, and each attempt as {at, status}; status None means no answer in time."""
 
     id: str  # of the payment (or what else it is about)
     event: str
     body: str
     headers: dict
-    waits: list  # seconds between the tries still to come
+    waits: list  # seconds between the attempts still to come
     tries: list = field(default_factory=list)
 
 
 class Courier:
-    """Delivers callbacks when the service's clock says so; `ended(delivery)` hears of those that nobody took."""
+    """Delivers callbacks when the service's clock says so; `ended(delivery)` is called for those that were never accepted."""
 
     def __init__(self, clock, settings, taken, ended):
         self._clock, self._settings, self._taken, self._ended = clock, settings, taken, ended
@@ -33,29 +33,29 @@ class Courier:
         self.deliveries = []
 
     def plan(self, delivery, delay_s=0):
-        """Schedule the first try."""
+        """Schedule the first attempt."""
         self.deliveries.append(delivery)
         self._push(self._clock.now() + delay_s, delivery)
 
     def next_due(self):
-        """Return when the next try is due, or None."""
+        """Return when the next attempt is due, or None."""
         return self._queue[0][0] if self._queue else None
 
     def deliver_due(self):
-        """Begin the tries that are due."""
+        """Start the attempts that are due."""
         while self._queue and self._queue[0][0] <= self._clock.now():
             job = asyncio.ensure_future(self._try(heapq.heappop(self._queue)[2]))
             self._running.add(job)
             job.add_done_callback(self._running.discard)
 
     async def drain(self):
-        """Begin what is due, and wait until everything that has begun is answered."""
+        """Start what is due, and wait until everything under way is answered."""
         self.deliver_due()
         while self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     def forget(self):
-        """Cancel what is scheduled, and forget what was."""
+        """Cancel scheduled deliveries and forget past ones."""
         self._queue.clear()
         self.deliveries.clear()
 
@@ -64,7 +64,7 @@ class Courier:
         return [[at, asdict(delivery)] for at, _, delivery in self._queue]
 
     def load(self, saved):
-        """Take up what `dump` returned."""
+        """Restore what `dump` returned."""
         for at, delivery in saved:
             self.deliveries.append(Delivery(**delivery))
             self._push(at, self.deliveries[-1])

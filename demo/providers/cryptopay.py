@@ -1,6 +1,6 @@
 """A stand-in for Crypto Pay: `start()` inside a program, or `python -m demo.providers.cryptopay --port N`.
 
-It answers as the service's documents say, expires invoices, signs its callbacks and tries each 17 times over 3 days, and has
+It answers as the service's documents say, expires invoices, signs its callbacks and sends each up to 17 times in 3 days, and has
 bad days to order (demo/providers/faults.py, and KINDS in cryptopay_app.py).
 """
 
@@ -43,7 +43,7 @@ class Api:
         return place, in_envelope(handler), call
 
     def troubled(self, app, kind, body, status):
-        """Return (body, status) of an answer that a trouble has changed."""
+        """Return (body, status) of an answer that `kind` of trouble changes."""
         if kind in REFUSALS:
             refused = rules.refused(REFUSALS[kind], int(kind))
             return refused.body, refused.status
@@ -75,7 +75,7 @@ CHANGES = {
 
 
 def change(app, kind, shown):
-    """Change one invoice of an answer in the way of a trouble."""
+    """Change one invoice of an answer as `kind` of trouble says."""
     invoice = app.invoices[shown["invoice_id"]]
     if kind == "stale":
         shown.clear()
@@ -87,7 +87,7 @@ def change(app, kind, shown):
 
 
 async def read_params(request):
-    """Return the parameters, which may come as a query, as a form or as JSON."""
+    """Return the parameters: from the query, a form, multipart or JSON (help.send.tg, Crypto Pay API)."""
     found = dict(request.query)
     if request.content_type == "application/json" and request.can_read_body:
         try:
@@ -114,7 +114,7 @@ def get_me(app, params):
 
 
 def create_invoice(app, params):
-    """Make an invoice; it is never idempotent."""
+    """Make an invoice; a repeat makes another one, as no key exists (help.send.tg, Crypto Pay API)."""
     return app.create(rules.checked_invoice(params, app.settings), params)
 
 
@@ -124,7 +124,7 @@ def delete_invoice(app, params):
 
 
 def get_invoices(app, params):
-    """List invoices, newest first; an id asked for comes with whatever status it has."""
+    """List invoices, newest first; those asked for by id are listed whatever their status."""
     offset, count, asked = rules.checked_page(params, {"asset", "fiat", "invoice_ids", "status"})
     if asked.get("status", "active") not in ("active", "paid"):
         raise rules.refused("STATUS_INVALID")
@@ -169,7 +169,7 @@ def get_balance(app, params):
 
 
 def get_exchange_rates(app, params):
-    """Return the rate of every asset in every fiat currency; some are not valid now."""
+    """Return the rate of every asset in every fiat currency; some are currently not valid."""
     own = app.settings
     return [
         {

@@ -1,7 +1,7 @@
 """An app at Crypto Pay without HTTP: invoices, transfers, and what payers do with them.
 
-States of an invoice: active → paid | expired. Payers pay the exact sum out of a wallet in the service's bot: the documents
-know no under- or overpayment, so what is paid otherwise here is for a client that trusts nothing.
+States of an invoice: active → paid | expired. Payers pay the exact sum from a wallet in the service's bot; the documents
+have no under- or overpayment. Other sums, which tests can order, are for clients that trust nothing.
 """
 
 import copy
@@ -20,7 +20,11 @@ from demo.providers.page import way_back
 from demo.providers.service import World
 from demo.providers.values import shortest, stamp
 
-TRIES, FIRST_WAIT_S, PERIOD_S = 17, 10, 3 * 86400  # 17 tries over 3 days, then off (1.5.2, March 2026)
+TRIES, FIRST_WAIT_S, PERIOD_S = (
+    17,
+    10,
+    3 * 86400,
+)  # help.send.tg, Crypto Pay API 1.5.2 (March 2026): 17 attempts in 3 days
 SIGNATURES = {"wrong-signature", "no-signature", "upper-signature", "other-body-signature", "old-token-signature"}
 OBJECTS = {
     "stale", "wrong-amount", "wrong-currency", "wrong-id", "wrong-payload", "null-payload", "null-fiat", "no-paid-amount",
@@ -51,11 +55,11 @@ SETTINGS = {
     "callbacks_on": True,  # off for good after 17 tries, until the owner switches it on
     "testnet": False,
     "suspended": False,
-    "transfer": False,  # the switch on the app's Security page: off until the owner turns it on
+    "transfer": False,  # the switch on the app's Security page, off at first
     "strangers": [],  # user ids that have never used the bot
     "usd_per": USD_PER | {rules.TEST_ASSET: "1"},
     "per_usd": PER_USD,
-    "invalid_rates": ["BNB"],  # whose exchange rate is not valid now
+    "invalid_rates": ["BNB"],  # whose exchange rate is currently not valid
     "fee_percent": "3",  # the true ones are shown to each owner
     "spelling": "shortest",  # of amounts echoed: "shortest" ("199" for "199.00") or "sent"
     "home": None,
@@ -79,11 +83,11 @@ class Invoice:
     due: float | None  # when it expires
     before: dict  # the object before its last change
     deleted: bool = False
-    returned: str = "0"  # came too late and went back
+    returned: str = "0"  # arrived too late and went back
 
 
 def waits():
-    """Return the seconds between the tries: doubling from 10 s, so that the last falls at 72 h. The spacing is invented."""
+    """Return the seconds between attempts: doubling from 10 s, with the last at 72 h. The true spacing is not published."""
     found = []
     for place in range(TRIES - 1):
         even = (PERIOD_S - sum(found)) / (TRIES - 1 - place)
@@ -125,7 +129,7 @@ class App(World):
         }
 
     def load(self, saved):
-        """Take up what `dump` returned; links lead to where this server listens now."""
+        """Restore what `dump` returned, with links to this server's address."""
         self.invoices = {one["object"]["invoice_id"]: Invoice(**one) for one in saved["invoices"]}
         self.transfers = saved["transfers"]
         self.balance = {asset: Decimal(amount) for asset, amount in saved["balance"].items()}
@@ -138,7 +142,7 @@ class App(World):
     # what the API does
 
     def create(self, asked, params):
-        """Make an invoice of checked fields and return its object; nothing makes a repeat the same one."""
+        """Make an invoice from checked fields and return its object."""
         number, code, now = next(self._number), f"IV{secrets.token_hex(5)}", self.clock.now()
         due = None if asked["expires_in"] is None else now + asked["expires_in"]
         spelt = params["amount"] if self.settings["spelling"] == "sent" else shortest(asked["amount"])
@@ -177,7 +181,7 @@ class App(World):
         return True
 
     def transfer(self, asked):
-        """Send coins to a person, once for each `spend_id`."""
+        """Send coins to a person; each `spend_id` is accepted once."""
         if not self.settings["transfer"]:
             raise rules.refused("METHOD_DISABLED", 403)
         if any(one["spend_id"] == asked["spend_id"] for one in self.transfers):
@@ -211,18 +215,18 @@ class App(World):
         return min((one.due for one in self.invoices.values() if one.due is not None), default=None)
 
     def settle(self):
-        """Expire what has run out by now; there is no event for it."""
+        """Expire what is due; there is no event for it."""
         now = self.clock.now()
         for invoice in [one for one in self.invoices.values() if one.due is not None and one.due <= now]:
             invoice.due = None
             self._change(invoice, status="expired")
 
     def taken(self, status):
-        """Return whether a callback was taken; the accepted codes are not published: any 2xx here."""
+        """Return whether a callback was accepted: by any 2xx here, as the codes are not published."""
         return status is not None and 200 <= status < 300
 
     def unheard(self, delivery):
-        """Switch callbacks off after the last try: the owner is told, and has to switch them on again."""
+        """Switch callbacks off after the last attempt, until the owner switches them on again (1.5.2)."""
         self.settings["callbacks_on"] = False
 
     # what people do
@@ -241,7 +245,7 @@ class App(World):
         return invoice.object
 
     def pay_at_once(self):
-        """Pay the newest invoice, before the app has heard that it is there."""
+        """Pay the newest invoice before the app has heard of it."""
         self.pay(self.payment("newest"), {})
 
     def _paid(self, invoice, body):
@@ -277,11 +281,11 @@ class App(World):
         }
 
     def decline(self, invoice, _body):
-        """Decline: the payer closes the page, and nothing changes; the invoice stays until it expires."""
+        """Decline: the payer closes the page; the invoice stays active until it expires."""
         return invoice.object
 
     def expire(self, invoice, _body):
-        """Let the time run out now."""
+        """Expire now."""
         if invoice.object["status"] != "active":
             raise Refused(f"the invoice is {invoice.object['status']}")
         invoice.due = self.clock.now()
@@ -289,7 +293,7 @@ class App(World):
         return invoice.object
 
     def alter(self, invoice, body):
-        """Change the object as it stands, without an event."""
+        """Overwrite fields of the object, without an event."""
         self._change(invoice, **body)
         return invoice.object
 
@@ -298,7 +302,7 @@ class App(World):
         return self.transfers
 
     def transfer_by_hand(self, body):
-        """Send coins as the owner does in the bot, whatever the switch says."""
+        """Send coins by hand, as the owner does in the bot."""
         asked = {"spend_id": body.get("spend_id", f"by-hand-{len(self.transfers)}"), "user_id": body["user_id"]}
         return self._sent(asked | {"asset": body["asset"], "amount": Decimal(body["amount"])})
 
@@ -362,7 +366,7 @@ class App(World):
         return event, text, self._headers(text.encode(), signature)
 
     def _headers(self, content, kind):
-        """Sign the raw bytes: lower-case hex, in a header that no one can read another way."""
+        """Return the headers, with the signature that `kind` names."""
         headers, own = {"Content-Type": "application/json"}, self.settings
         if kind == "no-signature":
             return headers

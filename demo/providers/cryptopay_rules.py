@@ -1,7 +1,7 @@
 """What Crypto Pay refuses: tokens, methods and parameters checked as its documents say, and its error answers.
 
 The complete list of error names is not published: all but UNAUTHORIZED and METHOD_NOT_FOUND are invented here, so a client
-must not depend on them. Parameters nobody has heard of are refused too, as they are mistakes of the client.
+must not depend on them. Unknown parameters are refused too: they are a client's mistake.
 """
 
 from demo.providers.service import ApiError
@@ -61,7 +61,7 @@ def checked_invoice(params, settings):
 
 
 def checked_transfer(params, settings):
-    """Return {field: value} of transfer; refuse what is wrong with it alone."""
+    """Return {field: value} of transfer; refuse what is wrong in itself."""
     _known(params, TRANSFER_FIELDS)
     spend_id = _text(params, "spend_id", 64)
     if not spend_id:
@@ -69,7 +69,7 @@ def checked_transfer(params, settings):
     if params.get("asset") not in known_assets(settings):
         raise refused("ASSET_INVALID")
     user_id = whole(params, "user_id", None, 1, 1 << 53)
-    if user_id is None or user_id in settings["strangers"]:  # who has never used the bot cannot be paid
+    if user_id is None or user_id in settings["strangers"]:  # only people who have used the bot can be paid
         raise refused("USER_NOT_FOUND")
     _switch(params, "disable_send_notification", False)
     return {
@@ -90,7 +90,7 @@ def checked_page(params, more):
 
 
 def known_assets(settings):
-    """Return what can be paid in: the test net has an asset of its own."""
+    """Return the assets; the test net has one of its own."""
     return (*ASSETS, TEST_ASSET) if settings["testnet"] else ASSETS
 
 
@@ -144,7 +144,7 @@ def _text(params, name, longest, in_bytes=False):
 
 
 def _check_button(params):
-    """A button after the payment needs its address."""
+    """Refuse a button after the payment that has no address."""
     if params.get("paid_btn_name", "viewItem") not in BUTTONS:
         raise refused("PAID_BTN_NAME_INVALID")
     url = params.get("paid_btn_url", "")

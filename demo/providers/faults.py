@@ -1,8 +1,8 @@
-"""Bad days to order: what goes wrong where, and how many times.
+"""Fault injection: what goes wrong where, and how many times.
 
 A trouble has a place (`at`: a call such as "create", "callback", or "*" for every call), a short word (`kind`) and a number
 of `times`; 0 means until it is cancelled. `for_s` makes it last that many seconds of the service's clock instead. `done` says
-whether the work is done although the answer is lost or wrong, where both are possible. `delay_s` is in real seconds for an
+whether the work is done although the answer is lost or wrong. `delay_s` is in real seconds for an
 answer and in the service's for a callback.
 """
 
@@ -12,7 +12,7 @@ REFUSALS = {"401", "403", "429", "500", "502", "503"}  # "502" is a proxy's HTML
 SILENT = {"drop", "hang"}  # the connection is cut, or no byte comes
 SPOILT = {"cut", "list", "text", "wrong-type", "empty"}  # answers that cannot be read
 ANY = REFUSALS | SILENT | SPOILT | {"slow"}
-NOT_DONE = REFUSALS | {"hang"}  # what of these leaves nothing done unless told otherwise
+NOT_DONE = REFUSALS | {"hang"}  # these leave nothing done, unless ordered with `done`
 CALLBACKS = {"twice", "four", "late", "early", "never", "old-body"}
 
 
@@ -33,7 +33,7 @@ class Trouble:
 
 
 class Troubles:
-    """The ordered troubles, oldest first. `kinds` is {place: its kinds}; those of "*" fit every call."""
+    """The ordered troubles, oldest first. `kinds` is {place: its kinds}; those of "*" are for every call."""
 
     def __init__(self, kinds, clock):
         self._kinds, self._clock, self._orders = kinds, clock, []
@@ -50,7 +50,7 @@ class Troubles:
         self._orders.append(Trouble(at, kind, left, until, done, delay_s))
 
     def take(self, at, kinds=None, but=()):
-        """Return the first order for this place (of these kinds, or `but` those) and count it down; None without one."""
+        """Return the first order for this place (one of `kinds`, none of `but`) and count it down, or None."""
         now = self._clock.now()
         self._orders = [order for order in self._orders if order.until is None or now < order.until]
         for order in self._orders:

@@ -1,6 +1,6 @@
-"""The page on which a person pays: made by the server, without scripts, in Russian or English, for phones and desktops.
+"""The payment page: made by the server, without scripts, in Russian or English, for phones and desktops.
 
-Above the line is what a payer sees; below it, what a developer wants to try. What a World gives:
+A payer's card comes first, then a developer's tools. A World describes a payment for it:
 
 `page(key)` → {id, accent, shop, amount: (Decimal, currency), what, status: a word of words.json, test, back, ends_at,
 acts: words of ACTS, choice: (name, [(value, label)]), other: a value that is not among them} or None.
@@ -20,7 +20,7 @@ from demo.providers.values import money
 
 FOLDER = Path(__file__).parent / "page"
 WORDS = json.loads((FOLDER / "words.json").read_text(encoding="utf-8"))
-# What a button does: name → (act of the World, its body; a word of VALUES there stands for its value).
+# What a button does: name → (act of the World, its body; words of `values_of` there stand for their values).
 ACTS = {
     "pay": ("pay", {}),
     "decline": ("decline", {}),
@@ -47,7 +47,7 @@ def add_routes(app, world):
     """Add the page to the app."""
 
     async def show(request):
-        """Show the page of one payment, or a list of all."""
+        """Show the page of one payment."""
         about = world.page(request.match_info.get("key", ""))
         words = words_for(request.headers.get("Accept-Language", ""))
         if about is None:
@@ -57,11 +57,11 @@ def add_routes(app, world):
         return html(payment_page(about, words))
 
     async def act(request):
-        """Do what a button says, and show what has become of it."""
+        """Do what a button says and show the result."""
         key, form = request.match_info["key"], await request.post()
         about = world.page(key)
         if about is None or form.get("act") not in about["acts"]:
-            raise web.HTTPSeeOther(request.path)  # pressed twice, or gone meanwhile
+            raise web.HTTPSeeOther(request.path)  # pressed twice, or no longer possible
         name, body = ACTS[form["act"]]
         body = {field: values_of(about).get(value, value) for field, value in body.items()}
         field, options = about["choice"]
@@ -69,7 +69,7 @@ def add_routes(app, world):
             body[field] = form[field]
         if callback := body.pop("callback", None):
             world.troubles.add("callback", callback)
-        with suppress(Refused):  # it has ended meanwhile: the page says how
+        with suppress(Refused):  # it has ended in the meantime, as the page will say
             world.ACTS[name](world, world.payment(about["id"]), body)
         world.changed()
         raise web.HTTPSeeOther(request.path + ("?left" if name == "decline" else ""))
@@ -85,7 +85,7 @@ def add_routes(app, world):
 
 
 def words_for(accepted):
-    """Return the texts in the first known language of an Accept-Language header; else in English."""
+    """Return the texts of the preferred language of an Accept-Language header; English by default."""
     ranked = []
     for place, part in enumerate(accepted.split(",")):
         tag, _, weight = part.strip().partition(";q=")
@@ -97,7 +97,7 @@ def words_for(accepted):
 
 
 def html(text, status=200):
-    """Return a page with headers that let it do nothing but be read and pressed."""
+    """Return a page that may load and call nothing but this server."""
     return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
 
 
@@ -159,7 +159,7 @@ def buttons(about, words, names):
 
 
 def choices(about, words):
-    """Return the list of ways to pay, when there is more than one."""
+    """Return the list of ways to pay, if there is more than one."""
     name, options = about["choice"]
     if len(options) < 2:
         return ""
@@ -171,7 +171,7 @@ def choices(about, words):
 
 
 def label(name, about, words):
-    """Return what stands on a button; {amount} is what it pays, {other} in what."""
+    """Return a button's label; {amount} is what it pays, {other} another asset."""
     value, currency = about["amount"]
     sums = {"pay": value, "less": values_of(about)["less"], "more": values_of(about)["more"]}
     amount = shown_amount(Decimal(sums.get(name, value)), currency, words)
@@ -179,7 +179,7 @@ def label(name, about, words):
 
 
 def values_of(about):
-    """Return what the words in ACTS stand for: half and twice the sum, and what is not among the choices."""
+    """Return what words in ACTS stand for: half and twice the sum, and an asset that is not accepted."""
     value, _ = about["amount"]
     return {"less": money(max(LEAST, value / 2)), "more": money(value * 2), "other": about["other"]}
 
@@ -197,7 +197,7 @@ def link_back(about, words):
 
 
 def way_back(return_url, home):
-    """Return where the page leads back to: `home` stands for Telegram, which the demo's people do not have."""
+    """Return where the page leads back to: `home`, if there is one, instead of Telegram."""
     if home and return_url.startswith(TELEGRAM):
         return home
     return return_url if return_url.startswith(("https://", "http://")) else ""

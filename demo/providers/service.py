@@ -1,4 +1,4 @@
-"""What both stand-ins are made of: a server in a thread of its own, its clock, its log of calls, and orders for bad days.
+"""What both stand-ins share: a server in a thread of its own, its clock, its log of calls, and fault injection.
 
 A provider brings a World (below) and a table of calls. It listens on 127.0.0.1 only and calls no other machine.
 """
@@ -32,7 +32,7 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center>ng
 
 
 class ApiError(Exception):
-    """An answer that refuses a call; `body` None has no bytes at all."""
+    """An answer that refuses a call; it is empty if `body` is None."""
 
     def __init__(self, status, body):
         super().__init__(status, body)
@@ -41,7 +41,7 @@ class ApiError(Exception):
 
 @dataclass
 class Call:
-    """A call of the API as a handler sees it: `body` is parsed, `groups` are from the path, `key` makes it idempotent."""
+    """A call of the API as a handler sees it: `body` is parsed, `groups` come from the path, `key` is the Idempotence-Key."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Call:
 
 
 class World:
-    """A provider's state without HTTP. Subclasses have what is named in NotImplementedError below, and keep payments."""
+    """A provider's state without HTTP. Subclasses keep the payments."""
 
     KINDS = {}  # {place: kinds of trouble}
     WORK = ()  # kinds that change the work itself, not the answer
@@ -69,7 +69,7 @@ class World:
         self.forget()
 
     def reset(self):
-        """Begin anew: no payments, no troubles, the first settings, the real time."""
+        """Reset everything: no payments, no troubles, the initial settings, real time."""
         self.settings.clear()
         self.settings.update(self._first)
         self.troubles.clear()
@@ -81,7 +81,7 @@ class World:
     def send(self, about, message, waits, old=None):
         """Plan the callback (event, body, headers) about a payment, with the trouble ordered for it.
 
-        Without an address there is none. `old` is one that was true before, for what comes out of order.
+        Without an address none is sent. `old` is an outdated one, for what arrives out of order.
         """
         order = self.troubles.take("callback", CALLBACK_TIMES)
         kind = order.kind if order else ""
@@ -93,7 +93,7 @@ class World:
             self.courier.plan(Delivery(about, *one, list(waits)), late_s if kind == "late" else 0)
 
     async def advance(self, seconds):
-        """Let time pass through each moment at which something happens by itself."""
+        """Let `seconds` pass; everything due on the way happens at its time."""
         target = self.clock.now() + seconds
         while (at := self._next_due(target)) is not None:
             self.clock.forward(max(0, at - self.clock.now()))
@@ -112,10 +112,10 @@ class World:
         raise NotImplementedError
 
     def unheard(self, delivery):
-        """Hear of a callback that nobody took to the end."""
+        """Note a callback that was never accepted."""
 
     def forget(self):
-        """Forget payments and all that."""
+        """Forget all payments."""
         raise NotImplementedError
 
     def next_due(self):
@@ -231,7 +231,7 @@ class Service:
         return respond(body, status)
 
     async def _spoil(self, request, order, body, status=200):
-        """Answer as a trouble wants it; `body` is None when nothing was done."""
+        """Answer as a trouble says; `body` is None if nothing was done."""
         if order.kind == "hang":
             await asyncio.sleep(order.delay_s or HANG_S)
         if order.kind in ("hang", "drop"):
@@ -249,7 +249,7 @@ class Service:
         return respond(*self._api.troubled(self.world, order.kind, body, status))
 
     def _note(self, request):
-        """Record a call for tests, without the secret: only whom it names."""
+        """Record a call for tests, without the secret."""
         entry = {"at": self.world.clock.now(), "method": request.method, "path": request.path, "body": None}
         entry |= {"query": dict(request.query), "key": request.headers.get("Idempotence-Key"), "status": None}
         entry["user"] = user_of(request.headers)
@@ -258,9 +258,9 @@ class Service:
 
 
 def listen(port, last_port):
-    """Return a socket at `port`, or at the port of the last time so that links still lead there, or at any that is free."""
+    """Return a socket at `port`; if that is 0, at the last port, so that old links still work, or at any free one."""
     if not port and last_port:
-        with suppress(OSError):  # somebody else has it now
+        with suppress(OSError):  # it is taken now
             return socket.create_server(("127.0.0.1", last_port))
     return socket.create_server(("127.0.0.1", port))
 
@@ -277,7 +277,7 @@ UNREADABLE = {
 
 
 def respond(body, status=200):
-    """Return a JSON answer; without a body it is empty."""
+    """Return a JSON answer, empty without a body."""
     if body is None:
         return web.Response(status=status)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What a stand-in keeps over a restart of the demo: a JSON file, written whole and put in place at once."""
+"""A stand-in's state as a file, so that a restart of the demo keeps it: JSON, replaced atomically."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ class StateFile:
         self.path, self.world, self._due = Path(path), world, None
 
     def port(self):
-        """Return the port of the last time, or None."""
+        """Return the port that was used last, or None."""
         return self._read().get("port")
 
     def load(self):
-        """Take the world's content from the file, if there is one; an unreadable file raises ValueError and stays."""
+        """Take the world's content from the file, if there is one; an unreadable file raises ValueError and is left alone."""
         if saved := self._read():
             try:
                 self.world.load(saved["world"])

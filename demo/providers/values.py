@@ -13,7 +13,7 @@ def money(amount):
 
 
 def shortest(amount):
-    """Return a Decimal without zeros at its end, as "199" for 199.00."""
+    """Return a Decimal without trailing zeros: "199" for 199.00."""
     return f"{amount.normalize():f}"
 
 
@@ -30,6 +30,6 @@ def stamp(seconds):
 
 
 def moment(text):
-    """Return an ISO 8601 time as seconds since 1970; raise ValueError for anything else. Without a zone it is UTC."""
+    """Return an ISO 8601 time as seconds since 1970; raise ValueError for anything else. Without a zone, UTC is meant."""
     found = datetime.fromisoformat(text)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

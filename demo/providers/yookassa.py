@@ -1,6 +1,6 @@
 """A stand-in for YooKassa (API v3): `start()` inside a program, or `python -m demo.providers.yookassa --port N`.
 
-It answers as the service's documents say, expires payments, calls back for 24 hours, and has bad days to order
+It answers as the service's documents say, expires payments, and repeats notifications for 24 hours. Faults can be ordered
 (demo/providers/faults.py, and KINDS in yookassa_shop.py). What the documents leave open is a setting of the shop.
 """
 
@@ -45,7 +45,7 @@ class Api:
             raise finished(refused) from None
 
     def _check_rights(self, shop, request):
-        """Compare shop id and secret key (HTTP Basic); a shop that is switched off may only ask about itself."""
+        """Compare shop id and secret key (HTTP Basic); a disabled shop may only call /me."""
         try:
             scheme, _, code = request.headers.get("Authorization", "").partition(" ")
             given = base64.b64decode(code, validate=True).decode() if scheme.lower() == "basic" else ""
@@ -59,13 +59,13 @@ class Api:
             raise rules.refused(None, "The shop is disabled", 403, "forbidden")
 
     def troubled(self, shop, kind, body, status):
-        """Return (body, status) of an answer that a trouble has changed."""
+        """Return (body, status) of an answer that `kind` of trouble changes."""
         if kind in REFUSALS:
             code, description, more = REFUSALS[kind]
             return {"type": "error", "id": str(uuid.uuid4()), "code": code, "description": description} | more, int(
                 kind
             )
-        if kind == "202":  # the older asynchronous manner; milliseconds
+        if kind == "202":  # the older asynchronous way, which the SDK still knows; milliseconds
             return {"type": "processing", "description": "Request accepted", "retry_after": 800}, 202
         if status != 200:
             return body, status
@@ -88,14 +88,14 @@ REFUSALS = {
 
 
 def finished(refused):
-    """Return an error with its type and an id of its own, as the support asks for it."""
+    """Return an error with its type and an id, which YooKassa's support asks for."""
     if refused.body is None:
         return refused
     return ApiError(refused.status, {"type": "error", "id": str(uuid.uuid4())} | refused.body)
 
 
 def change(shop, kind, shown):
-    """Change one object of an answer in the way of a trouble."""
+    """Change one object of an answer as `kind` of trouble says."""
     payment = shop.payments.get(shown["id"])
     if kind == "stale" and payment and shop.clock.now() < payment.changed_at + STALE_S:
         shown.clear()
@@ -124,7 +124,7 @@ CHANGES = {
 
 
 async def read_json(request):
-    """Return a POST's body, which has to be JSON; one without a body is empty."""
+    """Return a POST's body, which must be JSON; a missing one is empty."""
     if not request.can_read_body:
         return {}
     if request.content_type != "application/json":
@@ -147,7 +147,7 @@ def find(method, path):
 
 
 def answered(handler):
-    """Return the handler with its errors finished."""
+    """Return the handler with finished errors."""
 
     def answer(shop, call):
         try:
@@ -184,7 +184,7 @@ def payment_of(shop, call):
 
 
 def list_payments(shop, call):
-    """GET /payments: newest first, filters, pages by cursor, not further back than three years."""
+    """GET /payments: newest first, with filters and pages, up to three years back (API reference, "List of payments")."""
     limit, filters = rules.check_query(call.query, rules.PAYMENT_FILTERS)
     shown = [payment.object for payment in shop.payments.values()]
     return page_of(shop, call, limit, [one for one in shown if fits(one, filters)])

@@ -1,6 +1,6 @@
 """What YooKassa refuses (API v3): bodies, headers and queries checked as its documents say, and its error answers.
 
-Fields nobody has heard of are refused too: the documents do not say so, but they are mistakes of the client.
+Unknown fields are refused too: the documents do not say so, but they are a client's mistake.
 """
 
 import re
@@ -41,13 +41,13 @@ ITEMS = {"yookassa": 80, "other": 100, "self-employed": 6}  # in one receipt, by
 
 
 def refused(parameter, description, status=400, code="invalid_request", **more):
-    """Return an error; without a `parameter` (None) it is not named."""
+    """Return an error, with the `parameter` it is about unless that is None."""
     named = {} if parameter is None else {"parameter": parameter}
     return ApiError(status, {"code": code, "description": description} | named | more)
 
 
 def key_of(headers):
-    """Return a POST's Idempotence-Key or refuse the call."""
+    """Return a POST's Idempotence-Key, or refuse the call (developers, using-api/interaction-format)."""
     key = headers.get("Idempotence-Key", "")
     if not KEY.fullmatch(key):
         raise refused("Idempotence-Key", "Idempotence key is missing, longer than 64 characters or has strange ones")
@@ -64,7 +64,7 @@ def check_payment(body, settings):
     capture = body.get("capture", False)
     if not isinstance(capture, bool):
         raise refused("capture", "Want true or false")
-    if method == "sbp" and not capture:  # SBP has no two-stage mode
+    if method == "sbp" and not capture:  # SBP has no two-stage mode (developers, manual-integration/other/sbp)
         raise refused("capture", "Payments by SBP are captured at once")
     _text(body, "description", 128)
     _text(body, "merchant_customer_id", 200)
@@ -158,7 +158,7 @@ def _text(body, name, longest, required=False):
 
 
 def _metadata(metadata):
-    """At most 16 pairs; names to 32, values to 512 characters, strings."""
+    """Refuse anything but at most 16 pairs of strings, names of up to 32 and values of up to 512 characters."""
     good = isinstance(metadata, dict) and len(metadata) <= 16
     if not good or not all(isinstance(v, str) and len(k) <= 32 and len(v) <= 512 for k, v in metadata.items()):
         raise refused("metadata", "Want at most 16 pairs of short strings")
@@ -187,7 +187,7 @@ def is_address(url):
 
 
 def _receipt(body, settings, amount):
-    """A shop set to receipts wants one with each payment and refund; one that is sent is checked anywhere."""
+    """Check a receipt; shops with receipts (54-FZ) need one with each payment and refund."""
     receipt, maker = body.get("receipt"), settings["receipts"]
     if receipt is None and maker == "off":
         return
@@ -208,12 +208,14 @@ def _customer(customer, maker):
     customer = customer if isinstance(customer, dict) else {}
     has_email = EMAIL.fullmatch(str(customer.get("email", "")))
     has_phone = PHONE.fullmatch(str(customer.get("phone", "")))
-    if not has_email and (maker == "yookassa" or not has_phone):  # YooKassa's own receipts go by e-mail only
+    if not has_email and (
+        maker == "yookassa" or not has_phone
+    ):  # YooKassa's own receipts go by e-mail only (developers, receipts/54fz/yoomoney/basics)
         raise refused("receipt.customer", "Want an e-mail" if maker == "yookassa" else "Want an e-mail or a phone")
 
 
 def _item(item, currency):
-    """Return what an item costs together, or refuse it."""
+    """Return an item's total, or refuse it."""
     if not isinstance(item, dict):
         raise refused("receipt.items", "Want objects")
     _text(item, "description", 128, required=True)

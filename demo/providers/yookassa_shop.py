@@ -1,7 +1,7 @@
-"""A shop at YooKassa without HTTP: payments, refunds, and what payers, banks and the cabinet do with them.
+"""A shop at YooKassa without HTTP: payments, refunds, and what payers, banks and the cabinet do.
 
-States: pending → [waiting_for_capture →] succeeded | canceled, and the last two are final: money that comes for a canceled
-payment goes straight back.
+States: pending → [waiting_for_capture →] succeeded | canceled; the last two are final (developers, payment-process). Money
+for a canceled payment goes straight back.
 """
 
 import copy
@@ -17,11 +17,12 @@ from demo.providers.page import way_back
 from demo.providers.service import World
 from demo.providers.values import money, stamp
 
-TO_PAY_S = 3600  # for card, SBP, wallet and SberPay
+TO_PAY_S = 3600  # for cards, SBP, the wallet and SberPay (developers, payment-methods)
 TO_CAPTURE_S = 7 * 86400
-KEY_LIFE_S = 86400  # "Idempotence-Key": 24 hours from the first request
+KEY_LIFE_S = 86400  # from the first request (developers, using-api/interaction-format)
 REFUND_S = 60  # of a refund that is pending first
-# Seconds between the tries of a callback; it is repeated for 24 hours, the spacing is not published.
+# Seconds between attempts of a notification: it is repeated for 24 hours (developers, using-api/webhooks), how often is not
+# published.
 WAITS = [10, 60, 300, 900, 3600, *[7200] * 11]
 EVENTS = ["payment.waiting_for_capture", "payment.succeeded", "payment.canceled", "refund.succeeded"]
 EVENT_OF = {name.partition(".")[2]: name for name in EVENTS[:3]}
@@ -40,9 +41,9 @@ SETTINGS = {
     "receipts": "off",  # or who makes them: yookassa, other, self-employed
     "methods": ["bank_card", "sbp", "yoo_money", "sberbank"],
     "fee_percent": "3.5",  # the true rates stand in each shop's cabinet
-    "repeat": "current",  # what a repeat with the same key returns: "current" or "first"; the documents leave it open
-    "other_body": "refuse",  # the same key with another body: "refuse" or "first"; the documents leave it open
-    "home": None,  # where the payment page leads back to, in place of the return_url
+    "repeat": "current",  # what a repeated key returns: "current" or "first"; the documents do not say
+    "other_body": "refuse",  # the same key with another body: "refuse" or "first"; the documents do not say
+    "home": None,  # where the payment page leads back to, instead of a return_url in Telegram
 }
 
 
@@ -56,7 +57,7 @@ class Payment:
     due: float | None  # when it ends by itself
     before: dict  # the object before its last change
     changed_at: float = 0.0
-    returned: str = "0.00"  # came too late and went back
+    returned: str = "0.00"  # arrived too late and went back
     clawed_back: str = "0.00"  # chargebacks
 
 
@@ -87,7 +88,7 @@ class Shop(World):
         return {"payments": payments, "refunds": self.refunds, "keys": self.keys, "callbacks": self.courier.dump()}
 
     def load(self, saved):
-        """Take up what `dump` returned; links lead to where this server listens now."""
+        """Restore what `dump` returned, with links to this server's address."""
         self.payments = {id: Payment(**one) for id, one in saved["payments"].items()}
         self.refunds, self.keys = saved["refunds"], saved["keys"]
         self.courier.load(saved["callbacks"])
@@ -98,9 +99,9 @@ class Shop(World):
     # what the API does
 
     def once(self, call, work):
-        """Do a POST's work once for its key: the same key with the same data finds what was made.
+        """Do a POST's work once for its key: the same key with the same data returns what was made.
 
-        Only what was made is remembered: after a 4xx nothing was.
+        A refused call leaves its key free, as nothing was made.
         """
         now, said = self.clock.now(), [call.path, call.body]
         known = self.keys.get(call.key)
@@ -164,7 +165,7 @@ class Shop(World):
         return str(uuid.uuid4())
 
     def capture(self, payment, body):
-        """Take the money that is held, all of it or less."""
+        """Capture held money, all of it or less."""
         if payment.object["status"] != "waiting_for_capture":
             raise rules.refused("payment_id", "The payment is not waiting for capture")
         rules.check_capture(body, payment.object)
@@ -172,14 +173,14 @@ class Shop(World):
         return payment.object
 
     def cancel(self, payment):
-        """Let go of the money that is held: a pending payment cannot be cancelled, it runs out."""
+        """Release held money; a pending payment cannot be cancelled (API reference, "Cancel a payment")."""
         if payment.object["status"] != "waiting_for_capture":
             raise rules.refused("payment_id", "The payment is not waiting for capture")
         self._cancel(payment, "merchant", "canceled_by_merchant")
         return payment.object
 
     def refund(self, body):
-        """Give money back from a checked body, and return the refund."""
+        """Make a refund from a checked body and return it."""
         order = self.troubles.take("refund", self.WORK)
         fate = order.kind if order else "succeeded"
         payment = self.payments[body["payment_id"]]
@@ -199,7 +200,7 @@ class Shop(World):
         return made
 
     def left(self, payment):
-        """Return how much of a payment can still be refunded: what is pending counts as given back."""
+        """Return how much of a payment can still be refunded: pending refunds count as given back."""
         waiting = sum(
             Decimal(one["amount"]["value"])
             for one in self.refunds.values()
@@ -231,7 +232,7 @@ class Shop(World):
         return min(moments, default=None)
 
     def settle(self):
-        """End what has run out by now."""
+        """End what is due."""
         now = self.clock.now()
         for payment in [one for one in self.payments.values() if one.due is not None and one.due <= now]:
             held = payment.object["status"] == "waiting_for_capture"
@@ -240,7 +241,7 @@ class Shop(World):
             self.end_refund(refund, refund["_ends"][1])
 
     def taken(self, status):
-        """Return whether a callback was taken: HTTP 200, and no other code."""
+        """Return whether a notification was accepted: only by HTTP 200 (developers, using-api/webhooks)."""
         return status == 200
 
     # what people do
@@ -263,11 +264,11 @@ class Shop(World):
         return payment.object
 
     def pay_at_once(self):
-        """Pay the newest payment, before the shop has heard that it is there."""
+        """Pay the newest payment before the shop has heard of it."""
         self.pay(self.payment("newest"), {})
 
     def _choose(self, payment, method):
-        """Put how it was paid into the object, as YooKassa does once the payer has chosen."""
+        """Note the payment method once the payer has chosen it."""
         chosen = payment.object.get("payment_method", {}).get("type")
         if method and chosen and method != chosen:
             raise Refused(f"this payment is by {chosen}")
@@ -287,7 +288,7 @@ class Shop(World):
         return payment.object
 
     def expire(self, payment, _body):
-        """Let the time run out now."""
+        """Expire now."""
         if payment.due is None:
             raise Refused(f"the payment is {payment.object['status']}")
         payment.due = self.clock.now()
@@ -302,7 +303,7 @@ class Shop(World):
         return self.refund({"payment_id": payment.object["id"], "amount": amount})
 
     def charge_back(self, payment, body):
-        """Take money back as the payer's bank does: the object shows it, no event is known for it."""
+        """Take money back, as the payer's bank does; no event for it is documented, so only the object shows it."""
         value = body.get("amount", money(self.left(payment)))
         if payment.object["status"] != "succeeded" or Decimal(value) > self.left(payment):
             raise Refused("there is not so much to take back")
@@ -313,7 +314,7 @@ class Shop(World):
         return payment.object
 
     def alter(self, payment, body):
-        """Change the object as it stands, without an event."""
+        """Overwrite fields of the object, without an event."""
         self._change(payment, **body)
         return payment.object
 
@@ -349,7 +350,7 @@ class Shop(World):
         return list(self._objects().values())
 
     def books(self):
-        """Return {id: {status, amount, currency, refunded, income, returned, metadata, test}}; sums as the API has them."""
+        """Return {id: {status, amount, currency, refunded, income, returned, metadata, test}}; amounts as in the API."""
         return {
             id: {
                 "status": one.object["status"],
@@ -444,7 +445,7 @@ class Shop(World):
         self._tell_of(payment)
 
     def _change(self, payment, **fields):
-        """Change an object; None takes a field away."""
+        """Change an object; None removes a field."""
         payment.before, payment.changed_at = copy.deepcopy(payment.object), self.clock.now()
         payment.object |= fields
         for name in [name for name, value in fields.items() if value is None]:
@@ -457,7 +458,7 @@ class Shop(World):
         self._tell(EVENT_OF[payment.object["status"]], payment.object, old)
 
     def _tell(self, event, shown, old=None):
-        """Send a notification, if the event is ticked in the cabinet; the body shows the object as it is at the change."""
+        """Send a notification, if the event is ticked in the cabinet; its body is the object as of the change."""
         if event in self.settings["events"]:
             about = shown.get("payment_id", shown["id"])
             self.send(about, notification(event, shown), WAITS, old and notification(*old))
@@ -492,6 +493,6 @@ def visible(refund):
 
 
 def notification(event, shown):
-    """Return (event, body, headers): there is no signature, who gets it has to ask the API."""
+    """Return (event, body, headers); there is no signature, so a receiver has to ask the API."""
     body = {"type": "notification", "event": event, "object": visible(shown)}
     return event, json.dumps(body, ensure_ascii=False), {"Content-Type": "application/json"}
