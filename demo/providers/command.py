@@ -13,13 +13,13 @@ def serve(start, user_setting, secret_setting, url_setting):
     parser.add_argument("--state", metavar="FILE", help="keep payments in this file (default: in memory)")
     options = parser.parse_args()
     service = start(options.port, callback_url=options.callback_url, state_path=options.state)
+    signal.signal(signal.SIGTERM, lambda *_: service.stop())
     own = service.world.settings
     lines = [f"{url_setting}={service.url}"]
     lines += [f"{user_setting}={own['shop_id']}"] if user_setting else []
     lines += [f"{secret_setting}={own['secret_key' if user_setting else 'token']}"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-    signal.signal(signal.SIGTERM, lambda *_: service.stop())
     try:
         service.join()
     except KeyboardInterrupt:
