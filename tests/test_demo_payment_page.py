@@ -238,20 +238,28 @@ def test_a_button_in_the_chat_opens_the_page_in_a_tab_of_its_own(browser, paymen
         telegram.stop()
 
 
-SOLD_BY_CARD = all((ROOT / "plugins" / "payments" / f"{name}.py").exists() for name in ("topup", "online", "yookassa"))
+def has_plugins(*names):
+    """Tell whether these plugins of payments are there."""
+    return all((ROOT / "plugins" / "payments" / f"{name}.py").exists() for name in ("topup", "online", *names))
+
+
+WAYS = [
+    pytest.param(name, way, marks=pytest.mark.skipif(not has_plugins(name), reason=f"without the plugin {name}"))
+    for name, way in (("yookassa", "yookassa.bank_card"), ("cryptopay", "cryptopay"))
+]
 
 
 @in_browser
-@pytest.mark.skipif(not SOLD_BY_CARD, reason="without the plugins of YooKassa")
 @pytest.mark.parametrize(("lang", "open_it", "pay_it"), [("en", "Open", "Pay"), ("ru", "Открыть", "Оплатить")])
-def test_in_the_demo_a_card_brings_the_money_at_once(browser, tmp_path, lang, open_it, pay_it):
+@pytest.mark.parametrize(("name", "way"), WAYS)
+def test_in_the_demo_the_page_brings_the_money_at_once(browser, tmp_path, name, way, lang, open_it, pay_it):
     demo = Demo(tmp_path)
     context = browser.new_context(locale=lang)
     try:
-        carl, words = demo.telegram.person("Carl", language_code=lang), Words(lang)
+        carl, words, provider = demo.telegram.person("Carl", language_code=lang), Words(lang), getattr(demo, name)
         carl.send("/start")
         carl.wait_for(words("start.hello"))
-        demo.choose_payment(carl, lang, 500, "yookassa.bank_card")
+        demo.choose_payment(carl, lang, 500, way)
         carl.wait_for(words("online.go"))
         chat = Chat(context.new_page(), demo, carl.id, lang)
         chat.tap("online.pay", amount=50_000)
@@ -261,9 +269,8 @@ def test_in_the_demo_a_card_brings_the_money_at_once(browser, tmp_path, lang, op
         page.get_by_role("button", name=pay_it).first.click()
         expect(page.get_by_role("status")).to_be_visible()
         chat.sees_words("+" + words.money(50_000))
-        assert [one["status"] for one in demo.yookassa.callbacks()[0]["tries"]] == [200], (
-            "by the callback, not by a poll"
-        )
+        demo.telegram.wait(lambda: provider.callbacks()[0]["tries"], about="the callback's answer")
+        assert [one["status"] for one in provider.callbacks()[0]["tries"]] == [200]
         page.get_by_role("link").click()
         expect(page.get_by_test_id("chat")).to_be_visible()
         assert (chat.errors, chat.strangers) == ([], [])
