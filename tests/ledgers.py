@@ -4,11 +4,23 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 from storage.journal import audit_log, drafts, runtime_settings
-from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, seals
+from storage.money import (
+    bonuses,
+    ledger,
+    payments,
+    promo,
+    provider_payments,
+    provider_refunds,
+    referrals,
+    refunds,
+    sales,
+    seals,
+)
 from storage.orders import jobs
 from storage.people import arrivals, staff, users
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MOMENT = timedelta(milliseconds=1)
 
 
 class Town:
@@ -32,7 +44,9 @@ class Town:
     def live(self):
         """Have everything happen once, to new people."""
         self.now += timedelta(seconds=1)
-        self.people = {name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora", "mia")}
+        self.people = {
+            name: self.person(name) for name in ("alice", "bob", "vera", "ivan", "olga", "dora", "mia", "kim")
+        }
         for happen in (
             self._corrections,
             self._jobs,
@@ -41,6 +55,7 @@ class Town:
             self._given,
             self._debts,
             self._sales,
+            self._providers,
             self._acts,
         ):
             happen()
@@ -175,6 +190,61 @@ class Town:
         refunds.taken_back(paid, self.now)
         self.now += timedelta(seconds=1)
         sales.give_back("game", f"unsold{number}", self.now)
+
+    def provided(self, state="paid", amount=4_000, **more):
+        """Have somebody begin a payment by a provider and the provider say something of it; return its number."""
+        number = next(self.numbers)
+        kinds = dict(provider="till", account="shop1", way="", test=False, currency="RUB", amount=amount)
+        names = {
+            "tag": lambda topup: f"7:{topup}",
+            "body": lambda topup: "{}",
+            "expires_at": self.now + timedelta(hours=1),
+        }
+        asked = provider_payments.Asked(**kinds, **names, key=f"create{number}")
+        row = provider_payments.create(self.people["kim"], asked, self.now, self.now)
+        provider_payments.claim(row, self.now, self.now)
+        provider_payments.made(row.topup_id, f"ext{number}", "https://pay", None, self.now, self.now)
+        said = {"amount": amount, "currency": "RUB", "tag": row.tag} | more
+        seen = provider_payments.Seen(id=f"ext{number}", state=state, **said)
+        provider_payments.saw(row.topup_id, seen, self.now)
+        return row.topup_id
+
+    def _providers(self):
+        """Payments by a provider: credited, waiting, wrong, given back, refused, and taken back from outside."""
+        for name, more in (
+            ("provided", {}),
+            ("waits", {"state": "pending"}),
+            ("given_up", {"state": "expired"}),
+            ("odd", {"currency": "USD"}),
+            ("outside", {"refunded": 1_500}),
+        ):
+            self.rows[name] = self.provided(**more)
+            self.now += MOMENT
+        self.rows["taken"] = self.provided(amount=5_000)
+        bonus = {"origin": f"pay:{self.rows['taken']}", "topup": self.rows["taken"], "now": self.now}
+        made = bonuses.promise(self.people["kim"], 600, kind="bonus", key=f"pack:kim{self.rows['taken']}", **bonus)
+        self.rows["kims_bonus"] = made.id
+        self.now += MOMENT
+        for turn, end in enumerate(("refused_back", "given_back")):
+            about = (self.rows["taken"], 2_000, self.boss, "asked for it", self.now)
+            refund, _loss = provider_refunds.ask(*about, key=f"back{self.rows['taken']}.{turn}")
+            self.rows[end] = refund.id
+            self.now += MOMENT
+            if turn:
+                provider_refunds.done(refund.id, "x", self.now)
+            else:
+                provider_refunds.refused(refund.id, "no", self.now)
+            self.now += MOMENT
+        self.rows["less"] = self.provided_less()
+
+    def provided_less(self):
+        """Have less come than was asked for, and the staff credit it; return its number."""
+        row = provider_payments.get(self.provided(state="pending"))
+        less = provider_payments.Seen(id=row.external_id, state="paid", amount=1_234, currency="RUB")
+        provider_payments.saw(row.topup_id, less, self.now)
+        self.now += MOMENT
+        provider_payments.settle(row.topup_id, self.cashier, self.now, credit=True)
+        return row.topup_id
 
     def _acts(self):
         staff.block(self.people["bob"], True, "a bad word", self.boss, self.now)

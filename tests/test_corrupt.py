@@ -144,6 +144,58 @@ TRIES = {
     "a sale in a state of its own": ("UPDATE sale SET state = 'pending' WHERE id = {sold}", "a row is in a known state"),
     "a debt paid by a sale that stands": (
         "UPDATE sale SET state = 'charged', returned_at = NULL WHERE id = {unsold}", STATE),
+    # by providers
+    "a payment nobody made": (invented("topup", "pay:999999", 4000, "'topup:999999'", user="{kim}"), ORIGIN),
+    "a payment that was given up, credited": (
+        invented("topup", "pay:{given_up}", 4000, "'topup:{given_up}'", user="{kim}"), STATE),
+    "a payment that waits, set to paid": (
+        "UPDATE provider_payment SET state = 'paid', paid_at = 1 WHERE topup_id = {waits}",
+        "a provider's payment is credited once"),
+    "a payment of another sum credited as asked": (
+        "UPDATE provider_payment SET trouble = NULL WHERE topup_id = {less}", STATE),
+    "more than came, credited by the staff": (
+        "UPDATE provider_payment SET received = 9999 WHERE topup_id = {less}", AMOUNT),
+    "a payment of another currency credited": (
+        "UPDATE provider_payment SET state = 'paid', paid_at = 1 WHERE topup_id = {odd}",
+        "a provider's payment is credited once"),
+    "a payment by a provider made larger": ("UPDATE top_up SET amount = 40000 WHERE id = {provided}", AMOUNT),
+    "a payment by a provider made somebody else's": ("UPDATE top_up SET user_id = {alice} WHERE id = {provided}", USER),
+    "a payment by a provider said to be by another": (
+        "UPDATE provider_payment SET provider = 'purse' WHERE topup_id = {provided}", STATE),
+    "a payment without the provider's number": (
+        "UPDATE provider_payment SET external_id = NULL WHERE topup_id = {provided}", STATE),
+    "the row of a payment deleted": ("DELETE FROM provider_payment WHERE topup_id = {provided}", ORIGIN),
+    "the credit of a payment deleted": (
+        "DELETE FROM entry WHERE key = 'pay:{provided}'", "a provider's payment is credited once"),
+    "a payment in a state of its own": (
+        "UPDATE provider_payment SET state = 'nearly' WHERE topup_id = {waits}", "a row is in a known state"),
+    "a paid payment that waits again": ("UPDATE provider_payment SET state = 'pending' WHERE topup_id = {provided}", STATE),
+    "a payment said to be given back": (
+        "UPDATE provider_payment SET state = 'refunded' WHERE topup_id = {provided}",
+        "of a provider's payment no more goes back than came"),
+    "a refund made smaller": ("UPDATE provider_refund SET amount = 1 WHERE id = {given_back}", AMOUNT),
+    "a refund deleted with its row": (
+        "DELETE FROM entry WHERE key = 'refund:pay:{given_back}'; DELETE FROM provider_refund WHERE id = {given_back}", ACTS),
+    "a refund's entry deleted": (
+        "DELETE FROM entry WHERE key = 'refund:pay:{given_back}'", "a provider's refund is taken back once"),
+    "a refund that was done, refused by hand": (
+        "UPDATE provider_refund SET state = 'refused' WHERE id = {given_back}", "a provider's refund is taken back once"),
+    "a refusal by hand and its money": (
+        "UPDATE provider_refund SET state = 'refused' WHERE id = {given_back};"
+        + invented("refund", "unrefund:pay:{given_back}", 2000, "'topup:{taken}'", user="{kim}"),
+        "a bonus goes with its payment"),
+    "a refund moved to another payment": (
+        "UPDATE provider_refund SET topup_id = {provided} WHERE id = {given_back}", REF),
+    "a refund from outside deleted": (
+        "DELETE FROM entry WHERE kind = 'chargeback' AND ref = 'topup:{outside}'", "a provider's refund is taken back once"),
+    "a refund from outside that was the staff's": (
+        "UPDATE provider_refund SET outside = {false} WHERE topup_id = {outside}", STATE),
+    "a bonus kept after a part of its payment went back": (
+        "DELETE FROM entry WHERE key = 'bonus:{kims_bonus}:pay{given_back}'", BONUS),
+    "a bonus given again that stays away": (
+        invented("takeback", "bonus:{kims_bonus}:unpay{given_back}", 600, "'topup:{taken}'", user="{kim}"), BONUS),
+    "a bonus taken back by no refund": (
+        invented("takeback", "bonus:{kims_bonus}:pay999999", -600, "'topup:{taken}'", user="{kim}"), STATE),
     # deleted
     "a sale's entry deleted": ("DELETE FROM entry WHERE key = 'sale:{sold}'", "a sale has its entry"),
     "what came back of a sale deleted": ("DELETE FROM entry WHERE key = 'unsale:{unsold}'", SALE),

@@ -33,6 +33,8 @@ from storage.base.tables import (
     Person,
     Promo,
     PromoUse,
+    ProviderPayment,
+    ProviderRefund,
     Referral,
     Sale,
     Seal,
@@ -45,7 +47,7 @@ from storage.base.tables import (
 GUARDED = ("entry", "act", "source", "seal")
 MONEY = (  # the tables that are checked
     Account, Act, Bonus, Charge, Checkout, Entry, FreeDay, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Sale, Seal, Source, TopUp,
-    User, Words,
+    User, Words, ProviderPayment, ProviderRefund,
 )  # fmt: skip
 FUNCTION = "books_are_append_only"
 BODY = " BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END "
@@ -186,7 +188,7 @@ def wrong_values(postgres: bool) -> Iterator[tuple[str, str]]:
         )
 
 
-AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value")
+AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value", "received")
 
 
 def _tests(field: Any, postgres: bool) -> Iterator[str]:

@@ -39,12 +39,25 @@ class TopUpState(StrEnum):
     CANCELLED = "cancelled"  # left before anything was paid
 
 
-class RefundState(StrEnum):
-    """What has become of the refund of a payment in Stars; NULL while none was asked for (`storage/money/refunds.py`)."""
+class ProviderState(StrEnum):
+    """Where a payment by a provider is (`storage/money/provider_payments.py`)."""
 
-    ASKED = "asked"  # booked here; Telegram has not confirmed it yet
-    DONE = "done"  # the Stars went back, by our refund or by a chargeback
-    REFUSED = "refused"  # Telegram keeps the Stars, so the booking was reversed
+    CREATED = "created"  # our row; the provider has not been asked for it, or was not reached
+    UNKNOWN = "unknown"  # being asked for, or asked for without an answer: it may be there
+    PENDING = "pending"  # the provider waits for the payer
+    PAID = "paid"  # the provider has the money, and it is credited
+    MISMATCH = "mismatch"  # the provider has money that is not what was asked for; the staff decides
+    EXPIRED = "expired"  # the time to pay is over; money that comes nevertheless is credited
+    CANCELLED = "cancelled"  # declined, or never made, or settled otherwise; money that comes nevertheless is credited
+    REFUNDED = "refunded"  # all of it went back
+
+
+class RefundState(StrEnum):
+    """What has become of a refund of a payment in Stars (NULL while none was asked for) or by a provider."""
+
+    ASKED = "asked"  # booked here; Telegram, or the provider, has not confirmed it yet
+    DONE = "done"  # the money went back, by our refund or from outside
+    REFUSED = "refused"  # it stays, so the booking was reversed
 
 
 class BonusState(StrEnum):
@@ -85,8 +98,8 @@ class EntryKind(StrEnum):
     HOLD = "hold"  # the price of an order, reserved
     CAPTURE = "capture"  # a hold charged; what it did not cost comes back
     RELEASE = "release"  # a hold given back
-    REFUND = "refund"  # Stars given back, or that reversed
-    CHARGEBACK = "chargeback"  # Stars taken back from outside
+    REFUND = "refund"  # a payment given back, or that reversed
+    CHARGEBACK = "chargeback"  # a payment taken back from outside
     TAKEBACK = "takeback"  # a bonus that went back with its payment, or that reversed
     SALE = "sale"  # what a plugin sells, charged at once
     UNSALE = "unsale"  # that given back

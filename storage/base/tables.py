@@ -333,6 +333,61 @@ class Checkout(Table):
     accepted_at = UtcField(index=True)
 
 
+class ProviderPayment(Table):
+    """A top-up at a payment provider: what it was asked for and what it has said (`storage/money/provider_payments.py`)."""
+
+    topup = ForeignKeyField(TopUp, primary_key=True)
+    topup_id: int
+    provider = TextField()
+    account = TextField()  # the shop it was made at, as the provider calls it
+    way = TextField()  # of the provider's: card, SBP …; empty: the payer chooses there
+    test = BooleanField()  # made at a test shop: no real money
+    currency = TextField()
+    tag = TextField()  # what the provider keeps for us: the bot and the number of the top-up
+    key = TextField(unique=True)  # makes the create idempotent, where the provider knows such keys
+    body = TextField()  # of the create, byte for byte
+    external_id = TextField(null=True)  # the provider's own
+    url = TextField(null=True)  # where it is paid
+    state = TextField()  # a ProviderState
+    trouble = TextField(null=True)  # what did not fit, one word: amount, currency, test, account, tag
+    received = BigIntegerField(null=True)  # what the provider says has come, minor units
+    said = TextField(null=True)  # its last word
+    details = JSONField(null=True)  # what a refund needs, as the provider told it
+    listed = BooleanField(default=False)  # the provider's list has it
+    screen = BigIntegerField(null=True)  # the message with the link
+    looks = IntegerField(default=0)  # grows with every call about it, which is counted before it is made
+    looked_at = UtcField(null=True)
+    look_at = UtcField(null=True)  # of the next call; null: only a callback or the daily list brings news
+    expires_at = UtcField()
+    paid_at = UtcField(null=True)
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("provider", "external_id"), True), (("provider", "look_at"), False))
+
+
+class ProviderRefund(Table):
+    """A refund of a payment by a provider, the whole or a part (`storage/money/provider_refunds.py`)."""
+
+    id = IdField()
+    topup = ForeignKeyField(TopUp)
+    topup_id: int
+    amount = BigIntegerField(constraints=[Check("amount > 0")])
+    key = TextField(unique=True)  # makes it idempotent at the provider
+    outside = BooleanField()  # made at the provider, not here
+    state = TextField()  # a RefundState
+    external_id = TextField(null=True)
+    said = TextField(null=True)  # the provider's last word
+    looks = IntegerField(default=0)
+    look_at = UtcField(null=True)  # of the next call
+    created_at = UtcField()
+
+
+ProviderRefund.add_index(
+    SQL("CREATE UNIQUE INDEX provider_refund_one_asked ON provider_refund (topup_id) WHERE state = 'asked'")
+)
+
+
 class Bonus(Table):
     """A bonus earned by a payment; it is taken back with that payment (`storage/money/bonuses.py`)."""
 
@@ -676,5 +731,5 @@ class Parked(Table):
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, FreeDay, Broadcast, Recipient,
-    Letter, Trouble, Quota, KeptValue, Parked, Sale,
+    Letter, Trouble, Quota, KeptValue, Parked, Sale, ProviderPayment, ProviderRefund,
 ]  # fmt: skip

@@ -143,6 +143,46 @@ class PaymentUnchecked(Event):
     charge: str
 
 
+@_event("payment.ready")
+class PaymentReady(Event):
+    """A provider has made a payment after the person was told to wait: it can be paid now."""
+
+    topup: int
+    user: int
+
+
+@_event("payment.late")
+class PaymentLate(Event):
+    """Money came for a payment that was given up; it is credited."""
+
+    topup: int
+    user: int
+    amount: int
+
+
+@_event("payment.mismatch")
+class PaymentMismatch(Event):
+    """A provider has money that is not what was asked for: `trouble` says what differs, `received` how much came."""
+
+    topup: int
+    user: int
+    amount: int
+    trouble: str
+    received: int | None
+    said: str
+
+
+@_event("payment.stopped")
+class PaymentStopped(Event):
+    """A payment by a provider will not come: `state` is expired or cancelled, `why` a text key, if it is known."""
+
+    topup: int
+    user: int
+    amount: int
+    state: str
+    why: str
+
+
 @_event("payment.returned")
 class PaymentReturned(Event):
     """A payment was taken back; `loss` is what the balance did not cover, `by` the member of staff who did it."""
@@ -157,7 +197,7 @@ class PaymentReturned(Event):
 
 @_event("payment.restored")
 class PaymentRestored(Event):
-    """Telegram has refused a refund, so the money was credited again."""
+    """Telegram, or a provider, has refused a refund, so the money was credited again."""
 
     user: int
     topup: int

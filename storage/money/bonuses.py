@@ -14,15 +14,15 @@ from peewee import fn
 
 from storage.base.db import connection, transaction
 from storage.base.states import BonusState, EntryKind, RefundState, TopUpState
-from storage.base.tables import Bonus, Charge, TopUp
+from storage.base.tables import Bonus, Charge, ProviderPayment, ProviderRefund, TopUp
 from storage.journal import events
 from storage.journal.event_kinds import BonusPosted, BonusRestored, BonusReturned
 from storage.money import ledger, persons
 from storage.money.ledger import Total
 
 KINDS = (EntryKind.BONUS, EntryKind.PROMO, EntryKind.REFERRAL)  # of entries
-STARS = "stars:"
-GONE = (RefundState.ASKED, RefundState.DONE)  # refund states of a charge that does not count as a payment
+STARS, PROVIDER = "stars:", "pay:"
+GONE = (RefundState.ASKED, RefundState.DONE)  # refund states of what does not count as a payment any more
 
 
 class OnTheWay(NamedTuple):
@@ -67,6 +67,10 @@ def _stands(origin: str, topup_id: int) -> bool:
         locked = Charge.update(listed=Charge.listed).where(Charge.charge_id == origin.removeprefix(STARS))
         charge = next(iter(locked.returning(Charge).execute()))
         return charge.refund not in GONE
+    if origin.startswith(PROVIDER):
+        ProviderPayment.update(looks=ProviderPayment.looks).where(ProviderPayment.topup == topup_id).execute()
+        gone = ProviderRefund.select().where(ProviderRefund.topup == topup_id, ProviderRefund.state.in_(GONE))
+        return not gone.exists()
     locked = TopUp.update(reminded=TopUp.reminded).where(TopUp.id == topup_id)
     return next(iter(locked.returning(TopUp).execute())).state != TopUpState.UNDONE
 
@@ -107,8 +111,8 @@ def _tell(event: type[BonusPosted], bonus: Bonus, now: datetime, **more: Any) ->
 def take_back(origin: str, cause: str, now: datetime, *, actor: int | None = None, reason: str | None = None) -> int:
     """Take back every bonus a payment earned, whoever got it; return the write-off in minor units.
 
-    For use within the transaction that returns the payment. `cause` (undo, refund, chargeback) is part of the key. Sales
-    to a person who has already spent the bonus pause.
+    For use within the transaction that returns the payment. `cause` (undo, refund, chargeback, pay{refund}) is part of the
+    key. Sales to a person who has already spent the bonus pause.
     """
     total = 0
     for bonus in of_payment(origin):
@@ -124,11 +128,11 @@ def take_back(origin: str, cause: str, now: datetime, *, actor: int | None = Non
     return total
 
 
-def give_again(origin: str, now: datetime) -> None:
-    """Restore a payment's bonuses after Telegram has refused its refund; within that transaction."""
+def give_again(origin: str, now: datetime, cause: str = "refund") -> None:
+    """Restore a payment's bonuses after its refund, their `cause`, was refused; within that transaction."""
     for bonus in of_payment(origin):
         if _move(bonus, BonusState.TAKEN, BonusState.POSTED):
-            keys = {"debit_key": f"bonus:{bonus.id}:refund", "key": f"bonus:{bonus.id}:unrefund"}
+            keys = {"debit_key": f"bonus:{bonus.id}:{cause}", "key": f"bonus:{bonus.id}:un{cause}"}
             ref = f"topup:{bonus.topup_id}"
             ledger.give_again(bonus.user_id, bonus.amount, kind=EntryKind.TAKEBACK, now=now, ref=ref, **keys)
             _tell(BonusRestored, bonus, now)

@@ -14,6 +14,7 @@ from storage.base.states import (
     JobState,
     PromoKind,
     PromoUseState,
+    ProviderState,
     RefundState,
     SaleState,
     TopUpState,
@@ -22,10 +23,13 @@ from storage.base.states import (
 NULL = "NULL"  # the column must be empty
 SOMEBODY = "somebody"  # any member of the staff, whose act is among MONEY_ACTS
 
-BONUS_ID = "SUBSTR(e.key, 7)"  # of the key bonus:{id}:{cause}
-for _cause in (":unrefund", ":refund", ":undo", ":chargeback"):
+BONUS_ID = "RTRIM(SUBSTR(e.key, 7), '0123456789')"  # of the key bonus:{id}:{cause}, where a cause may be pay{refund}
+for _cause in (":unrefund", ":refund", ":undo", ":chargeback", ":unpay", ":pay"):
     BONUS_ID = f"REPLACE({BONUS_ID}, '{_cause}', '')"
-BONUS_GIVEN_AGAIN = "SUBSTR(e.key, 1, 15) = 'writeoff:bonus:' AND SUBSTR(e.key, LENGTH(e.key) - 8) = ':unrefund'"
+BONUS_GIVEN_AGAIN = (
+    "SUBSTR(e.key, 1, 15) = 'writeoff:bonus:' AND (SUBSTR(e.key, LENGTH(e.key) - 8) = ':unrefund'"
+    " OR REPLACE(e.key, ':unpay', '') <> e.key)"
+)
 
 # The rows that entries come from, each joined at most once: alias → (table, its column, {kind: the column's value}).
 # `{number:…}` is a text as a whole number, NULL if it is not one.
@@ -40,13 +44,18 @@ ORIGINS = {
     "d": ("entry", "key", {"writeoff": "SUBSTR(e.key, 10)"}),  # the debit that was written off
     "l": ("entry", "key", {"writeoff": "CASE WHEN SUBSTR(e.key, 1, 18) = 'writeoff:unrefund:'"
                                        " THEN 'writeoff:refund:' || SUBSTR(e.key, 19) WHEN " + BONUS_GIVEN_AGAIN +
-                                       " THEN SUBSTR(e.key, 1, LENGTH(e.key) - 8) || 'refund' END"}),  # the loss it ends
+                                       " THEN REPLACE(REPLACE(e.key, ':unrefund', ':refund'), ':unpay', ':pay') END"}),  # the loss it ends
     "b": ("bonus", "id", {"takeback": "{number:" + BONUS_ID + "}"}),
     "w": ("bonus", "key", dict.fromkeys(("promo", "referral", "bonus"), "e.key")),
     "p": ("promo_use", "id", {"promo": "{number:SUBSTR(e.key, 7)}"}),
     "o": ("promo", "code", {"promo": "SUBSTR(e.ref, 7)"}),
     "r": ("referral", "invited_id", {"referral": "{number:SUBSTR(e.key, 10)}"}),
     "v": ("sale", "id", dict.fromkeys(("sale", "unsale", "recovery"), "{number:SUBSTR(e.ref, 6)}")),
+    "g": ("provider_payment", "topup_id", {"topup": "{number:SUBSTR(e.key, 5)}"}),
+    "f": ("provider_refund", "id", {
+        "refund": "{number:CASE WHEN SUBSTR(e.key, 1, 2) = 'un' THEN SUBSTR(e.key, 14) ELSE SUBSTR(e.key, 12) END}",
+        "chargeback": "{number:SUBSTR(e.key, 16)}",
+    }),
     "s": ("source", "key", dict.fromkeys(("gift", "import", "bonus", "admin", "topup"), "e.key")),
 }  # fmt: skip
 
@@ -82,6 +91,21 @@ EARNED_BY = (
 TAKEN = {"user": "b.user_id", "amount": "-b.amount", "ref": "'topup:' || b.topup_id"}
 BY = "(SELECT m.actor_id FROM entry m WHERE m.key = {key})"  # the actor of the entry it belongs to
 SOURCE = {"user": "s.user_id", "amount": "s.amount", "state": "s.kind = e.kind AND s.created_at = e.created_at"}
+PROVIDED = (  # credited by what a provider said
+    "g.provider = t.method AND g.state IN ('paid', 'refunded') AND g.external_id IS NOT NULL AND t.state = 'paid'"
+    " AND t.credited = e.amount AND e.created_at = g.paid_at AND e.created_at = t.decided_at"
+)
+OF_PROVIDER = "REPLACE(RTRIM(e.key, '0123456789'), 'pay', '') <> RTRIM(e.key, '0123456789')"
+PAY_REFUND = (
+    "SUBSTR(e.key, LENGTH(RTRIM(e.key, '0123456789')) + 1)"  # the refund a bonus went with: of bonus:{id}:pay{refund}
+)
+PAY_KEY = f"'bonus:' || b.id || CASE WHEN e.amount < 0 THEN ':pay' ELSE ':unpay' END || {PAY_REFUND}"
+PAY_DEBIT = f"'refund:pay:' || {PAY_REFUND}"
+OF_REFUND = (
+    "EXISTS (SELECT 1 FROM provider_refund back WHERE back.topup_id = b.topup_id AND CAST(back.id AS TEXT) = "
+    + PAY_REFUND
+    + ")"
+)
 GIVEN = SOURCE | {"state": f"{SOURCE['state']} AND e.amount > 0"}
 IMPORTED = GIVEN | {
     "ref": "e.ref",
@@ -108,6 +132,10 @@ SHAPES = (
                 " AND e.created_at = t.decided_at"),
     Shape(EntryKind.TOPUP, "'undo:' || t.id", "t.user_id", "-t.credited", ref="'topup:' || t.id", actor=SOMEBODY,
           state="t.state = 'undone'"),
+    Shape(EntryKind.TOPUP, "'pay:' || g.topup_id", "t.user_id", "t.amount", ref="'topup:' || t.id",  # a provider's
+          state=PROVIDED + " AND g.trouble IS NULL", when="SUBSTR(e.key, 1, 4) = 'pay:' AND e.actor_id IS NULL"),
+    Shape(EntryKind.TOPUP, "'pay:' || g.topup_id", "t.user_id", "g.received", ref="'topup:' || t.id", actor=SOMEBODY,
+          state=PROVIDED + " AND g.trouble = 'amount'", when="SUBSTR(e.key, 1, 4) = 'pay:'"),  # the staff took what came
     Shape(EntryKind.TOPUP, "e.key", "t.user_id", "t.amount", ref="'topup:' || t.id", actor=SOMEBODY,  # taken by the staff
           state="t.state IN ('paid', 'cancelled')", when="e.actor_id IS NOT NULL"),
     Shape(EntryKind.TOPUP, "s.key", "t.user_id", "t.amount", ref="'topup:' || t.id",  # another way to pay
@@ -123,6 +151,16 @@ SHAPES = (
           state="c.refund IN ('refused', 'done')"),
     Shape(EntryKind.CHARGEBACK, "'chargeback:' || c.charge_id", "c.user_id", "-c.credited", ref="'topup:' || c.topup_id",
           state="c.refund = 'done'"),
+    Shape(EntryKind.REFUND, "'refund:pay:' || f.id", "t.user_id", "-f.amount", ref="'topup:' || f.topup_id",
+          actor=SOMEBODY, state="NOT f.outside AND f.state IN ('asked', 'done', 'refused') AND e.created_at = f.created_at"),
+    Shape(EntryKind.REFUND, "'unrefund:pay:' || f.id", "t.user_id", "f.amount", ref="'topup:' || f.topup_id",
+          state="NOT f.outside AND f.state = 'refused'"),
+    Shape(EntryKind.CHARGEBACK, "'chargeback:pay:' || f.id", "t.user_id", "-f.amount", ref="'topup:' || f.topup_id",
+          state="f.outside AND f.state = 'done' AND e.created_at = f.created_at"),
+    Shape(EntryKind.TAKEBACK, PAY_KEY, **TAKEN, when=OF_PROVIDER + " AND e.amount < 0", actor=BY.format(key=PAY_DEBIT),
+          state="b.state IN ('taken', 'posted') AND " + OF_REFUND),
+    Shape(EntryKind.TAKEBACK, PAY_KEY, **TAKEN | {"amount": "b.amount"}, when=OF_PROVIDER,
+          state="b.state IN ('taken', 'posted') AND " + OF_REFUND + " AND REPLACE(e.key, ':unpay', '') <> e.key"),
     Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':undo'", **TAKEN, state="b.state = 'taken'",
           actor=BY.format(key="'undo:' || b.topup_id")),
     Shape(EntryKind.TAKEBACK, "'bonus:' || b.id || ':refund'", **TAKEN, state="b.state IN ('taken', 'posted')",
@@ -200,6 +238,8 @@ STATES = {
     ("promo_use", "state"): tuple(PromoUseState),
     ("bonus", "state"): tuple(BonusState),
     ("sale", "state"): tuple(SaleState),
+    ("provider_payment", "state"): tuple(ProviderState),
+    ("provider_refund", "state"): tuple(RefundState),
 }
 
 # What other rows must have, such as their entries: promise → the query that finds rows that break it.
@@ -227,6 +267,7 @@ OTHERS = {
         UNION ALL SELECT 'top_up', id, amount FROM top_up WHERE amount <= 0
         UNION ALL SELECT 'promo_use', id, amount FROM promo_use WHERE amount < 0
         UNION ALL SELECT 'sale', id, amount FROM sale WHERE amount <= 0
+        UNION ALL SELECT 'provider_refund', id, amount FROM provider_refund WHERE amount <= 0
         UNION ALL SELECT 'promo', uses, value FROM promo WHERE value <= 0""",
     "a job says what it charged": f"""
         SELECT id, state, charged FROM job WHERE CASE WHEN state IN {OPEN} THEN charged IS NULL
@@ -264,10 +305,38 @@ OTHERS = {
             WHEN c.refund = 'refused' THEN r.id IS NOT NULL AND u.id IS NOT NULL AND b.id IS NULL
             WHEN b.id IS NULL THEN r.id IS NOT NULL AND u.id IS NULL
             ELSE (r.id IS NULL) = (u.id IS NULL) END IS NOT TRUE""",
+    "a provider's payment is credited once": """
+        SELECT g.topup_id, g.state, e.amount FROM provider_payment g LEFT JOIN entry e ON e.key = 'pay:' || g.topup_id
+        WHERE (g.state IN ('paid', 'refunded')) <> (e.id IS NOT NULL)""",
+    "a provider's payment stands as its top-up does": """
+        SELECT g.topup_id, g.provider, g.state, t.method, t.state FROM provider_payment g LEFT JOIN top_up t ON t.id = g.topup_id
+        WHERE (g.provider = t.method AND CASE WHEN g.state IN ('paid', 'refunded') THEN t.state = 'paid' AND g.paid_at = t.decided_at
+            ELSE t.state IN ('new', 'cancelled') AND g.paid_at IS NULL END
+            AND CASE WHEN g.state IN ('created', 'unknown') THEN g.external_id IS NULL
+                WHEN g.state = 'cancelled' THEN TRUE ELSE g.external_id IS NOT NULL END) IS NOT TRUE""",
+    "a provider's refund is taken back once": """
+        SELECT f.id, f.state, r.amount, u.amount, c.amount FROM provider_refund f
+        LEFT JOIN entry r ON r.key = 'refund:pay:' || f.id
+        LEFT JOIN entry u ON u.key = 'unrefund:pay:' || f.id
+        LEFT JOIN entry c ON c.key = 'chargeback:pay:' || f.id
+        WHERE CASE WHEN f.outside THEN f.state = 'done' AND r.id IS NULL AND u.id IS NULL AND c.id IS NOT NULL
+            WHEN f.state = 'refused' THEN r.id IS NOT NULL AND u.id IS NOT NULL AND c.id IS NULL
+            ELSE r.id IS NOT NULL AND u.id IS NULL AND c.id IS NULL END IS NOT TRUE""",
+    "of a provider's payment no more goes back than came": """
+        SELECT g.topup_id, g.state, t.credited, SUM(CASE WHEN f.state <> 'refused' THEN f.amount ELSE 0 END)
+        FROM provider_payment g JOIN top_up t ON t.id = g.topup_id LEFT JOIN provider_refund f ON f.topup_id = g.topup_id
+        GROUP BY g.topup_id, g.state, t.credited
+        HAVING (SUM(CASE WHEN f.state <> 'refused' THEN f.amount ELSE 0 END) <= COALESCE(t.credited, 0)
+            AND (g.state = 'refunded') = (COALESCE(SUM(CASE WHEN f.state = 'done' THEN f.amount ELSE 0 END), 0)
+                = COALESCE(t.credited, -1))) IS NOT TRUE""",
+    "a refund is of a provider's payment": """
+        SELECT f.id, f.topup_id FROM provider_refund f LEFT JOIN provider_payment g ON g.topup_id = f.topup_id
+        WHERE g.topup_id IS NULL""",
     "a refusal takes back what its write-off has not been paid of": """
         SELECT w.id, w.key FROM entry w
         JOIN entry u ON u.key = CASE WHEN SUBSTR(w.key, 1, 16) = 'writeoff:refund:'
-            THEN 'unrefund:' || SUBSTR(w.key, 17) ELSE SUBSTR(w.key, 10, LENGTH(w.key) - 15) || 'unrefund' END
+            THEN 'unrefund:' || SUBSTR(w.key, 17)
+            ELSE REPLACE(REPLACE(SUBSTR(w.key, 10), ':refund', ':unrefund'), ':pay', ':unpay') END AND u.key <> SUBSTR(w.key, 10)
         LEFT JOIN entry b ON b.key = 'writeoff:' || u.key
         WHERE w.kind = 'writeoff' AND w.amount > 0 AND w.amount > COALESCE(-b.amount, 0) + COALESCE((
             SELECT -SUM(r.amount) FROM entry r WHERE r.user_id = w.user_id AND r.kind = 'recovery' AND r.id < u.id), 0)""",
@@ -291,13 +360,16 @@ OTHERS = {
         WHERE ((p.id IS NULL) = (b.state IN ('waiting', 'void'))
                AND (p.id IS NULL OR p.user_id = b.user_id AND p.amount = b.amount AND p.kind = b.kind)
                AND COALESCE(p.amount, 0) + COALESCE(u.amount, 0) + COALESCE(r.amount, 0) + COALESCE(n.amount, 0)
-                   + COALESCE(c.amount, 0) = CASE WHEN b.state = 'posted' THEN b.amount ELSE 0 END) IS NOT TRUE""",
+                   + COALESCE(c.amount, 0) + COALESCE((SELECT SUM(x.amount) FROM provider_refund f JOIN entry x
+                       ON x.key IN ('bonus:' || b.id || ':pay' || f.id, 'bonus:' || b.id || ':unpay' || f.id)
+                       WHERE f.topup_id = b.topup_id), 0) = CASE WHEN b.state = 'posted' THEN b.amount ELSE 0 END) IS NOT TRUE""",
     "a bonus goes with its payment": """
         SELECT b.id, b.state, b.origin, c.refund, t.state FROM bonus b LEFT JOIN top_up t ON t.id = b.topup_id
         LEFT JOIN entry e ON e.key = b.origin AND e.kind IN ('topup', 'stars') AND e.ref = 'topup:' || b.topup_id
         LEFT JOIN charge c ON 'stars:' || c.charge_id = b.origin
         WHERE (e.id IS NOT NULL AND (b.state IN ('taken', 'void'))
-               = (COALESCE(c.refund, '') IN ('asked', 'done') OR (c.charge_id IS NULL AND t.state = 'undone'))) IS NOT TRUE""",
+               = (COALESCE(c.refund, '') IN ('asked', 'done') OR EXISTS (SELECT 1 FROM provider_refund f
+                   WHERE 'pay:' || f.topup_id = b.origin AND f.state IN ('asked', 'done')) OR (c.charge_id IS NULL AND t.state = 'undone'))) IS NOT TRUE""",
     "a debt is what was written off and not recovered": """
         SELECT user_id, SUM(debt), SUM(total) FROM (
             SELECT user_id, debt, 0 AS total FROM account

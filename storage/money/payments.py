@@ -5,7 +5,7 @@
     new ──────────────────────▶ paid                        (Stars and other ways: the payment's own id is the key)
     new ──────────────────────▶ cancelled
 
-Taking a credit back: `storage/money/refunds.py`.
+Payments by providers: `storage/money/provider_payments.py`. Taking a credit back: `storage/money/refunds.py`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from peewee import ModelSelect, Value, fn
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.states import EntryKind, TopUpState
-from storage.base.tables import Charge, Checkout, Entry, Proof, Sketch, TopUp, User
+from storage.base.tables import Charge, Checkout, Entry, Proof, ProviderPayment, Sketch, TopUp, User
 from storage.journal import audit_log, erasable_text, events, outbox
 from storage.journal.event_kinds import PaymentCredited, PaymentRefused, PaymentSubmitted, PaymentUnchecked
 from storage.money import ledger, persons
@@ -127,7 +127,7 @@ def approve(
             details: dict[str, Any] = dict(kind=EntryKind.TOPUP, key=ref, ref=ref, actor=actor_id, alone=alone)
             ledger.post(topup.user_id, amount, now=now, **details)
             audit_log.note(actor_id, "approve", now, user=topup.user_id, ref=ref, amount=amount, own=own)
-            _credited(topup, topup.user_id, amount, ref, now)
+            announce(topup, topup.user_id, amount, ref, now)
             topup.credited = amount
         return topup
 
@@ -278,12 +278,12 @@ def _credit(topup: TopUp, payer_id: int, amount: int, kind: str, key: str, now: 
     if created:
         done = TopUp.update(state=TopUpState.PAID, credited=amount, decided_at=now)
         done.where(TopUp.id == topup.id, TopUp.state == TopUpState.NEW).execute()
-        _credited(topup, payer_id, amount, key, now)
+        announce(topup, payer_id, amount, key, now)
     return created
 
 
-def _credited(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) -> None:
-    """Emit the event; `first` says that this is the person's first payment with any of their accounts."""
+def announce(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) -> None:
+    """Emit the event of a credit, in its transaction; `first`: the person's first payment with any of their accounts."""
     own = Entry.user.in_(persons.accounts(user_id))
     count = Entry.select().where(own, Entry.kind.in_(CREDITS), Entry.amount > 0).count()
     credited = PaymentCredited(user=user_id, amount=amount, key=key, first=count == 1, topup=topup.id)
@@ -291,10 +291,12 @@ def _credited(topup: TopUp, user_id: int, amount: int, key: str, now: datetime) 
 
 
 def cancel_new(user_id: int) -> int:
-    """new → cancelled for the user's unfinished transfers; return how many. A Stars invoice can still be paid."""
+    """new → cancelled for the user's unfinished transfers; return how many. What is a provider's can still be paid."""
+    theirs = ProviderPayment.select(ProviderPayment.topup).where(ProviderPayment.topup == TopUp.id)
     with transaction():
         query = TopUp.update(state=TopUpState.CANCELLED)
-        return query.where(TopUp.user == user_id, TopUp.state == TopUpState.NEW, TopUp.method != "stars").execute()
+        mine = TopUp.user == user_id, TopUp.state == TopUpState.NEW, TopUp.method != "stars"
+        return query.where(*mine, ~fn.EXISTS(theirs)).execute()
 
 
 def waiting(limit: int = 10) -> list[TopUp]:

@@ -40,11 +40,11 @@ def undo(topup_id: int, actor_id: int, reason: str, now: datetime) -> tuple[TopU
         audit_log.note(
             actor_id, "undo", now, user=topup.user_id, ref=details["ref"], words=reason, amount=topup.credited
         )
-        _returned(topup.id, topup.user_id, topup.credited, loss, now, by=actor_id)
+        announce_return(topup.id, topup.user_id, topup.credited, loss, now, by=actor_id)
         return topup, loss + bonuses.take_back(f"topup:{topup.id}", "undo", now, actor=actor_id, reason=reason)
 
 
-def _returned(topup_id: int, user_id: int, amount: int, loss: int, now: datetime, by: int | None = None) -> None:
+def announce_return(topup_id: int, user_id: int, amount: int, loss: int, now: datetime, by: int | None = None) -> None:
     """Pause sales if the money was spent already or the payer took it back themselves; emit the event."""
     paused = bool(loss) or by is None
     if paused:
@@ -100,7 +100,7 @@ def ask_refund(
             payment.user_id, amount, kind=EntryKind.REFUND, key=f"refund:{charge_id}", now=now, **details
         )
         audit_log.note(actor_id, "refund", now, user=payment.user_id, ref=ref, words=reason, amount=amount, own=own)
-        _returned(payment.topup_id, payment.user_id, amount, loss, now, by=actor_id)
+        announce_return(payment.topup_id, payment.user_id, amount, loss, now, by=actor_id)
         loss += bonuses.take_back(f"stars:{charge_id}", "refund", now, actor=actor_id, reason=reason)
         if loss > loss_allowed:
             raise ledger.NotEnoughMoney(loss - loss_allowed)
@@ -154,7 +154,7 @@ def taken_back(charge_id: str, now: datetime) -> str | None:
         amount, ref = payment.credit.amount, f"topup:{payment.topup_id}"
         details: dict[str, Any] = dict(kind=EntryKind.CHARGEBACK, key=f"chargeback:{charge_id}", ref=ref)
         loss = ledger.force(payment.user_id, amount, now=now, **details)
-        _returned(payment.topup_id, payment.user_id, amount, loss, now)
+        announce_return(payment.topup_id, payment.user_id, amount, loss, now)
         bonuses.take_back(f"stars:{charge_id}", "chargeback", now)
         return "chargeback"
 

@@ -89,7 +89,7 @@ def _states() -> Iterator[tuple[str, str]]:
     for (table, column), known in entry_kinds.STATES.items():
         names = ", ".join(f"'{name}'" for name in known if name)
         empty = f"{column} IS NOT NULL AND " if None in known else ""
-        first = "charge_id" if table == "charge" else "code" if table == "promo" else "id"
+        first = {"charge": "charge_id", "promo": "code", "provider_payment": "topup_id"}.get(table, "id")
         yield (
             "a row is in a known state",
             f"SELECT '{table}', {first}, {column} FROM {table} WHERE {empty}({column} IN ({names})) IS NOT TRUE",
