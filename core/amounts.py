@@ -4,7 +4,19 @@ import re
 
 MOST = 10**11  # minor units
 AMOUNT = re.compile(r"0*(\d{1,12})(?:[.,](\d{1,2})0*)?")  # no signs, no exponents: 1e-9999999 is no amount of anything
+SERVICE = re.compile(r"(\d{1,15})(?:\.(\d{1,2})0{0,16})?")
 SPACES = str.maketrans("", "", " \u00a0\u202f")
+
+
+def decimal(amount: int) -> str:
+    """Return minor units as services want them: `199.00`."""
+    return f"{amount // 100}.{amount % 100:02}"
+
+
+def minor(text: object) -> int | None:
+    """Return the minor units of a service's amount, exactly (`199`, `199.0`, `199.00`); None if it is no such amount."""
+    found = SERVICE.fullmatch(text) if isinstance(text, str) else None
+    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")[:2]) if found else None
 
 
 def read(text: str) -> int | None:

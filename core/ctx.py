@@ -79,6 +79,7 @@ class Ctx(Operations):
         self.answered = False  # something visible has been sent
         self.refused = False  # Telegram has refused an answer
         self._toast: tuple[str, bool] | None = None
+        self._finished = False  # the tap is answered
         self._lang_of: User | None = None
 
     @property
@@ -323,9 +324,13 @@ class Ctx(Operations):
         self.answered = True
 
     def finish_tap(self) -> None:
-        """Answer the tap, with the toast if there is one; a tap that is too old to be answered is ignored."""
-        if self.tap is None:
+        """Answer the tap, once, with the toast if there is one; a tap that is too old to be answered is ignored.
+
+        A handler that is about to wait for another service does it before.
+        """
+        if self.tap is None or self._finished:
             return
+        self._finished = True
         text, alert = self._toast or (None, None)
         try:
             self.bot.sender.call("answerCallbackQuery", callback_query_id=self.tap["id"], text=text, show_alert=alert)

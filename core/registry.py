@@ -14,6 +14,7 @@ from core import buttons as keyboards
 from core import filters
 from core import registration_checks as checks
 from core.handling.rights import RIGHTS
+from core.services import providers
 from core.settings import RULES, Settings
 from core.telegram import telebot_bridge
 from storage.base.plugin_tables import Owned
@@ -71,6 +72,7 @@ class Registry:
         self.menus: dict[str, list[MenuItem]] = {"main": [], "admin": []}
         self.listeners: dict[str, list[Handler]] = {}
         self.payment_methods: dict[str, tuple[Any, Handler, str | None]] = {}
+        self.payment_providers: dict[str, Any] = {}
         self.deep_links: dict[str, Handler] = {}
         self.under_results: list[tuple[int, Handler]] = []
         self.tables: list[PluginTable] = []
@@ -245,6 +247,21 @@ class Registry:
         checks.takes(start, "ctx", "amount")
         self._put("way to pay", self.payment_methods, name, (key, start, when))
 
+    def payment_provider(self, provider: Any, ways: dict[str, str]) -> None:
+        """Take payments by a provider (a `core.services.providers.Provider`); `ways` are its buttons, {way: text key}.
+
+        Its payments are polled, and compared with its list every day, also while `ways` is empty. It calls back at
+        /pay/NAME on PORT.
+        """
+        name = provider.name
+        self._put("payment provider", self.payment_providers, name, provider)
+        for way, key in ways.items():
+            self.payment_method(".".join(filter(None, (name, way))), key, _start(name, way))
+        self.every(providers.EVERY_S, f"pay {name}", lambda bot, now: providers.look(bot, provider, now))
+        self.every(600, f"list of {name}", lambda bot, now: providers.reconcile(bot, provider, now))
+        self.endpoint(f"/pay/{name}", lambda bot, call: providers.take_call(provider, call))
+        self.check(f"payments by {name}", lambda bot: providers.examine(provider))
+
     # beside people
 
     def table(self, model: Any, migrations: Sequence[Any] = (), erase: str | Handler | None = None) -> None:
@@ -360,6 +377,11 @@ class Registry:
             rows.setdefault(row, []).extend(buttons(self, job))
         cells = [cell for row in sorted(rows) for cell in rows[row]]
         return [cells[i : i + 2] for i in range(0, len(cells), 2)]
+
+
+def _start(name: str, way: str) -> Handler:
+    """Return what starts a payment by a provider: the screens are those of `plugins/payments/online.py`."""
+    return lambda ctx, amount: ctx.go("online:start", name=name, way=way, amount=amount)
 
 
 def _place(registered: Any) -> str:

@@ -6,7 +6,21 @@ What moves money or an order as part of a larger step is in storage only.
 from storage.backup import dump
 from storage.base import plugin_tables, schema
 from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, own_texts, runtime_settings
-from storage.money import bonuses, free, ledger, payments, persons, promo, referrals, refunds, sales, seals, verify
+from storage.money import (
+    bonuses,
+    free,
+    ledger,
+    payments,
+    persons,
+    promo,
+    provider_payments,
+    provider_refunds,
+    referrals,
+    refunds,
+    sales,
+    seals,
+    verify,
+)
 from storage.orders import health, job_health, jobs, overrides, stats
 from storage.people import broadcasts, mydata, privacy, staff, tidy, users
 
@@ -153,6 +167,27 @@ class Payments:
     totals = staticmethod(payments.totals)
     unheard = staticmethod(payments.unheard)
     waiting = staticmethod(payments.waiting)
+
+
+class ProviderPayments:
+    """Payments by providers; what a provider says of one goes through `core/services/providers.py`."""
+
+    get = staticmethod(provider_payments.get)
+    mismatches = staticmethod(provider_payments.mismatches)
+    note_screen = staticmethod(provider_payments.note_screen)
+    of_user = staticmethod(provider_payments.of_user)
+    open_of = staticmethod(provider_payments.open_of)
+    settle = staticmethod(provider_payments.settle)
+
+
+class ProviderRefunds:
+    """What of them goes back."""
+
+    ask = staticmethod(provider_refunds.ask)
+    get = staticmethod(provider_refunds.get)
+    left = staticmethod(provider_refunds.left)
+    of_payment = staticmethod(provider_refunds.of_payment)
+    would_lose = staticmethod(provider_refunds.would_lose)
 
 
 class Persons:
@@ -387,6 +422,8 @@ class Operations:
     plugin_tables = PluginTables
     privacy = Privacy
     promo = Promo
+    provider_payments = ProviderPayments
+    provider_refunds = ProviderRefunds
     referrals = Referrals
     refunds = Refunds
     runtime_settings = RuntimeSettings

@@ -1,0 +1,413 @@
+"""Payment providers: what one has to be able to do, and all that is the same for every one of them.
+
+A provider is a `Provider` of a few functions (docs/payments.md). Everything that decides is here and in
+`storage/money/provider_payments.py`, once: our row comes first, a callback is only a reason to ask, polling alone is enough,
+and money is credited only if the provider's own answer fits our row exactly.
+
+Loops of the leader: `look` asks about what is due, `reconcile` compares the provider's list with ours once a day.
+"""
+
+import json
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from core.services.http import Answer, NotSent, ServiceFailed, UnknownOutcome
+from storage.base.states import ProviderState
+from storage.base.tables import ProviderPayment, ProviderRefund, User
+from storage.journal import runtime_settings
+from storage.money import provider_payments, provider_refunds
+from storage.money.provider_payments import ASKING, CREDITED, Asked, Seen
+
+log = logging.getLogger(__name__)
+EVERY_S, DAILY = 5, timedelta(days=1)
+SOME = 50  # payments in one round
+CALL = timedelta(seconds=60)  # longer than any call may take: until then the row is its caller's
+GIVE_UP = timedelta(minutes=15)  # of asking for a link; YooKassa keeps a key for a day
+LIVES = timedelta(minutes=2)  # a link that ends sooner is not offered again
+AFTER = timedelta(hours=25)  # the end of the time to pay: polls go on for so long
+STUCK = timedelta(days=7)  # without any answer: then it is an alarm
+HURRY = timedelta(seconds=2)  # between two looks for which there was a callback or a tap
+LISTED = timedelta(days=3)  # of the provider's list are compared
+UNLISTED = timedelta(hours=1)  # a payment younger than this may not be on it yet
+# the age of a payment below which it is asked about every so many seconds
+STEPS = ((15, 5), (40, 10), (120, 20), (600, 60))
+OPEN_STEP_S, LATE_STEP_S, TROUBLE_STEP_S = 300, 3600, 60
+
+
+class Refused(Exception):
+    """The provider has said no, so nothing was made or moved; `why` is the text key of a reason that people can use."""
+
+    def __init__(self, said: str, why: str = "") -> None:
+        super().__init__(said)
+        self.said, self.why = said, why
+
+
+class WrongKeys(Refused):
+    """The provider does not take our keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One payment as a provider's functions get it; amounts are minor units of `currency`."""
+
+    number: int  # our own
+    amount: int
+    currency: str
+    way: str
+    key: str  # for an idempotent create: random, kept with the row
+    tag: str  # to be kept by the provider: the bot and the number
+    body: str = ""  # what `Provider.body` has returned, as JSON: the same at every try
+    text: str = ""  # what the payer reads
+    lang: str = ""
+    back: str = ""  # where the payer's browser goes afterwards
+    expires_at: datetime
+    id: str = ""  # the provider's
+    details: dict[str, Any] | None = None  # of `Seen`
+    payer: int | None = None  # the Telegram id of the row's owner; None once forgotten
+
+
+class Made(NamedTuple):
+    """A payment that waits for its payer."""
+
+    id: str
+    url: str
+    expires_at: datetime | None = None
+
+
+class Returned(NamedTuple):
+    """What has become of a refund: done, asked (the provider is at it) or refused."""
+
+    state: str
+    id: str | None = None
+    said: str = ""
+
+
+class Provider:
+    """What a provider has to be able to do; each call raises Refused, WrongKeys, NotSent or UnknownOutcome."""
+
+    name = ""  # in addresses, rows and settings: never changes
+    account = ""  # the shop, as the provider calls it
+    test = False  # no real money
+    term = timedelta(hours=1)  # to pay, if the provider does not say
+    least, most = 1, 10**12  # minor units
+
+    def body(self, order: Order) -> dict[str, Any]:
+        """Return what `create` will send, without asking anybody: it is kept with the row."""
+        raise NotImplementedError
+
+    def create(self, order: Order) -> Made:
+        """Have the payment made; called again with the same key and body after an unknown outcome."""
+        raise NotImplementedError
+
+    def find(self, order: Order) -> Made | None:
+        """Return the payment of an earlier try with an unknown outcome; for providers without idempotent creates."""
+        return None
+
+    def fetch(self, ids: list[str]) -> Iterable[Seen]:
+        """Yield what the provider says of payments by its ids."""
+        raise NotImplementedError
+
+    def recent(self, since: datetime) -> Iterable[Seen]:
+        """Yield what was made, paid or given back since a time, of this shop."""
+        raise NotImplementedError
+
+    def refund(self, order: Order, amount: int, key: str, again: bool) -> Returned:
+        """Give an amount back, once under the key; `again`: an earlier try may have done it, so read first."""
+        raise Refused("this provider cannot give back")
+
+    def discard(self, payment_id: str) -> None:
+        """Take away a payment of ours that nobody knows the link of, if the provider can."""
+
+    def called(self, call: Any) -> tuple[str, str | None]:
+        """Return whom a callback is about: the provider's id, and our tag if it is named; raise Refused for a forged one."""
+        raise Refused("no callbacks")
+
+    def check(self) -> tuple[str, dict[str, Any]] | None:
+        """Return what is wrong with the shop, for doctor (a text key and its values), or None."""
+        return None
+
+    def note(self, order: Order, amount: int) -> tuple[str, dict[str, Any]] | None:
+        """Return what the staff should know before an amount goes back (a text key and its values), or None."""
+        return None
+
+
+def read(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of a service's answer; raise WrongKeys, Refused, or UnknownOutcome for what tells nothing."""
+    try:
+        data = answer.json()
+    except (ValueError, RecursionError):
+        data = None
+    if answer.status in (401, 403):
+        raise WrongKeys(f"{answer.status} {_said(data)}")
+    if not isinstance(data, dict) or answer.status in (202, 408, 425, 429) or answer.status >= 500:
+        raise UnknownOutcome(f"answered with {answer.status}")
+    if not 200 <= answer.status < 300:
+        raise Refused(f"{answer.status} {_said(data)}")
+    return data
+
+
+def _said(data: Any) -> str:
+    """Return the words of an error's answer that name it, never what else is in it."""
+    if not isinstance(data, dict):
+        return ""
+    error = data.get("error") if isinstance(data.get("error"), dict) else data
+    found = [error.get(name) for name in ("code", "name", "parameter")] if isinstance(error, dict) else []
+    return " ".join(str(word)[:60] for word in found if word)
+
+
+# a person pays
+
+
+def begin(bot: Any, provider: Provider, user: User, way: str, amount: int, text: str, now: datetime) -> ProviderPayment:
+    """Return the row of a payment: the person's open one of the same kind and sum, or a new one. Nobody is asked yet."""
+    lang, currency = bot.lang_of(user), bot.settings["CURRENCY"]
+    asked = Asked(
+        provider=provider.name,
+        account=provider.account,
+        way=way,
+        test=provider.test,
+        currency=currency,
+        amount=amount,
+        key=secrets.token_hex(16),
+        tag=lambda number: _tag(bot, number),
+        body=lambda number: json.dumps(provider.body(order(number)), ensure_ascii=False),
+        expires_at=now + provider.term,
+    )
+
+    def order(number: int) -> Order:
+        fields = {"amount": amount, "currency": currency, "way": way, "key": asked.key, "expires_at": asked.expires_at}
+        more = {"text": text, "lang": str(lang), "back": f"https://t.me/{bot.username}"}
+        return Order(number=number, tag=_tag(bot, number), **fields, **more)
+
+    known = provider_payments.open_like(user.id, asked, now + LIVES)
+    return known or provider_payments.create(user.id, asked, now, now + CALL)
+
+
+def _tag(bot: Any, number: int) -> str:
+    return f"{_bot_id(bot)}:{number}"
+
+
+def _bot_id(bot: Any) -> str:
+    """Return Telegram's id of the bot: several may share one shop."""
+    return str(bot.settings["TELEGRAM_BOT_TOKEN"]).partition(":")[0]
+
+
+def _order_of(payment: ProviderPayment) -> Order:
+    names = ("currency", "way", "key", "tag", "body", "expires_at", "details")
+    fields = {name: getattr(payment, name) for name in names}
+    topup = payment.topup
+    ids: dict[str, Any] = {"number": payment.topup_id, "id": payment.external_id or "", "payer": topup.user.telegram_id}
+    return Order(amount=topup.amount, **ids, **fields)
+
+
+def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *, late: bool = True) -> ProviderPayment:
+    """Ask the provider for a payment that has no link yet; return the row. `late`: the person was told to wait for it."""
+    number = payment.topup_id
+    if now >= payment.created_at + GIVE_UP:
+        provider_payments.refused(number, "no answer", now, why="common.provider_silent")
+    elif provider_payments.claim(payment, now, now + CALL):
+        wait = now + timedelta(seconds=min(TROUBLE_STEP_S, 5 * 2**payment.looks))
+        try:
+            order = _order_of(payment)
+            made = provider.find(order) if payment.state == ProviderState.UNKNOWN else None
+            made = made or provider.create(order)
+        except WrongKeys as error:
+            _keys_refused(bot, provider, error)
+            provider_payments.put_off(number, now + timedelta(seconds=TROUBLE_STEP_S), said=error.said)
+        except Refused as error:
+            log.warning("%s refuses payment %s: %s", provider.name, number, error.said)
+            provider_payments.refused(number, error.said, now, why=error.why, tell=late)
+        except NotSent:
+            provider_payments.put_off(number, wait, sent=payment.state == ProviderState.UNKNOWN)
+        except UnknownOutcome as error:
+            log.warning("%s, payment %s: %s", provider.name, number, error)
+            provider_payments.put_off(number, wait)
+        else:
+            first = now + timedelta(seconds=EVERY_S)
+            if not provider_payments.made(number, made.id, made.url, made.expires_at, now, first, late=late):
+                log.error("%s gives payment %s an id that is taken: %s", provider.name, number, made.id)
+    found = provider_payments.get(number)
+    assert found is not None
+    return found
+
+
+def _keys_refused(bot: Any, provider: Provider, error: WrongKeys) -> None:
+    log.error("%s does not take our keys: %s", provider.name, error.said)
+    bot.alert("common.alert_provider_keys", cause=f"keys of {provider.name}", name=provider.name, said=error.said)
+
+
+def hurry(payment: ProviderPayment, now: datetime) -> None:
+    """Have a payment looked at now, for a callback or a tap: not at every one of many."""
+    at = max(now, payment.looked_at + HURRY) if payment.looked_at else now
+    provider_payments.wake(payment.topup_id, at)
+
+
+def take_call(provider: Provider, call: Any) -> tuple[str, int]:
+    """Take a callback: it tells nothing but that there may be news of a payment, and those are read from the provider."""
+    try:
+        payment_id, tag = provider.called(call)
+    except Refused as error:
+        log.warning("a callback of %s was let go: %s", provider.name, error.said)
+        return "", 401
+    payment = provider_payments.find(provider.name, payment_id, tag)
+    if payment is None:
+        log.warning("a callback of %s is about no payment of ours: %.60r", provider.name, payment_id)
+    else:
+        hurry(payment, call.now)
+    return "", 200
+
+
+# the loops
+
+
+def look(bot: Any, provider: Provider, now: datetime) -> None:
+    """Ask about the payments and refunds that are due; a provider that does not answer is left alone for this round."""
+    due = provider_payments.due(provider.name, now, SOME)
+    for payment in [one for one in due if one.state in ASKING]:
+        if ask(bot, provider, payment, now).state in ASKING:
+            break  # one bad answer is enough for now
+    waiting = {one.external_id: one for one in due if one.external_id and provider_payments.claim(one, now, now + CALL)}
+    if waiting:
+        _fetch(bot, provider, waiting, now)
+    for refund in provider_refunds.due(provider.name, now):
+        if give_back(bot, provider, refund, now) == "asked":
+            break
+
+
+def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], now: datetime) -> None:
+    left, said = dict(waiting), "not told"
+    try:
+        for seen in provider.fetch(list(waiting)):
+            payment = left.pop(seen.id, None)
+            if payment is not None:
+                provider_payments.saw(payment.topup_id, seen, now, next_look(payment, now))
+    except WrongKeys as error:
+        _keys_refused(bot, provider, error)
+        said = error.said
+    except (Refused, ServiceFailed) as error:
+        log.warning("%s could not be asked: %s", provider.name, error)
+        said = str(error)
+    for payment in left.values():
+        _not_told(bot, provider, payment, said, now)
+
+
+def _not_told(bot: Any, provider: Provider, payment: ProviderPayment, said: str, now: datetime) -> None:
+    """Ask again about a payment of which nothing was heard; in the end, have a person look."""
+    if now < payment.expires_at + STUCK:
+        wait = max(TROUBLE_STEP_S, (next_look(payment, now) or now + timedelta(hours=1)).timestamp() - now.timestamp())
+        provider_payments.put_off(payment.topup_id, now + timedelta(seconds=min(wait, LATE_STEP_S)), said=said)
+    else:
+        provider_payments.put_off(payment.topup_id, now + timedelta(days=1), said=said)
+        bot.alert(
+            "common.alert_provider_stuck",
+            cause=f"payment {payment.topup_id}",
+            name=provider.name,
+            number=payment.topup_id,
+        )
+
+
+def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
+    """Return when to ask about an open payment again; None once a day after its end has passed."""
+    if now >= payment.expires_at + AFTER:
+        return None
+    age = (now - payment.created_at).total_seconds()
+    step = OPEN_STEP_S if now < payment.expires_at else LATE_STEP_S
+    step = next((seconds for below, seconds in STEPS if age < below), step)
+    jitter = 1 + (payment.topup_id * 37 % 20) / 100  # payments of one moment do not stay together
+    return min(now + timedelta(seconds=step * jitter), payment.expires_at + AFTER)
+
+
+def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetime) -> str:
+    """Ask the provider for a refund that is booked; return done, refused, or asked when it is to be asked again."""
+    payment = provider_payments.get(refund.topup_id)
+    if payment is None or not provider_refunds.claim(refund, now + CALL):
+        return "asked"
+    wait = now + timedelta(seconds=min(LATE_STEP_S, TROUBLE_STEP_S * 2 ** min(refund.looks, 6)))
+    try:
+        answer = provider.refund(_order_of(payment), refund.amount, refund.key, refund.looks > 0)
+    except WrongKeys as error:
+        _keys_refused(bot, provider, error)
+        answer = Returned("asked", said=error.said)
+    except Refused as error:
+        answer = Returned("refused", said=error.said)
+    except ServiceFailed as error:
+        answer = Returned("asked", said=str(error))
+    if answer.state == "done":
+        provider_refunds.done(refund.id, answer.id, now)
+    elif answer.state == "refused":
+        log.error("%s refuses refund %s of payment %s: %s", provider.name, refund.id, refund.topup_id, answer.said)
+        provider_refunds.refused(refund.id, answer.said, now)
+        number = refund.topup_id
+        bot.alert("common.alert_provider_refund", cause=f"refund {refund.id}", name=provider.name, number=number)
+    else:
+        log.warning("%s, refund %s of payment %s: %s", provider.name, refund.id, refund.topup_id, answer.said)
+        provider_refunds.put_off(refund.id, wait, answer.said, answer.id)
+    return answer.state
+
+
+def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
+    """Compare the provider's list of the last days with ours, once a day; one that is away is asked again soon."""
+    place = f"LISTED:{provider.name}"
+    last = runtime_settings.get(place)
+    if last and datetime.fromisoformat(last) > now - DAILY:
+        return
+    try:
+        found = list(_differences(bot, provider, now))
+    except WrongKeys as error:
+        _keys_refused(bot, provider, error)
+        return
+    except (Refused, ServiceFailed) as error:
+        log.warning("the list of %s could not be read: %s", provider.name, error)
+        return
+    runtime_settings.put(place, now.isoformat(), now=now)
+    for kind in ("missed", "stray", "unlisted"):
+        ids = [what for one, what in found if one == kind]
+        if ids:
+            log.error("%s, %s: %s", provider.name, kind, ", ".join(ids))
+            key = f"common.alert_provider_{kind}"
+            bot.alert(key, cause=f"{kind} {provider.name}", name=provider.name, n=len(ids), ids=", ".join(ids[:5]))
+
+
+def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield (missed | stray | unlisted, whose) of what differs; what can be put right is."""
+    since = now - LISTED
+    for seen in provider.recent(since):
+        payment = provider_payments.find(provider.name, seen.id, seen.tag)
+        if payment is None:
+            if (seen.tag or "").partition(":")[0] == _bot_id(bot):
+                yield from _stray(provider, seen)
+        elif not payment.external_id:
+            provider_payments.wake(payment.topup_id, now)
+        else:
+            row = provider_payments.saw(payment.topup_id, seen, now, payment.look_at)
+            is_paid = seen.state == ProviderState.PAID
+            if row.state in CREDITED and is_paid:
+                provider_payments.mark_listed(row.topup_id)
+                if payment.state not in CREDITED and now > payment.expires_at + AFTER:
+                    yield "missed", f"№{row.topup_id}"
+            elif row.state in CREDITED:
+                yield "unlisted", f"№{row.topup_id}"
+    for row in provider_payments.unlisted(provider.name, provider.account, since + UNLISTED, now - UNLISTED):
+        yield "unlisted", f"№{row.topup_id}"
+
+
+def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
+    """Have a second payment for one row taken away, the link of which nobody has seen; one that was paid is an alarm."""
+    if seen.state == ProviderState.PAID:
+        yield "stray", seen.id
+    elif seen.state == ProviderState.PENDING:
+        provider.discard(seen.id)
+
+
+def examine(provider: Provider) -> tuple[str, dict[str, Any]] | None:
+    """Return what doctor says of a provider, or None."""
+    try:
+        return provider.check()
+    except WrongKeys as error:
+        return "common.provider_keys", {"name": provider.name, "said": error.said}
+    except (Refused, ServiceFailed) as error:
+        return "common.provider_away", {"name": provider.name, "said": str(error)}
