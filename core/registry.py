@@ -53,7 +53,7 @@ class MenuItem:
     key: str
     data: str
     row: int
-    values: Callable[[Any], dict[str, Any]] | None = None
+    values: Callable[[Any], dict[str, Any] | None] | None = None
 
 
 class Registry:
@@ -198,8 +198,13 @@ class Registry:
         """Add a button to the main menu, in the given row."""
         self._add_to("main", MenuItem(key, data, row))
 
-    def admin_menu(self, key: str, data: str, row: int, values: Callable[[Any], dict[str, Any]] | None = None) -> None:
-        """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label."""
+    def admin_menu(
+        self, key: str, data: str, row: int, values: Callable[[Any], dict[str, Any] | None] | None = None
+    ) -> None:
+        """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label.
+
+        While that returns None, the button is left out.
+        """
         self._add_to("admin", MenuItem(key, data, row, values))
 
     def _add_to(self, menu: str, item: MenuItem) -> None:
@@ -364,11 +369,12 @@ class Registry:
     def menu_rows(self, name: str = "main") -> list[list[keyboards.Button]]:
         """Return a menu's keyboard."""
         items = sorted(self.menus[name], key=lambda item: item.row)
-        numbers = sorted({item.row for item in items})
-        return [
-            [keyboards.button(i.key, i.data, **(i.values(self) if i.values else {})) for i in items if i.row == number]
-            for number in numbers
-        ]
+        rows: dict[int, list[keyboards.Button]] = {}
+        for item in items:
+            values = item.values(self) if item.values else {}
+            if values is not None:
+                rows.setdefault(item.row, []).append(keyboards.button(item.key, item.data, **values))
+        return list(rows.values())
 
     def result_rows(self, job: Any) -> list[list[keyboards.Button]]:
         """Return the keyboard under a result, two buttons a row: with three, a phone cuts the labels."""

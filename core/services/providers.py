@@ -349,6 +349,12 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
     return answer.state
 
 
+def note(bot: Any, payment: ProviderPayment, amount: int) -> tuple[str, dict[str, Any]] | None:
+    """Return what the staff should know before an amount of a payment goes back (a text key and its values), or None."""
+    found: tuple[str, dict[str, Any]] | None = bot.payment_providers[payment.provider].note(_order_of(payment), amount)
+    return found
+
+
 def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
     """Compare the provider's list of the last days with ours, once a day; one that is away is asked again soon."""
     place = f"LISTED:{provider.name}"

@@ -16,6 +16,7 @@ from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 
 PERSON = route("users:card", optional=True)
+BY_PROVIDERS = route("payback:list", optional=True)
 
 log = logging.getLogger(__name__)
 SHOWN = 6
@@ -51,6 +52,8 @@ def show(ctx, user):
         )
         for charge in found
     ]
+    if ctx.bot.payment_providers:
+        rows.append(button("refunds.by_providers", BY_PROVIDERS, user))
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out(PERSON, user)])
 
 

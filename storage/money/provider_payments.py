@@ -218,7 +218,7 @@ def saw(topup_id: int, seen: Seen, now: datetime, look_at: datetime | None = Non
         if row.state in CREDITED:
             provider_refunds.from_outside(row, seen.refunded, now)
             row = _lock(topup_id)
-        again = look_at if row.state in (*OPEN, ProviderState.EXPIRED) else None
+        again = look_at if row.state in (*OPEN, ProviderState.EXPIRED, ProviderState.MISMATCH) else None
         news = {"said": seen.said or row.said, "details": seen.details or row.details, "look_at": again}
         ProviderPayment.update(**news).where(ProviderPayment.topup == topup_id).execute()
         return row

@@ -1,0 +1,165 @@
+"""Payments by providers as people see them: the link, what became of it, and what did not go as it should.
+
+The rows, the polls and the credits are the core's (`core/services/providers.py`); a provider is a plugin of its own.
+Whoever pays by a link, the money comes to the balance of who asked for it.
+Texts: online.* in data/texts/<lang>/payments/online.po.
+"""
+
+from core.buttons import button, link, route
+from core.errors import UserError
+from core.services import providers
+
+BALANCE = route("balance:show", optional=True)
+TOP_UP = route("payments:show", optional=True)
+PAY = route("payments:pay", optional=True)
+DESK = "online:desk"
+RECEIPT = route("receipts:show", optional=True)
+
+
+def register(bot):
+    """Declare the screens, what follows the news of a payment, and doctor's reminder of Telegram's terms."""
+    bot.repeatable()
+    bot.button("online:start", start, name=str, way=str, amount=int)
+    bot.button("online:check", check, topup=int)
+    bot.on("payment.ready", tell_ready)
+    bot.on("payment.credited", close_screen)
+    bot.on("payment.late", tell_late)
+    bot.on("payment.stopped", tell_stopped)
+    bot.on("payment.mismatch", tell_mismatch)
+    bot.check("payments outside Telegram", terms)
+
+
+def terms(bot):
+    """Remind of what an operator takes upon himself who takes money outside Telegram."""
+    return ("online.terms", {"names": ", ".join(bot.payment_providers)}) if bot.payment_providers else None
+
+
+def start(ctx, name, way, amount):
+    """Write the row, answer the tap, then ask the provider for a link; an open payment of the same sum is shown again."""
+    provider = ctx.bot.payment_providers.get(name)
+    if provider is None:
+        raise UserError("common.old_button")
+    if not provider.least <= amount <= provider.most:
+        raise UserError(
+            "online.out_of_range", [button("online.other_sum", TOP_UP)], least=provider.least, most=provider.most
+        )
+    text = ctx.texts.plain(ctx.lang, "online.description", amount=amount)
+    payment = providers.begin(ctx.bot, provider, ctx.user, way, amount, text, ctx.now)
+    screen = None
+    if payment.state in ("created", "unknown"):
+        screen = ctx.edit("online.preparing", amount=amount)
+        ctx.finish_tap()
+        payment = providers.ask(ctx.bot, provider, payment, ctx.now, late=False)
+    _show(ctx, payment, screen)
+
+
+def _show(ctx, payment, screen):
+    """Show where a payment stands just after it was asked for."""
+    values = _values(payment)
+    if payment.state == "pending":
+        shown = ctx.edit("online.go", _link(payment), message_id=screen, test=_test(ctx, payment), **values)
+        ctx.provider_payments.note_screen(payment.topup_id, shown)
+    elif payment.state == "cancelled":
+        ctx.edit("online.refused", _again(payment), message_id=screen, **values)
+    else:
+        ctx.edit("online.wait", ctx.bot.home(), message_id=screen, **values)
+
+
+def _values(payment):
+    return {"number": payment.topup_id, "amount": payment.topup.amount, "until": payment.expires_at}
+
+
+def _test(ctx, payment):
+    return ctx.say("online.test") if payment.test else ""
+
+
+def _link(payment):
+    pay = link("online.pay", payment.url, amount=payment.topup.amount)
+    return [pay, button("online.check", "online:check", payment.topup_id), button("common.balance", BALANCE)]
+
+
+def _again(payment):
+    """Return the buttons that lead on from a payment that will not come."""
+    way = ".".join(filter(None, (payment.provider, payment.way)))
+    return [button("online.again", PAY, way, payment.topup.amount), button("online.another_way", TOP_UP)]
+
+
+def check(ctx, topup):
+    """Have the provider asked now: that only hurries what happens by itself."""
+    payment = ctx.provider_payments.get(topup, ctx.user.id)
+    if payment is None:
+        raise UserError("common.old_button")
+    if payment.state == "pending":
+        providers.hurry(payment, ctx.now)
+    ctx.toast(f"online.is_{payment.state}", alert=True)
+
+
+# the news of a payment
+
+
+def tell_ready(bot, event, now):
+    """Bring a link that took its time."""
+    payment = bot.provider_payments.get(event.topup)
+    if payment.state == "pending":
+        lang = bot.lang_of(payment.topup.user)
+        test = bot.texts.plain(lang, "online.test") if payment.test else ""
+        unique = f"link:{event.topup}"
+        bot.notify(
+            event.user, "online.go", unique=unique, now=now, buttons=_link(payment), test=test, **_values(payment)
+        )
+
+
+def close_screen(bot, event, now):
+    """Take the link away once it is paid."""
+    payment = bot.provider_payments.get(event.topup)
+    if payment is not None:
+        _redraw(bot, payment, "online.paid", [button("payments.receipt", RECEIPT, event.topup)])
+
+
+def _redraw(bot, payment, key, buttons):
+    user = payment.topup.user
+    if payment.screen and user.telegram_id:
+        lang, values = bot.lang_of(user), _values(payment)
+        bot.edit_quietly(user.telegram_id, payment.screen, lang, key, buttons, values)
+
+
+def tell_late(bot, event, now):
+    """Tell the payer and the staff of money that came for a payment that was given up."""
+    payment = bot.provider_payments.get(event.topup)
+    unique, values = f"late:{event.id}", _values(payment)
+    bot.notify(event.user, "online.late", unique=unique, now=now, buttons=bot.home(), **values)
+    _tell_desk(bot, payment, "online.desk_late", unique, now)
+
+
+def tell_stopped(bot, event, now):
+    """Tell the payer why a payment will not come; of one nobody has paid, only the link is taken away."""
+    payment = bot.provider_payments.get(event.topup)
+    if event.state == "expired":
+        _redraw(bot, payment, "online.expired", _again(payment))
+        return
+    reason = bot.texts.plain(bot.lang_of(payment.topup.user), event.why) if bot.texts.has(event.why) else ""
+    _redraw(bot, payment, "online.closed", _again(payment))
+    unique = f"stopped:{event.id}"
+    bot.notify(
+        event.user, "online.stopped", unique=unique, now=now, buttons=_again(payment), reason=reason, **_values(payment)
+    )
+
+
+def tell_mismatch(bot, event, now):
+    """Tell the payer that a person has to look, and the staff what differs."""
+    payment, unique = bot.provider_payments.get(event.topup), f"mismatch:{event.id}"
+    key = "online.mismatch_amount" if event.trouble == "amount" and event.received else "online.mismatch"
+    more = {"received": event.received or 0}
+    rows = bot.trouble(f"pay{event.topup}")
+    bot.notify(event.user, key, unique=unique, now=now, buttons=rows, **_values(payment), **more)
+    more |= {"trouble": event.trouble, "said": event.said}
+    _tell_desk(bot, payment, "online.desk_mismatch", unique, now, **more)
+
+
+def _tell_desk(bot, payment, key, unique, now, **values):
+    user = payment.topup.user
+    values |= {"name": user.first_name, "id": user.telegram_id or 0, "provider": payment.provider}
+    for reader, chat_id in bot.recipients("topups"):
+        rows = [] if chat_id else [[button("online.desk_open", DESK)], *bot.home()]
+        one = f"{unique}:{chat_id or reader.id}"
+        bot.notify(reader.id, key, unique=one, now=now, chat_id=chat_id, buttons=rows, **_values(payment), **values)
