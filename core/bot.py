@@ -21,6 +21,7 @@ from core.status import Status
 from core.telegram.sender import Sender, TelegramError
 from core.telegram.transport import TelegramFailed
 from core.texts import Lang, Texts, untagged
+from storage.base import db
 from storage.base.tables import User
 from storage.journal import outbox
 
@@ -177,9 +178,13 @@ class Bot(Registry, Operations):
     def edit_quietly(
         self, chat_id: int, message_id: int, lang: Lang, key: str, buttons: Keyboard | None, values: dict[str, Any]
     ) -> None:
-        """Edit a message of ours if that still works; a failure is not worth a second try."""
+        """Edit a message of ours if that still works; a failure is not worth a second try.
+
+        In a listener this is done once its transaction has ended.
+        """
         params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
-        self.call_quietly("editMessageText", chat_id=chat_id, message_id=message_id, parse_mode="HTML", **params)
+        params |= {"chat_id": chat_id, "message_id": message_id, "parse_mode": "HTML"}
+        db.afterwards(lambda: self.call_quietly("editMessageText", **params))
 
     def show_typing(self, chat_id: int) -> None:
         """Show "typing…" in a chat."""

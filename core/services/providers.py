@@ -318,7 +318,8 @@ def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
     step = OPEN_STEP_S if now < payment.expires_at else LATE_STEP_S
     step = next((seconds for below, seconds in STEPS if age < below), step)
     jitter = 1 + (payment.topup_id * 37 % 20) / 100  # payments of one moment do not stay together
-    return min(now + timedelta(seconds=step * jitter), payment.expires_at + AFTER)
+    end = payment.expires_at + (timedelta(seconds=EVERY_S) if now < payment.expires_at else AFTER)
+    return min(now + timedelta(seconds=step * jitter), end)
 
 
 def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetime) -> str:

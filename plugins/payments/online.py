@@ -57,7 +57,9 @@ def _show(ctx, payment, screen):
     """Show where a payment stands just after it was asked for."""
     values = _values(payment)
     if payment.state == "pending":
-        shown = ctx.edit("online.go", _link(payment), message_id=screen, test=_test(ctx, payment), **values)
+        shown = ctx.edit(
+            "online.go", _link(payment), message_id=screen, **values, **_about_link(ctx.bot, payment, ctx.lang)
+        )
         ctx.provider_payments.note_screen(payment.topup_id, shown)
     elif payment.state == "cancelled":
         ctx.edit("online.refused", _again(payment), message_id=screen, **values)
@@ -66,11 +68,13 @@ def _show(ctx, payment, screen):
 
 
 def _values(payment):
-    return {"number": payment.topup_id, "amount": payment.topup.amount, "until": payment.expires_at}
+    return {"number": payment.topup_id, "amount": payment.topup.amount}
 
 
-def _test(ctx, payment):
-    return ctx.say("online.test") if payment.test else ""
+def _about_link(bot, payment, lang):
+    """Return how long a link lives, and whether it takes no real money."""
+    until = bot.texts.plain(lang, "online.until", when=payment.expires_at)
+    return {"until": until, "test": bot.texts.plain(lang, "online.test") if payment.test else ""}
 
 
 def _link(payment):
@@ -81,7 +85,8 @@ def _link(payment):
 def _again(payment):
     """Return the buttons that lead on from a payment that will not come."""
     way = ".".join(filter(None, (payment.provider, payment.way)))
-    return [button("online.again", PAY, way, payment.topup.amount), button("online.another_way", TOP_UP)]
+    amount = payment.topup.amount
+    return [button("online.again", PAY, way, amount, amount=amount), button("online.another_way", TOP_UP)]
 
 
 def check(ctx, topup):
@@ -101,12 +106,9 @@ def tell_ready(bot, event, now):
     """Bring a link that took its time."""
     payment = bot.provider_payments.get(event.topup)
     if payment.state == "pending":
-        lang = bot.lang_of(payment.topup.user)
-        test = bot.texts.plain(lang, "online.test") if payment.test else ""
+        values = _values(payment) | _about_link(bot, payment, bot.lang_of(payment.topup.user))
         unique = f"link:{event.topup}"
-        bot.notify(
-            event.user, "online.go", unique=unique, now=now, buttons=_link(payment), test=test, **_values(payment)
-        )
+        bot.notify(event.user, "online.go", unique=unique, now=now, buttons=_link(payment), **values)
 
 
 def close_screen(bot, event, now):

@@ -6,6 +6,8 @@ refuses, the money returns to the balance. Any part that goes back takes the pay
 Texts: payback.* in data/texts/<lang>/payments/online_desk.po.
 """
 
+import secrets
+
 from core import amounts
 from core.buttons import button, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
@@ -168,7 +170,8 @@ def take_reason(ctx):
 def _check(ctx, data, draw):
     payment = ctx.provider_payments.get(data["topup"])
     loss = ctx.provider_refunds.would_lose(data["topup"], data["amount"])
-    draft = ctx.drafts.put(ctx.user.id, "payback", ctx.now, data=data | {"loss": loss}, step=None)
+    data = {"key": secrets.token_hex(16)} | data | {"loss": loss}  # the key stays when the loss is shown again
+    draft = ctx.drafts.put(ctx.user.id, "payback", ctx.now, data=data, step=None)
     key = "payback.confirm_loss" if loss else "payback.confirm"
     rows = [button(key, "payback:go", draft.id, draft.version), way_out("payback:list", data["user"])]
     note = providers.note(ctx.bot, payment, data["amount"])
@@ -186,7 +189,7 @@ def go(ctx, draft, version):
     found = ctx.drafts.get(ctx.user.id, "payback", ctx.now)
     if found is None or (found.id, found.version) != (draft, version) or "loss" not in found.data:
         raise UserError("payback.done_before")
-    _give_back(ctx, found.data | {"key": f"desk:{draft}.{version}"})
+    _give_back(ctx, found.data)
 
 
 def take_own_sum(ctx):

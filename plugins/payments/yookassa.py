@@ -222,7 +222,7 @@ def _seen(payment):
         state = "pending"
     yield Seen(
         id=payment["id"],
-        state="expired" if reason == "expired_on_confirmation" else state,
+        state="expired" if (state, reason) == ("cancelled", "expired_on_confirmation") else state,
         amount=amounts.minor(amount.get("value")),
         currency=str(amount.get("currency", "")),
         refunded=amounts.minor(back.get("value")) or 0,
