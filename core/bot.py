@@ -182,7 +182,8 @@ class Bot(Registry, Operations):
 
         In a listener this is done once its transaction has ended.
         """
-        params = {"text": self.texts.html(lang, key, **values), "reply_markup": self.markup(lang, buttons)}
+        text, markup = self.texts.html(lang, key, **values), self.markup(lang, buttons)
+        params: dict[str, Any] = {"text": text, "reply_markup": markup}
         params |= {"chat_id": chat_id, "message_id": message_id, "parse_mode": "HTML"}
         db.afterwards(lambda: self.call_quietly("editMessageText", **params))
 

@@ -176,7 +176,6 @@ class ProviderPayments:
     mismatches = staticmethod(provider_payments.mismatches)
     note_screen = staticmethod(provider_payments.note_screen)
     of_user = staticmethod(provider_payments.of_user)
-    open_of = staticmethod(provider_payments.open_of)
     settle = staticmethod(provider_payments.settle)
 
 

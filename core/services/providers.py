@@ -11,6 +11,7 @@ import json
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ STUCK = timedelta(days=7)  # without any answer: then it is an alarm
 HURRY = timedelta(seconds=2)  # between two looks for which there was a callback or a tap
 LISTED = timedelta(days=3)  # of the provider's list are compared
 UNLISTED = timedelta(hours=1)  # a payment younger than this may not be on it yet
+STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of a function that reads an answer
 # the age of a payment below which it is asked about every so many seconds
 STEPS = ((15, 5), (40, 10), (120, 20), (600, 60))
 OPEN_STEP_S, LATE_STEP_S, TROUBLE_STEP_S = 300, 3600, 60
@@ -135,6 +137,28 @@ class Provider:
         return None
 
 
+@contextmanager
+def _sensible() -> Iterator[None]:
+    """Take whatever a provider's function stumbles over in an answer for an unknown outcome."""
+    try:
+        yield
+    except STRANGE as error:
+        log.exception("an answer that makes no sense")
+        raise UnknownOutcome(f"an answer that makes no sense: {type(error).__name__} {error}"[:200]) from error
+
+
+def _told(seen: Iterable[Seen]) -> Iterator[Seen]:
+    """Yield what a provider says, as far as it makes sense."""
+    with _sensible():
+        pages = iter(seen)
+    while True:
+        with _sensible():
+            one = next(pages, None)
+        if one is None:
+            return
+        yield one
+
+
 def read(answer: Answer) -> dict[str, Any]:
     """Return the JSON object of a service's answer; raise WrongKeys, Refused, or UnknownOutcome for what tells nothing."""
     try:
@@ -212,9 +236,10 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
     elif provider_payments.claim(payment, now, now + CALL):
         wait = now + timedelta(seconds=min(TROUBLE_STEP_S, 5 * 2**payment.looks))
         try:
-            order = _order_of(payment)
-            made = provider.find(order) if payment.state == ProviderState.UNKNOWN else None
-            made = made or provider.create(order)
+            with _sensible():
+                order = _order_of(payment)
+                made = provider.find(order) if payment.state == ProviderState.UNKNOWN else None
+                made = made or provider.create(order)
         except WrongKeys as error:
             _keys_refused(bot, provider, error)
             provider_payments.put_off(number, now + timedelta(seconds=TROUBLE_STEP_S), said=error.said)
@@ -250,8 +275,8 @@ def take_call(provider: Provider, call: Any) -> tuple[str, int]:
     """Take a callback: it tells nothing but that there may be news of a payment, and those are read from the provider."""
     try:
         payment_id, tag = provider.called(call)
-    except Refused as error:
-        log.warning("a callback of %s was let go: %s", provider.name, error.said)
+    except (Refused, RecursionError, *STRANGE) as error:
+        log.warning("a callback of %s was let go: %s", provider.name, type(error).__name__)
         return "", 401
     payment = provider_payments.find(provider.name, payment_id, tag)
     if payment is None:
@@ -281,7 +306,7 @@ def look(bot: Any, provider: Provider, now: datetime) -> None:
 def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], now: datetime) -> None:
     left, said = dict(waiting), "not told"
     try:
-        for seen in provider.fetch(list(waiting)):
+        for seen in _told(provider.fetch(list(waiting))):
             payment = left.pop(seen.id, None)
             if payment is not None:
                 provider_payments.saw(payment.topup_id, seen, now, next_look(payment, now))
@@ -329,7 +354,8 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
         return "asked"
     wait = now + timedelta(seconds=min(LATE_STEP_S, TROUBLE_STEP_S * 2 ** min(refund.looks, 6)))
     try:
-        answer = provider.refund(_order_of(payment), refund.amount, refund.key, refund.looks > 0)
+        with _sensible():
+            answer = provider.refund(_order_of(payment), refund.amount, refund.key, refund.looks > 0)
     except WrongKeys as error:
         _keys_refused(bot, provider, error)
         answer = Returned("asked", said=error.said)
@@ -382,7 +408,7 @@ def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
 def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield (missed | stray | unlisted, whose) of what differs; what can be put right is."""
     since = now - LISTED
-    for seen in provider.recent(since):
+    for seen in _told(provider.recent(since)):
         payment = provider_payments.find(provider.name, seen.id, seen.tag)
         if payment is None:
             if (seen.tag or "").partition(":")[0] == _bot_id(bot):
@@ -413,7 +439,8 @@ def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
 def examine(provider: Provider) -> tuple[str, dict[str, Any]] | None:
     """Return what doctor says of a provider, or None."""
     try:
-        return provider.check()
+        with _sensible():
+            return provider.check()
     except WrongKeys as error:
         return "common.provider_keys", {"name": provider.name, "said": error.said}
     except (Refused, ServiceFailed) as error:

@@ -115,7 +115,7 @@ def close_screen(bot, event, now):
     """Take the link away once it is paid."""
     payment = bot.provider_payments.get(event.topup)
     if payment is not None:
-        _redraw(bot, payment, "online.paid", [button("payments.receipt", RECEIPT, event.topup)])
+        _redraw(bot, payment, "online.paid", [button("online.receipt", RECEIPT, event.topup)])
 
 
 def _redraw(bot, payment, key, buttons):

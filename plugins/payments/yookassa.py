@@ -4,7 +4,8 @@ Telegram's terms want digital goods in its apps sold for Stars alone: what that 
 Settings: YOOKASSA_SHOP_ID and YOOKASSA_SECRET_KEY of the shop; empty, the default, turns YooKassa off. A key that begins
 with `test_` is of a test shop, whose payments are no money. YOOKASSA_WAYS, the buttons shown, of bank_card, sbp, yoo_money,
 sberbank, tinkoff_bank; `none` hides them, while payments under way are followed to their end. YOOKASSA_RECEIPT=1 for a
-shop whose receipts (54-FZ) go through YooKassa, with the other YOOKASSA_RECEIPT_ settings.
+shop whose receipts (54-FZ) go through YooKassa: then YOOKASSA_RECEIPT_EMAIL, YOOKASSA_RECEIPT_VAT, YOOKASSA_RECEIPT_SUBJECT,
+YOOKASSA_RECEIPT_MODE and YOOKASSA_RECEIPT_TAX_SYSTEM are what they say. YOOKASSA_API_URL is for tests.
 Texts: yookassa.* in data/texts/<lang>/payments/yookassa.po.
 """
 
@@ -32,7 +33,7 @@ WHY = {
 
 def register(bot):
     """Declare the settings, and the shop once it has a key."""
-    bot.setting("YOOKASSA_SHOP_ID", shop_id, default="")
+    bot.setting("YOOKASSA_SHOP_ID", number, default="")
     bot.setting("YOOKASSA_SECRET_KEY", secret_key, default="", secret=True)
     bot.setting("YOOKASSA_API_URL", url, default="https://api.yookassa.ru/v3")
     ways = bot.setting("YOOKASSA_WAYS", known_ways, default=("bank_card", "sbp"))
@@ -53,7 +54,7 @@ def register(bot):
         bot.payment_provider(YooKassa(bot), {way: f"yookassa.{WAYS[way]}" for way in ways})
 
 
-def shop_id(text):
+def number(text):
     """Parse a shop's number."""
     if not re.fullmatch(r"\d{1,20}", text):
         raise ValueError(text)
@@ -178,16 +179,11 @@ class YooKassa(Provider):
 
     def called(self, call):
         """Return which payment a notification is about; it has no signature, so nothing else in it counts."""
-        try:
-            said = json.loads(call.body)["object"]
-            payment_id = said.get("payment_id", said["id"])
-            more = said.get("metadata") or {}
-            tag = f"{more['bot']}:{more['row']}" if {"bot", "row"} <= set(more) else None
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise Refused("not a notification") from None
+        said = json.loads(call.body)["object"]
+        payment_id, more = said.get("payment_id", said["id"]), said.get("metadata") or {}
         if not _is_id(payment_id):
             raise Refused("not a payment's id")
-        return payment_id, tag
+        return payment_id, f"{more.get('bot')}:{more.get('row')}"
 
     def check(self):
         """Return what is wrong with the shop: switched off, another one, a test shop, receipts that are missing."""

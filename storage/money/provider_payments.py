@@ -362,10 +362,3 @@ def of_user(user_id: int, limit: int = 20) -> list[ProviderPayment]:
     with connection():
         query = _query().where(TopUp.user == user_id, ProviderPayment.state.in_(CREDITED))
         return list(query.order_by(ProviderPayment.topup.desc()).limit(limit))
-
-
-def open_of(user_id: int) -> list[ProviderPayment]:
-    """Return the user's payments that wait for their money, newest first."""
-    with connection():
-        query = _query().where(TopUp.user == user_id, ProviderPayment.state.in_(OPEN))
-        return list(query.order_by(ProviderPayment.topup.desc()).limit(10))
