@@ -6,9 +6,24 @@ from dataclasses import dataclass
 
 import requests
 
+from bench import payers
 from bench.load import PERCENT, TOKEN
 from storage.base import db
-from storage.base.tables import Account, Bonus, Charge, Entry, Fact, Inbox, Job, Outbox, PromoUse, TopUp, User, Words
+from storage.base.tables import (
+    Account,
+    Bonus,
+    Charge,
+    Entry,
+    Fact,
+    Inbox,
+    Job,
+    Outbox,
+    PromoUse,
+    ProviderRefund,
+    TopUp,
+    User,
+    Words,
+)  # fmt: skip
 from storage.orders import jobs
 
 LATE = ("lost", "deadline")
@@ -69,6 +84,8 @@ class Books:
                 "deliveries": Job.select().where(Job.delivery == "pending").count(),
                 "refunds": Charge.select().where(Charge.refund == "asked").count(),
             }
+            self.back_at_providers = {f"topup:{row.topup_id}" for row in ProviderRefund.select()}
+            self.online = payers.differences(servers.providers)
             self.aside = [body for (body,) in Inbox.select(Inbox.body).where(Inbox.aside).tuples()]
         self.tasks = servers.kie.tasks()
         self.lost = [job for job in self.jobs if job["reason"] in LATE]
@@ -79,7 +96,7 @@ class Books:
     def rows(self):
         """Return the table."""
         return [
-            self.stars(), self.gone_back(), self.transfers(), self.corrections(), self.codes(), self.written_off(),
+            self.stars(), self.gone_back(), self.by_providers(), self.transfers(), self.corrections(), self.codes(), self.written_off(),
             *self.generation(), self.credits(), *self.results(),
             self.balances(), self.answers(), self.leftovers(),
         ]  # fmt: skip
@@ -133,10 +150,20 @@ class Books:
         books = defaultdict(list)
         for kind in ("refund", "chargeback"):
             for key, found in self._of_kind(kind, "key").items():
-                books[key.partition(":")[2]] += found
+                if ":pay:" not in key:
+                    books[key.partition(":")[2]] += found
         world = {charge: self.notes.paid.get(charge, ("unknown", 0)) for charge in self.returned}
         world = {charge: (person, -amount) for charge, (person, amount) in world.items()}
         return self._matched("given and taken back: payments, roubles", world, books)
+
+    def by_providers(self):
+        """Every payment a provider took as asked for is credited once, and what it gave back is taken back."""
+        world, books, wrong = self.online
+        shown = [
+            f"{len(one)} · {roubles(sum(taken for taken, _back in one.values()))}, {roubles(sum(back for _taken, back in one.values()))} back"
+            for one in (world, books)
+        ]
+        return Row("paid by card and crypto: payments, roubles", *shown, wrong)
 
     def codes(self):
         """Every redeemed code is recorded, and its bonus is a share of a payment that stands, or is gone with it."""
@@ -149,6 +176,7 @@ class Books:
         credits = {entry["key"]: entry for entry in self.entries}
         for bonus in self.bonuses:
             payment, back = credits[bonus["origin"]], bonus["origin"].partition(":")[2] in self.returned
+            back = back or f"topup:{bonus['topup']}" in self.back_at_providers
             fair = bonus["amount"] == payment["amount"] * PERCENT // 100 and bonus["user"] == payment["user"]
             if not fair or bonus["state"] not in (("taken", "void") if back else ("posted",)):
                 wrong.append(bonus)
@@ -175,7 +203,8 @@ class Books:
 
     def transfers(self):
         """Every approved transfer is credited once, and no refused one; if two admins disagree, the first one wins."""
-        books, world = self._of_kind("topup", "key"), {}
+        books = {key: found for key, found in self._of_kind("topup", "key").items() if not key.startswith("pay:")}
+        world = {}
         for number, note in self.notes.requests.items():
             refusal = f"№{number} "
             told = any(refusal in _words(one) and "was refused" in _words(one) for one in self.seen[note["person"]])

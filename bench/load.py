@@ -14,6 +14,7 @@ from collections import Counter
 
 from PIL import Image
 
+from bench.payers import Providers
 from demo import kit
 from demo import server as telegram_server
 from demo.rules import TAP_ANSWER_S
@@ -24,11 +25,13 @@ TOKEN = "1:DEMO-token-of-no-use-anywhere"
 ADMINS = (5000000900, 5000000901)
 PATIENCE_S = 60  # for one answer; a bot that is killed every few seconds needs some time
 LOOK_S = 0.15  # between two checks by one person
+LINK_S = 15  # for a payment link
 ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
-CODE, CHARGE_BACK, FORGET = "code", "charge_back", "forget"
-GOALS = {ORDER: 8, EDIT: 2, BALANCE: 4, STARS: 4, TRANSFER: 2, CODE: 2, CHARGE_BACK: 2, FORGET: 2}
+CODE, CHARGE_BACK, FORGET, CARD, CRYPTO = "code", "charge_back", "forget", "card", "crypto"
+GOALS = {ORDER: 8, EDIT: 2, BALANCE: 4, STARS: 4, TRANSFER: 2, CODE: 2, CHARGE_BACK: 2, FORGET: 2, CARD: 3, CRYPTO: 2}
 PROMO, PERCENT = "TOWN", 10  # the code everybody knows, and what it adds to a top-up
 FROM_WORDS, FROM_PICTURE = "z-image", "nanobanana-edit"  # codes of the models that are ordered
+BAD_CALLS = 0.2  # a second: how often a payment provider answers badly
 FAILING_TASKS = 0.1  # a second, with 50 customers: how often KIE lets a task fail
 
 
@@ -52,28 +55,34 @@ class Servers:
         self.telegram_server = telegram_server.start(token=TOKEN, admin_ids=ADMINS)
         self.kie_server = stub.start(seconds=seconds, side=320)  # CPU time is for the bot, not for painting
         self.telegram, self.kie = kit.Telegram(self.telegram_server.url), Control(self.kie_server.api_url)
+        self.providers = Providers()
 
     def settings(self, database_url, data_dir, **more):
         """Return the environment of a bot that uses both."""
-        return {
-            "TELEGRAM_BOT_TOKEN": TOKEN,
-            "TELEGRAM_API_URL": self.telegram_server.url,
-            "KIE_STUB": "1",
-            "KIE_API_URL": self.kie_server.api_url,
-            "KIE_UPLOAD_URL": self.kie_server.upload_url,
-            "ADMIN_IDS": ",".join(map(str, ADMINS)),
-            "DATABASE_URL": database_url,
-            "DATA_DIR": str(data_dir),
-            "USD_RATE": "90",
-            "WELCOME_RUNS": "0",
-            "TRANSFER_DETAILS": "Test Bank 0000 1111",
-            "FLOOD_MESSAGES": "1000",
-        } | more
+        return (
+            {
+                "TELEGRAM_BOT_TOKEN": TOKEN,
+                "TELEGRAM_API_URL": self.telegram_server.url,
+                "KIE_STUB": "1",
+                "KIE_API_URL": self.kie_server.api_url,
+                "KIE_UPLOAD_URL": self.kie_server.upload_url,
+                "ADMIN_IDS": ",".join(map(str, ADMINS)),
+                "DATABASE_URL": database_url,
+                "DATA_DIR": str(data_dir),
+                "USD_RATE": "90",
+                "WELCOME_RUNS": "0",
+                "TRANSFER_DETAILS": "Test Bank 0000 1111",
+                "FLOOD_MESSAGES": "1000",
+            }
+            | self.providers.settings(more.get("PORT"))
+            | more
+        )
 
     def stop(self):
         """Stop both."""
         self.telegram_server.stop()
         self.kie_server.stop()
+        self.providers.stop()
 
 
 class Notes:
@@ -95,7 +104,7 @@ class Human:
     """Somebody with a chat, who acts and waits for the bot's answer."""
 
     def __init__(self, servers, notes, first_name, rng, **fields):
-        self.notes, self.rng = notes, rng
+        self.notes, self.rng, self.providers = notes, rng, servers.providers
         self.telegram = kit.Telegram(servers.telegram_server.url)  # a connection of its own, as each person is a thread
         self.person = self.telegram.person(first_name, language_code="en", **fields)
         self.id = self.person.id
@@ -230,6 +239,32 @@ class Customer(Human):
             self.notes.paid[charge] = (self.id, amount)
             self._charges.append(charge)
         self.notes.done[f"{STARS} {paid['state']}"] += 1
+
+    def card(self):
+        """Pay by card or SBP."""
+        self.online("yookassa", self.rng.choice(("yookassa.bank_card", "yookassa.sbp")))
+
+    def crypto(self):
+        """Pay by crypto."""
+        self.online("cryptopay", "cryptopay")
+
+    def online(self, name, way):
+        """Ask for a link and do at the provider what payers do; a link that does not come is waited for no longer."""
+        screen = self.answer(self.say("/topup"), "Top up")
+        self.tap(screen, f"payments:pay:{way}:{self.amount()}")
+        host, end = self.providers.urls[name].partition("//")[2].partition("/")[0], time.monotonic() + LINK_S
+        while (url := self._link(screen["message_id"], host)) is None and time.monotonic() < end:
+            time.sleep(LOOK_S)
+        what = "no link" if url is None else self.providers.act(name, url, self.rng)
+        self.notes.done[f"{name} {what}"] += 1
+
+    def _link(self, first, host):
+        for message in reversed(self.fresh(first)):
+            for row in message.get("reply_markup", {}).get("inline_keyboard", []):
+                for cell in row:
+                    if host in cell.get("url", ""):
+                        return cell["url"]
+        return None
 
     def transfer(self):
         """Ask to pay by transfer and send a screenshot."""
@@ -514,7 +549,9 @@ class Town:
             self.notes.unanswered.append(f"{type(error).__name__}: {error}")
 
     def _weather(self):
-        """Make some of KIE's tasks fail."""
+        """Make some of KIE's tasks fail, and some calls to the payment providers."""
         while not self._stopping.wait(1.0):
+            if self._rng.random() < BAD_CALLS:
+                self.servers.providers.spoil(self._rng)
             if self._rng.random() < FAILING_TASKS * len(self.customers) / 50:
                 self.servers.kie.fail_next("500-internal")

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from bench import books
+from bench import books, payers
 from bench.load import NoAnswer
 from bench.process import LAUNCHER
 
@@ -14,7 +14,7 @@ QUIET_S = 1.5  # nothing may come up again for this long
 
 def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
     """Wait until the bot has nothing left to do (except, with `lost`, to wait for KIE); return whether it got there."""
-    from storage.base.tables import Charge, Fact, Inbox, Job, Outbox
+    from storage.base.tables import Charge, Fact, Inbox, Job, Outbox, ProviderRefund
     from storage.orders import jobs
 
     end, quiet_since = time.monotonic() + patience_s, None
@@ -27,6 +27,8 @@ def settle(servers, url, patience_s=SETTLE_S, quiet_s=QUIET_S, lost=True):
                 + Job.select().where((Job.state.in_(open_states)) | (Job.delivery == "pending")).count()
                 + Fact.select().count()
                 + Charge.select().where(Charge.refund == "asked").count()
+                + ProviderRefund.select().where(ProviderRefund.state == "asked").count()
+                + (0 if lost else len(payers.differences(servers.providers)[2]))
                 + servers.telegram.pending
             )
         quiet_since = None if busy else quiet_since or time.monotonic()
@@ -40,6 +42,7 @@ def finish(servers, town, process, url, title, write=print):
     """Let the bot finish, give up what KIE will never name, prove the books; return the number of differences."""
     settle(servers, url)
     process.stop()
+    compare_lists(url)
     process.start(LAUNCHER, CLOCK_AHEAD_S=str(LOST_AHEAD_S), PLANT="")
     settle(servers, url, lost=False)
     for customer in town.customers:
@@ -53,6 +56,15 @@ def finish(servers, town, process, url, title, write=print):
     differences = books.show(rows, title, write)
     report(town, process, write)
     return differences
+
+
+def compare_lists(url):
+    """Have the providers' lists compared at the next start, although a day has not passed."""
+    from storage.base import db
+    from storage.base.tables import Stored
+
+    with books.reading(url), db.transaction():
+        Stored.delete().where(Stored.name.startswith("LISTED:")).execute()
 
 
 def report(town, process, write):

@@ -4,7 +4,7 @@ import re
 
 MOST = 10**11  # minor units
 AMOUNT = re.compile(r"0*(\d{1,12})(?:[.,](\d{1,2})0*)?")  # no signs, no exponents: 1e-9999999 is no amount of anything
-SERVICE = re.compile(r"(\d{1,15})(?:\.(\d{1,2})0{0,16})?")
+SERVICE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,2})0{0,16})?")
 SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import requests
 
 from core.settings import SettingsError
 from tests.shop import assert_books_are_right, entries_of
@@ -555,3 +556,90 @@ def test_people_read_it_in_their_language(start, yookassa_shop):
     yookassa_shop.decline(reason="insufficient_funds")
     bot.forward(20)
     assert "Не хватило денег" in anna.last and "С вас ничего не списано" in anna.last
+
+
+def list_again(bot):
+    """Have the provider's list compared now."""
+    bot.bot.runtime_settings.put("LISTED:yookassa", "2026-11-01T00:00:00+00:00", now=bot.clock.now())
+    bot.forward(700, step=350)
+
+
+def test_a_callback_before_the_create_has_returned_finds_its_row(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    yookassa_shop.trouble("create", "drop")
+    ask(alice)
+    yookassa_shop.pay(callback="never")
+    assert callback(bot, yookassa_shop) == 200
+    bot.forward(12)
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+    assert_books_are_right()
+
+
+def test_a_callback_taken_just_before_a_kill_is_followed_after_it(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    bot.forward(300, step=20)
+    yookassa_shop.pay(callback="never")
+    assert callback(bot, yookassa_shop) == 200
+    bot.restart()
+    bot.forward(3)
+    assert bot.balance(alice) == 30_000
+
+
+def test_money_without_a_row_is_an_alarm_and_no_row_is_made_of_it(start, yookassa_server, yookassa_shop):
+    bot = start()
+    boss = bot.admin()
+    body = {"amount": {"value": "50.00", "currency": "RUB"}, "capture": True, "metadata": {"bot": "1", "row": "777"}}
+    body |= {"confirmation": {"type": "redirect", "return_url": "https://t.me/x"}}
+    auth, key = (KEYS["YOOKASSA_SHOP_ID"], KEYS["YOOKASSA_SECRET_KEY"]), {"Idempotence-Key": "k"}
+    requests.post(f"{yookassa_server.url}/payments", json=body, auth=auth, headers=key, timeout=10)
+    yookassa_shop.pay()
+    list_again(bot)
+    assert any("has money without a payment of ours: 1" in message.get("text", "") for message in boss.received)
+    assert bot.bot.provider_payments.get(777) is None
+    assert_books_are_right()
+
+
+def test_the_tap_is_answered_before_the_shop_is_asked(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    done = [call["method"] for call in bot.telegram.calls()]
+    assert done[-3:] == ["editMessageText", "answerCallbackQuery", "editMessageText"]  # preparing, the answer, the link
+
+
+def test_a_payment_that_waits_for_capture_is_captured(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    yookassa_shop.pay(hold=True)
+    assert yookassa_shop.payment()["status"] == "waiting_for_capture"
+    bot.forward(60)
+    assert yookassa_shop.payment()["status"] == "succeeded"
+    assert entries_of(bot, alice) == [("topup", 30_000)]
+
+
+def test_a_payment_nobody_answers_for_is_an_alarm_after_a_week_and_hinders_no_other(start, yookassa_shop):
+    bot = start()
+    boss, alice, bob = bot.admin(), bot.user(), bot.user("Bob")
+    ask(alice)
+    yookassa_shop.reset()  # it is gone there
+    bot.clock.follow(yookassa_shop)
+    ask(bob)
+    yookassa_shop.pay(callback="never")
+    bot.forward(60)
+    assert bot.balance(bob) == 30_000
+    bot.forward(8 * DAY, step=3600)
+    assert any("has said nothing of payment №1 for a week" in message.get("text", "") for message in boss.received)
+    assert_books_are_right()
+
+
+def test_a_payment_is_tagged_with_the_bot_and_the_row_alone(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    (call,) = yookassa_shop.calls("/v3/payments", "POST")
+    assert call["body"]["metadata"] == {"bot": "1", "row": "1", "v": "1"}
+    assert str(alice.id) not in json.dumps(call["body"]) and "Alice" not in json.dumps(call["body"])

@@ -313,7 +313,13 @@ def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], no
     except WrongKeys as error:
         _keys_refused(bot, provider, error)
         said = error.said
-    except (Refused, ServiceFailed) as error:
+    except Refused as error:
+        if len(waiting) > 1:  # one of them, perhaps: the others are not to suffer for it
+            for payment_id, payment in left.items():
+                _fetch(bot, provider, {payment_id: payment}, now)
+            return
+        said = error.said
+    except ServiceFailed as error:
         log.warning("%s could not be asked: %s", provider.name, error)
         said = str(error)
     for payment in left.values():

@@ -56,7 +56,7 @@ def start(ctx, name, way, amount):
 def _show(ctx, payment, screen):
     """Show where a payment stands just after it was asked for."""
     values = _values(payment)
-    if payment.state == "pending":
+    if payment.state == "pending" and payment.url:
         shown = ctx.edit(
             "online.go", _link(payment), message_id=screen, **values, **_about_link(ctx.bot, payment, ctx.lang)
         )
@@ -105,7 +105,7 @@ def check(ctx, topup):
 def tell_ready(bot, event, now):
     """Bring a link that took its time."""
     payment = bot.provider_payments.get(event.topup)
-    if payment.state == "pending":
+    if payment.state == "pending" and payment.url:
         values = _values(payment) | _about_link(bot, payment, bot.lang_of(payment.topup.user))
         unique = f"link:{event.topup}"
         bot.notify(event.user, "online.go", unique=unique, now=now, buttons=_link(payment), **values)

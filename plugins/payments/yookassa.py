@@ -128,9 +128,9 @@ class YooKassa(Provider):
     def create(self, order):
         """Have a payment made; the same key and the same bytes find it again for a day."""
         made = self._post("/payments", order.body, order.key)
-        link = made.get("confirmation") if isinstance(made.get("confirmation"), dict) else {}
-        address = link.get("confirmation_url")
-        if not _is_id(made.get("id")) or not str(address).startswith(("https://", "http://")):
+        address = str((made.get("confirmation") or {}).get("confirmation_url") or "")
+        is_open = made.get("status") == "pending"  # one that was made by an earlier try may have ended by now
+        if not _is_id(made.get("id")) or is_open and not address.startswith(("https://", "http://")):
             raise UnknownOutcome("a payment without an id or a link")
         return Made(made["id"], address)
 
