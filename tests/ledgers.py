@@ -72,10 +72,11 @@ class Town:
             self.people["alice"], 77, kind="admin", key=f"own:{next(self.numbers)}", now=self.now
         )[0].id
 
-    def order(self, price=300, name="alice"):
-        """Return the id of a new job."""
+    def order(self, price=300, name="alice", parent=None):
+        """Return the id of a new job; `parent` is the one whose result it is made from."""
         user = self.people[name]
-        draft = drafts.put(user, "generate", self.now, model="m", data={"values": {}}, price=price)
+        data = {"values": {}} | ({"parent": {"job": parent, "part": 0}} if parent else {})
+        draft = drafts.put(user, "generate", self.now, model="m", data=data, price=price)
         limits = {"usual_s": 10, "limit": 50, "starts": 1000}
         return jobs.order(user, draft.id, draft.version, now=self.now, **limits)[0].id
 
@@ -92,6 +93,10 @@ class Town:
         jobs.succeed(found["captured"], {"urls": ["u"]}, charged=200, cost=1, now=self.now)
         jobs.fail(found["failed"], "moderation", now=self.now)
         jobs.cancel(found["cancelled"], self.people["alice"], self.now)
+        jobs.delivered(found["captured"], [{"kind": "photo", "message_id": 5}], self.now, 7_000 + found["captured"])
+        found["edited"] = self.order(parent=found["captured"])
+        found["dropped"] = self.order(parent=found["edited"])
+        jobs.cancel(found["dropped"], self.people["alice"], self.now)
         self.rows |= found
 
     def pay(self, name, amount=5_000):

@@ -79,6 +79,11 @@ STRANGE = "nothing is there that changes, hides or adds rows"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
 MADE, EARNED = "a code was made by somebody, on its terms", "a bonus is of its invitation or its redemption"
 BARRED = "who is barred was barred by somebody"
+GROWN, NUMBERED = (
+    "a version grows from an earlier order of the same person",
+    "a version has its number unless it came to nothing",
+)
+SHOWN = "a message shows a result to its owner"
 CODES = "a code is used as often as it was redeemed, and as allowed"
 
 
@@ -309,6 +314,14 @@ TRIES = {
     "an actor taken away": ("UPDATE entry SET actor_id = NULL WHERE id = {credit}", ORIGIN),
     "an actor given to a gift": ("UPDATE entry SET actor_id = {boss} WHERE key = 'gift:{olga}'", ACTOR),
     "another reference": ("UPDATE entry SET ref = 'topup:{approved}' WHERE key = 'hold:{running}'", ORIGIN),
+    # versions, and the messages that show results
+    "a version of somebody else's picture": ("UPDATE job SET user_id = {bob} WHERE id = {edited}", GROWN),
+    "a version before its picture": ("UPDATE revision SET parent_id = {dropped}, root_id = {dropped} WHERE job_id = {edited}", GROWN),
+    "a version in another tree": ("UPDATE revision SET root_id = {failed} WHERE job_id = {dropped}", GROWN),
+    "a version without its number": ("UPDATE revision SET number = NULL WHERE job_id = {edited}", NUMBERED),
+    "a number for what was cancelled": ("UPDATE revision SET number = 9 WHERE job_id = {dropped}", NUMBERED),
+    "a result shown to somebody else": ("UPDATE result_message SET user_id = {bob} WHERE job_id = {captured}", SHOWN),
+    "a message that shows what is not made": ("UPDATE result_message SET job_id = {running} WHERE job_id = {captured}", SHOWN),
     # states set by hand
     "a job that failed by hand": ("UPDATE job SET state = 'failed' WHERE id = {running}", "a failed or cancelled job is released"),
     "a job that succeeded by hand": ("UPDATE job SET state = 'succeeded' WHERE id = {queued}", "a succeeded job is captured"),

@@ -15,6 +15,7 @@ from storage.base import db, schema
 from storage.base.tables import TABLES, Account, Entry, Person, Stored, User
 from storage.journal import runtime_settings
 from storage.money import ledger, persons, promo, refunds, verify
+from storage.orders import result_messages
 from storage.people import users
 from tests.kit import ROOT
 from tests.process import PATIENCE_S, Process, run
@@ -57,6 +58,14 @@ def test_a_kept_database_comes_forward_with_its_balances(upgraded):
     assert found == BALANCES
     assert kinds >= {"admin", "hold", "capture", "release", "stars", "refund", "topup", "promo"}
     assert schema.pending() == [] and list(verify.verify()) == []
+
+
+def test_what_was_delivered_before_an_upgrade_can_be_replied_to_after_it(upgraded):
+    alice = users.find("Alice")[0]
+    shown = result_messages.find(alice.id, alice.telegram_id, 7)
+    assert shown.job.user_id == alice.id and shown.job.state == "succeeded" and shown.part == 0
+    boris = users.find("Boris")[0]
+    assert result_messages.find(boris.id, alice.telegram_id, 7) is None
 
 
 def test_everybody_in_a_kept_database_is_known_by_a_hash(upgraded):

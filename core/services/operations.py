@@ -21,7 +21,7 @@ from storage.money import (
     seals,
     verify,
 )
-from storage.orders import health, job_health, jobs, overrides, stats
+from storage.orders import health, job_health, jobs, overrides, result_messages, revisions, stats
 from storage.people import broadcasts, mydata, privacy, staff, tidy, users
 
 
@@ -305,6 +305,26 @@ class Jobs:
     to_show_progress = staticmethod(jobs.to_show_progress)
 
 
+class ResultMessages:
+    """Which message shows which result."""
+
+    find = staticmethod(result_messages.find)
+    has_any = staticmethod(result_messages.has_any)
+    note = staticmethod(result_messages.note)
+
+
+class Revisions:
+    """Which order was made from which result."""
+
+    FIRST = revisions.FIRST
+    count = staticmethod(revisions.count)
+    get = staticmethod(revisions.get)
+    next_number = staticmethod(revisions.next_number)
+    numbers = staticmethod(revisions.numbers)
+    of = staticmethod(revisions.of)
+    tree = staticmethod(revisions.tree)
+
+
 class Overrides:
     """The admins' changes to the catalogue."""
 
@@ -425,6 +445,8 @@ class Operations:
     provider_refunds = ProviderRefunds
     referrals = Referrals
     refunds = Refunds
+    result_messages = ResultMessages
+    revisions = Revisions
     runtime_settings = RuntimeSettings
     schema = Schema
     sales = Sales

@@ -36,6 +36,8 @@ from storage.base.tables import (
     ProviderPayment,
     ProviderRefund,
     Referral,
+    ResultMessage,
+    Revision,
     Sale,
     Seal,
     Source,
@@ -46,7 +48,7 @@ from storage.base.tables import (
 
 GUARDED = ("entry", "act", "source", "seal")
 MONEY = (  # the tables that are checked
-    Account, Act, Bonus, Charge, Checkout, Entry, FreeDay, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, Sale, Seal, Source, TopUp,
+    Account, Act, Bonus, Charge, Checkout, Entry, FreeDay, FreeRun, Job, Once, Person, Promo, PromoUse, Referral, ResultMessage, Revision, Sale, Seal, Source, TopUp,
     User, Words, ProviderPayment, ProviderRefund,
 )  # fmt: skip
 FUNCTION = "books_are_append_only"

@@ -35,6 +35,7 @@ class Media(TypedDict):
 
     kind: str  # photo, video, audio, document …
     file_id: str
+    message_id: int  # the message it was sent in; not of a proof
 
 
 class Proof(Media):
@@ -245,6 +246,7 @@ class Job(Table):
     # creates that KIE refused for now, or that did not reach it
     refusals = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     expected = BigIntegerField(null=True)  # what KIE should take according to the catalogue, in millionths of a credit
+    grown: "Revision | None"  # what it was made from, kept by `revisions.of`
     overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
 
     class Meta:
@@ -257,6 +259,37 @@ class Job(Table):
             (("delivery", "deliver_at"), False),
             (("progress_at",), False),
         )
+
+
+class Revision(Table):
+    """An order that was made from an earlier result: which one, and its place in the tree (`storage/orders/revisions.py`)."""
+
+    job = ForeignKeyField(Job, primary_key=True, backref="revision")
+    job_id: int
+    root = ForeignKeyField(Job, backref="tree")  # the first order of the tree, which has no row here
+    root_id: int
+    parent = ForeignKeyField(Job, backref="children")  # whose result it was made from
+    parent_id: int
+    part = SmallIntegerField()  # which of that order's results, from 0
+    number = IntegerField(null=True, constraints=[Check("number > 1")])  # the n-th version; null: it came to nothing
+
+    class Meta:
+        indexes = ((("root", "number"), True),)
+
+
+class ResultMessage(Table):
+    """A message that shows a result, so that a reply to it is about that result (`storage/orders/result_messages.py`)."""
+
+    chat_id = BigIntegerField()
+    message_id = BigIntegerField()
+    user = ForeignKeyField(User)  # whose result it is
+    user_id: int
+    job = ForeignKeyField(Job)
+    job_id: int
+    part = SmallIntegerField(null=True)  # which of its results, from 0; null: all of them
+
+    class Meta:
+        primary_key = CompositeKey("chat_id", "message_id")
 
 
 class TopUp(Table):
@@ -731,5 +764,5 @@ class Parked(Table):
 TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, FreeDay, Broadcast, Recipient,
-    Letter, Trouble, Quota, KeptValue, Parked, Sale, ProviderPayment, ProviderRefund,
+    Letter, Trouble, Quota, KeptValue, Parked, Sale, ProviderPayment, ProviderRefund, Revision, ResultMessage,
 ]  # fmt: skip

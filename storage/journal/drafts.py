@@ -4,12 +4,13 @@
 confirm button carries `<draft>.<version>`, and an old screen cannot order something it no longer shows.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import Expression, Field
 
-from storage.base.db import transaction
+from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Draft
 
@@ -17,6 +18,9 @@ _get = Prepared[Draft](
     lambda user, plugin, now: Draft.select().where(Draft.user == user, Draft.plugin == plugin, Draft.expires_at > now)
 )
 _listening = Prepared[Draft](lambda user, now: Draft.select().where(listens(user, now)))
+_find = Prepared[Draft](
+    lambda user, draft, now: Draft.select().where(Draft.id == draft, Draft.user == user, Draft.expires_at > now)
+)
 LIFETIME = timedelta(days=1)
 
 
@@ -28,6 +32,18 @@ def listens(user: "int | Field[int]", now: datetime) -> Expression:
 def get(user_id: int, plugin: str, now: datetime) -> Draft | None:
     """Return the user's draft of a plugin unless it has expired, or None."""
     return _get.first(user_id, plugin, now)
+
+
+def find(user_id: int, draft_id: int, now: datetime) -> Draft | None:
+    """Return the user's draft with this id unless it has expired, or None."""
+    return _find.first(user_id, draft_id, now)
+
+
+def newest(user_id: int, plugins: Collection[str], now: datetime) -> Draft | None:
+    """Return the draft of these plugins that was changed last, or None."""
+    with connection():
+        mine = Draft.select().where(Draft.user == user_id, Draft.plugin.in_(plugins), Draft.expires_at > now)
+        return mine.order_by(Draft.expires_at.desc()).first()
 
 
 def listening(user_id: int, now: datetime) -> Draft | None:

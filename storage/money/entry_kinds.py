@@ -272,6 +272,19 @@ OTHERS = {
     "a job says what it charged": f"""
         SELECT id, state, charged FROM job WHERE CASE WHEN state IN {OPEN} THEN charged IS NULL
             WHEN state = 'succeeded' THEN charged BETWEEN 0 AND price ELSE COALESCE(charged, 0) = 0 END IS NOT TRUE""",
+    "a version grows from an earlier order of the same person": """
+        SELECT v.job_id, v.parent_id, v.root_id FROM revision v LEFT JOIN job j ON j.id = v.job_id
+        LEFT JOIN job p ON p.id = v.parent_id LEFT JOIN job r ON r.id = v.root_id
+        LEFT JOIN revision g ON g.job_id = v.parent_id LEFT JOIN revision h ON h.job_id = v.root_id
+        WHERE (p.user_id = j.user_id AND r.user_id = j.user_id AND v.parent_id < v.job_id
+               AND v.root_id = COALESCE(g.root_id, v.parent_id) AND h.job_id IS NULL) IS NOT TRUE""",
+    "a version has its number unless it came to nothing": """
+        SELECT v.job_id, v.number, j.state FROM revision v LEFT JOIN job j ON j.id = v.job_id
+        WHERE CASE WHEN j.state IN ('failed', 'cancelled') AND j.delivery IS NULL THEN v.number IS NULL
+            ELSE v.number > 1 END IS NOT TRUE""",
+    "a message shows a result to its owner": """
+        SELECT m.message_id, m.job_id, m.user_id, j.user_id FROM result_message m LEFT JOIN job j ON j.id = m.job_id
+        WHERE (j.user_id = m.user_id AND j.delivery IS NOT NULL AND COALESCE(m.part, 0) >= 0) IS NOT TRUE""",
     "an approved top-up is credited once": """
         SELECT t.id, t.credited, e.amount FROM top_up t LEFT JOIN entry e ON e.key = 'topup:' || t.id
         WHERE (t.state IN ('approved', 'undone')) <> (e.id IS NOT NULL)""",

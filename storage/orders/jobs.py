@@ -25,6 +25,7 @@ from storage.journal import events
 from storage.journal.event_kinds import JobCreated, JobDelivered
 from storage.money import free, ledger
 from storage.money.ledger import Total
+from storage.orders import result_messages, revisions
 
 OPEN = OPEN_JOBS
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
@@ -121,6 +122,8 @@ def order(
         ledger.hold(user_id, job.price, job_id=job.id, now=now)
         if quote.free:
             free.take(user_id, quote.free, job.id, now)
+        if parent := draft.data.get("parent"):
+            _note_parent(job, parent)
         if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
             raise TooManyJobs
         minute_ago = now - timedelta(minutes=1)
@@ -128,6 +131,13 @@ def order(
             raise TooManyStarts
         events.emit(JobCreated(job=job.id, user=user_id), now)
         return job, True
+
+
+def _note_parent(job: Job, parent: dict[str, Any]) -> None:
+    try:
+        revisions.add(job, parent)
+    except revisions.Strange as error:
+        raise StaleQuote(job.quote) from error
 
 
 def _take_draft(user_id: int, draft_id: int, version: int) -> Draft | None:
@@ -251,6 +261,7 @@ def fail(
         if job is not None:
             ledger.release(job.user_id, job.price, job_id=job.id, now=now)
             free.give_back(job.id)
+            revisions.let_go(job.id)
         return job
 
 
@@ -264,6 +275,7 @@ def cancel(job_id: int, user_id: int, now: datetime) -> Job | None:
             if job is not None:
                 ledger.release(job.user_id, job.price, job_id=job.id, now=now)
                 free.give_back(job.id)
+                revisions.let_go(job.id)
             return job
         return None
 
@@ -277,7 +289,10 @@ def arrive_late(job_id: int, result: Result, *, cost: int | None, now: datetime)
             .returning(Job)
             .execute()
         )
-        return next(iter(rows), None)
+        job = next(iter(rows), None)
+        if job is not None:
+            revisions.number_again(job.id)
+        return job
 
 
 def get(job_id: int, user_id: int | None = None) -> Job | None:
@@ -413,12 +428,17 @@ def _to_deliver(now: datetime, limit: int) -> "ModelSelect[Job]":
     return query.order_by(Job.deliver_at, Job.id).limit(limit)
 
 
-def delivered(job_id: int, sent: list[Media], now: datetime) -> bool:
-    """delivery: pending → sent, keeping the files as Telegram stored them."""
+def delivered(job_id: int, sent: list[Media], now: datetime, job: Job | None = None) -> bool:
+    """delivery: pending → sent, keeping the files as Telegram stored them.
+
+    With the `job`, joined with its user, also which messages of the private chat show what.
+    """
     with transaction():
         query = Job.update(delivery=DeliveryState.SENT, sent=sent)
         moved = bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
         if moved:
+            if job is not None:
+                result_messages.note_sent(job, sent)
             events.emit(JobDelivered(job=job_id), now)
         return moved
 

@@ -32,6 +32,8 @@ from storage.base.tables import (
     PromoUse,
     Recipient,
     Referral,
+    ResultMessage,
+    Revision,
     Sale,
     Sketch,
     TopUp,
@@ -50,6 +52,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {  # section: (table, its columns)
         Job,
         "id model inputs price charged state reason result sent delivery created_at submitted_at finished_at",
     ),
+    "messages_with_results": (ResultMessage, "message_id job part"),
     "payments": (TopUp, "id method amount stars state proof credited reason created_at submitted_at decided_at"),
     "open_forms": (Draft, "plugin model data price step expires_at"),
     "free_orders": (FreeRun, "day number job"),
@@ -76,6 +79,8 @@ def collect(user_id: int, tables: Iterable[type[Table]] = ()) -> dict[str, Any]:
         for section, (table, names) in COLUMNS.items():
             rows = table.select().where(table.user == user_id).order_by(*table._meta.get_primary_keys())
             data[section] = [_values(row, names.split()) for row in rows]
+        versions = Revision.select().join(Job, on=Revision.job).where(Job.user == user_id).order_by(Revision.job)
+        data["versions"] = [_values(row, ("job", "parent", "part", "number")) for row in versions]
         data |= _payments(user_id) | _invitations(user_id) | _acts(user_id)
         kept = KeptValue.select().where(KeptValue.person == user_id).order_by(KeptValue.plugin, KeptValue.name)
         data["kept_by_plugins"] = [{"plugin": one.plugin, "name": one.name, "value": one.value} for one in kept]

@@ -24,6 +24,7 @@ from storage.base.tables import (
     Job,
     Letter,
     Outbox,
+    ResultMessage,
     Sketch,
     TopUp,
     User,
@@ -84,6 +85,7 @@ def erase(user_id: int, now: datetime) -> bool:
         _keep_payer(user_id, telegram_id, now)
         User.update(code=secrets.token_urlsafe(9), **NOBODY).where(User.id == user_id).execute()
         Draft.delete().where(Draft.user == user_id).execute()
+        ResultMessage.delete().where(ResultMessage.user == user_id).execute()
         due = Job.user == user_id, Job.delivery == DeliveryState.PENDING
         Job.update(delivery=DeliveryState.UNDELIVERABLE).where(*due).execute()
         Job.update(progress_id=None, **NO_WORDS).where(Job.user == user_id, Job.state.not_in(OPEN_JOBS)).execute()
@@ -170,7 +172,9 @@ def forget_old(before: datetime) -> int:
     """Delete the prompts, files, results and screenshots of what ended before a time; return the number of jobs."""
     with transaction():
         old = (Job.finished_at < before) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
-        count = Job.update(**NO_WORDS).where(old, Job.state.not_in(OPEN_JOBS), Job.inputs != {}).execute()
+        which = old, Job.state.not_in(OPEN_JOBS), Job.inputs != {}
+        ResultMessage.delete().where(ResultMessage.job.in_(Job.select(Job.id).where(*which))).execute()
+        count = Job.update(**NO_WORDS).where(*which).execute()
         _forget_topups((TopUp.decided_at < before) & TopUp.proof_id.is_null(False))
         Outbox.delete().where(Outbox.state != OutboxState.PENDING, Outbox.send_at < before).execute()
         return count

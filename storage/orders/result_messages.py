@@ -1,0 +1,66 @@
+"""Which message shows which result, so that a reply to it is about that result and no other."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
+from storage.base.tables import Job, Media, ResultMessage
+
+NOTE = """
+    INSERT INTO result_message (chat_id, message_id, user_id, job_id, part) VALUES ({})
+    ON CONFLICT (chat_id, message_id)
+    DO UPDATE SET user_id = excluded.user_id, job_id = excluded.job_id, part = excluded.part"""  # as plain SQL: Peewee takes longer to compile it than the database to do it
+
+
+class Shown(NamedTuple):
+    """A person's own order that a message shows; `part` is which of its results, None for all of them."""
+
+    job: Job
+    part: int | None
+
+
+def note(user_id: int, job_id: int, chat_id: int, parts: Mapping[int, int | None]) -> None:
+    """Note that messages ({message id: part}) of a chat show a result; one that showed another one before shows this."""
+    with transaction():
+        _write([(chat_id, message_id, user_id, job_id, part) for message_id, part in parts.items()])
+
+
+def note_sent(job: Job, sent: list[Media]) -> None:
+    """Note the messages of a delivery to the private chat: one for each result in their order, one more below an album.
+
+    It belongs to the transaction of the delivery.
+    """
+    count, chat_id = len(job.result["urls"]) or 1, job.user.telegram_id
+    _write(
+        [
+            (chat_id, media["message_id"], job.user_id, job.id, place if place < count else None)
+            for place, media in enumerate(sent)
+        ]
+    )
+
+
+def _write(rows: list[tuple[Any, ...]]) -> None:
+    with connection() as db:
+        for row in rows:
+            db.execute_sql(NOTE.format(", ".join([db.param] * len(row))), row)
+
+
+def find(user_id: int, chat_id: int, message_id: int) -> Shown | None:
+    """Return what a message shows, if it is a result of this very person, or None."""
+    with connection():
+        row = ResultMessage.get_or_none(
+            ResultMessage.chat_id == chat_id, ResultMessage.message_id == message_id, ResultMessage.user == user_id
+        )
+        job = row and Job.get_or_none(Job.id == row.job_id, Job.user == user_id)
+        return Shown(job, row.part) if row and job else None
+
+
+def has_any(user_id: int) -> bool:
+    """Tell whether the person has had a result that can be replied to."""
+    return _any.first(user_id) is not None
+
+
+_any = Prepared[tuple[int]](
+    lambda user: ResultMessage.select(ResultMessage.message_id).where(ResultMessage.user == user).limit(1)
+)
