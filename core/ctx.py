@@ -277,11 +277,17 @@ class Ctx(Operations):
         self.bot.sender.call("answerPreCheckoutQuery", pre_checkout_query_id=query, ok=ok, error_message=reason)
         self.answered = True
 
-    def send_file(self, kind: str, file_id: str) -> None:
-        """Send a file that Telegram already has."""
+    def send_file(
+        self, kind: str, file_id: str, key: str | None = None, buttons: Keyboard | None = None, **values: Any
+    ) -> int:
+        """Send a file that Telegram already has, with a caption if a text `key` is given; return the message's id."""
         sent: dict[str, Any] = {kind: file_id}
-        self.bot.sender.call("send" + kind.title(), chat_id=self.chat_id, **sent)
+        if key is not None:
+            sent |= {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
+        markup = self.bot.markup(self.lang, buttons, self._reader)
+        message = self.bot.sender.call("send" + kind.title(), chat_id=self.chat_id, reply_markup=markup, **sent)
         self.answered = True
+        return cast(int, message["message_id"])
 
     def send_document(self, name: str, data: Any, mime: str, caption: str | None = None) -> None:
         """Send bytes as a file; `caption` is a text key."""
@@ -306,8 +312,11 @@ class Ctx(Operations):
         self.answered = True
         return sent["message_id"]
 
-    def show_file(self, kind: str, file_id: str, key: str, buttons: Keyboard | None, **values: Any) -> None:
-        """Replace the tapped screen by a file that Telegram has, with a caption; if that fails, send it below."""
+    def show_file(self, kind: str, file_id: str, key: str, buttons: Keyboard | None, **values: Any) -> int:
+        """Replace the tapped screen by a file that Telegram has, with a caption; if that fails, send it below.
+
+        Return the message's id.
+        """
         words: dict[str, Any] = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
         markup, chat = self.bot.markup(self.lang, buttons, self._reader), self.chat_id
         try:
@@ -320,8 +329,10 @@ class Ctx(Operations):
             if error.is_gone:
                 raise
             method = "send" + kind.title()
-            self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **words | {kind: file_id})
+            sent = self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **words | {kind: file_id})
+            message_id = sent["message_id"]
         self.answered = True
+        return cast(int, message_id)
 
     def finish_tap(self) -> None:
         """Answer the tap, once, with the toast if there is one; a tap that is too old to be answered is ignored.

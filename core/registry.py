@@ -40,6 +40,7 @@ class Entry:
     blocked: bool = False
     repeat: bool = False  # whether it may run again for one update, after it has sent something
     when: Callable[[Any], bool] | None = None
+    beside: bool = False  # whether an open dialogue stays open
 
     def fits(self, ctx: Any) -> bool:
         """Return whether it wants an update of its kind."""
@@ -75,6 +76,7 @@ class Registry:
         self.payment_providers: dict[str, Any] = {}
         self.deep_links: dict[str, Handler] = {}
         self.under_results: list[tuple[int, Handler]] = []
+        self.result_lines: list[Handler] = []
         self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
         self.headlines: list[Handler] = []
@@ -142,15 +144,18 @@ class Registry:
         groups: bool = False,
         blocked: bool = False,
         repeat: bool = False,
+        beside: bool = False,
         **arguments: Callable[[str], Any],
     ) -> None:
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
 
-        A button whose handler wants a right is drawn only for those who have it.
+        A button whose handler wants a right is drawn only for those who have it. A tap closes another plugin's open
+        dialogue, unless the button is `beside` it.
         """
         checks.route(route)
         checks.takes(handler, "ctx", **arguments)
-        entry = self._entry(handler, right, groups=groups, types=arguments, blocked=blocked, repeat=repeat)
+        more = dict(groups=groups, types=arguments, blocked=blocked, repeat=repeat, beside=beside)
+        entry = self._entry(handler, right, **more)
         self._put("button", self.handlers["button"], route, entry)
 
     def step(
@@ -169,18 +174,22 @@ class Registry:
         pattern: str | None = None,
         reply_to: str | None = None,
         repeat: bool = False,
+        beside: bool = False,
     ) -> None:
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`).
 
         Several may handle the same kind: they are called by `order`, and one that returns `ctx.PASS` leaves it to the
         next. `pattern` (a regular expression) restricts it to texts and captions that contain a match, `reply_to` to
-        replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones have order 50.
+        replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones have order 50. With
+        `beside` it is called before an open dialogue, which stays open.
         """
         checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
         checks.takes(handler, "ctx")
         if reply_to is not None:
             checks.one_of("kind of content", reply_to, ("any", *checks.CONTENT))
-        entry = self._entry(handler, None, order=order, repeat=repeat, when=filters.both(pattern, reply_to))
+        entry = self._entry(
+            handler, None, order=order, repeat=repeat, when=filters.both(pattern, reply_to), beside=beside
+        )
         insort(self.handlers["update"].setdefault(kind, []), entry, key=lambda one: one.order)
         self._note("update", kind)
 
@@ -225,6 +234,11 @@ class Registry:
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
         checks.takes(buttons, "bot", "job")
         self.under_results.append((row, buttons))
+
+    def result_line(self, line: Handler) -> None:
+        """Add a line to the caption of a result: what `line(bot, job)` returns, a text key with its values, or None."""
+        checks.takes(line, "bot", "job")
+        self.result_lines.append(line)
 
     def privacy_line(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""

@@ -202,7 +202,8 @@ class Dispatcher:
             arguments = keyboards.parse(parts, entry.types)
         except keyboards.BadData:
             raise UserError("common.old_button") from None
-        self._close_dialogue(ctx, route.split(":")[0])
+        if not entry.beside:
+            self._close_dialogue(ctx, route.split(":")[0])
         return [entry], arguments
 
     def _for_message(self, ctx):
@@ -219,7 +220,7 @@ class Dispatcher:
             step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
             self._let_in(ctx, step)
             if step is not None:
-                return [step, *chain]
+                return [*_beside(ctx, chain), step, *chain]
             if telebot_bridge.awaits(self.bot.telebot, ctx.body):
                 return []
         return chain
@@ -269,6 +270,11 @@ class Dispatcher:
         """Close an open dialogue: commands and other plugins' buttons take precedence over it."""
         if (draft := self._listening(ctx)) and draft.plugin != plugin:
             drafts.stop_listening(ctx.user.id)
+
+
+def _beside(ctx, chain):
+    """Return the entries of a chain that are asked before an open dialogue; a banned person has only the dialogue."""
+    return [] if ctx.user.banned else [entry for entry in chain if entry.beside]
 
 
 def _is_money(ctx):

@@ -21,7 +21,7 @@ from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.errors import Expired, KieError, TooLarge
 from storage.base.db import StorageDown
 from storage.money import ledger
-from storage.orders import jobs
+from storage.orders import jobs, result_messages
 from storage.people import users
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Delivery:
         try:
             if job.id not in self._unnoted:
                 self._unnoted[job.id] = self._send_all(job)
-            jobs.delivered(job.id, self._unnoted[job.id], now)
+            jobs.delivered(job.id, self._unnoted[job.id], now, job)
             del self._unnoted[job.id]
         except StorageDown as error:  # nobody's fault: the result stays due, and no try is counted
             log.warning("the delivery of job %s could not be noted: %s", job.id, error)
@@ -131,7 +131,9 @@ class Delivery:
         balance = ledger.balance(job.user_id)
         values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": balance}
         rows = [*self._bot.result_rows(job), button("common.menu", FRESH)]
-        return Markup(self._bot.texts.html(to.lang, key, **values)), self._bot.markup(to.lang, rows)
+        lines = [(key, values), *filter(None, (line(self._bot, job) for line in self._bot.result_lines))]
+        caption = "\n".join(self._bot.texts.html(to.lang, name, **more) for name, more in lines)
+        return Markup(caption), self._bot.markup(to.lang, rows)
 
     def _send_text(self, chat, lang, text, caption, markup):
         """Send a text result, a long one as a file."""
@@ -215,17 +217,22 @@ class Delivery:
         Return what went wrong: "gone" if KIE no longer has them, "later" if it cannot be reached, else None.
         """
         to = Address(chat, lang, job)
-        for url in job.result["urls"]:
+        for place, url in enumerate(job.result["urls"]):
             try:
-                with tempfile.TemporaryFile() as copy:
-                    mime = self._fetch(url, copy)
-                    self._upload_file(to, "document", url, mime, copy, NO_WORDS)
-            except TooLarge:
-                self._send_link(to, url, NO_WORDS)
+                sent = self._send_original(to, url)
             except KieError as error:
                 log.info("an original cannot be sent: %s", error)
                 return "gone" if isinstance(error, Expired) else "later"
+            result_messages.note(job.user_id, job.id, chat, {sent["message_id"]: place})
         return None
+
+    def _send_original(self, to, url):
+        try:
+            with tempfile.TemporaryFile() as copy:
+                mime = self._fetch(url, copy)
+                return self._upload_file(to, "document", url, mime, copy, NO_WORDS)
+        except TooLarge:
+            return self._send_link(to, url, NO_WORDS)
 
     def _send_link(self, to, url, extra):
         """Send the address of what Telegram does not accept, with the time until which it works at least."""

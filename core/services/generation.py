@@ -36,7 +36,8 @@ from storage.orders import claims, jobs
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
-KEPT = ("prompt_message", "prompt_input", "back", "sent")  # what a card remembers besides its values
+REPLIES = "replies"  # the draft of a ladder that edits a result; it stands beside the card
+KEPT = ("prompt_message", "prompt_input", "back", "sent", "parent")  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work
@@ -206,10 +207,20 @@ class Generation:
         quote = {"name": name, "model": model.id, "values": values, "price": price, "free": free}
         return None if price is None else quote | {"expected": self._expected(model, values)}
 
-    def put_ladder(self, user_id, rungs, now, *, step=None, **data):
-        """Replace the card by a ladder of quotes and return its draft; every change makes them new quotes."""
+    def put_ladder(self, user_id, rungs, now, *, step=None, form=CARD, **data):
+        """Write a ladder of quotes and return its draft; every change makes them new quotes.
+
+        It replaces the card, or with REPLIES as its `form` stays beside it.
+        """
         data |= {"rungs": rungs}
-        return drafts.put(user_id, CARD, now, model=None, data=data, price=None, step=step)
+        return drafts.put(user_id, form, now, model=None, data=data, price=None, step=step)
+
+    def waiting(self, user_id, now):
+        """Return the draft of the card or ladder that was changed last, or None."""
+        newest = drafts.newest(user_id, (CARD, REPLIES), now)
+        if newest is not None and newest.plugin == REPLIES and newest.data.get("rungs"):
+            return newest
+        return drafts.get(user_id, CARD, now) if self.has_card(user_id, now) else None
 
     # lengths, which are measured before a price is shown
 
@@ -259,8 +270,8 @@ class Generation:
 
         Raise UserError with what the person can do about it: a changed price is shown before it is paid.
         """
-        draft, model = self._open_card(user.id, now)
-        if draft is not None and (draft.id, draft.version) == (draft_id, version):
+        draft, model = drafts.find(user.id, draft_id, now), None
+        if draft is not None and draft.version == version:
             model = self._refuse_stale(user, _shown(draft, rung), now)
         for gate in self._bot.gates:
             gate(self._bot, user, now)
