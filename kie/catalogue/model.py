@@ -60,7 +60,7 @@ MENU = {
         "motion-transfer",
         "lip-sync",
     ),
-    "music": ("text-to-music", "music-edit", "sound-effects", "lyrics"),
+    "music": ("text-to-music", "music-edit", "music-cover", "music-extend", "sound-effects", "lyrics"),
     "voice": ("text-to-speech", "audio-isolation", "speech-to-text"),
     "tools": (
         "video-upscale",
@@ -100,6 +100,8 @@ WORKS = {
     "audio": (
         "audio-isolation",
         "lip-sync",
+        "music-cover",
+        "music-extend",
         "music-edit",
         "stem-separation",
         "music-video",

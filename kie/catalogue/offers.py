@@ -1,4 +1,5 @@
-"""The offers from data/offers.json: a ladder of two or three rungs for each kind of work, and words that ask for it.
+"""The offers from data/offers.json: a ladder of two or three rungs for each kind of work, words that ask for it, and the
+works that a reply to a result asks for.
 
 A rung lists offers (a model's code with settings), best first. The first one that can be sold is on the ladder, so the
 next replaces a model that is off sale. Incomplete entries are left out, with the reason in `Offers.rejected`. What
@@ -17,6 +18,8 @@ from kie.catalogue.model import TYPES, Catalog, CatalogError, Model
 from kie.catalogue.overrides import Changes
 
 RUNGS = ("draft", "good", "best")
+REPLIED = ("image", "video", "music")  # the kinds of results that a reply edits
+MUSIC = "music"  # the row of the main menu: other sounds are no songs
 SETTINGS = ("choice", "switch", "number")
 FIELDS = {"model", "settings"}
 GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
@@ -41,11 +44,15 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Every ladder by its kind of work, the phrases that ask for a work, and (entry, reason) of what was left out."""
+    """Every ladder by its kind of work, the phrases that ask for a work, and (entry, reason) of what was left out.
+
+    `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first.
+    """
 
     works: Mapping[str, tuple[Rung, ...]] = field(default_factory=dict)
     words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     rejected: tuple[tuple[str, str], ...] = ()
+    replies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path, catalog: Catalog) -> "Offers":
@@ -67,7 +74,13 @@ class Offers:
                 rejected.append((f"words of {work}", "no such kind of work"))
                 continue
             words[work] = tuple(tuple(phrase.casefold().split()) for phrases in lists.values() for phrase in phrases)
-        return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected))
+        replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
+        return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies)
+
+    def edits(self, model: Model) -> tuple[str, ...]:
+        """Return the works that a reply to a result of this model asks for, the usual one first; none to a voice."""
+        kind = "music" if model.output == "audio" and TYPES[model.type] == MUSIC else model.output
+        return self.replies.get(kind, ())
 
     def rungs(self, work: str, changes: Changes) -> tuple[Rung, ...]:
         """Return the ladder of a work with the admins' changes, lowest rung first.
@@ -127,6 +140,18 @@ def _rungs(work: str, raw: Any, catalog: Catalog, rejected: list[tuple[str, str]
                 rejected.append((f"{work} {name} {place}", str(reason)))
         if offers:
             yield Rung(name, tuple(offers))
+
+
+def _replies(kind: str, raw: Any, rejected: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the works that a reply to a result of a kind asks for, and note what is wrong with the others."""
+    if kind not in REPLIED:
+        rejected.append((f"replies to {kind}", f"no such kind of result; there are {', '.join(REPLIED)}"))
+        return
+    for work in raw:
+        if work in TYPES:
+            yield work
+        else:
+            rejected.append((f"replies to {kind}", f"no such kind of work: {work}"))
 
 
 def _offer(work: str, raw: Any, catalog: Catalog) -> Offer:
