@@ -14,6 +14,7 @@ MODELS = route("models:menu", optional=True)
 AGAIN = route("orders:again", optional=True)
 CANCEL = route("orders:cancel", optional=True)
 CHANGE = route("orders:change", optional=True)
+VERSIONS = route("versions:show", optional=True)
 
 PAGE, PAST_PAGE = 6, 10
 LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result, at least
@@ -55,7 +56,8 @@ def back(ctx, before):
 def show_page(ctx, before):
     """Show a page of orders, older than `before` (0: the newest)."""
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
-    rows = [button("history.row", "history:job", job.id, **_row(ctx, job)) for job in found[:PAGE]]
+    numbers = ctx.revisions.numbers([job.id for job in found])
+    rows = [button("history.row", "history:job", job.id, **_row(ctx, job, numbers.get(job.id))) for job in found[:PAGE]]
     turn = [button("history.newest", "history:show", 0)] if before else []
     turn += [button("common.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
     rows = rows or [button("history.make", MODELS)]
@@ -76,9 +78,10 @@ def show_past(ctx, first):
     ctx.edit("history.past_list", [turn, way_out("history:show", 0)], lines=ctx.lines(lines))
 
 
-def _row(ctx, job):
+def _row(ctx, job, version):
     prompt = _prompt(ctx, job)
     return {
+        "version": ctx.texts.plain(ctx.lang, "history.version", n=version) if version else "",
         "state": ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
         "number": job.id,
         "model": ctx.generation.title(job),
@@ -111,7 +114,8 @@ def show_job(ctx, job):
     }
     file = next((part for part in found.sent or [] if part["kind"] in SHOWN), None)
     if file is not None:
-        ctx.show_file(file["kind"], file["file_id"], "history.job", rows, **values)
+        shown = ctx.show_file(file["kind"], file["file_id"], "history.job", rows, **values)
+        ctx.result_messages.note(ctx.user.id, job, ctx.chat_id, {shown: found.sent.index(file)})
     else:
         if "text" not in ctx.message:
             ctx.delete(ctx.message["message_id"])
@@ -122,13 +126,15 @@ def _actions(ctx, job):
     """Return the rows of possible actions for an order."""
     if job.state == "queued":
         return [button("job.cancel", CANCEL, job.id)]
+    many = ctx.revisions.count(job.id)
+    tree = [button("history.versions", VERSIONS, job.id, 0, count=many)] if many > 1 else []
     if not job.result:
-        return [[button("job.again", AGAIN, job.id), button("job.change", CHANGE, job.id)]]
+        return [[button("job.again", AGAIN, job.id), button("job.change", CHANGE, job.id)], tree]
     files = len([part for part in job.sent or [] if part.get("file_id")])
     if files == 1:
-        return ctx.bot.result_rows(job)
+        return [*ctx.bot.result_rows(job), tree]
     key = "history.send_all" if files else "history.send"
-    return [button(key, "history:send", job.id, count=files), *ctx.bot.result_rows(job)]
+    return [[button(key, "history:send", job.id, count=files), *tree], *ctx.bot.result_rows(job)]
 
 
 def _own(ctx, job):
@@ -143,9 +149,11 @@ def send(ctx, job):
     found = _own(ctx, job)
     parts = found.sent or []
     links = [part["url"] for part in parts if "url" in part]
-    for part in parts:
-        if part.get("file_id"):
-            ctx.send_file(part["kind"], part["file_id"])
+    shown = {
+        ctx.send_file(part["kind"], part["file_id"]): place for place, part in enumerate(parts) if part.get("file_id")
+    }
+    if shown:
+        ctx.result_messages.note(ctx.user.id, job, ctx.chat_id, shown)
     if links:
         _send_links(ctx, found, links)
     elif found.result and found.result.get("text") and not found.result["urls"]:

@@ -372,6 +372,10 @@ def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
     assert "'nobody'" in reasons["text-to-image draft 1"] and "'size'" in reasons["text-to-image draft 2"]
     assert "'7:7'" in reasons["text-to-image good 1"] and "does not do" in reasons["text-to-image good 2"]
     assert "splendid" in str(found.rejected) and "text-to-poem" in reasons
+    replies = {"image": ["image-edit", "image-to-poem"], "smell": ["image-edit"]}
+    read = Offers.from_data({"replies": replies}, Catalog.load(ROOT / "data/models.json"))
+    assert read.replies["image"] == ("image-edit",) and not read.replies["smell"]
+    assert "image-to-poem" in str(read.rejected) and "replies to smell" in str(read.rejected)
     bot = start_bot(offers=path)
     assert any(name == "offers" and "nobody" in str(values) for name, _key, values in bot.bot.examine())
 

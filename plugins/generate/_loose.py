@@ -1,7 +1,8 @@
 """What comes before a model is chosen: a text, or files with or without words, or an earlier result; kept in the draft.
 
-It is a dict: "text", "files" in the order they were sent, "task" for a result; for an album also its id and the
-messages already included, as Telegram sends its pictures one by one.
+It is a dict: "text", "files" in the order they were sent; for a result also "task", "parent": {"job", "part"}, and "lost" if
+its file is not available any more; for an album also its id and the messages already included, as Telegram sends its
+pictures one by one.
 """
 
 from core.attachments import file_in, media_kind
@@ -16,15 +17,15 @@ SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken as they 
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 
-def sent(ctx):
-    """Return what a message brings; a further picture of an album is added to those before it.
+def sent(ctx, before=None):
+    """Return what a message brings; a further picture of an album is added to those `before` it, by default the open ones.
 
     One that is included already is not added again, as its update may be handled twice.
     """
     file, message = file_in(ctx.message), ctx.message
     if file is None:
         return {"text": ctx.text, "files": []}
-    album, before = message.get("media_group_id"), opened(ctx) or {}
+    album, before = message.get("media_group_id"), (opened(ctx) if before is None else before) or {}
     if album is None or before.get("album") != album:
         before = {}
     text, known = before.get("text") or message.get("caption", ""), before.get("messages", [])
@@ -76,18 +77,28 @@ def put(ctx, model, values, loose, whole=False):
 
     Raise UserError for what the model does not accept; with `whole`, also for files beyond its limit.
     """
-    task = loose.get("task")
+    task = loose.get("task") if len(loose["files"]) < 2 else None  # with more than the result, its file is what goes in
     fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
     if loose.get("text") and model.main_text and (loose["files"] or fed is None):
         values = values | {model.main_text.name: forms.read(model.main_text, loose["text"])}
     if fed is not None:
         return values | {fed.name: task}
+    if loose.get("lost"):
+        raise UserError("common.gone")
     spec = model.input_for(kind_of(loose)) if loose["files"] else None
-    if spec is None:
-        return values
-    if whole and len(loose["files"]) > most(spec):
-        raise too_many(spec, loose)
-    for place, file in enumerate(loose["files"][: most(spec)]):
+    return values if spec is None else _put_files(ctx, model, values, loose, whole)
+
+
+def _put_files(ctx, model, values, loose, whole):
+    """Return `values` with each file in the first input for its kind."""
+    taken = {}
+    for place, file in enumerate(loose["files"]):
+        spec = model.input_for(media_kind(file))
+        taken[spec] = taken.get(spec, 0) + 1
+        if spec is None or taken[spec] > most(spec):
+            if whole:
+                raise too_many(spec, loose)
+            continue
         file = loose["files"][place] = ctx.generation.meter(model, spec, ctx.user)(file)  # measured once for all models
         values = forms.add_file(spec, values, file)
     return values
@@ -100,7 +111,7 @@ def most(spec):
 
 def too_many(spec, loose):
     """Return the UserError that says how many of the files sent an input accepts."""
-    return UserError("error.too_many_files", n=most(spec), found=len(loose["files"]))
+    return UserError("error.too_many_files", n=most(spec) if spec else 1, found=len(loose["files"]))
 
 
 def remembered(ctx, model):
@@ -131,7 +142,8 @@ def own(ctx, job):
 
 def result(found, part):
     """Return one of an order's results as if it had been sent."""
-    task = {"task": earlier_result(found, part)} if found.task_id else {}
+    task = {"parent": {"job": found.id, "part": part}}
+    task |= {"task": earlier_result(found, part)} if found.task_id else {}
     urls = found.result["urls"]
     if not urls:
         return task | {"text": found.result["text"], "files": []}

@@ -12,12 +12,19 @@ from plugins.generate._loose import kind_of, put, remembered
 LACKING = route("payments:lack", optional=True)
 
 LAST = "last"  # the rung of the model that the person used last
+PER_ROW = 3
 LONG_S = 100  # from here on, times are shown in minutes
 
 
 def works_of(ctx, loose):
     """Return the kinds of work that have a ladder and can be done with what was sent, the usual one first."""
     return [work for work in WORKS.get(kind_of(loose), ()) if ctx.generation.live_catalogue.rungs(work)]
+
+
+def takes_words(ctx, work):
+    """Tell whether words change what a kind of work makes: a caption is for one that they do."""
+    rungs = ctx.generation.live_catalogue.rungs(work)
+    return any(model.main_text for _name, offers in rungs for _offer, model in offers)
 
 
 def quotes(ctx, work, loose):
@@ -69,28 +76,28 @@ def _last(ctx, work, loose, found):
 # as buttons
 
 
-def rows(ctx, draft):
+def rows(ctx, draft, order="orders:rung", lack="ladder:lack"):
     """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what is missing for it."""
     balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
     alone = sum(quote["name"] != LAST for quote in found) == 1
     can_top_up = LACKING in ctx.bot.handlers["button"]
     shown = [place for place, quote in enumerate(found) if can_top_up or quote["price"] <= balance]
-    return [_row(ctx, draft, place, alone, balance) for place in shown]
+    return [_row(ctx, draft, place, alone, balance, order, lack) for place in shown]
 
 
-def _row(ctx, draft, place, alone, balance):
+def _row(ctx, draft, place, alone, balance, order, lack):
     quote = draft.data["rungs"][place]
     model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
-    name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"ladder.{quote['name']}"
+    name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
     first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), _cost(ctx, model, quote)
     title = [] if quote["name"] == LAST else [model.title]
     if lacking > 0:
-        rest = ctx.texts.plain(ctx.lang, "ladder.lacking", amount=lacking)
+        rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, rest]])
-        return button("label", "ladder:lack", lacking, label=label)
+        return button("label", lack, lacking, label=label)
     mark, time = "" if place else "▶ ", _time(ctx, model)
     label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])
-    return button("label", "orders:rung", draft.id, draft.version, place, label=label)
+    return button("label", order, draft.id, draft.version, place, label=label)
 
 
 def _shortened(tries):
@@ -102,13 +109,20 @@ def _shortened(tries):
 def _cost(ctx, model, quote):
     """Return the cost of a rung, as on its button."""
     if quote["free"]:
-        return ctx.texts.plain(ctx.lang, "ladder.free", n=quote["free"]["left"])
-    key = "ladder.up_to" if pricing.is_upper_bound(model, quote["values"]) else "ladder.price"
+        return ctx.texts.plain(ctx.lang, "rung.free", n=quote["free"]["left"])
+    key = "rung.up_to" if pricing.is_upper_bound(model, quote["values"]) else "rung.price"
     return ctx.texts.plain(ctx.lang, key, price=quote["price"])
 
 
 def _time(ctx, model):
     usual = ctx.generation.usual_s(model, ctx.now)
     if usual < LONG_S:
-        return ctx.texts.plain(ctx.lang, "ladder.seconds", count=usual)
-    return ctx.texts.plain(ctx.lang, "ladder.minutes", count=round(usual / 60))
+        return ctx.texts.plain(ctx.lang, "rung.seconds", count=usual)
+    return ctx.texts.plain(ctx.lang, "rung.minutes", count=round(usual / 60))
+
+
+def in_rows(ctx, cells):
+    """Return buttons in rows, as many a row as a phone shows whole."""
+    labels = [ctx.texts.plain(ctx.lang, cell.key, **cell.values) for cell in cells]
+    per_row = PER_ROW if all(len(label) <= FITS[PER_ROW] for label in labels) else PER_ROW - 1
+    return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]

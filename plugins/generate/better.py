@@ -74,7 +74,8 @@ class OnLadder:
 
     def _put(self, loose, **data):
         rungs = self.ctx.draft.data.get("rungs", [])
-        self.ctx.draft = self.ctx.generation.put_ladder(self.ctx.user.id, rungs, self.ctx.now, loose=loose, **data)
+        data |= {"loose": loose, "parent": loose.get("parent")}
+        self.ctx.draft = self.ctx.generation.put_ladder(self.ctx.user.id, rungs, self.ctx.now, **data)
 
 
 def _open(ctx):

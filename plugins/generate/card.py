@@ -9,6 +9,7 @@ Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and cho
 from core.buttons import build, button, route, way_out
 from core.errors import UserError
 from core.services import forms
+from core.services.generation import REPLIES
 from core.services.input_labels import slug
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
@@ -46,7 +47,7 @@ def open_model(ctx, code, back=None, below=False):
         values, trouble = _with_loose(ctx, model, values, sent)
     elif draft is not None:
         values = _carried(ctx, draft, model, values)
-    kept = ({"back": back} if back else {}) | ({"sent": sent} if sent else {})
+    kept = ({"back": back} if back else {}) | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     show(ctx, below)
     if trouble is not None:
@@ -125,8 +126,12 @@ def back_to_card(ctx, below=False, note=None):
 
 
 def show_waiting(ctx):
-    """Show the open card below the message about money that led to it, which stays."""
-    back_to_card(ctx, below=True)
+    """Show what waits to be ordered below the message about money that led to it, which stays."""
+    draft = ctx.generation.waiting(ctx.user.id, ctx.now)
+    if draft is not None and draft.plugin == REPLIES and "replies:show" in ctx.bot.handlers["button"]:
+        ctx.go("replies:show", below=True)
+    else:
+        back_to_card(ctx, below=True)
 
 
 def _album(draft):

@@ -8,13 +8,12 @@ Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
 from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button
 from core.errors import UserError
-from plugins.generate._card import FITS
 from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
-from plugins.generate._rungs import LACKING, quotes, rows, works_of
+from plugins.generate._rungs import LACKING, in_rows, quotes, rows, takes_words, works_of
 
 STEP = "ladder:words"
 UPSCALE = "image-upscale"
-SHOWN, PER_ROW, WHICH = 160, 3, 10
+SHOWN, WHICH = 160, 10
 ASK = -1  # in place of a part: ask which one
 
 
@@ -48,7 +47,8 @@ def _answer(ctx, loose, below=False):
     """Show the ladder of the work that the words ask for, else of the first one that can be ordered."""
     works = works_of(ctx, loose)
     guessed = ctx.generation.live_catalogue.offers.guess(loose["text"], works)
-    for work in sorted(works, key=lambda work: work != guessed):
+    unused = {work for work in works if loose["text"] and not takes_words(ctx, work)}
+    for work in sorted(works, key=lambda work: (work != guessed, work in unused)):
         if rungs := quotes(ctx, work, loose):
             return _put(ctx, work, loose, rungs, below)
     return ctx.PASS
@@ -58,7 +58,8 @@ def _put(ctx, work, loose, rungs, below=False):
     """Write the ladder into the draft and draw it; photos without words wait for them."""
     waits = loose["files"] and not loose["text"]
     step = STEP if waits else None
-    ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=step, loose=loose | {"work": work})
+    data = {"loose": loose | {"work": work}, "parent": loose.get("parent")}
+    ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=step, **data)
     _draw(ctx, below)
 
 
@@ -148,9 +149,7 @@ def _work_rows(ctx, loose):
     cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != loose["work"]]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
-    labels = [ctx.texts.plain(ctx.lang, cell.key) for cell in cells]
-    per_row = PER_ROW if all(len(label) <= FITS[PER_ROW] for label in labels) else PER_ROW - 1
-    return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]
+    return in_rows(ctx, cells)
 
 
 # from a result

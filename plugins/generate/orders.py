@@ -5,10 +5,9 @@ Texts: orders.* in data/texts/<lang>/generate/orders.po.
 
 from datetime import timedelta
 
-from core.buttons import MENU, button, route
+from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services.input_labels import SHOWN_TEXT
-from plugins.generate._loose import is_ladder
 
 MODELS = route("models:menu", optional=True)
 
@@ -28,12 +27,15 @@ def register(bot):
     bot.under_result(1, under_result)
 
 
-def order(ctx, draft, version, rung=None):
-    """Turn the shown quote (of the card, or of a ladder's rung) into a job; its screen becomes the progress message."""
+def order(ctx, draft, version, rung=None, screen=CARD):
+    """Turn the shown quote (of the card, or of a ladder's rung) into a job; its screen becomes the progress message.
+
+    `screen` is the route that shows it again where it cannot be ordered as it stands.
+    """
     try:
         job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now, rung)
     except UserError as error:
-        _explain(ctx, error)
+        _explain(ctx, error, screen)
         return
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
@@ -43,15 +45,17 @@ def order(ctx, draft, version, rung=None):
     ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
 
 
-def _explain(ctx, error):
+def _explain(ctx, error, screen):
     """Show the card or the ladder again if it shows the reason: an old quote, another price, too little money."""
     gone = error.key == "job.gone"
     if gone:
         error.buttons = [button("common.all_models", MODELS)]
-    if not (error.key in ON_CARD or gone and is_ladder(ctx)) or not ctx.generation.has_card(ctx.user.id, ctx.now):
+    draft = ctx.drafts.get(ctx.user.id, screen.split(":")[0], ctx.now)
+    is_there = ctx.generation.has_card(ctx.user.id, ctx.now) if screen == CARD else draft is not None
+    if not (error.key in ON_CARD or gone and draft and draft.data.get("rungs")) or not is_there:
         raise error
     ctx.toast(error.key, alert=True, **error.values)
-    ctx.go("generate:card")
+    ctx.go(screen)
 
 
 def _prompt(model, job):
@@ -125,7 +129,9 @@ def _reopen(ctx, job, note):
         values = ctx.generation.measured(model, values, ctx.user)
     except UserError as error:  # e.g. its file is gone: the card asks for another one
         trouble = error
-    ctx.generation.fill(ctx.user.id, model, values, ctx.now)
+    version = ctx.revisions.get(found.id)
+    parent = {"job": version.parent_id, "part": version.part} if version else None
+    ctx.generation.fill(ctx.user.id, model, values, ctx.now, parent=parent)
     ctx.go("generate:card", below=True, note=note)
     if trouble is not None:
         ctx.toast(trouble.key, alert=True, **trouble.values)

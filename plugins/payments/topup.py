@@ -56,13 +56,13 @@ def show(ctx):
     ctx.edit("payments.choose", [*rows, way_out(BALANCE)])
 
 
-def lack(ctx, amount):
-    """Offer the smallest amount that covers what an order lacks, and the usual ones above it."""
+def lack(ctx, amount, back=OPEN_CARD):
+    """Offer the smallest amount that covers what an order lacks, and the usual ones above it; `back` is its screen."""
     least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
     cells = [button("payments.amount", "payments:amount", a, amount=a) for a in (least, *_amounts(ctx, least)[:3])]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    back = [button("common.to_card", OPEN_CARD), button("common.menu", MENU)]
-    ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), back], amount=amount)
+    last = [button("common.to_card", back), button("common.menu", MENU)]
+    ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), last], amount=amount)
 
 
 def ask_amount(ctx):
@@ -125,7 +125,7 @@ def pay(ctx, name, amount):
 def tell_credited(bot, event, now):
     """Tell the payer, with a button to the waiting order."""
     user = bot.users.get(event.user)
-    rows = [[button("common.to_order", WAITING)]] if bot.generation.has_card(user.id, now) else []
+    rows = [[button("common.to_order", WAITING)]] if bot.generation.waiting(user.id, now) else []
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     values = {"amount": event.amount, "balance": bot.ledger.balance(user.id)}
