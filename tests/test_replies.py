@@ -60,7 +60,6 @@ def test_a_reply_edits_the_picture_with_one_message_and_one_tap(start_bot, lang)
     assert_books_are_right()
 
 
-@SQLITE
 @LANGS
 def test_each_version_can_be_replied_to_and_says_what_it_grew_from(start_bot, lang):
     bot = start_bot()
@@ -186,7 +185,6 @@ def test_a_reply_to_what_is_no_result_is_an_ordinary_text(start_bot):
 # nobody else's
 
 
-@SQLITE
 def test_a_result_of_somebody_else_is_no_source(start_bot):
     bot = start_bot()
     alice, mallory = bot.rich(), bot.rich("Mallory")
@@ -252,7 +250,6 @@ def test_without_money_a_rung_tops_up_and_the_ladder_waits(start_bot):
 # several results, failures, doing it again
 
 
-@SQLITE
 def test_of_several_results_the_one_replied_to_is_edited_and_the_caption_asks(start_bot):
     bot = start_bot()
     alice = bot.rich()
@@ -272,7 +269,6 @@ def test_of_several_results_the_one_replied_to_is_edited_and_the_caption_asks(st
     assert job_of(bot, alice).inputs["image_urls"][0]["url"] == made[1]
 
 
-@SQLITE
 def test_a_version_that_failed_gives_its_number_back_and_again_grows_from_the_same(start_bot):
     bot = start_bot()
     alice = bot.rich()
@@ -451,7 +447,6 @@ def test_a_file_too_large_to_fetch_again_is_said_before_the_tap_and_can_be_sent_
 # what is kept of it
 
 
-@SQLITE
 def test_an_erasure_takes_what_messages_show_and_the_books_still_hold(start_bot):
     bot = start_bot()
     alice = bot.rich()
