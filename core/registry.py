@@ -253,7 +253,10 @@ class Registry:
         self.gates.append(check)
 
     def free_offer(self, offer: Handler) -> None:
-        """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free."""
+        """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free.
+
+        Of a question to a chat model, `model` is that model and `values` have only its `rank`.
+        """
         checks.takes(offer, "bot", "user_id", "model", "values", "now")
         self.free_offers.append(offer)
 

@@ -1,8 +1,9 @@
 """Free orders: the first drafts of every person, and a daily number for the models that the operator names.
 
 Settings: WELCOME_RUNS, free drafts (the lowest rung of the picture ladder) for each person, 0 for none; FREE_MODELS,
-codes or KIE ids separated by commas (empty, the default: none), with FREE_RUNS orders per day and person; FREE_CEILING,
-how many of all these the whole bot gives in a day (UTC).
+codes or KIE ids separated by commas (empty, the default: none), with FREE_RUNS orders per day and person; FREE_QUESTIONS,
+questions to the quick chat model per day and person, 0, the default, for none; FREE_CEILING, how many of all these the
+whole bot gives in a day (UTC).
 Texts: free.* in data/texts/<lang>/free.po.
 """
 
@@ -14,6 +15,7 @@ from kie.catalogue.inputs import InputError
 from kie.catalogue.offers import settings_of
 
 PICTURE = "text-to-image"
+QUICK = "quick"
 
 
 def register(bot):
@@ -21,21 +23,35 @@ def register(bot):
     bot.setting("FREE_RUNS", int, default=5, minimum=1)
     bot.setting("FREE_CEILING", int, default=200, minimum=1)
     daily, first = bot.setting("FREE_MODELS", names, default=()), bot.setting("WELCOME_RUNS", int, default=3, minimum=0)
-    if daily or first:
+    if bot.setting("FREE_QUESTIONS", int, default=0, minimum=0) or daily or first:
         bot.free_offer(offer)
         bot.headline(line)
         bot.admin_line(admin_line)
 
 
 def offer(bot, user_id, model, values, now):
-    """Return what makes an order free for this person, or None: one of their first drafts, else one of today's."""
+    """Return what makes an order free for this person, or None: one of their first drafts, else one of today's.
+
+    Of a question, `model` is a chat model and `values` have its rank.
+    """
     user, found = bot.users.get(user_id), []
-    if _is_draft(bot, model, values):
+    if "rank" in values:
+        found += [_questions(bot, user, now)] if values["rank"] == QUICK else []
+    elif _is_draft(bot, model, values):
         found.append(_offer(bot, user, bot.free.WELCOME, bot.settings["WELCOME_RUNS"]))
-    if {model.code, model.id} & set(bot.settings["FREE_MODELS"]) and not _is_owner(bot, user):
+    if _is_daily(bot, model, values) and not _is_owner(bot, user):
         found.append(_offer(bot, user, _day(bot, user, now), bot.settings["FREE_RUNS"]))
     usable = next((one for one in found if one["left"] > 0), None)
     return usable if usable and bot.free.given(now) < usable["ceiling"] else None
+
+
+def _is_daily(bot, model, values):
+    return "rank" not in values and bool({model.code, model.id} & set(bot.settings["FREE_MODELS"]))
+
+
+def _questions(bot, user, now):
+    """Return today's free questions, counted apart from orders."""
+    return _offer(bot, user, f"ask {_day(bot, user, now)}", bot.settings["FREE_QUESTIONS"])
 
 
 def _offer(bot, user, day, limit):
@@ -83,6 +99,8 @@ def line(ctx):
         left = _offer(bot, ctx.user, _day(bot, ctx.user, ctx.now), bot.settings["FREE_RUNS"])["left"]
         zone = bot.zone_of(ctx.user)
         parts.append(_unless_ceiling(ctx, "free.left", n=left) if left > 0 else _returns(ctx, "free.returns", zone))
+    if bot.settings["FREE_QUESTIONS"] and (left := _questions(bot, ctx.user, ctx.now)["left"]) > 0:
+        parts.append(_unless_ceiling(ctx, "free.questions", n=left))
     return ctx.lines(dict.fromkeys(parts)) if parts else None
 
 

@@ -61,6 +61,26 @@ def needs(*plugins):
     return pytest.mark.skipif(bool(gone), reason=f"without {', '.join(gone)}")
 
 
+# talking
+
+
+@both
+@needs("chat/ask", "chat/answers", "payments/stars")
+def test_a_question_its_answer_and_a_new_topic(open_chat, demo, lang):
+    chat = open_chat(lang, demo.rich(NAMES[lang], lang))
+    chat.send("/start")
+    chat.tap("ask.menu")
+    chat.sees("ask.screen")
+    chat.send("**2 < 3?** `a<b>` _")
+    chat.sees("answers.new")
+    chat.sees_words("2 < 3?", "a<b>")
+    expect(chat.last.locator("code, strong, b").first).to_be_visible()
+    chat.tap("answers.model")
+    chat.sees("ask.going_on")
+    chat.tap("ask.new")
+    chat.sees("ask.screen")
+
+
 # the main job
 
 

@@ -327,6 +327,14 @@ TRIES = {
     "a job that succeeded by hand": ("UPDATE job SET state = 'succeeded' WHERE id = {queued}", "a succeeded job is captured"),
     "a captured job that runs again": ("UPDATE job SET state = 'running' WHERE id = {captured}", "an open job is not settled"),
     "a failed job that succeeded": ("UPDATE job SET state = 'succeeded' WHERE id = {failed}", STATE),
+    "an order made a question": ("UPDATE job SET topic = id WHERE id = {running}", "a question is answered in the call that asks it"),
+    "a question in somebody else's conversation": (
+        "UPDATE job SET topic = id WHERE id = {captured}; UPDATE job SET topic = {captured}, user_id = {bob} WHERE id = {failed}",
+        "a question belongs to a conversation of its person"),
+    "a question of no conversation": (
+        "UPDATE job SET topic = 999999 WHERE id = {captured}", "a question belongs to a conversation of its person"),
+    "two questions at a time": (
+        "UPDATE job SET topic = id, state = 'submitting' WHERE id IN ({running}, {queued})", "a person has one open question"),
     "a job in no state": ("UPDATE job SET state = 'done' WHERE id = {running}", "a row is in a known state"),
     "a transfer approved by hand": ("UPDATE top_up SET state = 'approved' WHERE id = {pending}", "an approved top-up is credited once"),
     "a transfer undone by hand": ("UPDATE top_up SET state = 'undone' WHERE id = {approved}", "an undone top-up is taken back once"),

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
 FAILURES_TOLD = 3  # in a row, until the staff is told; the work is still retried
-WOKEN = ("outbox", "events", "poller", "delivery", "pay ")  # when an update has written something
+WOKEN = ("outbox", "events", "poller", "talk", "delivery", "pay ")  # when an update has written something
 
 
 class Runtime:
@@ -82,6 +82,7 @@ class Runtime:
             loop("outbox", outbox_worker.OutboxWorker(bot).step, 1),
             loop("events", lambda now: outbox_worker.run_events(bot, now), 1),
             loop("poller", generation.poller.step, 0.25),
+            loop("talk", generation.talk.step, 0.5),
             loop("delivery", generation.delivery.step, 0.5),
             loop("watchdog", generation.settle_overdue, 10),
             loop("pause", generation.check_pause, 30),

@@ -7,7 +7,6 @@ switches it off. Questions and answers are not logged.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
@@ -22,15 +21,13 @@ log = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 LIMIT_S = 30.0  # for the whole answer: somebody waits for it
 EVERYBODY = 0, "assistant of all"  # whom and what is counted: all people together
-MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
 
 
 class Assistant:
     """Asks the models that serve as helpers, in order, until one answers."""
 
-    def __init__(self, settings: Any, client: Client) -> None:
-        self._settings, self._client = settings, client
-        self._models = ChatModels.load(MODELS)
+    def __init__(self, settings: Any, client: Client, models: ChatModels) -> None:
+        self._settings, self._client, self._models = settings, client, models
 
     @property
     def is_on(self) -> bool:

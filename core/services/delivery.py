@@ -13,9 +13,10 @@ from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from core.buttons import FRESH, button
+from core.services import markdown
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.errors import Expired, KieError, TooLarge
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_UPLOAD = 50 * 1024 * 1024  # Bot API: files a bot uploads
 MAX_PHOTO = 10 * 1024 * 1024
 MAX_TEXT = 3500
+PAGE, MOST_PAGES = 3700, 5  # UTF-16 units of an answer in a message, its foot apart; longer ones also come as a file
 ALBUM = 10  # Bot API: 2–10 items
 METHODS = {"image": ("photo", "sendPhoto"), "video": ("video", "sendVideo"), "audio": ("audio", "sendAudio")}
 DOCUMENT = ("document", "sendDocument")
@@ -113,6 +115,8 @@ class Delivery:
         kind = model.output if model else "document"
         urls, text = job.result["urls"], job.result["text"]
         caption, markup = self._words(to)
+        if job.topic is not None:
+            return [sent_file(self._send_answer(to.chat, text, caption, markup))]
         if not urls:
             return [sent_file(self._send_text(to.chat, to.lang, text, caption, markup))]
         if len(urls) > 1 and kind in METHODS:
@@ -127,9 +131,11 @@ class Delivery:
     def _words(self, to):
         """Return the caption and the buttons under a result."""
         job = to.job
-        key = "job.caption_free" if job.state == "failed" else "job.caption"
+        key = "job.caption_free" if job.state == "failed" else "job.caption" if job.topic is None else "talk.foot"
         balance = ledger.balance(job.user_id)
         values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": balance}
+        if job.topic is not None:
+            values["spent"] = self._bot.generation.talk.spent(job)
         rows = [*self._bot.result_rows(job), button("common.menu", FRESH)]
         lines = [(key, values), *filter(None, (line(self._bot, job) for line in self._bot.result_lines))]
         caption = "\n".join(self._bot.texts.html(to.lang, name, **more) for name, more in lines)
@@ -143,6 +149,29 @@ class Delivery:
         extra = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
         files = {"document": ("result.txt", text.encode(), "text/plain")}
         return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
+
+    def _send_answer(self, chat, text, foot, markup):
+        """Send a chat model's answer in pages; a very long one as its beginning and a file."""
+        pages = markdown.pages(text, PAGE)
+        if len(pages) > MOST_PAGES:
+            self._send_page(chat, pages[0])
+            files = {"document": ("answer.txt", text.encode(), "text/plain")}
+            extra = {"caption": foot, "parse_mode": "HTML", "reply_markup": markup}
+            return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
+        for page in pages[:-1]:
+            self._send_page(chat, page)
+        return self._send_page(chat, pages[-1], foot, reply_markup=markup)
+
+    def _send_page(self, chat, page, foot="", **more):
+        below = Markup("\n\n") + foot if foot else Markup("")
+        params = {"chat_id": chat, "link_preview_options": {"is_disabled": True}, "parse_mode": "HTML", **more}
+        try:
+            return self._bot.sender.call("sendMessage", text=markdown.html(page) + below, **params)
+        except TelegramError as error:
+            if error.code != 400:
+                raise
+            log.error("the markup of an answer was refused, sent plainly: %s", error)
+            return self._bot.sender.call("sendMessage", text=escape(page) + below, **params)
 
     def _send_album(self, to, kind, places):
         """Send up to ten results as one album by their addresses, or one by one if Telegram refuses that."""

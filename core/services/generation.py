@@ -9,17 +9,20 @@ import time
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import partial
+from pathlib import Path
 
 from core.errors import UserError
 from core.services import forms
 from core.services.assistant import Assistant
 from core.services.delivery import Delivery
 from core.services.media import Busy, Media, TooManyPixels, Unreadable
+from core.services.talk import Talk
 from core.telegram.sender import TelegramError, TooBig
 from core.telegram.transport import NotSent as TelegramAway
 from core.telegram.transport import UnknownOutcome
 from kie.api.call_errors import CallFailed
 from kie.api.errors import KieError, Refused
+from kie.catalogue.chat_models import ChatModels
 from kie.catalogue.inputs import clean_mime, files_of
 from kie.catalogue.model import InputError, NoPrice
 from kie.catalogue.overrides import terms
@@ -46,6 +49,7 @@ CREATE_PATIENCE = timedelta(minutes=5)  # the client gives up a create after 35 
 PAUSING = ("credits", "key")  # refusals that concern every order
 PAUSED = "KIE_REFUSES"  # the runtime setting that says which of these it is while nothing is sold, or is empty
 LEAST_CREDITS = 50  # fewer are not enough for most models, so sales would only fail again
+CHAT_MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
 LOOKS_PER_S = 200  # polls of tasks that may have ended meanwhile, e.g. after a start
 SPENT_FOR = timedelta(seconds=30)
 POPULAR_FOR = timedelta(minutes=5)
@@ -64,6 +68,10 @@ def _shown(draft, rung):
     return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
 
 
+class NotOnSale(Exception):
+    """The model of an order is not in the catalogue any more."""
+
+
 class Generation:
     """Orders, for plugins and for the poller, whose `JobEvents` it implements."""
 
@@ -74,7 +82,9 @@ class Generation:
         self.poller = Poller(client, self, workers, rng)
         self.delivery = Delivery(bot, client, threads=4 if workers else 0)
         self.media = Media(bot.sender, client)
-        self.assistant = Assistant(bot.settings, client)
+        self.chat_models = ChatModels.load(CHAT_MODELS)
+        self.assistant = Assistant(bot.settings, client, self.chat_models)
+        self.talk = Talk(bot, self, threaded=bool(workers))
         self._spent = None
         self._popular = self._usual = None
         self._left = None
@@ -134,7 +144,7 @@ class Generation:
 
     def title(self, job):
         """Return the name of a job's model, even if it is no longer on offer."""
-        model = self.model(job)
+        model = self.model(job) if job.topic is None else self.talk.model_of(job)
         return model.title if model else job.model.rsplit("/", 1)[-1]
 
     def credits_left(self, now):
@@ -273,12 +283,7 @@ class Generation:
         draft, model = drafts.find(user.id, draft_id, now), None
         if draft is not None and draft.version == version:
             model = self._refuse_stale(user, _shown(draft, rung), now)
-        for gate in self._bot.gates:
-            gate(self._bot, user, now)
-        if self.is_paused(now):
-            raise UserError("job.sales_paused")
-        if user.sales_paused:
-            raise UserError("job.account_paused", buttons=self._bot.trouble())
+        self.refuse_sales(user, now)
         usual_s = self.usual_s(model, now) if model else 60
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
@@ -296,6 +301,15 @@ class Generation:
             raise UserError("job.not_enough", lacking=error.lacking) from None
         self._bot.wake()
         return job, model if created else self.model(job), created
+
+    def refuse_sales(self, user, now):
+        """Raise UserError if nothing is sold now, or nothing to this person."""
+        for gate in self._bot.gates:
+            gate(self._bot, user, now)
+        if self.is_paused(now):
+            raise UserError("job.sales_paused")
+        if user.sales_paused:
+            raise UserError("job.account_paused", buttons=self._bot.trouble())
 
     def _refuse_stale(self, user, quote, now):
         """Return the model of a quote; raise UserError if it is no longer sold, or not at this price."""
@@ -332,7 +346,7 @@ class Generation:
                 self._bot.alert("job.alert_ceiling", cause="ceiling", ceiling=ceiling)
         return self._spent[1]
 
-    def _pause(self, error, now):
+    def pause(self, error, now):
         """Pause sales and alert the admins: KIE would refuse every order."""
         if runtime_settings.get(PAUSED) != error.reason:
             runtime_settings.put(PAUSED, error.reason, now=now)
@@ -363,7 +377,17 @@ class Generation:
         return [] if not self._bot.status.leads or self.is_paused(now) else jobs.queued(now, limit)
 
     def prepare(self, job, now):
-        """Return the input for KIE, with the user's files uploaded there; None if the job was settled or put off.
+        """Return the input for KIE, with the user's files uploaded there; None if the job was settled or put off."""
+        return self.get_ready(job, now, partial(self._build, job))
+
+    def _build(self, job):
+        model = self.model(job)
+        if model is None:
+            raise NotOnSale
+        return model.build(job.inputs, partial(self.bring, job.user_id))
+
+    def get_ready(self, job, now, make):
+        """Return what `make()` returns for a queued job; None if the job was settled or put off.
 
         The attempt is counted first, so that even one that kills this process is not repeated for ever.
         """
@@ -372,12 +396,10 @@ class Generation:
             if job.tries >= jobs.MOST_TRIES:
                 self._fail(job, "server", now, f"{job.tries} tries came to no end", ("queued",))
             return None
-        model = self.model(job)
-        if model is None:
-            self._fail(job, "model", now, "not in the catalogue any more", ("queued",))
-            return None
         try:
-            return model.build(job.inputs, partial(self._upload, job.user_id))
+            return make()
+        except NotOnSale:
+            self._fail(job, "model", now, "not in the catalogue any more", ("queued",))
         except InputError as error:
             self._fail(job, "validation", now, str(error), ("queued",))
         except TooBig:
@@ -400,11 +422,11 @@ class Generation:
         """Leave a job that could not be prepared to its next attempt, or fail it after the last; nothing is charged."""
         log.warning("files of job %s could not be uploaded: %s", job.id, error)
         if isinstance(error, Refused) and error.reason in PAUSING:
-            self._pause(error, now)
+            self.pause(error, now)
         if job.tries >= jobs.MOST_TRIES:
             self._fail(job, "server", now, str(error), ("queued",))
 
-    def _upload(self, owner, file):
+    def bring(self, owner, file):
         """Upload a file from Telegram to KIE and return its public address; the Telegram address is never passed on.
 
         A result of KIE's own is not copied while its address works.
@@ -445,7 +467,7 @@ class Generation:
             jobs.requeue(job.id, now + wait)
             return
         if error.reason in PAUSING:
-            self._pause(error, now)
+            self.pause(error, now)
         if error.reason == "model":
             self._bot.alert("job.alert_model", cause=f"unknown:{job.model}", model=job.model)
         self._fail(job, error.reason, now, str(error), ("submitting",))
@@ -497,7 +519,7 @@ class Generation:
         """A poll has failed; that never fails the job."""
         log.info("task %s could not be read: %s", watch.task_id, error)
         if isinstance(error, Refused) and error.reason in PAUSING:
-            self._pause(error, now)
+            self.pause(error, now)
 
     def on_record(self, watch, record, now):
         """Move the job according to its task's state; return whether to stop polling."""
@@ -511,7 +533,7 @@ class Generation:
         if record.state == "failed" or empty:
             if not watch.late:
                 detail = "success without a result" if empty else f"{record.fail_code}: {record.fail_msg}"
-                self._fail_id(watch.job_id, "empty" if empty else record.reason, now, detail, cost)
+                self.fail(watch.job_id, "empty" if empty else record.reason, now, detail, cost=cost)
         elif watch.late:
             jobs.arrive_late(watch.job_id, result, cost=cost, now=now)
         else:
@@ -560,11 +582,12 @@ class Generation:
         return int(exact.to_integral_value(ROUND_CEILING))
 
     def _fail(self, job, reason, now, detail, states):
-        self._fail_id(job.id, reason, now, detail, None, states)
+        self.fail(job.id, reason, now, detail, states=states)
 
-    def _fail_id(self, job_id, reason, now, detail, cost=None, states=jobs.OPEN):
+    def fail(self, job_id, reason, now, detail, states=jobs.OPEN, **figures):
+        """End a job with its hold released, and let it be told; `figures` as of `jobs.fail`."""
         with transaction():
-            if jobs.fail(job_id, reason, now=now, detail=detail, cost=cost, states=states) is not None:
+            if jobs.fail(job_id, reason, now=now, detail=detail, states=states, **figures) is not None:
                 events.emit(JobFailed(job=job_id), now)
         self._bot.wake()
 
@@ -575,6 +598,7 @@ class Generation:
         now = self._bot.clock.now()
         for job_id in jobs.interrupted(now):
             self._lose(job_id, now)
+        self.talk.settle(now, now)
         count = 0
         for job, late in jobs.watched(now):
             if late or not self._bot.status.claims_as:
@@ -605,6 +629,7 @@ class Generation:
         """Fail jobs past their deadline and release their holds; a result that comes later is delivered free."""
         for job_id in jobs.interrupted(now - CREATE_PATIENCE):  # e.g. its answer could not be recorded
             self._lose(job_id, now)
+        self.talk.settle(now - CREATE_PATIENCE, now)
         for job in jobs.overdue(now):
             reason = ENDS[job.state]
             states = ("queued",) if job.state == "queued" else ("running", "lost")
@@ -619,6 +644,7 @@ class Generation:
     def close(self, wait_s):
         """Stop the threads that work for jobs, waiting at most `wait_s` seconds for calls under way."""
         end = time.monotonic() + wait_s
+        self.talk.close()
         self.delivery.close(0)
         self.poller.close(wait_s)
         self.delivery.close(max(0, end - time.monotonic()))

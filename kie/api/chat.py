@@ -139,7 +139,7 @@ def ask_first(
 
 def estimate(model: Model, messages: Sequence[Message], reply_tokens: int) -> Decimal:
     """Return the credits to hold for an answer of `reply_tokens`: tokens are estimated high, the sum is rounded up."""
-    tokens = model.hidden_tokens + sum(map(_tokens, messages))
+    tokens = model.hidden_tokens + sum(map(count_tokens, messages))
     return max(SMALLEST_CHARGE, _list_price(model, tokens, reply_tokens).quantize(SMALLEST_CHARGE, ROUND_CEILING))
 
 
@@ -155,7 +155,7 @@ def _list_price(model: Model, tokens_in: int, tokens_out: int) -> Decimal:
     return (model.credits_in * tokens_in + model.credits_out * tokens_out) / 1_000_000
 
 
-def _tokens(message: Message) -> int:
+def count_tokens(message: Message) -> int:
     """Return the tokens of a message: one for 2 Cyrillic characters, for 3 Latin ones, for 1 of any other script."""
     cyrillic, latin = len(_CYRILLIC.findall(message.text)), len(_LATIN.findall(message.text))
     others = len(message.text) - cyrillic - latin

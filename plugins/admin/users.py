@@ -160,7 +160,7 @@ def entries(ctx, user, before):
 
 def orders(ctx, user, before):
     """Show a page of somebody's orders, with what KIE said of failed ones."""
-    found = ctx.jobs.of_user(user, limit=PAGE + 1, before=before or None)
+    found = ctx.jobs.of_user(user, limit=PAGE + 1, before=before or None, questions=True)
     lines = [
         ctx.say(
             "users.order_line",

@@ -87,7 +87,7 @@ def cancel_job(ctx, job):
 def cancel_all(ctx):
     """Drop the open card, cancel what is queued, and say what cannot be stopped."""
     dropped = ctx.drafts.drop(ctx.user.id)
-    jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN)
+    jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN, questions=True)
     cancelled = [job for job in jobs if ctx.generation.cancel(ctx.user, job.id, ctx.now)]
     running = len(jobs) - len(cancelled)
     lines = [ctx.say("orders.cancel_draft")] if dropped else []

@@ -52,8 +52,10 @@ def _prompt(bot, job):
 
 
 def tell_failed(bot, event, now):
-    """Say what happened, that the money is back, and what to do next."""
+    """Say what happened, that the money is back, and what to do next; a question is told of where it was asked."""
     job = bot.jobs.get(event.job)
+    if job.topic is not None:
+        return
     user = bot.users.get(job.user_id)
     key = f"job.why_{job.reason}"
     why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")

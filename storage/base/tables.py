@@ -248,6 +248,7 @@ class Job(Table):
     expected = BigIntegerField(null=True)  # what KIE should take according to the catalogue, in millionths of a credit
     grown: "Revision | None"  # what it was made from, kept by `revisions.of`
     overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
+    topic = BigIntegerField(null=True)  # of a question to a chat model: the first question of its conversation
 
     class Meta:
         indexes = (
@@ -259,6 +260,9 @@ class Job(Table):
             (("delivery", "deliver_at"), False),
             (("progress_at",), False),
         )
+
+
+Job.add_index(SQL("CREATE INDEX job_topic ON job (topic) WHERE topic IS NOT NULL"))
 
 
 class Revision(Table):

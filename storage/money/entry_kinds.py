@@ -262,6 +262,13 @@ OTHERS = {
         SELECT id, state FROM job WHERE state IN ('lost', 'running') AND deadline_at IS NULL""",
     "a finished job has its delivery": """
         SELECT id, state, delivery FROM job WHERE state = 'succeeded' AND delivery IS NULL""",
+    "a question belongs to a conversation of its person": """
+        SELECT j.id, j.topic, t.user_id, t.topic FROM job j LEFT JOIN job t ON t.id = j.topic
+        WHERE j.topic IS NOT NULL AND (t.user_id = j.user_id AND t.topic = t.id AND t.id <= j.id) IS NOT TRUE""",
+    "a question is answered in the call that asks it": """
+        SELECT id, state, task_id FROM job WHERE topic IS NOT NULL AND (state IN ('running', 'lost') OR task_id IS NOT NULL)""",
+    "a person has one open question": f"""
+        SELECT user_id, COUNT(*) FROM job WHERE topic IS NOT NULL AND state IN {OPEN} GROUP BY user_id HAVING COUNT(*) > 1""",
     "no price is below zero": """
         SELECT 'job', id, price FROM job WHERE price < 0
         UNION ALL SELECT 'top_up', id, amount FROM top_up WHERE amount <= 0

@@ -4,6 +4,8 @@
        │         └→ lost ───┴──→ failed
        └→ cancelled                       (failed, cancelled: the hold is released in the same transaction)
 
+A question to a chat model is a job with a `topic`, answered in the call itself (`storage/orders/questions.py`).
+
 A function that moves a job returns the moved row, or None if the job was not in the expected state: somebody else
 has moved it, and there is nothing to do.
 """
@@ -60,6 +62,7 @@ class Quote(NamedTuple):
     price: int
     free: free.Offer | None
     expected: int | None
+    topic: int | None = None  # of a further question of a conversation
 
 
 class StaleQuote(Exception):
@@ -115,21 +118,12 @@ def order(
         quote = _quote_of(draft, rung)
         if quote is None:
             raise StaleQuote(name)
-        fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
-        secret = secrets.token_urlsafe(24)
-        times = dict(submit_at=now, created_at=now, deadline_at=now + QUEUE_PATIENCE, usual_s=usual_s)
-        job = Job.create(secret=secret, expected=quote.expected, **times, **fields)
-        ledger.hold(user_id, job.price, job_id=job.id, now=now)
-        if quote.free:
-            free.take(user_id, quote.free, job.id, now)
+        job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
         if parent := draft.data.get("parent"):
             _note_parent(job, parent)
         if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
             raise TooManyJobs
-        minute_ago = now - timedelta(minutes=1)
-        if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
-            raise TooManyStarts
-        events.emit(JobCreated(job=job.id, user=user_id), now)
+        refuse_haste(user_id, starts, now)
         return job, True
 
 
@@ -138,6 +132,26 @@ def _note_parent(job: Job, parent: dict[str, Any]) -> None:
         revisions.add(job, parent)
     except revisions.Strange as error:
         raise StaleQuote(job.quote) from error
+
+
+def create(user_id: int, name: str, quote: Quote, *, now: datetime, usual_s: int, patience: timedelta) -> Job:
+    """Create a queued job with its hold, within an open transaction; raise NotEnoughMoney or free.NoneLeft."""
+    fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
+    secret = secrets.token_urlsafe(24)
+    times = dict(submit_at=now, created_at=now, deadline_at=now + patience, usual_s=usual_s)
+    job = Job.create(secret=secret, expected=quote.expected, topic=quote.topic, **times, **fields)
+    ledger.hold(user_id, job.price, job_id=job.id, now=now)
+    if quote.free:
+        free.take(user_id, quote.free, job.id, now)
+    events.emit(JobCreated(job=job.id, user=user_id), now)
+    return job
+
+
+def refuse_haste(user_id: int, starts: int, now: datetime) -> None:
+    """Raise TooManyStarts if a user has begun more than so many orders within a minute; the newest one is counted."""
+    minute_ago = now - timedelta(minutes=1)
+    if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
+        raise TooManyStarts
 
 
 def _take_draft(user_id: int, draft_id: int, version: int) -> Draft | None:
@@ -211,7 +225,14 @@ def name_late(job_id: int, task_id: str) -> bool:
 
 
 def succeed(
-    job_id: int, result: Result, *, charged: int, cost: int | None, now: datetime, overrun: int | None = None
+    job_id: int,
+    result: Result,
+    *,
+    charged: int,
+    cost: int | None,
+    now: datetime,
+    overrun: int | None = None,
+    states: Collection[str] = (JobState.RUNNING,),
 ) -> Job | None:
     """running → succeeded: capture `charged` (at most the price) and make the result due for delivery.
 
@@ -220,7 +241,7 @@ def succeed(
     with transaction():
         job = _move(
             job_id,
-            [JobState.RUNNING],
+            states,
             state=JobState.SUCCEEDED,
             result=result,
             charged=charged,
@@ -243,6 +264,7 @@ def fail(
     now: datetime,
     detail: str | None = None,
     cost: int | None = None,
+    overrun: int | None = None,
     states: Collection[str] = OPEN,
 ) -> Job | None:
     """Any open state → failed, with its hold released."""
@@ -254,6 +276,7 @@ def fail(
             reason=reason,
             detail=detail,
             cost=cost,
+            overrun=overrun,
             charged=0,
             finished_at=now,
             progress_at=now,
@@ -323,7 +346,8 @@ def _queue() -> tuple[Any, tuple[Any, ...]]:
     earlier = Job.alias()
     served = earlier.select(fn.MAX(earlier.submitted_at)).where(earlier.user == Job.user)
     turn = fn.ROW_NUMBER().over(partition_by=[Job.user], order_by=[Job.tries, Job.id])
-    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served")).where(Job.state == JobState.QUEUED)
+    line = Job.select(Job.id, Job.tries, turn.alias("turn"), served.alias("served"))
+    line = line.where(Job.state == JobState.QUEUED, Job.topic.is_null())
     return line, (line.c.tries, line.c.turn, line.c.served.asc(nulls="first"), line.c.id)
 
 
@@ -374,7 +398,7 @@ def interrupted(before: datetime) -> list[int]:
 
 @Prepared[tuple[int]]
 def _interrupted(before: datetime) -> "ModelSelect[Job]":
-    return Job.select(Job.id).where(Job.state == JobState.SUBMITTING, Job.submitted_at <= before)
+    return Job.select(Job.id).where(Job.state == JobState.SUBMITTING, Job.submitted_at <= before, Job.topic.is_null())
 
 
 def overdue(now: datetime) -> list[Job]:
@@ -469,11 +493,20 @@ def postpone_delivery(job: Job, now: datetime) -> bool:
 
 
 def of_user(
-    user_id: int, limit: int = 6, before: int | None = None, states: Collection[str] | None = None
+    user_id: int,
+    limit: int = 6,
+    before: int | None = None,
+    states: Collection[str] | None = None,
+    questions: bool = False,
 ) -> list[Job]:
-    """Return a user's newest jobs, at most `limit`, older than job id `before` and in some `states` if given."""
+    """Return a user's newest jobs, at most `limit`, older than job id `before` and in some `states` if given.
+
+    Questions to chat models are among them only if they are asked for.
+    """
     with connection():
         query = Job.select().where(Job.user == user_id).order_by(Job.id.desc()).limit(limit)
+        if not questions:
+            query = query.where(Job.topic.is_null())
         if before is not None:
             query = query.where(Job.id < before)
         if states is not None:
@@ -484,7 +517,7 @@ def of_user(
 def neighbours(user_id: int, job_id: int) -> Neighbours:
     """Return a user's jobs next to a job id."""
     with connection():
-        mine = Job.select(Job.id).where(Job.user == user_id)
+        mine = Job.select(Job.id).where(Job.user == user_id, Job.topic.is_null())
         newer = mine.where(Job.id > job_id).order_by(Job.id).first()
         older = mine.where(Job.id < job_id).order_by(Job.id.desc()).first()
         return Neighbours(newer.id if newer else None, older.id if older else None)
@@ -495,7 +528,11 @@ def recent_models(user_id: int, limit: int = 3) -> list[str]:
     with connection():
         newest = fn.MAX(Job.id)
         query = (
-            Job.select(Job.model).where(Job.user == user_id).group_by(Job.model).order_by(newest.desc()).limit(limit)
+            Job.select(Job.model)
+            .where(Job.user == user_id, Job.topic.is_null())
+            .group_by(Job.model)
+            .order_by(newest.desc())
+            .limit(limit)
         )
         return [model for (model,) in query.tuples().execute()]
 
