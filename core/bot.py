@@ -48,6 +48,7 @@ class Bot(Registry, Operations):
         self.generation: Generation
         # makes the loops look for new work at once; set by the runtime
         self.wake: Callable[[], object] = lambda: None
+        self.hand_over: Callable[..., None]  # `Dispatcher.hand_over`; set by the runtime
 
     def lang_of(self, user: User) -> Lang:
         """Return a user's language (chosen, or guessed from Telegram's hint), with their time zone.

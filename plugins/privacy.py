@@ -41,7 +41,7 @@ def show(ctx):
         kept=ctx.say("privacy.days", n=days) if days else ctx.say("privacy.until_deleted"),
         payments=ctx.say("privacy.payments", n=ctx.privacy.PAYER_KEPT.days),
         person=ctx.say("privacy.person", n=PERSON_KEPT_YEARS),
-        more=ctx.lines([line(ctx) for line in ctx.bot.privacy_lines]),
+        more=ctx.lines([said for line in ctx.bot.privacy_lines if (said := line(ctx))]),
     )
 
 

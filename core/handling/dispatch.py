@@ -148,6 +148,28 @@ class Dispatcher:
             self._membership(ctx)
         return self._chain(ctx, ctx.kind), {}
 
+    def hand_over(self, ctx, message, plugin=None, step=None):
+        """Handle a message that was put together here, such as a voice message as words, as if it had just come.
+
+        A `step` of a `plugin`'s dialogue gets it first, if the dialogue is still there.
+        """
+        written = Ctx(self.bot, ctx.user, ctx.update_id, "message", message)
+        written.draft = drafts.get(ctx.user.id, plugin, ctx.now) if plugin else None
+        first = self.bot.handlers["step"].get(step) if written.draft else None
+        self._let_in(written, first)
+        for entry in self._takers(written, first):
+            written.entry, written.plugin = entry, entry.plugin
+            if entry.handler(written) is not PASS:
+                break
+        else:
+            raise UserError("common.lost", buttons=self.bot.home())
+        ctx.answered = ctx.answered or written.answered
+
+    def _takers(self, ctx, step):
+        """Return the entries that a message is offered to, in their order; `step` is the open dialogue's."""
+        chain = self._chain(ctx, content_of(ctx.body))
+        return chain if step is None else [*_beside(ctx, chain), step, *chain]
+
     def _chain(self, ctx, kind):
         """Return the entries for a kind of update or content whose filter accepts this one."""
         return [entry for entry in self.bot.handlers["update"].get(kind, ()) if entry.fits(ctx)]
@@ -214,16 +236,14 @@ class Dispatcher:
         if not ctx.private:
             ctx.answered = True  # ordinary group talk is not for the bot
             return []
-        chain = self._chain(ctx, content_of(ctx.body))
-        if not _is_money(ctx):
-            ctx.draft = self._listening(ctx)
-            step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
-            self._let_in(ctx, step)
-            if step is not None:
-                return [*_beside(ctx, chain), step, *chain]
-            if telebot_bridge.awaits(self.bot.telebot, ctx.body):
-                return []
-        return chain
+        if _is_money(ctx):
+            return self._takers(ctx, None)
+        ctx.draft = self._listening(ctx)
+        step = self.bot.handlers["step"].get(ctx.draft.step) if ctx.draft else None
+        self._let_in(ctx, step)
+        if step is None and telebot_bridge.awaits(self.bot.telebot, ctx.body):
+            return []
+        return self._takers(ctx, step)
 
     def _let_in(self, ctx, entry):
         """Raise UserError if a person may not use a handler (None: anything else)."""

@@ -32,9 +32,11 @@ class Runtime:
         self.status = bot.status
         self.status.threaded = bool(threads)
         self.shares = bot.settings["BOT_MODE"] == "webhook" and not bot.settings["DATABASE_URL"].startswith("sqlite")
+        dispatcher = Dispatcher(bot)
+        bot.hand_over = dispatcher.hand_over
         self.updates = (clustered_intake.Shared if self.shares else Updates)(
             bot.sender,
-            Dispatcher(bot).dispatch,
+            dispatcher.dispatch,
             bot.clock,
             self.status,
             threads=threads,

@@ -327,6 +327,10 @@ class Generation:
         """Return a chat model's answer to a person's question, at the operator's cost; see `core/services/assistant.py`."""
         return self.assistant.ask(user, question, now, instruction, files)
 
+    def hear(self, user, file, now, instruction):
+        """Return the words of a voice message, at the operator's cost; see `core/services/assistant.py`."""
+        return self.assistant.hear(user, partial(self.bring, user.id, file), now, instruction)
+
     def cancel(self, user, job_id, now):
         """Cancel the user's own queued job; return it, or None if it is no longer queued."""
         return jobs.cancel(job_id, user.id, now)

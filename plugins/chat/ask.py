@@ -73,7 +73,10 @@ def _rank_button(ctx, data, rank):
 def take(ctx):
     """Take a question, or a picture for one."""
     file = file_in(ctx.message)
+    if ctx.generation.assistant.can_hear(file):
+        return ctx.PASS  # it comes again as words
     _take(ctx, ctx.text or ctx.message.get("caption", ""), file)
+    return None
 
 
 def _take(ctx, words, file):

@@ -14,6 +14,7 @@ from kie.catalogue.model import InputError
 MANY = 100  # files of an input that names no limit
 SETTINGS = ("choice", "switch", "number")
 SPOKEN = ("text-to-speech", "lip-sync")  # works whose words are spoken as they are
+AS_IT_IS = "as_it_is"  # in a voice message that is handed on as the sound it is
 NOT_REMEMBERED = ("seed",)  # or every order would look the same
 
 

@@ -15,8 +15,9 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
 from kie.catalogue.pricing import steps
 from plugins.generate._card import PER_ROW, Card
+from plugins.generate._loose import AS_IT_IS
 
-STEP = "generate:input"
+STEP, HEARS = "generate:input", "voice:yes"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
 RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and how many of the newest orders are searched for them
 
@@ -188,14 +189,28 @@ def take_result(ctx, code, place, job, part):
 
 
 def take(ctx):
-    """Take a text or a file for the open card."""
+    """Take a text or a file for the open card; a voice message is words, unless a recording is asked for."""
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    if _is_spoken(ctx, model):
+        return ctx.PASS
     with _way_back():
         spec = _take(ctx, model)
     if spec.many and len(files_of(ctx.draft.data["values"][spec.name])) < (spec.max_items or LOOKED_AT):
         _collect(ctx, model, spec)
     else:
         ctx.go("generate:card")
+    return None
+
+
+def _is_spoken(ctx, model):
+    """Return whether a voice message is to be written down: the card does not ask for a recording, and takes words."""
+    asked = model.by_name.get(ctx.draft.data.get("asking") or "")
+    if "voice" not in ctx.message or ctx.message.get(AS_IT_IS) or (asked is not None and asked.kind == "audio"):
+        return False
+    takes_words = model.main_text is not None or (asked is not None and asked.kind == "text")
+    return (
+        takes_words and HEARS in ctx.bot.handlers["button"] and ctx.generation.assistant.can_hear(file_in(ctx.message))
+    )
 
 
 @contextmanager
