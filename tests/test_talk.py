@@ -170,6 +170,16 @@ def test_a_picture_without_words_waits_for_them(start_bot):
     assert len(asked(bot)[0]["messages"][-1]["content"]) == 2
 
 
+def test_a_picture_whose_question_never_came_does_not_go_with_another(start_bot):
+    bot = start_bot()
+    alice = talker(bot)
+    alice.photo(png("a cat"))
+    alice.tap("⌂ Menu")
+    alice.send("/ask")
+    alice.send("What is it?")
+    assert len(asked(bot)[0]["messages"][-1]["content"]) == 1
+
+
 def test_an_album_is_one_question_that_a_tap_asks(start_bot):
     bot = start_bot()
     alice = talker(bot)
@@ -465,6 +475,9 @@ def test_without_money_the_question_waits_for_it(start_bot):
     assert "The question waits here" in alice.last and not asked(bot) and not questions(bot, alice)
     alice.tap("▶ Ask")
     assert "The question waits here" in alice.last
+    alice.tap("Another model")
+    alice.tap("Clever")
+    assert "Ready to ask" in alice.last and "4." in next(label for label in alice.buttons if label.startswith("▶"))
     user, now = user_of(bot, alice), bot.clock.now()
     bot.bot.ledger.post(user.id, 1000, kind="admin", key="test:later", now=now, reason="test money")
     alice.tap("▶ Ask")

@@ -181,7 +181,12 @@ class Talk:
         with self._guard:
             self._going[job.id] = job.model, job.user.telegram_id
         if self._threaded:
-            threading.Thread(target=self._answer, args=(job,), name=f"question-{job.id}", daemon=True).start()
+            try:
+                threading.Thread(target=self._answer, args=(job,), name=f"question-{job.id}", daemon=True).start()
+            except RuntimeError:  # no thread can be started now: the question stays due
+                log.exception("question %s waits for a thread", job.id)
+                with self._guard:
+                    del self._going[job.id]
         else:
             self._answer(job)
 

@@ -46,7 +46,7 @@ def ask(ctx, data, name):
     try:
         job, _created = talk.ask(ctx.user, name, *said, ctx.now)
     except NotEnoughMoney as error:
-        wait(ctx, data, "ask.lacking", [button("ask.top_up", LACKING, error.lacking)], lacking=error.lacking)
+        wait(ctx, data, "ask.lacking", _without_money(error.lacking), lacking=error.lacking)
         return
     except UserError as error:
         keep(ctx, data | {"most": _most(ctx, data)})
@@ -55,6 +55,10 @@ def ask(ctx, data, name):
     keep(ctx, data | NOTHING | {"topic": job.topic})
     ctx.bot.show_typing(ctx.chat_id)
     ctx.answered = True
+
+
+def _without_money(lacking):
+    return [[button("ask.top_up", LACKING, lacking), button("ask.other", "ask:open", 1)]]
 
 
 def wait(ctx, data, key, rows=(), message_id=None, **values):

@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.services.markdown import length
 from core.services.talk import MOST_QUESTION, PICTURES
 from kie.catalogue.chat_models import SOLD
-from plugins.chat._dialogue import DRAFT, NEW, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
+from plugins.chat._dialogue import DRAFT, NEW, NOTHING, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
 
 CUT_AT = 3_500  # UTF-16 units from which on a text may be a part: apps cut at 4096, or at a word before that
 SAME_S = 5  # seconds within which parts follow one another
@@ -34,18 +34,28 @@ def command(ctx):
     if ctx.args:
         _take(ctx, ctx.args, None)
     else:
-        _draw(ctx, current(ctx), ctx.reply)
+        _draw(ctx, _open(ctx), ctx.reply)
 
 
 def show(ctx, below):
     """Show whom one can ask; `below` a message that stays, such as an answer."""
-    _draw(ctx, current(ctx), ctx.reply if below else ctx.edit)
+    _draw(ctx, _open(ctx), ctx.reply if below else ctx.edit)
+
+
+def _open(ctx):
+    """Return the dialogue; pictures whose question never came are not kept for another one."""
+    data = current(ctx)
+    return data if is_whole(data) else data | NOTHING
 
 
 def choose(ctx, rank):
-    """Go on with another model; the topic stays."""
+    """Go on with another model; the topic stays, and a question that waits can be asked."""
     ctx.generation.talk.model(rank)
-    _draw(ctx, current(ctx) | {"rank": rank}, ctx.edit)
+    data = _open(ctx) | {"rank": rank}
+    if is_whole(data):
+        wait(ctx, data, "ask.ready")
+    else:
+        _draw(ctx, data, ctx.edit)
 
 
 def new_topic(ctx, below):

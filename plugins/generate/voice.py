@@ -95,11 +95,8 @@ def yes(ctx, version):
 def correct(ctx, version):
     """Ask for the words as they should be."""
     data = _own(ctx, version)
-    ctx.ask(STEP, "voice.ask", [_sound_again(ctx, version)], data=data, words=data.get("words", "")[:SHOWN])
-
-
-def _sound_again(ctx, version):
-    return [button("voice.sound", "voice:sound", version + 1), button("common.menu", MENU)]
+    rows = [button("voice.sound", "voice:sound", version + 1), button("common.menu", MENU)]  # the draft as it will be
+    ctx.ask(STEP, "voice.ask", rows, data=data, words=data.get("words", "")[:SHOWN])
 
 
 def take_words(ctx):
