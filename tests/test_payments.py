@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.settings import SettingsError
 from tests.kit import png
-from tests.shop import assert_books_are_right, card, entries_of, order, texts, user_of
+from tests.shop import assert_books_are_right, card, entries_of, in_threads, order, texts, user_of
 
 OLEG = 5000000899  # a second admin
 TWO_ADMINS = f"5000000900,{OLEG}"
@@ -503,3 +504,83 @@ def test_money_topped_up_is_spent_and_every_step_stands_in_the_books(start_bot):
     bot.forward(60)
     assert entries_of(bot, alice) == [("topup", 10_000), ("hold", -72), ("capture", 0)]
     assert_books_are_right()
+
+
+def test_open_transfers_are_all_of_different_sums_and_approved_by_a_tap_each_or_all(start_bot):
+    bot = start_bot(TRANSFER_UNIQUE="1")
+    boss = bot.admin()
+    people = [bot.user(f"P{number}") for number in range(4)]
+    for person in people:
+        transfer(person)
+    asked = sorted(one.amount for one in bot.bot.payments.waiting())
+    assert asked == [30_001, 30_002, 30_003, 30_004]
+    boss.send("/admin")
+    boss.tap("⚡ By sum: 4")
+    assert "✓ 300.01 ₽ · P0 · 0 min" in boss.buttons
+    boss.tap("✓ 300.01 ₽")
+    assert bot.balance(people[0]) == 30_001 and "✓ All 3…" in boss.buttons
+    boss.tap("✓ All 3…")
+    assert "Approve all 3: 900.09 ₽?" in boss.last
+    bot.bot.payments.reject(2, bot.bot.users.by_telegram_id(boss.id).id, "no", bot.clock.now())
+    boss.tap("✓ Approve 3")
+    assert "The list has changed" in boss.toast and bot.balance(people[2]) == 0
+    boss.tap("✓ All 2…")
+    boss.tap("✓ Approve 2")
+    assert [bot.balance(person) for person in people] == [30_001, 0, 30_003, 30_004]
+    assert "No transfer waits" in boss.last
+    assert_books_are_right()
+
+
+def test_a_sum_is_free_again_once_its_transfer_is_decided_and_all_at_once_get_their_own(start_bot):
+    bot = start_bot(TRANSFER_UNIQUE="1")
+    people = [bot.user(f"P{number}") for number in range(8)]
+    for person in people:
+        person.send("/start")
+    users, now = [bot.bot.users.by_telegram_id(person.id).id for person in people], bot.clock.now()
+
+    def ask(number):
+        made = bot.bot.payments.create_unique(users[number], "transfer", 50_000, 999, now=now, since=now)
+        return made.amount
+
+    assert sorted(in_threads(8, ask)) == [50_000 + number for number in range(1, 9)]
+    assert ask(0) == 50_009
+    bot.clock.forward(2 * 24 * 3600)
+    now = bot.clock.now()
+    assert ask(0) == 50_001  # nobody can send a screenshot for those of two days ago
+
+
+def test_a_pack_gives_what_was_shown_and_goes_back_with_its_payment(start_bot):
+    bot = start_bot(TOPUP_PACKS="500:75,1000:150")
+    alice = bot.user()
+    alice.send("/topup")
+    alice.tap("500 ₽ + 75 ₽")
+    assert "575 ₽ come to your balance" in alice.last
+    bot.bot.runtime_settings.put("TOPUP_PACKS", "500:1", now=bot.clock.now())  # after it was shown
+    alice.tap("⭐")
+    (charge,) = alice.pay()["charge_ids"]
+    assert entries_of(bot, alice) == [("stars", 50_000), ("bonus", 7_500)]
+    assert "+75 ₽ for the pack" in texts(alice)
+    alice.refund(charge)
+    assert bot.balance(alice) == 0
+    assert_books_are_right()
+
+
+def test_a_pack_is_given_once_and_not_for_what_was_credited_otherwise(start_bot):
+    bot = start_bot(TOPUP_PACKS="300:50")
+    boss, alice = bot.admin(), bot.user()
+    transfer(alice, "300 ₽ + 50 ₽")
+    bot.bot.payments.approve(1, bot.bot.users.by_telegram_id(boss.id).id, bot.clock.now(), 10_000)
+    bot.pump()
+    assert entries_of(bot, alice) == [("topup", 10_000)]
+    transfer(alice, "300 ₽ + 50 ₽", png("another"))
+    boss.forge("transfer:approve:2")
+    bot.restart()
+    bot.pump()
+    assert entries_of(bot, alice)[1:] == [("topup", 30_000), ("bonus", 5_000)]
+    assert_books_are_right()
+
+
+@pytest.mark.parametrize("packs", ["1000", "1000:0", "x:y", "1:2:3", "-5:1"])
+def test_packs_that_are_none_stop_the_start(start_bot, packs):
+    with pytest.raises(SettingsError, match="TOPUP_PACKS"):
+        start_bot(TOPUP_PACKS=packs)

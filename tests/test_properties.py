@@ -28,7 +28,19 @@ from storage.base import db
 from storage.base.engines import open_engine
 from storage.base.tables import Account, Bonus, Entry, Job
 from storage.journal import drafts
-from storage.money import bonuses, ledger, payments, promo, referrals, refunds, sales, verify
+from storage.money import (
+    bonuses,
+    ledger,
+    payments,
+    promo,
+    provider_payments,
+    provider_refunds,
+    referrals,
+    refunds,
+    sales,
+    verify,
+)
+from storage.money.provider_payments import Seen
 from storage.orders import jobs
 from storage.people import arrivals, privacy, staff, users
 from tests import proof
@@ -180,6 +192,45 @@ class Books(RuleBasedStateMachine):
         assert not payments.accept(self.fresh_key(), topup.id, user, self.now, self.now)
         self.paid(user, topup.id, f"stars:{charge}", worth, heard)
 
+    @rule(
+        who=person,
+        amount=st.sampled_from([100, 12_345]),
+        end=st.sampled_from(["paid", "late", "wrong", "settled", "unpaid"]),
+        at_once=flag,
+        heard=hearing,
+    )
+    def by_provider(self, who, amount, end, at_once, heard):
+        """What a provider says of a payment credits it once, if it is what was asked for, however often it is said."""
+        user, key = self.people[who], self.fresh_key()
+        names = {"tag": lambda number: f"7:{number}", "body": lambda number: "{}", "expires_at": self.now}
+        kinds = dict(provider="till", account="s", way="", test=False, currency="RUB", amount=amount, key=key)
+        row = provider_payments.create(user, provider_payments.Asked(**kinds, **names), self.now, self.now)
+        number = row.topup_id
+        assert sorted(race(*[lambda: provider_payments.claim(row, self.now, self.now)] * 2)) == [False, True]
+        assert provider_payments.made(number, key, "https://pay", None, self.now, self.now)
+
+        def say(state="paid", **more):
+            said = {"amount": amount, "currency": "RUB", "tag": row.tag} | more
+            return provider_payments.saw(number, Seen(id=key, state=state, **said), self.now).state
+
+        if end == "unpaid":
+            assert say("pending") == say("expired") == "expired"
+            return
+        if end == "late":
+            assert say("cancelled") == "cancelled"
+        if end in ("wrong", "settled"):
+            assert set(race(lambda: say(amount=1), lambda: say(amount=1))) == {"mismatch"}
+            assert ledger.balance(user) == self.balances[user]
+        if end == "settled":
+            settle = lambda: provider_payments.settle(number, self.staff, self.now, credit=True)  # noqa: E731
+            assert sum(one is not None for one in race(settle, settle)) == 1
+            amount = 1
+        else:
+            assert set(race(say, say) if at_once else [say(), say()]) == {"paid"}
+        assert say("cancelled") == "paid"
+        self.paid(user, number, f"pay:{number}", amount, heard)
+        self.payments[-1] |= {"left": amount, "asked": None, "said": row, "key": key, "gone": 0}
+
     # what a payment earns
 
     @rule(which=which, hold=flag)
@@ -321,6 +372,84 @@ class Books(RuleBasedStateMachine):
         if open_:
             loss = self.goes_back(payment, "asked")
             assert told[0][1] == loss
+
+    def goes_back_in_part(self, payment, amount):
+        """Follow a part of a provider's payment that goes back, with all that it earned; return what moved and was lost."""
+        loss, moved = self.force(payment["user"], amount), []
+        payment["left"] -= amount
+        for bonus in payment["bonuses"]:
+            if bonus["state"] in ("posted", "waiting"):
+                bonus["loss"] = self.force(bonus["user"], bonus["amount"]) if bonus["state"] == "posted" else 0
+                bonus["state"] = {"posted": "taken", "waiting": "void"}[bonus["state"]]
+                moved.append(bonus)
+        payment["state"] = "part"
+        return loss, moved
+
+    @rule(which=which, part=st.sampled_from([0.01, 0.5, 1]), at_once=flag, generous=flag)
+    def give_back_by_provider(self, which, part, at_once, generous):
+        """A part of a payment is given back by one or two of the staff: booked once, and not at an unconfirmed loss."""
+        payment = self._payment(which, "pay:")
+        if payment is None:
+            return
+        number, amount = payment["topup"], max(1, int(payment["left"] * part))
+        keys = [self.fresh_key(), self.fresh_key()]
+
+        def ask(key):
+            allowed = 10**12 if generous else 0
+            about = (number, amount, self.staff, "asked for it", self.now)
+            return provider_refunds.ask(*about, key=key, loss_allowed=allowed)
+
+        open_ = payment["asked"] is None and amount <= payment["left"]
+        if open_ and provider_refunds.would_lose(number, amount) and not generous:
+            with pytest.raises(ledger.NotEnoughMoney):
+                ask(keys[0])
+            return
+        told = race(*[lambda key=key: ask(key) for key in keys]) if at_once else [ask(key) for key in keys]
+        told = [found for found in told if found is not None]
+        assert len(told) == open_
+        if open_:
+            loss, moved = self.goes_back_in_part(payment, amount)
+            assert told[0][1] == loss + sum(bonus["loss"] for bonus in moved)
+            payment["asked"] = (told[0][0].id, amount, loss, moved)
+
+    @rule(which=which, yes=flag)
+    def provider_answers(self, which, yes):
+        """A refund is done, or refused: then the money comes again, and what the payment had earned, if no part is gone."""
+        payment = self._payment(which, "pay:")
+        if payment is None or payment["asked"] is None:
+            return
+        refund, amount, loss, moved = payment["asked"]
+        payment["asked"] = None
+        if yes:
+            assert provider_refunds.done(refund, "x", self.now) and not provider_refunds.done(refund, "x", self.now)
+            payment["gone"] += amount
+            return
+        assert provider_refunds.refused(refund, "no", self.now) and not provider_refunds.refused(refund, "no", self.now)
+        payment["left"] += amount
+        self.unforce(payment["user"], amount, loss)
+        if not payment["gone"]:
+            payment["state"] = "stands"
+            for bonus in payment["bonuses"]:
+                if bonus["state"] == "taken":
+                    self.unforce(bonus["user"], bonus["amount"], bonus["loss"])
+                    bonus["state"] = "posted"
+                elif bonus["state"] == "void":
+                    bonus["state"] = "waiting"
+
+    @rule(which=which, part=st.sampled_from([0.01, 0.5, 1]), at_once=flag)
+    def taken_back_at_the_provider(self, which, part, at_once):
+        """A part goes back without us, and is seen twice: it is booked once; while a refund is on its way, later."""
+        payment = self._payment(which, "pay:")
+        if payment is None:
+            return
+        amount = min(payment["left"], max(1, int(payment["left"] * part)))
+        said = {"amount": payment["amount"], "currency": "RUB", "refunded": payment["gone"] + amount}
+        seen = Seen(id=payment["key"], state="paid", **said)
+        say = lambda: provider_payments.saw(payment["topup"], seen, self.now).state  # noqa: E731
+        race(say, say) if at_once else [say(), say()]
+        if payment["asked"] is None and amount:
+            payment["gone"] += amount
+            self.goes_back_in_part(payment, amount)
 
     @rule(which=which, yes=flag)
     def telegram_answers(self, which, yes):
@@ -687,6 +816,7 @@ class Books(RuleBasedStateMachine):
             lost = lost.scalar() or 0
         standing = [one for one in self.payments if one["state"] in STANDS]
         paid = sum(one["amount"] for one in standing)
+        paid += sum(one.get("left", 0) for one in self.payments if one["state"] not in STANDS)
         earned = sum(bonus["amount"] for one in standing for bonus in one["bonuses"] if bonus["state"] == "posted")
         sold = sum(sale["price"] for sale in self.sales if sale["state"] == "charged")
         assert accounts + held + captured + sold <= paid + earned + self.given + lost

@@ -149,6 +149,7 @@ class Payments:
     charges = staticmethod(payments.charges)
     count_waiting = staticmethod(payments.count_waiting)
     create = staticmethod(payments.create)
+    create_unique = staticmethod(payments.create_unique)
     credit = staticmethod(payments.credit)
     credit_stars = staticmethod(payments.credit_stars)
     entries = staticmethod(payments.entries)

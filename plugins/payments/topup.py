@@ -9,6 +9,7 @@ from core import amounts
 from core.buttons import FRESH, MENU, button, route, way_out
 from core.errors import UserError
 from core.settings import whole_numbers
+from plugins.payments._packs import keep_offer, offered
 
 BALANCE = route("balance:show", optional=True)
 OPEN_CARD = route("generate:card", optional=True)
@@ -41,25 +42,33 @@ def _limits(ctx):
 
 
 def _amounts(ctx, least=0):
-    """Return the offered amounts above `least` and within the limits, in minor units."""
+    """Return the offered amounts and packs above `least` and within the limits, in minor units."""
     limits = _limits(ctx)
-    found = [amount * 100 for amount in ctx.settings["TOPUP_AMOUNTS"]]
+    found = sorted({*(amount * 100 for amount in ctx.settings["TOPUP_AMOUNTS"]), *offered(ctx)})
     return [amount for amount in found if limits["least"] <= amount <= limits["most"] and amount > least]
 
 
 def show(ctx):
     """Offer amounts."""
     ctx.done("payments")
-    cells = [button("payments.amount", "payments:amount", a, amount=a) for a in _amounts(ctx)]
+    cells = [_amount(ctx, a) for a in _amounts(ctx)]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     rows += [[button("payments.other", "payments:other"), button("common.payments", "receipts:list")]]
     ctx.edit("payments.choose", [*rows, way_out(BALANCE)])
 
 
+def _amount(ctx, amount):
+    """Return the button of an amount, with what comes on top of it."""
+    bonus = offered(ctx).get(amount)
+    return button(
+        "payments.pack" if bonus else "payments.amount", "payments:amount", amount, amount=amount, bonus=bonus or 0
+    )
+
+
 def lack(ctx, amount, back=OPEN_CARD):
     """Offer the smallest amount that covers what an order lacks, and the usual ones above it; `back` is its screen."""
     least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
-    cells = [button("payments.amount", "payments:amount", a, amount=a) for a in (least, *_amounts(ctx, least)[:3])]
+    cells = [_amount(ctx, a) for a in (least, *_amounts(ctx, least)[:3])]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     last = [button("common.to_card", back), button("common.menu", MENU)]
     ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), last], amount=amount)
@@ -86,7 +95,9 @@ def choose_method(ctx, amount):
     _check(ctx, amount)
     rows = [_way(ctx, name, label, amount) for name, (label, _start) in _methods(ctx).items()]
     if rows:
-        ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount)
+        bonus = keep_offer(ctx, amount)
+        more = ctx.say("payments.with_bonus", amount=amount + bonus) if bonus else ""
+        ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount, more=more)
     else:
         ctx.edit("payments.no_method", ctx.bot.trouble())
 

@@ -4,7 +4,8 @@ What the picture looks like is kept small, so that the staff can be told of the 
 banks' apps make them, 720 × 1,600: the same one sent again at half the size, or at JPEG quality 30, differs by at most
 24 of 255 in its worst place; one that differs in a minute or a digit by 54 and more. A cropped one is not recognised.
 
-Setting: TRANSFER_DETAILS, what to pay to; empty, the default, turns this way off; it can be changed from the chat.
+Settings: TRANSFER_DETAILS, what to pay to; empty, the default, turns this way off; it can be changed from the chat.
+TRANSFER_UNIQUE=1 adds a few kopecks, so that no two open transfers are of one sum (`payments/transfer_queue.py`).
 Texts: transfer.* in data/texts/<lang>/payments/transfer.po.
 """
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 STEP = "transfer:proof"
 PROOFS = ("photo", "document")
 MOST, SPAN = 10, timedelta(hours=1)  # screenshots from one person: each is fetched, examined and shown to the staff
+OPEN, KOPECKS = timedelta(days=1), 999  # a dialogue lasts no longer; most that is added to a sum
 COPY_MAX = 256  # Bot API, CopyTextButton
 
 
@@ -32,6 +34,7 @@ def register(bot):
     """Declare the way to pay and its dialogue."""
     bot.repeatable()
     bot.setting("TRANSFER_DETAILS", default="", advanced=False, chat=True)
+    bot.setting("TRANSFER_UNIQUE", bool, default=False)
     bot.payment_method("transfer", "transfer.button", start, when="TRANSFER_DETAILS")
     bot.step(STEP, take_proof)
     bot.button("transfer:cancel", cancel)
@@ -43,11 +46,20 @@ def start(ctx, amount):
         ctx.edit("transfer.already", ctx.bot.trouble(f"pay{pending.id}"), number=pending.id, amount=pending.amount)
         return
     ctx.payments.cancel_new(ctx.user.id)
-    topup = ctx.payments.create(ctx.user.id, "transfer", amount, now=ctx.now)
+    topup = _create(ctx, amount)
+    amount = topup.amount
     details = ctx.settings["TRANSFER_DETAILS"]
     rows = [copy("transfer.copy", details)] if len(details) <= COPY_MAX else []
     rows += [button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
     ctx.ask(STEP, "transfer.details", rows, data={"topup": topup.id}, amount=amount, details=details)
+
+
+def _create(ctx, amount):
+    """Write the row, of a sum that no other open transfer has if the operator wants to tell them apart by it."""
+    if not ctx.settings["TRANSFER_UNIQUE"]:
+        return ctx.payments.create(ctx.user.id, "transfer", amount, now=ctx.now)
+    since = ctx.now - OPEN  # as long as its dialogue may last
+    return ctx.payments.create_unique(ctx.user.id, "transfer", amount, KOPECKS, now=ctx.now, since=since)
 
 
 def cancel(ctx):

@@ -15,7 +15,7 @@ from typing import Any
 
 from peewee import ModelSelect, Value, fn
 
-from storage.base.db import connection, transaction
+from storage.base.db import connection, is_postgres, transaction
 from storage.base.prepared import Prepared
 from storage.base.states import EntryKind, TopUpState
 from storage.base.tables import Charge, Checkout, Entry, Proof, ProviderPayment, Sketch, TopUp, User
@@ -38,6 +38,25 @@ def create(user_id: int, method: str, amount: int, *, now: datetime, stars: int 
     """Create the row of an invoice or transfer, before anything is shown or sent."""
     with transaction():
         return TopUp.create(user=user_id, method=method, amount=amount, stars=stars, created_at=now)
+
+
+def create_unique(user_id: int, method: str, amount: int, most: int, *, now: datetime, since: datetime) -> TopUp:
+    """Create a row of `amount` and as few minor units more, at most `most`, that no open one of the method has this sum.
+
+    Open are those that wait for a decision, and those begun since a time. If all sums are taken, it is `amount`.
+    """
+    begun = (TopUp.state == TopUpState.NEW) & (TopUp.created_at >= since)
+    with transaction() as db:
+        if is_postgres():  # one at a time: the next one has to see this one's sum
+            db.execute_sql("SELECT pg_advisory_xact_lock(hashtext('unique top-up'))")
+        taken = TopUp.select(TopUp.amount).where(
+            TopUp.method == method,
+            TopUp.amount.between(amount, amount + most),
+            begun | (TopUp.state == TopUpState.PENDING),
+        )
+        sums = {one for (one,) in taken.tuples().execute()}
+        free = (amount + more for more in range(1, most + 1) if amount + more not in sums)
+        return create(user_id, method, next(free, amount), now=now)
 
 
 def get(topup_id: int, user_id: int | None = None) -> TopUp | None:

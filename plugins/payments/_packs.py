@@ -1,0 +1,28 @@
+"""What the screens and the listener of packs share."""
+
+STORE = "payments/packs"
+
+
+def packs(text):
+    """Parse `sum:bonus` pairs of whole units, separated by commas."""
+    found = tuple(tuple(map(int, pair.split(":"))) for pair in text.split(",") if pair.strip())
+    if any(len(pair) != 2 or min(pair) <= 0 or max(pair) > 10**8 for pair in found):
+        raise ValueError(text)
+    return found
+
+
+def offered(ctx):
+    """Return {sum: bonus} of the packs there are, in minor units."""
+    if "TOPUP_PACKS" not in ctx.settings.declared:
+        return {}
+    return {amount * 100: bonus * 100 for amount, bonus in ctx.settings["TOPUP_PACKS"]}
+
+
+def keep_offer(ctx, amount):
+    """Keep what is offered for a sum, as it is shown now; return its bonus, 0 if there is none."""
+    bonus, store = offered(ctx).get(amount, 0), ctx.bot.store(STORE).of(ctx.user.id)
+    known = store.get("offers", {})
+    if bonus or str(amount) in known:
+        others = {name: value for name, value in known.items() if name != str(amount)}
+        store.put("offers", others | ({str(amount): bonus} if bonus else {}))
+    return bonus
