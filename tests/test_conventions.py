@@ -431,7 +431,7 @@ def test_every_chat_command_in_the_documents_exists():
     code_of = "\n".join(path.read_text() for path in [*PLUGINS, *examples])
     ours = set(re.findall(r'bot\.command\(\s*"([a-z]+)"', code_of))
     for name, text in documents():
-        named = set(re.findall(r"(?<![\w./<:-])/([a-z]{2,})(?![\w/.])", "\n".join(code(text))))
+        named = set(re.findall(r"(?<![\w./<:}-])/([a-z]{2,})(?![\w/.])", "\n".join(code(text))))
         unknown = (
             named
             - ours

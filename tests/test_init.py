@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from core.process import leader_lock
-from core.process.commands import Failed
 from core.process.loops import Clock
 from tests.kit import TOKEN, main
 from tools import first_setup
+from tools.commands import Failed
 
 
 class Quick(Clock):

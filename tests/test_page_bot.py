@@ -9,9 +9,9 @@ import shutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from demo import scaffold
 from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, ROOT, Chat, Demo
 from tests.kit import png
+from tools import scaffold
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 NEEDED = (

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from core import settings
 from core.process import leader_lock
-from core.process.commands import Failed
 from core.telegram.sender import Sender, TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.client import Client
 from kie.api.errors import KieError
+from tools.commands import Failed
 
 TELEGRAM, KIE = "https://api.telegram.org", "https://api.kie.ai"
 ROOT = Path(__file__).parent.parent

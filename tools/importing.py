@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.process.commands import Failed, alone
 from storage.base import db, schema
 from storage.journal import runtime_settings
 from storage.money import verify as books
 from storage.people import arrivals
 from storage.people.arrivals import Came
+from tools.commands import Failed, alone
 from tools.sources import folder, table, tables
 from tools.sources.reading import Unreadable
 

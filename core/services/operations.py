@@ -184,7 +184,6 @@ class ProviderRefunds:
     """What of them goes back."""
 
     ask = staticmethod(provider_refunds.ask)
-    get = staticmethod(provider_refunds.get)
     left = staticmethod(provider_refunds.left)
     of_payment = staticmethod(provider_refunds.of_payment)
     would_lose = staticmethod(provider_refunds.would_lose)

@@ -32,12 +32,6 @@ def _query() -> "ModelSelect[ProviderRefund]":
     return query.join(User, on=TopUp.user)
 
 
-def get(refund_id: int) -> ProviderRefund | None:
-    """Return a refund with its top-up and user, or None."""
-    with connection():
-        return _query().where(ProviderRefund.id == refund_id).first()
-
-
 def of_payment(topup_id: int) -> list[ProviderRefund]:
     """Return a payment's refunds, oldest first."""
     with connection():

@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 
 from babel.messages.plurals import get_plural
-from core.process.translations import HEADER
 
 from core.texts import Texts
+from tools.translations import HEADER
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")  # a command is 1 to 32 of a-z, 0-9, _ (Bot API, BotCommand)
 

@@ -1,0 +1,64 @@
+"""The command line of `python bot.py`: its commands, their options, and what goes with what."""
+
+import argparse
+
+COMMANDS = {
+    "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
+    "doctor": "says what is wrong and how to mend it (beside the bot)",
+    "catalog": "refresh compares the models and prices with KIE's (beside the bot)",
+    "backup": "[FILE] writes everything into one file (beside the bot)",
+    "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
+    "move": "--to URL copies everything into another database (takes the lock of both: the bot must not run)",
+    "import": "SOURCE takes people and balances from another bot: a CSV file, a folder, a postgresql:// address;"
+    " --dry-run says what it would do (the bot must not run)",
+    "plugins": "lists them; purge NAME removes what one that is away has kept, after a backup (the bot must not run)",
+    "init": "asks for what the bot needs, checks it, and writes .env (never needed; the bot must not run)",
+    "update": "--check says what a newer version would bring and want (beside the bot)",
+    "new-plugin": "NAME writes a plugin to begin with, its texts and its test",
+    "texts": "check says what translations lack; new LANG begins one, such as de",
+}
+
+
+def read(arguments=None):
+    """Return the options, with the command's argument as `value`; end with exit code 2 for what does not go together."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "update" and not options.check:
+        parser.error("update wants --check; to update: deploy/update.sh")
+    if options.reload and not options.demo:
+        parser.error("--reload is for --demo: elsewhere a plugin may move money")
+    options.value = options.to if options.command == "move" else " ".join(options.argument) or None
+    if options.value is None and options.command in ("new-plugin", "restore", "move", "import"):
+        parser.error(f"{options.command} {COMMANDS[options.command]}")
+    if options.command == "texts":
+        if options.argument != ["check"] and (options.argument[:1] != ["new"] or len(options.argument) != 2):
+            parser.error(f"texts {COMMANDS['texts']}")
+    elif len(options.argument) > 1 and options.command != "plugins":
+        parser.error(f"{options.command} wants no {options.argument[1]!r}")
+    if options.command == "import":
+        from tools.importing import Wish
+
+        options.value = Wish(options.value, options.dry_run, options.skip, options.name, options.part)
+    return options
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
+    about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
+    parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
+    parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
+    parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
+    parser.add_argument("--to", metavar="URL", help="with move: the database to move to; with init: the file to write")
+    parser.add_argument(
+        "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"
+    )
+    parser.add_argument("--check", action="store_true", help="with update, which it needs: deploy/update.sh updates")
+    parser.add_argument("--dry-run", action="store_true", help="with import: only say what would be done")
+    parser.add_argument(
+        "--skip", action="store_true", help="with import: leave out who cannot be read, take the others"
+    )
+    parser.add_argument("--name", default="before", help="with import: of the other bot, when people come from several")
+    parser.add_argument("--part", help="with import: the BOT_INSTANCE_ID, when several bots share the other database")
+    parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
+    parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
+    return parser
