@@ -9,12 +9,12 @@ SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 
 def decimal(amount: int) -> str:
-    """Return minor units as services want them: `199.00`."""
+    """Return minor units in the format of payment services: `199.00`."""
     return f"{amount // 100}.{amount % 100:02}"
 
 
 def minor(text: object) -> int | None:
-    """Return the minor units of a service's amount, exactly (`199`, `199.0`, `199.00`); None if it is no such amount."""
+    """Return the minor units of a service's amount, exactly (`199`, `199.0`, `199.00`), or None if it is not one."""
     found = SERVICE.fullmatch(text) if isinstance(text, str) else None
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")[:2]) if found else None
 

@@ -181,7 +181,7 @@ class Bot(Registry, Operations):
     ) -> None:
         """Edit a message of ours if that still works; a failure is not worth a second try.
 
-        In a listener this is done once its transaction has ended.
+        A listener's edit is made once its transaction has ended.
         """
         text, markup = self.texts.html(lang, key, **values), self.markup(lang, buttons)
         params: dict[str, Any] = {"text": text, "reply_markup": markup}

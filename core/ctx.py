@@ -337,7 +337,7 @@ class Ctx(Operations):
     def finish_tap(self) -> None:
         """Answer the tap, once, with the toast if there is one; a tap that is too old to be answered is ignored.
 
-        A handler that is about to wait for another service does it before.
+        Call it before waiting for another service.
         """
         if self.tap is None or self._finished:
             return

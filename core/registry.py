@@ -40,7 +40,7 @@ class Entry:
     blocked: bool = False
     repeat: bool = False  # whether it may run again for one update, after it has sent something
     when: Callable[[Any], bool] | None = None
-    beside: bool = False  # whether an open dialogue stays open
+    beside: bool = False  # an open dialogue stays open
 
     def fits(self, ctx: Any) -> bool:
         """Return whether it wants an update of its kind."""
@@ -212,7 +212,7 @@ class Registry:
     ) -> None:
         """Add a button to the admin menu, for those with its handler's right; `values(bot)` fills in its label.
 
-        While that returns None, the button is left out.
+        While `values` returns None, the button is left out.
         """
         self._add_to("admin", MenuItem(key, data, row, values))
 
@@ -236,7 +236,7 @@ class Registry:
         self.under_results.append((row, buttons))
 
     def result_line(self, line: Handler) -> None:
-        """Add a line to the caption of a result: what `line(bot, job)` returns, a text key with its values, or None."""
+        """Add what `line(bot, job)` returns (a text key with its values, or None) to a result's caption."""
         checks.takes(line, "bot", "job")
         self.result_lines.append(line)
 
@@ -272,7 +272,7 @@ class Registry:
     def payment_provider(self, provider: Any, ways: dict[str, str]) -> None:
         """Take payments by a provider (a `core.services.providers.Provider`); `ways` are its buttons, {way: text key}.
 
-        Its payments are polled, and compared with its list every day, also while `ways` is empty. It calls back at
+        Its payments are polled, and compared daily with its list, even while `ways` is empty. Its callbacks go to
         /pay/NAME on PORT.
         """
         name = provider.name
@@ -403,7 +403,7 @@ class Registry:
 
 
 def _start(name: str, way: str) -> Handler:
-    """Return what starts a payment by a provider: the screens are those of `plugins/payments/online.py`."""
+    """Return the handler that starts a provider's payment: its screens are in `plugins/payments/online.py`."""
     return lambda ctx, amount: ctx.go("online:start", name=name, way=way, amount=amount)
 
 

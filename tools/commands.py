@@ -13,7 +13,7 @@ from storage.money import seals
 from storage.money import verify as books
 
 STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
-MORE = {"import": ("ADMIN_IDS", "CURRENCY")}  # and those that some need besides
+MORE = {"import": ("ADMIN_IDS", "CURRENCY")}  # others that a command needs
 
 
 class Failed(Exception):

@@ -293,7 +293,7 @@ class Dispatcher:
 
 
 def _beside(ctx, chain):
-    """Return the entries of a chain that are asked before an open dialogue; a banned person has only the dialogue."""
+    """Return the entries of a chain that precede an open dialogue; for a banned person there are none."""
     return [] if ctx.user.banned else [entry for entry in chain if entry.beside]
 
 

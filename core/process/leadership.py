@@ -119,9 +119,9 @@ def _hold(leader, stop):
 
 
 def _patiently(step, stop, web=None, leader=None):
-    """Do a step that needs Telegram, however long the network takes; a refused token ends the start.
+    """Repeat a step that needs Telegram until the network allows it; a refused token fails the start.
 
-    With a `leader`, the lock is not ours yet: /health says meanwhile whether another copy works.
+    With a `leader`, the lock is not ours yet, and /health reports whether another copy works.
     """
     while not stop.is_set():
         try:
@@ -140,7 +140,7 @@ def _patiently(step, stop, web=None, leader=None):
 
 
 def _is_taken(leader):
-    """Tell whether another copy leads, by trying the lock and letting it go at once."""
+    """Return whether another copy leads, by trying to take the lock and releasing it at once."""
     try:
         if not leader.acquire():
             return True

@@ -88,7 +88,7 @@ def sources(folder, more=(), packages=True):
 
 
 def texts_of(sources):
-    """Return the folders of texts that lie beside plugins from elsewhere."""
+    """Return the folders of texts beside external plugins."""
     return sorted({source.texts for source in sources.values() if source.origin and source.texts.is_dir()})
 
 

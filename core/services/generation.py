@@ -39,7 +39,7 @@ from storage.orders import claims, jobs
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
-REPLIES = "replies"  # the draft of a ladder that edits a result; it stands beside the card
+REPLIES = "replies"  # the draft of a ladder that edits a result; it is open beside the card
 KEPT = ("prompt_message", "prompt_input", "back", "sent", "parent")  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
@@ -220,13 +220,13 @@ class Generation:
     def put_ladder(self, user_id, rungs, now, *, step=None, form=CARD, **data):
         """Write a ladder of quotes and return its draft; every change makes them new quotes.
 
-        It replaces the card, or with REPLIES as its `form` stays beside it.
+        It replaces the card; with the `form` REPLIES it is open beside it.
         """
         data |= {"rungs": rungs}
         return drafts.put(user_id, form, now, model=None, data=data, price=None, step=step)
 
     def waiting(self, user_id, now):
-        """Return the draft of the card or ladder that was changed last, or None."""
+        """Return the most recently changed draft of a card or ladder, or None."""
         newest = drafts.newest(user_id, (CARD, REPLIES), now)
         if newest is not None and newest.plugin == REPLIES and newest.data.get("rungs"):
             return newest

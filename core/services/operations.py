@@ -171,7 +171,7 @@ class Payments:
 
 
 class ProviderPayments:
-    """Payments by providers; what a provider says of one goes through `core/services/providers.py`."""
+    """Providers' payments; what a provider reports goes through `core/services/providers.py`."""
 
     get = staticmethod(provider_payments.get)
     mismatches = staticmethod(provider_payments.mismatches)
@@ -181,7 +181,7 @@ class ProviderPayments:
 
 
 class ProviderRefunds:
-    """What of them goes back."""
+    """Refunds of providers' payments."""
 
     ask = staticmethod(provider_refunds.ask)
     left = staticmethod(provider_refunds.left)

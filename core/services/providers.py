@@ -1,10 +1,10 @@
-"""Payment providers: what one has to be able to do, and all that is the same for every one of them.
+"""Payment providers: the interface of one, and everything they have in common.
 
-A provider is a `Provider` of a few functions (docs/payments.md). Everything that decides is here and in
-`storage/money/provider_payments.py`, once: our row comes first, a callback is only a reason to ask, polling alone is enough,
-and money is credited only if the provider's own answer fits our row exactly.
+A provider is a subclass of `Provider` with a few functions (docs/payments.md). All decisions are made here and in
+`storage/money/provider_payments.py`: our row comes first, a callback is only a reason to ask, polling alone suffices,
+and money is credited only if the provider's own answer matches our row exactly.
 
-Loops of the leader: `look` asks about what is due, `reconcile` compares the provider's list with ours once a day.
+The leader's loops: `look` polls what is due, `reconcile` compares the provider's list with ours once a day.
 """
 
 import json
@@ -26,22 +26,22 @@ from storage.money.provider_payments import ASKING, CREDITED, Asked, Seen
 log = logging.getLogger(__name__)
 EVERY_S, DAILY = 5, timedelta(days=1)
 SOME = 50  # payments in one round
-CALL = timedelta(seconds=60)  # longer than any call may take: until then the row is its caller's
-GIVE_UP = timedelta(minutes=15)  # of asking for a link; YooKassa keeps a key for a day
-LIVES = timedelta(minutes=2)  # a link that ends sooner is not offered again
-AFTER = timedelta(hours=25)  # the end of the time to pay: polls go on for so long
-STUCK = timedelta(days=7)  # without any answer: then it is an alarm
-HURRY = timedelta(seconds=2)  # between two looks for which there was a callback or a tap
-LISTED = timedelta(days=3)  # of the provider's list are compared
-UNLISTED = timedelta(hours=1)  # a payment younger than this may not be on it yet
-STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # of a function that reads an answer
-# the age of a payment below which it is asked about every so many seconds
+CALL = timedelta(seconds=60)  # longer than any call may take: so long a row is claimed for it
+GIVE_UP = timedelta(minutes=15)  # asking for a link; YooKassa remembers a key for a day
+LIVES = timedelta(minutes=2)  # minimum validity of a link that is offered again
+AFTER = timedelta(hours=25)  # how long polling continues after the time to pay
+STUCK = timedelta(days=7)  # without an answer after the time to pay: alert
+HURRY = timedelta(seconds=2)  # minimum between polls caused by callbacks or taps
+LISTED = timedelta(days=3)  # how much of the provider's list is compared
+UNLISTED = timedelta(hours=1)  # payments younger than this may be missing from it
+STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # errors of parsing an answer
+# (age of a payment up to which, seconds between polls)
 STEPS = ((15, 5), (40, 10), (120, 20), (600, 60))
 OPEN_STEP_S, LATE_STEP_S, TROUBLE_STEP_S = 300, 3600, 60
 
 
 class Refused(Exception):
-    """The provider has said no, so nothing was made or moved; `why` is the text key of a reason that people can use."""
+    """The provider refused, so nothing was created or moved; `why` is the text key of a reason to show people."""
 
     def __init__(self, said: str, why: str = "") -> None:
         super().__init__(said)
@@ -49,27 +49,27 @@ class Refused(Exception):
 
 
 class WrongKeys(Refused):
-    """The provider does not take our keys."""
+    """The provider does not accept our keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One payment as a provider's functions get it; amounts are minor units of `currency`."""
+    """One payment, as passed to a provider's functions; amounts are minor units of `currency`."""
 
     number: int  # our own
     amount: int
     currency: str
     way: str
-    key: str  # for an idempotent create: random, kept with the row
-    tag: str  # to be kept by the provider: the bot and the number
-    body: str = ""  # what `Provider.body` has returned, as JSON: the same at every try
-    text: str = ""  # what the payer reads
+    key: str  # for an idempotent create: random, stored in the row
+    tag: str  # stored by the provider: the bot and the number
+    body: str = ""  # the result of `Provider.body` as JSON: the same at every attempt
+    text: str = ""  # shown to the payer
     lang: str = ""
     back: str = ""  # where the payer's browser goes afterwards
     expires_at: datetime
     id: str = ""  # the provider's
-    details: dict[str, Any] | None = None  # of `Seen`
-    payer: int | None = None  # the Telegram id of the row's owner; None once forgotten
+    details: dict[str, Any] | None = None  # from `Seen`
+    payer: int | None = None  # the Telegram id of the row's owner; None once erased
 
 
 class Made(NamedTuple):
@@ -81,7 +81,7 @@ class Made(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """What has become of a refund: done, asked (the provider is at it) or refused."""
+    """The state of a refund: done, asked (in progress at the provider) or refused."""
 
     state: str
     id: str | None = None
@@ -89,57 +89,57 @@ class Returned(NamedTuple):
 
 
 class Provider:
-    """What a provider has to be able to do; each call raises Refused, WrongKeys, NotSent or UnknownOutcome."""
+    """The interface of a provider; every call may raise Refused, WrongKeys, NotSent or UnknownOutcome."""
 
     name = ""  # in addresses, rows and settings: never changes
-    account = ""  # the shop, as the provider calls it
+    account = ""  # the shop's id at the provider
     test = False  # no real money
-    term = timedelta(hours=1)  # to pay, if the provider does not say
+    term = timedelta(hours=1)  # the time to pay, unless the provider gives one
     least, most = 1, 10**12  # minor units
 
     def body(self, order: Order) -> dict[str, Any]:
-        """Return what `create` will send, without asking anybody: it is kept with the row."""
+        """Return what `create` will send, without any call: it is stored in the row."""
         raise NotImplementedError
 
     def create(self, order: Order) -> Made:
-        """Have the payment made; called again with the same key and body after an unknown outcome."""
+        """Create the payment; called again with the same key and body after an unknown outcome."""
         raise NotImplementedError
 
     def find(self, order: Order) -> Made | None:
-        """Return the payment of an earlier try with an unknown outcome; for providers without idempotent creates."""
+        """Return the payment of an earlier attempt of unknown outcome; for providers without idempotent creates."""
         return None
 
     def fetch(self, ids: list[str]) -> Iterable[Seen]:
-        """Yield what the provider says of payments by its ids."""
+        """Yield the current state of payments, given the provider's ids."""
         raise NotImplementedError
 
     def recent(self, since: datetime) -> Iterable[Seen]:
-        """Yield what was made, paid or given back since a time, of this shop."""
+        """Yield this shop's payments that were created, paid or refunded since a time."""
         raise NotImplementedError
 
     def refund(self, order: Order, amount: int, key: str, again: bool) -> Returned:
-        """Give an amount back, once under the key; `again`: an earlier try may have done it, so read first."""
+        """Refund an amount, once under the key; `again`: an earlier attempt may have done it, so check first."""
         raise Refused("this provider cannot give back")
 
     def discard(self, payment_id: str) -> None:
-        """Take away a payment of ours that nobody knows the link of, if the provider can."""
+        """Cancel a payment of ours whose link nobody knows, if the provider can."""
 
     def called(self, call: Any) -> tuple[str, str | None]:
-        """Return whom a callback is about: the provider's id, and our tag if it is named; raise Refused for a forged one."""
+        """Return a callback's payment: the provider's id, and our tag if it has one; raise Refused for a forged one."""
         raise Refused("no callbacks")
 
     def check(self) -> tuple[str, dict[str, Any]] | None:
-        """Return what is wrong with the shop, for doctor (a text key and its values), or None."""
+        """Return what is wrong with the shop (a text key and its values) for doctor, or None."""
         return None
 
     def note(self, order: Order, amount: int) -> tuple[str, dict[str, Any]] | None:
-        """Return what the staff should know before an amount goes back (a text key and its values), or None."""
+        """Return what the staff should know before a refund (a text key and its values), or None."""
         return None
 
 
 @contextmanager
 def _sensible() -> Iterator[None]:
-    """Take whatever a provider's function stumbles over in an answer for an unknown outcome."""
+    """Turn errors in parsing a provider's answer into UnknownOutcome."""
     try:
         yield
     except STRANGE as error:
@@ -148,7 +148,7 @@ def _sensible() -> Iterator[None]:
 
 
 def _told(seen: Iterable[Seen]) -> Iterator[Seen]:
-    """Yield what a provider says, as far as it makes sense."""
+    """Yield a provider's answers; a malformed one raises UnknownOutcome."""
     with _sensible():
         pages = iter(seen)
     while True:
@@ -160,7 +160,7 @@ def _told(seen: Iterable[Seen]) -> Iterator[Seen]:
 
 
 def read(answer: Answer) -> dict[str, Any]:
-    """Return the JSON object of a service's answer; raise WrongKeys, Refused, or UnknownOutcome for what tells nothing."""
+    """Return the JSON object of a service's answer; raise WrongKeys, Refused, or UnknownOutcome if it is unclear."""
     try:
         data = answer.json()
     except (ValueError, RecursionError):
@@ -175,7 +175,7 @@ def read(answer: Answer) -> dict[str, Any]:
 
 
 def _said(data: Any) -> str:
-    """Return the words of an error's answer that name it, never what else is in it."""
+    """Return only the words that name the error in an answer, never anything else in it."""
     if not isinstance(data, dict):
         return ""
     error = data.get("error") if isinstance(data.get("error"), dict) else data
@@ -187,7 +187,7 @@ def _said(data: Any) -> str:
 
 
 def begin(bot: Any, provider: Provider, user: User, way: str, amount: int, text: str, now: datetime) -> ProviderPayment:
-    """Return the row of a payment: the person's open one of the same kind and sum, or a new one. Nobody is asked yet."""
+    """Return a payment's row: the person's open one of the same way and amount, or a new one. No call is made yet."""
     lang, currency = bot.lang_of(user), bot.settings["CURRENCY"]
     asked = Asked(
         provider=provider.name,
@@ -229,7 +229,7 @@ def _order_of(payment: ProviderPayment) -> Order:
 
 
 def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *, late: bool = True) -> ProviderPayment:
-    """Ask the provider for a payment that has no link yet; return the row. `late`: the person was told to wait for it."""
+    """Request a payment that has no link yet; return its row. `late`: the person was told to wait for the link."""
     number = payment.topup_id
     if now >= payment.created_at + GIVE_UP:
         provider_payments.refused(number, "no answer", now, why="common.provider_silent")
@@ -266,13 +266,13 @@ def _keys_refused(bot: Any, provider: Provider, error: WrongKeys) -> None:
 
 
 def hurry(payment: ProviderPayment, now: datetime) -> None:
-    """Have a payment looked at now, for a callback or a tap: not at every one of many."""
+    """Make a payment due for polling after a callback or a tap, but not more often than every HURRY."""
     at = max(now, payment.looked_at + HURRY) if payment.looked_at else now
     provider_payments.wake(payment.topup_id, at)
 
 
 def take_call(provider: Provider, call: Any) -> tuple[str, int]:
-    """Take a callback: it tells nothing but that there may be news of a payment, and those are read from the provider."""
+    """Handle a callback: it only says that there may be news of a payment, which is then read from the provider."""
     try:
         payment_id, tag = provider.called(call)
     except (Refused, RecursionError, *STRANGE) as error:
@@ -290,7 +290,7 @@ def take_call(provider: Provider, call: Any) -> tuple[str, int]:
 
 
 def look(bot: Any, provider: Provider, now: datetime) -> None:
-    """Ask about the payments and refunds that are due; a provider that does not answer is left alone for this round."""
+    """Poll the payments and refunds that are due; the round ends early if the provider does not answer."""
     due = provider_payments.due(provider.name, now, SOME)
     for payment in [one for one in due if one.state in ASKING]:
         if ask(bot, provider, payment, now).state in ASKING:
@@ -314,7 +314,7 @@ def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], no
         _keys_refused(bot, provider, error)
         said = error.said
     except Refused as error:
-        if len(waiting) > 1:  # one of them, perhaps: the others are not to suffer for it
+        if len(waiting) > 1:  # perhaps because of one of them: ask for each separately
             for payment_id, payment in left.items():
                 _fetch(bot, provider, {payment_id: payment}, now)
             return
@@ -327,7 +327,7 @@ def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], no
 
 
 def _not_told(bot: Any, provider: Provider, payment: ProviderPayment, said: str, now: datetime) -> None:
-    """Ask again about a payment of which nothing was heard; in the end, have a person look."""
+    """Schedule another poll of a payment without an answer; in the end, alert the staff."""
     if now < payment.expires_at + STUCK:
         wait = max(TROUBLE_STEP_S, (next_look(payment, now) or now + timedelta(hours=1)).timestamp() - now.timestamp())
         provider_payments.put_off(payment.topup_id, now + timedelta(seconds=min(wait, LATE_STEP_S)), said=said)
@@ -342,19 +342,19 @@ def _not_told(bot: Any, provider: Provider, payment: ProviderPayment, said: str,
 
 
 def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
-    """Return when to ask about an open payment again; None once a day after its end has passed."""
+    """Return when to poll an open payment again, or None once AFTER has passed since its time to pay ended."""
     if now >= payment.expires_at + AFTER:
         return None
     age = (now - payment.created_at).total_seconds()
     step = OPEN_STEP_S if now < payment.expires_at else LATE_STEP_S
     step = next((seconds for below, seconds in STEPS if age < below), step)
-    jitter = 1 + (payment.topup_id * 37 % 20) / 100  # payments of one moment do not stay together
+    jitter = 1 + (payment.topup_id * 37 % 20) / 100  # spreads payments created at the same moment
     end = payment.expires_at + (timedelta(seconds=EVERY_S) if now < payment.expires_at else AFTER)
     return min(now + timedelta(seconds=step * jitter), end)
 
 
 def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetime) -> str:
-    """Ask the provider for a refund that is booked; return done, refused, or asked when it is to be asked again."""
+    """Request a booked refund from the provider; return done, refused, or asked (to be asked again)."""
     payment = provider_payments.get(refund.topup_id)
     if payment is None or not provider_refunds.claim(refund, now + CALL):
         return "asked"
@@ -383,13 +383,13 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
 
 
 def note(bot: Any, payment: ProviderPayment, amount: int) -> tuple[str, dict[str, Any]] | None:
-    """Return what the staff should know before an amount of a payment goes back (a text key and its values), or None."""
+    """Return what the staff should know before a refund of a payment (a text key and its values), or None."""
     found: tuple[str, dict[str, Any]] | None = bot.payment_providers[payment.provider].note(_order_of(payment), amount)
     return found
 
 
 def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
-    """Compare the provider's list of the last days with ours, once a day; one that is away is asked again soon."""
+    """Compare the provider's list of the last days with ours, once a day; retry soon if it cannot be read."""
     place = f"LISTED:{provider.name}"
     last = runtime_settings.get(place)
     if last and datetime.fromisoformat(last) > now - DAILY:
@@ -412,7 +412,7 @@ def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
 
 
 def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield (missed | stray | unlisted, whose) of what differs; what can be put right is."""
+    """Yield (missed | stray | unlisted, id) for each difference; fix those that can be fixed."""
     since = now - LISTED
     for seen in _told(provider.recent(since)):
         payment = provider_payments.find(provider.name, seen.id, seen.tag)
@@ -435,7 +435,7 @@ def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[
 
 
 def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
-    """Have a second payment for one row taken away, the link of which nobody has seen; one that was paid is an alarm."""
+    """Cancel a second payment for a row, whose link nobody has seen; if it was paid, yield an alert."""
     if seen.state == ProviderState.PAID:
         yield "stray", seen.id
     elif seen.state == ProviderState.PENDING:
@@ -443,7 +443,7 @@ def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
 
 
 def examine(provider: Provider) -> tuple[str, dict[str, Any]] | None:
-    """Return what doctor says of a provider, or None."""
+    """Return what doctor reports about a provider, or None."""
     try:
         with _sensible():
             return provider.check()

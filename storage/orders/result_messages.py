@@ -1,4 +1,4 @@
-"""Which message shows which result, so that a reply to it is about that result and no other."""
+"""Which message shows which result, so that a reply to it refers to exactly that result."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,26 +10,26 @@ from storage.base.tables import Job, Media, ResultMessage
 NOTE = """
     INSERT INTO result_message (chat_id, message_id, user_id, job_id, part) VALUES ({})
     ON CONFLICT (chat_id, message_id)
-    DO UPDATE SET user_id = excluded.user_id, job_id = excluded.job_id, part = excluded.part"""  # as plain SQL: Peewee takes longer to compile it than the database to do it
+    DO UPDATE SET user_id = excluded.user_id, job_id = excluded.job_id, part = excluded.part"""  # plain SQL: Peewee takes longer to compile it than the database to run it
 
 
 class Shown(NamedTuple):
-    """A person's own order that a message shows; `part` is which of its results, None for all of them."""
+    """A person's own order that a message shows; `part` is the number of the result, None for all of them."""
 
     job: Job
     part: int | None
 
 
 def note(user_id: int, job_id: int, chat_id: int, parts: Mapping[int, int | None]) -> None:
-    """Note that messages ({message id: part}) of a chat show a result; one that showed another one before shows this."""
+    """Record that messages ({message id: part}) of a chat show a result now, whatever they showed before."""
     with transaction():
         _write([(chat_id, message_id, user_id, job_id, part) for message_id, part in parts.items()])
 
 
 def note_sent(job: Job, sent: list[Media]) -> None:
-    """Note the messages of a delivery to the private chat: one for each result in their order, one more below an album.
+    """Record the messages of a delivery to the private chat: one per result in order, and one more below an album.
 
-    It belongs to the transaction of the delivery.
+    Call it in the transaction of the delivery.
     """
     count, chat_id = len(job.result["urls"]) or 1, job.user.telegram_id
     _write(
@@ -47,7 +47,7 @@ def _write(rows: list[tuple[Any, ...]]) -> None:
 
 
 def find(user_id: int, chat_id: int, message_id: int) -> Shown | None:
-    """Return what a message shows, if it is a result of this very person, or None."""
+    """Return what a message shows, or None unless it is a result of this person."""
     with connection():
         row = ResultMessage.get_or_none(
             ResultMessage.chat_id == chat_id, ResultMessage.message_id == message_id, ResultMessage.user == user_id
@@ -57,7 +57,7 @@ def find(user_id: int, chat_id: int, message_id: int) -> Shown | None:
 
 
 def has_any(user_id: int) -> bool:
-    """Tell whether the person has had a result that can be replied to."""
+    """Return whether the person has had a result that can be replied to."""
     return _any.first(user_id) is not None
 
 

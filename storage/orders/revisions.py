@@ -1,7 +1,7 @@
-"""Versions: which order was made from which result. The first order of a tree is v1; each that follows takes the next number.
+"""Versions: which order was made from which result. The first order of a tree is v1; later ones take the next numbers.
 
-A number is given with the order, so that what is said of it stays true, and goes back when the order comes to nothing: a
-failed or cancelled order keeps its place in the tree without one.
+An order gets its number when it is placed, so that messages that mention it stay true, and loses it if it fails or is
+cancelled; it then keeps its place in the tree without a number.
 """
 
 from collections.abc import Collection
@@ -17,11 +17,11 @@ FIRST = 1
 
 
 class Strange(Exception):
-    """The earlier result is not one of the same person."""
+    """The earlier result belongs to somebody else."""
 
 
 class Version(NamedTuple):
-    """An order in its tree: its number, and that of the version it was made from; None for the first one."""
+    """An order in its tree: its number, and that of the version it was made from (None for the first one)."""
 
     job: Job
     number: int
@@ -29,9 +29,9 @@ class Version(NamedTuple):
 
 
 def add(job: Job, parent: dict[str, Any]) -> None:
-    """Note that a new order is made from {"job", "part"}, an earlier result of the same person; raise Strange if it is not.
+    """Record that a new order is made from {"job", "part"}, an earlier result; raise Strange if it is another person's.
 
-    It belongs to the transaction of the order, whose hold serialises a person's orders.
+    Call it in the transaction of the order, whose hold serialises a person's orders.
     """
     older = Job.get_or_none(Job.id == parent["job"], Job.user == job.user_id)
     if older is None:
@@ -41,12 +41,12 @@ def add(job: Job, parent: dict[str, Any]) -> None:
 
 
 def let_go(job_id: int) -> None:
-    """Take the number of an order back that came to nothing."""
+    """Take back the number of an order that failed or was cancelled."""
     Revision.update(number=None).where(Revision.job == job_id).execute()
 
 
 def number_again(job_id: int) -> None:
-    """Give a number to an order that was given up and has come after all."""
+    """Give a number to an order that was given up but has succeeded after all."""
     for row in Revision.select().where(Revision.job == job_id, Revision.number.is_null()):
         Revision.update(number=_next(row.root_id)).where(Revision.job == job_id).execute()
 
@@ -60,20 +60,20 @@ _get = Prepared[Revision](lambda job: Revision.select().where(Revision.job == jo
 
 
 def of(job: Job) -> Revision | None:
-    """Return the same of a job's row, looked up once for each row."""
+    """Return the same for a job's row, looked up once per row."""
     if "grown" not in job.__dict__:
         job.grown = get(job.id)
     return job.grown
 
 
 def root_of(job_id: int) -> int:
-    """Return the id of the first order of the tree that an order is in."""
+    """Return the id of the first order in an order's tree."""
     row = get(job_id)
     return row.root_id if row else job_id
 
 
 def next_number(job_id: int) -> int:
-    """Return the number that the next version in the tree of an order gets."""
+    """Return the number of the next version in an order's tree."""
     with connection():
         return _next(root_of(job_id))
 
@@ -84,7 +84,7 @@ def _next(root: int) -> int:
 
 
 def numbers(job_ids: Collection[int]) -> dict[int, int]:
-    """Return {order: its number} of those that were made from an earlier result and have a number."""
+    """Return {order: its number} of those made from an earlier result that have a number."""
     with connection():
         query = Revision.select(Revision.job, Revision.number)
         found = query.where(Revision.job.in_(list(job_ids)), Revision.number.is_null(False))
@@ -92,7 +92,7 @@ def numbers(job_ids: Collection[int]) -> dict[int, int]:
 
 
 def tree(user_id: int, job_id: int) -> list[Version]:
-    """Return the versions in the tree of a person's own order, the first one first; none if it is somebody else's."""
+    """Return the versions in the tree of a person's own order, first to last; none if it is somebody else's."""
     with connection():
         root = root_of(job_id)
         rows = list(Revision.select().where(Revision.root == root, Revision.number.is_null(False)))
@@ -104,6 +104,6 @@ def tree(user_id: int, job_id: int) -> list[Version]:
 
 
 def count(job_id: int) -> int:
-    """Return how many versions the tree of an order has, the first one included."""
+    """Return how many versions an order's tree has, including the first."""
     with connection():
         return 1 + Revision.select().where(Revision.root == root_of(job_id), Revision.number.is_null(False)).count()

@@ -1,7 +1,7 @@
-"""People who come from another bot, with what they had there: each is taken once from each source, whole or not at all.
+"""People imported from another bot, with what they had there: each once per source, completely or not at all.
 
-What makes it once is a mark of the person (`Once`), which outlives an erasure: whoever had their data erased here does
-not come back with the next run of the import. The entry's key names the source and the account, never the Telegram id.
+A mark of the person (`Once`) makes sure of that, and outlives an erasure: the next run of the import does not bring
+back people whose data was erased. The entry's key contains the source and the account, never the Telegram id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,43 +19,43 @@ from storage.journal import audit_log, kept_values
 from storage.money import ledger, persons, referrals
 from storage.people import users
 
-PAST = ("history", "past")  # the plugin that shows what was made and paid elsewhere, and the name it is kept under
-SOME = 500  # ids in a statement
+PAST = ("history", "past")  # the plugin that shows orders and payments made elsewhere, and its name for them
+SOME = 500  # ids per statement
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Somebody as the source has them. `balance` is in minor units; `past` is what `PAST` keeps, the newest first."""
+    """A person as the source has them: `balance` in minor units, `past` the history stored under `PAST`, newest first."""
 
     telegram_id: int
     balance: int = 0
     first_name: str = ""
     username: str | None = None
-    lang: str | None = None  # a language of this bot
-    language_code: str | None = None  # another language: a hint, as Telegram gives one
+    lang: str | None = None  # one of the bot's languages
+    language_code: str | None = None  # another language, as a hint like Telegram's
     banned: bool = False
     inviter: int | None = None  # a Telegram id
-    paid: bool = False  # has topped up there, so their first top-up here is not their first
-    had_gift: bool = False  # of the welcome
+    paid: bool = False  # has topped up there, so the next top-up is not the first
+    had_gift: bool = False  # the welcome gift
     came_at: datetime | None = None
     past: Sequence[Mapping[str, Any]] = ()
 
 
 class Came(StrEnum):
-    """How somebody was taken."""
+    """How somebody was imported."""
 
-    NEW = "new"  # an account was made
-    JOINED = "joined"  # to the account they had here already
-    BEFORE = "before"  # an earlier run has taken them: nothing was changed
+    NEW = "new"  # an account was created
+    JOINED = "joined"  # added to the account they already had here
+    BEFORE = "before"  # imported by an earlier run: nothing was changed
 
 
 def ref(source: str) -> str:
-    """Return the mark of everybody who came from a source, which is also the reference of their entries."""
+    """Return the mark of everybody imported from a source, which is also the reference of their entries."""
     return f"import:{source}"
 
 
 def take(one: Arrival, source: str, words: str, actor: int | None, now: datetime) -> Came:
-    """Take somebody from a source, once: account, balance, language, ban (an act of `actor`) and past, in one transaction.
+    """Import somebody from a source once: account, balance, language, ban (an act of `actor`), past; in one transaction.
 
     `words` is the reason of the entry and of the ban.
     """
@@ -83,9 +83,9 @@ def take(one: Arrival, source: str, words: str, actor: int | None, now: datetime
 
 
 def join(one: Arrival, now: datetime) -> bool:
-    """Note who invited somebody, once both are here; return whether it is new.
+    """Record who invited somebody, once both are here; return whether it is new.
 
-    Of somebody who has topped up elsewhere, the share counts as paid.
+    If the invited person has topped up elsewhere, the share counts as paid.
     """
     if one.inviter is None:
         return False
@@ -103,9 +103,9 @@ def owner(telegram_id: int, now: datetime) -> int:
 
 
 def taken(source: str, telegram_ids: Sequence[int]) -> dict[int, int]:
-    """Return {Telegram id: the balance that was brought} of those whom an earlier run has taken.
+    """Return {Telegram id: imported balance} of the people imported by earlier runs.
 
-    Somebody erased since counts with 0: which entry was theirs cannot be known.
+    People erased since then count as 0: it is unknown which entry was theirs.
     """
     with connection():
         hashes = persons.hashes(telegram_ids)
@@ -120,7 +120,7 @@ def taken(source: str, telegram_ids: Sequence[int]) -> dict[int, int]:
 
 
 def known(telegram_ids: Sequence[int]) -> set[int]:
-    """Return which of some people have an account here."""
+    """Return which of these people have an account here."""
     with connection():
         parts = [User.select(User.telegram_id).where(User.telegram_id.in_(some)) for some in _parts(telegram_ids)]
         return {one for part in parts for (one,) in part.tuples().execute()}

@@ -95,9 +95,9 @@ def _insert(
 
 
 def bring(sender: Sender, person: Person, at: datetime, lang: str | None = None) -> tuple[User, bool]:
-    """Return the user of somebody who came elsewhere, and whether it was created: without an event, so no gift.
+    """Return an imported person's user, and whether it was created: without an event, so there is no gift.
 
-    The person's row is locked (`persons.known_as`); `at` is when they came, and were last seen.
+    The person's row is locked (`persons.known_as`); `at` is when they came and were last seen.
     """
     with transaction():
         return _insert(sender, person, at, lang=lang)
