@@ -1,1 +1,1 @@
-"""What `python bot.py COMMAND` does for an operator beside running the bot: moving in, setting up, upgrading."""
+"""Operator's commands, `python bot.py COMMAND`: importing from another bot, first setup, upgrading, translating."""

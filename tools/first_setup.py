@@ -1,7 +1,7 @@
-"""`python bot.py init`: from a token to a `.env`, each answer checked at once. Never needed: four lines by hand do the same.
+"""`python bot.py init`: from a token to a `.env`, each answer checked at once. Four lines by hand do the same.
 
-Whoever opens the link with the one-time code becomes the owner, so nobody has to know their Telegram id. Updates are
-looked at and not taken: what people have written waits for the bot. It refuses while a bot works with the token.
+Whoever opens the link with the one-time code becomes the owner, so nobody has to know their Telegram id. Updates
+are read but not confirmed, so people's messages wait for the bot. It refuses to run while a bot works with the token.
 """
 
 import getpass
@@ -22,15 +22,15 @@ from tools.commands import Failed
 
 TELEGRAM, KIE = "https://api.telegram.org", "https://api.kie.ai"
 ROOT = Path(__file__).parent.parent
-ASKED = 3  # times for each answer
-WAIT_S, LOOK_S = 300, 5  # for the owner to open the link; between two looks
-FULL = 100  # updates that Telegram shows at most
+ASKED = 3  # attempts per answer
+WAIT_S, LOOK_S = 300, 5  # for the owner to open the link; between two polls
+FULL = 100  # the most updates Telegram returns
 TAKEN = "another program fetches the updates of this token: stop it, then start again"
 
 
 @dataclass(slots=True)
 class Terms:
-    """Where things are: the settings of the environment, the file to write, and how to ask."""
+    """The environment's settings, the file to write, and how to ask."""
 
     environ: dict
     path: Path
@@ -40,7 +40,7 @@ class Terms:
 
 
 def run(terms):
-    """Ask, check, and write the file; yield lines to print. Raise Failed when there is nothing to be done."""
+    """Ask, check, and write the file; yield lines to print. Raise Failed if it cannot go on."""
     if terms.path.exists():
         raise Failed(f"{terms.path} is there already: change it with an editor, or move it away")
     _refuse_running(terms)
@@ -73,7 +73,7 @@ def run(terms):
 
 
 def _refuse_running(terms):
-    """Refuse while a bot leads on this database; the lock goes at once."""
+    """Refuse while a bot leads on this database; the lock is released at once."""
     folder = terms.environ.get("DATA_DIR") or "var"
     url = terms.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bot.db"
     if url.startswith("sqlite") and not Path(folder).exists():
@@ -85,7 +85,7 @@ def _refuse_running(terms):
 
 
 def _answer(terms, question, check, secret=False):
-    """Ask until the answer holds; raise Failed after some tries."""
+    """Ask until the answer is valid; raise Failed after some attempts."""
     for _try in range(ASKED):
         try:
             return check((terms.ask_secret if secret else terms.ask)(question).strip())
@@ -97,7 +97,7 @@ def _answer(terms, question, check, secret=False):
 
 
 def _token(terms):
-    """Return the token, a sender for it, and what Telegram says of the bot."""
+    """Return the token, a sender for it, and Telegram's information on the bot."""
 
     def check(text):
         try:
@@ -122,7 +122,7 @@ def _token(terms):
 
 
 def _key(terms):
-    """Return the key, and what KIE says of it; an empty key is none."""
+    """Return the key and KIE's answer to it; an empty key means none."""
 
     def check(text):
         if not text:
@@ -151,7 +151,7 @@ def _rate(text):
 
 
 def _owner(terms, sender, code):
-    """Wait for somebody to open the link; return who, or None. No update is confirmed, so none is lost."""
+    """Wait for somebody to open the link; return them, or None. No update is confirmed, so none is lost."""
     end = terms.clock.monotonic() + WAIT_S
     while terms.clock.monotonic() < end:
         try:
@@ -166,13 +166,13 @@ def _owner(terms, sender, code):
             if message.get("text") == f"/start {code}" and message["chat"]["type"] == "private":
                 return message["from"]
         if len(updates) >= FULL:
-            return None  # so many are waiting that the newest are not shown
+            return None  # so many are waiting that the newest are not returned
         terms.clock.sleep(LOOK_S)
     return None
 
 
 def _write(path, lines):
-    """Write the file for its owner alone; one that has appeared meanwhile is not touched."""
+    """Write the file, readable only by its owner; never overwrite one that has appeared meanwhile."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write("# Written by `python bot.py init`; .env.example has what else there is.\n")
         stream.writelines(f"{name}={value}\n" for name, value in lines.items())

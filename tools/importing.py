@@ -1,8 +1,8 @@
-"""`python bot.py import SOURCE`: take people from another bot, with balances, languages, invitations, bans and history.
+"""`python bot.py import SOURCE`: import people of another bot, with balances, languages, invitations, bans, history.
 
 SOURCE is a CSV file, a predecessor's folder of JSON files, or the address of its PostgreSQL. Everything is read before
-anything is written. It takes the leader's lock: no bot runs on the database meanwhile. Each person is one transaction's
-work and is marked in it, so an import that was killed, or is run twice, ends with the same sums.
+anything is written. It takes the leader's lock, so no bot runs on the database meanwhile. Each person is imported and
+marked in one transaction, so an import that was killed, or is run twice, ends with the same sums.
 """
 
 import itertools
@@ -19,15 +19,15 @@ from tools.commands import Failed, alone
 from tools.sources import folder, table, tables
 from tools.sources.reading import Unreadable
 
-SOURCE = "before"  # the name of the one bot that people come from
-BATCH = 100  # people in a transaction
-TOLD = 1000  # people between two lines that say how far it is
+SOURCE = "before"  # the name of the bot that people come from
+BATCH = 100  # people per transaction
+TOLD = 1000  # people between two progress lines
 SHOWN = 50  # problems
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line says."""
+    """The options of the command line."""
 
     source: str
     dry_run: bool = False
@@ -37,7 +37,7 @@ class Wish:
 
 
 def run(bot, wish):
-    """Read the source, say what is in it, and unless it is a dry run, take it; yield lines to print."""
+    """Read the source, describe it and, unless it is a dry run, import it; yield lines to print."""
     if not re.fullmatch(r"[a-z0-9_-]{1,40}", wish.name):
         raise Failed(f"--name: found {wish.name!r}; want letters, digits, - and _")
     found = _read(bot, wish)
@@ -81,7 +81,7 @@ def _problems(found, wish):
 
 
 def _who_bans(bot, people):
-    """Return the Telegram id of the owner in whose name bans are noted; None if nobody is banned."""
+    """Return the Telegram id of the owner in whose name bans are recorded; None if nobody is banned."""
     owners = bot.settings["ADMIN_IDS"]
     if banned := [one.telegram_id for one in people if one.banned]:
         if not owners:
@@ -94,7 +94,7 @@ def _who_bans(bot, people):
 
 
 def _open(bot):
-    """Open the database, made or brought to this version as a start does, and fix its currency."""
+    """Open the database, created or migrated as at a start, and fix its currency."""
     db.connect(bot.settings["DATABASE_URL"])
     schema.migrate()
     runtime_settings.forget()
@@ -104,7 +104,7 @@ def _open(bot):
 
 
 def _forecast(bot, found, people, wish):
-    """Say what an import would do. Reads only; may run beside the bot."""
+    """Yield what an import would do. Only reads; may run while the bot is running."""
     db.connect(bot.settings["DATABASE_URL"])
     missing = schema.pending()
     with db.connection() as real:
@@ -135,7 +135,7 @@ def _told(found, people):
 
 
 def _alien(people, here):
-    """Say whose invitations have nobody to thank: inviters who are in neither, and people who invited themselves."""
+    """Report invitations that cannot be imported: inviters found nowhere, and people who invited themselves."""
     ids = {one.telegram_id for one in people} | here
     lost = [one for one in people if one.inviter and (one.inviter not in ids or one.inviter == one.telegram_id)]
     if lost:

@@ -1,7 +1,7 @@
-"""Settings under the names of this bot's predecessor: each is answered with what to write now.
+"""Settings under the names of this bot's predecessor: for each, what to write instead.
 
-Those that were there to prevent spending (`DRY_RUN`, `TEST_MODE`, `ALLOW_REAL_GENERATION=0`) stop the start: this bot would
-spend where its operator expects that it does not.
+Those meant to prevent spending (`DRY_RUN`, `TEST_MODE`, `ALLOW_REAL_GENERATION=0`) stop the start: this bot would spend
+where its operator expects it not to.
 """
 
 from core import settings
@@ -49,7 +49,7 @@ NAMES = (*SAME, *HIDDEN, *ADVICE, *NO_SPENDING)
 
 
 def answers(environ):
-    """Return a line for each old name that is set: what to write now."""
+    """Return a line for each old name that is set: what to write instead."""
     return [f"{name}: an old name, not read here; {_answer(environ, name)}" for name in NAMES if _set(environ, name)]
 
 
@@ -65,7 +65,7 @@ def _answer(environ, name):
 
 
 def refuse_spending(environ, found):
-    """Note a problem for each guard against spending that is set, unless the stub is on anyway."""
+    """Add a problem for each guard against spending that is set, unless the stub is on anyway."""
     if found["KIE_STUB"]:
         return
     for name, guards in NO_SPENDING.items():
@@ -77,7 +77,7 @@ def _is_on(text, otherwise):
     try:
         return settings.switch(text)
     except ValueError:
-        return not otherwise  # whatever it says, it was set to guard
+        return not otherwise  # whatever its value, it was set as a guard
 
 
 def _set(environ, name):

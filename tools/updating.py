@@ -1,7 +1,7 @@
-"""`python bot.py update --check`: what a newer version would bring and want, before anything is changed.
+"""`python bot.py update --check`: what a newer version brings and requires, before anything is changed.
 
-It compares the checkout with the newest tag of its origin, or where there are no tags with the branch it follows. Reads
-only, but for `git fetch`. `deploy/update.sh` does the update.
+It compares the checkout with the newest tag of its origin or, without tags, with the branch it follows. It only reads,
+except for `git fetch`. `deploy/update.sh` does the update.
 """
 
 import re
@@ -13,11 +13,11 @@ from tools.commands import Failed
 ROOT = Path(__file__).parent.parent
 DECLARED = re.compile(r'(?:found\.declare|bot\.setting)\(\s*"([A-Z_]+)"')
 VERSION = re.compile(r'^VERSION = "([^"]+)"', re.M)
-SHOWN = 40  # lines of the changelog
+SHOWN = 40  # lines of the changelog shown
 
 
 def check(root, environ):
-    """Say what the newer version wants; yield lines. Raise Failed where this is no checkout, or its origin is away."""
+    """Yield what the newer version requires. Raise Failed if this is no checkout, or its origin is unreachable."""
     if not (root / ".git").exists():
         raise Failed("this is no git checkout (an image, perhaps): read CHANGELOG.md of the newer one")
     _git(root, "fetch", "--quiet", "--tags")
@@ -46,7 +46,7 @@ def _git(root, *arguments):
 
 
 def _newest(root):
-    """Return the newest tag that is ahead of us, else the branch that this one follows."""
+    """Return the newest tag ahead of us, else the branch that this one follows."""
     tags = _git(root, "tag", "--list", "v*", "--sort=-version:refname").splitlines()
     for tag in tags[:1]:
         if (

@@ -1,1 +1,1 @@
-"""Where people are read from: a table of one's own (CSV), and the files and the tables of a predecessor of this bot."""
+"""Sources to import people from: a CSV table, and the files and tables of this bot's predecessor."""

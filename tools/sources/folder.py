@@ -1,6 +1,6 @@
 """The predecessor's folder of JSON files, such as `data/` with `user_balances.json` in it, and the same files in a table.
 
-A file that is no JSON is never taken as empty: then nothing is read at all.
+A file that is not JSON never counts as empty: then nothing is read at all.
 """
 
 import json
@@ -16,8 +16,8 @@ BLOCKED, GIFTS, REGISTRY, HISTORY, EVENTS = (
     "blocked_users.json", "gift_claimed.json", "user_registry.json", "generations_history.json", "referral_events.json"
 )  # fmt: skip
 FILES = (BALANCES, LANGUAGES, REFERRALS, PAYMENTS, BLOCKED, GIFTS, REGISTRY, HISTORY, EVENTS)
-SIGNS = (BALANCES, REGISTRY, LANGUAGES)  # one of these has to be there
-ELSEWHERE = {  # what has no counterpart here
+SIGNS = (BALANCES, REGISTRY, LANGUAGES)  # at least one of these is required
+ELSEWHERE = {  # without a counterpart here
     "daily_free_generations.json": "free generations",
     "referral_free_bank.json": "free generations earned by invitations",
     "admin_limits.json": "limits of admins: give roles with /role",
@@ -27,7 +27,7 @@ PAID = ("approved", "completed", "success", "paid", "done", "confirmed")
 
 
 def read(path, languages):
-    """Return a Reading of the folder; raise Unreadable where it is none, or a file in it is no JSON."""
+    """Return a Reading of the folder; raise Unreadable if it is not the predecessor's, or a file in it is not JSON."""
     here = {name: path / name for name in (*FILES, *ELSEWHERE) if (path / name).is_file()}
     if not any(name in here for name in SIGNS):
         below = sorted({file.parent.name for name in SIGNS for file in path.glob(f"*/{name}")})
@@ -56,7 +56,7 @@ def read_texts(files, languages, name):
 
 
 class File:
-    """One file: its content, and where in it a key stands."""
+    """One file: its content, and the position of its keys."""
 
     def __init__(self, name, text):
         self.name, self._text, self._lines = name, text, None
@@ -75,7 +75,7 @@ class File:
         return found
 
     def place(self, key):
-        """Return where a key stands, to be told."""
+        """Return the position of a key, for messages."""
         if self._lines is None:
             self._lines = {}
             for number, line in enumerate(self._text.splitlines(), start=1):
@@ -84,7 +84,7 @@ class File:
         return f"{self.name} line {self._lines.get(str(key), 1)}"
 
     def each(self, found, work):
-        """Call `work(person, value)` for every key that is a person; what cannot be read sets them aside."""
+        """Call `work(person, value)` for every key that is a person; set aside those that cannot be read."""
         for key, value in self.content.items():
             one = None
             try:
@@ -143,7 +143,7 @@ def _referrals(found, file):
 
 
 def _events(found, file):
-    """Read the log of invitations of later versions; where both know of somebody, the first file counts."""
+    """Read the log of invitations of later versions; if both have a person, the first file counts."""
     events = file.content.get("events")
     for key, value in (events if isinstance(events, dict) else {}).items():
         try:
@@ -157,7 +157,7 @@ def _events(found, file):
 
 
 def _payments(found, file):
-    """Read what people have paid: for the history, and to know who has topped up before. It moves no money."""
+    """Read people's payments: for the history, and to know who has topped up before. No money is moved."""
     for key, value in file.content.items():
         one = None
         try:

@@ -1,6 +1,6 @@
-"""What a source says of people, and what of it cannot be read, place by place.
+"""What a source contains about people, and what in it cannot be read, place by place.
 
-A person is read whole or not at all: whoever has one wrong value, anywhere, is not among `arrivals()`.
+A person is read completely or not at all: one wrong value anywhere excludes them from `arrivals()`.
 """
 
 import re
@@ -14,33 +14,33 @@ NUMBER = re.compile(r"[+-]?\d{1,15}(?:[.,]\d{1,20})?(?:[eE][+-]?\d{1,3})?", re.A
 LANGUAGE = re.compile(r"([a-z]{2,3})([-_][a-z0-9]+)*", re.IGNORECASE)
 YES, NO = ("1", "true", "yes", "on", "да"), ("", "0", "false", "no", "off", "нет", "null", "none")
 MOST_ID = 2**52  # Telegram: an id has at most 52 significant bits
-KEPT_PAST = 100  # entries of a person's history
-GROUPS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")  # 1 000,50 as spreadsheets write it
-THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")  # one thousand or one and a bit: nobody can tell
-DUST = Decimal("0.000001")  # what floats leave behind
+KEPT_PAST = 100  # entries in a person's history
+GROUPS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")  # 1 000,50, as spreadsheets write it
+THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")  # one thousand, or just over one: ambiguous
+DUST = Decimal("0.000001")  # rounding errors of floats
 
 
 class Unreadable(Exception):
-    """The source as a whole cannot be read; nothing of it is taken."""
+    """The source as a whole cannot be read; nothing is imported."""
 
 
 class Wrong(ValueError):
-    """A value that cannot be read; the text says which and what is wanted."""
+    """A value that cannot be read; the text names it and says what is expected."""
 
 
 class Reading:
-    """People as they are read: `note(id, name=value)` collects, `wrong(place, why, id)` sets a person aside."""
+    """The people read so far: `note(id, name=value)` adds a fact, `wrong(place, why, id)` sets a person aside."""
 
     def __init__(self, name, languages):
         self.name = name
         self.problems = []  # "place: why", in the order of the source
-        self.remarks = []  # what is left out without harm
+        self.remarks = []  # ignored without harm
         self.rounded = 0
         self._languages = languages
         self._people, self._past, self._spoilt = {}, {}, set()
 
     def note(self, telegram_id, **found):
-        """Remember something about a person."""
+        """Add facts about a person."""
         self._people.setdefault(telegram_id, {}).update(found)
 
     def remember(self, telegram_id, at, kind, what, amount, prompt=""):
@@ -49,13 +49,13 @@ class Reading:
         self._past.setdefault(telegram_id, []).append(entry)
 
     def wrong(self, place, why, telegram_id=None):
-        """Set a person aside, or something that belongs to nobody."""
+        """Set aside a person, or something that belongs to nobody."""
         self.problems.append(f"{place}: {why}")
         if telegram_id is not None:
             self._spoilt.add(telegram_id)
 
     def left_out(self, what):
-        """Say that something is not taken, and why."""
+        """Record that something is ignored, and why."""
         self.remarks.append(what)
 
     def __contains__(self, telegram_id):
@@ -66,7 +66,7 @@ class Reading:
         return self._people.get(telegram_id, {})
 
     def money(self, found):
-        """Return minor units; more decimals than the currency has are rounded, and counted."""
+        """Return minor units; excess decimals are rounded, and the roundings counted."""
         exact = 100 * decimal(found)
         whole = int(exact.to_integral_value(ROUND_HALF_UP))
         if not 0 <= whole <= MOST:
@@ -85,7 +85,7 @@ class Reading:
         return {"lang": code} if code in self._languages else {"language_code": code}
 
     def arrivals(self):
-        """Return everybody who could be read, by their ids."""
+        """Return everybody who could be read, ordered by id."""
         whole = sorted(set(self._people) - self._spoilt)
         return [Arrival(one, **self._people[one], past=self._newest(one)) for one in whole]
 
@@ -116,7 +116,7 @@ def person_id(found):
 
 
 def switch(found):
-    """Return yes or no; raise Wrong for anything else."""
+    """Return True or False; raise Wrong for anything else."""
     text = str("" if found is None else found).strip().lower()
     if text in YES or text in NO:
         return text in YES
@@ -124,7 +124,7 @@ def switch(found):
 
 
 def moment(found):
-    """Return a time, aware; a naive one is taken as UTC. Raise Wrong for what is none."""
+    """Return a time, aware; a naive one counts as UTC. Raise Wrong if it is not a time."""
     try:
         at = (
             datetime.fromtimestamp(float(found), UTC)

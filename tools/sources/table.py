@@ -1,6 +1,6 @@
-"""A table of one's own: CSV with a header, such as a spreadsheet saves it (docs/operate.md, "Moving in").
+"""A CSV table with a header, as saved by a spreadsheet (docs/operate.md, "Moving in").
 
-Separated by commas, semicolons or tabs, in UTF-8; `telegram_id` is the only column that must be there.
+Separated by commas, semicolons or tabs, in UTF-8; `telegram_id` is the only required column.
 """
 
 import csv
@@ -23,7 +23,7 @@ SEPARATORS = ";\t,"
 
 
 def read(path, languages):
-    """Return a Reading of a CSV file; raise Unreadable for a file that is none."""
+    """Return a Reading of a CSV file; raise Unreadable if it is not one."""
     found = Reading(f"{path.name}", languages)
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
@@ -58,7 +58,7 @@ def _header(cells):
 
 
 def _row(found, header, cells, place, lines):
-    """Read one person; whatever is wrong with the row sets them aside."""
+    """Read one person; set them aside if anything in the row is wrong."""
     one = None
     try:
         if len(cells) != len(header):
@@ -71,7 +71,7 @@ def _row(found, header, cells, place, lines):
         lines[one] = place
         found.note(one, **_person(found, row))
     except Wrong as error:
-        if one is None:  # what is left of the row may still say whose it is
+        if one is None:  # the rest of the row may still say whose it is
             one = _id_in(header, cells)
         found.wrong(place, str(error), one)
 

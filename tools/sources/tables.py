@@ -1,6 +1,6 @@
 """The predecessor's PostgreSQL: its first tables, the later ones with wallets, and its JSON files kept in a table.
 
-It is read in one snapshot and nothing is written. Money that the predecessor held for orders is counted to the balance:
+It is read in one snapshot, and nothing is written. Money on hold for the predecessor's orders is added to the balance:
 those orders end with it.
 """
 
@@ -14,7 +14,7 @@ DOCUMENTS = "storage_json"  # (partner_id, filename, payload)
 
 
 def read(url, languages, part=None):
-    """Return a Reading of a database; `part` is the predecessor's BOT_INSTANCE_ID where several share it."""
+    """Return a Reading of a database; `part` is the predecessor's BOT_INSTANCE_ID if several share it."""
     import psycopg
 
     url = url.replace("postgres://", "postgresql://", 1)
@@ -27,7 +27,7 @@ def read(url, languages, part=None):
 
 
 class Tables:
-    """What there is in one database."""
+    """The tables found in one database."""
 
     def __init__(self, connection, part):
         self._connection, self._part = connection, part
@@ -37,7 +37,7 @@ class Tables:
             self._columns.setdefault(table, set()).add(column)
 
     def read(self, languages):
-        """Return a Reading of whichever tables there are; raise Unreadable when they are not the predecessor's."""
+        """Return a Reading of whichever tables there are; raise Unreadable if they are not the predecessor's."""
         database = self._connection.info.dbname
         if "users" not in self._columns and DOCUMENTS in self._columns:
             return folder.read_texts(self._documents(), languages, f"{database}: {DOCUMENTS}")
@@ -57,7 +57,7 @@ class Tables:
         return {name.rpartition("/")[2]: said for name, said in rows}
 
     def _of_part(self, query, table):
-        """Return the rows of one installation; raise Unreadable when there are several and none is named."""
+        """Return the rows of one installation; raise Unreadable if there are several and none is named."""
         if "partner_id" not in self._columns[table]:
             return self._connection.execute(query).fetchall()
         parts = [one for (one,) in self._connection.execute(f"SELECT DISTINCT partner_id FROM {table} ORDER BY 1")]
