@@ -93,7 +93,8 @@ class Town:
         jobs.succeed(found["captured"], {"urls": ["u"]}, charged=200, cost=1, now=self.now)
         jobs.fail(found["failed"], "moderation", now=self.now)
         jobs.cancel(found["cancelled"], self.people["alice"], self.now)
-        jobs.delivered(found["captured"], [{"kind": "photo", "message_id": 5}], self.now, 7_000 + found["captured"])
+        shown = [{"kind": "photo", "message_id": found["captured"]}]
+        jobs.delivered(found["captured"], shown, self.now, jobs.get(found["captured"]))
         found["edited"] = self.order(parent=found["captured"])
         found["dropped"] = self.order(parent=found["edited"])
         jobs.cancel(found["dropped"], self.people["alice"], self.now)
