@@ -8,6 +8,7 @@ from storage.money import verify
 from tests.kit import ROOT, png
 from tests.shop import assert_books_are_right, card, job_of, jobs_of, order, user_of
 from tests.test_ladder import Steps, kopecks, labels, rung
+from tests.test_voice import speak
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LANGS = pytest.mark.parametrize("lang", ["en", "ru"])
@@ -132,6 +133,19 @@ def test_other_words_as_a_reply_to_the_ladder_change_it(start_bot):
     assert alice.last.startswith("v2 ← v1 · “colder light”")
     alice.tap("▶")
     assert job_of(bot, alice).inputs["prompt"] == "colder light"
+
+
+@SQLITE
+@pytest.mark.parametrize(("lang", "yes"), [("en", "✓ That’s it"), ("ru", "✓ Верно")])
+def test_spoken_words_as_a_reply_edit_the_result(start_bot, lang, yes):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    words = speak(alice, reply_to=picture(bot, alice)["message_id"])
+    alice.tap(yes)
+    assert alice.last.startswith("v2 ← v1 · ") and words in alice.last
+    alice.tap("▶")
+    bot.forward(600)
+    assert "v2 ← v1" in alice.last
 
 
 # what is open stays
