@@ -139,6 +139,17 @@ def test_another_model_goes_on_with_the_topic(start_bot):
     assert asked(bot)[1]["max_tokens"] == 4000
 
 
+def test_a_reply_to_an_answer_is_the_next_question(start_bot):
+    bot = start_bot()
+    alice = talker(bot)
+    alice.send("Why is the sky blue?")
+    alice.send("And at night?", reply_to=alice.last_message)
+    assert [job.inputs["question"] for job in questions(bot, alice)] == ["Why is the sky blue?", "And at night?"]
+    alice.tap("⌂ Menu")
+    alice.send("a fox in the snow", reply_to=alice.messages[-3])
+    assert "fox" in alice.last and len(questions(bot, alice)) == 2
+
+
 def test_history_keeps_within_its_budget(start_bot):
     bot = start_bot(FLOOD_MESSAGES="1000", USER_STARTS="1000")
     alice = talker(bot)

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from kie.stub.chat import TRANSCRIPTS
+from tests.house import plugins_with
 from tests.media import mp3
 from tests.shop import assert_books_are_right, job_of, jobs_of, user_of
+from tests.test_replies import picture
 from tests.test_talk import asked, questions, said
 
 FLASH = "gemini-3-8-flash-openai"
@@ -175,8 +177,6 @@ def test_an_old_screen_takes_no_words_that_were_not_shown_last(start_bot):
 
 
 def test_a_spoken_reply_keeps_what_it_replies_to(start_bot, monkeypatch, tmp_path):
-    from tests.house import plugins_with
-
     echo = (
         '"""Says what a text replies to; nothing else in here."""\n\n\n'
         "def register(bot):\n"
@@ -192,6 +192,24 @@ def test_a_spoken_reply_keeps_what_it_replies_to(start_bot, monkeypatch, tmp_pat
     words = speak(alice, reply_to=number)
     alice.tap("✓ That’s it")
     assert alice.last == f"{number}{words}"
+
+
+def test_a_spoken_reply_edits_the_result_and_the_open_card_stays(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    first = picture(bot, alice)
+    alice.forge("generate:open:z-image")
+    words = speak(alice, reply_to=first["message_id"])
+    alice.tap("✓ That’s it")
+    assert alice.last.startswith("v2 ← v1") and words[:20] in alice.last
+    alice.tap("▶")
+    bot.forward(90)
+    assert "photo" in alice.last_message and "v2 ← v1" in alice.last
+    assert bot.kie.task()["inputs"]["prompt"] == words
+    alice.send("a boat on a lake")
+    alice.tap("▶ Create")
+    assert job_of(bot, alice).inputs["prompt"] == "a boat on a lake", "the card has listened all the while"
+    assert_books_are_right()
 
 
 def test_privacy_says_who_hears(start_bot):

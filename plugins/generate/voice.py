@@ -19,10 +19,11 @@ def register(bot):
     """Declare what hears, the buttons, and what /privacy says of it."""
     bot.repeatable()
     bot.update("voice", hear, order=30)
+    bot.update("voice", hear, order=30, reply_to="any", beside=True)  # a reply is none of an open dialogue's
     bot.step(STEP, take_words)
-    bot.button("voice:yes", yes, version=int)
-    bot.button("voice:correct", correct, version=int)
-    bot.button("voice:sound", sound, version=int)
+    bot.button("voice:yes", yes, beside=True, version=int)
+    bot.button("voice:correct", correct, beside=True, version=int)
+    bot.button("voice:sound", sound, beside=True, version=int)
     bot.privacy_line(told)
 
 
