@@ -19,6 +19,7 @@ from storage.base.tables import (
     Job,
     Outbox,
     PromoUse,
+    ProviderPayment,
     ProviderRefund,
     TopUp,
     User,
@@ -106,6 +107,10 @@ class Books:
         for charge, user in Charge.select(Charge.charge_id, Charge.user).tuples():
             if user in self.forgotten and charge in self.notes.paid:
                 self.telegram_ids[user] = self.notes.paid[charge][0]
+        online = ProviderPayment.select(ProviderPayment.external_id, TopUp.user).join(TopUp)
+        for number, user in online.tuples():
+            if user in self.forgotten and number in self.notes.online:
+                self.telegram_ids[user] = self.notes.online[number]
         for number, user in TopUp.select(TopUp.id, TopUp.user).tuples():
             if user in self.forgotten and number in self.notes.requests:
                 self.telegram_ids[user] = self.notes.requests[number]["person"]
@@ -319,6 +324,8 @@ class Books:
         for number, note in self.notes.requests.items():
             if f"topup:{number}" in credited:
                 yield note["person"], note["amount"]
+        for number, (taken, back) in self.online[0].items():
+            yield self.notes.online.get(number, "unknown"), taken - back
         made = self._of_kind("admin", "reason")
         yield from (note for reason, note in self.notes.corrections.items() if reason in made)
         yield from ((self.telegram_ids[b["user"]], b["amount"]) for b in self.bonuses if b["state"] == "posted")

@@ -90,6 +90,7 @@ class Notes:
 
     def __init__(self):
         self.paid = {}  # Telegram's charge id → (person id, kopecks the person chose to pay)
+        self.online = {}  # payment id of a provider → person id
         self.requests = {}  # number of a transfer → {"person", "amount", "taps": set of approve and refuse}
         self.corrections = {}  # reason → (person id, kopecks), confirmed by an admin
         self.doubtful = set()  # reasons of corrections that the bot said were "done or replaced before"
@@ -255,7 +256,9 @@ class Customer(Human):
         host, end = self.providers.urls[name].partition("//")[2].partition("/")[0], time.monotonic() + LINK_S
         while (url := self._link(screen["message_id"], host)) is None and time.monotonic() < end:
             time.sleep(LOOK_S)
-        what = "no link" if url is None else self.providers.act(name, url, self.rng)
+        number, what = (None, "no link") if url is None else self.providers.act(name, url, self.rng)
+        if number is not None:
+            self.notes.online[number] = self.id
         self.notes.done[f"{name} {what}"] += 1
 
     def _link(self, first, host):

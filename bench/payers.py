@@ -37,7 +37,7 @@ class Providers:
         }
 
     def act(self, name, url, rng):
-        """Do what a payer does with the payment of a link; return what it was."""
+        """Do what a payer does with the payment of a link; return (the provider's id, what it was)."""
         control, code = self.controls[name], url.partition("/pay/")[2].partition("?")[0]
         mine = [one for one in control.payments() if code in (one.get("id"), one.get("hash"))]
         chosen = rng.choices(list(ACTS), list(ACTS.values()))[0]
@@ -52,8 +52,8 @@ class Providers:
             if chosen == "pay" and name == "yookassa" and rng.random() < REFUNDS:
                 control.refund(number, amount="10.00")
         except ValueError as refused:  # the link was shown again, and it is paid already
-            return f"{chosen} refused" if "the" in str(refused) else chosen
-        return chosen
+            return number, f"{chosen} refused" if "the" in str(refused) else chosen
+        return number, chosen
 
     def spoil(self, rng):
         """Have one of the providers answer a call badly."""
