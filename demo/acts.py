@@ -242,8 +242,9 @@ async def check_out(world, person, invoice):
     return checkout["answer"]
 
 
-def settle(world, person, invoice):
-    """Book a payment and tell the bot; return the charge id."""
+def settle(world, person, invoice, renewal=False):
+    """Book a payment and tell the bot; return the charge id. Of a subscription, it is the first one or a `renewal`."""
+    period_s = invoice.get("period_s", 0)
     payment = {
         "charge_id": f"stx{secrets.token_urlsafe(24)}",
         "user_id": person.id,
@@ -254,8 +255,27 @@ def settle(world, person, invoice):
     }
     world.payments.append(payment)
     content = {"successful_payment": payment_object(payment)}
+    if period_s:
+        payment |= {"period_s": period_s, "stopped": False}
+        if not renewal:
+            payment["until"] = world.clock.date() + period_s
+        until = world.clock.date() + period_s
+        terms = {"subscription_expiration_date": until, "is_recurring": True, "is_first_recurring": not renewal}
+        content["successful_payment"] |= {name: value for name, value in terms.items() if value}
     world.tell("message", world.new_message(person, person.user(), content))
     return payment["charge_id"]
+
+
+def renew(world, person, charge_id):
+    """Let a month pass of a subscription, as Telegram does; return the new charge id, or None if it was stopped."""
+    first = world.payment(charge_id)
+    if first is None or first["user_id"] != person.id or not first.get("until"):
+        raise Missing(f"no subscription {charge_id}")
+    if first["stopped"]:
+        return None
+    first["until"] += first["period_s"]
+    names = {"total_amount": first["amount"], "payload": first["payload"], "period_s": first["period_s"]}
+    return settle(world, person, names, renewal=True)
 
 
 def charge_back(world, person, charge_id):

@@ -226,6 +226,13 @@ async def get_ledger(server, _body, person_id):
     return await asyncio.to_thread(server.backstage.ledger, person.id)
 
 
+@route("POST", r"/demo/people/(\d+)/renew")
+def post_renew(server, body, person_id):
+    """Renew a subscription a month later."""
+    charge = acts.renew(server.world, acts.person_of(server.world, int(person_id)), body.need("charge_id"))
+    return {"charge_id": charge}
+
+
 @route("POST", r"/demo/people/(\d+)/refund")
 def post_refund(server, body, person_id):
     """Charge a payment back."""

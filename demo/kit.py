@@ -345,6 +345,10 @@ class Person:
         assert invoices, f"the bot has sent no invoice; the last text is {self.last!r}"
         return invoices[-1]
 
+    def renew(self, charge_id):
+        """Have Telegram renew a subscription; return `{charge_id}`, None if it was stopped."""
+        return self.telegram.act("POST", f"/people/{self.id}/renew", json={"charge_id": charge_id})
+
     def refund(self, charge_id):
         """Take a payment back without the bot."""
         return self.telegram.act("POST", f"/people/{self.id}/refund", json={"charge_id": charge_id})

@@ -33,6 +33,7 @@ def read_invoice(params):
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", invoice["start_parameter"]):
         raise bad("START_PARAM_INVALID")
     invoice["total_amount"] = read_price(params)
+    invoice["period_s"] = params.number("subscription_period")
     return invoice
 
 
@@ -115,6 +116,17 @@ def refund_star_payment(world, params):
     return True
 
 
+def edit_user_star_subscription(world, params):
+    """Cancel or re-enable the extension of a subscription, by the charge of its first payment (Bot API, editUserStarSubscription)."""
+    payment = world.payment(params.need("telegram_payment_charge_id"))
+    if payment is None or payment["user_id"] != params.number("user_id") or not payment.get("until"):
+        raise bad("SUBSCRIPTION_NOT_FOUND")
+    if payment["until"] <= world.clock.now():
+        raise bad("SUBSCRIPTION_EXPIRED")
+    payment["stopped"] = params.flag("is_canceled")
+    return True
+
+
 def transactions(world):
     """Return all StarTransactions, oldest first."""
     rows = []
@@ -125,6 +137,7 @@ def transactions(world):
             "user": world.people[payment["user_id"]].user(),
             "invoice_payload": payment["payload"],
         }
+        partner |= {"subscription_period": MONTH_S} if payment.get("period_s") else {}
         row = {"id": payment["charge_id"], "amount": payment["amount"], "date": payment["date"], "source": partner}
         rows.append((payment["date"], row))
         if payment["refunded_at"]:
@@ -151,6 +164,7 @@ METHODS = {
     "createInvoiceLink": create_invoice_link,
     "answerPreCheckoutQuery": answer_pre_checkout_query,
     "refundStarPayment": refund_star_payment,
+    "editUserStarSubscription": edit_user_star_subscription,
     "getStarTransactions": get_star_transactions,
     "getMyStarBalance": get_my_star_balance,
 }

@@ -17,6 +17,7 @@ from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 
 PERSON = route("users:card", optional=True)
 BY_PROVIDERS = route("payback:list", optional=True)
+END_MONTHLY = route("monthly:end", optional=True)
 
 log = logging.getLogger(__name__)
 SHOWN = 6
@@ -54,6 +55,8 @@ def show(ctx, user):
     ]
     if ctx.bot.payment_providers:
         rows.append(button("refunds.by_providers", BY_PROVIDERS, user))
+    if ctx.bot.store("payments/monthly").of(user).get("subscription"):
+        rows.append(button("refunds.monthly", END_MONTHLY, user))
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out(PERSON, user)])
 
 
