@@ -199,7 +199,7 @@ def _serve_web(found, clock):
 
 def command(name, argument, environ, clock=None):
     """Do one of `command_line.COMMANDS` and print what it yields; return the exit code."""
-    from tools import commands
+    from tools import database_commands as commands
 
     whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
     if whole and wants_stub(environ):
@@ -220,7 +220,7 @@ def command(name, argument, environ, clock=None):
 
 
 def _of_command(name):
-    from tools import commands
+    from tools import database_commands as commands
 
     if name == "import":
         from tools import importing
@@ -335,7 +335,7 @@ def look_for_update(environ):
 
 
 def _printed(lines):
-    from tools import commands
+    from tools import database_commands as commands
 
     try:
         for line in lines:

@@ -1,4 +1,4 @@
-"""`bot` as plugins and services see it: the registry, and ways to reach people (messages, keyboards, alerts)."""
+"""`bot` as plugins and services see it: what `register` may call (`core/registry.py`), and ways to reach people."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""/support: write to a person from anywhere; /paysupport: the same about a payment; /terms: what is sold, and how.
+"""/support: write to the staff from anywhere; /paysupport: the same about a payment; /terms: what is sold, and how.
 
 What people write goes to everybody with the right `message`, or to the staff's group, and is answered from there. It is
 "passed on" once Telegram has accepted a copy; if nobody can be reached it waits, and its writer is told so. Settings,

@@ -330,7 +330,7 @@ def test_a_user_reaches_none_of_it(start_with):
 
 @SQLITE
 def test_the_command_line_prints_the_differences(start_with, capsys):
-    from tools import commands
+    from tools import database_commands as commands
 
     bot = start_with(raise_price)
     lines = list(commands.catalog(bot.bot, "refresh"))

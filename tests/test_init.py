@@ -9,7 +9,7 @@ from core.process import leader_lock
 from core.process.loops import Clock
 from tests.kit import TOKEN, main
 from tools import first_setup
-from tools.commands import Failed
+from tools.database_commands import Failed
 
 
 class Quick(Clock):

@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from core import settings
+from core.process.connection_limits import MAX_BODY
 from core.process.loops import Clock
-from core.process.port import MAX_BODY
 from core.process.web import STALE_FETCH_S, STALE_WRITE_S, Web
-from kie.api.callbacks import WINDOW_S, is_genuine, signature
+from kie.api.callback_signature import WINDOW_S, is_genuine, signature
 from storage.base import db
 from tests.kit import NOON, FrozenClock, main
 

@@ -1,1 +1,1 @@
-"""Operator's commands, `python bot.py COMMAND`: importing from another bot, first setup, upgrading, translating."""
+"""`python bot.py COMMAND`: what an operator can do beside running the bot."""

@@ -18,7 +18,7 @@ from core.telegram.sender import Sender, TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.client import Client
 from kie.api.errors import KieError
-from tools.commands import Failed
+from tools.database_commands import Failed
 
 TELEGRAM, KIE = "https://api.telegram.org", "https://api.kie.ai"
 ROOT = Path(__file__).parent.parent

@@ -15,9 +15,9 @@ from storage.journal import runtime_settings
 from storage.money import verify as books
 from storage.people import arrivals
 from storage.people.arrivals import Came
-from tools.commands import Failed, alone
-from tools.sources import folder, table, tables
-from tools.sources.reading import Unreadable
+from tools.database_commands import Failed, alone
+from tools.import_sources import csv_file, json_folder, postgres
+from tools.import_sources.collected import Unreadable
 
 SOURCE = "before"  # the name of the bot that people come from
 BATCH = 100  # people per transaction
@@ -60,11 +60,11 @@ def run(bot, wish):
 def _read(bot, wish):
     languages = set(bot.texts.languages)
     if wish.source.startswith(("postgres://", "postgresql://")):
-        reader = (tables.read, wish.source, languages, wish.part)
+        reader = (postgres.read, wish.source, languages, wish.part)
     elif (path := Path(wish.source)).is_dir():
-        reader = (folder.read, path, languages)
+        reader = (json_folder.read, path, languages)
     elif path.is_file():
-        reader = (table.read, path, languages)
+        reader = (csv_file.read, path, languages)
     else:
         raise Failed(f"{wish.source}: no file, no folder and no postgresql:// address")
     try:

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tools.commands import Failed
+from tools.database_commands import Failed
 
 ROOT = Path(__file__).parent.parent
 DECLARED = re.compile(r'(?:found\.declare|bot\.setting)\(\s*"([A-Z_]+)"')

@@ -1,7 +1,7 @@
 """The web side: /health for platforms and monitors, /telegram for updates, /kie/<secret> for KIE's callbacks, and what
 plugins add. Flask on waitress.
 
-The port is open before the bot leads, and limits what may come through it (`core/process/port.py`). A callback is only
+The port is open before the bot leads, and limits what may come through it (`core/process/connection_limits.py`). A callback is only
 a hint: it triggers a poll of the job, and only what the poll reads counts.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from flask import Flask, jsonify, request
 from werkzeug.exceptions import BadRequest
 
-from core.process.port import Server
+from core.process.connection_limits import Server
 from core.telegram import intake, webhook
-from kie.api.callbacks import is_genuine
+from kie.api.callback_signature import is_genuine
 from kie.api.task_response import task_of
 from storage.base import db
 from storage.orders import health, jobs

@@ -1,4 +1,6 @@
-"""Generation: prices, orders, and what becomes of a job. Storage keeps the rows, KIE does the work; this joins them.
+"""Orders: quotes of cards and ladders, the length of files, what becomes of a job, and when sales are paused.
+
+Storage keeps the rows, KIE does the work; this joins them.
 
 Settings: USD_RATE, MARKUP (each can be set from the chat, which wins), USER_JOBS, PUBLIC_URL.
 """

@@ -1,6 +1,7 @@
 """What models are sold for: /price MODEL shows cost, price and margin of each combination; markups and fixed prices.
 
-A markup or a fixed price can be set for a model, for a menu row, or for everything; the most specific one counts.
+A markup or a fixed price can be set for a model, for a menu row, or for everything; the most specific one counts. A
+model can be taken off sale here, too.
 Nothing is sold below cost, whatever is set.
 Texts: terms.* in data/texts/<lang>/admin/markups.po.
 """

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from core.buttons import button, way_out
+from core.csv_files import sheet
 from core.errors import UserError
-from core.sheets import sheet
 
 SPANS = (1, 7, 30, 90)
 LONGEST = 3660

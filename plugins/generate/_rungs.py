@@ -6,7 +6,7 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
 from kie.catalogue.offers import settings_of
-from plugins.generate._card import FITS
+from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, put, remembered
 
 LACKING = route("payments:lack", optional=True)

@@ -1,8 +1,8 @@
-"""The model's card, which is the form: what it is, what is set, and the price on its main button.
+"""Opens a model's card, carries over what fits from the one before, and sets its main button, which has the price.
 
 The draft keeps what was filled in for a day, so a top-up or a restart in between loses nothing. Its version is the
-quote's id: the confirm button carries it, and what was shown is what is charged. `generate/inputs.py` fills in the
-card, `generate/modes.py` has its other ways and settings, `generate/orders.py` orders.
+quote's id: the confirm button carries it, and what was shown is what is charged. `generate/_card_view.py` draws it,
+`generate/inputs.py` fills it in, `generate/modes.py` has its other ways and settings, `generate/orders.py` orders.
 Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
 """
 
@@ -14,7 +14,7 @@ from core.services.input_labels import slug
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
 from kie.catalogue.model import InputError
-from plugins.generate._card import Card
+from plugins.generate._card_view import Card
 from plugins.generate._loose import SETTINGS, SPOKEN, is_ladder, kind_of, most, opened, put, remembered, too_many
 
 MODELS = route("models:menu", optional=True)

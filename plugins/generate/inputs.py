@@ -14,7 +14,7 @@ from core.texts import Ref
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
 from kie.catalogue.pricing import steps
-from plugins.generate._card import PER_ROW, Card
+from plugins.generate._card_view import PER_ROW, Card
 from plugins.generate._loose import AS_IT_IS
 
 STEP, HEARS = "generate:input", "voice:yes"

@@ -5,7 +5,7 @@ Texts: modes.* in data/texts/<lang>/generate/modes.po.
 """
 
 from core.buttons import button, pager, way_out
-from plugins.generate._card import Card
+from plugins.generate._card_view import Card
 
 PAGE = 6
 

@@ -9,7 +9,7 @@ from core.buttons import button, pager, route, way_out
 from core.errors import UserError
 from kie.catalogue.model import TYPES
 from kie.catalogue.pricing import cheapest
-from plugins.generate._card import FITS
+from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, need, own, result, screen_of
 
 MODELS = route("models:menu", optional=True)

@@ -6,7 +6,7 @@ Setting: TOPUP_PACKS, such as 1000:150,3000:600 (whole units: sum, bonus); empty
 Texts: packs.* in data/texts/<lang>/payments/packs.po.
 """
 
-from plugins.payments._packs import STORE, packs
+from plugins.payments._pack_offers import STORE, packs
 
 
 def register(bot):

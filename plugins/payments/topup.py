@@ -9,7 +9,7 @@ from core import amounts
 from core.buttons import FRESH, MENU, button, route, way_out
 from core.errors import UserError
 from core.settings import whole_numbers
-from plugins.payments._packs import keep_offer, offered
+from plugins.payments._pack_offers import keep_offer, offered
 
 BALANCE = route("balance:show", optional=True)
 OPEN_CARD = route("generate:card", optional=True)

@@ -1,4 +1,7 @@
-"""Small values that plugins keep by name, per person or for nobody in particular, without a table of their own."""
+"""Small values that plugins keep by name, per person or for nobody in particular, without a table of their own.
+
+Plugins use them as `bot.store` and `ctx.store` (`core/services/store.py`).
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import pytest
 import requests
 
-from core.process import port as limits
+from core.process import connection_limits as limits
 from core.process.web import Web
 from core.telegram.webhook import HEADER, PATH, secret
 from tests.kit import NOON, TOKEN, FrozenClock, main

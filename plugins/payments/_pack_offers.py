@@ -1,4 +1,4 @@
-"""What the screens and the listener of packs share."""
+"""Round sums that earn a bonus: the setting parsed, what is offered now, and the offer that a person was shown."""
 
 STORE = "payments/packs"
 

@@ -7,7 +7,7 @@ import json
 import re
 from decimal import Decimal
 
-from tools.sources.reading import Reading, Unreadable, Wrong, moment, person_id, switch, text, username
+from tools.import_sources.collected import Reading, Unreadable, Wrong, moment, person_id, switch, text, username
 
 BALANCES, LANGUAGES, REFERRALS, PAYMENTS = (
     "user_balances.json", "user_languages.json", "referrals.json", "payments.json"

@@ -1,4 +1,7 @@
-"""The commands of `python bot.py COMMAND`. Each yields lines to print; `Failed` ends it with exit code 1."""
+"""verify, doctor, catalog, backup, restore, move, plugins: the commands on the database and the catalogue.
+
+Each yields lines to print; `Failed` ends it with exit code 1.
+"""
 
 from collections import Counter
 from contextlib import contextmanager

@@ -5,7 +5,7 @@ Separated by commas, semicolons or tabs, in UTF-8; `telegram_id` is the only req
 
 import csv
 
-from tools.sources.reading import Reading, Unreadable, Wrong, moment, person_id, switch, text, username
+from tools.import_sources.collected import Reading, Unreadable, Wrong, moment, person_id, switch, text, username
 
 COLUMNS = {
     "telegram_id": ("user_id", "id", "chat_id"),

@@ -1,4 +1,4 @@
-"""KIE's callbacks: is a post really from KIE, and recent?
+"""The signature of KIE's callbacks: is a post really from KIE, and recent?
 
 Facts (docs.kie.ai, common-api/webhook-verification): once a key is made at kie.ai/settings, each callback carries
 X-Webhook-Timestamp (Unix seconds) and X-Webhook-Signature = base64(HMAC-SHA256(key, "<taskId>.<timestamp>")). The body

@@ -7,8 +7,8 @@ those orders end with it.
 import json
 from decimal import Decimal
 
-from tools.sources import folder
-from tools.sources.reading import Reading, Unreadable, Wrong, moment, person_id, text, username
+from tools.import_sources import json_folder
+from tools.import_sources.collected import Reading, Unreadable, Wrong, moment, person_id, text, username
 
 DOCUMENTS = "storage_json"  # (partner_id, filename, payload)
 
@@ -40,7 +40,7 @@ class Tables:
         """Return a Reading of whichever tables there are; raise Unreadable if they are not the predecessor's."""
         database = self._connection.info.dbname
         if "users" not in self._columns and DOCUMENTS in self._columns:
-            return folder.read_texts(self._documents(), languages, f"{database}: {DOCUMENTS}")
+            return json_folder.read_texts(self._documents(), languages, f"{database}: {DOCUMENTS}")
         self._id = next((name for name in ("user_id", "id") if name in self._columns.get("users", ())), None)
         if self._id is None or not ("balance" in self._columns["users"] or "wallets" in self._columns):
             raise Unreadable("no table of users with balances; want the tables of the predecessor of this bot")
@@ -129,7 +129,7 @@ class Tables:
 
     def _payments(self, found):
         def note(one, row):
-            if str(row["status"]).lower() in folder.PAID:
+            if str(row["status"]).lower() in json_folder.PAID:
                 method = text(row.get("payment_method")) or "payment"
                 found.remember(one, moment(row["created_at"]), "payment", method, found.money(row["amount"]))
                 found.note(one, paid=True)

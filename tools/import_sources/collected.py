@@ -1,4 +1,4 @@
-"""What a source contains about people, and what in it cannot be read, place by place.
+"""What the readers of another bot's data collect: people, what cannot be read, and how single values are parsed.
 
 A person is read completely or not at all: one wrong value anywhere excludes them from `arrivals()`.
 """

@@ -1,4 +1,4 @@
-"""The card as this folder's plugins draw it: one live message with a model's inputs as buttons, from the draft alone."""
+"""Draws the card: one live message with a model's inputs as buttons, from the draft alone."""
 
 import re
 
