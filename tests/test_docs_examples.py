@@ -172,7 +172,7 @@ class Provider(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        key, link = self.headers["Idempotency-Key"], self.path.split("/")[2:]
+        key, link = self.headers["Idempotency-Key"], self.path.split("/")[2:]  # /links, or /refunds and a link's id
         if link:
             made = self.refunds.setdefault(key, {"id": f"r{len(self.refunds)}", "done": True} | body)
             self.links[link[0]]["refunded"] = sum(one["amount"] for one in self.refunds.values())

@@ -9,7 +9,7 @@ MONTH = 30 * 24 * 3600
 def subscribe(bot, person):
     """Begin a subscription; return the charge of its first payment."""
     person.send("/monthly")
-    person.tap("⭐ Subscribe")
+    person.tap("monthly:begin")
     (charge,) = person.pay(link=bot.telegram.calls("createInvoiceLink")[-1]["result"])["charge_ids"]
     return charge
 

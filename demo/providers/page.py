@@ -93,7 +93,7 @@ def words_for(accepted):
             ranked.append((-float(weight or 1), place, tag.partition("-")[0].lower()))
         except ValueError:
             continue
-    return next((WORDS[tag] for _, _, tag in sorted(ranked) if tag in WORDS), WORDS["en"])
+    return next((WORDS[tag] for _, _, tag in sorted(ranked) if tag in WORDS), next(iter(WORDS.values())))
 
 
 def html(text, status=200):
@@ -187,7 +187,7 @@ def values_of(about):
 def shown_amount(value, currency, words):
     """Return money as people write it in this language."""
     text = f"{value:,.2f}" if value == value.quantize(LEAST) else f"{value:f}"
-    text = text.translate(str.maketrans({",": "\xa0", ".": ","})) if words["lang"] == "ru" else text
+    text = text.translate(str.maketrans({",": "\xa0", ".": ","})) if words["comma"] else text
     return f"{text}\xa0{SIGNS.get(currency, currency)}"
 
 

@@ -103,11 +103,7 @@ class YooKassa(Provider):
             "capture": True,
             "description": order.text[:128],
             "metadata": {"bot": bot_id, "row": number, "v": "1"},
-            "confirmation": {
-                "type": "redirect",
-                "return_url": order.back,
-                "locale": "ru_RU" if order.lang == "ru" else "en_US",
-            },
+            "confirmation": {"type": "redirect", "return_url": order.back},
         }
         body |= {"payment_method_data": {"type": order.way}} if order.way else {}
         return body | self._receipt(order.text, order.amount, order.currency)

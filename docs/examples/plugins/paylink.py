@@ -51,7 +51,7 @@ class Paylink(Provider):
 
     def refund(self, order, amount, key, again):
         """Give an amount back; the provider knows the key for ever, so an earlier try need not be looked for."""
-        made = read(self._http.post(f"/links/{order.id}/refunds", {"amount": amount}, **{"Idempotency-Key": key}))
+        made = read(self._http.post(f"/refunds/{order.id}", {"amount": amount}, **{"Idempotency-Key": key}))
         return Returned("done" if made["done"] else "asked", made["id"])
 
     def called(self, call):
