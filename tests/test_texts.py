@@ -377,6 +377,7 @@ NAMING = {  # who may name a language, and why
     "demo/entities.py": "what a link may end with, as Telegram finds them: a country, not a language",
     "demo/page/js/chat.js": OF_PEOPLE,
     "demo/page/js/people.js": OF_PEOPLE,
+    "plugins/payments/yookassa.py": "the address of its API ends with a country",
 }
 
 
