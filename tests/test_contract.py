@@ -29,7 +29,7 @@ def register(bot):
     bot.setting("SHOP_URL", default="")
     bot.command("fox", order)
     bot.command("post", post)
-    bot.command("ask", ask)
+    bot.command("wonder", ask)
     bot.update("text", shout, order=10, pattern=r"^!")
     bot.update("voice", hear, order=10)
     bot.update("text", answer, order=20, reply_to="photo")
@@ -171,7 +171,7 @@ def test_a_post_reaches_a_channel_or_the_staff_hear_why_not(bot):
 def test_another_service_is_asked_and_its_answer_read(bot):
     alice = bot.user("Alice")
     Shop.asked.clear()
-    alice.send("/ask")
+    alice.send("/wonder")
     assert ({"price": 7}, 200) in happened(bot)
     assert Shop.asked == [("/price?of=fox", "secret"), ("/orders", b'{"price": 7}')]
 
