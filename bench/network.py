@@ -13,6 +13,7 @@ import logging
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -34,9 +35,17 @@ def spoil(url, folder, *, seconds=300, users=50, share=0.2, hang_s=HANG_S, speed
         Proxy(target, share=share, hang_s=hang_s, seed=seed + place)
         for place, target in enumerate((servers.telegram_server.url, servers.kie_server.api_url))
     )
+    shops = [
+        Proxy(target.rpartition("/")[0], share=share, hang_s=hang_s, seed=seed + 2 + place)
+        for place, target in enumerate(servers.providers.urls.values())
+    ]
+    providers = dict(
+        zip(("YOOKASSA_API_URL", "CRYPTOPAY_API_URL"), (f"{shops[0].url}/v3", f"{shops[1].url}/api"), strict=True)
+    )
     environ = servers.settings(
         url, folder, PORT=str(free_port()), TELEGRAM_API_URL=telegram.url, KIE_API_URL=kie.url,
         KIE_UPLOAD_URL=f"{kie.url}/upload", CLOCK_SPEED=str(speed), CLOCK_START=str(time.time()),
+        **providers,
     )  # fmt: skip
     process = Process(environ, Path(folder) / "bot.log", BOT if speed == 1 else LAUNCHER)
     try:
@@ -47,16 +56,18 @@ def spoil(url, folder, *, seconds=300, users=50, share=0.2, hang_s=HANG_S, speed
         town.start()
         time.sleep(seconds)
         town.stop()
-        calm(town, telegram, kie)
-        calls, spoilt = telegram.counts["calls"] + kie.counts["calls"], _spoilt(telegram) + _spoilt(kie)
+        calm(town, telegram, kie, *shops)
+        counts = sum((proxy.counts for proxy in (telegram, kie, *shops)), Counter())
+        calls = counts["calls"]
+        spoilt = counts.total() - calls
         title = f"{url.partition(':')[0]}: {spoilt} of {calls} calls spoilt, {users} users, {seconds} s"
         differences = finish(servers, town, process, url, title, write)
-        write("faults: " + ", ".join(f"{n} {name}" for name, n in sorted((telegram.counts + kie.counts).items())))
+        write("faults: " + ", ".join(f"{n} {name}" for name, n in sorted(counts.items())))
         return differences
     finally:
         process.end()
-        telegram.stop()
-        kie.stop()
+        for proxy in (telegram, kie, *shops):
+            proxy.stop()
         servers.stop()
 
 
@@ -68,10 +79,6 @@ def calm(town, *proxies):
     town.notes.unanswered.clear()
     for human in (*town.customers, *town.admins):
         human.patience_s = 60
-
-
-def _spoilt(proxy):
-    return sum(count for name, count in proxy.counts.items() if name != "calls")
 
 
 def main():

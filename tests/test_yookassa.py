@@ -643,3 +643,22 @@ def test_a_payment_is_tagged_with_the_bot_and_the_row_alone(start, yookassa_shop
     (call,) = yookassa_shop.calls("/v3/payments", "POST")
     assert call["body"]["metadata"] == {"bot": "1", "row": "1", "v": "1"}
     assert str(alice.id) not in json.dumps(call["body"]) and "Alice" not in json.dumps(call["body"])
+
+
+def test_money_for_somebody_who_was_forgotten_is_told_to_the_staff_and_can_go_back(start, yookassa_shop):
+    bot = start()
+    boss, alice = bot.admin(), bot.user()
+    ask(alice)
+    alice.send("/privacy")
+    assert "the payment service gets the sum and a number" in alice.last
+    alice.send("/deleteme")
+    alice.tap("privacy:erase")
+    yookassa_shop.pay()
+    bot.forward(30)
+    assert "came for somebody who was forgotten" in boss.last
+    assert_books_are_right()
+    yookassa_shop.refund()
+    list_again(bot)
+    assert yookassa_shop.payment()["refunded_amount"]["value"] == "300.00"
+    assert bot.bot.provider_payments.get(1).state == "refunded"
+    assert_books_are_right()

@@ -27,6 +27,7 @@ def register(bot):
     bot.on("payment.stopped", tell_stopped)
     bot.on("payment.mismatch", tell_mismatch)
     bot.check("payments outside Telegram", terms)
+    bot.privacy_line(lambda ctx: ctx.say("online.privacy") if bot.payment_providers else None)
 
 
 def terms(bot):
@@ -112,9 +113,11 @@ def tell_ready(bot, event, now):
 
 
 def close_screen(bot, event, now):
-    """Take the link away once it is paid."""
+    """Take the link away once it is paid; the staff hears of money for somebody who was forgotten meanwhile."""
     payment = bot.provider_payments.get(event.topup)
-    if payment is not None:
+    if payment is not None and payment.topup.user.telegram_id is None:
+        _tell_desk(bot, payment, "online.desk_forgotten", f"forgotten:{event.id}", now)
+    elif payment is not None:
         _redraw(bot, payment, "online.paid", [button("online.receipt", RECEIPT, event.topup)])
 
 

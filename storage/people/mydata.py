@@ -30,6 +30,8 @@ from storage.base.tables import (
     Person,
     Promo,
     PromoUse,
+    ProviderPayment,
+    ProviderRefund,
     Recipient,
     Referral,
     ResultMessage,
@@ -102,7 +104,14 @@ def _person(user: User) -> dict[str, Any] | None:
 def _payments(user_id: int) -> dict[str, Any]:
     charges = Charge.select().where(Charge.user == user_id).order_by(Charge.created_at)
     sketches = Sketch.select().join(TopUp).where(TopUp.user == user_id)
+    online = (
+        ProviderPayment.select(ProviderPayment).join(TopUp).where(TopUp.user == user_id).order_by(ProviderPayment.topup)
+    )
+    shown = ("topup", "provider", "way", "currency", "state", "external_id", "url", "created_at", "paid_at")
+    back = ProviderRefund.select(ProviderRefund).join(TopUp).where(TopUp.user == user_id).order_by(ProviderRefund.id)
     return {
+        "payments_by_providers": [_values(row, shown) for row in online],
+        "refunds_by_providers": [_values(row, ("topup", "amount", "state", "created_at")) for row in back],
         "payments_in_stars": [_values(row, ("charge_id", "topup", "stars", "refund", "created_at")) for row in charges],
         "sketches_of_screenshots": [
             {"payment": row.topup_id, "grey_levels": base64.b64encode(bytes(row.pixels)).decode()} for row in sketches
