@@ -584,3 +584,16 @@ def test_a_pack_is_given_once_and_not_for_what_was_credited_otherwise(start_bot)
 def test_packs_that_are_none_stop_the_start(start_bot, packs):
     with pytest.raises(SettingsError, match="TOPUP_PACKS"):
         start_bot(TOPUP_PACKS=packs)
+
+
+def test_packs_and_the_months_sum_are_set_in_the_chat_and_shown_there(start_bot):
+    bot = start_bot(TOPUP_PACKS="1000:150")
+    boss, alice = bot.admin(), bot.user()
+    boss.send("/rate")
+    assert "1000:150" in boss.last
+    boss.tap("Packs")
+    boss.send("500:75, 3000:600")
+    boss.send("/rate")
+    assert "500:75, 3000:600" in boss.last
+    alice.send("/topup")
+    assert "3,000 ₽ + 600 ₽" in alice.buttons

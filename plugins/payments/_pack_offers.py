@@ -1,12 +1,29 @@
 """Round sums that earn a bonus: the setting parsed, what is offered now, and the offer that a person was shown."""
 
+from typing import NamedTuple
+
 STORE = "payments/packs"
+MOST = 10**8  # whole units
+
+
+class Pack(NamedTuple):
+    """What is paid and what comes on top, in whole units of the currency."""
+
+    amount: int
+    bonus: int
+
+    def __str__(self):
+        """Return the pack as it is set."""
+        return f"{self.amount}:{self.bonus}"
 
 
 def packs(text):
     """Parse `sum:bonus` pairs of whole units, separated by commas."""
-    found = tuple(tuple(map(int, pair.split(":"))) for pair in text.split(",") if pair.strip())
-    if any(len(pair) != 2 or min(pair) <= 0 or max(pair) > 10**8 for pair in found):
+    pairs = [pair.split(":") for pair in text.split(",") if pair.strip()]
+    if any(len(pair) != len(Pack._fields) for pair in pairs):
+        raise ValueError(text)
+    found = tuple(Pack(*map(int, pair)) for pair in pairs)
+    if any(not 0 < value <= MOST for pack in found for value in pack):
         raise ValueError(text)
     return found
 
