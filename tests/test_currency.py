@@ -57,7 +57,13 @@ def test_the_program_says_so_in_a_sentence_and_ends(start_bot, servers, tmp_path
     bot.rich(amount="5")
     bot.stop()
     telegram, kie = servers
-    settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "KIE_STUB": "1", "KIE_API_URL": kie.url}
+    settings = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": telegram.url,
+        "KIE_STUB": "1",
+        "KIE_API_URL": kie.url,
+        "KIE_UPLOAD_URL": f"{kie.url}/upload",
+    }
     code, said = run(
         folder=tmp_path, DATABASE_URL=database_url, DATA_DIR=str(tmp_path / "d"), CURRENCY="USD", **settings
     )
