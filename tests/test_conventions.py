@@ -257,12 +257,9 @@ def lines_of_code(path):
 
 
 def test_a_core_module_that_one_plugin_alone_uses_lives_in_that_plugin():
+    used = {other: {n for one in imports(other) for n in (one, one.rpartition(".")[0])} for other in FILES}
     for path in CORE:
-        users = [
-            other
-            for other in FILES
-            if name_of(path) in {n for one in imports(other) for n in (one, one.rpartition(".")[0])}
-        ]
+        users = [other for other in FILES if name_of(path) in used[other]]
         only = [other for other in users if other in PLUGINS]
         assert len(only) != 1 or len(users) > 1, f"{name_of(path)} is used by {only[0].name} alone"
 

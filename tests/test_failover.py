@@ -1,6 +1,6 @@
 """Two real processes on one database: the leader is killed, replaced, loses its server; and two bots with one token.
 
-A short form of `bench/failover.py`.
+A short form of `bench/failover.py`; the long ones are in `bench/prove.py`.
 """
 
 import logging
@@ -11,6 +11,7 @@ import requests
 from bench import crash
 from bench.failover import LIMIT_S, Copy, deploy, fail_over, kill, restart
 from bench.load import Servers
+from tests import proof
 
 LOAD = {"users": 6, "gap_s": (0.3, 1.5), "pause_s": 1.0}
 
@@ -52,14 +53,16 @@ def proven(*args, **options):
     return longest, differences, "\n".join(lines)
 
 
+@pytest.mark.proof
 def test_15_a_killed_leader_is_replaced_within_five_seconds_and_nothing_is_lost(database_url, tmp_path):
-    longest, differences, table = proven(database_url, tmp_path, kill, turns=4)
+    longest, differences, table = proven(database_url, tmp_path, kill, turns=proof.share(20))
     assert differences == 0, table
     assert longest <= LIMIT_S, table
 
 
+@pytest.mark.proof
 def test_a_deploy_over_a_running_copy_loses_nothing_answers_nothing_twice_and_is_no_conflict(database_url, tmp_path):
-    longest, differences, table = proven(database_url, tmp_path, deploy, turns=3)
+    longest, differences, table = proven(database_url, tmp_path, deploy, turns=proof.share(20))
     assert differences == 0, table
     assert "(0 twice)" in table
     assert longest <= LIMIT_S, table
