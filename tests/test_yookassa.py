@@ -662,3 +662,16 @@ def test_money_for_somebody_who_was_forgotten_is_told_to_the_staff_and_can_go_ba
     assert yookassa_shop.payment()["refunded_amount"]["value"] == "300.00"
     assert bot.bot.provider_payments.get(1).state == "refunded"
     assert_books_are_right()
+
+
+@pytest.mark.parametrize("data", [
+    "online:start:yookassa:bank_card:1", "online:start:yookassa:bank_card:99999999", "online:start:yookassa:gold:30000",
+    "online:start:paypal:x:30000", "online:start:yookassa::30000", "online:start:yookassa:bank_card:-30000",
+])  # fmt: skip
+def test_a_forged_start_asks_for_nothing(start, yookassa_shop, data):
+    bot = start()
+    alice = bot.user()
+    alice.send("/start")
+    alice.forge(data)
+    bot.pump()
+    assert yookassa_shop.payments() == [] and bot.bot.payments.get(1) is None

@@ -37,8 +37,8 @@ def terms(bot):
 
 def start(ctx, name, way, amount):
     """Write the row, answer the tap, then ask the provider for a link; an open payment of the same sum is shown again."""
-    provider = ctx.bot.payment_providers.get(name)
-    if provider is None:
+    provider, method = ctx.bot.payment_providers.get(name), ".".join(filter(None, (name, way)))
+    if provider is None or method not in ctx.bot.payment_methods or not _is_allowed(ctx, amount):
         raise UserError("common.old_button")
     if not provider.least <= amount <= provider.most:
         raise UserError(
@@ -52,6 +52,12 @@ def start(ctx, name, way, amount):
         ctx.finish_tap()
         payment = providers.ask(ctx.bot, provider, payment, ctx.now, late=False)
     _show(ctx, payment, screen)
+
+
+def _is_allowed(ctx, amount):
+    """Return whether a top-up may be of this amount: a tap can be forged."""
+    limits = [ctx.settings[name] * 100 for name in ("TOPUP_MIN", "TOPUP_MAX") if name in ctx.settings.declared]
+    return not limits or limits[0] <= amount <= limits[-1]
 
 
 def _show(ctx, payment, screen):
