@@ -130,7 +130,7 @@ def refusal(stage, number):
     decided = int(request[2].split(":")[2])
     stage.arm(number, f'"transfer:refuse:{decided}:not_found"')
     admin.decide_one(request[0], decided, "refuse")
-    customer.answer(screen["message_id"], "was refused")
+    customer.answer(screen["message_id"], "was declined")
     admin.decide_one(request[0], decided, "approve")
 
 

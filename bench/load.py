@@ -350,7 +350,7 @@ class Customer(Human):
     def _written(self, prompt):
         """Write a prompt and return its answer, after leaving a request that still waits for its screenshot."""
         number = self.say(prompt)
-        suggested = self.answer(number, (prompt, "picture of the transfer is wanted"))
+        suggested = self.answer(number, (prompt, "screenshot of the transfer"))
         if prompt in words(suggested):
             return suggested
         self.answer(self.say("/start"))

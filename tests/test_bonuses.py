@@ -34,7 +34,7 @@ def give_back(boss, person, reason="by mistake", loss=False):
     boss.tap("refunds:ask:")
     boss.send(reason)
     question = boss.last
-    boss.tap("✓ Give back with loss" if loss else "✓ Give back")
+    boss.tap("✓ Refund at a loss" if loss else "✓ Refund")
     return question
 
 
@@ -141,7 +141,7 @@ def test_a_refund_says_what_the_bonuses_cost_as_well(start_bot):
     spent = order(bot, alice).price
     bot.forward(120)
     question = give_back(boss, bob, loss=True)
-    assert f"{bot.bot.texts.money('en', spent)} of it is spent" in question
+    assert f"{bot.bot.texts.money('en', spent)} of it is already spent" in question
     assert bot.balance(alice) == bot.balance(bob) == 0
     assert user_of(bot, alice).sales_paused and not user_of(bot, bob).sales_paused
     assert_books_are_right()

@@ -120,7 +120,7 @@ def test_an_old_refund_button_gives_back_no_other_payment(start_bot):
         boss.send("by mistake")
         if old is None:
             old = data_of(boss, "refunds:go")
-            boss.tap("✓ Give back")
+            boss.tap("✓ Refund")
     boss.forge(old)
     assert "done or replaced" in boss.toast
     assert entries_of(bot, bob) == [("stars", 30_000)]
@@ -149,7 +149,7 @@ def test_another_amount_is_the_one_on_its_button(start_bot):
     boss.send("250")
     first = boss.last_message
     boss.send("200")
-    assert "in place of 300 ₽" in boss.last
+    assert "instead of 300 ₽" in boss.last
     boss.tap("✓ Approve 250 ₽", first)
     assert entries_of(bot, alice) == [("topup", 25_000)] and "✓ 250 ₽ by Boss" in request(boss)["caption"]
 

@@ -202,7 +202,7 @@ def test_a_transfer_without_an_answer_is_read_before_it_is_asked_for_again(start
     boss, alice = bot.admin(), bot.user()
     paid(bot, alice, cryptopay_app)
     cryptopay_app.trouble("transfer", kind, done=True)
-    assert "has not confirmed yet" in give_back(bot, boss, alice)
+    assert "has not confirmed the refund" in give_back(bot, boss, alice)
     bot.restart()
     bot.forward(400, step=20)
     assert len(cryptopay_app.transfers()) == 1
@@ -263,7 +263,7 @@ def test_the_test_net_says_so_and_its_coins_are_of_it(start, cryptopay_app):
     cryptopay_app.settings(testnet=True)
     bot = start(CRYPTOPAY_TESTNET="1", CRYPTOPAY_ASSETS="JET")
     boss, alice = bot.admin(), bot.user()
-    assert "A test shop" in ask(alice)
+    assert "a test shop" in ask(alice)
     boss.send("/doctor")
     assert "this is the test net" in boss.last
 

@@ -96,7 +96,7 @@ def test_5_a_decision_and_its_money_are_one_write_and_the_opposite_is_a_compensa
     boss.tap("✓ Approve", request(boss))
     for data in (f"transfer:refuse:{number}:not_found", f"transfer:exact:{number}:99900", f"transfer:approve:{number}"):
         oleg.forge(data, request(oleg))
-        assert "approved before" in oleg.toast
+        assert "already approved" in oleg.toast
     assert entries_of(bot, alice) == [("topup", 30_000)]
     oleg.tap("↩ Undo", request(oleg))
     oleg.tap("it was credited before", request(oleg))

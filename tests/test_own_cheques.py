@@ -188,7 +188,7 @@ def test_nobody_gives_their_own_stars_back(start_bot):
         actor.tap("⭐ Refund")
         actor.tap("refunds:ask:")
         actor.send("by mistake")
-        actor.tap("✓ Give back")
+        actor.tap("✓ Refund")
         if actor is sam:
             assert NOT_YOURS in sam.toast and bot.telegram.calls("refundStarPayment") == []
     assert entries_of(bot, sam) == [("stars", 30_000), ("refund", -30_000)]
@@ -204,11 +204,11 @@ def test_an_owner_alone_gives_themselves_stars_back_by_typing_the_sum(start_bot)
     boss.tap("⭐ Refund")
     boss.tap("refunds:ask:")
     boss.send("by mistake")
-    boss.tap("✓ Give back")
+    boss.tap("✓ Refund")
     boss.send("188")
     assert "That is not 300 ₽" in boss.last and bot.telegram.calls("refundStarPayment") == []
     boss.send("300")
-    assert "✓ 188 ⭐ given back" in texts(boss) and newest(bot, "refund").own
+    assert "✓ 188 ⭐ refunded" in texts(boss) and newest(bot, "refund").own
     assert entries_of(bot, boss) == [("stars", 30_000), ("refund", -30_000)]
 
 

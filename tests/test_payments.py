@@ -93,7 +93,7 @@ def test_an_invoice_is_paid_once_and_a_fresh_one_is_at_hand(start_bot):
     paid_before = stars_invoice(alice)
     outcome = alice.pay(times=3)
     assert outcome["state"] == "refused" and len(outcome["charge_ids"]) == 1
-    assert "paid or closed" in outcome["error"] and "Nothing was taken" in texts(alice)
+    assert "paid or closed" in outcome["error"] and "Nothing was charged" in texts(alice)
     assert alice.pay(paid_before)["state"] == "refused"
     assert entries_of(bot, alice) == [("stars", 30_000)]
     alice.tap("⭐ New invoice · 188")
@@ -164,7 +164,7 @@ def test_a_strange_payment_credits_nothing_and_is_brought_to_the_admins(start_bo
     stars_invoice(alice)
     tell_of_payment(bot, alice, paid("strange", payload_of(bot), 188) | change)
     assert entries_of(bot, alice) == []
-    assert "A person will look at it." in texts(alice)
+    assert "We will check it and" in texts(alice)
     assert texts(boss).count("Stars came from id") == 1
     assert "failed three times" not in texts(boss)
 
@@ -273,7 +273,7 @@ def test_the_details_are_shown_and_only_a_picture_will_do(start_bot):
     alice.tap("🏦 Transfer")
     assert "Test Bank 0000 1111" in alice.last and "300 ₽" in alice.last
     alice.send("I have paid")
-    assert "A picture of the transfer is wanted here" in alice.last
+    assert "Send the screenshot of the transfer" in alice.last
     alice.document(png(), "receipt.png")
     assert "Received" in alice.last
     boss.tap("✓ Approve")
@@ -350,16 +350,16 @@ def test_an_admin_who_comes_too_late_is_told_and_changes_nothing(start_bot):
     assert oleg.toast and "№" in oleg.toast
     oleg.forge(approve.replace("approve", "refuse") + ":duplicate", his)
     assert entries_of(bot, alice) == [("topup", 30_000)]
-    assert "was refused" not in texts(alice)
+    assert "was declined" not in texts(alice)
 
 
 def test_a_refusal_credits_nothing_and_its_reason_reaches_the_person(start_bot):
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()
     transfer(alice)
-    boss.tap("✗ Reject")
+    boss.tap("✗ Decline")
     boss.tap("another amount came")
-    assert "300 ₽ was refused: another amount came" in alice.last
+    assert "300 ₽ was declined: another amount came" in alice.last
     assert entries_of(bot, alice) == []
     alice.send("/payments")
     assert "refused" in alice.last and "another amount came" in alice.last
@@ -372,7 +372,7 @@ def test_the_reason_is_said_in_the_language_of_the_person(start_bot):
     bot = start_bot()
     anna, boss = bot.user("Анна", language_code="ru"), bot.admin()
     transfer_in_russian(anna)
-    boss.tap("✗ Reject")
+    boss.tap("✗ Decline")
     boss.tap("another amount came")
     assert "another amount" not in anna.last and "300 ₽" in anna.last
 
@@ -515,7 +515,7 @@ def test_open_transfers_are_all_of_different_sums_and_approved_by_a_tap_each_or_
     asked = sorted(one.amount for one in bot.bot.payments.waiting())
     assert asked == [30_001, 30_002, 30_003, 30_004]
     boss.send("/admin")
-    boss.tap("⚡ By sum: 4")
+    boss.tap("⚡ By amount: 4")
     assert "✓ 300.01 ₽ · P0 · 0 min" in boss.buttons
     boss.tap("✓ 300.01 ₽")
     assert bot.balance(people[0]) == 30_001 and "✓ All 3…" in boss.buttons
@@ -527,7 +527,7 @@ def test_open_transfers_are_all_of_different_sums_and_approved_by_a_tap_each_or_
     boss.tap("✓ All 2…")
     boss.tap("✓ Approve 2")
     assert [bot.balance(person) for person in people] == [30_001, 0, 30_003, 30_004]
-    assert "No transfer waits" in boss.last
+    assert "No transfers are waiting" in boss.last
     assert_books_are_right()
 
 
@@ -554,12 +554,12 @@ def test_a_pack_gives_what_was_shown_and_goes_back_with_its_payment(start_bot):
     alice = bot.user()
     alice.send("/topup")
     alice.tap("500 ₽ + 75 ₽")
-    assert "575 ₽ come to your balance" in alice.last
+    assert "you get 575 ₽" in alice.last
     bot.bot.runtime_settings.put("TOPUP_PACKS", "500:1", now=bot.clock.now())  # after it was shown
     alice.tap("⭐")
     (charge,) = alice.pay()["charge_ids"]
     assert entries_of(bot, alice) == [("stars", 50_000), ("bonus", 7_500)]
-    assert "+75 ₽ for the pack" in texts(alice)
+    assert "+75 ₽ is the pack bonus" in texts(alice)
     alice.refund(charge)
     assert bot.balance(alice) == 0
     assert_books_are_right()

@@ -78,7 +78,7 @@ def test_screenshots_have_their_limit_before_they_are_looked_at(start_bot):
     for number in range(10):
         transfer(alice, picture=png(str(number)))
         assert POLITE not in alice.last
-        boss.tap("✗ Reject")
+        boss.tap("✗ Decline")
         boss.tap("the payment was not found")
     looked = len(bot.telegram.calls("getFile"))
     transfer(alice, picture=png("eleven"))

@@ -21,7 +21,7 @@ def test_a_payment_the_bot_never_heard_of_is_credited_at_the_next_start(start_bo
     bot.pump()
     assert entries_of(bot, alice) == [("stars", 30_000)]
     assert "+300 ₽, balance 300 ₽." in texts(alice)
-    assert "1 payment in Stars had not been told" in texts(boss)
+    assert "had not told us of 1 payment in Stars" in texts(boss)
     assert_books_are_right()
 
 

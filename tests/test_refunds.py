@@ -25,8 +25,8 @@ def test_a_payment_goes_back_with_its_reason_and_is_taken_off_the_balance(start_
     ask_refund(boss, alice, "by <mistake>")
     assert "188 ⭐" in boss.last and "300 ₽" in boss.last and "by <mistake>" in boss.last
     assert entries_of(bot, alice) == [("stars", 30_000)]
-    boss.tap("✓ Give back")
-    assert "✓ 188 ⭐ given back" in boss.last
+    boss.tap("✓ Refund")
+    assert "✓ 188 ⭐ refunded" in boss.last
     assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
     (call,) = bot.telegram.calls("refundStarPayment")
     assert call["params"] == {"user_id": alice.id, "telegram_payment_charge_id": charge}
@@ -48,12 +48,12 @@ def test_a_refund_after_spending_says_the_loss_and_wants_it_confirmed(start_bot)
     bot.forward(120)
     ask_refund(boss, alice)
     loss = bot.bot.texts.money("en", spent)
-    assert f"{loss} of it is spent" in boss.last
-    boss.tap("✓ Give back with loss")
+    assert f"{loss} of it is already spent" in boss.last
+    boss.tap("✓ Refund at a loss")
     assert entries_of(bot, alice)[-2:] == [("writeoff", spent), ("refund", -10_000)]
     assert bot.balance(alice) == 0 and user_of(bot, alice).sales_paused
     assert f"your loss: {loss}" in texts(boss)
-    assert "until a person has looked at it" in alice.last
+    assert "until we have looked into it" in alice.last
     alice.send("a fox in the snow")
     alice.forge("generate:open:z-image")
     assert_books_are_right()
@@ -66,8 +66,8 @@ def test_a_balance_that_fell_after_the_question_is_asked_about_again(start_bot):
     ask_refund(boss, alice)
     question = boss.last_message
     order(bot, alice)
-    boss.tap("✓ Give back", question)
-    assert "of it is spent" in boss.last
+    boss.tap("✓ Refund", question)
+    assert "of it is already spent" in boss.last
     assert bot.telegram.calls("refundStarPayment") == []
     assert ("refund", -10_000) not in entries_of(bot, alice)
 
@@ -81,13 +81,13 @@ def test_twenty_taps_and_two_owners_give_a_payment_back_once(start_bot):
     yes = next(data for data in boss.buttons.values() if data.startswith("refunds:go"))
     for _ in range(5):
         boss.forge(yes)
-    oleg.tap("✓ Give back")
+    oleg.tap("✓ Refund")
     assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
     assert len(bot.telegram.calls("refundStarPayment")) == 1
     open_card(boss, alice)
     boss.tap("⭐ Refund")
     boss.tap("refunds:ask:")
-    assert "given back already" in boss.toast
+    assert "already refunded" in boss.toast
     assert_books_are_right()
 
 
@@ -97,7 +97,7 @@ def test_a_refund_telegram_does_not_answer_is_asked_for_again_also_after_a_crash
     pay_stars(alice)
     ask_refund(boss, alice)
     bot.telegram.fail_next("refundStarPayment", "500", times=1)
-    boss.tap("✓ Give back")
+    boss.tap("✓ Refund")
     assert "I keep asking" in boss.last
     assert entries_of(bot, alice)[-1] == ("refund", -30_000)
     bot.restart()
@@ -115,7 +115,7 @@ def test_a_refund_of_what_went_back_already_is_booked_once(start_bot):
     spent = order(bot, alice).price
     ask_refund(boss, alice)
     charge_back_unheard(bot, alice, charge)
-    boss.tap("✓ Give back with loss")
+    boss.tap("✓ Refund at a loss")
     assert "given back, 100 ₽ taken off" in texts(boss)
     bot.forward(900, step=60)
     assert entries_of(bot, alice).count(("refund", -10_000)) == 1
@@ -141,8 +141,8 @@ def test_a_refund_of_a_charge_telegram_does_not_know_returns_to_the_balance(star
         message={"message_id": 900_000, "from": person, "chat": chat, "date": 1, "successful_payment": payment}
     )
     ask_refund(boss, alice)
-    boss.tap("✓ Give back")
-    assert "Telegram refuses to give the 188 ⭐ back" in texts(boss)
+    boss.tap("✓ Refund")
+    assert "Telegram refuses to refund the 188 ⭐" in texts(boss)
     assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000), ("refund", 30_000)]
     assert "on your balance again" in texts(alice) and "refused the refund" in texts(boss)
     assert_books_are_right()
@@ -200,7 +200,7 @@ def refund_by_number(boss, number):
     boss.tap("⭐ Refund")
     boss.tap("refunds:ask:")
     boss.send("they asked for it")
-    boss.tap("✓ Give back")
+    boss.tap("✓ Refund")
 
 
 @pytest.mark.parametrize("days", [1, 30])
@@ -214,7 +214,7 @@ def test_a_refund_reaches_who_was_forgotten_within_21_days_and_later(start_bot, 
     number = forgotten(bot, alice)
     bot.forward(days * 24 * 3600, step=5 * 24 * 3600)
     refund_by_number(boss, number)
-    assert "✓ 188 ⭐ given back" in texts(boss)
+    assert "✓ 188 ⭐ refunded" in texts(boss)
     (call,) = bot.telegram.calls("refundStarPayment")
     assert call["ok"] and call["params"] == {"user_id": alice.id, "telegram_payment_charge_id": charge}
     with db.connection():
@@ -240,8 +240,8 @@ def test_with_the_list_out_of_reach_nothing_is_booked_and_it_can_be_tried_again(
     assert "can’t be reached just now" in boss.toast or "can’t be reached just now" in texts(boss)
     assert bot.telegram.calls("refundStarPayment") == [] and bot.bot.ledger.balance(number) == 30_000
     bot.telegram.no_trouble()
-    boss.tap("✓ Give back")
-    assert "✓ 188 ⭐ given back" in texts(boss) and bot.bot.ledger.balance(number) == 0
+    boss.tap("✓ Refund")
+    assert "✓ 188 ⭐ refunded" in texts(boss) and bot.bot.ledger.balance(number) == 0
 
 
 def test_a_refund_message_from_the_bot_itself_is_understood(start_bot):

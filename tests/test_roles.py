@@ -118,7 +118,7 @@ def test_a_cashier_decides_on_top_ups_and_sees_nothing_else(start_bot):
     kate, alice = staff(bot, "cashier", "Kate"), bot.user()
     transfer(alice)
     labels = [cell["text"] for row in request(kate)["reply_markup"]["inline_keyboard"] for cell in row]
-    assert labels == ["✓ Approve 300 ₽", "Other amount", "✗ Reject"]
+    assert labels == ["✓ Approve 300 ₽", "Other amount", "✗ Decline"]
     kate.tap("✓ Approve")
     assert entries_of(bot, alice) == [("topup", 30_000)]
     kate.send("/admin")
@@ -167,7 +167,7 @@ def test_every_act_stands_in_the_log_with_who_and_whom(start_bot):
     sam.tap("↩ Undo", request(sam))
     sam.tap("the payment was not found", request(sam))
     transfer(alice)
-    sam.tap("✗ Reject", request(sam))
+    sam.tap("✗ Decline", request(sam))
     sam.tap("another amount came", request(sam))
     sam.send("/rate 95")
     sam.send("/pause lunch")

@@ -31,11 +31,11 @@ def test_another_amount_is_asked_about_once_and_credited(start_bot):
     transfer(alice)
     boss.tap("Other amount")
     boss.send("no idea")
-    assert "An amount above zero is wanted" in boss.last
+    assert "Write an amount above zero" in boss.last
     boss.send("25050")
-    assert "credit 25,050 ₽ in place of 300 ₽?" in boss.last
+    assert "credit 25,050 ₽ instead of 300 ₽?" in boss.last
     boss.send("250,50")  # a slip is mended by typing again
-    assert "credit 250.50 ₽ in place of 300 ₽?" in boss.last
+    assert "credit 250.50 ₽ instead of 300 ₽?" in boss.last
     assert entries_of(bot, alice) == []
     boss.tap("✓ Approve 250.50 ₽")
     assert entries_of(bot, alice) == [("topup", 25_050)]
@@ -61,10 +61,10 @@ def test_a_reason_can_be_typed_and_the_payer_reads_it_with_a_person_one_tap_away
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     transfer(alice)
-    boss.tap("✗ Reject")
+    boss.tap("✗ Decline")
     boss.tap("✏ Own words")
     boss.send("the card is <closed>")
-    assert "was refused: the card is <closed>" in alice.last
+    assert "was declined: the card is <closed>" in alice.last
     assert "Support" in alice.buttons
     assert "✗ the card is <closed>, by Boss" in request(boss)["caption"]
     assert entries_of(bot, alice) == []
@@ -85,7 +85,7 @@ def test_an_approval_is_taken_back_by_a_compensating_entry(start_bot):
     alice.send("/payments")
     assert "taken back" in alice.last and "the payment was not found" in alice.last
     boss.forge("transfer:take:1:not_found", request(boss))
-    assert "taken back before" in boss.toast
+    assert "already taken back" in boss.toast
     assert_books_are_right()
 
 
@@ -255,6 +255,6 @@ def test_a_kill_between_a_refusal_and_its_news_does_not_leave_the_payer_without_
     bot.restart()  # the decision is a row, and the admin's tap comes once more
     for _ in range(2):
         boss.forge("transfer:refuse:1:not_found", request(boss))
-    told = [message for message in alice.received if "was refused" in message.get("text", "")]
+    told = [message for message in alice.received if "was declined" in message.get("text", "")]
     assert len(told) == 1 and "the payment was not found" in told[0]["text"]
     assert entries_of(bot, alice) == []

@@ -53,7 +53,7 @@ def test_a_refused_payment_leads_to_a_person_who_sees_which_payment(start_bot):
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     transfer(alice)
-    boss.tap("✗ Reject", request(boss))
+    boss.tap("✗ Decline", request(boss))
     boss.tap("the payment was not found", request(boss))
     alice.tap("Support")
     assert "About payment №1" in alice.last and "answered here, by us and not by Telegram" in alice.last

@@ -226,7 +226,7 @@ def test_a_persons_payments_by_transfer_stand_on_the_card_with_the_reason(start_
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     transfer(alice)
-    boss.tap("✗ Reject")
+    boss.tap("✗ Decline")
     boss.tap("another amount came")
     open_card(boss, alice)
     boss.tap("Payments")
