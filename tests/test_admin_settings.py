@@ -46,7 +46,7 @@ def test_a_rate_that_makes_no_sense_changes_nothing(start_bot, words):
     bot = start_bot(USD_RATE="90")
     boss = bot.admin()
     boss.send(f"/rate {words}")
-    assert "does not fit: a number from 0.01 ₽ to 1,000,000 ₽" in boss.last
+    assert "does not fit: send a number from 0.01 ₽ to 1,000,000 ₽" in boss.last
     boss.send("/rate")
     assert "Dollar rate: 90 ₽" in boss.last
 
@@ -133,7 +133,7 @@ def test_texts_are_the_operators_own_in_each_language_and_go_back(start_bot):
     boss.tap("Rates")
     boss.tap("Texts and details")
     boss.tap("rates:edit:TERMS_TEXT")
-    boss.tap("As at the start")
+    boss.tap("Back to default")
     alice.send("/terms")
     assert "From the environment" in alice.last
 

@@ -93,7 +93,7 @@ def test_quiet_hours_hold_alarms_back_by_the_clock_of_who_set_them(start_bot):
     bot.forward(3600, step=600)
     assert count(boss, "KIE credits are low") == 1
     boss.send("/quiet 25-8")
-    assert "Two hours of the day" in boss.last
+    assert "Send two hours of the day" in boss.last
     boss.send("/quiet off")
     assert "No quiet hours" in boss.last
 

@@ -65,7 +65,7 @@ def test_shares_that_were_paid_at_once_are_taken_back_and_what_is_spent_is_a_los
         charge_back(bot, person, charge)
     assert bot.balance(alice) == 0 and user_of(bot, alice).sales_paused
     assert entries_of(bot, alice)[-2:] == [("writeoff", spent), ("takeback", -10_000)]
-    assert "−100 ₽ (for an invitation)" in texts(alice) and "Orders are paused for you" in alice.last
+    assert "−100 ₽ (for an invitation)" in texts(alice) and "Your orders are paused" in alice.last
     assert f"your loss: {bot.bot.texts.money('en', spent)}" in texts(boss)
     open_card(boss, alice)
     assert "owes" in boss.last and "orders paused" in boss.last
@@ -79,7 +79,7 @@ def test_a_share_of_stars_is_on_its_way_for_its_days_and_then_comes_once(start_b
     alice = bot.user()
     bob = invited(bot, alice)
     pay_stars(bob)
-    assert "Bob has topped up: 30 ₽ are on their way" in alice.last and "13" in alice.last
+    assert "Bob has topped up: 30 ₽ is on its way" in alice.last and "13" in alice.last
     for screen in ("/balance", "/invite"):
         alice.send(screen)
         assert "On its way: 30 ₽, from" in alice.last
@@ -228,7 +228,7 @@ def test_what_was_on_hold_pays_the_debt_when_its_order_fails(start_bot, end):
     assert entries_of(bot, alice)[-2:] == [("release", held.price), ("recovery", -held.price)]
     assert bot.balance(alice) == 0 and ledger.debt(user_of(bot, alice).id) == 0
     if end == "fails":
-        assert "went to what a payment that was taken back still owes" in texts(alice)
+        assert "covers what was still owed for a payment taken back" in texts(alice)
     open_card(boss, alice)
     assert "owes" not in boss.last
     assert_books_are_right()

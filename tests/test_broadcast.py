@@ -105,9 +105,9 @@ def test_pause_resume_and_stop(start_bot):
 def test_ids_are_typed_and_checked(start_bot):
     bot = start_bot()
     boss, people = prepare(bot, 3)
-    boss.tap("By ids")
+    boss.tap("By IDs")
     boss.send("all of them")
-    assert "Only ids" in boss.last
+    assert "Only IDs" in boss.last
     boss.send(f"{people[2].id}, {people[0].id}")
     assert "2 ids · 2 people" in boss.last
     boss.tap("Send to")

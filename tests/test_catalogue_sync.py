@@ -223,7 +223,7 @@ def test_a_new_model_is_named_by_an_admin_and_sold(start_with):
     assert "Fox Paint (Fox)" in boss.last and "3 credits per image" in boss.last
     boss.tap("✓ Apply")
     boss.send("just a name")
-    assert "A name of up to 40 characters" in boss.last
+    assert "Send a name of up to 40 characters" in boss.last
     boss.tap("‹ Back")
     boss.tap("➕ fox/paint-1")
     boss.tap("✓ Apply")

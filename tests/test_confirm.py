@@ -33,7 +33,7 @@ def news(bot, count=3, text="News"):
 def test_a_send_button_does_not_send_to_another_audience_than_it_named(start_bot):
     bot = start_bot()
     boss, people, _message = news(bot)
-    boss.tap("By ids")
+    boss.tap("By IDs")
     boss.send(str(people[0].id))
     boss.tap("Send to 1 person…")
     asked, send = boss.last_message, data_of(boss, "broadcast:start")

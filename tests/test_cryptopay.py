@@ -187,7 +187,7 @@ def test_coins_go_back_to_who_asked_for_the_invoice_once_and_in_part(start, cryp
     bot = start()
     boss, alice = bot.admin(), bot.user()
     paid(bot, alice, cryptopay_app, asset="USDT")
-    assert "100 ₽ of payment №1 given back" in give_back(bot, boss, alice, "100")
+    assert "100 ₽ of payment №1 refunded" in give_back(bot, boss, alice, "100")
     (sent,) = cryptopay_app.transfers()
     assert (sent["user_id"], sent["asset"]) == (alice.id, "USDT")
     assert abs(float(sent["amount"]) - float(cryptopay_app.payment()["paid_amount"]) / 3) < 1e-7
@@ -218,7 +218,7 @@ def test_a_transfer_that_is_switched_off_waits_and_one_to_nobody_is_refused(star
     paid(bot, alice, cryptopay_app)
     give_back(bot, boss, alice)
     bot.pump()
-    assert bot.balance(alice) == 30_000 and "did not work out" in alice.last
+    assert bot.balance(alice) == 30_000 and "did not go through" in alice.last
     paid(bot, bob, cryptopay_app)
     cryptopay_app.settings(transfer=False)
     give_back(bot, boss, bob)  # its owner has to switch it on
@@ -249,9 +249,9 @@ def test_a_token_that_was_changed_is_an_alarm_and_a_line_of_doctor(start, crypto
     cryptopay_app.regenerate_token("7001:another-token")
     ask(alice)
     bot.pump()
-    assert any("does not take our keys" in message.get("text", "") for message in boss.received)
+    assert any("does not accept our keys" in message.get("text", "") for message in boss.received)
     boss.send("/doctor")
-    assert "cryptopay does not take the keys" in boss.last
+    assert "cryptopay does not accept the keys" in boss.last
     bot.environ |= {"CRYPTOPAY_TOKEN": "7001:another-token"}
     bot.restart()
     bot.forward(120)

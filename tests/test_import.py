@@ -389,9 +389,9 @@ def test_the_balance_is_there_at_the_first_start_and_no_gift_comes_with_it(start
     alice.send("/start")
     bot.pump()
     alice.send("/balance")
-    assert "12.50" in alice.last and "former bot" in alice.last and "gift" not in texts(alice)
+    assert "12.50" in alice.last and "previous bot" in alice.last and "gift" not in texts(alice)
     alice.send("/history")
-    alice.tap("📦 From the former bot")
+    alice.tap("📦 From the previous bot")
     assert alice.last.count("Z Image") == 10 and "a fox <3" in alice.last and "8 ₽" in alice.last
     alice.tap("Older ›")
     assert alice.last.count("Z Image") == 1
@@ -402,7 +402,7 @@ def test_the_figures_know_the_kind_and_take_it_for_no_income(start_bot):
     boss = bot.admin()
     arrivals.take(arrivals.Arrival(5, 125_000), "before", "before: people.csv", None, bot.clock.now())
     boss.send("/stats")
-    assert "from the former bot" in boss.last and "1,250 ₽" in boss.last
+    assert "from the previous bot" in boss.last and "1,250 ₽" in boss.last
 
 
 def test_somebody_who_is_forgotten_here_stays_so_when_the_import_is_run_again(start_bot):

@@ -53,7 +53,7 @@ def name(day):
 
 
 SAFETY, SETTING, FILE = "refused by the safety rules", "a setting was not accepted", "your file could not be used"
-SERVER, OTHER, CLOSED = "it failed on the way", "it did not work out", "temporarily unavailable, nothing was charged"
+SERVER, OTHER, CLOSED = "something went wrong", "that did not work", "temporarily unavailable, nothing was charged"
 NO_MODEL, NO_KEY, NO_CREDITS = "does not know the model", "KIE refuses the key", "KIE has run out of credits"
 ALERTS = (NO_MODEL, NO_KEY, NO_CREDITS, "gives no result", "did not answer")
 

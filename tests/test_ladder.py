@@ -352,7 +352,7 @@ def test_without_offers_the_kinds_of_work_are_offered(start_bot, tmp_path, conte
     bot = start_bot(offers=path)
     alice = bot.rich()
     alice.send("a fox")
-    assert labels(alice)[:2] == ["🖼 Picture", "🎬 Video"] and "as…" in alice.last
+    assert labels(alice)[:2] == ["🖼 Picture", "🎬 Video"] and "What shall I make of" in alice.last
     alice.photo(png(), caption="make it snow")
     alice.tap("✨ Edit")
     assert "make it snow" in alice.last
@@ -522,4 +522,4 @@ def test_without_a_rate_nothing_is_promised(start_bot):
     alice.send("/start")
     assert "free" not in alice.last
     alice.send("a fox")
-    assert "as…" in alice.last
+    assert "What shall I make of" in alice.last

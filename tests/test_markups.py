@@ -83,7 +83,7 @@ def test_a_wrong_number_changes_nothing(start_bot, wrong):
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich()
     set_terms(boss, "terms:model:z-image", "Markup…", wrong or "?")
-    assert "A number from ×1 to ×100" in boss.last
+    assert "Send a number from ×1 to ×100" in boss.last
     assert price_of(alice) == "0.72 ₽"
 
 

@@ -291,7 +291,7 @@ def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bo
     user = user_of(bot, alice)
     ledger.post(user.id, -60, kind="admin", key="spent", now=bot.clock.now())
     alice.forge(data, message)
-    assert "0.32 ₽ is missing. Your order waits here." in alice.toast
+    assert "You’re 0.32 ₽ short. Your order waits here." in alice.toast
     assert jobs_of(bot, alice) == [] and bot.balance(alice) == 40
     assert "Top up 0.32 ₽ to create" in alice.buttons
     ledger.post(user.id, 100, kind="admin", key="back", now=bot.clock.now())
@@ -316,7 +316,7 @@ def test_somebody_whose_sales_are_paused_orders_nothing(start_bot):
     alice = bot.rich()
     users.change(user_of(bot, alice), sales_paused=True)
     order_tried(alice)
-    assert "Orders are paused for your account" in (alice.toast or alice.last)
+    assert "Your orders are paused" in (alice.toast or alice.last)
     assert jobs_of(bot, alice) == []
 
 

@@ -312,7 +312,7 @@ def test_a_text_that_fits_no_more_gives_way_is_logged_once_and_shows_in_doctor(s
     bot.start()
     texts = bot.bot.texts
     for _time in range(2):
-        assert texts.plain("en", CHARGED, missing=500).startswith("5 ₽ is missing")
+        assert texts.plain("en", CHARGED, missing=500).startswith("You’re 5 ₽ short")
     told = [record for record in caplog.records if "job.not_enough in en does not fit" in record.getMessage()]
     assert len(told) == 1
     assert {name: values for name, key, values in bot.bot.examine() if key == "texts.odd"}["own texts"]["n"] == 1
@@ -525,7 +525,7 @@ def test_formatting_made_in_telegram_counts_as_tags(start_bot):
 @SQLITE
 def test_what_is_copied_from_a_message_finds_its_text(start_bot):
     boss = start_bot().admin()
-    boss.send("/texts 12.50 ₽ is missing. Your order waits here.")
-    assert any("is missing. Your order" in label for label in boss.buttons)
+    boss.send("/texts You’re 12.50 ₽ short. Your order waits here.")
+    assert any("short. Your order" in label for label in boss.buttons)
     boss.send("xyzzy plugh menu")
     assert "No text has" in boss.last

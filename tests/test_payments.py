@@ -362,7 +362,7 @@ def test_a_refusal_credits_nothing_and_its_reason_reaches_the_person(start_bot):
     assert "300 ₽ was declined: another amount came" in alice.last
     assert entries_of(bot, alice) == []
     alice.send("/payments")
-    assert "refused" in alice.last and "another amount came" in alice.last
+    assert "declined" in alice.last and "another amount came" in alice.last
     assert "✗" in next(message for message in boss.received if "photo" in message)["caption"]
     transfer(alice, "500 ₽")
     assert "Received" in alice.last

@@ -84,7 +84,7 @@ def test_forgetting_shows_the_balance_first_and_leaves_the_books_without_a_name(
     alice.send("/deleteme")
     assert "It will be lost" in alice.last and "₽" in alice.last
     alice.tap("Yes, forget me")
-    assert f"name this number: {user.id}" in alice.last
+    assert f"give this number: {user.id}" in alice.last
     left = everything(bot.url)
     for word in (PROMPT, "another secret fox", "alice_secret", "Alice Secret", "secret-file", str(alice.id)):
         assert word not in left, word
@@ -273,7 +273,7 @@ def test_a_long_reader_puts_the_journal_off_and_holds_up_nobody(known):
     reader.count("user")
     alice.send("/deleteme")
     alice.tap("Yes, forget me")
-    assert "I do not know you any more" in alice.last
+    assert "Your data has been deleted" in alice.last
     reader.close()
     bot.forward(120, step=60)
     journal = Path(bot.url.removeprefix("sqlite:///") + "-wal")

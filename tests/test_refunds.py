@@ -35,7 +35,7 @@ def test_a_payment_goes_back_with_its_reason_and_is_taken_off_the_balance(start_
     alice.send("/balance")
     assert "refund · by <mistake>" in alice.last
     boss.send("/audit")
-    assert "Stars given back" in boss.last and "by <mistake>" in boss.last
+    assert "Stars refunded" in boss.last and "by <mistake>" in boss.last
     assert_books_are_right()
 
 
@@ -116,7 +116,7 @@ def test_a_refund_of_what_went_back_already_is_booked_once(start_bot):
     ask_refund(boss, alice)
     charge_back_unheard(bot, alice, charge)
     boss.tap("✓ Refund at a loss")
-    assert "given back, 100 ₽ taken off" in texts(boss)
+    assert "refunded, 100 ₽ taken off" in texts(boss)
     bot.forward(900, step=60)
     assert entries_of(bot, alice).count(("refund", -10_000)) == 1
     assert entries_of(bot, alice).count(("writeoff", spent)) == 1
@@ -163,7 +163,7 @@ def test_a_chargeback_told_by_telegram_is_booked_once_and_an_admin_decides_about
     alice.send("a fox in the snow")
     alice.forge("generate:open:z-image")
     alice.tap("▶ Create")
-    assert "Orders are paused for your account" in alice.last and "Support" in alice.buttons
+    assert "Your orders are paused" in alice.last and "Support" in alice.buttons
     open_card(boss, alice)
     assert "orders paused" in boss.last
     boss.tap("▶ Sell again")
@@ -191,7 +191,7 @@ def forgotten(bot, person):
     """Have a person be forgotten; return the number they are told."""
     person.send("/deleteme")
     person.tap("Yes, forget me")
-    return int(person.last.partition("name this number: ")[2].split(".")[0])
+    return int(person.last.partition("give this number: ")[2].split(".")[0])
 
 
 def refund_by_number(boss, number):

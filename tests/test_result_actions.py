@@ -171,7 +171,7 @@ def test_a_photo_sent_anywhere_is_offered_to_all_models_and_its_caption_is_the_p
     bot = start_bot()
     alice = bot.rich()
     alice.photo(png(), caption="make it snow")
-    assert list(alice.buttons)[3:7] == ["✨ Better prompt", "🔍 Upscale", "🎬 Animate", "✂ Background off"]
+    assert list(alice.buttons)[3:7] == ["✨ Better prompt", "🔍 Upscale", "🎬 Animate", "✂ Remove background"]
     alice.tap("All models")
     assert len(works_on(alice)) > 8
     alice.tap("✨ Edit")

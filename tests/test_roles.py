@@ -137,7 +137,7 @@ def test_a_support_reads_and_writes_and_moves_no_money(start_bot):
     sue.tap("Answer")
     sue.send("in your history")
     sue.tap("✓ Send")
-    assert "From the support\nin your history" in alice.last
+    assert "From support\nin your history" in alice.last
     open_card(sue, alice)
     assert "Balance 1,000 ₽" in sue.last
     assert not {"+ Credit", "− Debit", "Block", "⭐ Refund", "Role", "Log"} & set(sue.buttons)
@@ -177,7 +177,7 @@ def test_every_act_stands_in_the_log_with_who_and_whom(start_bot):
         "sales resumed",
         "sales paused · lunch",
         "setting · Dollar rate · 95",
-        "top-up refused · Alice · 300 ₽",
+        "top-up declined · Alice · 300 ₽",
         "top-up taken back · Alice · 300 ₽",
         "top-up approved · Alice · 300 ₽",
     ]

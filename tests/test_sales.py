@@ -48,7 +48,7 @@ def test_a_plugin_sells_and_gives_back(start_bot, monkeypatch, tmp_path, capsys)
         alice.send("/unlesson")
         assert bot.balance(alice) == 100_000
     alice.send("/balance")
-    assert "+50 ₽" in alice.last and "given back" in alice.last
+    assert "+50 ₽" in alice.last and "refunded" in alice.last
     kept = bot.bot.mydata.collect(user_of(bot, alice).id, [])
     assert "returned" in json.dumps(kept["bought_otherwise"])
     bot.stop()

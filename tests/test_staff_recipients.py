@@ -100,7 +100,7 @@ def test_an_approval_taken_back_after_spending_is_a_loss_that_is_said(start_bot)
     boss.tap("it was credited before", request(boss))
     assert "had been spent: that is your loss" in boss.toast
     assert entries_of(bot, alice)[-2:] == [("writeoff", spent), ("topup", -10_000)]
-    assert user_of(bot, alice).sales_paused and "paused for you" in alice.last
+    assert user_of(bot, alice).sales_paused and "orders are paused" in alice.last
     assert "Their orders are paused until you decide" in texts(boss)
     assert_books_are_right()
 

@@ -62,7 +62,7 @@ def test_csv_files_hold_every_row(start_bot):
     bot.rich("Алиса", "50")
     boss = bot.admin()
     boss.send("/stats 7d")
-    for label in ("⬇ Entries", "⬇ Orders", "⬇ Users", "⬇ Top-ups"):
+    for label in ("⬇ Transactions", "⬇ Orders", "⬇ Users", "⬇ Top-ups"):
         boss.tap(label)
         assert boss.last_message["document"]["file_name"].endswith(".csv")
     since = bot.clock.now().replace(hour=0)
@@ -108,5 +108,5 @@ def test_amounts_stay_numbers_in_a_spreadsheet(start_bot):
     order(bot, bot.rich())
     boss = bot.admin()
     boss.send("/stats 7d")
-    boss.tap("⬇ Entries")
+    boss.tap("⬇ Transactions")
     assert ",-72,hold," in content_of(bot, boss)

@@ -96,7 +96,7 @@ def test_a_person_whose_words_no_database_takes_is_answered_and_kept(start_bot, 
     zoe = bot.telegram.person("Zoe", id=7)
     for text in ("/start", "/support", f"help {name}"):
         bot.telegram.update(message={"message_id": 1, "date": 1, "from": sender, "chat": CHAT, "text": text})
-    assert "Passed on" in zoe.last and "help" in boss.last
+    assert "Sent. The answer" in zoe.last and "help" in boss.last
     assert users.by_telegram_id(7).first_name == clean(name) and bot.bot.status.outcomes["error"] == 0
 
 

@@ -73,7 +73,7 @@ def test_the_card_shows_what_is_known_of_a_person(start_bot):
     assert "Alice <3" in shown and str(alice.id) in shown and "invited by Ivan" in shown
     assert f"Balance {money('en', 30_000 - job.price)} · on hold {money('en', job.price)}" in shown
     assert "Payments: 1, 300 ₽ · orders: 1, failed 0" in shown
-    boss.tap("Entries")
+    boss.tap("Transactions")
     assert "+300 ₽ · Stars" in boss.last
     boss.tap("‹ Back")
     boss.tap("Orders")
@@ -118,7 +118,7 @@ def test_a_debit_never_goes_below_zero(start_bot):
     boss.tap("− Debit")
     boss.send("100 too much")
     boss.tap("✓ Debit")
-    assert "50 ₽ is missing" in boss.toast
+    assert "50 ₽ short" in boss.toast
     assert bot.balance(alice) == 5_000
 
 
@@ -139,7 +139,7 @@ def test_access_is_closed_and_opened_with_a_reason_and_money_still_counts(start_
     alice.tap("Support")
     assert "Write here what happened" in alice.last
     alice.send("why me")
-    assert "Passed on" in alice.last and "why me" in texts(boss)
+    assert "Sent. The answer" in alice.last and "why me" in texts(boss)
     alice.send("/support")
     alice.send("why me again")
     assert "again in an hour" in alice.last and "why me again" not in texts(boss)
@@ -175,7 +175,7 @@ def test_a_message_is_shown_once_more_sent_once_and_logged(start_bot):
     question = boss.last_message
     boss.tap("✓ Send")
     boss.forge(question["reply_markup"]["inline_keyboard"][0][0]["callback_data"])
-    assert texts(alice).count("From the support\nYour <order> is ready") == 1
+    assert texts(alice).count("From support\nYour <order> is ready") == 1
     boss.send("/audit")
     assert "message" in boss.last and "Your <order> is ready" in boss.last
 

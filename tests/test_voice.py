@@ -41,7 +41,7 @@ def test_corrected_words_count(start_bot):
     bot = start_bot()
     alice = bot.rich()
     words = speak(alice)
-    alice.tap("✏ Correct")
+    alice.tap("✏ Fix the words")
     assert words in alice.last and "as it should be" in alice.last
     alice.send("a fox in the snow")
     alice.tap(next(label for label in alice.buttons if label.startswith("▶")))
@@ -66,10 +66,10 @@ def test_a_corrected_prompt_goes_to_its_card(start_bot):
     alice.send("/start")
     alice.forge("generate:open:z-image")
     speak(alice)
-    alice.tap("✏ Correct")
+    alice.tap("✏ Fix the words")
     again = speak(alice, seconds=5)
     assert again, "a correction may be spoken, too"
-    alice.tap("✏ Correct")
+    alice.tap("✏ Fix the words")
     alice.send("a fox in the snow")
     alice.tap("▶ Create")
     assert job_of(bot, alice).inputs["prompt"] == "a fox in the snow"
@@ -97,7 +97,7 @@ def test_the_sound_itself_is_a_tap_away(start_bot):
     loose = bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]
     assert loose["files"][0]["kind"] == "voice" and loose["text"] == ""
     speak(alice)
-    alice.tap("✏ Correct")
+    alice.tap("✏ Fix the words")
     alice.tap("🎙 Use the sound itself")
     assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["files"]
 
@@ -133,7 +133,7 @@ def test_when_no_model_hears_the_sound_is_still_there(start_bot, kind):
     alice = bot.rich()
     bot.kie.trouble("chat", kind, times=9)
     alice.voice(mp3(3), duration=3)
-    assert "could not be made out" in alice.last
+    assert "couldn’t make out the words" in alice.last
     alice.tap("🎙 Use the sound itself")
     assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["files"]
     assert jobs_of(bot, alice) == []
@@ -144,7 +144,7 @@ def test_a_voice_that_cannot_be_brought_to_kie_is_told(start_bot):
     alice = bot.rich()
     bot.kie.trouble("upload", "500", times=0)
     alice.voice(mp3(3), duration=3)
-    assert "could not be made out" in alice.last and not asked(bot)
+    assert "couldn’t make out the words" in alice.last and not asked(bot)
 
 
 def test_voices_count_among_the_helps_of_a_day(start_bot):
@@ -152,7 +152,7 @@ def test_voices_count_among_the_helps_of_a_day(start_bot):
     alice = bot.rich()
     for _ in range(2):
         assert speak(alice)
-    assert speak(alice) is None and "enough for today" in alice.last
+    assert speak(alice) is None and "That’s all for today" in alice.last
     assert len(asked(bot)) == 2
     bot.clock.forward(25 * 3600)
     assert speak(alice)

@@ -342,9 +342,9 @@ def test_the_staff_gives_a_part_back_and_then_the_rest(start, yookassa_shop):
     bot = start()
     boss, alice = bot.admin(), bot.user()
     paid(bot, alice, yookassa_shop)
-    assert "100 ₽ of payment №1 given back" in give_back(bot, boss, alice, "100")
+    assert "100 ₽ of payment №1 refunded" in give_back(bot, boss, alice, "100")
     assert bot.balance(alice) == 20_000
-    assert "200 ₽ of payment №1 given back" in give_back(bot, boss, alice)
+    assert "200 ₽ of payment №1 refunded" in give_back(bot, boss, alice)
     assert bot.balance(alice) == 0 and yookassa_shop.payment()["refunded_amount"]["value"] == "300.00"
     open_card(boss, alice)
     boss.tap("refunds:list")
@@ -389,8 +389,8 @@ def test_a_refund_the_shop_cannot_cover_puts_the_money_back(start, yookassa_shop
     assert "has not confirmed the refund" in give_back(bot, boss, alice)
     assert bot.balance(alice) == 0
     bot.forward(600, step=30)
-    assert bot.balance(alice) == 30_000 and "did not work out" in alice.last
-    assert "given back" in give_back(bot, boss, alice)
+    assert bot.balance(alice) == 30_000 and "did not go through" in alice.last
+    assert "refunded" in give_back(bot, boss, alice)
     assert_books_are_right()
 
 
@@ -418,7 +418,7 @@ def test_the_payers_bank_takes_money_back_and_the_daily_list_tells_of_it(start, 
     yookassa_shop.chargeback()
     bot.forward(DAY, step=3600)
     assert_books_are_right()
-    assert bot.balance(alice) == 0 or "does not have it as paid" in boss.last
+    assert bot.balance(alice) == 0 or "but not paid at" in boss.last
 
 
 def test_a_refund_of_money_that_was_spent_is_confirmed_as_a_loss(start, yookassa_shop):
@@ -463,7 +463,7 @@ def test_a_payment_of_another_bot_at_the_same_shop_is_not_ours(start, yookassa_s
     yookassa_shop.pay()
     bot.forward(DAY, step=3600)
     assert bot.balance(alice) == 0
-    assert not any("without a payment of ours" in message.get("text", "") for message in boss.received)
+    assert not any("none of our payments" in message.get("text", "") for message in boss.received)
 
 
 def test_keys_that_are_refused_are_an_alarm_and_a_line_of_doctor(start, yookassa_shop):
@@ -472,9 +472,9 @@ def test_keys_that_are_refused_are_an_alarm_and_a_line_of_doctor(start, yookassa
     yookassa_shop.settings(secret_key="live_another-key")
     assert "slow to answer" in ask(alice)
     bot.pump()
-    assert any("does not take our keys" in message.get("text", "") for message in boss.received)
+    assert any("does not accept our keys" in message.get("text", "") for message in boss.received)
     boss.send("/doctor")
-    assert "yookassa does not take the keys" in boss.last and "401" in boss.last
+    assert "yookassa does not accept the keys" in boss.last and "401" in boss.last
 
 
 def test_doctor_says_what_an_operator_takes_upon_himself_and_that_it_is_a_test_shop(start, yookassa_shop):
@@ -534,7 +534,7 @@ def test_a_shop_with_receipts_gets_them_with_payments_and_refunds(start, yookass
     paid(bot, alice, yookassa_shop)
     (item,) = yookassa_shop.calls("/v3/payments", "POST")[0]["body"]["receipt"]["items"]
     assert (item["vat_code"], item["amount"]["value"]) == (4, "300.00")
-    assert "given back" in give_back(bot, boss, alice, "100")
+    assert "refunded" in give_back(bot, boss, alice, "100")
     assert bot.balance(alice) == 20_000
 
 
@@ -597,7 +597,7 @@ def test_money_without_a_row_is_an_alarm_and_no_row_is_made_of_it(start, yookass
     requests.post(f"{yookassa_server.url}/payments", json=body, auth=auth, headers=key, timeout=10)
     yookassa_shop.pay()
     list_again(bot)
-    assert any("has money without a payment of ours: 1" in message.get("text", "") for message in boss.received)
+    assert any("has money that belongs to none of our payments: 1" in message.get("text", "") for message in boss.received)
     assert bot.bot.provider_payments.get(777) is None
     assert_books_are_right()
 
@@ -632,7 +632,7 @@ def test_a_payment_nobody_answers_for_is_an_alarm_after_a_week_and_hinders_no_ot
     bot.forward(60)
     assert bot.balance(bob) == 30_000
     bot.forward(8 * DAY, step=3600)
-    assert any("has said nothing of payment №1 for a week" in message.get("text", "") for message in boss.received)
+    assert any("has said nothing about payment №1 for a week" in message.get("text", "") for message in boss.received)
     assert_books_are_right()
 
 
