@@ -109,7 +109,7 @@ def test_ids_are_typed_and_checked(start_bot):
     boss.send("all of them")
     assert "Only IDs" in boss.last
     boss.send(f"{people[2].id}, {people[0].id}")
-    assert "2 ids · 2 people" in boss.last
+    assert "2 IDs · 2 people" in boss.last
     boss.tap("Send to")
     boss.tap("✓ Send to")
     bot.forward(10)

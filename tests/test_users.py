@@ -230,4 +230,4 @@ def test_a_persons_payments_by_transfer_stand_on_the_card_with_the_reason(start_
     boss.tap("another amount came")
     open_card(boss, alice)
     boss.tap("Payments")
-    assert "refused another amount came" in boss.last
+    assert "declined another amount came" in boss.last
