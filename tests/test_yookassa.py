@@ -597,7 +597,9 @@ def test_money_without_a_row_is_an_alarm_and_no_row_is_made_of_it(start, yookass
     requests.post(f"{yookassa_server.url}/payments", json=body, auth=auth, headers=key, timeout=10)
     yookassa_shop.pay()
     list_again(bot)
-    assert any("has money that belongs to none of our payments: 1" in message.get("text", "") for message in boss.received)
+    assert any(
+        "has money that belongs to none of our payments: 1" in message.get("text", "") for message in boss.received
+    )
     assert bot.bot.provider_payments.get(777) is None
     assert_books_are_right()
 
