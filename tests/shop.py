@@ -23,6 +23,15 @@ def order(bot, person, prompt="a fox in the snow", model="z-image"):
     return job_of(bot, person)
 
 
+def picture(bot, person, prompt="a fox in the snow"):
+    """Have a picture made from the ladder; return its message."""
+    person.send(prompt)
+    person.tap("▶")
+    bot.forward(60)
+    assert "photo" in person.last_message
+    return person.last_message
+
+
 def user_of(bot, person):
     """Return the user row behind a person."""
     return bot.bot.users.by_telegram_id(person.id)

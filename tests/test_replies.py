@@ -6,7 +6,7 @@ from storage.base import db
 from storage.base.tables import ResultMessage, Revision
 from storage.money import verify
 from tests.kit import ROOT, png
-from tests.shop import assert_books_are_right, card, job_of, jobs_of, order, user_of
+from tests.shop import assert_books_are_right, card, job_of, jobs_of, order, picture, user_of
 from tests.test_ladder import Steps, kopecks, labels, rung
 from tests.test_voice import speak
 
@@ -19,15 +19,6 @@ CLIP = (ROOT / "data/samples/clip-wide.mp4").read_bytes()
 def draft_of(bot, person, form="replies"):
     """Return the draft of the ladder of edits, or of the card."""
     return bot.bot.drafts.get(user_of(bot, person).id, form, bot.clock.now())
-
-
-def picture(bot, person, prompt="a fox in the snow"):
-    """Have a picture made; return its message."""
-    person.send(prompt)
-    person.tap("▶")
-    bot.forward(60)
-    assert "photo" in person.last_message
-    return person.last_message
 
 
 def edited(bot, person, message, words="warmer light"):

@@ -7,8 +7,7 @@ import pytest
 from kie.stub.chat import TRANSCRIPTS
 from tests.house import plugins_with
 from tests.media import mp3
-from tests.shop import assert_books_are_right, job_of, jobs_of, user_of
-from tests.test_replies import picture
+from tests.shop import assert_books_are_right, job_of, jobs_of, picture, user_of
 from tests.test_talk import asked, questions, said
 
 FLASH = "gemini-3-8-flash-openai"
