@@ -15,12 +15,18 @@ from storage.journal import events
 from storage.journal.event_kinds import JobOverrun
 from storage.money import ledger
 from storage.people import broadcasts
+from tests import test_yookassa as cards
 from tests import till
 from tests.kit import ROOT, png
-from tests.shop import job_of, order, user_of
+from tests.shop import job_of, order, picture, user_of
+from tests.test_monthly import subscribe
+from tests.test_replies import edited
+from tests.test_voice import speak
 
 DEARER = "z-image"
 CHOICES_MANY = 12
+SETTINGS = {"queue": {"TRANSFER_UNIQUE": "1"}, "monthly": {"MONTHLY_AMOUNT": "500"}}  # of a plugin's routes
+BY_PROVIDER = ("online", "payback")  # their bots have YooKassa's stand-in, whose control is `bot.shop`
 
 
 def catalogue(folder):
@@ -305,7 +311,221 @@ def a_text_changed_twice(bot, boss, anna):
     return a_text(boss)
 
 
+# replies and versions
+
+
+def a_reply(bot, boss, anna):
+    """Say what to change in a picture."""
+    anna.send("warmer light", reply_to=picture(bot, anna))
+    return anna
+
+
+def a_reply_without_money(bot, boss, anna):
+    """Say what to change when all the money went into the picture."""
+    poor = bot.rich("Poor", "1")
+    poor.send("warmer light", reply_to=picture(bot, poor))
+    return poor
+
+
+def a_reply_to_a_lost_file(bot, boss, anna):
+    """Say what to change in a picture that bots cannot get from Telegram any more."""
+    first, job = picture(bot, anna), job_of(bot, anna)
+    with db.transaction():
+        job.sent = [job.sent[0] | {"size": 30 * 1024 * 1024}]
+        job.save()
+    bot.clock.forward(25 * 3600)
+    anna.send("warmer light", reply_to=first)
+    return anna
+
+
+def a_lost_file_anew(bot, boss, anna):
+    """Be asked for the file of a picture that is lost."""
+    a_reply_to_a_lost_file(bot, boss, anna).tap("replies:anew")
+    return anna
+
+
+def a_second_version(bot, boss, anna):
+    """Have a picture edited."""
+    edited(bot, anna, picture(bot, anna))
+    return anna
+
+
+def versions_in_the_history(bot, boss, anna):
+    """Look at a second version in the history."""
+    a_second_version(bot, boss, anna).forge(f"history:job:{job_of(bot, anna).id}")
+    return anna
+
+
+# spoken words, questions and answers
+
+
+def spoken_words(bot, boss, anna):
+    """Send a voice message."""
+    speak(anna)
+    return anna
+
+
+def an_answer(bot, boss, anna):
+    """Ask a chat model something."""
+    anna.send("/ask")
+    anna.send("Why is the sky blue?")
+    return anna
+
+
+def a_part_of_a_question(bot, boss, anna):
+    """Write a question so long that an app may have cut it."""
+    anna.send("/ask")
+    anna.send("Why is the sky blue? " * 180)
+    return anna
+
+
+def no_answer(bot, boss, anna):
+    """Ask when no answer comes."""
+    bot.kie.trouble("chat", "500", times=0)
+    an_answer(bot, boss, anna)
+    bot.forward(900, step=100)
+    bot.kie.calm()
+    return anna
+
+
+# money every month, by providers, and by transfers of different sums
+
+
+def an_offer_for_every_month(bot, boss, anna):
+    """Look at what a sum every month would cost."""
+    anna.send("/monthly")
+    return anna
+
+
+def a_link_for_every_month(bot, boss, anna):
+    """Get the link that begins a subscription."""
+    an_offer_for_every_month(bot, boss, anna).tap("monthly:begin")
+    return anna
+
+
+def a_subscription(bot, boss, anna):
+    """Look at one's own subscription."""
+    subscribe(bot, anna)
+    anna.send("/monthly")
+    return anna
+
+
+def somebodys_subscription(bot, boss, anna):
+    """Look at the payments of somebody with a subscription."""
+    subscribe(bot, anna)
+    till.open_card(boss, anna)
+    boss.tap("refunds:list")
+    return boss
+
+
+def a_link(bot, boss, anna):
+    """Get a link to pay by card."""
+    cards.ask(anna)
+    return anna
+
+
+def a_refused_card(bot, boss, anna):
+    """Hear that a payment did not work out."""
+    cards.ask(anna)
+    bot.shop.decline()
+    bot.forward(60)
+    return anna
+
+
+def too_little_came(bot, boss, anna):
+    """Hear that less came than was asked for."""
+    cards.ask(anna)
+    bot.shop.pay(amount="150.00")
+    bot.forward(30)
+    return boss
+
+
+def what_to_do_with_it(bot, boss, anna):
+    """Look at what came otherwise."""
+    too_little_came(bot, boss, anna).tap("online:desk")
+    return boss
+
+
+def payments_of(bot, boss, anna):
+    """Look at the payments of somebody who has paid by card."""
+    cards.paid(bot, anna, bot.shop)
+    till.open_card(boss, anna)
+    boss.tap("refunds:list")
+    return boss
+
+
+def payments_by_card(bot, boss, anna):
+    """Look at those by card alone."""
+    payments_of(bot, boss, anna).tap("payback:list")
+    return boss
+
+
+def how_much_goes_back(bot, boss, anna):
+    """Choose a payment that goes back."""
+    payments_by_card(bot, boss, anna).tap("payback:ask")
+    return boss
+
+
+def why_it_goes_back(bot, boss, anna):
+    """Write why all of it goes back."""
+    how_much_goes_back(bot, boss, anna).tap("payback:all")
+    boss.send("by mistake")
+    return boss
+
+
+def two_transfers(bot, boss, anna):
+    """Have two transfers wait, and open the menu."""
+    for person in (anna, bot.user("Bob")):
+        till.transfer(person)
+    boss.send("/admin")
+    return boss
+
+
+def transfers_by_sum(bot, boss, anna):
+    """Look at the transfers by their sums."""
+    two_transfers(bot, boss, anna).tap("queue:list")
+    return boss
+
+
+def all_transfers(bot, boss, anna):
+    """Begin to approve all of them."""
+    transfers_by_sum(bot, boss, anna).tap("queue:all")
+    return boss
+
+
 WAYS = {
+    "replies:work": a_reply,
+    "replies:rung": a_reply,
+    "replies:all": a_reply,
+    "replies:lack": a_reply_without_money,
+    "replies:anew": a_reply_to_a_lost_file,
+    "replies:show": a_lost_file_anew,
+    "replies:edit": a_second_version,
+    "versions:back": a_second_version,
+    "versions:show": versions_in_the_history,
+    "voice:yes": spoken_words,
+    "voice:correct": spoken_words,
+    "voice:sound": spoken_words,
+    "ask:new": an_answer,
+    "ask:send": a_part_of_a_question,
+    "answers:again": no_answer,
+    "monthly:begin": an_offer_for_every_month,
+    "monthly:show": a_link_for_every_month,
+    "monthly:change": a_subscription,
+    "monthly:end": somebodys_subscription,
+    "online:check": a_link,
+    "online:start": a_refused_card,
+    "online:desk": too_little_came,
+    "online:credit": what_to_do_with_it,
+    "online:apart": what_to_do_with_it,
+    "payback:list": payments_of,
+    "payback:ask": payments_by_card,
+    "payback:all": how_much_goes_back,
+    "payback:go": why_it_goes_back,
+    "queue:list": two_transfers,
+    "queue:approve": transfers_by_sum,
+    "queue:all": transfers_by_sum,
+    "queue:go": all_transfers,
     "texts:list": many_texts,
     "texts:former": a_text_changed_twice,
     "texts:show": texts_with_a_word,

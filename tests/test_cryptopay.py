@@ -57,6 +57,15 @@ def test_crypto_takes_three_taps_and_comes_by_itself(start, cryptopay_app):
     assert_books_are_right()
 
 
+def test_an_invoice_that_has_run_out_has_a_new_one_at_hand(start, cryptopay_app):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    bot.forward(HOUR + 300, step=60)
+    alice.tap("Try again · 300 ₽")
+    assert "The link works until" in alice.last and len(cryptopay_app.payments()) == 2
+
+
 @pytest.mark.parametrize(
     "signature", ["wrong-signature", "no-signature", "upper-signature", "other-body-signature", "old-token-signature"]
 )

@@ -12,6 +12,7 @@ from kie.catalogue.model import Catalog
 from tests import corners
 from tests.crawler import Crawl, Screen, faults, leads_out, style
 from tests.kit import BOSS, ROOT, png
+from tests.test_yookassa import KEYS
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing here depends on the database
 UNLIMITED = {
@@ -197,10 +198,21 @@ def check_coverage(bot, walk, role):
 
 @SQLITE
 @pytest.mark.parametrize("route", corners.WAYS)
-def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(start_bot, caplog, tmp_path, route):
+def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(
+    start_bot, caplog, tmp_path, route, yookassa_server, yookassa_shop
+):
     """Together with the crawl this presses every button there is, as `check_coverage` makes sure."""
-    more = {"models": corners.catalogue(tmp_path)} if route.startswith("supply:") else {}
+    plugin = route.split(":")[0]
+    more = corners.SETTINGS.get(plugin, {})
+    if plugin == "supply":
+        more = {"models": corners.catalogue(tmp_path)}
+    if plugin in corners.BY_PROVIDER:
+        more = {"YOOKASSA_API_URL": yookassa_server.url} | KEYS
     bot = start_bot(**UNLIMITED, **more)
+    if plugin in corners.BY_PROVIDER:
+        bot.shop = yookassa_shop
+        bot.clock.follow(bot.shop)
+        bot.pump()
     boss, anna = bot.admin(), bot.rich("Anna")
     anna.send("/start")
     person = corners.WAYS[route](bot, boss, anna)

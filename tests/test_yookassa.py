@@ -181,6 +181,19 @@ def test_a_declined_payment_says_why_and_has_a_new_try_at_hand(start, yookassa_s
     assert_books_are_right()
 
 
+def test_a_new_try_keeps_to_the_ways_and_the_limits_of_now(start, yookassa_shop):
+    bot = start()
+    alice = bot.user()
+    ask(alice)
+    yookassa_shop.decline()
+    bot.forward(30)
+    bot.bot.runtime_settings.put("TOPUP_MAX", "200", now=bot.clock.now())
+    alice.tap("Try again · 300 ₽")
+    assert "from 10 ₽ to 200 ₽" in (alice.toast or alice.last)
+    alice.forge("online:start:yookassa:cheque:10000")
+    assert "out of date" in alice.toast and len(yookassa_shop.payments()) == 1
+
+
 def test_a_link_that_runs_out_is_taken_away_without_a_word_and_watched_for_a_day(start, yookassa_shop):
     bot = start()
     alice = bot.user()

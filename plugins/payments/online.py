@@ -11,7 +11,6 @@ from core.services import providers
 
 BALANCE = route("balance:show", optional=True)
 TOP_UP = route("payments:show", optional=True)
-PAY = route("payments:pay", optional=True)
 DESK = "online:desk"
 RECEIPT = route("receipts:show", optional=True)
 
@@ -37,13 +36,12 @@ def terms(bot):
 
 def start(ctx, name, way, amount):
     """Write the row, answer the tap, then ask the provider for a link; an open payment of the same sum is shown again."""
-    provider, method = ctx.bot.payment_providers.get(name), ".".join(filter(None, (name, way)))
-    if provider is None or method not in ctx.bot.payment_methods or not _is_allowed(ctx, amount):
-        raise UserError("common.old_button")
-    if not provider.least <= amount <= provider.most:
-        raise UserError(
-            "online.out_of_range", [button("online.other_sum", TOP_UP)], least=provider.least, most=provider.most
-        )
+    provider = ctx.bot.payment_providers.get(name)
+    if provider is None or ".".join(filter(None, (name, way))) not in ctx.bot.payment_methods:
+        raise UserError("common.old_button")  # such as one under a payment of a way that is closed by now
+    least, most = _limits(ctx, provider)
+    if not least <= amount <= most:
+        raise UserError("online.out_of_range", [button("online.other_sum", TOP_UP)], least=least, most=most)
     text = ctx.texts.plain(ctx.lang, "online.description", amount=amount)
     payment = providers.begin(ctx.bot, provider, ctx.user, way, amount, text, ctx.now)
     screen = None
@@ -54,10 +52,12 @@ def start(ctx, name, way, amount):
     _show(ctx, payment, screen)
 
 
-def _is_allowed(ctx, amount):
-    """Return whether a top-up may be of this amount: a tap can be forged."""
-    limits = [ctx.settings[name] * 100 for name in ("TOPUP_MIN", "TOPUP_MAX") if name in ctx.settings.declared]
-    return not limits or limits[0] <= amount <= limits[-1]
+def _limits(ctx, provider):
+    """Return the least and the most that a provider takes within the shop's own limits, which may be gone with their plugin."""
+    least, most = provider.least, provider.most
+    if {"TOPUP_MIN", "TOPUP_MAX"} <= set(ctx.settings.declared):
+        least, most = max(least, ctx.settings["TOPUP_MIN"] * 100), min(most, ctx.settings["TOPUP_MAX"] * 100)
+    return least, most
 
 
 def _show(ctx, payment, screen):
@@ -91,9 +91,11 @@ def _link(payment):
 
 def _again(payment):
     """Return the buttons that lead on from a payment that will not come."""
-    way = ".".join(filter(None, (payment.provider, payment.way)))
-    amount = payment.topup.amount
-    return [button("online.again", PAY, way, amount, amount=amount), button("online.another_way", TOP_UP)]
+    provider, way, amount = payment.provider, payment.way, payment.topup.amount
+    return [
+        button("online.again", "online:start", provider, way, amount, amount=amount),
+        button("online.another_way", TOP_UP),
+    ]
 
 
 def check(ctx, topup):
