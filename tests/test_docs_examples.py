@@ -172,6 +172,8 @@ class Provider(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["Content-Type"] != "application/json":
+            return self._answer({"code": "not_json"}, 400)
         key, link = self.headers["Idempotency-Key"], self.path.split("/")[2:]  # /links, or /refunds and a link's id
         if link:
             made = self.refunds.setdefault(key, {"id": f"r{len(self.refunds)}", "done": True} | body)

@@ -70,10 +70,13 @@ class Http:
         raise AssertionError("unreachable")
 
     def post(self, path: str, data: Any, **headers: str) -> Answer:
-        """Send data as JSON (bytes as they are) with further headers; raise NotSent or UnknownOutcome.
+        """Send data as JSON with further headers; raise NotSent or UnknownOutcome.
 
+        A str is JSON already, such as a provider's `order.body`; bytes go as they are, of no type unless a header names one.
         It is never repeated; if the service supports idempotency keys, give one in a header.
         """
+        if isinstance(data, str):
+            data, headers = data.encode(), {"Content-Type": "application/json"} | headers
         body = {"data": data} if isinstance(data, bytes) else {"json": data}
         return self._call("POST", path, headers=headers, **body)
 

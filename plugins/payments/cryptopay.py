@@ -87,7 +87,7 @@ class CryptoPay(Provider):
 
     def create(self, order):
         """Have an invoice made. Crypto Pay knows no keys for that, so `find` looks for an earlier one first."""
-        return _made(_result(self._http.post("/createInvoice", json.loads(order.body))))
+        return _made(_result(self._http.post("/createInvoice", order.body)))
 
     def find(self, order):
         """Return the invoice that an earlier try has made after all: by its payload, among the newest."""

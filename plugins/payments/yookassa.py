@@ -92,8 +92,7 @@ class YooKassa(Provider):
         return read(self._http.get(path, **params))
 
     def _post(self, path, body, key):
-        more = {"Idempotence-Key": key, "Content-Type": "application/json"}
-        return read(self._http.post(path, body.encode(), **more))
+        return read(self._http.post(path, body, **{"Idempotence-Key": key}))
 
     def body(self, order):
         """Return what a payment is made of: captured at once, and with our number in it."""

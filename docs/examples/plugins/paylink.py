@@ -36,7 +36,7 @@ class Paylink(Provider):
 
     def create(self, order):
         """Have a link made: the same key finds it again."""
-        made = read(self._http.post("/links", order.body.encode(), **{"Idempotency-Key": order.key}))
+        made = read(self._http.post("/links", order.body, **{"Idempotency-Key": order.key}))
         return Made(made["id"], made["url"])
 
     def fetch(self, ids):
