@@ -31,7 +31,7 @@ from tools import command_line, old_settings
 
 ROOT = Path(__file__).parent
 PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data" / "models.json"
-OFFERS = ROOT / "data" / "offers.json"
+OFFERS, IDEAS = ROOT / "data" / "offers.json", ROOT / "data" / "ideas.json"
 VERSION = "0.1.0"
 KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
 logger = logging.getLogger("bot")
@@ -91,6 +91,7 @@ def build(
     texts=TEXTS,
     models=MODELS,
     offers=OFFERS,
+    ideas=IDEAS,
     load_one=loader.load_one,
 ):
     """Return a runtime with its bot, its settings checked; raise SettingsError or PluginError."""
@@ -106,7 +107,7 @@ def build(
     client = Client(
         found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
     )
-    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers)
+    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     return Runtime(bot, threads)
 

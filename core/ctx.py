@@ -317,22 +317,40 @@ class Ctx(Operations):
 
         Return the message's id.
         """
+        return cast(int, self.show_media(kind, file_id, key, buttons, **values)["message_id"])
+
+    def show_media(
+        self, kind: str, file: str | bytes, key: str, buttons: Keyboard | None, **values: Any
+    ) -> dict[str, Any]:
+        """Do the same with a file that Telegram has, or a picture's bytes; without a tap, send it.
+
+        Return the message as Telegram has it.
+        """
         words: dict[str, Any] = {"caption": self.texts.html(self.lang, key, **values), "parse_mode": "HTML"}
-        markup, chat = self.bot.markup(self.lang, buttons, self._reader), self.chat_id
+        markup, known = self.bot.markup(self.lang, buttons, self._reader), isinstance(file, str)
+        place: dict[str, Any] = {"chat_id": self.chat_id if known else str(self.chat_id), "reply_markup": markup}
+        files = None if known else {kind: ("picture.png", file, "image/png")}
+        media = {"type": kind, "media": file if known else f"attach://{kind}", **words}
+        sent = self._edit_media(media, files, place) if self.tap else None
+        if sent is None:
+            whole: dict[str, Any] = words | ({kind: file} if known else {})
+            sent = self.bot.sender.call("send" + kind.title(), files=files, **place, **whole)
+        self.answered = True
+        return cast(dict[str, Any], sent)
+
+    def _edit_media(self, media: dict[str, Any], files: Any, place: dict[str, Any]) -> dict[str, Any] | None:
+        """Turn the tapped message into a file and return it; None if that cannot be done."""
         try:
-            media = {"type": kind, "media": file_id, **words}
-            message_id = self.message["message_id"]
-            self.bot.sender.call(
-                "editMessageMedia", chat_id=chat, message_id=message_id, media=media, reply_markup=markup
-            )
+            place = place | {"message_id": self.message["message_id"], "media": media}
+            return cast(dict[str, Any], self.bot.sender.call("editMessageMedia", files=files, **place))
         except TelegramError as error:
             if error.is_gone:
                 raise
-            method = "send" + kind.title()
-            sent = self.bot.sender.call(method, chat_id=chat, reply_markup=markup, **words | {kind: file_id})
-            message_id = sent["message_id"]
-        self.answered = True
-        return cast(int, message_id)
+            if error.is_unchanged:
+                self.toast("common.here")
+                return cast(dict[str, Any], self.message)
+            log.info("a screen could not be turned into a file: %s", error)
+            return None
 
     def finish_tap(self) -> None:
         """Answer the tap, once, with the toast if there is one; a tap that is too old to be answered is ignored.

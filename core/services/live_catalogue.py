@@ -7,6 +7,7 @@ import threading
 from typing import NamedTuple
 
 from kie.catalogue import overrides as layers
+from kie.catalogue.ideas import Ideas
 from kie.catalogue.model import Catalog, CatalogError
 from kie.catalogue.offers import Offers
 from kie.sync import catalogue_diff, discovery
@@ -27,13 +28,14 @@ class Comparison(NamedTuple):
 class LiveCatalogue:
     """Provides the catalogue; `callbacks` says whether KIE can call us, which some models require.
 
-    `rows` is where the admins' changes are read, `offers` the file of the ladders.
+    `rows` is where the admins' changes are read, `offers` the file of the ladders, `ideas` that of the ideas.
     """
 
-    def __init__(self, path, callbacks, rows=overrides, offers=None):
+    def __init__(self, path, callbacks, rows=overrides, offers=None, ideas=None):
         self.path, self._rows = path, rows
         self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
+        self.ideas = Ideas.load(ideas, self._plain) if ideas else Ideas()
         self._callbacks = callbacks
         self._guard = threading.Lock()
         self._version = self._made = None
@@ -56,6 +58,15 @@ class LiveCatalogue:
             models = [(offer, catalog.by_code(offer.code)) for offer in rung.offers]
             found.append((rung.name, [(offer, model) for offer, model in models if model is not None]))
         return [(name, offers) for name, offers in found if offers]
+
+    def offers_of(self, idea):
+        """Return [(offer, its model), …] of an idea as it is now: its own, then those of its work's ladder, best last.
+
+        What is off sale is left out; only the own offer has the settings that were chosen for the idea.
+        """
+        own = self.catalog().by_code(idea.offer.code)
+        found = [(idea.offer, own)] if own is not None else []
+        return found + [pair for _name, offers in self.rungs(idea.work) for pair in offers]
 
     def _changes(self):
         return self._kept.get()[0]

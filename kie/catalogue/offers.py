@@ -135,7 +135,7 @@ def _rungs(work: str, raw: Any, catalog: Catalog, rejected: list[tuple[str, str]
         offers = []
         for place, entry in enumerate(raw.get(name, ()), start=1):
             try:
-                offers.append(_offer(work, entry, catalog))
+                offers.append(read_offer(work, entry, catalog))
             except CatalogError as reason:
                 rejected.append((f"{work} {name} {place}", str(reason)))
         if offers:
@@ -154,7 +154,7 @@ def _replies(kind: str, raw: Any, rejected: list[tuple[str, str]]) -> Iterator[s
             rejected.append((f"replies to {kind}", f"no such kind of work: {work}"))
 
 
-def _offer(work: str, raw: Any, catalog: Catalog) -> Offer:
+def read_offer(work: str, raw: Any, catalog: Catalog) -> Offer:
     """Return the Offer of one entry, or raise CatalogError if it is not valid."""
     if not isinstance(raw, dict) or not isinstance(raw.get("model"), str):
         raise CatalogError("model is missing")

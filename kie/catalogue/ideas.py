@@ -1,0 +1,100 @@
+"""The ideas from data/ideas.json: ready-made prompts, each with a model, its settings, and what is asked of the person.
+
+Incomplete entries are left out, with the reason in `Ideas.rejected`. Their titles are texts; docs/models.md describes both.
+"""
+
+import json
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kie.catalogue.model import Catalog, CatalogError
+from kie.catalogue.offers import Offer, read_offer
+
+PHOTO = "photo"
+NAME = re.compile(r"[a-z_]{1,24}")
+FIELDS = {"name", "work", "model", "settings", "asks", "prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """A ready-made order. `asks` names what the person gives, in this order: `photo`, or the words for a place of the
+    prompt."""
+
+    name: str
+    work: str
+    offer: Offer
+    asks: tuple[str, ...]
+    prompt: str
+
+    def words(self, given: Mapping[str, str]) -> str:
+        """Return the prompt with the words given for its places."""
+        return self.prompt.format(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class Ideas:
+    """The valid ideas in the file's order, and (entry, reason) of what was left out."""
+
+    known: tuple[Idea, ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def load(cls, path: str | Path, catalog: Catalog) -> "Ideas":
+        """Return the ideas in the JSON file `path`, none without a file; raise CatalogError if it is unreadable."""
+        try:
+            text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
+            return cls.from_data(json.loads(text) if text.strip() else {}, catalog)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CatalogError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any], catalog: Catalog) -> "Ideas":
+        """Return the ideas of the parsed file; entries that are not valid are in `rejected`."""
+        known: dict[str, Idea] = {}
+        rejected = []
+        for place, raw in enumerate(data.get("ideas", []), start=1):
+            name = raw.get("name") if isinstance(raw, dict) else None
+            try:
+                idea = _idea(raw, catalog)
+                if idea.name in known:
+                    raise CatalogError("there is another one of this name")
+                known[idea.name] = idea
+            except CatalogError as reason:
+                rejected.append((str(name or place), str(reason)))
+        return cls(tuple(known.values()), tuple(rejected))
+
+
+def _idea(raw: Any, catalog: Catalog) -> Idea:
+    """Return the Idea of one entry, or raise CatalogError if it is not valid."""
+    if not isinstance(raw, dict) or not NAME.fullmatch(str(raw.get("name"))):
+        raise CatalogError("name is missing, or has other characters than a-z and _, or more than 24")
+    if strange := sorted(set(raw) - FIELDS):
+        raise CatalogError(f"unknown field {strange}")
+    work, asks, prompt = raw.get("work"), raw.get("asks", []), raw.get("prompt", "")
+    if not isinstance(work, str) or not isinstance(prompt, str) or not isinstance(asks, list):
+        raise CatalogError("work and prompt are texts, asks is a list")
+    offer = read_offer(work, {name: raw[name] for name in ("model", "settings") if name in raw}, catalog)
+    _check_asks(asks, prompt)
+    model = next(model for model in catalog.known.values() if model.code == offer.code)
+    if PHOTO in asks and not model.takes("image"):
+        raise CatalogError(f"{offer.code} takes no photo")
+    if bool(prompt) != bool(model.main_text):
+        raise CatalogError(f"{offer.code} {'needs a' if model.main_text else 'takes no'} prompt")
+    return Idea(raw["name"], work, offer, tuple(asks), prompt)
+
+
+def _check_asks(asks: list[Any], prompt: str) -> None:
+    """Raise CatalogError unless what is asked for is what the prompt has places for."""
+    try:
+        places = [name for _text, name, _spec, _conversion in string.Formatter().parse(prompt) if name is not None]
+    except ValueError as error:
+        raise CatalogError(f"prompt: {error}") from None
+    words = [name for name in asks if name != PHOTO]
+    if len(set(map(str, asks))) != len(asks) or not all(NAME.fullmatch(str(name)) for name in asks):
+        raise CatalogError("asks names something twice, or with other characters than a-z and _")
+    if set(places) != set(words):
+        raise CatalogError(f"the places of the prompt are {sorted(set(places))}, what is asked is {sorted(words)}")

@@ -1,0 +1,1 @@
+"""Ideas: ready-made orders, and the examples that show what comes of them."""

@@ -1,0 +1,182 @@
+"""*Make it the example*: a result of the bot's own is shown with an idea, in place of its drawing.
+
+The staff's own results have the button; for another person's, /example NUMBER asks that person in the chat first. The answer is
+kept, and can be taken back; with the person's data the example is erased.
+Texts: examples.* in data/texts/<lang>/ideas/examples.po.
+"""
+
+from core.buttons import button, pager
+from core.errors import UserError
+from core.tables import transaction
+from plugins.ideas._idea import STORE, known, named, title
+
+RIGHT = "settings"
+ASK, PAGE, MOST_DIGITS = -1, 8, 15
+SHOWN = ("photo", "video", "animation", "audio")  # what a message can be turned into (editMessageMedia)
+
+
+def register(bot):
+    """Declare the button under results, the command, and the question to the owner."""
+    bot.repeatable()
+    bot.under_result(4, under_result)
+    bot.command("example", command, about="examples.about", right=RIGHT)
+    bot.button("examples:pick", pick, right=RIGHT, job=int, part=int, page=int)
+    bot.button("examples:put", put, right=RIGHT, job=int, part=int, name=str)
+    bot.button("examples:drop", drop, right=RIGHT, name=str)
+    bot.button("examples:answer", answer, job=int, yes=int)
+    bot.privacy_line(told)
+
+
+def told(ctx):
+    """Say when a result is shown to others."""
+    return ctx.say("examples.privacy")
+
+
+def under_result(bot, job):
+    """Return the button under a result of the staff's own."""
+    is_shown = bot.may(job.user, RIGHT) and _parts(job)
+    return [button("examples.make", "examples:pick", job.id, ASK, 0)] if is_shown else []
+
+
+def _parts(job):
+    """Return (place, file) of a result's files that can be shown; before its delivery, of those there will be."""
+    if job.sent is None:
+        return list(enumerate((job.result or {}).get("urls", ())))
+    return [(place, file) for place, file in enumerate(job.sent) if file["kind"] in SHOWN and file.get("file_id")]
+
+
+def _file(job, part):
+    found = dict(_parts(job)) if job.sent else {}
+    if part not in found:
+        raise UserError("common.old_button")
+    return found[part]
+
+
+# the owner's consent
+
+
+def command(ctx):
+    """Make an order's result an example: at once if it is one's own, else its owner is asked."""
+    number = ctx.args.removeprefix("№").removeprefix("#")
+    job = ctx.jobs.get(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
+    if job is None or not job.sent or not _parts(job):
+        raise UserError("examples.how", buttons=ctx.bot.home())
+    if job.user_id == ctx.user.id or _has_agreed(ctx, job):
+        pick(ctx, job.id, ASK, 0)
+        return
+    consent = ctx.bot.store(STORE).of(job.user_id)
+    kept = consent.change(_consent(job.id), lambda old: old or {"answer": None, "by": ctx.user.id})
+    if kept["answer"] is False:
+        raise UserError("examples.refused", buttons=ctx.bot.home())
+    rows = [button("examples.yes", "examples:answer", job.id, 1), button("examples.no", "examples:answer", job.id, 0)]
+    file = _parts(job)[0][1]
+    media = {"kind": file["kind"], "file_id": file["file_id"]}
+    ctx.notify(job.user_id, "examples.ask", unique=_consent(job.id), buttons=rows, media=media)
+    ctx.reply("examples.asked", ctx.bot.home(), number=job.id)
+
+
+def _consent(job):
+    return f"consent:{job}"
+
+
+def _has_agreed(ctx, job):
+    """Return whether a result's owner has agreed; the row stays as it is until the transaction ends."""
+    kept = ctx.bot.store(STORE).of(job.user_id).get(_consent(job.id))
+    return bool(kept and kept["answer"])
+
+
+def answer(ctx, job, yes):
+    """Keep the owner's answer; what was agreed to can be taken back, and then it is shown no longer."""
+    store, found = ctx.bot.store(STORE).of(ctx.user.id), ctx.jobs.get(job, ctx.user.id)
+    kept = store.get(_consent(job)) if found else None
+    if kept is None:
+        raise UserError("common.old_button")
+    with transaction():
+        store.change(_consent(job), lambda old: old | {"answer": bool(yes)})
+        for idea in () if yes else ctx.generation.live_catalogue.ideas.known:
+            if (store.get(f"example:{idea.name}") or {}).get("job") == job:
+                store.drop(f"example:{idea.name}")
+    if not yes:
+        ctx.edit("examples.not_shown", ctx.bot.home())
+        return
+    go_on = [button("examples.make", "examples:pick", job, ASK, 0)]
+    ctx.notify(kept["by"], "examples.agreed", unique=f"agreed:{job}", buttons=go_on, number=job)
+    ctx.edit("examples.thanks", [button("examples.back", "examples:answer", job, 0), *ctx.bot.home()])
+
+
+# what it is an example of
+
+
+def _allowed(ctx, job):
+    """Return an order whose result may be shown to all; raise UserError for any other one."""
+    found = ctx.jobs.get(job)
+    if found is None or not (found.user_id == ctx.user.id or _has_agreed(ctx, found)):
+        raise UserError("common.old_button")
+    return found
+
+
+def pick(ctx, job, part, page):
+    """Show the ideas that a result could be the example of; of several files, ask which one."""
+    found = _allowed(ctx, job)
+    parts = [place for place, _file in _parts(found)]
+    if part == ASK and len(parts) > 1:
+        cells = [button("label", "examples:pick", job, one, 0, label=str(one + 1)) for one in parts]
+        ctx.edit("common.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
+        return
+    part = parts[0] if part == ASK and parts else part
+    _file(found, part)
+    ideas = [idea for idea in known(ctx.bot) if _is_like(ctx, idea, found)]
+    pages = -(-len(ideas) // PAGE)
+    cells = [_cell(ctx, idea, job, part) for idea in ideas[page % max(1, pages) * PAGE :][:PAGE]]
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
+    rows += pager(page % max(1, pages), pages, "examples:pick", job, part)
+    ctx.edit("examples.pick" if ideas else "examples.none", [*rows, *ctx.bot.home()], number=job)
+
+
+def _is_like(ctx, idea, job):
+    """Return whether an idea makes the same kind of thing as an order has."""
+    model = ctx.generation.model(job)
+    return model is not None and ctx.generation.live_catalogue.offers_of(idea)[0][1].output == model.output
+
+
+def _cell(ctx, idea, job, part):
+    kept = ctx.bot.store(STORE).everybodys(f"example:{idea.name}").values()
+    if any((one["job"], one["part"]) == (job, part) for one in kept):
+        return button("label", "examples:drop", idea.name, label="✓ " + title(ctx, idea))
+    return button("label", "examples:put", job, part, idea.name, label=title(ctx, idea))
+
+
+def put(ctx, job, part, name):
+    """Make a result the example of an idea, in place of the one before."""
+    found, store = _allowed(ctx, job), ctx.bot.store(STORE)
+    file, (_place, idea) = _file(found, part), named(ctx.bot, name)
+    if not _is_like(ctx, idea, found):
+        raise UserError("common.old_button")
+    value = {"job": job, "part": part, "kind": file["kind"], "file_id": file["file_id"]}
+    value |= {"model": ctx.generation.title(found), "at": ctx.now.timestamp()}
+    with transaction():
+        if found.user_id != ctx.user.id:  # locks the answer: it cannot be taken back, or erased, in between
+            store.of(found.user_id).change(_consent(job), _still)
+        _drop(store, name)
+        store.of(found.user_id).put(f"example:{name}", value)
+    ctx.edit("examples.shown", [button("label", "ideas:show", _place, label=title(ctx, idea)), *ctx.bot.home()])
+
+
+def _still(kept):
+    """Return an answer as it is; raise UserError if it is no yes any more."""
+    if not kept or not kept["answer"]:
+        raise UserError("common.old_button")
+    return kept
+
+
+def drop(ctx, name):
+    """Show the drawing of an idea again."""
+    place, idea = named(ctx.bot, name)
+    with transaction():
+        _drop(ctx.bot.store(STORE), name)
+    ctx.edit("examples.dropped", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
+
+
+def _drop(store, name):
+    for owner in store.everybodys(f"example:{name}"):
+        store.of(owner).drop(f"example:{name}")
