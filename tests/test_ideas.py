@@ -371,7 +371,17 @@ def shown_to(bot, name):
 
 def consent_of(bot, owner, job):
     """Return the row with an owner's answer."""
-    return bot.bot.store("ideas/examples").of(user_of(bot, owner).id).get(f"consent:{job.id}")
+    return (kept_of(bot, user_of(bot, owner).id) or {"answers": {}})["answers"].get(str(job.id))
+
+
+def kept_of(bot, owner):
+    """Return what is kept of a person's results, by the person's id."""
+    return bot.bot.store("ideas/examples").of(owner).get("results")
+
+
+def shown_in(bot):
+    """Return the names of the ideas that have an example, each as often as it has one."""
+    return [name for kept in bot.bot.store("ideas/examples").everybodys("results").values() for name in kept["shown"]]
 
 
 def agreed(bot, boss, owner, job):
@@ -469,10 +479,9 @@ def test_an_erasure_takes_the_example_along(start_bot):
     owner = user_of(bot, alice).id
     alice.send("/deleteme")
     alice.tap("Yes, forget me")
-    store = bot.bot.store("ideas/examples")
-    assert "A drawing" in shown_to(bot, "logo")["caption"] and not store.everybodys("example:logo")
+    assert "A drawing" in shown_to(bot, "logo")["caption"] and kept_of(bot, owner) is None
     boss.forge(f"examples:put:{job.id}:0:logo")
-    assert not store.everybodys("example:logo") and store.of(owner).get(f"consent:{job.id}") is None
+    assert kept_of(bot, owner) is None and shown_in(bot) == []
 
 
 @SQLITE
@@ -484,7 +493,7 @@ def test_a_newer_example_takes_the_place_of_another_persons(start_bot):
         agreed(bot, boss, owner, job)
         boss.forge(f"examples:put:{job.id}:0:logo")
         assert shows(bot, job)
-    assert len(bot.bot.store("ideas/examples").everybodys("example:logo")) == 1
+    assert shown_in(bot) == ["logo"]
 
 
 @SQLITE
@@ -497,7 +506,7 @@ def test_a_picture_is_no_example_of_a_song(start_bot):
     boss.forge(f"examples:put:{job.id}:7:logo")
     boss.forge(f"examples:put:{job.id}:0:nothing")
     boss.forge("examples:put:999:0:logo")
-    assert not any(bot.bot.store("ideas/examples").everybodys(f"example:{idea.name}") for idea in KNOWN)
+    assert shown_in(bot) == []
 
 
 @SQLITE
@@ -505,7 +514,8 @@ def test_an_example_that_telegram_has_lost_gives_way_to_the_drawing(start_bot):
     bot = start_bot()
     alice = bot.rich()
     value = {"job": 1, "part": 0, "kind": "photo", "file_id": "lost", "model": "Z-Image", "at": 1}
-    bot.bot.store("ideas/examples").of(user_of(bot, alice).id).put("example:old_photo", value)
+    kept = {"answers": {}, "shown": {"old_photo": value}}
+    bot.bot.store("ideas/examples").of(user_of(bot, alice).id).put("results", kept)
     alice.send("/ideas")
     assert "A drawing" in alice.last and "photo" in alice.last_message
 

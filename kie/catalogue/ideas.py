@@ -21,8 +21,10 @@ FIELDS = {"name", "work", "model", "settings", "asks", "prompt"}
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """A ready-made order. `asks` names what the person gives, in this order: `photo`, or the words for a place of the
-    prompt."""
+    """A ready-made order.
+
+    `asks` names what the person gives, in this order: `photo`, or the words for a place of the prompt.
+    """
 
     name: str
     work: str

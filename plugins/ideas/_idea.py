@@ -1,6 +1,7 @@
 """An idea as it is now: whether it can be ordered, for how much, and the picture that shows it.
 
-An example is a result of the bot's own. It is kept in the store of the person whose result it is, and so erased with them.
+An example is a result of the bot's own. It is kept in the store of the person whose result it is, and so erased with them, in
+one value beside what they have answered: {"answers": {order: {"answer", "by"}}, "shown": {idea: example}}.
 """
 
 from core.errors import UserError
@@ -10,7 +11,7 @@ from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.offers import settings_of
 
-STORE = "ideas/examples"
+STORE, RESULTS = "ideas/examples", "results"
 SAMPLE = {"file_id": "sample", "unique_id": "sample", "kind": "photo", "mime": None, "size": None}
 SAMPLE |= {"name": None, "seconds": None, "width": None, "height": None}
 
@@ -78,4 +79,5 @@ def cost(ctx, model, quoted):
 
 def example(bot, name):
     """Return the newest example of an idea, or None: {"job", "part", "kind", "file_id", "model", "at"}."""
-    return max(bot.store(STORE).everybodys(f"example:{name}").values(), key=lambda one: one["at"], default=None)
+    found = [kept["shown"][name] for kept in bot.store(STORE).everybodys(RESULTS).values() if name in kept["shown"]]
+    return max(found, key=lambda one: one["at"], default=None)

@@ -7,11 +7,11 @@ Texts: examples.* in data/texts/<lang>/ideas/examples.po.
 
 from core.buttons import button, pager
 from core.errors import UserError
-from core.tables import transaction
-from plugins.ideas._idea import STORE, known, named, title
+from plugins.ideas._idea import RESULTS, STORE, example, known, named, title
 
 RIGHT = "settings"
 ASK, PAGE, MOST_DIGITS = -1, 8, 15
+NOTHING = {"answers": {}, "shown": {}}
 SHOWN = ("photo", "video", "animation", "audio")  # what a message can be turned into (editMessageMedia)
 
 
@@ -61,47 +61,57 @@ def command(ctx):
     job = ctx.jobs.get(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if job is None or not job.sent or not _parts(job):
         raise UserError("examples.how", buttons=ctx.bot.home())
-    if job.user_id == ctx.user.id or _has_agreed(ctx, job):
+    if _may_show(ctx, job):
         pick(ctx, job.id, ASK, 0)
         return
-    consent = ctx.bot.store(STORE).of(job.user_id)
-    kept = consent.change(_consent(job.id), lambda old: old or {"answer": None, "by": ctx.user.id})
-    if kept["answer"] is False:
+    kept = _change(ctx.bot, job.user_id, lambda kept: _asked(kept, job.id, ctx.user.id))
+    if kept["answers"][str(job.id)]["answer"] is False:
         raise UserError("examples.refused", buttons=ctx.bot.home())
     rows = [button("examples.yes", "examples:answer", job.id, 1), button("examples.no", "examples:answer", job.id, 0)]
     file = _parts(job)[0][1]
     media = {"kind": file["kind"], "file_id": file["file_id"]}
-    ctx.notify(job.user_id, "examples.ask", unique=_consent(job.id), buttons=rows, media=media)
+    ctx.notify(job.user_id, "examples.ask", unique=f"example:{job.id}", buttons=rows, media=media)
     ctx.reply("examples.asked", ctx.bot.home(), number=job.id)
 
 
-def _consent(job):
-    return f"consent:{job}"
+def _change(bot, owner, work):
+    """Change what is kept of a person's results, all at once, and return it."""
+    return bot.store(STORE).of(owner).change(RESULTS, lambda kept: work(kept or NOTHING))
 
 
-def _has_agreed(ctx, job):
-    """Return whether a result's owner has agreed; the row stays as it is until the transaction ends."""
-    kept = ctx.bot.store(STORE).of(job.user_id).get(_consent(job.id))
-    return bool(kept and kept["answer"])
+def _asked(kept, job, by):
+    return kept | {"answers": {str(job): {"answer": None, "by": by}} | kept["answers"]}
+
+
+def _has_agreed(kept, job):
+    return bool(kept["answers"].get(str(job), {}).get("answer"))
+
+
+def _may_show(ctx, job):
+    """Return whether an order's result may be shown to all: it is the asker's own, or its owner has agreed."""
+    kept = ctx.bot.store(STORE).of(job.user_id).get(RESULTS, NOTHING)
+    return job.user_id == ctx.user.id or _has_agreed(kept, job.id)
 
 
 def answer(ctx, job, yes):
     """Keep the owner's answer; what was agreed to can be taken back, and then it is shown no longer."""
-    store, found = ctx.bot.store(STORE).of(ctx.user.id), ctx.jobs.get(job, ctx.user.id)
-    kept = store.get(_consent(job)) if found else None
-    if kept is None:
+    found = ctx.jobs.get(job, ctx.user.id)
+    kept = ctx.bot.store(STORE).of(ctx.user.id).get(RESULTS, NOTHING)
+    if found is None or str(job) not in kept["answers"]:
         raise UserError("common.old_button")
-    with transaction():
-        store.change(_consent(job), lambda old: old | {"answer": bool(yes)})
-        for idea in () if yes else ctx.generation.live_catalogue.ideas.known:
-            if (store.get(f"example:{idea.name}") or {}).get("job") == job:
-                store.drop(f"example:{idea.name}")
+    kept = _change(ctx.bot, ctx.user.id, lambda kept: _answered(kept, job, bool(yes)))
     if not yes:
         ctx.edit("examples.not_shown", ctx.bot.home())
         return
     go_on = [button("examples.make", "examples:pick", job, ASK, 0)]
-    ctx.notify(kept["by"], "examples.agreed", unique=f"agreed:{job}", buttons=go_on, number=job)
+    ctx.notify(kept["answers"][str(job)]["by"], "examples.agreed", unique=f"agreed:{job}", buttons=go_on, number=job)
     ctx.edit("examples.thanks", [button("examples.back", "examples:answer", job, 0), *ctx.bot.home()])
+
+
+def _answered(kept, job, yes):
+    """Return what is kept with the answer; after a no, without the examples made of that order."""
+    answers = kept["answers"] | {str(job): kept["answers"][str(job)] | {"answer": yes}}
+    return {"answers": answers, "shown": {name: one for name, one in kept["shown"].items() if yes or one["job"] != job}}
 
 
 # what it is an example of
@@ -110,7 +120,7 @@ def answer(ctx, job, yes):
 def _allowed(ctx, job):
     """Return an order whose result may be shown to all; raise UserError for any other one."""
     found = ctx.jobs.get(job)
-    if found is None or not (found.user_id == ctx.user.id or _has_agreed(ctx, found)):
+    if found is None or not _may_show(ctx, found):
         raise UserError("common.old_button")
     return found
 
@@ -140,43 +150,41 @@ def _is_like(ctx, idea, job):
 
 
 def _cell(ctx, idea, job, part):
-    kept = ctx.bot.store(STORE).everybodys(f"example:{idea.name}").values()
-    if any((one["job"], one["part"]) == (job, part) for one in kept):
+    shown = example(ctx.bot, idea.name)
+    if shown and (shown["job"], shown["part"]) == (job, part):
         return button("label", "examples:drop", idea.name, label="✓ " + title(ctx, idea))
     return button("label", "examples:put", job, part, idea.name, label=title(ctx, idea))
 
 
 def put(ctx, job, part, name):
     """Make a result the example of an idea, in place of the one before."""
-    found, store = _allowed(ctx, job), ctx.bot.store(STORE)
-    file, (_place, idea) = _file(found, part), named(ctx.bot, name)
+    found = _allowed(ctx, job)
+    file, (place, idea) = _file(found, part), named(ctx.bot, name)
     if not _is_like(ctx, idea, found):
         raise UserError("common.old_button")
     value = {"job": job, "part": part, "kind": file["kind"], "file_id": file["file_id"]}
     value |= {"model": ctx.generation.title(found), "at": ctx.now.timestamp()}
-    with transaction():
-        if found.user_id != ctx.user.id:  # locks the answer: it cannot be taken back, or erased, in between
-            store.of(found.user_id).change(_consent(job), _still)
-        _drop(store, name)
-        store.of(found.user_id).put(f"example:{name}", value)
-    ctx.edit("examples.shown", [button("label", "ideas:show", _place, label=title(ctx, idea)), *ctx.bot.home()])
+    own = found.user_id == ctx.user.id
+    _change(ctx.bot, found.user_id, lambda kept: _shown(kept, name, value, own))
+    _drop(ctx.bot, name, but=found.user_id)
+    ctx.edit("examples.shown", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
 
 
-def _still(kept):
-    """Return an answer as it is; raise UserError if it is no yes any more."""
-    if not kept or not kept["answer"]:
+def _shown(kept, name, value, own):
+    """Return what is kept with one more example; raise UserError if the owner has taken the yes back, or was erased."""
+    if not own and not _has_agreed(kept, value["job"]):
         raise UserError("common.old_button")
-    return kept
+    return kept | {"shown": kept["shown"] | {name: value}}
 
 
 def drop(ctx, name):
     """Show the drawing of an idea again."""
     place, idea = named(ctx.bot, name)
-    with transaction():
-        _drop(ctx.bot.store(STORE), name)
+    _drop(ctx.bot, name)
     ctx.edit("examples.dropped", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
 
 
-def _drop(store, name):
-    for owner in store.everybodys(f"example:{name}"):
-        store.of(owner).drop(f"example:{name}")
+def _drop(bot, name, but=None):
+    for owner, kept in bot.store(STORE).everybodys(RESULTS).items():
+        if owner != but and name in kept["shown"]:
+            _change(bot, owner, lambda kept: kept | {"shown": {k: v for k, v in kept["shown"].items() if k != name}})
