@@ -527,3 +527,11 @@ def test_a_number_that_is_no_order_is_told(start_bot, number):
     boss = bot.admin()
     boss.send(f"/example {number}".strip())
     assert "/example 12" in boss.last
+
+
+def test_an_idea_without_a_drawing_of_its_own_gets_that_of_any():
+    found = Ideas.load(ROOT / "data/ideas.json", CATALOG)
+    raw = {"name": "new", "work": "text-to-image", "model": "z-image", "asks": [], "prompt": "A fox."}
+    new = Ideas.from_data({"ideas": [raw]}, CATALOG).known[0]
+    assert found.drawing(new).name == "any.png" and found.drawing(new).exists()
+    assert found.drawing(found.known[0]).name == "old_photo.png"

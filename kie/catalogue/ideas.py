@@ -7,7 +7,7 @@ import json
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,26 @@ class Idea:
 
 @dataclass(frozen=True, slots=True)
 class Ideas:
-    """The valid ideas in the file's order, and (entry, reason) of what was left out."""
+    """The valid ideas in the file's order, (entry, reason) of what was left out, and the folder of their drawings."""
 
     known: tuple[Idea, ...] = ()
     rejected: tuple[tuple[str, str], ...] = ()
+    drawings: Path = Path()
 
     @classmethod
     def load(cls, path: str | Path, catalog: Catalog) -> "Ideas":
         """Return the ideas in the JSON file `path`, none without a file; raise CatalogError if it is unreadable."""
         try:
             text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
-            return cls.from_data(json.loads(text) if text.strip() else {}, catalog)
+            found = cls.from_data(json.loads(text) if text.strip() else {}, catalog)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
+        return replace(found, drawings=Path(path).with_suffix(""))
+
+    def drawing(self, idea: Idea) -> Path:
+        """Return the file of an idea's drawing: its own, one of its kind of work, or the one for any idea."""
+        found = (self.drawings / f"{name}.png" for name in (idea.name, idea.work))
+        return next((path for path in found if path.exists()), self.drawings / "any.png")
 
     @classmethod
     def from_data(cls, data: dict[str, Any], catalog: Catalog) -> "Ideas":

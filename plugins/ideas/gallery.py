@@ -5,8 +5,6 @@ The ideas are in `data/ideas.json`. A picture is a result of the bot's own (`ide
 Texts: ideas.* in data/texts/<lang>/ideas/gallery.po, rung.* in core.po.
 """
 
-from pathlib import Path
-
 from core.attachments import file_in, media_kind
 from core.buttons import CARD, MENU, button, pager, route, way_out
 from core.errors import UserError
@@ -17,7 +15,6 @@ from plugins.ideas._idea import cost, example, known, lacking, named, quote, tit
 MODELS = route("models:menu", optional=True)
 
 DRAFT, TAKES_PHOTO, TAKES_WORDS = "ideas", "ideas:photo", "ideas:words"
-DRAWINGS = Path(__file__).parents[2] / "data" / "ideas"
 MOST = 200  # characters of what is asked for
 NOTHING_ELSE = dict.fromkeys(("sent", "parent", "prompt_message", "prompt_input"))  # of a card that was open before
 
@@ -77,7 +74,7 @@ def _draw(ctx, idea, rows):
 
 def _draw_drawing(ctx, idea, rows, values):
     """Show the drawing of an idea, else of its kind of work; Telegram keeps what was uploaded once."""
-    file = next(path for name in (idea.name, idea.work, "any") if (path := DRAWINGS / f"{name}.png").exists())
+    file = ctx.generation.live_catalogue.ideas.drawing(idea)
     key = f"drawing:{file.stem}"
     if kept := ctx.store.get(key):
         try:
