@@ -215,4 +215,6 @@ def test_privacy_says_who_hears(start_bot):
     bot = start_bot()
     alice = bot.rich()
     alice.send("/privacy")
-    assert "Voice messages of up to two minutes are turned into text by Gemini" in alice.last and "None" not in alice.last
+    assert (
+        "Voice messages of up to two minutes are turned into text by Gemini" in alice.last and "None" not in alice.last
+    )
