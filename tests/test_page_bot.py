@@ -21,7 +21,7 @@ NEEDED = (
 whole = pytest.mark.skipif(
     not all((ROOT / "plugins" / f"{name}.py").exists() for name in NEEDED), reason="without a plugin of the tour"
 )
-PARTS = ("bot.py", "core", "data", "demo", "kie", "plugins", "storage")
+PARTS = ("bot.py", "core", "data", "demo", "kie", "plugins", "storage", "tools")
 HURRY = 20  # times as fast as the real KIE
 
 

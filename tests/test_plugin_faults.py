@@ -16,7 +16,7 @@ from tests.house import plugins_with
 from tests.kit import ROOT
 from tests.process import environment
 
-PARTS = ("bot.py", "core", "data", "kie", "plugins", "storage")
+PARTS = ("bot.py", "core", "data", "kie", "plugins", "storage", "tools")
 ENVIRON = {"TELEGRAM_BOT_TOKEN": "1:abc"}
 SOURCE = '''"""A plugin."""
 

@@ -1,6 +1,6 @@
 """Draw the pictures that stand for ideas without an example: plain shapes, so that nobody takes them for a result.
 
-    .venv/bin/python data/ideas/make.py
+    .venv/bin/python -m tools.idea_drawings
 
 The files are kept. One more idea without a drawing of its own gets `any.png`, or one named like its kind of work.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "data" / "ideas"
 WIDTH, HEIGHT, FINE = 800, 600, 2
 INK, PAPER, SKIN, WARM, GOLD = "#39415e", "#fdfbf5", "#f1c9a5", "#e4572e", "#f2b134"
 GREEN, BLUE, GREY, WHITE, NIGHT = "#7fb069", "#3d8fb8", "#a3a8b8", "#ffffff", "#1f2547"
