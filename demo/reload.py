@@ -42,19 +42,27 @@ class Reloader:
         bot = self._bot = runtime.bot
         self._runtime, self._plugins, self._texts, self._off = runtime, Path(plugins), Path(texts), off
         self._known = {}  # path → (name, source) of every plugin, present or past
+        self._packaged = {source.path: (name, source) for name, source in self._installed() if not is_off(name, off)}
         self._stamps = self._look()
         self._loops = list(zip(bot.periodic, runtime.loops[len(runtime.loops) - len(bot.periodic) :], strict=True))
+
+    def _installed(self):
+        """Return (name, source) of the plugins of installed packages; which there are is looked up once."""
+        own = self._bot.settings["PLUGINS_DIR"]
+        here = sources(self._plugins, own, packages=False)
+        return [(name, source) for name, source in sources(self._plugins, own).items() if name not in here]
 
     def _look(self):
         """Return what distinguishes the versions of each file."""
         own = self._bot.settings["PLUGINS_DIR"]
         found = sources(self._plugins, own, packages=False)
         here = {source.path: (name, source) for name, source in found.items() if not is_off(name, self._off)}
+        here |= {path: about for path, about in self._packaged.items() if path.exists()}
         self._known |= here
         shared = [path for path in self._plugins.glob("*/_*.py") if path.stem != "__init__"]
-        texts = [
-            path for folder in (self._texts, *(Path(one) / "texts" for one in own)) for path in folder.rglob("*.po")
-        ]
+        elsewhere = [Path(one) / "texts" for one in own]
+        elsewhere += [source.texts for _name, source in self._packaged.values()]
+        texts = [path for folder in (self._texts, *elsewhere) for path in folder.rglob("*.po")]
         return {path: stamp(path) for path in [*here, *shared, *texts]}
 
     def step(self, _now=None):

@@ -10,7 +10,7 @@ import pytest
 import bot as main
 from core.process.loader import PluginError, load_one
 from demo.reload import Reloader
-from storage.base import db
+from storage.base import db, schema
 from tests.kit import ROOT
 from tests.process import environment
 from tests.shop import user_of
@@ -295,3 +295,20 @@ def test_a_new_one_speaks_every_language_there_is_and_leaves_the_others_to_be_fi
     said = {lang: (checkout / "data" / "texts" / lang / "greet.po").read_text() for lang in ("de", "es", "ru")}
     assert "¡Hola, {name}!" in said["es"] and "Здравствуйте, {name}!" in said["ru"]
     assert 'msgid "greet.hello"\nmsgstr ""' in said["de"]
+
+
+def test_it_is_loaded_again_when_its_file_or_its_texts_are_saved(start_bot, elsewhere, tmp_path):
+    reloader = Reloader(load_one, schema.adopt, lambda loaded, problems: None, threads=False)
+    bot = start_bot(load_one=reloader.load_one, **elsewhere)
+    reloader.watch(bot.runtime, ROOT / "plugins", ROOT / "data" / "texts")
+    folder = next(tmp_path.rglob("coin.py")).parent
+    code, words = folder / "coin.py", folder / "texts" / "en" / "coin.po"
+    code.write_text(code.read_text().replace('bot.command("coin", throw', 'bot.command("flip", throw'))
+    words.write_text(words.read_text().replace("Heads, throw", "Tails, throw"))
+    reloader.step()
+    assert reloader.problems == {}
+    alice = bot.user()
+    alice.send("/flip")
+    assert alice.last == "Tails, throw 1"
+    alice.send("/coin")
+    assert "Tails" not in alice.last
