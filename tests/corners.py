@@ -493,7 +493,40 @@ def all_transfers(bot, boss, anna):
     return boss
 
 
+def a_result_that_is_asked_for(bot, boss, anna):
+    """Ask a person whether a result may be an example."""
+    order(bot, anna)
+    bot.forward(60)
+    boss.send(f"/example {job_of(bot, anna).id}")
+    bot.pump()
+    return anna
+
+
+def a_result_that_may_be_shown(bot, boss, anna):
+    """Have the person agree."""
+    a_result_that_is_asked_for(bot, boss, anna).tap("✓ Yes")
+    bot.pump()
+    return boss
+
+
+def ideas_for_a_result(bot, boss, anna):
+    """Show the ideas that it could be the example of."""
+    a_result_that_may_be_shown(bot, boss, anna).tap("★")
+    return boss
+
+
+def a_result_that_is_shown(bot, boss, anna):
+    """Show them again once it is the example of one."""
+    ideas_for_a_result(bot, boss, anna).tap("A logo")
+    boss.forge(f"examples:pick:{job_of(bot, anna).id}:0:0")
+    return boss
+
+
 WAYS = {
+    "examples:answer": a_result_that_is_asked_for,
+    "examples:pick": a_result_that_may_be_shown,
+    "examples:put": ideas_for_a_result,
+    "examples:drop": a_result_that_is_shown,
     "replies:work": a_reply,
     "replies:rung": a_reply,
     "replies:all": a_reply,
