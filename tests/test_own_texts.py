@@ -423,7 +423,7 @@ def checkout(tmp_path_factory):
     """A copy of what `python bot.py texts` needs, to write into."""
     root = tmp_path_factory.mktemp("checkout")
     shutil.copy(ROOT / "bot.py", root)
-    for name in ("core", "kie", "storage", "data/texts"):
+    for name in ("core", "kie", "storage", "tools", "data/texts"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "stub"))
     return root
 
