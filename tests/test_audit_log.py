@@ -22,12 +22,14 @@ from tests.till import open_card, pay_stars, request, transfer
 # Rows that are no state of the shop: questions that are open, updates, messages on their way, and the log itself.
 IN_PASSING = (Act, Alarm, Draft, Fact, FactDone, Inbox, Outbox)
 CODE = "z-image"
+KEYS = {"YOOKASSA_SHOP_ID": "500001", "YOOKASSA_SECRET_KEY": "test_demo-secret-key"}
 
 
 class Shop:
     """A shop in which something has happened: what a handler needs is made when it is pressed."""
 
-    def __init__(self, bot):
+    def __init__(self, bot, yookassa):
+        self.yookassa = yookassa
         self.bot, self.boss, self.alice = bot, bot.admin(), bot.user()
         self.alice.send("/start")
         self.me, self.her = user_of(bot, self.boss).id, user_of(bot, self.alice).id
@@ -140,6 +142,42 @@ class Shop:
         if reason:
             self.send(reason)
 
+    def queued(self, *steps):
+        """Have two transfers wait, and open their list."""
+        self.requested()
+        if not self.bot.bot.payments.pending_of(user_of(self.bot, self.sam).id):
+            transfer(self.sam)
+        self.tap("queue:list")
+        for step in steps:
+            self.press(step)
+
+    def paid(self, person, came="300.00"):
+        """Have somebody pay 300 by card, or another sum instead."""
+        person.send("/topup")
+        person.tap("300 ₽")
+        person.tap("💳")
+        self.yookassa.pay(amount=came)
+        self.bot.forward(30)
+
+    def paid_otherwise(self, person):
+        """Have a payment come with another sum, and open the list of such."""
+        self.paid(person, "150.00")
+        self.tap("online:desk")
+
+    def payback(self, person, *steps):
+        """Walk to the refund of a card payment: tap what looks like button data, write the rest."""
+        self.paid(person)
+        self.tap(f"payback:list:{user_of(self.bot, person).id}")
+        for step in ("payback:ask:", *steps):
+            (self.press if step.startswith("payback:") else self.send)(step)
+
+    def subscribed(self):
+        """Have Alice subscribe to a monthly sum, and open the list of her payments."""
+        self.alice.send("/monthly")
+        self.alice.tap("monthly:begin")
+        self.alice.pay(link=self.bot.telegram.calls("createInvoiceLink")[-1]["result"])
+        self.tap(f"refunds:list:{self.her}")
+
 
 def prepared(before, press):
     """Return a way to press a handler: what has to be there first, and the press itself."""
@@ -201,6 +239,20 @@ ACTS = {
     "step refunds:sum": prepared(
         lambda s: (s.refund(s.boss), s.press("refunds:go")), lambda s, _: s.send("300")
     ),
+    "button payback:go": prepared(
+        lambda s: s.payback(s.alice, "100", "by mistake"), lambda s, _: s.press("payback:go")
+    ),
+    "step payback:sum": prepared(
+        lambda s: s.payback(s.boss, "payback:all", "by mistake", "payback:go"), lambda s, _: s.send("300")
+    ),
+    "button online:credit": prepared(lambda s: s.paid_otherwise(s.alice), lambda s, _: s.press("online:credit")),
+    "button online:apart": prepared(lambda s: s.paid_otherwise(s.alice), lambda s, _: s.press("online:apart")),
+    "step online:sum": prepared(
+        lambda s: (s.paid_otherwise(s.boss), s.press("online:credit")), lambda s, _: s.send("150")
+    ),
+    "button queue:approve": prepared(Shop.queued, lambda s, _: s.press("queue:approve")),
+    "button queue:go": prepared(lambda s: s.queued("queue:all"), lambda s, _: s.press("queue:go")),
+    "button monthly:end": prepared(Shop.subscribed, lambda s, _: s.press("monthly:end")),
     "step promo:large": prepared(lambda s: s.send("/newpromo LARGE 5000 5"), lambda s, _: s.send("5000")),
     "button team:grant": prepared(
         lambda s: s.tap(f"team:ask:{user_of(s.bot, s.sam).id}:cashier"), lambda s, _: s.press("team:grant")
@@ -270,6 +322,16 @@ READERS = {
     "button refunds:ask": prepared(
         lambda s: (pay_stars(s.alice), s.tap(f"refunds:list:{s.her}")), lambda s, _: s.press("refunds:ask")
     ),
+    "button online:desk": prepared(lambda s: s.paid_otherwise(s.alice), lambda s, _: s.tap("online:desk")),
+    "button payback:list": prepared(lambda s: s.paid(s.alice), lambda s, _: s.tap(f"payback:list:{s.her}")),
+    "button payback:ask": prepared(
+        lambda s: (s.paid(s.alice), s.tap(f"payback:list:{s.her}")), lambda s, _: s.press("payback:ask:")
+    ),
+    "button payback:all": prepared(lambda s: s.payback(s.alice), lambda s, _: s.press("payback:all")),
+    "step payback:amount": prepared(lambda s: s.payback(s.alice), lambda s, _: s.send("100")),
+    "step payback:reason": prepared(lambda s: s.payback(s.alice, "100"), lambda s, _: s.send("by mistake")),
+    "button queue:list": prepared(Shop.queued, lambda s, _: s.tap("queue:list")),
+    "button queue:all": prepared(Shop.queued, lambda s, _: s.press("queue:all")),
     "button promo:show": prepared(Shop.code, lambda s, code: s.tap(f"promo:show:{code}")),
     "button supply:one": prepared(
         lambda s: s.differing(model="veo-3-1"), lambda s, number: s.tap(f"supply:one:{number}")
@@ -318,9 +380,12 @@ def newest_act():
 
 
 @pytest.fixture
-def shop(start_bot):
-    """A shop with one owner, alone."""
-    return Shop(start_bot(FLOOD_MESSAGES="100000"))
+def shop(start_bot, yookassa_server, yookassa_shop):
+    """A shop with one owner, alone, where people pay in every way."""
+    paying = {"YOOKASSA_API_URL": yookassa_server.url, "MONTHLY_AMOUNT": "500"} | KEYS
+    bot = start_bot(FLOOD_MESSAGES="100000", **paying)
+    bot.clock.follow(yookassa_shop)
+    return Shop(bot, yookassa_shop)
 
 
 def test_every_handler_with_a_right_is_an_act_or_a_reader(start_bot):

@@ -21,13 +21,20 @@ class Store:
         value = kept_values.get(self._plugin, name, self._person)
         return default if value is None else value
 
-    def put(self, name: str, value: Any) -> None:
-        """Keep a value: anything that JSON can hold."""
-        kept_values.put(self._plugin, name, value, self._person)
+    def put(self, name: str, value: Any, act: dict[str, Any] | None = None) -> None:
+        """Keep a value: anything that JSON can hold.
 
-    def change(self, name: str, work: Callable[[Any], Any]) -> Any:
-        """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between."""
-        return kept_values.change(self._plugin, name, work, self._person)
+        What the staff does is an `act`, {"actor_id", "what", "now"} and perhaps "words": a row in the audit log, which reads
+        as the text `act.<what>`.
+        """
+        kept_values.put(self._plugin, name, value, self._person, act)
+
+    def change(self, name: str, work: Callable[[Any], Any], act: dict[str, Any] | None = None) -> Any:
+        """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between.
+
+        An `act`, as of `put`, is logged if the value is another one then.
+        """
+        return kept_values.change(self._plugin, name, work, self._person, act)
 
     def drop(self, name: str) -> bool:
         """Delete a value; return whether there was one."""

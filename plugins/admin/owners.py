@@ -8,7 +8,7 @@ Texts: owners.* in data/texts/<lang>/admin/owners.po; act.* in core.po.
 from core.buttons import button
 from core.handling import rights
 
-TOLD = ("approve", "undo", "paid", "credit", "debit", "refund", "promo", "promo_confirm", "promo_own")
+TOLD = ("approve", "undo", "paid", "credit", "debit", "refund", "payback", "promo", "promo_confirm", "promo_own")
 
 
 def register(bot):

@@ -109,15 +109,15 @@ def change(ctx, stopped):
     show(ctx)
 
 
-def _tell_telegram(ctx, user, found, stopped):
-    """Have Telegram end or resume a subscription, and keep that it has."""
+def _tell_telegram(ctx, user, found, stopped, act=None):
+    """Have Telegram end or resume a subscription, and keep that it has; an `act` of the staff is logged."""
     about = {"user_id": user.telegram_id, "telegram_payment_charge_id": found["charge"]}
     try:
         ctx.bot.sender.call("editUserStarSubscription", is_canceled=stopped, **about)
     except TelegramError as error:
         log.error("the subscription %s could not be changed: %s", found["charge"], error)
         raise UserError("monthly.refused", buttons=ctx.bot.home()) from None
-    ctx.bot.store("payments/monthly").of(user.id).put(NAME, found | {"stopped": stopped})
+    ctx.bot.store("payments/monthly").of(user.id).put(NAME, found | {"stopped": stopped}, act)
 
 
 def end(ctx, user):
@@ -125,7 +125,7 @@ def end(ctx, user):
     person, found = ctx.users.get(user), _of(ctx.bot, user, ctx.now)
     if person is None or found is None or found["stopped"]:
         raise UserError("monthly.none")
-    _tell_telegram(ctx, person, found, True)
+    _tell_telegram(ctx, person, found, True, {"actor_id": ctx.user.id, "what": "monthly_end", "now": ctx.now})
     until = ctx.texts.plain(ctx.bot.lang_of(person), "monthly.day", when=datetime.fromtimestamp(found["until"], UTC))
     ctx.notify(
         user, "monthly.ended", unique=f"monthly:{found['charge']}:{found['until']}", buttons=ctx.bot.home(), until=until

@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.base.db import connection, is_postgres, transaction
 from storage.base.tables import KeptValue
+from storage.journal import audit_log
 
 NOBODY = 0
 
@@ -19,23 +20,30 @@ def get(plugin: str, name: str, person: int = NOBODY) -> Any:
         return None if row is None else row.value
 
 
-def put(plugin: str, name: str, value: Any, person: int = NOBODY) -> None:
-    """Keep a value (anything JSON can hold), replacing the previous one."""
+def put(plugin: str, name: str, value: Any, person: int = NOBODY, act: dict[str, Any] | None = None) -> None:
+    """Keep a value (anything JSON can hold), replacing the previous one; an `act` (as `audit_log.note` takes it) is logged."""
     with transaction():
         row = KeptValue.insert(plugin=plugin, name=name, person=person, value=value)
         key = [KeptValue.plugin, KeptValue.name, KeptValue.person]
         row.on_conflict(conflict_target=key, preserve=[KeptValue.value]).execute()
+        if act is not None:
+            audit_log.note(**act, user=person or None)
 
 
-def change(plugin: str, name: str, work: Callable[[Any], Any], person: int = NOBODY) -> Any:
-    """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between."""
+def change(
+    plugin: str, name: str, work: Callable[[Any], Any], person: int = NOBODY, act: dict[str, Any] | None = None
+) -> Any:
+    """Replace a value by `work(value or None)` and return the new one; nobody else can change it in between.
+
+    An `act` is logged if the value is another one then.
+    """
     with transaction():
         blank = KeptValue.insert(plugin=plugin, name=name, person=person, value=None)
         blank.on_conflict_ignore().execute()
         query = KeptValue.select().where(*_place(plugin, name, person))
         row = (query.for_update() if is_postgres() else query).get()
         changed = work(row.value)
-        put(plugin, name, changed, person)
+        put(plugin, name, changed, person, act if changed != row.value else None)
         return changed
 
 

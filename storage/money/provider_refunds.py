@@ -93,7 +93,7 @@ def ask(
         own = audit_log.refuse_own(actor_id, user_id, alone)
         details: dict[str, Any] = {"ref": ref, "actor": actor_id, "reason": reason}
         loss = ledger.force(user_id, amount, kind=EntryKind.REFUND, key=f"refund:pay:{found[0]}", now=now, **details)
-        audit_log.note(actor_id, "refund", now, user=user_id, ref=ref, words=reason, amount=amount, own=own)
+        audit_log.note(actor_id, "payback", now, user=user_id, ref=ref, words=reason, amount=amount, own=own)
         announce_return(topup_id, user_id, amount, loss, now, by=actor_id)
         loss += bonuses.take_back(f"pay:{topup_id}", f"pay{found[0]}", now, actor=actor_id, reason=reason)
         if loss > loss_allowed:
