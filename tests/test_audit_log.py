@@ -16,7 +16,7 @@ from storage.money import promo
 from storage.orders import health, overrides
 from storage.people import broadcasts, users
 from tests.kit import ROOT
-from tests.shop import user_of
+from tests.shop import order, user_of
 from tests.till import open_card, pay_stars, request, transfer
 
 # Rows that are no state of the shop: questions that are open, updates, messages on their way, and the log itself.
@@ -178,6 +178,20 @@ class Shop:
         self.alice.pay(link=self.bot.telegram.calls("createInvoiceLink")[-1]["result"])
         self.tap(f"refunds:list:{self.her}")
 
+    def delivered(self, person):
+        """Have a picture made for somebody, with money enough; return the order's number."""
+        who, now = user_of(self.bot, person).id, self.bot.clock.now()
+        self.bot.bot.ledger.post(who, 100_000, kind="admin", key=f"paint:{who}", now=now, reason="test money")
+        number = order(self.bot, person).id
+        self.bot.forward(60)
+        return number
+
+    def example(self):
+        """Make a picture of the owner's own the example of an idea; return its order's number."""
+        number = self.delivered(self.boss)
+        self.tap(f"examples:put:{number}:0:logo")
+        return number
+
 
 def prepared(before, press):
     """Return a way to press a handler: what has to be there first, and the press itself."""
@@ -253,6 +267,11 @@ ACTS = {
     "button queue:approve": prepared(Shop.queued, lambda s, _: s.press("queue:approve")),
     "button queue:go": prepared(lambda s: s.queued("queue:all"), lambda s, _: s.press("queue:go")),
     "button monthly:end": prepared(Shop.subscribed, lambda s, _: s.press("monthly:end")),
+    "command example": prepared(lambda s: s.delivered(s.alice), lambda s, number: s.send(f"/example {number}")),
+    "button examples:put": prepared(
+        lambda s: s.delivered(s.boss), lambda s, number: s.tap(f"examples:put:{number}:0:logo")
+    ),
+    "button examples:drop": prepared(Shop.example, lambda s, _: s.tap("examples:drop:logo")),
     "step promo:large": prepared(lambda s: s.send("/newpromo LARGE 5000 5"), lambda s, _: s.send("5000")),
     "button team:grant": prepared(
         lambda s: s.tap(f"team:ask:{user_of(s.bot, s.sam).id}:cashier"), lambda s, _: s.press("team:grant")
@@ -322,7 +341,7 @@ READERS = {
     "button refunds:ask": prepared(
         lambda s: (pay_stars(s.alice), s.tap(f"refunds:list:{s.her}")), lambda s, _: s.press("refunds:ask")
     ),
-    "button online:desk": prepared(lambda s: s.paid_otherwise(s.alice), lambda s, _: s.tap("online:desk")),
+    "button online:desk": prepared(lambda s: s.paid(s.alice, "150.00"), lambda s, _: s.tap("online:desk")),
     "button payback:list": prepared(lambda s: s.paid(s.alice), lambda s, _: s.tap(f"payback:list:{s.her}")),
     "button payback:ask": prepared(
         lambda s: (s.paid(s.alice), s.tap(f"payback:list:{s.her}")), lambda s, _: s.press("payback:ask:")
@@ -330,8 +349,11 @@ READERS = {
     "button payback:all": prepared(lambda s: s.payback(s.alice), lambda s, _: s.press("payback:all")),
     "step payback:amount": prepared(lambda s: s.payback(s.alice), lambda s, _: s.send("100")),
     "step payback:reason": prepared(lambda s: s.payback(s.alice, "100"), lambda s, _: s.send("by mistake")),
-    "button queue:list": prepared(Shop.queued, lambda s, _: s.tap("queue:list")),
+    "button queue:list": prepared(Shop.requested, lambda s, _: s.tap("queue:list")),
     "button queue:all": prepared(Shop.queued, lambda s, _: s.press("queue:all")),
+    "button examples:pick": prepared(
+        lambda s: s.delivered(s.boss), lambda s, number: s.tap(f"examples:pick:{number}:0:0")
+    ),
     "button promo:show": prepared(Shop.code, lambda s, code: s.tap(f"promo:show:{code}")),
     "button supply:one": prepared(
         lambda s: s.differing(model="veo-3-1"), lambda s, number: s.tap(f"supply:one:{number}")

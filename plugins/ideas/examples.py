@@ -64,7 +64,8 @@ def command(ctx):
     if _may_show(ctx, job):
         pick(ctx, job.id, ASK, 0)
         return
-    kept = _change(ctx.bot, job.user_id, lambda kept: _asked(kept, job.id, ctx.user.id))
+    act = _act(ctx, "example_ask", f"№{job.id}")
+    kept = _change(ctx.bot, job.user_id, lambda kept: _asked(kept, job.id, ctx.user.id), act)
     if kept["answers"][str(job.id)]["answer"] is False:
         raise UserError("examples.refused", buttons=ctx.bot.home())
     rows = [button("examples.yes", "examples:answer", job.id, 1), button("examples.no", "examples:answer", job.id, 0)]
@@ -74,9 +75,13 @@ def command(ctx):
     ctx.reply("examples.asked", ctx.bot.home(), number=job.id)
 
 
-def _change(bot, owner, work):
-    """Change what is kept of a person's results, all at once, and return it."""
-    return bot.store(STORE).of(owner).change(RESULTS, lambda kept: work(kept or NOTHING))
+def _change(bot, owner, work, act=None):
+    """Change what is kept of a person's results, all at once, and return it; an `act` of the staff is logged."""
+    return bot.store(STORE).of(owner).change(RESULTS, lambda kept: work(kept or NOTHING), act)
+
+
+def _act(ctx, what, words):
+    return {"actor_id": ctx.user.id, "what": what, "now": ctx.now, "words": words}
 
 
 def _asked(kept, job, by):
@@ -165,7 +170,8 @@ def put(ctx, job, part, name):
     value = {"job": job, "part": part, "kind": file["kind"], "file_id": file["file_id"]}
     value |= {"model": ctx.generation.title(found), "at": ctx.now.timestamp()}
     own = found.user_id == ctx.user.id
-    _change(ctx.bot, found.user_id, lambda kept: _shown(kept, name, value, own))
+    act = _act(ctx, "example", title(ctx, idea))
+    _change(ctx.bot, found.user_id, lambda kept: _shown(kept, name, value, own), act)
     _drop(ctx.bot, name, but=found.user_id)
     ctx.edit("examples.shown", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
 
@@ -180,11 +186,15 @@ def _shown(kept, name, value, own):
 def drop(ctx, name):
     """Show the drawing of an idea again."""
     place, idea = named(ctx.bot, name)
-    _drop(ctx.bot, name)
+    _drop(ctx.bot, name, act=_act(ctx, "example_drop", title(ctx, idea)))
     ctx.edit("examples.dropped", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
 
 
-def _drop(bot, name, but=None):
+def _drop(bot, name, but=None, act=None):
     for owner, kept in bot.store(STORE).everybodys(RESULTS).items():
         if owner != but and name in kept["shown"]:
-            _change(bot, owner, lambda kept: kept | {"shown": {k: v for k, v in kept["shown"].items() if k != name}})
+            _change(bot, owner, lambda kept: _without(kept, name), act)
+
+
+def _without(kept, name):
+    return kept | {"shown": {other: one for other, one in kept["shown"].items() if other != name}}
