@@ -5,7 +5,7 @@ Whoever pays by a link, the money comes to the balance of who asked for it.
 Texts: online.* in data/texts/<lang>/payments/online.po.
 """
 
-from core.buttons import button, link, route
+from core.buttons import FRESH, button, link, route
 from core.errors import UserError
 from core.services import providers
 
@@ -41,7 +41,9 @@ def start(ctx, name, way, amount):
         raise UserError("common.old_button")  # such as one under a payment of a way that is closed by now
     least, most = _limits(ctx, provider)
     if not least <= amount <= most:
-        raise UserError("online.out_of_range", [button("online.other_sum", TOP_UP)], least=least, most=most)
+        raise UserError(
+            "online.out_of_range", [button("online.other_sum", TOP_UP), *ctx.bot.home()], least=least, most=most
+        )
     text = ctx.texts.plain(ctx.lang, "online.description", amount=amount)
     payment = providers.begin(ctx.bot, provider, ctx.user, way, amount, text, ctx.now)
     screen = None
@@ -86,7 +88,8 @@ def _about_link(bot, payment, lang):
 
 def _link(payment):
     pay = link("online.pay", payment.url, amount=payment.topup.amount)
-    return [pay, button("online.check", "online:check", payment.topup_id), button("common.balance", BALANCE)]
+    check = button("online.check", "online:check", payment.topup_id)
+    return [pay, check, [button("common.balance", BALANCE), button("common.menu", FRESH)]]
 
 
 def _again(payment):
@@ -94,7 +97,7 @@ def _again(payment):
     provider, way, amount = payment.provider, payment.way, payment.topup.amount
     return [
         button("online.again", "online:start", provider, way, amount, amount=amount),
-        button("online.another_way", TOP_UP),
+        [button("online.another_way", TOP_UP), button("common.menu", FRESH)],
     ]
 
 
@@ -126,7 +129,7 @@ def close_screen(bot, event, now):
     if payment is not None and payment.topup.user.telegram_id is None:
         _tell_desk(bot, payment, "online.desk_forgotten", f"forgotten:{event.id}", now)
     elif payment is not None:
-        _redraw(bot, payment, "online.paid", [button("online.receipt", RECEIPT, event.topup)])
+        _redraw(bot, payment, "online.paid", [button("online.receipt", RECEIPT, event.topup), *bot.home()])
 
 
 def _redraw(bot, payment, key, buttons):
@@ -165,14 +168,15 @@ def tell_mismatch(bot, event, now):
     more = {"received": event.received or 0}
     rows = bot.trouble(f"pay{event.topup}")
     bot.notify(event.user, key, unique=unique, now=now, buttons=rows, **_values(payment), **more)
-    more |= {"trouble": event.trouble, "said": event.said}
-    _tell_desk(bot, payment, "online.desk_mismatch", unique, now, **more)
+    _tell_desk(bot, payment, "online.desk_mismatch", unique, now, differs=event.trouble, said=event.said, **more)
 
 
-def _tell_desk(bot, payment, key, unique, now, **values):
+def _tell_desk(bot, payment, key, unique, now, differs=None, **values):
     user = payment.topup.user
     values |= {"name": user.first_name, "id": user.telegram_id or 0, "provider": payment.provider}
     for reader, chat_id in bot.recipients("topups"):
         rows = [] if chat_id else [[button("online.desk_open", DESK)], *bot.home()]
+        if differs:
+            values["trouble"] = bot.texts.plain(bot.lang_of(reader), f"online.differs_{differs}")
         one = f"{unique}:{chat_id or reader.id}"
         bot.notify(reader.id, key, unique=one, now=now, chat_id=chat_id, buttons=rows, **_values(payment), **values)

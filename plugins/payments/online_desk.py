@@ -54,13 +54,13 @@ def desk(ctx):
         if payment.trouble == "amount" and payment.received:
             cells.insert(0, button("payback.credit", "online:credit", payment.topup_id, amount=payment.received))
         rows.append(cells)
-    lines = [ctx.say("payback.line", **_about(payment)) for payment in found]
+    lines = [ctx.say("payback.line", **_about(ctx, payment)) for payment in found]
     ctx.edit("payback.desk" if found else "payback.nothing", [*rows, way_out(ADMIN)], lines=ctx.lines(lines))
 
 
-def _about(payment):
-    user = payment.topup.user
-    about = {"number": payment.topup_id, "provider": payment.provider, "trouble": payment.trouble or ""}
+def _about(ctx, payment):
+    user, trouble = payment.topup.user, ctx.texts.plain(ctx.lang, f"online.differs_{payment.trouble}")
+    about = {"number": payment.topup_id, "provider": payment.provider, "trouble": trouble}
     about |= {"amount": payment.topup.amount, "received": payment.received or 0}
     return about | {"name": user.first_name, "id": user.telegram_id or 0, "external": payment.external_id or "–"}
 
