@@ -14,7 +14,7 @@ from storage.base.tables import Recipient
 from storage.journal import events
 from storage.journal.event_kinds import JobOverrun
 from storage.money import ledger
-from storage.people import broadcasts
+from storage.people import arrivals, broadcasts
 from tests import test_yookassa as cards
 from tests import till
 from tests.kit import ROOT, png
@@ -356,6 +356,23 @@ def versions_in_the_history(bot, boss, anna):
     return anna
 
 
+def orders_of_before(bot, boss, anna):
+    """Look at the history of somebody who came from another bot."""
+    person, order = bot.user("Newcomer"), {"kind": "order", "what": "Z Image", "amount": 800, "prompt": "a fox"}
+    came = arrivals.Arrival(person.id, lang="en", past=[order | {"at": "2026-01-06T00:00:00+00:00"}])
+    arrivals.take(came, "before", "before: people.csv", None, bot.clock.now())
+    person.send("/start")
+    person.send("/history")
+    return person
+
+
+def may_it_be_shown(bot, boss, anna):
+    """Be asked whether a result may be shown to all."""
+    picture(bot, anna)
+    boss.send(f"/example {job_of(bot, anna).id}")
+    return anna
+
+
 # spoken words, questions and answers
 
 
@@ -536,6 +553,8 @@ WAYS = {
     "replies:edit": a_second_version,
     "versions:back": a_second_version,
     "versions:show": versions_in_the_history,
+    "history:past": orders_of_before,
+    "examples:answer": may_it_be_shown,
     "voice:yes": spoken_words,
     "voice:correct": spoken_words,
     "voice:sound": spoken_words,

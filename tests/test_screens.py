@@ -219,7 +219,7 @@ def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(
     message = next(m for m in reversed(person.received) if "inline_keyboard" in m.get("reply_markup", {}))
     screen = Screen.of(message)
     keys = set() if route.startswith("texts:") else bot.bot.texts.keys("en")  # those screens are about keys
-    assert not faults(screen, keys)
+    assert not faults(screen, keys) and not style(screen)
     label = next(
         (label for label in screen.labels if (label.data or "").startswith(f"{route}:") or label.data == route), None
     )
