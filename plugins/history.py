@@ -19,7 +19,7 @@ VERSIONS = route("versions:show", optional=True)
 PAGE, PAST_PAGE = 6, 10
 LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result, at least
 SHOWN = ("photo", "video", "audio", "document", "animation")  # what a message can be turned into (editMessageMedia)
-PROMPT, CAPTION_PROMPT = 20, 300
+LABEL, CAPTION_PROMPT = 36, 300  # characters of a label that a phone shows in full, and of a prompt under a picture
 
 
 def register(bot):
@@ -57,12 +57,12 @@ def show_page(ctx, before):
     """Show a page of orders, older than `before` (0: the newest)."""
     found = ctx.jobs.of_user(ctx.user.id, limit=PAGE + 1, before=before or None)
     numbers = ctx.revisions.numbers([job.id for job in found])
-    rows = [button("history.row", "history:job", job.id, **_row(ctx, job, numbers.get(job.id))) for job in found[:PAGE]]
+    rows = [button("label", "history:job", job.id, label=_label(ctx, job, numbers)) for job in found[:PAGE]]
     turn = [button("history.newest", "history:show", 0)] if before else []
     turn += [button("common.older", "history:show", found[PAGE - 1].id)] if len(found) > PAGE else []
     rows = rows or [button("history.make", MODELS)]
-    if ctx.store.of(ctx.user.id).get("past"):
-        rows.append(button("history.past", "history:past", 0))
+    if not before and ctx.store.of(ctx.user.id).get("past"):
+        turn.insert(0, button("history.past", "history:past", 0))
     ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
 
 
@@ -78,15 +78,19 @@ def show_past(ctx, first):
     ctx.edit("history.past_list", [turn, way_out("history:show", 0)], lines=ctx.lines(lines))
 
 
-def _row(ctx, job, version):
-    prompt = _prompt(ctx, job)
-    return {
-        "version": ctx.texts.plain(ctx.lang, "history.version", n=version) if version else "",
-        "state": ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
-        "number": job.id,
-        "model": ctx.generation.title(job),
-        "prompt": prompt[:PROMPT] + "…" * (len(prompt) > PROMPT),
-    }
+def _label(ctx, job, numbers):
+    """Return an order's label, cut to what a phone shows in full."""
+    version = numbers.get(job.id)
+    label = ctx.texts.plain(
+        ctx.lang,
+        "history.row",
+        version=ctx.texts.plain(ctx.lang, "history.version", n=version) if version else "",
+        state=ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
+        number=job.id,
+        model=ctx.generation.title(job),
+        prompt=" ".join(_prompt(ctx, job)[:LABEL].split()),
+    ).strip()
+    return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
 
 
 def _prompt(ctx, job):

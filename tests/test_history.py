@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.crawler import Screen, style
 from tests.shop import job_of, order
 from tests.test_delivery import MEGABYTE, finish_with, shelf
 
@@ -135,3 +136,19 @@ def test_a_result_over_50_mb_is_a_link_with_its_end_and_comes_again_while_it_liv
         alice.tap("✓ 1")
         alice.tap("⬇ Send it again")
         assert answer in (alice.last if answer == url else alice.toast)
+
+
+def test_every_row_of_the_history_fits_a_phone_whatever_was_ordered(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    for prompt, model in (
+        ("a fox in the snow, seen from far away", "nanobanana-2l"),
+        ("a\nfox", "z-image"),
+        ("fox " * 90, "z-image"),
+    ):
+        order(bot, alice, prompt=prompt, model=model)
+        bot.forward(60)
+    alice.send("/history")
+    screen = Screen.of(alice.last_message)
+    assert not style(screen)
+    assert [label.text for label in screen.labels[:2]] == ["✓ 3 Z-Image fox fox fox fox fox fox…", "✓ 2 Z-Image a fox"]
