@@ -366,13 +366,6 @@ def orders_of_before(bot, boss, anna):
     return person
 
 
-def may_it_be_shown(bot, boss, anna):
-    """Be asked whether a result may be shown to all."""
-    picture(bot, anna)
-    boss.send(f"/example {job_of(bot, anna).id}")
-    return anna
-
-
 # spoken words, questions and answers
 
 
@@ -554,7 +547,6 @@ WAYS = {
     "versions:back": a_second_version,
     "versions:show": versions_in_the_history,
     "history:past": orders_of_before,
-    "examples:answer": may_it_be_shown,
     "voice:yes": spoken_words,
     "voice:correct": spoken_words,
     "voice:sound": spoken_words,
