@@ -30,7 +30,7 @@ CALL = timedelta(seconds=60)  # longer than any call may take: so long a row is 
 GIVE_UP = timedelta(minutes=15)  # asking for a link; YooKassa remembers a key for a day
 LIVES = timedelta(minutes=2)  # minimum validity of a link that is offered again
 AFTER = timedelta(hours=25)  # how long polling continues after the time to pay
-STUCK = timedelta(days=7)  # without an answer after the time to pay: alert
+STUCK = timedelta(days=7)  # without an answer after the time to pay, or a refund without its end: alert
 HURRY = timedelta(seconds=2)  # minimum between polls caused by callbacks or taps
 LISTED = timedelta(days=3)  # how much of the provider's list is compared
 UNLISTED = timedelta(hours=1)  # payments younger than this may be missing from it
@@ -70,6 +70,7 @@ class Order:
     id: str = ""  # the provider's
     details: dict[str, Any] | None = None  # from `Seen`
     payer: int | None = None  # the Telegram id of the row's owner; None once erased
+    returned: int = 0  # how much had gone back before the refund in question
 
 
 class Made(NamedTuple):
@@ -220,12 +221,12 @@ def _bot_id(bot: Any) -> str:
     return str(bot.settings["TELEGRAM_BOT_TOKEN"]).partition(":")[0]
 
 
-def _order_of(payment: ProviderPayment) -> Order:
+def _order_of(payment: ProviderPayment, returned: int = 0) -> Order:
     names = ("currency", "way", "key", "tag", "body", "expires_at", "details")
     fields = {name: getattr(payment, name) for name in names}
     topup = payment.topup
     ids: dict[str, Any] = {"number": payment.topup_id, "id": payment.external_id or "", "payer": topup.user.telegram_id}
-    return Order(amount=topup.amount, **ids, **fields)
+    return Order(amount=topup.amount, returned=returned, **ids, **fields)
 
 
 def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *, late: bool = True) -> ProviderPayment:
@@ -355,13 +356,15 @@ def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
 
 def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetime) -> str:
     """Request a booked refund from the provider; return done, refused, or asked (to be asked again)."""
-    payment = provider_payments.get(refund.topup_id)
-    if payment is None or not provider_refunds.claim(refund, now + CALL):
+    payment, again = provider_payments.get(refund.topup_id), refund.looks > 0
+    if payment is None or not provider_refunds.claim(refund, now + (3 * CALL if again else CALL)):
         return "asked"
-    wait = now + timedelta(seconds=min(LATE_STEP_S, TROUBLE_STEP_S * 2 ** min(refund.looks, 6)))
     try:
+        if again and _is_covered(provider, payment, refund, now):
+            return "done"
         with _sensible():
-            answer = provider.refund(_order_of(payment), refund.amount, refund.key, refund.looks > 0)
+            order = _order_of(payment, provider_refunds.returned(payment.topup_id))
+            answer = provider.refund(order, refund.amount, refund.key, again)
     except WrongKeys as error:
         _keys_refused(bot, provider, error)
         answer = Returned("asked", said=error.said)
@@ -369,22 +372,47 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
         answer = Returned("refused", said=error.said)
     except ServiceFailed as error:
         answer = Returned("asked", said=str(error))
+    return _take_answer(bot, provider, refund, answer, now)
+
+
+def _is_covered(provider: Provider, payment: ProviderPayment, refund: ProviderRefund, now: datetime) -> bool:
+    """Read the payment before a refund is asked for again; return whether what went back covers that refund.
+
+    Some answer a known key with their first answer for ever, and some forget keys: the payment's own sum tells both.
+    """
+    try:
+        for seen in _told(provider.fetch([payment.external_id or ""])):
+            if seen.id == payment.external_id:
+                provider_payments.saw(payment.topup_id, seen, now, payment.look_at)
+    except WrongKeys:
+        raise
+    except Refused as error:
+        log.warning("%s, payment %s: %s", provider.name, payment.topup_id, error.said)
+    return provider_refunds.is_done(refund.id)
+
+
+def _take_answer(bot: Any, provider: Provider, refund: ProviderRefund, answer: Returned, now: datetime) -> str:
+    """Book what the provider answers about a refund; return its state. After a week on its way, alert the staff."""
+    about: dict[str, Any] = {"cause": f"refund {refund.id}", "name": provider.name, "number": refund.topup_id}
     if answer.state == "done":
         provider_refunds.done(refund.id, answer.id, now)
-    elif answer.state == "refused":
-        log.error("%s refuses refund %s of payment %s: %s", provider.name, refund.id, refund.topup_id, answer.said)
-        provider_refunds.refused(refund.id, answer.said, now)
-        number = refund.topup_id
-        bot.alert("common.alert_provider_refund", cause=f"refund {refund.id}", name=provider.name, number=number)
-    else:
-        log.warning("%s, refund %s of payment %s: %s", provider.name, refund.id, refund.topup_id, answer.said)
-        provider_refunds.put_off(refund.id, wait, answer.said, answer.id)
-    return answer.state
+        return "done"
+    log.warning("%s, refund %s of %s: %s %s", provider.name, refund.id, refund.topup_id, answer.state, answer.said)
+    if answer.state == "refused":
+        if provider_refunds.refused(refund.id, answer.said, now):
+            bot.alert("common.alert_provider_refund", **about)
+        return "refused"
+    wait = min(LATE_STEP_S, TROUBLE_STEP_S * 2 ** min(refund.looks, 6))
+    provider_refunds.put_off(refund.id, now + timedelta(seconds=wait), answer.said, answer.id)
+    if now >= refund.created_at + STUCK:
+        bot.alert("common.alert_provider_refund_stuck", **about | {"cause": f"stuck {about['cause']}"})
+    return "asked"
 
 
 def note(bot: Any, payment: ProviderPayment, amount: int) -> tuple[str, dict[str, Any]] | None:
     """Return what the staff should know before a refund of a payment (a text key and its values), or None."""
-    found: tuple[str, dict[str, Any]] | None = bot.payment_providers[payment.provider].note(_order_of(payment), amount)
+    order = _order_of(payment, provider_refunds.returned(payment.topup_id))
+    found: tuple[str, dict[str, Any]] | None = bot.payment_providers[payment.provider].note(order, amount)
     return found
 
 

@@ -36,14 +36,15 @@ UNCREDITED = (ProviderState.UNKNOWN, ProviderState.PENDING, ProviderState.MISMAT
 class Seen:
     """What a provider says of one payment, as we have read it from the provider itself. Amounts are minor units.
 
-    None means that the provider does not say; what it does say has to fit our row.
+    None, and whatever is left out, means that the provider does not say: that credits nothing, ends nothing and takes
+    nothing back. What it does say has to fit our row.
     """
 
     id: str
-    state: str  # pending, paid, expired, cancelled
+    state: str = "pending"  # paid, expired, cancelled; any other word is pending
     amount: int | None = None
     currency: str = ""
-    refunded: int = 0  # so far, in all
+    refunded: int | None = None  # so far, in all
     tag: str | None = None
     account: str | None = None
     test: bool | None = None
@@ -216,7 +217,7 @@ def saw(topup_id: int, seen: Seen, now: datetime, look_at: datetime | None = Non
             _follow(row, seen, now)
             row = _lock(topup_id)
         if row.state in CREDITED:
-            provider_refunds.from_outside(row, seen.refunded, now)
+            provider_refunds.from_outside(row, seen.refunded or 0, now)
             row = _lock(topup_id)
         again = look_at if row.state in (*OPEN, ProviderState.EXPIRED, ProviderState.MISMATCH) else None
         news = {"said": seen.said or row.said, "details": seen.details or row.details, "look_at": again}

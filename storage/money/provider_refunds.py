@@ -3,7 +3,7 @@
 A refund is booked first and asked of the provider afterwards, under its own key, again and again until it answers. One of a
 payment at a time is on its way:
 
-    (nothing) ──staff──▶ asked ──the provider gives back──▶ done
+    (nothing) ──staff──▶ asked ──the provider gives back, or its sum of what went back covers it──▶ done
                            └──────it refuses──▶ refused   (booked back)
     (nothing) ──seen at the provider──▶ done   (`outside`)
 
@@ -41,6 +41,12 @@ def of_payment(topup_id: int) -> list[ProviderRefund]:
 def _sum(topup_id: int, *states: RefundState) -> int:
     query = ProviderRefund.select(fn.SUM(ProviderRefund.amount))
     return int(query.where(ProviderRefund.topup == topup_id, ProviderRefund.state.in_(states)).scalar() or 0)
+
+
+def returned(topup_id: int) -> int:
+    """Return how much of a payment has gone back by now, in minor units; the same while a refund is on its way."""
+    with connection():
+        return _sum(topup_id, RefundState.DONE)
 
 
 def left(topup_id: int) -> int:
@@ -128,7 +134,8 @@ def put_off(refund_id: int, look_at: datetime, said: str = "", external_id: str 
     with transaction():
         news: dict[str, Any] = {"look_at": look_at, "said": said or ProviderRefund.said}
         news |= {"external_id": external_id} if external_id else {}
-        ProviderRefund.update(**news).where(ProviderRefund.id == refund_id).execute()
+        asked = ProviderRefund.id == refund_id, ProviderRefund.state == RefundState.ASKED
+        ProviderRefund.update(**news).where(*asked).execute()
 
 
 def done(refund_id: int, external_id: str | None, now: datetime) -> bool:
@@ -143,11 +150,27 @@ def done(refund_id: int, external_id: str | None, now: datetime) -> bool:
         return True
 
 
+def is_done(refund_id: int) -> bool:
+    """Return whether a refund has gone back."""
+    with connection():
+        mine = ProviderRefund.id == refund_id, ProviderRefund.state == RefundState.DONE
+        return ProviderRefund.select().where(*mine).exists()
+
+
 def _close(payment: ProviderPayment) -> None:
     """paid → refunded, once all of it has gone back."""
     if _sum(payment.topup_id, RefundState.DONE) == payment.topup.credited:
         query = ProviderPayment.update(state=ProviderState.REFUNDED, look_at=None)
         query.where(ProviderPayment.topup == payment.topup_id, ProviderPayment.state == ProviderState.PAID).execute()
+
+
+def _confirm(payment: ProviderPayment, refunded: int) -> None:
+    """asked → done, if the provider was asked for it and its sum of what went back covers it."""
+    asked = ProviderRefund.topup == payment.topup_id, ProviderRefund.state == RefundState.ASKED
+    covered = ProviderRefund.amount <= refunded - _sum(payment.topup_id, RefundState.DONE)
+    query = ProviderRefund.update(state=RefundState.DONE, look_at=None)
+    if query.where(*asked, covered, ProviderRefund.looks > 0).execute():
+        _close(payment)
 
 
 def refused(refund_id: int, said: str, now: datetime) -> ProviderRefund | None:
@@ -171,11 +194,13 @@ def refused(refund_id: int, said: str, now: datetime) -> ProviderRefund | None:
 def from_outside(payment: ProviderPayment, refunded: int, now: datetime) -> int:
     """Book what has gone back at the provider and is not known here; return how much, in minor units.
 
-    `refunded` is the provider's sum. While a refund of ours is on its way nobody can tell which is which, so it waits.
+    `refunded` is the provider's sum. While a refund of ours is on its way nobody can tell which is which, so it waits: it is
+    done once the sum covers it, and only what exceeds it came from outside.
     """
     with transaction():
         topup_id = payment.topup_id
         payment = _lock(topup_id)
+        _confirm(payment, refunded)
         before = _sum(topup_id, RefundState.DONE)
         news = min(refunded, payment.topup.credited or 0) - before
         if news <= 0 or _sum(topup_id, RefundState.ASKED):

@@ -1,0 +1,201 @@
+"""What the frame makes of a provider that stumbles: refunds without an end, rows that cannot be read, refused keys."""
+
+import functools
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.services import providers
+from core.services.providers import Provider, Refused, Returned
+from storage.base import db
+from storage.journal import events
+from storage.money import ledger, provider_payments, provider_refunds, verify
+from tests import proof
+from tests.test_provider_payments import NOW, ask, paid, person, seen
+
+DAY = timedelta(days=1)
+
+
+class Till(Provider):
+    """A provider that answers what `refunds` says, and of each payment what `rows` makes of it: a Seen, or an error."""
+
+    name, account = "till", "shop1"
+
+    def __init__(self):
+        self.rows, self.refunds, self.calls = {}, "asked", []
+
+    def fetch(self, ids):
+        self.calls.append(list(ids))
+        for number in ids:
+            if number in self.rows:
+                yield self.rows[number]()
+
+    def refund(self, order, amount, key, again):
+        self.calls.append((amount, order.returned, again))
+        if self.refunds == "no":
+            raise Refused("no")
+        return Returned(self.refunds, "r1", "queued")
+
+
+class Staff:
+    """The part of a bot that the frame alerts the staff by."""
+
+    def __init__(self):
+        self.alarms = []
+
+    def alert(self, key, **values):
+        self.alarms.append((key.removeprefix("common.alert_provider_"), values["cause"]))
+
+
+@pytest.fixture
+def books(ready_url):
+    """An open database; at the end the books are right."""
+    db.connect(ready_url)
+    events.hear(None)
+    yield
+    assert list(verify.verify()) == []
+    db.disconnect()
+
+
+@pytest.fixture
+def till():
+    """A provider."""
+    return Till()
+
+
+@pytest.fixture
+def bot():
+    """Somebody to alert."""
+    return Staff()
+
+
+def says(till, payment, **more):
+    """Have the till say something of a payment from now on."""
+    till.rows[payment.external_id] = functools.partial(seen, payment, **more)
+
+
+def given_back(payment):
+    """Return the states of a payment's refunds, oldest first."""
+    return [(one.amount, one.state, one.outside) for one in provider_refunds.of_payment(payment.topup_id)]
+
+
+def once_more(bot, till, refund, now=NOW):
+    """Have a refund asked for as it stands now."""
+    fresh = next(one for one in provider_refunds.due("till", now + 9 * DAY) if one.id == refund.id)
+    return providers.give_back(bot, till, fresh, now)
+
+
+def test_a_refund_is_done_once_the_payments_own_sum_covers_it(books, bot, till):
+    payment, boss = paid(), person("Boss")
+    provider_refunds.done(ask(payment, 5_000, boss).id, "x", NOW)
+    refund = ask(payment, 10_000, boss, "r2")
+    says(till, payment, refunded=14_999)
+    assert [once_more(bot, till, refund) for _ in range(3)] == ["asked"] * 3
+    tries = [call for call in till.calls if isinstance(call, tuple)]
+    assert tries == [(10_000, 5_000, False), (10_000, 5_000, True), (10_000, 5_000, True)]
+    says(till, payment, refunded=15_000)
+    assert once_more(bot, till, refund) == "done"
+    assert len([call for call in till.calls if isinstance(call, tuple)]) == 3  # not asked for again
+    assert given_back(payment) == [(5_000, "done", False), (10_000, "done", False)]
+    assert ledger.balance(payment.topup.user_id) == 15_000
+
+
+def test_a_refund_nobody_has_asked_for_is_not_taken_for_one_of_the_cabinet(books):
+    payment, boss = paid(), person("Boss")
+    ask(payment, 10_000, boss)
+    provider_payments.saw(payment.topup_id, seen(payment, refunded=10_000), NOW)
+    assert given_back(payment) == [(10_000, "asked", False)]
+
+
+def test_a_refund_without_an_end_is_an_alarm_after_a_week(books, bot, till):
+    payment, boss = paid(), person("Boss")
+    refund = ask(payment, 10_000, boss)
+    for day in range(7):
+        once_more(bot, till, refund, NOW + day * DAY)
+    assert bot.alarms == []
+    once_more(bot, till, refund, NOW + 7 * DAY)
+    assert bot.alarms == [("refund_stuck", f"stuck refund {refund.id}")]
+
+
+def test_a_refusal_after_the_sum_has_covered_the_refund_puts_nothing_back(books, bot, till):
+    payment, boss = paid(), person("Boss")
+    refund = ask(payment, 10_000, boss)
+    once_more(bot, till, refund)
+    stale = provider_refunds.due("till", NOW + DAY)[0]
+    provider_payments.saw(payment.topup_id, seen(payment, refunded=10_000), NOW)
+    till.refunds = "no"
+    assert providers.give_back(bot, till, stale, NOW) == "asked"
+    assert provider_refunds.refused(refund.id, "no", NOW) is None
+    assert ledger.balance(payment.topup.user_id) == 20_000 and bot.alarms == []
+
+
+@pytest.mark.proof
+def test_nothing_is_booked_twice_whatever_goes_back_in_the_cabinet_meanwhile(books, bot):
+    boss = person("Boss")
+    parts = st.sampled_from([1, 10_000, 15_000, 30_000])
+    acts = st.one_of(
+        st.tuples(st.sampled_from(["ask", "cabinet"]), parts),
+        st.sampled_from(["try", "goes", "refuses", "look", "late news"]).map(lambda act: (act, 0)),
+    )
+
+    @settings(
+        max_examples=proof.share(400), deadline=None, derandomize=True, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.lists(acts, max_size=14))
+    def follow(done):
+        payment, desk = paid(), Desk(boss)
+        for act, part in done:
+            desk.play(bot, payment, act, part)
+            booked = sum(one for one, state, _out in given_back(payment) if state == "done")
+            assert booked <= desk.gone
+        desk.settle(bot, payment)
+        booked = sum(one for one, state, _out in given_back(payment) if state == "done")
+        assert booked == desk.gone == 30_000 - ledger.balance(payment.topup.user_id)
+
+    follow()
+
+
+class Desk(Till):
+    """A provider that answers "queued" for ever: `gone` is what went back there, `queued` what it was asked for."""
+
+    def __init__(self, boss):
+        super().__init__()
+        self.boss, self.gone, self.queued, self.said, self.keys = boss, 0, {}, [0], set()
+
+    def refund(self, order, amount, key, again):
+        """Take a refund in, once a key."""
+        if key not in self.keys and amount > 30_000 - self.gone - sum(self.queued.values()):
+            raise Refused("not that much is left")
+        if key not in self.keys:
+            self.queued[key] = amount
+        self.keys.add(key)
+        return Returned("asked", key)
+
+    def play(self, bot, payment, act, part):
+        """Do one thing, here or there."""
+        says(self, payment, refunded=self.gone)
+        waiting = provider_refunds.due("till", NOW + 9 * DAY, 1000)
+        mine = [one for one in waiting if one.topup_id == payment.topup_id]
+        if act == "ask":
+            ask(payment, part, self.boss, f"k{payment.topup_id}:{len(self.said)}", loss_allowed=10**9)
+        elif act == "try" and mine:
+            providers.give_back(bot, self, mine[0], NOW)
+        elif act == "goes" and self.queued:
+            self.gone += self.queued.pop(next(iter(self.queued)))
+        elif act == "cabinet" and part <= 30_000 - self.gone - sum(self.queued.values()):
+            self.gone += part
+        elif act in ("look", "late news"):
+            told = self.gone if act == "look" else self.said[-1]
+            provider_payments.saw(payment.topup_id, seen(payment, refunded=told), NOW)
+        elif act == "refuses" and mine and mine[0].key in self.queued:
+            self.queued.pop(mine[0].key)
+            provider_refunds.refused(mine[0].id, "no", NOW)
+        self.said.append(self.gone)
+
+    def settle(self, bot, payment):
+        """Do all that is still to be done."""
+        for act in ("try", "goes", "goes", "goes", "try", "look"):
+            self.play(bot, payment, act, 0)
