@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.services import providers
-from core.services.providers import Provider, Refused, Returned
+from core.services.providers import Provider, Refused, Returned, Seen, UnknownOutcome
 from storage.base import db
-from storage.journal import events
+from storage.journal import events, runtime_settings
 from storage.money import ledger, provider_payments, provider_refunds, verify
 from tests import proof
-from tests.test_provider_payments import NOW, ask, paid, person, seen
+from tests.test_provider_payments import NOW, ask, paid, pending, person, seen
 
 DAY = timedelta(days=1)
 
@@ -54,6 +54,7 @@ def books(ready_url):
     """An open database; at the end the books are right."""
     db.connect(ready_url)
     events.hear(None)
+    runtime_settings.forget()
     yield
     assert list(verify.verify()) == []
     db.disconnect()
@@ -102,11 +103,27 @@ def test_a_refund_is_done_once_the_payments_own_sum_covers_it(books, bot, till):
     assert ledger.balance(payment.topup.user_id) == 15_000
 
 
+@pytest.mark.parametrize("row", [lambda: seen(None), lambda: 1 / 0])
+def test_a_payment_that_cannot_be_read_does_not_keep_its_refund_from_being_asked_for(books, bot, till, row):
+    payment, boss = paid(), person("Boss")
+    refund = ask(payment, 10_000, boss)
+    till.rows[payment.external_id] = row
+    once_more(bot, till, refund)
+    till.refunds = "done"
+    assert once_more(bot, till, refund) == "done"
+
+
 def test_a_refund_nobody_has_asked_for_is_not_taken_for_one_of_the_cabinet(books):
     payment, boss = paid(), person("Boss")
     ask(payment, 10_000, boss)
     provider_payments.saw(payment.topup_id, seen(payment, refunded=10_000), NOW)
     assert given_back(payment) == [(10_000, "asked", False)]
+
+
+def test_whatever_a_refund_stumbles_over_it_is_asked_for_again(books, bot, till):
+    refund = ask(paid(), 10_000, person("Boss"))
+    till.refund = lambda *_about: next(iter(()))
+    assert [once_more(bot, till, refund) for _ in range(2)] == ["asked"] * 2
 
 
 def test_a_refund_without_an_end_is_an_alarm_after_a_week(books, bot, till):
@@ -199,3 +216,117 @@ class Desk(Till):
         """Do all that is still to be done."""
         for act in ("try", "goes", "goes", "goes", "try", "look"):
             self.play(bot, payment, act, 0)
+
+
+# rows that cannot be read
+
+
+BROKEN = [
+    lambda: {}["id"], lambda: 1 / 0, lambda: None,
+    lambda: Seen(id=7), lambda: Seen(id=""), lambda: Seen(id="x", amount="300.00"), lambda: Seen(id="x", amount=300.0),
+    lambda: Seen(id="x", refunded=-1), lambda: Seen(id="x", refunded="0"), lambda: Seen(id="x", details={"at": NOW}),
+]  # fmt: skip
+
+
+class OneAnswer(Till):
+    """A provider whose fetch makes a list at once, so that one bad row spoils it."""
+
+    def fetch(self, ids):
+        return list(super().fetch(ids))
+
+
+class Rows(Till):
+    """A provider whose fetch can go on after a bad row."""
+
+    def fetch(self, ids):
+        self.calls.append(list(ids))
+        return map(self.row, ids)
+
+    def row(self, number):
+        """Return what is said of one."""
+        return self.rows[number]()
+
+
+def three(till):
+    """Return three open payments, of which the first cannot be read and the others are paid."""
+    found = [pending() for _ in range(3)]
+    for one in found:
+        says(till, one)
+    return found
+
+
+@pytest.mark.parametrize("kind", [Till, OneAnswer, Rows])
+@pytest.mark.parametrize("row", BROKEN)
+def test_one_row_that_cannot_be_read_hinders_no_other(books, bot, kind, row):
+    till = kind()
+    bad, *good = three(till)
+    till.rows[bad.external_id] = row
+    providers.look(bot, till, NOW)
+    assert [ledger.balance(one.topup.user_id) for one in (bad, *good)] == [0, 30_000, 30_000]
+    assert provider_payments.get(bad.topup_id).state == "pending" and bot.alarms == []
+    says(till, bad)
+    providers.look(bot, till, NOW + timedelta(minutes=5))
+    assert ledger.balance(bad.topup.user_id) == 30_000
+
+
+def test_a_row_that_still_cannot_be_read_is_an_alarm(books, bot, till):
+    bad, *_good = three(till)
+    till.rows[bad.external_id] = BROKEN[0]
+    for minutes in (0, 10, 20):
+        assert bot.alarms == []
+        providers.look(bot, till, NOW + timedelta(minutes=minutes))
+    assert bot.alarms == [("unreadable", "unreadable till")]
+
+
+def fails():
+    """Answer as a server that is down."""
+    raise UnknownOutcome("500")
+
+
+def test_one_payment_the_provider_breaks_at_hinders_no_other_and_one_that_is_away_is_asked_little(books, bot, till):
+    bad, *good = three(till)
+    till.rows[bad.external_id] = fails
+    providers.look(bot, till, NOW)
+    assert [ledger.balance(one.topup.user_id) for one in (bad, *good)] == [0, 30_000, 30_000]
+    till.calls.clear()
+    for one in [bad, *(pending() for _ in range(9))]:
+        till.rows[one.external_id] = fails
+    providers.look(bot, till, NOW + timedelta(minutes=5))
+    assert len(till.calls) == 3
+
+
+class Lister(Till):
+    """A provider whose list has every row."""
+
+    def recent(self, since):
+        for row in self.rows.values():
+            yield row()
+
+
+@pytest.mark.parametrize("row", BROKEN)
+def test_one_row_of_the_daily_list_that_cannot_be_read_hinders_no_other(books, bot, row):
+    till, late = Lister(), NOW + DAY
+    bad, *good = three(till)
+    till.rows[bad.external_id] = row
+    credited = paid()
+    says(till, credited, refunded=10_000)
+    bot.settings = {"TELEGRAM_BOT_TOKEN": "7:x"}
+    providers.reconcile(bot, till, late)
+    assert [ledger.balance(one.topup.user_id) for one in (bad, *good, credited)] == [0, 30_000, 30_000, 20_000]
+    assert [kind for kind, _cause in bot.alarms] == ["unreadable"]
+    till.calls.clear()
+    providers.reconcile(bot, till, late)
+    assert till.calls == []  # it counts as read
+
+
+def test_what_a_provider_leaves_out_credits_nothing_and_takes_nothing_back(books, bot, till):
+    payment, done = pending(), paid()
+    till.rows[payment.external_id] = lambda: Seen(id=payment.external_id)
+    provider_payments.saw(done.topup_id, Seen(id=done.external_id), NOW)
+    providers.look(bot, till, NOW)
+    assert provider_payments.get(payment.topup_id).state == "pending"
+    assert provider_payments.get(done.topup_id).state == "paid" and ledger.balance(done.topup.user_id) == 30_000
+    till.rows[payment.external_id] = lambda: Seen(id=payment.external_id, state="paid")
+    providers.look(bot, till, NOW + timedelta(minutes=1))
+    assert provider_payments.get(payment.topup_id).trouble == "currency"
+    assert ledger.balance(payment.topup.user_id) == 0

@@ -10,7 +10,7 @@ The leader's loops: `look` polls what is due, `reconcile` compares the provider'
 import json
 import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,26 +138,56 @@ class Provider:
         return None
 
 
+class _Unreadable(UnknownOutcome):
+    """A provider's function stumbled over the answer: no service failed."""
+
+
 @contextmanager
 def _sensible() -> Iterator[None]:
-    """Turn errors in parsing a provider's answer into UnknownOutcome."""
+    """Turn whatever else a provider's function raises into an unknown outcome."""
     try:
         yield
-    except STRANGE as error:
+    except (Refused, ServiceFailed):
+        raise
+    except Exception as error:  # a provider's code is somebody's own: whatever it stumbles over, the others go on
         log.exception("an answer that makes no sense")
-        raise UnknownOutcome(f"an answer that makes no sense: {type(error).__name__} {error}"[:200]) from error
+        raise _Unreadable(f"an answer that makes no sense: {type(error).__name__} {error}"[:200]) from error
 
 
-def _told(seen: Iterable[Seen]) -> Iterator[Seen]:
-    """Yield a provider's answers; a malformed one raises UnknownOutcome."""
-    with _sensible():
-        pages = iter(seen)
-    while True:
-        with _sensible():
-            one = next(pages, None)
-        if one is None:
-            return
-        yield one
+def _told(ask: Callable[[], Iterable[Seen]], bad: list[str]) -> Iterator[Seen]:
+    """Yield a provider's answers; what cannot be read is left out and named in `bad`.
+
+    A generator is at its end once it has raised, so those after it are missing, too.
+    """
+    pages: Iterator[Seen] | None = None
+    while len(bad) < SOME:
+        try:
+            with _sensible():
+                pages = iter(ask()) if pages is None else pages
+                one = next(pages, _END)
+                if one is not _END:
+                    _check(one)
+        except _Unreadable as error:
+            bad.append(str(error))
+            if pages is None:
+                return
+        else:
+            if one is _END:
+                return
+            yield one
+
+
+_END: Any = object()
+
+
+def _check(seen: Seen) -> None:
+    """Raise TypeError or ValueError if a Seen is not of the types it says."""
+    for amount in (seen.amount, seen.refunded):
+        if amount is not None and (type(amount) is not int or amount < 0):
+            raise ValueError(f"an amount that is no count of minor units: {amount!r:.40}")
+    if not isinstance(seen.id, str) or not seen.id:
+        raise ValueError(f"an id that is no text: {seen.id!r:.40}")
+    json.dumps(seen.details)
 
 
 def read(answer: Answer) -> dict[str, Any]:
@@ -304,42 +334,57 @@ def look(bot: Any, provider: Provider, now: datetime) -> None:
             break
 
 
-def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], now: datetime) -> None:
-    left, said = dict(waiting), "not told"
+def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], now: datetime) -> bool:
+    """Ask for payments, and for each separately if one may have kept others from being told; return whether it answers."""
+    left, said, bad, answers = dict(waiting), "", list[str](), True
     try:
-        for seen in _told(provider.fetch(list(waiting))):
+        for seen in _told(lambda: provider.fetch(list(waiting)), bad):
             payment = left.pop(seen.id, None)
             if payment is not None:
                 provider_payments.saw(payment.topup_id, seen, now, next_look(payment, now))
     except WrongKeys as error:
         _keys_refused(bot, provider, error)
-        said = error.said
+        bad, said, answers = [], "", False
     except Refused as error:
-        if len(waiting) > 1:  # perhaps because of one of them: ask for each separately
-            for payment_id, payment in left.items():
-                _fetch(bot, provider, {payment_id: payment}, now)
-            return
         said = error.said
     except ServiceFailed as error:
         log.warning("%s could not be asked: %s", provider.name, error)
-        said = str(error)
+        said, answers = str(error), False
+    if len(waiting) > 1 and (bad or said):
+        _one_by_one(bot, provider, left, now)
+        return answers
     for payment in left.values():
-        _not_told(bot, provider, payment, said, now)
+        _not_told(bot, provider, payment, bad[-1] if bad else said or "not told", now, is_unreadable=bool(bad))
+    return answers
 
 
-def _not_told(bot: Any, provider: Provider, payment: ProviderPayment, said: str, now: datetime) -> None:
+def _one_by_one(bot: Any, provider: Provider, left: dict[str, ProviderPayment], now: datetime) -> None:
+    """Ask for each payment separately, until the provider has not answered twice in a row."""
+    silent = 0
+    for payment_id, payment in left.items():
+        if silent == 2:
+            _not_told(bot, provider, payment, "not asked", now)
+        else:
+            silent = 0 if _fetch(bot, provider, {payment_id: payment}, now) else silent + 1
+
+
+def _not_told(
+    bot: Any, provider: Provider, payment: ProviderPayment, said: str, now: datetime, *, is_unreadable: bool = False
+) -> None:
     """Schedule another poll of a payment without an answer; in the end, alert the staff."""
+    number = payment.topup_id
     if now < payment.expires_at + STUCK:
         wait = max(TROUBLE_STEP_S, (next_look(payment, now) or now + timedelta(hours=1)).timestamp() - now.timestamp())
-        provider_payments.put_off(payment.topup_id, now + timedelta(seconds=min(wait, LATE_STEP_S)), said=said)
+        provider_payments.put_off(number, now + timedelta(seconds=min(wait, LATE_STEP_S)), said=said)
     else:
-        provider_payments.put_off(payment.topup_id, now + timedelta(days=1), said=said)
-        bot.alert(
-            "common.alert_provider_stuck",
-            cause=f"payment {payment.topup_id}",
-            name=provider.name,
-            number=payment.topup_id,
-        )
+        provider_payments.put_off(number, now + timedelta(days=1), said=said)
+        bot.alert("common.alert_provider_stuck", cause=f"payment {number}", name=provider.name, number=number)
+    if is_unreadable and now >= payment.created_at + GIVE_UP:
+        _cannot_read(bot, provider, f"№{number}: {said}")
+
+
+def _cannot_read(bot: Any, provider: Provider, said: str) -> None:
+    bot.alert("common.alert_provider_unreadable", cause=f"unreadable {provider.name}", name=provider.name, said=said)
 
 
 def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
@@ -381,7 +426,7 @@ def _is_covered(provider: Provider, payment: ProviderPayment, refund: ProviderRe
     Some answer a known key with their first answer for ever, and some forget keys: the payment's own sum tells both.
     """
     try:
-        for seen in _told(provider.fetch([payment.external_id or ""])):
+        for seen in _told(lambda: provider.fetch([payment.external_id or ""]), []):
             if seen.id == payment.external_id:
                 provider_payments.saw(payment.topup_id, seen, now, payment.look_at)
     except WrongKeys:
@@ -440,26 +485,52 @@ def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
 
 
 def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield (missed | stray | unlisted, id) for each difference; fix those that can be fixed."""
-    since = now - LISTED
-    for seen in _told(provider.recent(since)):
-        payment = provider_payments.find(provider.name, seen.id, seen.tag)
-        if payment is None:
-            if (seen.tag or "").partition(":")[0] == _bot_id(bot):
-                yield from _stray(provider, seen)
-        elif not payment.external_id:
-            provider_payments.wake(payment.topup_id, now)
-        else:
-            row = provider_payments.saw(payment.topup_id, seen, now, payment.look_at)
-            is_paid = seen.state == ProviderState.PAID
-            if row.state in CREDITED and is_paid:
-                provider_payments.mark_listed(row.topup_id)
-                if payment.state not in CREDITED and now > payment.expires_at + AFTER:
-                    yield "missed", f"№{row.topup_id}"
-            elif row.state in CREDITED:
-                yield "unlisted", f"№{row.topup_id}"
+    """Yield (missed | stray | unlisted, id) for each difference; fix those that can be fixed.
+
+    After a row that cannot be read the list may have ended, so the payments it has not told of are asked for.
+    """
+    since, bad, told = now - LISTED, list[str](), set[str]()
+    for seen in _told(lambda: provider.recent(since), bad):
+        told.add(seen.id)
+        yield from _difference(bot, provider, seen, now)
+    if bad:
+        _cannot_read(bot, provider, bad[0])
+        missing = set(provider_payments.ids_since(provider.name, provider.account, since)) - told
+        for seen in _separately(provider, sorted(missing)):
+            told.add(seen.id)
+            yield from _difference(bot, provider, seen, now)
     for row in provider_payments.unlisted(provider.name, provider.account, since + UNLISTED, now - UNLISTED):
-        yield "unlisted", f"№{row.topup_id}"
+        if not bad or row.external_id in told:  # of one that cannot be read nobody knows
+            yield "unlisted", f"№{row.topup_id}"
+
+
+def _separately(provider: Provider, ids: list[str]) -> Iterator[Seen]:
+    """Yield the state of each payment, asked for by itself, leaving out what cannot be read or is not known there."""
+    for payment_id in ids:
+        try:
+            yield from _told(lambda one=payment_id: provider.fetch([one]), [])  # type: ignore[misc]
+        except WrongKeys:
+            raise
+        except Refused as error:
+            log.warning("%s, payment %s: %s", provider.name, payment_id, error.said)
+
+
+def _difference(bot: Any, provider: Provider, seen: Seen, now: datetime) -> Iterator[tuple[str, str]]:
+    payment = provider_payments.find(provider.name, seen.id, seen.tag)
+    if payment is None:
+        if (seen.tag or "").partition(":")[0] == _bot_id(bot):
+            yield from _stray(provider, seen)
+    elif not payment.external_id:
+        provider_payments.wake(payment.topup_id, now)
+    else:
+        row = provider_payments.saw(payment.topup_id, seen, now, payment.look_at)
+        is_paid = seen.state == ProviderState.PAID
+        if row.state in CREDITED and is_paid:
+            provider_payments.mark_listed(row.topup_id)
+            if payment.state not in CREDITED and now > payment.expires_at + AFTER:
+                yield "missed", f"№{row.topup_id}"
+        elif row.state in CREDITED:
+            yield "unlisted", f"№{row.topup_id}"
 
 
 def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
@@ -467,7 +538,13 @@ def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
     if seen.state == ProviderState.PAID:
         yield "stray", seen.id
     elif seen.state == ProviderState.PENDING:
-        provider.discard(seen.id)
+        try:
+            with _sensible():
+                provider.discard(seen.id)
+        except WrongKeys:
+            raise
+        except (Refused, ServiceFailed) as error:
+            log.warning("%s does not cancel %s: %s", provider.name, seen.id, error)
 
 
 def examine(provider: Provider) -> tuple[str, dict[str, Any]] | None:

@@ -358,6 +358,14 @@ def unlisted(provider: str, account: str, since: datetime, before: datetime) -> 
         return list(query.where(~ProviderPayment.listed).order_by(ProviderPayment.topup).limit(50))
 
 
+def ids_since(provider: str, account: str, since: datetime) -> list[str]:
+    """Return the provider's ids of the payments made since a time."""
+    with connection():
+        mine = ProviderPayment.provider == provider, ProviderPayment.account == account
+        found = ProviderPayment.select().where(*mine, ProviderPayment.created_at >= since)
+        return [one.external_id for one in found if one.external_id]
+
+
 def of_user(user_id: int, limit: int = 20) -> list[ProviderPayment]:
     """Return the user's credited payments, newest first."""
     with connection():
