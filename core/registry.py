@@ -282,7 +282,7 @@ class Registry:
         self.every(providers.EVERY_S, f"pay {name}", lambda bot, now: providers.look(bot, provider, now))
         self.every(600, f"list of {name}", lambda bot, now: providers.reconcile(bot, provider, now))
         self.endpoint(f"/pay/{name}", lambda bot, call: providers.take_call(provider, call))
-        self.check(f"payments by {name}", lambda bot: providers.examine(provider))
+        self.check(f"payments by {name}", lambda bot: providers.examine(provider, bot.clock.now()))
 
     # beside people
 

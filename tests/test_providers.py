@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.services import providers
-from core.services.providers import Provider, Refused, Returned, Seen, UnknownOutcome
+from core.services.providers import Provider, Refused, Returned, Seen, UnknownOutcome, WrongKeys
 from storage.base import db
 from storage.journal import events, runtime_settings
 from storage.money import ledger, provider_payments, provider_refunds, verify
 from tests import proof
-from tests.test_provider_payments import NOW, ask, paid, pending, person, seen
+from tests.test_provider_payments import NOW, ask, asked, paid, pending, person, seen
 
 DAY = timedelta(days=1)
 
@@ -293,6 +293,34 @@ def test_one_payment_the_provider_breaks_at_hinders_no_other_and_one_that_is_awa
         till.rows[one.external_id] = fails
     providers.look(bot, till, NOW + timedelta(minutes=5))
     assert len(till.calls) == 3
+
+
+def no_keys(*_about):
+    """Answer as to keys that are not known."""
+    raise WrongKeys("401 no_such_key")
+
+
+@pytest.mark.parametrize("what", ["create", "fetch", "refund", "recent"])
+def test_doctor_tells_of_refused_keys_of_a_provider_without_a_check(books, bot, what):
+    till, boss = Lister(), person("Boss")
+    bot.settings = {"TELEGRAM_BOT_TOKEN": "7:x"}
+    payment, refund = pending(), ask(paid(), 10_000, boss)
+    new = provider_payments.create(person(), asked(), NOW, NOW)
+    till.create = lambda order: providers.Made("new", "https://pay")
+    till.refunds = "done"
+    assert providers.examine(till, NOW) is None
+    own, refused = getattr(till, what), ("common.provider_keys", {"name": "till", "said": "401 no_such_key"})
+    setattr(till, what, no_keys)
+    providers.look(bot, till, NOW)
+    providers.reconcile(bot, till, NOW)
+    assert providers.examine(till, NOW) == refused and ("keys", "keys of till") in bot.alarms
+    setattr(till, what, own)
+    says(till, payment)
+    later = NOW + timedelta(minutes=5)
+    providers.look(bot, till, later)
+    providers.reconcile(bot, till, later)
+    assert providers.examine(till, later) is None
+    assert provider_payments.get(new.topup_id).state == "pending" and given_back(refund)[0][1] == "done"
 
 
 class Lister(Till):

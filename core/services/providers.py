@@ -97,6 +97,7 @@ class Provider:
     test = False  # no real money
     term = timedelta(hours=1)  # the time to pay, unless the provider gives one
     least, most = 1, 10**12  # minor units
+    refused: tuple[str, str] | None = None  # kept by the frame: what the keys were last refused for, and what was said
 
     def body(self, order: Order) -> dict[str, Any]:
         """Return what `create` will send, without any call: it is stored in the row."""
@@ -130,7 +131,7 @@ class Provider:
         raise Refused("no callbacks")
 
     def check(self) -> tuple[str, dict[str, Any]] | None:
-        """Return what is wrong with the shop (a text key and its values) for doctor, or None."""
+        """Return what is wrong with the shop (a text key and its values) for doctor, or None; refused keys may be raised."""
         return None
 
     def note(self, order: Order, amount: int) -> tuple[str, dict[str, Any]] | None:
@@ -272,7 +273,7 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
                 made = provider.find(order) if payment.state == ProviderState.UNKNOWN else None
                 made = made or provider.create(order)
         except WrongKeys as error:
-            _keys_refused(bot, provider, error)
+            _keys_refused(bot, provider, "create", error)
             provider_payments.put_off(number, now + timedelta(seconds=TROUBLE_STEP_S), said=error.said)
         except Refused as error:
             log.warning("%s refuses payment %s: %s", provider.name, number, error.said)
@@ -283,6 +284,7 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
             log.warning("%s, payment %s: %s", provider.name, number, error)
             provider_payments.put_off(number, wait)
         else:
+            _keys_taken(provider, "create")
             first = now + timedelta(seconds=EVERY_S)
             if not provider_payments.made(number, made.id, made.url, made.expires_at, now, first, late=late):
                 log.error("%s gives payment %s an id that is taken: %s", provider.name, number, made.id)
@@ -291,9 +293,15 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
     return found
 
 
-def _keys_refused(bot: Any, provider: Provider, error: WrongKeys) -> None:
+def _keys_refused(bot: Any, provider: Provider, what: str, error: WrongKeys) -> None:
+    provider.refused = what, error.said
     log.error("%s does not take our keys: %s", provider.name, error.said)
     bot.alert("common.alert_provider_keys", cause=f"keys of {provider.name}", name=provider.name, said=error.said)
+
+
+def _keys_taken(provider: Provider, what: str) -> None:
+    if provider.refused and provider.refused[0] == what:
+        provider.refused = None
 
 
 def hurry(payment: ProviderPayment, now: datetime) -> None:
@@ -342,8 +350,9 @@ def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], no
             payment = left.pop(seen.id, None)
             if payment is not None:
                 provider_payments.saw(payment.topup_id, seen, now, next_look(payment, now))
+        _keys_taken(provider, "read")
     except WrongKeys as error:
-        _keys_refused(bot, provider, error)
+        _keys_refused(bot, provider, "read", error)
         bad, said, answers = [], "", False
     except Refused as error:
         said = error.said
@@ -411,7 +420,7 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
             order = _order_of(payment, provider_refunds.returned(payment.topup_id))
             answer = provider.refund(order, refund.amount, refund.key, again)
     except WrongKeys as error:
-        _keys_refused(bot, provider, error)
+        _keys_refused(bot, provider, "refund", error)
         answer = Returned("asked", said=error.said)
     except Refused as error:
         answer = Returned("refused", said=error.said)
@@ -440,6 +449,7 @@ def _take_answer(bot: Any, provider: Provider, refund: ProviderRefund, answer: R
     """Book what the provider answers about a refund; return its state. After a week on its way, alert the staff."""
     about: dict[str, Any] = {"cause": f"refund {refund.id}", "name": provider.name, "number": refund.topup_id}
     if answer.state == "done":
+        _keys_taken(provider, "refund")
         provider_refunds.done(refund.id, answer.id, now)
         return "done"
     log.warning("%s, refund %s of %s: %s %s", provider.name, refund.id, refund.topup_id, answer.state, answer.said)
@@ -469,8 +479,9 @@ def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
         return
     try:
         found = list(_differences(bot, provider, now))
+        _keys_taken(provider, "list")
     except WrongKeys as error:
-        _keys_refused(bot, provider, error)
+        _keys_refused(bot, provider, "list", error)
         return
     except (Refused, ServiceFailed) as error:
         log.warning("the list of %s could not be read: %s", provider.name, error)
@@ -547,12 +558,17 @@ def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:
             log.warning("%s does not cancel %s: %s", provider.name, seen.id, error)
 
 
-def examine(provider: Provider) -> tuple[str, dict[str, Any]] | None:
-    """Return what doctor reports about a provider, or None."""
+def examine(provider: Provider, now: datetime) -> tuple[str, dict[str, Any]] | None:
+    """Return what doctor reports about a provider, or None; one without a check is asked for the start of its list."""
     try:
         with _sensible():
-            return provider.check()
+            if type(provider).check is Provider.check:
+                next(iter(provider.recent(now)), None)
+            found = provider.check()
     except WrongKeys as error:
         return "common.provider_keys", {"name": provider.name, "said": error.said}
     except (Refused, ServiceFailed) as error:
         return "common.provider_away", {"name": provider.name, "said": str(error)}
+    if found is None and provider.refused:
+        return "common.provider_keys", {"name": provider.name, "said": provider.refused[1]}
+    return found
