@@ -4,6 +4,7 @@ Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 """
 
 from core.buttons import button, route, way_out
+from core.services import providers
 
 TOP_UP = route("payments:show", optional=True)
 PROMO = route("promo:ask", optional=True)
@@ -70,5 +71,7 @@ def _what(ctx, entry):
         what = ctx.say(sale.what)
         return ctx.say("balance.sale_back", what=what) if entry.kind == "unsale" else what
     what = ctx.say(f"entry.{entry.kind}", ref=number)
+    if entry.kind == "topup" and number.isdecimal() and (topup := ctx.payments.get(int(number), ctx.user.id)):
+        return providers.way_name(ctx, topup.method, what)
     job = ctx.jobs.get(int(number), ctx.user.id) if entry.kind in OF_ORDERS and number.isdecimal() else None
     return ctx.say("balance.order", model=ctx.generation.title(job), what=what) if job else what

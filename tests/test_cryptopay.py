@@ -260,7 +260,7 @@ def test_a_token_that_was_changed_is_an_alarm_and_a_line_of_doctor(start, crypto
     bot.pump()
     assert any("does not accept our keys" in message.get("text", "") for message in boss.received)
     boss.send("/doctor")
-    assert "cryptopay does not accept the keys" in boss.last
+    assert "Crypto Pay does not accept the keys" in boss.last
     bot.environ |= {"CRYPTOPAY_TOKEN": "7001:another-token"}
     bot.restart()
     bot.forward(120)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.services import providers
+from core.services.http import Answer
 from core.services.providers import Provider, Refused, Returned, Seen, UnknownOutcome, WrongKeys
 from storage.base import db
 from storage.journal import events, runtime_settings
@@ -321,6 +322,15 @@ def test_doctor_tells_of_refused_keys_of_a_provider_without_a_check(books, bot, 
     providers.reconcile(bot, till, later)
     assert providers.examine(till, later) is None
     assert provider_payments.get(new.topup_id).state == "pending" and given_back(refund)[0][1] == "done"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"code": ""}', b'{"error": {"code": null}}'])
+def test_an_error_without_a_code_is_said_by_its_status(body):
+    for status, kind in ((401, WrongKeys), (403, WrongKeys), (400, Refused)):
+        if kind is WrongKeys or body not in (b"", b"[]"):
+            with pytest.raises(kind) as raised:
+                providers.read(Answer(status, {}, body))
+            assert raised.value.said == str(status)
 
 
 class Lister(Till):

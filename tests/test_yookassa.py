@@ -483,11 +483,42 @@ def test_keys_that_are_refused_are_an_alarm_and_a_line_of_doctor(start, yookassa
     bot = start()
     boss, alice = bot.admin(), bot.user()
     yookassa_shop.settings(secret_key="live_another-key")
-    assert "slow to answer" in ask(alice)
+    assert "This way to pay doesn’t work right now" in ask(alice) and "Another way to pay" in alice.buttons
     bot.pump()
-    assert any("does not accept our keys" in message.get("text", "") for message in boss.received)
+    assert any("YooKassa does not accept our keys" in message.get("text", "") for message in boss.received)
     boss.send("/doctor")
-    assert "yookassa does not accept the keys" in boss.last and "401" in boss.last
+    assert "YooKassa does not accept the keys" in boss.last and "401" in boss.last
+
+
+def test_a_payer_is_told_that_a_way_stays_out_of_work_and_pays_once_it_works(start, yookassa_shop):
+    bot = start()
+    alice, anna = bot.user(), bot.user("Анна", language_code="ru")
+    yookassa_shop.settings(secret_key="live_another-key")
+    ask(alice)
+    assert "Этот способ оплаты сейчас не работает" in ask(anna, way="⚡")
+    bot.forward(20 * 60, step=60)
+    assert "did not go through. This way to pay doesn’t work right now" in alice.last
+    yookassa_shop.settings(secret_key=KEYS["YOOKASSA_SECRET_KEY"])
+    alice.tap("Try again · 300 ₽")
+    assert "Pay 300 ₽" in alice.buttons
+
+
+def test_an_entry_and_a_receipt_name_the_way_that_was_paid(start, yookassa_shop):
+    bot = start()
+    boss, alice, anna = bot.admin(), bot.user(), bot.user("Анна", language_code="ru")
+    paid(bot, alice, yookassa_shop)
+    paid(bot, anna, yookassa_shop)
+    for person, word in ((alice, "YooKassa"), (anna, "ЮKassa")):
+        person.send("/balance")
+        assert f"300 ₽ · {word}" in person.last
+        person.send("/payments")
+        person.tap("receipts:show")
+        assert person.last.count(word) == 2
+    open_card(boss, alice)
+    assert "300 ₽ · YooKassa" in boss.last
+    boss.tap("refunds:list")
+    boss.tap("Cards and crypto")
+    assert [label for label in boss.buttons if "300 ₽ · YooKassa" in label]
 
 
 def test_doctor_says_what_an_operator_takes_upon_himself_and_that_it_is_a_test_shop(start, yookassa_shop):

@@ -93,6 +93,7 @@ class Provider:
     """The interface of a provider; every call may raise Refused, WrongKeys, NotSent or UnknownOutcome."""
 
     name = ""  # in addresses, rows and settings: never changes
+    title = ""  # what people read; the name if it is empty
     account = ""  # the shop's id at the provider
     test = False  # no real money
     term = timedelta(hours=1)  # the time to pay, unless the provider gives one
@@ -198,11 +199,11 @@ def read(answer: Answer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         data = None
     if answer.status in (401, 403):
-        raise WrongKeys(f"{answer.status} {_said(data)}")
+        raise WrongKeys(f"{answer.status} {_said(data)}".strip())
     if not isinstance(data, dict) or answer.status in (202, 408, 425, 429) or answer.status >= 500:
         raise UnknownOutcome(f"answered with {answer.status}")
     if not 200 <= answer.status < 300:
-        raise Refused(f"{answer.status} {_said(data)}")
+        raise Refused(f"{answer.status} {_said(data)}".strip())
     return data
 
 
@@ -213,6 +214,23 @@ def _said(data: Any) -> str:
     error = data.get("error") if isinstance(data.get("error"), dict) else data
     found = [error.get(name) for name in ("code", "name", "parameter")] if isinstance(error, dict) else []
     return " ".join(str(word)[:60] for word in found if word)
+
+
+def _name(provider: Provider) -> str:
+    return provider.title or provider.name
+
+
+def title(bot: Any, name: str) -> str:
+    """Return what people call a provider."""
+    return getattr(bot.payment_providers.get(name), "title", "") or name
+
+
+def way_name(ctx: Any, method: str, otherwise: str) -> Any:
+    """Return what a top-up's way is called: its text receipts.by_METHOD, its provider's title, or `otherwise`."""
+    key = f"receipts.by_{method}"
+    return (
+        ctx.say(key) if ctx.texts.has(key) else getattr(ctx.bot.payment_providers.get(method), "title", "") or otherwise
+    )
 
 
 # a person pays
@@ -264,7 +282,8 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
     """Request a payment that has no link yet; return its row. `late`: the person was told to wait for the link."""
     number = payment.topup_id
     if now >= payment.created_at + GIVE_UP:
-        provider_payments.refused(number, "no answer", now, why="common.provider_silent")
+        why = "common.provider_off" if provider.refused else "common.provider_silent"
+        provider_payments.refused(number, "no answer", now, why=why)
     elif provider_payments.claim(payment, now, now + CALL):
         wait = now + timedelta(seconds=min(TROUBLE_STEP_S, 5 * 2**payment.looks))
         try:
@@ -296,7 +315,7 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
 def _keys_refused(bot: Any, provider: Provider, what: str, error: WrongKeys) -> None:
     provider.refused = what, error.said
     log.error("%s does not take our keys: %s", provider.name, error.said)
-    bot.alert("common.alert_provider_keys", cause=f"keys of {provider.name}", name=provider.name, said=error.said)
+    bot.alert("common.alert_provider_keys", cause=f"keys of {provider.name}", name=_name(provider), said=error.said)
 
 
 def _keys_taken(provider: Provider, what: str) -> None:
@@ -387,13 +406,13 @@ def _not_told(
         provider_payments.put_off(number, now + timedelta(seconds=min(wait, LATE_STEP_S)), said=said)
     else:
         provider_payments.put_off(number, now + timedelta(days=1), said=said)
-        bot.alert("common.alert_provider_stuck", cause=f"payment {number}", name=provider.name, number=number)
+        bot.alert("common.alert_provider_stuck", cause=f"payment {number}", name=_name(provider), number=number)
     if is_unreadable and now >= payment.created_at + GIVE_UP:
         _cannot_read(bot, provider, f"№{number}: {said}")
 
 
 def _cannot_read(bot: Any, provider: Provider, said: str) -> None:
-    bot.alert("common.alert_provider_unreadable", cause=f"unreadable {provider.name}", name=provider.name, said=said)
+    bot.alert("common.alert_provider_unreadable", cause=f"unreadable {provider.name}", name=_name(provider), said=said)
 
 
 def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
@@ -447,7 +466,7 @@ def _is_covered(provider: Provider, payment: ProviderPayment, refund: ProviderRe
 
 def _take_answer(bot: Any, provider: Provider, refund: ProviderRefund, answer: Returned, now: datetime) -> str:
     """Book what the provider answers about a refund; return its state. After a week on its way, alert the staff."""
-    about: dict[str, Any] = {"cause": f"refund {refund.id}", "name": provider.name, "number": refund.topup_id}
+    about: dict[str, Any] = {"cause": f"refund {refund.id}", "name": _name(provider), "number": refund.topup_id}
     if answer.state == "done":
         _keys_taken(provider, "refund")
         provider_refunds.done(refund.id, answer.id, now)
@@ -492,7 +511,7 @@ def reconcile(bot: Any, provider: Provider, now: datetime) -> None:
         if ids:
             log.error("%s, %s: %s", provider.name, kind, ", ".join(ids))
             key = f"common.alert_provider_{kind}"
-            bot.alert(key, cause=f"{kind} {provider.name}", name=provider.name, n=len(ids), ids=", ".join(ids[:5]))
+            bot.alert(key, cause=f"{kind} {provider.name}", name=_name(provider), n=len(ids), ids=", ".join(ids[:5]))
 
 
 def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[str, str]]:
@@ -566,9 +585,9 @@ def examine(provider: Provider, now: datetime) -> tuple[str, dict[str, Any]] | N
                 next(iter(provider.recent(now)), None)
             found = provider.check()
     except WrongKeys as error:
-        return "common.provider_keys", {"name": provider.name, "said": error.said}
+        return "common.provider_keys", {"name": _name(provider), "said": error.said}
     except (Refused, ServiceFailed) as error:
-        return "common.provider_away", {"name": provider.name, "said": str(error)}
+        return "common.provider_away", {"name": _name(provider), "said": str(error)}
     if found is None and provider.refused:
-        return "common.provider_keys", {"name": provider.name, "said": provider.refused[1]}
+        return "common.provider_keys", {"name": _name(provider), "said": provider.refused[1]}
     return found

@@ -6,6 +6,7 @@ Texts: users.* in data/texts/<lang>/admin/users.po.
 
 from core.buttons import button, route, way_out
 from core.errors import UserError
+from core.services import providers
 
 REFUNDS = route("refunds:list", optional=True)
 
@@ -139,10 +140,17 @@ def _entry_lines(ctx, found):
             when=e.created_at,
             amount=e.amount,
             reason=ctx.say("statement.reason", reason=e.reason) if e.reason else "",
-            what=ctx.say(f"entry.{e.kind}", ref=(e.ref or "").partition(":")[2]),
+            what=_what(ctx, e),
         )
         for e in found
     ]
+
+
+def _what(ctx, entry):
+    number = (entry.ref or "").partition(":")[2]
+    what = ctx.say(f"entry.{entry.kind}", ref=number)
+    topup = ctx.payments.get(int(number)) if entry.kind == "topup" and number.isdecimal() else None
+    return providers.way_name(ctx, topup.method, what) if topup else what
 
 
 def _person(ctx, user):
@@ -185,7 +193,7 @@ def topups(ctx, user, before):
             number=t.id,
             when=t.created_at,
             amount=t.credited or t.amount,
-            method=ctx.say(f"receipts.by_{t.method}") if ctx.texts.has(f"receipts.by_{t.method}") else t.method,
+            method=providers.way_name(ctx, t.method, t.method),
             state=ctx.say(f"receipts.state_{t.state}"),
             reason=t.reason or "",
         )

@@ -61,7 +61,7 @@ def known_coins(text):
 class CryptoPay(Provider):
     """One app at Crypto Pay."""
 
-    name = "cryptopay"
+    name, title = "cryptopay", "Crypto Pay"
 
     def __init__(self, bot):
         self._coins, self._token = bot.settings["CRYPTOPAY_ASSETS"], bot.settings["CRYPTOPAY_TOKEN"]

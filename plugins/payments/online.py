@@ -31,7 +31,8 @@ def register(bot):
 
 def terms(bot):
     """Remind of what an operator takes upon himself who takes money outside Telegram."""
-    return ("online.terms", {"names": ", ".join(bot.payment_providers)}) if bot.payment_providers else None
+    names = ", ".join(providers.title(bot, name) for name in bot.payment_providers)
+    return ("online.terms", {"names": names}) if names else None
 
 
 def start(ctx, name, way, amount):
@@ -51,7 +52,7 @@ def start(ctx, name, way, amount):
         screen = ctx.edit("online.preparing", amount=amount)
         ctx.finish_tap()
         payment = providers.ask(ctx.bot, provider, payment, ctx.now, late=False)
-    _show(ctx, payment, screen)
+    _show(ctx, payment, screen, is_off=provider.refused is not None)
 
 
 def _limits(ctx, provider):
@@ -62,7 +63,7 @@ def _limits(ctx, provider):
     return least, most
 
 
-def _show(ctx, payment, screen):
+def _show(ctx, payment, screen, is_off):
     """Show where a payment stands just after it was asked for."""
     values = _values(payment)
     if payment.state == "pending" and payment.url:
@@ -72,6 +73,8 @@ def _show(ctx, payment, screen):
         ctx.provider_payments.note_screen(payment.topup_id, shown)
     elif payment.state == "cancelled":
         ctx.edit("online.refused", _again(payment), message_id=screen, **values)
+    elif is_off:
+        ctx.edit("online.off", [button("online.another_way", TOP_UP), *ctx.bot.home()], message_id=screen, **values)
     else:
         ctx.edit("online.wait", ctx.bot.home(), message_id=screen, **values)
 
@@ -173,7 +176,7 @@ def tell_mismatch(bot, event, now):
 
 def _tell_desk(bot, payment, key, unique, now, differs=None, **values):
     user = payment.topup.user
-    values |= {"name": user.first_name, "id": user.telegram_id or 0, "provider": payment.provider}
+    values |= {"name": user.first_name, "id": user.telegram_id or 0, "provider": providers.title(bot, payment.provider)}
     for reader, chat_id in bot.recipients("topups"):
         rows = [] if chat_id else [[button("online.desk_open", DESK)], *bot.home()]
         if differs:

@@ -60,7 +60,7 @@ def desk(ctx):
 
 def _about(ctx, payment):
     user, trouble = payment.topup.user, ctx.texts.plain(ctx.lang, f"online.differs_{payment.trouble}")
-    about = {"number": payment.topup_id, "provider": payment.provider, "trouble": trouble}
+    about = {"number": payment.topup_id, "trouble": trouble, "provider": providers.title(ctx.bot, payment.provider)}
     about |= {"amount": payment.topup.amount, "received": payment.received or 0}
     return about | {"name": user.first_name, "id": user.telegram_id or 0, "external": payment.external_id or "–"}
 
@@ -109,7 +109,7 @@ def show(ctx, user):
             p.topup_id,
             number=p.topup_id,
             amount=p.topup.credited,
-            provider=p.provider,
+            provider=providers.title(ctx.bot, p.provider),
         )
         for p in found
     ]
@@ -178,7 +178,7 @@ def _check(ctx, data, draw):
     values = {"name": payment.topup.user.first_name, "amount": data["amount"], "reason": data["reason"], "loss": loss}
     values |= {
         "number": data["topup"],
-        "provider": payment.provider,
+        "provider": providers.title(ctx.bot, payment.provider),
         "note": ctx.say(note[0], **note[1]) if note else "",
     }
     draw("payback.check_loss" if loss else "payback.check", rows, **values)

@@ -5,6 +5,7 @@ Texts: receipts.* in data/texts/<lang>/payments/receipts.po.
 
 from core.buttons import HELP, button, copy, route, way_out
 from core.errors import UserError
+from core.services import providers
 
 BALANCE = route("balance:show", optional=True)
 
@@ -55,12 +56,13 @@ def show(ctx, topup):
     found = ctx.payments.get(topup, ctx.user.id)
     if found is None or found.state in ("new", "cancelled"):
         raise UserError("common.old_button")
+    way = providers.way_name(ctx, found.method, found.method)
     lines = [
         ctx.say(
             "statement.line",
             when=e.created_at,
             amount=e.amount,
-            what=ctx.say(f"entry.{e.kind}", ref=""),
+            what=way if e.kind == "topup" else ctx.say(f"entry.{e.kind}", ref=""),
             reason=ctx.say("statement.reason", reason=e.reason) if e.reason else "",
         )
         for e in ctx.payments.entries(found)
@@ -74,7 +76,7 @@ def show(ctx, topup):
         number=topup,
         when=found.created_at,
         amount=found.amount,
-        method=ctx.say(f"receipts.by_{found.method}") if ctx.texts.has(f"receipts.by_{found.method}") else found.method,
+        method=way,
         stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
         state=_state(ctx, found),
         reason=found.reason or "",

@@ -79,7 +79,7 @@ def known_ways(text):
 class YooKassa(Provider):
     """One shop at YooKassa."""
 
-    name = "yookassa"
+    name, title = "yookassa", "YooKassa"
 
     def __init__(self, bot):
         self._settings = bot.settings

@@ -24,7 +24,7 @@ def register(bot):
 class Paylink(Provider):
     """One shop at the provider."""
 
-    name = "paylink"
+    name, title = "paylink", "PayLink"
 
     def __init__(self, bot):
         self._key = bot.settings["PAYLINK_KEY"]
