@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import inspect
 import json
 import shutil
 import threading
@@ -166,9 +167,12 @@ PROVIDER_KEY = "pk"
 
 
 class Provider(BaseHTTPRequestHandler):
-    """A provider of payments that gives out links: `links` are those by their id, `creates` the bodies it was sent."""
+    """A provider of payments that gives out links: `links` are those by their id, `creates` the bodies it was sent.
 
-    links, creates, refunds = {}, [], {}
+    While it `queues` refunds, their key is answered with "not done" for ever.
+    """
+
+    links, creates, refunds, queues = {}, [], {}, False
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -176,8 +180,9 @@ class Provider(BaseHTTPRequestHandler):
             return self._answer({"code": "not_json"}, 400)
         key, link = self.headers["Idempotency-Key"], self.path.split("/")[2:]  # /links, or /refunds and a link's id
         if link:
-            made = self.refunds.setdefault(key, {"id": f"r{len(self.refunds)}", "done": True} | body)
-            self.links[link[0]]["refunded"] = sum(one["amount"] for one in self.refunds.values())
+            is_new = key not in self.refunds
+            made = self.refunds.setdefault(key, {"id": f"r{len(self.refunds)}", "done": not self.queues} | body)
+            self.links[link[0]]["refunded"] += body["amount"] if is_new and not self.queues else 0
             return self._answer(made)
         self.creates.append(body)
         known = self.links.setdefault(f"id{key}", body | {"id": f"id{key}", "state": "pending", "refunded": 0})
@@ -202,14 +207,14 @@ class Provider(BaseHTTPRequestHandler):
 @pytest.fixture
 def links():
     """A running provider's address; what it knows is empty."""
-    Provider.links, Provider.creates, Provider.refunds = {}, [], {}
+    Provider.links, Provider.creates, Provider.refunds, Provider.queues = {}, [], {}, False
     server = HTTPServer(("127.0.0.1", 0), Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
 
 
-def test_a_provider_is_asked_for_a_link_and_calls_back_as_often_as_it_likes(start, links):
+def test_a_link_is_paid_called_back_and_refunded_in_part(start, links):
     bot = start(PAYLINK_URL=links, PAYLINK_KEY=PROVIDER_KEY)
     boss, alice = bot.admin(), bot.user("Alice")
     alice.send("/topup")
@@ -224,8 +229,40 @@ def test_a_provider_is_asked_for_a_link_and_calls_back_as_often_as_it_likes(star
     codes = [bot.call("/pay/paylink", said, **{"X-Sign": one}).status_code for one in ("forged", sign, sign)]
     bot.forward(5)
     assert codes == [401, 200, 200] and bot.balance(alice) == 30_000
-    give_back(bot, boss, alice, "100")
+    boss.send(f"/user {alice.id}")
+    for label in ("⭐ Refund", "Cards and crypto", "№1 · 300 ₽ · PayLink"):
+        boss.tap(label)
+    boss.send("100")
+    boss.send("asked for it")
+    boss.tap("✓ Refund")
     assert bot.balance(alice) == 20_000 and link["refunded"] == 10_000
+    assert_books_are_right()
+
+
+def test_the_page_shows_how_a_test_gets_to_the_screens():
+    assert f"```python\n{inspect.getsource(test_a_link_is_paid_called_back_and_refunded_in_part)}```" in PAGE
+
+
+def test_a_refund_whose_key_repeats_its_first_answer_is_done_once_the_payment_says_so(start, links):
+    bot = start(PAYLINK_URL=links, PAYLINK_KEY=PROVIDER_KEY)
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("💳 Card")
+    (link,) = Provider.links.values()
+    link["state"] = "paid"
+    bot.forward(10)
+    Provider.queues = True
+    assert "has not confirmed the refund yet" in give_back(bot, boss, alice, "100")
+    bot.forward(3600, step=60)
+    (refund,) = bot.bot.provider_refunds.of_payment(1)
+    assert refund.state == "asked" and len(Provider.refunds) == 1
+    bot.forward(8 * 86400, step=3600)
+    assert any("has not confirmed the refund of payment №1 for a week" in one.get("text", "") for one in boss.received)
+    link["refunded"] = 10_000
+    bot.forward(2 * 86400, step=3600)
+    (refund,) = bot.bot.provider_refunds.of_payment(1)
+    assert refund.state == "done" and bot.balance(alice) == 20_000
     assert_books_are_right()
 
 
