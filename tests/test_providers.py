@@ -1,7 +1,7 @@
 """What the frame makes of a provider that stumbles: refunds without an end, rows that cannot be read, refused keys."""
 
 import functools
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.services import providers
 from core.services.http import Answer
-from core.services.providers import Provider, Refused, Returned, Seen, UnknownOutcome, WrongKeys
+from core.services.providers import Made, Provider, Refused, Returned, Seen, UnknownOutcome, WrongKeys
 from storage.base import db
 from storage.journal import events, runtime_settings
 from storage.money import ledger, provider_payments, provider_refunds, verify
@@ -123,8 +123,23 @@ def test_a_refund_nobody_has_asked_for_is_not_taken_for_one_of_the_cabinet(books
 
 def test_whatever_a_refund_stumbles_over_it_is_asked_for_again(books, bot, till):
     refund = ask(paid(), 10_000, person("Boss"))
-    till.refund = lambda *_about: next(iter(()))
-    assert [once_more(bot, till, refund) for _ in range(2)] == ["asked"] * 2
+    for answer in (lambda *_about: next(iter(())), lambda *_about: None, lambda *_about: {"state": "done"}):
+        till.refund = answer
+        assert once_more(bot, till, refund) == "asked"
+
+
+@pytest.mark.parametrize("made", [
+    None, {"id": "x"}, Made(7, "https://pay"), Made("", "https://pay"), Made("x", None),
+    Made("x", "https://pay", datetime(2026, 11, 23)),
+])  # fmt: skip
+def test_a_link_that_cannot_be_read_is_asked_for_again(books, bot, till, made):
+    new = provider_payments.create(person(), asked(), NOW, NOW)
+    till.create = lambda order: made
+    providers.look(bot, till, NOW)
+    assert provider_payments.get(new.topup_id).state == "unknown"
+    till.create = lambda order: Made("x", "https://pay", NOW + DAY)
+    providers.look(bot, till, NOW + timedelta(minutes=1))
+    assert provider_payments.get(new.topup_id).state == "pending"
 
 
 def test_a_refund_without_an_end_is_an_alarm_after_a_week(books, bot, till):
@@ -307,7 +322,7 @@ def test_doctor_tells_of_refused_keys_of_a_provider_without_a_check(books, bot, 
     bot.settings = {"TELEGRAM_BOT_TOKEN": "7:x"}
     payment, refund = pending(), ask(paid(), 10_000, boss)
     new = provider_payments.create(person(), asked(), NOW, NOW)
-    till.create = lambda order: providers.Made("new", "https://pay")
+    till.create = lambda order: Made("new", "https://pay")
     till.refunds = "done"
     assert providers.examine(till, NOW) is None
     own, refused = getattr(till, what), ("common.provider_keys", {"name": "till", "said": "401 no_such_key"})

@@ -288,9 +288,7 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
         wait = now + timedelta(seconds=min(TROUBLE_STEP_S, 5 * 2**payment.looks))
         try:
             with _sensible():
-                order = _order_of(payment)
-                made = provider.find(order) if payment.state == ProviderState.UNKNOWN else None
-                made = made or provider.create(order)
+                made = _have_made(provider, _order_of(payment), again=payment.state == ProviderState.UNKNOWN)
         except WrongKeys as error:
             _keys_refused(bot, provider, "create", error)
             provider_payments.put_off(number, now + timedelta(seconds=TROUBLE_STEP_S), said=error.said)
@@ -310,6 +308,16 @@ def ask(bot: Any, provider: Provider, payment: ProviderPayment, now: datetime, *
     found = provider_payments.get(number)
     assert found is not None
     return found
+
+
+def _have_made(provider: Provider, order: Order, *, again: bool) -> Made:
+    """Have a payment made, unless an earlier try has; raise TypeError or ValueError for an answer of another shape."""
+    made = (provider.find(order) if again else None) or provider.create(order)
+    if not (isinstance(made, Made) and isinstance(made.id, str) and made.id and isinstance(made.url, str)):
+        raise TypeError(f"no Made with an id and a link: {type(made).__name__}")
+    if made.expires_at is not None and made.expires_at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return made
 
 
 def _keys_refused(bot: Any, provider: Provider, what: str, error: WrongKeys) -> None:
@@ -372,7 +380,7 @@ def _fetch(bot: Any, provider: Provider, waiting: dict[str, ProviderPayment], no
         _keys_taken(provider, "read")
     except WrongKeys as error:
         _keys_refused(bot, provider, "read", error)
-        bad, said, answers = [], "", False
+        bad, said, answers, waiting = [], error.said, False, {}  # no use in asking for each
     except Refused as error:
         said = error.said
     except ServiceFailed as error:
@@ -438,6 +446,8 @@ def give_back(bot: Any, provider: Provider, refund: ProviderRefund, now: datetim
         with _sensible():
             order = _order_of(payment, provider_refunds.returned(payment.topup_id))
             answer = provider.refund(order, refund.amount, refund.key, again)
+            if not isinstance(answer, Returned):
+                raise TypeError(f"no Returned: {type(answer).__name__}")
     except WrongKeys as error:
         _keys_refused(bot, provider, "refund", error)
         answer = Returned("asked", said=error.said)
