@@ -189,7 +189,7 @@ def test_a_new_try_keeps_to_the_ways_and_the_limits_of_now(start, yookassa_shop)
     bot.forward(30)
     bot.bot.runtime_settings.put("TOPUP_MAX", "200", now=bot.clock.now())
     alice.tap("Try again · 300 ₽")
-    assert "from 10 ₽ to 200 ₽" in (alice.toast or alice.last)
+    assert "between 10 ₽ and 200 ₽" in (alice.toast or alice.last)
     alice.forge("online:start:yookassa:cheque:10000")
     assert "out of date" in alice.toast and len(yookassa_shop.payments()) == 1
 
