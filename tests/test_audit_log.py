@@ -271,7 +271,7 @@ ACTS = {
     "button examples:put": prepared(
         lambda s: s.delivered(s.boss), lambda s, number: s.tap(f"examples:put:{number}:0:logo")
     ),
-    "button examples:drop": prepared(Shop.example, lambda s, _: s.tap("examples:drop:logo")),
+    "button examples:drop": prepared(Shop.example, lambda s, number: s.tap(f"examples:drop:logo:{number}")),
     "step promo:large": prepared(lambda s: s.send("/newpromo LARGE 5000 5"), lambda s, _: s.send("5000")),
     "button team:grant": prepared(
         lambda s: s.tap(f"team:ask:{user_of(s.bot, s.sam).id}:cashier"), lambda s, _: s.press("team:grant")

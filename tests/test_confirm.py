@@ -262,6 +262,7 @@ def test_apply_all_applies_the_list_it_stands_under(start_bot, more):
 PINNED = {
     "version": "a version of the row or the question, which grows with every change",
     "seen": "a version, or a mark of the values it was shown with",
+    "part": "a file of an order's result, of which nothing changes",
     "former": "what was so before",
     "on": "what is to be so afterwards",
     "topup": "a request, whose amount never changes; another amount stands beside it",

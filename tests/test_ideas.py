@@ -412,7 +412,7 @@ def test_nobody_else_has_the_button_or_can_forge_it(start_bot):
     alice = bot.rich()
     job = deliver(bot, alice)
     assert not any(label.startswith("★") for label in alice.buttons)
-    for data in (f"examples:put:{job.id}:0:logo", f"examples:pick:{job.id}:0:0", "examples:drop:logo"):
+    for data in (f"examples:put:{job.id}:0:logo", f"examples:pick:{job.id}:0:0", f"examples:drop:logo:{job.id}"):
         alice.forge(data)
     alice.send(f"/example {job.id}")
     assert "A drawing" in shown_to(bot, "logo")["caption"]

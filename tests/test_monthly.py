@@ -53,7 +53,7 @@ def test_the_staff_ends_it_from_the_persons_card(start_bot):
     boss.tap("Stop the subscription")
     assert "is stopped" in boss.last and "We have stopped your" in alice.last
     assert alice.renew(charge)["charge_id"] is None
-    boss.forge("monthly:end:2")
+    boss.forge("monthly:end:2:1")
     assert [call["params"]["is_canceled"] for call in bot.telegram.calls("editUserStarSubscription")] == [True]
 
 

@@ -22,7 +22,7 @@ def register(bot):
     bot.command("example", command, about="examples.about", right=RIGHT)
     bot.button("examples:pick", pick, right=RIGHT, job=int, part=int, page=int)
     bot.button("examples:put", put, right=RIGHT, job=int, part=int, name=str)
-    bot.button("examples:drop", drop, right=RIGHT, name=str)
+    bot.button("examples:drop", drop, right=RIGHT, name=str, seen=int)
     bot.button("examples:answer", answer, job=int, yes=int)
     bot.privacy_line(told)
 
@@ -34,7 +34,7 @@ def told(ctx):
 
 def under_result(bot, job):
     """Return the button under a result of the staff's own."""
-    is_shown = bot.may(job.user, RIGHT) and _parts(job)
+    is_shown = bot.may(bot.users.get(job.user_id), RIGHT) and _parts(job)
     return [button("examples.make", "examples:pick", job.id, ASK, 0)] if is_shown else []
 
 
@@ -157,7 +157,7 @@ def _is_like(ctx, idea, job):
 def _cell(ctx, idea, job, part):
     shown = example(ctx.bot, idea.name)
     if shown and (shown["job"], shown["part"]) == (job, part):
-        return button("label", "examples:drop", idea.name, label="✓ " + title(ctx, idea))
+        return button("label", "examples:drop", idea.name, job, label="✓ " + title(ctx, idea))
     return button("label", "examples:put", job, part, idea.name, label=title(ctx, idea))
 
 
@@ -183,9 +183,13 @@ def _shown(kept, name, value, own):
     return kept | {"shown": kept["shown"] | {name: value}}
 
 
-def drop(ctx, name):
-    """Show the drawing of an idea again."""
+def drop(ctx, name, seen):
+    """Show the drawing of an idea again, if its example still is of the order `seen`."""
     place, idea = named(ctx.bot, name)
+    shown = example(ctx.bot, name)
+    if shown is None or shown["job"] != seen:
+        ctx.toast("common.changed_meanwhile", alert=True)
+        return
     _drop(ctx.bot, name, act=_act(ctx, "example_drop", title(ctx, idea)))
     ctx.edit("examples.dropped", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
 

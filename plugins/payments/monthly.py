@@ -31,7 +31,7 @@ def register(bot):
     bot.button("monthly:show", show)
     bot.button("monthly:begin", begin)
     bot.button("monthly:change", change, stopped=int)
-    bot.button("monthly:end", end, right="money", user=int)
+    bot.button("monthly:end", end, right="money", user=int, seen=int)
     bot.update("successful_payment", note, order=40)
 
 
@@ -120,11 +120,14 @@ def _tell_telegram(ctx, user, found, stopped, act=None):
     ctx.bot.store("payments/monthly").of(user.id).put(NAME, found | {"stopped": stopped}, act)
 
 
-def end(ctx, user):
-    """End somebody's subscription, for the staff; they are told."""
+def end(ctx, user, seen):
+    """End somebody's subscription that is paid until `seen` (seconds), for the staff; they are told."""
     person, found = ctx.users.get(user), _of(ctx.bot, user, ctx.now)
     if person is None or found is None or found["stopped"]:
         raise UserError("monthly.none")
+    if int(found["until"]) != seen:
+        ctx.toast("common.changed_meanwhile", alert=True)
+        return
     _tell_telegram(ctx, person, found, True, {"actor_id": ctx.user.id, "what": "monthly_end", "now": ctx.now})
     until = ctx.texts.plain(ctx.bot.lang_of(person), "monthly.day", when=datetime.fromtimestamp(found["until"], UTC))
     ctx.notify(

@@ -55,8 +55,8 @@ def show(ctx, user):
     ]
     if ctx.bot.payment_providers:
         rows.append(button("refunds.by_providers", BY_PROVIDERS, user))
-    if ctx.bot.store("payments/monthly").of(user).get("subscription"):
-        rows.append(button("refunds.monthly", END_MONTHLY, user))
+    if subscription := ctx.bot.store("payments/monthly").of(user).get("subscription"):
+        rows.append(button("refunds.monthly", END_MONTHLY, user, int(subscription["until"])))
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out(PERSON, user)])
 
 

@@ -208,6 +208,7 @@ MONEY_ACTS = (
     ("approve", "e.kind = 'topup' AND SUBSTR(e.key, 1, 6) = 'topup:'"),
     ("undo", "e.kind = 'topup' AND SUBSTR(e.key, 1, 5) = 'undo:'"),
     ("paid", "e.kind = 'topup'"),
+    ("payback", "e.kind = 'refund' AND SUBSTR(e.key, 1, 11) = 'refund:pay:'"),
     ("refund", "e.kind = 'refund'"),
     ("credit", "e.kind = 'admin' AND e.amount > 0"),
     ("debit", "e.kind = 'admin' AND e.amount <= 0"),
