@@ -61,6 +61,7 @@ def books(database_url):
                 .join(Referral, JOIN.LEFT_OUTER, on=(Referral.invited == User.id))
                 .join(inviter, JOIN.LEFT_OUTER, on=(Referral.inviter == inviter.id))
                 .where(User.telegram_id != 900)
+                .order_by(User.telegram_id)
             )
             return {one: tuple(rest) for one, *rest in rows.tuples()}
 
