@@ -9,6 +9,7 @@ import socket
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import portalocker
 import pytest
 from telebot import apihelper
@@ -29,6 +30,9 @@ if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there 
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     tempfile.tempdir = MEMORY
 
+# no test depends on how fast the machine is
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no clock")
 FACTS = ROOT / "tests" / "data" / "kie-models.json"
 KEPT = 10  # databases: no test uses that many
 
