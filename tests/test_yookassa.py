@@ -721,3 +721,12 @@ def test_a_forged_start_asks_for_nothing(start, yookassa_shop, data):
     alice.forge(data)
     bot.pump()
     assert yookassa_shop.payments() == [] and bot.bot.payments.get(1) is None
+
+
+def test_stars_stand_before_every_other_way(start):
+    bot = start()
+    alice = bot.user()
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    ways = [data for data in alice.buttons.values() if data.startswith("payments:pay:")]
+    assert ways[0].startswith("payments:pay:stars:") and len(ways) > 2

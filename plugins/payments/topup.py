@@ -15,6 +15,7 @@ BALANCE = route("balance:show", optional=True)
 OPEN_CARD = route("generate:card", optional=True)
 WAITING = route("generate:waiting", optional=True)
 PERSON = route("users:card", optional=True)
+FIRST = "stars"  # the way that Telegram wants for digital goods stands before all others
 
 
 def register(bot):
@@ -110,7 +111,7 @@ def _way(ctx, name, label, amount):
 
 def _methods(ctx):
     """Return {name: (label, start)} of the ways that are switched on."""
-    methods = ctx.bot.payment_methods.items()
+    methods = sorted(ctx.bot.payment_methods.items(), key=lambda one: one[0] != FIRST)
     return {name: (label, start) for name, (label, start, when) in methods if when is None or ctx.settings[when]}
 
 
