@@ -78,7 +78,8 @@ def install(folder, monkeypatch):
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: telegram-shop-coin\nVersion: 1.2\n")
     (about / "entry_points.txt").write_text("[telegram_shop.plugins]\ncoin = shop_coin.coin\n")
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(sys.modules, "shop_coin.coin", raising=False)
+    for module in ("shop_coin", "shop_coin.coin"):  # of another test, in another folder
+        monkeypatch.delitem(sys.modules, module, raising=False)
 
 
 @pytest.fixture(params=["folder", "package"])
