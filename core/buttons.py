@@ -14,6 +14,7 @@ MAX_NUMBER = 2**63 - 1  # both databases keep 64-bit numbers
 ROUTE_PARTS = 2  # plugin:action
 # The screens that every bot has; plugins serve them
 MENU, FRESH, HELP, CARD = "start:menu", "start:fresh", "support:open", "generate:card"
+PAYMENT = "online:start"  # of a payment by a provider
 NEWS = {MENU: {"data": FRESH}}  # under a message that stays, the menu opens as a new message
 
 

@@ -74,6 +74,7 @@ class Registry:
         self.listeners: dict[str, list[Handler]] = {}
         self.payment_methods: dict[str, tuple[Any, Handler, str | None]] = {}
         self.payment_providers: dict[str, Any] = {}
+        self.woken: set[str] = set()  # periodic work that is also done at once when an update has written something
         self.deep_links: dict[str, Handler] = {}
         self.under_results: list[tuple[int, Handler]] = []
         self.result_lines: list[Handler] = []
@@ -280,6 +281,7 @@ class Registry:
         for way, key in ways.items():
             self.payment_method(".".join(filter(None, (name, way))), key, _start(name, way))
         self.every(providers.EVERY_S, f"pay {name}", lambda bot, now: providers.look(bot, provider, now))
+        self.woken.add(f"pay {name}")
         self.every(600, f"list of {name}", lambda bot, now: providers.reconcile(bot, provider, now))
         self.endpoint(f"/pay/{name}", lambda bot, call: providers.take_call(provider, call))
         self.check(f"payments by {name}", lambda bot: providers.examine(provider, bot.clock.now()))
@@ -403,8 +405,8 @@ class Registry:
 
 
 def _start(name: str, way: str) -> Handler:
-    """Return the handler that starts a provider's payment: its screens are in `plugins/payments/online.py`."""
-    return lambda ctx, amount: ctx.go("online:start", name=name, way=way, amount=amount)
+    """Return the handler that starts a provider's payment."""
+    return lambda ctx, amount: ctx.go(keyboards.PAYMENT, name=name, way=way, amount=amount)
 
 
 def _place(registered: Any) -> str:

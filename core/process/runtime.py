@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 GOODBYE_S, DRAIN_S, CLOSE_S = 1, 4, 3  # of the 10 s a platform leaves between SIGTERM and SIGKILL
 WEBHOOK_LOOK_S = 60
 FAILURES_TOLD = 3  # in a row, until the staff is told; the work is still retried
-WOKEN = ("outbox", "events", "poller", "talk", "delivery", "pay ")  # when an update has written something
+WOKEN = {"outbox", "events", "poller", "talk", "delivery"}  # when an update has written something
 
 
 class Runtime:
@@ -49,7 +49,7 @@ class Runtime:
         self.follow_plugins()
         self.loops = self._make_loops()
         self._inbox = next(loop for loop in self.loops if loop.name == "inbox")
-        woken = [loop for loop in self.loops if loop.name.startswith(WOKEN)]
+        woken = [loop for loop in self.loops if loop.name in WOKEN | bot.woken]
         bot.wake = lambda: [loop.wake() for loop in woken]
 
     def follow_plugins(self):
