@@ -19,6 +19,7 @@ from typing import Any
 from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import EntryKind, ProviderState, TopUpState
 from storage.base.tables import ProviderPayment, TopUp, User
 from storage.journal import audit_log, events
@@ -118,9 +119,19 @@ def open_like(user_id: int, asked: Asked, lives_until: datetime) -> ProviderPaym
 
 def due(provider: str, now: datetime, limit: int) -> list[ProviderPayment]:
     """Return the provider's payments that are to be asked about, oldest first."""
+    numbers = [number for (number,) in _due.rows(provider, now, limit)]
+    if not numbers:
+        return []
     with connection():
-        query = _query().where(ProviderPayment.provider == provider, ProviderPayment.look_at <= now)
-        return list(query.order_by(ProviderPayment.look_at, ProviderPayment.topup).limit(limit))
+        query = _query().where(ProviderPayment.topup.in_(numbers))
+        return list(query.order_by(ProviderPayment.look_at, ProviderPayment.topup))
+
+
+@Prepared[tuple[int]]
+def _due(provider: str, now: datetime, limit: int) -> "ModelSelect[ProviderPayment]":
+    query = ProviderPayment.select(ProviderPayment.topup)
+    query = query.where(ProviderPayment.provider == provider, ProviderPayment.look_at <= now)
+    return query.order_by(ProviderPayment.look_at, ProviderPayment.topup).limit(limit)
 
 
 def wake(topup_id: int, at: datetime) -> None:

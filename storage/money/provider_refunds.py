@@ -17,6 +17,7 @@ from typing import Any
 from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import BonusState, EntryKind, ProviderState, RefundState
 from storage.base.tables import ProviderPayment, ProviderRefund, TopUp, User
 from storage.journal import audit_log, events
@@ -116,9 +117,18 @@ def _lock(topup_id: int) -> ProviderPayment:
 
 def due(provider: str, now: datetime, limit: int = 20) -> list[ProviderRefund]:
     """Return the refunds to ask the provider for, oldest first."""
+    numbers = [number for (number,) in _due.rows(provider, now, limit)]
+    if not numbers:
+        return []
     with connection():
-        query = _query().where(TopUp.method == provider, ProviderRefund.state == RefundState.ASKED)
-        return list(query.where(ProviderRefund.look_at <= now).order_by(ProviderRefund.id).limit(limit))
+        return list(_query().where(ProviderRefund.id.in_(numbers)).order_by(ProviderRefund.id))
+
+
+@Prepared[tuple[int]]
+def _due(provider: str, now: datetime, limit: int) -> "ModelSelect[ProviderRefund]":
+    query = ProviderRefund.select(ProviderRefund.id).join(TopUp, on=ProviderRefund.topup)
+    query = query.where(TopUp.method == provider, ProviderRefund.state == RefundState.ASKED)
+    return query.where(ProviderRefund.look_at <= now).order_by(ProviderRefund.id).limit(limit)
 
 
 def claim(refund: ProviderRefund, until: datetime) -> bool:
