@@ -34,7 +34,7 @@ def told(ctx):
 
 def under_result(bot, job):
     """Return the button under a result of the staff's own."""
-    is_shown = bot.may(bot.users.get(job.user_id), RIGHT) and _parts(job)
+    is_shown = bot.may(job.user, RIGHT) and _parts(job)
     return [button("examples.make", "examples:pick", job.id, ASK, 0)] if is_shown else []
 
 

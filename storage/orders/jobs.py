@@ -319,9 +319,9 @@ def arrive_late(job_id: int, result: Result, *, cost: int | None, now: datetime)
 
 
 def get(job_id: int, user_id: int | None = None) -> Job | None:
-    """Return a job, or None; with `user_id` only that user's own."""
+    """Return a job with its user, or None; with `user_id` only that user's own."""
     with connection():
-        query = Job.select().where(Job.id == job_id)
+        query = Job.select(Job, User).join(User).where(Job.id == job_id)
         return (query if user_id is None else query.where(Job.user == user_id)).first()
 
 
