@@ -1,11 +1,12 @@
-"""The names of a model's inputs and their values, for people: on cards, in price tables, on buttons."""
+"""The names of a model's inputs, their values and what they cost, for people: on cards, in price tables, on buttons."""
 
 import re
 from typing import Any
 
 from core.texts import Lang, Texts
 from kie.catalogue.inputs import MEDIA, Input, files_of
-from kie.catalogue.model import Card
+from kie.catalogue.model import Card, Model
+from kie.catalogue.pricing import is_upper_bound
 
 SHOWN_TEXT = 160  # characters of what somebody wrote
 
@@ -56,3 +57,10 @@ class Labels:
         """Return a choice, with its unit if it is a length of time."""
         shown = self.shown(spec, value)
         return self.word("form.seconds", value=shown) if spec.label == "duration" and shown.isdecimal() else shown
+
+    def cost(self, model: Model, quote: dict[str, Any]) -> str:
+        """Return what a quote of `Generation.rung` costs, as on the button that orders it."""
+        if quote["free"]:
+            return self.word("rung.free", n=quote["free"]["left"])
+        key = "rung.up_to" if is_upper_bound(model, quote["values"]) else "rung.price"
+        return self.word(key, price=quote["price"])

@@ -2,7 +2,7 @@
 
 from core.buttons import button, route
 from core.errors import UserError
-from kie.catalogue import pricing
+from core.services.input_labels import Labels
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
 from kie.catalogue.offers import settings_of
@@ -89,7 +89,7 @@ def _row(ctx, draft, place, alone, balance, order, lack):
     quote = draft.data["rungs"][place]
     model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
     name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
-    first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), _cost(ctx, model, quote)
+    first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), Labels(ctx.texts, ctx.lang).cost(model, quote)
     title = [] if quote["name"] == LAST else [model.title]
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
@@ -104,14 +104,6 @@ def _shortened(tries):
     """Return the first of these labels, given as parts, that a phone shows in full on a row of its own."""
     labels = [" · ".join(parts) for parts in tries]
     return next((label for label in labels if len(label) <= FITS[1]), labels[-1])
-
-
-def _cost(ctx, model, quote):
-    """Return the cost of a rung, as on its button."""
-    if quote["free"]:
-        return ctx.texts.plain(ctx.lang, "rung.free", n=quote["free"]["left"])
-    key = "rung.up_to" if pricing.is_upper_bound(model, quote["values"]) else "rung.price"
-    return ctx.texts.plain(ctx.lang, key, price=quote["price"])
 
 
 def _time(ctx, model):

@@ -6,7 +6,6 @@ one value beside what they have answered: {"answers": {order: {"answer", "by"}},
 
 from core.errors import UserError
 from core.services import forms
-from kie.catalogue import pricing
 from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.offers import settings_of
@@ -67,14 +66,6 @@ def _values(idea, offer, model, words, photo):
     if spec is None:
         raise UserError("ideas.want_photo")
     return forms.add_file(spec, values, photo)
-
-
-def cost(ctx, model, quoted):
-    """Return what an idea costs, as on its button."""
-    if quoted["free"]:
-        return ctx.texts.plain(ctx.lang, "rung.free", n=quoted["free"]["left"])
-    key = "rung.up_to" if pricing.is_upper_bound(model, quoted["values"]) else "rung.price"
-    return ctx.texts.plain(ctx.lang, key, price=quoted["price"])
 
 
 def example(bot, name):

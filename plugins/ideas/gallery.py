@@ -8,9 +8,10 @@ Texts: ideas.* in data/texts/<lang>/ideas/gallery.po, rung.* in core.po.
 from core.attachments import file_in, media_kind
 from core.buttons import CARD, MENU, button, pager, route, way_out
 from core.errors import UserError
+from core.services.input_labels import Labels
 from core.telegram.sender import TelegramError
 from kie.catalogue.ideas import PHOTO
-from plugins.ideas._idea import cost, example, known, lacking, named, quote, title
+from plugins.ideas._idea import example, known, lacking, named, quote, title
 
 MODELS = route("models:menu", optional=True)
 
@@ -55,7 +56,10 @@ def show(ctx, page):
         return
     page %= len(ideas)
     idea, found = ideas[page], quote(ctx, ideas[page])
-    make = [button("ideas.make", "ideas:make", idea.name, cost=cost(ctx, found[0], found[2]))] if found else []
+    make = []
+    if found:
+        model, _values, quoted = found
+        make = [button("ideas.make", "ideas:make", idea.name, cost=Labels(ctx.texts, ctx.lang).cost(model, quoted))]
     rows = [make, *pager(page, len(ideas), "ideas:show"), button("common.menu", MENU)]
     _draw(ctx, idea, rows)
 
