@@ -14,7 +14,7 @@ from core import buttons as keyboards
 from core import filters
 from core import registration_checks as checks
 from core.handling.rights import RIGHTS
-from core.services import providers
+from core.services.providers import daily_list, payments
 from core.settings import RULES, Settings
 from core.telegram import telebot_bridge
 from storage.base.plugin_tables import Owned
@@ -280,11 +280,11 @@ class Registry:
         self._put("payment provider", self.payment_providers, name, provider)
         for way, key in ways.items():
             self.payment_method(".".join(filter(None, (name, way))), key, _start(name, way))
-        self.every(providers.EVERY_S, f"pay {name}", lambda bot, now: providers.look(bot, provider, now))
+        self.every(payments.EVERY_S, f"pay {name}", lambda bot, now: payments.look(bot, provider, now))
         self.woken.add(f"pay {name}")
-        self.every(600, f"list of {name}", lambda bot, now: providers.reconcile(bot, provider, now))
-        self.endpoint(f"/pay/{name}", lambda bot, call: providers.take_call(provider, call))
-        self.check(f"payments by {name}", lambda bot: providers.examine(provider, bot.clock.now()))
+        self.every(600, f"list of {name}", lambda bot, now: daily_list.reconcile(bot, provider, now))
+        self.endpoint(f"/pay/{name}", lambda bot, call: payments.take_call(provider, call))
+        self.check(f"payments by {name}", lambda bot: payments.examine(provider, bot.clock.now()))
 
     # beside people
 

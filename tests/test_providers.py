@@ -7,9 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.services import providers
 from core.services.http import Answer
-from core.services.providers import Made, Provider, Refused, Returned, Seen, UnknownOutcome, WrongKeys
+from core.services.providers import (
+    Made,
+    Provider,
+    Refused,
+    Returned,
+    Seen,
+    UnknownOutcome,
+    WrongKeys,
+    daily_list,
+    payments,
+    read,
+    refunds,
+)
 from storage.base import db
 from storage.journal import events, runtime_settings
 from storage.money import ledger, provider_payments, provider_refunds, verify
@@ -86,7 +97,7 @@ def given_back(payment):
 def once_more(bot, till, refund, now=NOW):
     """Have a refund asked for as it stands now."""
     fresh = next(one for one in provider_refunds.due("till", now + 9 * DAY) if one.id == refund.id)
-    return providers.give_back(bot, till, fresh, now)
+    return refunds.give_back(bot, till, fresh, now)
 
 
 def test_a_refund_is_done_once_the_payments_own_sum_covers_it(books, bot, till):
@@ -135,10 +146,10 @@ def test_whatever_a_refund_stumbles_over_it_is_asked_for_again(books, bot, till)
 def test_a_link_that_cannot_be_read_is_asked_for_again(books, bot, till, made):
     new = provider_payments.create(person(), asked(), NOW, NOW)
     till.create = lambda order: made
-    providers.look(bot, till, NOW)
+    payments.look(bot, till, NOW)
     assert provider_payments.get(new.topup_id).state == "unknown"
     till.create = lambda order: Made("x", "https://pay", NOW + DAY)
-    providers.look(bot, till, NOW + timedelta(minutes=1))
+    payments.look(bot, till, NOW + timedelta(minutes=1))
     assert provider_payments.get(new.topup_id).state == "pending"
 
 
@@ -159,7 +170,7 @@ def test_a_refusal_after_the_sum_has_covered_the_refund_puts_nothing_back(books,
     stale = provider_refunds.due("till", NOW + DAY)[0]
     provider_payments.saw(payment.topup_id, seen(payment, refunded=10_000), NOW)
     till.refunds = "no"
-    assert providers.give_back(bot, till, stale, NOW) == "asked"
+    assert refunds.give_back(bot, till, stale, NOW) == "asked"
     assert provider_refunds.refused(refund.id, "no", NOW) is None
     assert ledger.balance(payment.topup.user_id) == 20_000 and bot.alarms == []
 
@@ -215,7 +226,7 @@ class Desk(Till):
         if act == "ask":
             ask(payment, part, self.boss, f"k{payment.topup_id}:{len(self.said)}", loss_allowed=10**9)
         elif act == "try" and mine:
-            providers.give_back(bot, self, mine[0], NOW)
+            refunds.give_back(bot, self, mine[0], NOW)
         elif act == "goes" and self.queued:
             self.gone += self.queued.pop(next(iter(self.queued)))
         elif act == "cabinet" and part <= 30_000 - self.gone - sum(self.queued.values()):
@@ -277,11 +288,11 @@ def test_one_row_that_cannot_be_read_hinders_no_other(books, bot, kind, row):
     till = kind()
     bad, *good = three(till)
     till.rows[bad.external_id] = row
-    providers.look(bot, till, NOW)
+    payments.look(bot, till, NOW)
     assert [ledger.balance(one.topup.user_id) for one in (bad, *good)] == [0, 30_000, 30_000]
     assert provider_payments.get(bad.topup_id).state == "pending" and bot.alarms == []
     says(till, bad)
-    providers.look(bot, till, NOW + timedelta(minutes=5))
+    payments.look(bot, till, NOW + timedelta(minutes=5))
     assert ledger.balance(bad.topup.user_id) == 30_000
 
 
@@ -290,7 +301,7 @@ def test_a_row_that_still_cannot_be_read_is_an_alarm(books, bot, till):
     till.rows[bad.external_id] = BROKEN[0]
     for minutes in (0, 10, 20):
         assert bot.alarms == []
-        providers.look(bot, till, NOW + timedelta(minutes=minutes))
+        payments.look(bot, till, NOW + timedelta(minutes=minutes))
     assert bot.alarms == [("unreadable", "unreadable till")]
 
 
@@ -302,12 +313,12 @@ def fails():
 def test_one_payment_the_provider_breaks_at_hinders_no_other_and_one_that_is_away_is_asked_little(books, bot, till):
     bad, *good = three(till)
     till.rows[bad.external_id] = fails
-    providers.look(bot, till, NOW)
+    payments.look(bot, till, NOW)
     assert [ledger.balance(one.topup.user_id) for one in (bad, *good)] == [0, 30_000, 30_000]
     till.calls.clear()
     for one in [bad, *(pending() for _ in range(9))]:
         till.rows[one.external_id] = fails
-    providers.look(bot, till, NOW + timedelta(minutes=5))
+    payments.look(bot, till, NOW + timedelta(minutes=5))
     assert len(till.calls) == 3
 
 
@@ -324,18 +335,18 @@ def test_doctor_tells_of_refused_keys_of_a_provider_without_a_check(books, bot, 
     new = provider_payments.create(person(), asked(), NOW, NOW)
     till.create = lambda order: Made("new", "https://pay")
     till.refunds = "done"
-    assert providers.examine(till, NOW) is None
+    assert payments.examine(till, NOW) is None
     own, refused = getattr(till, what), ("common.provider_keys", {"name": "till", "said": "401 no_such_key"})
     setattr(till, what, no_keys)
-    providers.look(bot, till, NOW)
-    providers.reconcile(bot, till, NOW)
-    assert providers.examine(till, NOW) == refused and ("keys", "keys of till") in bot.alarms
+    payments.look(bot, till, NOW)
+    daily_list.reconcile(bot, till, NOW)
+    assert payments.examine(till, NOW) == refused and ("keys", "keys of till") in bot.alarms
     setattr(till, what, own)
     says(till, payment)
     later = NOW + timedelta(minutes=5)
-    providers.look(bot, till, later)
-    providers.reconcile(bot, till, later)
-    assert providers.examine(till, later) is None
+    payments.look(bot, till, later)
+    daily_list.reconcile(bot, till, later)
+    assert payments.examine(till, later) is None
     assert provider_payments.get(new.topup_id).state == "pending" and given_back(refund)[0][1] == "done"
 
 
@@ -344,7 +355,7 @@ def test_an_error_without_a_code_is_said_by_its_status(body):
     for status, kind in ((401, WrongKeys), (403, WrongKeys), (400, Refused)):
         if kind is WrongKeys or body not in (b"", b"[]"):
             with pytest.raises(kind) as raised:
-                providers.read(Answer(status, {}, body))
+                read(Answer(status, {}, body))
             assert raised.value.said == str(status)
 
 
@@ -364,11 +375,11 @@ def test_one_row_of_the_daily_list_that_cannot_be_read_hinders_no_other(books, b
     credited = paid()
     says(till, credited, refunded=10_000)
     bot.settings = {"TELEGRAM_BOT_TOKEN": "7:x"}
-    providers.reconcile(bot, till, late)
+    daily_list.reconcile(bot, till, late)
     assert [ledger.balance(one.topup.user_id) for one in (bad, *good, credited)] == [0, 30_000, 30_000, 20_000]
     assert [kind for kind, _cause in bot.alarms] == ["unreadable"]
     till.calls.clear()
-    providers.reconcile(bot, till, late)
+    daily_list.reconcile(bot, till, late)
     assert till.calls == []  # it counts as read
 
 
@@ -376,10 +387,10 @@ def test_what_a_provider_leaves_out_credits_nothing_and_takes_nothing_back(books
     payment, done = pending(), paid()
     till.rows[payment.external_id] = lambda: Seen(id=payment.external_id)
     provider_payments.saw(done.topup_id, Seen(id=done.external_id), NOW)
-    providers.look(bot, till, NOW)
+    payments.look(bot, till, NOW)
     assert provider_payments.get(payment.topup_id).state == "pending"
     assert provider_payments.get(done.topup_id).state == "paid" and ledger.balance(done.topup.user_id) == 30_000
     till.rows[payment.external_id] = lambda: Seen(id=payment.external_id, state="paid")
-    providers.look(bot, till, NOW + timedelta(minutes=1))
+    payments.look(bot, till, NOW + timedelta(minutes=1))
     assert provider_payments.get(payment.topup_id).trouble == "currency"
     assert ledger.balance(payment.topup.user_id) == 0

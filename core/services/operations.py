@@ -171,7 +171,7 @@ class Payments:
 
 
 class ProviderPayments:
-    """Providers' payments; what a provider reports goes through `core/services/providers.py`."""
+    """Providers' payments; what a provider reports goes through `core/services/providers`."""
 
     get = staticmethod(provider_payments.get)
     mismatches = staticmethod(provider_payments.mismatches)

@@ -1,6 +1,6 @@
 """Payments by providers as people see them: the link, what became of it, and what did not go as it should.
 
-The rows, the polls and the credits are the core's (`core/services/providers.py`); a provider is a plugin of its own.
+The rows, the polls and the credits are the core's (`core/services/providers`); a provider is a plugin of its own.
 Whoever pays by a link, the money comes to the balance of who asked for it.
 Texts: online.* in data/texts/<lang>/payments/online.po.
 """
@@ -8,6 +8,7 @@ Texts: online.* in data/texts/<lang>/payments/online.po.
 from core.buttons import FRESH, button, link, route
 from core.errors import UserError
 from core.services import providers
+from core.services.providers import payments
 
 BALANCE = route("balance:show", optional=True)
 TOP_UP = route("payments:show", optional=True)
@@ -46,12 +47,12 @@ def start(ctx, name, way, amount):
             "online.out_of_range", [button("online.other_sum", TOP_UP), *ctx.bot.home()], least=least, most=most
         )
     text = ctx.texts.plain(ctx.lang, "online.description", amount=amount)
-    payment = providers.begin(ctx.bot, provider, ctx.user, way, amount, text, ctx.now)
+    payment = payments.begin(ctx.bot, provider, ctx.user, way, amount, text, ctx.now)
     screen = None
     if payment.state in ("created", "unknown"):
         screen = ctx.edit("online.preparing", amount=amount)
         ctx.finish_tap()
-        payment = providers.ask(ctx.bot, provider, payment, ctx.now, late=False)
+        payment = payments.ask(ctx.bot, provider, payment, ctx.now, late=False)
     _show(ctx, payment, screen, is_off=provider.refused is not None)
 
 
@@ -110,7 +111,7 @@ def check(ctx, topup):
     if payment is None:
         raise UserError("common.old_button")
     if payment.state == "pending":
-        providers.hurry(payment, ctx.now)
+        payments.hurry(payment, ctx.now)
     ctx.toast(f"online.is_{payment.state}", alert=True)
 
 

@@ -13,6 +13,7 @@ from core.buttons import button, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 from core.services import providers
+from core.services.providers import refunds
 
 ADMIN = route("admin:show", optional=True)
 PERSON = route("users:card", optional=True)
@@ -174,7 +175,7 @@ def _check(ctx, data, draw):
     draft = ctx.drafts.put(ctx.user.id, "payback", ctx.now, data=data, step=None)
     key = "payback.confirm_loss" if loss else "payback.confirm"
     rows = [button(key, "payback:go", draft.id, draft.version), way_out("payback:list", data["user"])]
-    note = providers.note(ctx.bot, payment, data["amount"])
+    note = refunds.note(ctx.bot, payment, data["amount"])
     values = {"name": payment.topup.user.first_name, "amount": data["amount"], "reason": data["reason"], "loss": loss}
     values |= {
         "number": data["topup"],
@@ -214,5 +215,5 @@ def _give_back(ctx, data, alone=False):
         raise UserError("payback.done_before")
     ctx.finish_tap()
     payment = ctx.provider_payments.get(data["topup"])
-    state = providers.give_back(ctx.bot, ctx.bot.payment_providers[payment.provider], booked[0], ctx.now)
+    state = refunds.give_back(ctx.bot, ctx.bot.payment_providers[payment.provider], booked[0], ctx.now)
     ctx.edit(f"payback.is_{state}", [way_out(PERSON, data["user"])], amount=data["amount"], number=data["topup"])
