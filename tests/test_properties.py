@@ -577,6 +577,13 @@ class Books(RuleBasedStateMachine):
             sale["state"] = "returned"
             self.settle(sale, sale["price"])
 
+    @rule(who=person, at_once=flag)
+    def a_sale_goes_back(self, who, at_once):
+        """Somebody pays, buys something, and gets the money back."""
+        self.stars(who, 12_345, False, True, "now")
+        self.sell(who, 72, False)
+        self.give_back(len(self.sales) - 1, at_once)
+
     # people go and come back
 
     @rule(who=person)
