@@ -5,7 +5,7 @@
     python bench/prove.py --list          their names and commands
 
 A new proof is a line in PROOFS: a script that exits with 1 if anything differs, and has a short form among the tests. A
-test that scales itself (`tests/proof.py`) needs no line: the mark `proof` is enough.
+test that scales itself (`tests/proof.py`) needs no line.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROOFS = {
-    "the marked tests, whole": "-m pytest -n auto --dist loadgroup -m proof",
+    "all tests, whole and on both databases": "-m pytest -n auto --dist loadgroup",
     "kills at random moments": "bench/crash.py",
     "kills at random moments, with callbacks": "bench/crash.py --callbacks --seed 2",
     "a kill before every step": "bench/crash.py --deliberate",

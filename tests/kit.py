@@ -155,19 +155,27 @@ class Running:
         """Do everything that is due now, until nothing is left."""
         periodic = {name for _seconds, name, _work in self.bot.periodic}
         for _round in range(50):
-            updates = self.runtime.updates
-            came = updates.fetch(wait_s=0)
-            done = updates.express.run_waiting() + updates.executor.run_waiting()
-            updates.forget_finished()
-            before = None if came or done else self._newest_call()
+            self._handle_updates()
+            before = self._newest_call()
             for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name in periodic:
                     self._attempt(loop)
                 elif loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
-            if before is not None and self._newest_call() == before:
+            if self._newest_call() == before:
                 return
         raise AssertionError("the bot finds no rest")
+
+    def _handle_updates(self):
+        """Fetch and handle until nothing comes; the last fetch tells Telegram what has been taken."""
+        updates = self.runtime.updates
+        for _batch in range(50):
+            came = updates.fetch(wait_s=0)
+            done = updates.express.run_waiting() + updates.executor.run_waiting()
+            updates.forget_finished()
+            if not (came or done):
+                return
+        raise AssertionError("updates do not end")
 
     def _attempt(self, loop):
         """Do a plugin's periodic work as the running bot does: what it raises is logged and told, and it pauses then."""

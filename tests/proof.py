@@ -7,7 +7,7 @@
 
     ACTS = proof.share(10_000)
 
-`make prove` runs the tests with this mark, and the scripts listed in `bench/prove.py`.
+`make prove` runs all tests so, and the scripts listed in `bench/prove.py`; `make check` leaves out those with this mark.
 """
 
 import os

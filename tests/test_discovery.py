@@ -23,12 +23,13 @@ from kie.stub.control import Control
 from kie.sync import discovery, entry_builder
 from kie.sync.catalogue_diff import FALL, StrangeList
 from storage.people import users
+from tests import proof
 from tests.kit import Running
 from tests.test_catalogue_sync import FEW, NEW
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LIST, FEED = "/api/v1/models", "/client/v1/model-pricing/page"
-SEEDS = 1_500
+SEEDS = proof.share(1_500)
 SOLD = ("z-image", "qwen/image-edit")  # what the fuzzed bot sells: each model is one more answer
 OFFERED = (*SOLD, NEW["id"])
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -218,6 +219,7 @@ def seed_named(seed):
         raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
 
 
+@pytest.mark.proof
 def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker, offer, client):
     bot = start(few=SOLD).bot
     live_catalogue, texts = bot.generation.live_catalogue, bot.texts
@@ -225,7 +227,7 @@ def test_1500_fuzzed_answers_end_in_a_comparison_or_in_a_refusal(start, speaker,
     fewer[LIST] = copy_of(offer[LIST])
     fewer[LIST]["data"]["models"] = [one for one in fewer[LIST]["data"]["models"] if one["model"] in OFFERED]
     ended = {"compared": 0, "refused": 0, "skipped": 0}
-    for seed in range(SEEDS if "sqlite" in bot.settings["DATABASE_URL"] else SEEDS // 15):
+    for seed in range(SEEDS):
         rng = random.Random(seed)
         speaker.say(fuzzed(rng, fewer))
         with seed_named(seed):
