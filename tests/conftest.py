@@ -256,7 +256,7 @@ def ready_url(database_url):
 @pytest.fixture
 def servers(telegram_server, kie_server):
     """The controls of both servers, empty."""
-    telegram, kie = demo_kit.Telegram(telegram_server.url), Control(kie_server.api_url)
+    telegram, kie = demo_kit.Telegram(telegram_server.url, server=telegram_server), Control(kie_server.api_url)
     telegram.reset()
     kie.reset()
     return telegram, kie

@@ -89,7 +89,6 @@ class Running:
             "WELCOME_RUNS": "0",  # what orders cost is what most tests are about
         } | {name: value for name, value in more.items() if name.isupper()}
         self._parts = {name: value for name, value in more.items() if name.islower()}
-        self._calls_seen = 0
         self.failures, self._resting = [], {}  # (name, error) of periodic work; name → the time before which it pauses
         self.start()
 
@@ -156,13 +155,13 @@ class Running:
         periodic = {name for _seconds, name, _work in self.bot.periodic}
         for _round in range(50):
             self._handle_updates()
-            before = self._newest_call()
+            before = self.telegram.call_count
             for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name in periodic:
                     self._attempt(loop)
                 elif loop.name not in ("fetch", "inbox"):
                     loop.step(self.clock.now())
-            if self._newest_call() == before:
+            if self.telegram.call_count == before:
                 return
         raise AssertionError("the bot finds no rest")
 
@@ -191,12 +190,6 @@ class Running:
         errors = [error for each, error in self.failures if each == name]
         self.failures = [one for one in self.failures if one[0] != name]
         return errors
-
-    def _newest_call(self):
-        """Return the number of the newest call the server knows of, reading only those since the last look."""
-        fresh = self.telegram.calls(after=self._calls_seen)
-        self._calls_seen = fresh[-1]["n"] if fresh else self._calls_seen
-        return self._calls_seen
 
     def forward(self, seconds, step=5):
         """Let time pass in steps, with the bot working meanwhile."""

@@ -316,7 +316,7 @@ def sealed(start_bot, empty, tmp_path, capsys):
     bot = start_bot()
     alice = bot.rich()
     order(bot, alice)
-    bot.forward(180)
+    bot.forward(180, step=60)
     settings = environ(bot, tmp_path)
     run("backup", str(tmp_path / "good.gz"), settings, capsys)
     bot.stop()
