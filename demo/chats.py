@@ -90,10 +90,11 @@ class World:
         self.bot = {
             "id": int(self.token.split(":")[0]),
             "is_bot": True,
-            "first_name": "Demo bot",
+            "first_name": "Fox Studio",
             "username": "demo_bot",
         }
-        self.profile = {"commands": {}, "menu_buttons": {}, "description": {}, "short_description": {}, "name": {}}
+        self.profile = {name: {} for name in ("commands", "menu_buttons", "description", "short_description", "name")}
+        self.profile["photo"] = []  # sizes, as PhotoSize
         self.people, self.groups, self.chats = {}, {}, {}
         self.taps, self.checkouts, self.links, self.payments, self.polls = {}, {}, {}, [], {}
         self.waiting_taps = {}  # events for those who wait for an answer, by callback_query_id

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from demo import acts, polls
 from demo.chats import Listener
-from demo.methods.profile import commands_for, get_chat_menu_button
+from demo.methods.profile import commands_for, get_chat_menu_button, name_of, text_for
 from demo.params import Params, read_params
 from demo.rules import ApiError
 
@@ -70,11 +70,13 @@ def get_state(server, body):
     people = list(world.people.values())
     person = acts.person_of(world, body.number("person")) if "person" in body else people[0] if people else None
     chat = Params(chat_id=person.id if person else None)
-    profile = {key: world.bot[key] for key in ("id", "username", "first_name")}
+    profile = {key: world.bot[key] for key in ("id", "username")}
     profile |= {
+        "first_name": name_of(world),
+        "photo": world.profile["photo"][-1]["file_id"] if world.profile["photo"] else None,
         "commands": commands_for(world, person) if person else [],
         "menu_button": get_chat_menu_button(world, chat),
-        "description": world.profile["description"].get("", ""),
+        "description": text_for(world, "description", person),
     }
     groups = [asdict(group) for group in world.groups.values()]
     shown = [asdict(one) for one in people]

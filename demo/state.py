@@ -85,7 +85,8 @@ def load_chat(saved):
 
 def load(world, saved):
     """Fill the world with what `dump` returned."""
-    world.profile, world.taps, world.links = saved["profile"], saved["taps"], saved["links"]
+    world.profile |= saved["profile"]  # an older file lacks what is new
+    world.taps, world.links = saved["taps"], saved["links"]
     world.people |= {one["id"]: Person(**one) for one in saved["people"]}
     world.groups = {one["id"]: Group(**one) for one in saved["groups"]}
     world.chats = {chat_id: load_chat(chat) for chat_id, chat in saved["chats"]}

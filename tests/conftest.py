@@ -47,7 +47,7 @@ ONE_DATABASE = (
     "test_admin", "test_admin_settings", "test_alerts", "test_audit_log", "test_bad_input", "test_better", "test_broadcast",
     "test_confirm", "test_connection_limits", "test_contract", "test_delivery", "test_discovery", "test_docs_examples",
     "test_doctor", "test_forms", "test_groups", "test_holes", "test_hostile", "test_ideas", "test_kie_days", "test_ladder",
-    "test_leaks", "test_loops", "test_media", "test_models_walk", "test_own_texts", "test_plugin_sources", "test_replies",
+    "test_leaks", "test_loops", "test_media", "test_models_walk", "test_own_texts", "test_plugin_sources", "test_profile", "test_replies",
     "test_talk", "test_voice", "test_webhook",
 )  # fmt: skip
 TOGETHER = SLOW[:5]  # in one worker each: a browser, or processes that must not wait for each other's kind

@@ -8,6 +8,8 @@ import requests
 
 from demo.kit import BotCallFailed, RawBot, Telegram
 from demo.server import start
+from plugins.profile import PHOTO
+from tests.kit import png
 
 
 @pytest.fixture
@@ -347,3 +349,22 @@ def test_the_page_serves_its_own_folder_only(server):
 def test_a_taken_port_is_an_error(server):
     with pytest.raises(OSError, match="address already in use"):
         start(port=int(server.url.rpartition(":")[2]))
+
+
+def test_the_bots_photo_is_a_jpeg_that_comes_with_the_call_and_shows_to_people(server, bot, telegram):
+    def put(name, data, **photo):
+        return requests.post(
+            f"{server.url}/bot{server.token}/setMyProfilePhoto",
+            data={"photo": json.dumps({"type": "static", "photo": "attach://x"} | photo)},
+            files={"x": (name, data)},
+            timeout=10,
+        ).json()
+
+    me = bot("getMe")["id"]
+    assert bot("getUserProfilePhotos", user_id=me)["total_count"] == 0
+    assert "PHOTO_EXT_INVALID" in put("a.png", png())["description"]
+    assert "unsupported type" in put("a.jpg", PHOTO.read_bytes(), type="moving")["description"]
+    assert put("a.jpg", PHOTO.read_bytes())["ok"]
+    (sizes,) = bot("getUserProfilePhotos", user_id=me)["photos"]
+    assert telegram.state["bot"]["photo"] == sizes[-1]["file_id"]
+    assert bot("removeMyProfilePhoto") and telegram.state["bot"]["photo"] is None

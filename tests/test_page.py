@@ -419,7 +419,7 @@ def test_the_payment_sheet_pays_once_twice_or_not_at_all(open_page, bot, anna):
 
     def press(name):
         chat.page.get_by_test_id("keyboard-button").click()
-        expect(chat.page.get_by_test_id("payment-sheet")).to_contain_text("Buy “100 ₽” in Demo bot for ⭐ 63?")
+        expect(chat.page.get_by_test_id("payment-sheet")).to_contain_text("Buy “100 ₽” in Fox Studio for ⭐ 63?")
         chat.page.get_by_test_id(name).click()
 
     press("pay-cancel")
@@ -604,7 +604,7 @@ def test_everything_can_be_done_by_keyboard(open_page, bot, anna):
 def test_a_screen_reader_hears_what_the_bot_says(open_page, bot, anna):
     chat = open_page(anna)
     say(bot, anna, "Your picture is ready")
-    expect(chat.page.get_by_role("log")).to_contain_text("Demo bot: Your picture is ready")
+    expect(chat.page.get_by_role("log")).to_contain_text("Fox Studio: Your picture is ready")
 
 
 def test_a_restart_keeps_the_chat(browser, tmp_path):

@@ -2,7 +2,8 @@
 
     .venv/bin/python -m tools.idea_drawings
 
-The files are kept. One more idea without a drawing of its own gets `any.png`, or one named like its kind of work.
+The files are kept, and the bot's photo with them. One more idea without a drawing of its own gets `any.png`, or one named like
+its kind of work.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent.parent / "data" / "ideas"
 WIDTH, HEIGHT, FINE = 800, 600, 2
+SIDE = 640  # pixels of the bot's photo, which Telegram shows in a circle
 INK, PAPER, SKIN, WARM, GOLD = "#39415e", "#fdfbf5", "#f1c9a5", "#e4572e", "#f2b134"
 GREEN, BLUE, GREY, WHITE, NIGHT = "#7fb069", "#3d8fb8", "#a3a8b8", "#ffffff", "#1f2547"
 PICTURE = (22, 18, 78, 84)
@@ -140,10 +142,13 @@ DRAWINGS = {
 }  # fmt: skip
 
 
-def draw(name):
-    """Draw one picture and write it."""
-    ground, shapes = DRAWINGS[name]
-    image = Image.new("RGB", (WIDTH * FINE, HEIGHT * FINE), ground)
+PHOTO = ("#39415e", [("oval", "#4b5680", (6, 6, 94, 94)), *frame("#bfe0f5", WHITE, (24, 30, 76, 72)), ("oval", GOLD, (58, 36, 68, 46)),
+         ("shape", GREEN, (26, 69.4, 26, 62, 40, 48, 53, 62, 61, 55, 74, 65, 74, 69.4)), *spark(77, 27, 11, GOLD), *spark(24, 74, 5, WHITE)])  # fmt: skip
+
+
+def painted(ground, shapes, width, height):
+    """Return a picture of these shapes, whose measures are hundredths of its sides."""
+    image = Image.new("RGB", (width * FINE, height * FINE), ground)
     pen, across, down = ImageDraw.Draw(image), image.width / 100, image.height / 100
     for kind, colour, numbers, *thick in shapes:
         points = [(x * across, y * down) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
@@ -157,9 +162,10 @@ def draw(name):
             pen.line(points, fill=colour, width=round(thick[0] * across), joint="curve")
         else:
             pen.polygon(points, fill=colour)
-    image.reduce(FINE).quantize(64).save(HERE / f"{name}.png", optimize=True)
+    return image.reduce(FINE)
 
 
 if __name__ == "__main__":
-    for name in DRAWINGS:
-        draw(name)
+    for name, drawing in DRAWINGS.items():
+        painted(*drawing, WIDTH, HEIGHT).quantize(64).save(HERE / f"{name}.png", optimize=True)
+    painted(*PHOTO, SIDE, SIDE).save(HERE.parent / "profile.jpg", quality=90)

@@ -4,6 +4,8 @@ import json
 import re
 
 from demo.chats import Group
+from demo.files import Upload
+from demo.methods.media import given, photo_size
 from demo.rules import bad
 
 COMMANDS_MAX, COMMAND_MAX, ABOUT_MAX = 100, 32, 256  # Bot API, setMyCommands and BotCommand
@@ -12,12 +14,23 @@ SCOPES = (
     "chat_member",
 )  # fmt: skip
 TEXTS_MAX = {"name": 64, "description": 512, "short_description": 120}  # characters (Bot API, setMyName …)
+JPEG = b"\xff\xd8\xff"
 RIGHTS = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
 
 
 def get_me(world, _params):
     """Return the bot's User object with its rights."""
-    return world.bot | RIGHTS | {"can_connect_to_business": False, "has_main_web_app": False}
+    return (
+        world.bot
+        | {"first_name": name_of(world)}
+        | RIGHTS
+        | {"can_connect_to_business": False, "has_main_web_app": False}
+    )
+
+
+def name_of(world):
+    """Return the bot's name: the one it was created with, or the one it has given itself."""
+    return world.profile["name"].get("") or world.bot["first_name"]
 
 
 def scope_key(world, params):
@@ -130,6 +143,12 @@ def text_getter(name):
     return get_text
 
 
+def text_for(world, name, person=None):
+    """Return a text of the profile as a person sees it."""
+    texts = world.profile[name]
+    return (person and texts.get(person.language_code[:2])) or texts.get("", "")
+
+
 def get_chat(world, params):
     """Return a ChatFullInfo object."""
     peer = world.peer(params.get("chat_id"))
@@ -168,11 +187,33 @@ def get_chat_administrators(world, params):
     return []
 
 
+async def set_my_profile_photo(world, params):
+    """Give the bot a photo: a JPEG that comes with the call (Bot API, InputProfilePhotoStatic)."""
+    photo = params.json("photo", dict) or {}
+    if photo.get("type") != "static":
+        raise bad("can't parse InputProfilePhoto: unsupported type specified")
+    upload = given(params, "photo", photo.get("photo"))
+    if not isinstance(upload, Upload) or not upload.data.startswith(JPEG):
+        raise bad("PHOTO_EXT_INVALID")
+    world.profile["photo"] = [photo_size(file) for file in await world.files.photo_sizes(upload.data)]
+    world.announce("bot", {"chat_id": None})
+    return True
+
+
+def remove_my_profile_photo(world, _params):
+    """Take the bot's photo away."""
+    world.profile["photo"] = []
+    world.announce("bot", {"chat_id": None})
+    return True
+
+
 def get_user_profile_photos(world, params):
-    """Return no pictures: people here have none."""
-    if params.number("user_id") not in world.people:
+    """Return the bot's photo; people here have none."""
+    user_id, photo = params.number("user_id"), world.profile["photo"]
+    if user_id != world.bot["id"] and user_id not in world.people:
         raise bad("user not found")
-    return {"total_count": 0, "photos": []}
+    photos = [photo] if photo and user_id == world.bot["id"] else []
+    return {"total_count": len(photos), "photos": photos}
 
 
 METHODS = {
@@ -192,5 +233,7 @@ METHODS = {
     "getChatMember": get_chat_member,
     "getChatMemberCount": get_chat_member_count,
     "getChatAdministrators": get_chat_administrators,
+    "setMyProfilePhoto": set_my_profile_photo,
+    "removeMyProfilePhoto": remove_my_profile_photo,
     "getUserProfilePhotos": get_user_profile_photos,
 }

@@ -3,12 +3,11 @@
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
 import { announce, h, iconButton } from "./dom.js";
-import { initials } from "./format.js";
 import { t } from "./i18n.js";
 import { copy, openLink } from "./links.js";
 import { MessageList } from "./list.js";
 import { alertBox, popupMenu, textBox, toast } from "./overlay.js";
-import { avatar, fullName } from "./people.js";
+import { avatar, botAvatar, fullName } from "./people.js";
 import { serviceText, summary } from "./service.js";
 import { store } from "./store.js";
 
@@ -25,6 +24,7 @@ export class ChatView {
     this.composer = new Composer(this);
     this.subtitle = h("span", { class: "chat-subtitle" });
     this.title = h("span", { class: "chat-title" });
+    this.botFace = h("span");
     this.bubbleOfPerson = h("span", { class: "acting" });
     this.element = h(
       "section",
@@ -40,7 +40,8 @@ export class ChatView {
 
   async loadProfile() {
     const state = await this.attempt(() => api.getState(this.personId));
-    if (state) this.profile = state.bot;
+    if (state) this.profile = store.bot = state.bot;
+    this.drawHeader();
     this.composer.drawBar();
     this.list.drawEmpty();
   }
@@ -58,7 +59,7 @@ export class ChatView {
       "header",
       { class: "chat-header" },
       iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only", "data-testid": "back" }),
-      h("span", { class: "avatar", "data-colour": "bot", "aria-hidden": "true" }, initials(store.bot.first_name)),
+      this.botFace,
       h("div", { class: "chat-names" }, this.title, this.subtitle),
       this.bubbleOfPerson,
       iconButton("more", t("chat_menu"), (event) => this.menu(event.currentTarget), { "data-testid": "chat-menu" }),
@@ -73,6 +74,7 @@ export class ChatView {
     const { person, chat } = this;
     this.element.setAttribute("aria-label", `${store.bot.first_name}: ${t("acting", { name: fullName(person) })}`);
     this.title.textContent = store.bot.first_name;
+    this.botFace.replaceChildren(botAvatar(store.bot));
     this.subtitle.classList.toggle("active", Boolean(chat.action));
     this.subtitle.replaceChildren(
       h("span", {}, this.subtitleText()),

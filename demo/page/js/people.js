@@ -14,6 +14,13 @@ export function fullName(person) {
   return [person.first_name, person.last_name].filter(Boolean).join(" ");
 }
 
+/** Return the bot's photo, or a circle with its initials. */
+export function botAvatar(bot) {
+  const look = { class: "avatar", "data-colour": "bot", "aria-hidden": "true" };
+  if (!bot.photo) return h("span", look, initials(bot.first_name));
+  return h("img", { ...look, alt: "", src: `/demo/files/${bot.photo}` });
+}
+
 /** Return a coloured circle with initials; the colour follows from the id, as in Telegram. */
 export function avatar(id, name) {
   return h("span", { class: "avatar", "data-colour": Math.abs(id) % 7, "aria-hidden": "true" }, initials(name));
