@@ -73,7 +73,7 @@ def get_state(server, body):
     profile = {key: world.bot[key] for key in ("id", "username")}
     profile |= {
         "first_name": name_of(world),
-        "photo": world.profile["photo"][-1]["file_id"] if world.profile["photo"] else None,
+        "photo": world.profile["photo"][-1]["file_unique_id"] if world.profile["photo"] else None,
         "commands": commands_for(world, person) if person else [],
         "menu_button": get_chat_menu_button(world, chat),
         "description": text_for(world, "description", person),

@@ -366,5 +366,5 @@ def test_the_bots_photo_is_a_jpeg_that_comes_with_the_call_and_shows_to_people(s
     assert "unsupported type" in put("a.jpg", PHOTO.read_bytes(), type="moving")["description"]
     assert put("a.jpg", PHOTO.read_bytes())["ok"]
     (sizes,) = bot("getUserProfilePhotos", user_id=me)["photos"]
-    assert telegram.state["bot"]["photo"] == sizes[-1]["file_id"]
+    assert telegram.state["bot"]["photo"] == sizes[-1]["file_unique_id"]
     assert bot("removeMyProfilePhoto") and telegram.state["bot"]["photo"] is None
