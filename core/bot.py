@@ -104,6 +104,7 @@ class Bot(Registry, Operations):
 
     def _cell(self, lang: Lang, cell: Button) -> dict[str, Any]:
         shown: dict[str, Any] = {"text": self.texts.plain(lang, cell.key, **cell.values)}
+        shown |= {"style": cell.style} if cell.style else {}
         if cell.url:
             return shown | {"url": cell.url}
         if cell.copy:

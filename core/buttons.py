@@ -6,7 +6,7 @@ Anyone can forge it, so every handler that takes an id loads it together with it
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 MAX_BYTES = 64
@@ -51,10 +51,11 @@ class Button:
     url: str | None = None
     copy: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    style: str | None = None  # "primary" or "danger" (Bot API 9.4); where it is not known it is not shown
 
     def to_dict(self) -> dict[str, Any]:
         """Return the button as plain data, to be kept in a row."""
-        return {"key": self.key, "data": self.data, "url": self.url, "copy": self.copy, "values": self.values}
+        return asdict(self)
 
 
 # Rows from the top; a lone button, or a (key, data, …) pair, is a row of its own.
@@ -64,6 +65,16 @@ Keyboard = Sequence["Button | tuple[Any, ...] | list[Any]"]
 def button(key: str, data: str, *args: object, **values: Any) -> Button:
     """Return a button that sends `data` with `args` when it is tapped."""
     return Button(key, data=build(data, *args), values=values)
+
+
+def primary(key: str, data: str, *args: object, **values: Any) -> Button:
+    """Return the button of a screen's main action: one a screen."""
+    return replace(button(key, data, *args, **values), style="primary")
+
+
+def danger(key: str, data: str, *args: object, **values: Any) -> Button:
+    """Return a button that takes something away."""
+    return replace(button(key, data, *args, **values), style="danger")
 
 
 def link(key: str, url: str, **values: Any) -> Button:

@@ -3,7 +3,7 @@
 Texts: balance.* and entry.* in data/texts/<lang>/balance.po.
 """
 
-from core.buttons import button, route, way_out
+from core.buttons import button, primary, route, way_out
 from core.services import providers
 
 TOP_UP = route("payments:show", optional=True)
@@ -27,7 +27,7 @@ def register(bot):
 def show(ctx):
     """Show the balance with the newest entries."""
     found = ctx.ledger.entries(ctx.user.id, limit=3, moving=True)
-    rows = [button("common.top_up", TOP_UP)]
+    rows = [primary("common.top_up", TOP_UP)]
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("common.payments", RECEIPTS)])
     rows.append([button("balance.promo", PROMO), *ctx.bot.home()])

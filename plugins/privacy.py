@@ -10,7 +10,7 @@ Texts: privacy.* in data/texts/<lang>/privacy.po.
 
 from datetime import timedelta
 
-from core.buttons import button, route
+from core.buttons import button, danger, route
 from core.errors import UserError
 
 MY_DATA = route("mydata:send", optional=True)
@@ -34,7 +34,7 @@ def register(bot):
 def show(ctx):
     """Say what is kept, for how long, who gets it, and what backups of the database keep."""
     days = ctx.settings["KEEP_DAYS"]
-    rows = [button("privacy.mine", MY_DATA), button("privacy.delete", "privacy:ask")]
+    rows = [button("privacy.mine", MY_DATA), danger("privacy.delete", "privacy:ask")]
     ctx.reply(
         "privacy.text",
         [*rows, *ctx.bot.home()],
@@ -50,7 +50,7 @@ def ask(ctx):
     _refuse_unfinished(ctx)
     balance = ctx.ledger.balance(ctx.user.id)
     orders, until = ctx.privacy.left_by(ctx.user.id, ctx.now)
-    rows = [button("privacy.yes", "privacy:erase", balance, orders), *ctx.bot.home()]
+    rows = [danger("privacy.yes", "privacy:erase", balance, orders), *ctx.bot.home()]
     lost = [ctx.say("privacy.balance", balance=balance)] if balance else []
     lost += [ctx.say("privacy.orders", n=orders)] if orders else []
     coming, _first = ctx.bonuses.on_the_way(ctx.user.id)

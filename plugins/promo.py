@@ -13,7 +13,7 @@ Texts: promo.* in data/texts/<lang>/promo.po.
 import re
 from datetime import timedelta
 
-from core.buttons import MENU, button, route, way_out
+from core.buttons import MENU, button, danger, primary, route, way_out
 from core.csv_files import sheet
 from core.errors import OwnCheque, UserError
 from core.handling import rights
@@ -216,9 +216,9 @@ def show_one(ctx, code):
         raise UserError("common.old_button")
     key = "promo.worth_amount" if promo.kind == "amount" else "promo.worth_percent"
     until = ctx.say("promo.until", when=promo.expires_at) if promo.expires_at else ""
-    rows = [] if promo.stopped else [button("promo.stop", "promo:stop", code)]
+    rows = [] if promo.stopped else [danger("promo.stop", "promo:stop", code)]
     if promo.waits and not promo.stopped and promo.author_id != ctx.user.id:
-        rows.insert(0, button("promo.confirm", "promo:confirm", code))
+        rows.insert(0, primary("promo.confirm", "promo:confirm", code))
     rows.append([button("common.back", "promo:list"), button("common.menu", MENU)])
     ctx.edit(
         "promo.card",

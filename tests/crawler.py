@@ -48,6 +48,7 @@ class Screen:
     message_id: int
     text: str
     rows: list = field(default_factory=list)
+    mains: int = 0  # buttons that are shown as the main action
 
     @classmethod
     def of(cls, message):
@@ -56,7 +57,7 @@ class Screen:
         number = message["message_id"]
         labels = [[Label(cell["text"], cell.get("callback_data"), number) for cell in row] for row in rows]
         words = message.get("text") or message.get("caption") or message.get("invoice", {}).get("title", "")
-        return cls(number, words, labels)
+        return cls(number, words, labels, sum(cell.get("style") == "primary" for row in rows for cell in row))
 
     @property
     def labels(self):
@@ -100,6 +101,8 @@ def leads_out(screen, back):
 def style(screen):
     """Return which rules of thumb for a menu the screen breaks."""
     found = []
+    if screen.mains > 1:
+        found.append(f"{screen.mains} main actions")
     if len(screen.rows) > ROWS:
         found.append(f"{len(screen.rows)} rows")
     if wide := [len(row) for row in screen.rows if len(row) > PER_ROW]:

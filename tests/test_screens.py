@@ -325,3 +325,18 @@ def test_13_the_buttons_under_a_result_go_on_from_it_and_leave_it_alone(start_bo
         now = next(m for m in anna.received if m["message_id"] == result["message_id"])
         assert now == result, f"{label.text} changes the result"
         assert {m["message_id"] for m in anna.received} - before or anna.toast, f"{label.text} does nothing"
+
+
+@SQLITE
+def test_the_main_action_and_what_takes_away_have_their_colours(start_bot):
+    bot = start_bot(**UNLIMITED)
+    anna = bot.rich("Anna")
+    anna.send("a fox in the snow")
+    styles = [[cell.get("style") for cell in row] for row in anna.last_message["reply_markup"]["inline_keyboard"]]
+    assert styles[0] == ["primary"] and not any(itertools.chain(*styles[1:]))
+    anna.send("/privacy")
+    anna.tap("privacy:ask")
+    colours = {
+        c["callback_data"]: c.get("style") for r in anna.last_message["reply_markup"]["inline_keyboard"] for c in r
+    }
+    assert [data.split(":")[1] for data, style in colours.items() if style == "danger"] == ["erase"]

@@ -10,7 +10,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from core.buttons import MENU, button, pager
+from core.buttons import MENU, button, danger, pager, primary
 from core.errors import UserError
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
@@ -201,7 +201,7 @@ def check(ctx, number):
     if not people:
         raise UserError("broadcast.nobody")
     rows = [
-        button("broadcast.go", "broadcast:start", number, found.version, n=people),
+        primary("broadcast.go", "broadcast:start", number, found.version, n=people),
         button("common.back", "broadcast:draft", number),
     ]
     ctx.edit(
@@ -253,7 +253,8 @@ def _progress(bot, found):
     left, total = counts.get("pending", 0) + counts.get("sending", 0), sum(counts.values())
     values |= {"number": found.id, "left": left, "total": total}
     hold = {"running": "pause", "paused": "resume"}.get(found.state)
-    acts = [button(f"broadcast.{act}", f"broadcast:{act}", found.id) for act in (hold, "stop") if hold]
+    acts = [button(f"broadcast.{hold}", f"broadcast:{hold}", found.id)] if hold else []
+    acts += [danger("broadcast.stop", "broadcast:stop", found.id)] if hold else []
     open_ends = [
         button(f"broadcast.who_{state}", "broadcast:who", found.id, state, 0, n=counts[state])
         for state in OPEN_ENDS

@@ -4,7 +4,7 @@ Owners are the ADMIN_IDS of the settings; nobody promotes themselves.
 Texts: team.* in data/texts/<lang>/admin/roles.po.
 """
 
-from core.buttons import button, way_out
+from core.buttons import button, primary, way_out
 from core.errors import UserError
 from core.handling import rights
 
@@ -72,7 +72,7 @@ def check(ctx, user, role):
         raise UserError("common.old_button")
     ctx.edit(
         f"team.check_{role}",
-        [button("team.confirm", "team:grant", user, role, found.role or NONE), way_out("team:role", user)],
+        [primary("team.confirm", "team:grant", user, role, found.role or NONE), way_out("team:role", user)],
         name=found.first_name,
     )
 

@@ -4,7 +4,7 @@ What is set here overrides the texts in the files at once. Texts with plural for
 Texts: texts.* in data/texts/<lang>/admin/texts.po; act.text and act.text_back in core.po.
 """
 
-from core.buttons import button, mark, pager, way_out
+from core.buttons import button, mark, pager, primary, way_out
 from core.errors import UserError
 from core.handling import rights
 from core.texts import untagged
@@ -131,7 +131,7 @@ def take_text(ctx):
     row = ctx.own_texts.get(lang, key)
     data = data | {"text": text, "seen": row.version if row else 0}
     draft = ctx.drafts.put(ctx.user.id, "texts", ctx.now, data=data, step="texts:new")
-    rows = [[button("texts.use", "texts:use", draft.id, draft.version), _cancel(key, lang)]]
+    rows = [[primary("texts.use", "texts:use", draft.id, draft.version), _cancel(key, lang)]]
     shown = card.sample(ctx, key, lang, text)
     long = len(untagged(shown)) > BUTTON >= len(untagged(card.sample(ctx, key, lang)))
     values = {"id": key, "language": ctx.texts.name_of(lang), "text": shown, "most": BUTTON}

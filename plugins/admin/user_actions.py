@@ -7,7 +7,7 @@ Texts: acts.* in data/texts/<lang>/admin/user_actions.po.
 """
 
 from core import amounts
-from core.buttons import button, plain, way_out
+from core.buttons import danger, plain, primary, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 
@@ -21,6 +21,7 @@ RIGHTS = {
     "note": "read",
     "message": "message",
 }
+TAKES_AWAY = ("debit", "block")
 LONGEST = {"message": 1000}
 REASON = 200
 MOST = 10**10  # minor units
@@ -72,7 +73,8 @@ def take_words(ctx):
     else:
         data |= {"reason": words[: LONGEST.get(data["act"], REASON)]}
     draft = ctx.drafts.put(ctx.user.id, "users", ctx.now, data=data, step=None)
-    rows = [button(f"acts.do_{data['act']}", "users:ok", draft.id, draft.version), way_out("users:card", found.id)]
+    act = danger if data["act"] in TAKES_AWAY else primary
+    rows = [act(f"acts.do_{data['act']}", "users:ok", draft.id, draft.version), way_out("users:card", found.id)]
     ctx.reply(
         f"acts.check_{data['act']}", rows, name=found.first_name, amount=data.get("amount", 0), reason=data["reason"]
     )

@@ -4,7 +4,7 @@ Its data: "rank", "topic" (None for a new one), and what waits to be asked: "que
 it came (epoch seconds) and in which album, and the price that was shown for it ("most").
 """
 
-from core.buttons import MENU, button, route
+from core.buttons import MENU, button, primary, route
 from core.errors import NotEnoughMoney, UserError
 from core.services.talk import MOST_QUESTION
 
@@ -77,4 +77,4 @@ def _most(ctx, data):
 
 def _send(ctx):
     most = ctx.draft.data["most"]
-    return button("ask.send" if most else "ask.send_free", "ask:send", ctx.draft.version, price=most or 0)
+    return primary("ask.send" if most else "ask.send_free", "ask:send", ctx.draft.version, price=most or 0)

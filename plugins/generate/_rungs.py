@@ -1,6 +1,6 @@
 """The rungs of a ladder as quotes, and as rows of buttons. Each quote is what a card with these values would show."""
 
-from core.buttons import button, route
+from core.buttons import button, primary, route
 from core.errors import UserError
 from core.services.input_labels import Labels
 from kie.catalogue.inputs import InputError
@@ -91,13 +91,14 @@ def _row(ctx, draft, place, alone, balance, order, lack):
     name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
     first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), Labels(ctx.texts, ctx.lang).cost(model, quote)
     title = [] if quote["name"] == LAST else [model.title]
+    act = button if place else primary
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, rest]])
-        return button("label", lack, lacking, label=label)
+        return act("label", lack, lacking, label=label)
     mark, time = "" if place else "▶ ", _time(ctx, model)
     label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])
-    return button("label", order, draft.id, draft.version, place, label=label)
+    return act("label", order, draft.id, draft.version, place, label=label)
 
 
 def _shortened(tries):

@@ -6,7 +6,7 @@ quote's id: the confirm button carries it, and what was shown is what is charged
 Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and choices in catalog.po.
 """
 
-from core.buttons import build, button, route, way_out
+from core.buttons import build, button, primary, route, way_out
 from core.errors import UserError
 from core.services import forms
 from core.services.generation import REPLIES
@@ -193,11 +193,11 @@ def _main_row(ctx, card, missing, wrong):
         return button("generate.not_for_sale", "generate:card")
     lacking = ctx.draft.price - ctx.ledger.balance(ctx.user.id)
     if lacking > 0:
-        return button("generate.top_up", LACKING, lacking, amount=lacking)
+        return primary("generate.top_up", LACKING, lacking, amount=lacking)
     if free := ctx.draft.data.get("free"):
-        return button("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
+        return primary("generate.create_left", "orders:go", ctx.draft.id, ctx.draft.version, left=free["left"])
     key = "generate.create_up_to" if pricing.is_upper_bound(card.model, card.values) else "generate.create"
-    return button(
+    return primary(
         "generate.create_free" if ctx.draft.price == FREE else key,
         "orders:go",
         ctx.draft.id,

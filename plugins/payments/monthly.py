@@ -10,7 +10,7 @@ Texts: monthly.* in data/texts/<lang>/payments/monthly.po.
 import logging
 from datetime import UTC, datetime
 
-from core.buttons import button, link, route, way_out
+from core.buttons import button, link, primary, route, way_out
 from core.errors import UserError
 from core.telegram.sender import TelegramError
 
@@ -57,7 +57,7 @@ def show(ctx):
     elif not _is_offered(ctx):
         raise UserError("monthly.off", buttons=ctx.bot.home())
     else:
-        rows = [button("monthly.begin", "monthly:begin", stars=_stars(ctx)), way_out(BALANCE)]
+        rows = [primary("monthly.begin", "monthly:begin", stars=_stars(ctx)), way_out(BALANCE)]
         ctx.edit("monthly.offer", rows, amount=ctx.settings["MONTHLY_AMOUNT"] * 100, stars=_stars(ctx))
 
 

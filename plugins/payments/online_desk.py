@@ -9,7 +9,7 @@ Texts: payback.* in data/texts/<lang>/payments/online_desk.po.
 import secrets
 
 from core import amounts
-from core.buttons import button, route, way_out
+from core.buttons import button, danger, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 from core.services import providers
@@ -174,7 +174,7 @@ def _check(ctx, data, draw):
     data = {"key": secrets.token_hex(16)} | data | {"loss": loss}  # the key stays when the loss is shown again
     draft = ctx.drafts.put(ctx.user.id, "payback", ctx.now, data=data, step=None)
     key = "payback.confirm_loss" if loss else "payback.confirm"
-    rows = [button(key, "payback:go", draft.id, draft.version), way_out("payback:list", data["user"])]
+    rows = [danger(key, "payback:go", draft.id, draft.version), way_out("payback:list", data["user"])]
     note = refunds.note(ctx.bot, payment, data["amount"])
     values = {"name": payment.topup.user.first_name, "amount": data["amount"], "reason": data["reason"], "loss": loss}
     values |= {

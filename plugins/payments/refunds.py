@@ -9,7 +9,7 @@ Texts: refunds.* in data/texts/<lang>/payments/refunds.po.
 
 import logging
 
-from core.buttons import button, mark, route, way_out
+from core.buttons import button, danger, mark, route, way_out
 from core.errors import NotEnoughMoney, OwnCheque, UserError
 from core.handling import rights
 from core.telegram.sender import TelegramError
@@ -56,7 +56,7 @@ def show(ctx, user):
     if ctx.bot.payment_providers:
         rows.append(button("refunds.by_providers", BY_PROVIDERS, user))
     if subscription := ctx.bot.store("payments/monthly").of(user).get("subscription"):
-        rows.append(button("refunds.monthly", END_MONTHLY, user, int(subscription["until"])))
+        rows.append(danger("refunds.monthly", END_MONTHLY, user, int(subscription["until"])))
     ctx.edit("refunds.list" if found else "refunds.none", [*rows, way_out(PERSON, user)])
 
 
@@ -94,7 +94,7 @@ def _check(ctx, data, draw):
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [
-        button("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.id, draft.version),
+        danger("refunds.confirm_loss" if loss else "refunds.confirm", "refunds:go", draft.id, draft.version),
         way_out("refunds:list", person.id),
     ]
     draw(

@@ -5,7 +5,7 @@ on the request itself; *All* approves what is shown, after it was confirmed, and
 Texts: queue.* in data/texts/<lang>/payments/transfer_queue.po.
 """
 
-from core.buttons import button, mark, route, way_out
+from core.buttons import button, mark, primary, route, way_out
 from core.errors import UserError
 
 APPROVE = route("transfer:approve", optional=True)
@@ -69,7 +69,7 @@ def ask_all(ctx, seen):
     found = _seen(ctx, seen)
     total = sum(one.amount for one in found)
     lines = [ctx.say("queue.line", **_about(ctx, one)) for one in found]
-    rows = [button("queue.confirm", "queue:go", seen, count=len(found)), way_out("queue:list")]
+    rows = [primary("queue.confirm", "queue:go", seen, count=len(found)), way_out("queue:list")]
     ctx.edit("queue.ask_all", rows, count=len(found), total=total, lines=ctx.lines(lines))
 
 

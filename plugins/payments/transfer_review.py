@@ -10,7 +10,7 @@ Texts: desk.* in data/texts/<lang>/payments/transfer_review.po.
 from datetime import timedelta
 
 from core import amounts
-from core.buttons import FRESH, button, link, route, way_out
+from core.buttons import FRESH, button, danger, link, primary, route, way_out
 from core.errors import OwnCheque, UserError
 from core.handling import rights
 
@@ -93,9 +93,9 @@ def _decision(bot, topup, in_group):
         person = button("common.user", PERSON, topup.user_id)
     more = [
         button("desk.other", "transfer:other", topup.id, "amount"),
-        button("desk.reject", "transfer:reject", topup.id),
+        danger("desk.reject", "transfer:reject", topup.id),
     ]
-    return [button("desk.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
+    return [primary("desk.approve", "transfer:approve", topup.id, amount=topup.amount), more, [person]]
 
 
 def _facts(bot, topup, lang, now):
@@ -344,7 +344,7 @@ def _check_amount(ctx, topup):
         raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
     if amount > _most(ctx):
         raise UserError("desk.too_much", buttons=[way_out("transfer:list")], most=_most(ctx))
-    yes = button("desk.approve", "transfer:exact", topup, amount, amount=amount)
+    yes = primary("desk.approve", "transfer:exact", topup, amount, amount=amount)
     ctx.reply("desk.check_amount", [yes, way_out("transfer:list")], number=topup, amount=amount, asked=found.amount)
 
 
