@@ -115,6 +115,9 @@ def test_a_picture_that_telegram_refuses_is_uploaded_sent_as_a_file_or_linked(st
     assert (url in alice.last) == (kind == "text")
     assert job_of(bot, alice).delivery == "sent"
     assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
+    takes_a_while = isinstance(body, bytes) and len(body) > MEGABYTE
+    announced = [call["params"]["action"] for call in bot.telegram.calls("sendChatAction")]
+    assert announced == ([f"upload_{kind}"] if takes_a_while else [])
 
 
 def test_a_page_in_place_of_the_picture_is_not_sent_and_the_picture_comes_when_it_is_there(start_bot, shelf):

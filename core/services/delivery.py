@@ -33,6 +33,10 @@ PAGE, MOST_PAGES = 3700, 5  # UTF-16 units of an answer in a message, its foot a
 ALBUM = 10  # Bot API: 2–10 items
 METHODS = {"image": ("photo", "sendPhoto"), "video": ("video", "sendVideo"), "audio": ("audio", "sendAudio")}
 DOCUMENT = ("document", "sendDocument")
+UPLOADING = {  # Bot API, sendChatAction: there is no action of its own for music
+    "photo": "upload_photo", "video": "upload_video", "audio": "upload_voice", "document": "upload_document",
+}  # fmt: skip
+SLOW_UPLOAD = 1024 * 1024  # bytes from which on a person is shown that a file is on its way
 NO_WORDS = {"caption": None, "parse_mode": None, "reply_markup": None}
 FACTS = {"seconds": "duration", "width": "width", "height": "height", "size": "file_size", "mime": "mime_type"}
 KEPT_SIDE = 1280  # pixels; photos with a longer side come back smaller than they were sent
@@ -227,6 +231,8 @@ class Delivery:
             name += mimetypes.guess_extension(mime) or ""
         fits = mime.startswith(kind) and not (kind == "image" and size > MAX_PHOTO)
         forms = [METHODS[kind], DOCUMENT] if kind in METHODS and fits else [DOCUMENT]
+        if size > SLOW_UPLOAD:
+            self._bot.call_quietly("sendChatAction", chat_id=to.chat, action=UPLOADING[forms[0][0]])
         for field, method in forms:
             copy.seek(0)
             try:

@@ -3,14 +3,12 @@
 Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 """
 
-from datetime import timedelta
-
 from core.buttons import FRESH, HELP, button, route
 
 MODELS = route("models:menu", optional=True)
 
-EVERY = timedelta(seconds=12)
 LONG_AFTER_S = 600
+BAR = 10  # places
 PROMPT = 160  # characters
 
 
@@ -23,7 +21,7 @@ def register(bot):
 
 def show_progress(bot, now):
     """Edit the progress messages that are due; delete those of finished jobs."""
-    for job in bot.jobs.to_show_progress(now, now + EVERY):
+    for job in bot.jobs.to_show_progress(now):
         lang, chat = bot.lang_of(job.user), job.user.telegram_id
         if chat is None:  # erased meanwhile
             bot.jobs.note_progress(job.id, None, None)
@@ -41,8 +39,15 @@ def _screen(bot, job, now):
         values["place"] = bot.jobs.place(job)
         return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values
     elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
-    key = "progress.long" if elapsed > job.usual_s + LONG_AFTER_S else "progress.running"
-    return key, [], values | {"elapsed": elapsed, "usual": job.usual_s}
+    over = elapsed - job.usual_s
+    key = "progress.long" if over > LONG_AFTER_S else "progress.over" if over > 0 else "progress.running"
+    return key, [], values | {"elapsed": elapsed, "usual": job.usual_s, "bar": _bar(elapsed, job.usual_s)}
+
+
+def _bar(elapsed, usual):
+    """Return how far it should be by now; it is never full, as that would be a promise."""
+    done = min(BAR - 1, int(BAR * elapsed / max(1, usual)))
+    return "▰" * done + "▱" * (BAR - done)
 
 
 def _prompt(bot, job):

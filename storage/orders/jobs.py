@@ -37,6 +37,7 @@ MOST_TRIES = 5  # attempts at preparing an order
 TRY_AGAIN = timedelta(seconds=12)  # wait after the first attempt; it grows by as much with each further one
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
+PROGRESS, PROGRESS_PER_S = timedelta(seconds=5), 4  # between two edits of one message; edits of all of them together
 
 
 class JobSums(NamedTuple):
@@ -412,16 +413,18 @@ def _overdue(now: datetime) -> "ModelSelect[Job]":
     return Job.select().where(Job.state.in_(waiting), Job.deadline_at <= now)
 
 
-def to_show_progress(now: datetime, again_at: datetime, limit: int = 10) -> list[Job]:
+def to_show_progress(now: datetime, limit: int = 10) -> list[Job]:
     """Return jobs whose progress message is due to be edited (or removed, if they have ended).
 
-    It is due again at `again_at`.
+    It is due again after five seconds while at most twenty are shown; more of them make four edits a second together.
     """
     ids = [i for (i,) in _progressing.rows(now, limit)]
     if not ids:
         return []
     with transaction():
-        Job.update(progress_at=again_at).where(Job.id.in_(ids)).execute()
+        shown = Job.select().where(Job.progress_id.is_null(False)).count()
+        pause = max(PROGRESS, timedelta(seconds=shown / PROGRESS_PER_S))
+        Job.update(progress_at=now + pause).where(Job.id.in_(ids)).execute()
         return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
 
 
