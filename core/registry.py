@@ -80,6 +80,7 @@ class Registry:
         self.result_lines: list[Handler] = []
         self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
+        self.welcome_runs = 0  # orders that each new person has free
         self.headlines: list[Handler] = []
         self.admin_lines: list[Handler] = []
         self.privacy_lines: list[Handler] = []
@@ -253,13 +254,15 @@ class Registry:
         checks.takes(check, "bot", "user", "now")
         self.gates.append(check)
 
-    def free_offer(self, offer: Handler) -> None:
+    def free_offer(self, offer: Handler, welcome: int = 0) -> None:
         """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free.
 
-        Of a question to a chat model, `model` is that model and `values` have only its `rank`.
+        Of a question to a chat model, `model` is that model and `values` have only its `rank`. `welcome` is how many
+        orders it makes free for each new person: the bot's description says so.
         """
         checks.takes(offer, "bot", "user_id", "model", "values", "now")
         self.free_offers.append(offer)
+        self.welcome_runs += welcome
 
     def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:
         """Add a way to pay: `key` is its button's text, or `key(ctx, amount)` returns it with its values (minor units).

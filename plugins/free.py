@@ -24,7 +24,7 @@ def register(bot):
     bot.setting("FREE_CEILING", int, default=200, minimum=1)
     daily, first = bot.setting("FREE_MODELS", names, default=()), bot.setting("WELCOME_RUNS", int, default=3, minimum=0)
     if bot.setting("FREE_QUESTIONS", int, default=0, minimum=0) or daily or first:
-        bot.free_offer(offer)
+        bot.free_offer(offer, welcome=first)
         bot.headline(line)
         bot.admin_line(admin_line)
 

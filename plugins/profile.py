@@ -39,7 +39,7 @@ def settle(bot, now):
 
 def _texts(bot, part):
     """Yield (Telegram's language code, text): everybody's comes last, as Telegram shows it where a language has none."""
-    free = bot.settings["WELCOME_RUNS"] if "WELCOME_RUNS" in bot.settings.declared else 0
+    free = bot.welcome_runs
     default, *others = bot.texts.languages
     for code, lang in (*((lang, lang) for lang in others), (EVERYBODY, default)):
         key = f"profile.{part}_free" if free else f"profile.{part}"

@@ -532,7 +532,15 @@ def a_result_that_is_shown(bot, boss, anna):
     return boss
 
 
+def a_first_day(bot, boss, _anna):
+    """The list of a first day, before any backup."""
+    boss.send("/admin")
+    boss.tap("first:show")
+    return boss
+
+
 WAYS = {
+    "backup:send": a_first_day,
     "examples:answer": a_result_that_is_asked_for,
     "examples:pick": a_result_that_may_be_shown,
     "examples:put": ideas_for_a_result,

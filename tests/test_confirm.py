@@ -271,7 +271,12 @@ PINNED = {
     "change": "a change of the catalogue, of which nothing changes",
     "number": "a broadcast that goes out, of which nothing changes",
 }
-SAY_ALL = {"supply:check", "promo:export", "stats:export"}  # they look at everything there is, and change nothing
+SAY_ALL = {
+    "backup:send",
+    "supply:check",
+    "promo:export",
+    "stats:export",
+}  # they look at everything there is, and change nothing
 
 
 def test_every_button_of_the_staff_that_does_something_names_what_it_confirms(start_bot):

@@ -15,6 +15,7 @@ def register(bot):
     """Declare the command and, with BACKUP_KEEP, the nightly work and its check."""
     bot.repeatable()
     bot.command("backup", send, about="backup.about", right="backup")
+    bot.button("backup:send", send, right="backup")
     bot.privacy_line(copies)
     if bot.setting("BACKUP_KEEP", int, default=0, minimum=0):
         bot.every(1800, "backup", nightly)
