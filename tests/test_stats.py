@@ -110,3 +110,12 @@ def test_amounts_stay_numbers_in_a_spreadsheet(start_bot):
     boss.send("/stats 7d")
     boss.tap("⬇ Transactions")
     assert ",-72,hold," in content_of(bot, boss)
+
+
+def test_a_tap_is_answered_before_the_picture_is_drawn(start_bot):
+    bot = start_bot()
+    boss = bot.admin()
+    boss.send("/admin")
+    boss.tap("Stats")
+    names = [call["method"] for call in bot.telegram.calls() if call["method"] in ("answerCallbackQuery", "sendPhoto")]
+    assert names == ["answerCallbackQuery", "sendPhoto"]

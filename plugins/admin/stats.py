@@ -4,14 +4,14 @@ picture with the numbers under it; and CSV files of entries, orders, users and t
 Texts: stats.* in data/texts/<lang>/admin/stats.po.
 """
 
-import io
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from core.buttons import button, way_out
 from core.csv_files import sheet
 from core.errors import UserError
+from plugins.admin import _chart
 
 SPANS = (1, 7, 30, 90)
 LONGEST = 3660
@@ -42,6 +42,7 @@ def show(ctx, days):
     """Send the chart and the numbers of the last `days` days."""
     if not 1 <= days <= LONGEST:
         raise UserError("stats.wrong", found=str(days))
+    ctx.finish_tap()  # the library that draws takes seconds to load, the first time
     since = ctx.now - timedelta(days=days)
     money, orders = ctx.stats.money_by_day(since, INCOME), ctx.stats.jobs_by_day(since)
     values = _numbers(ctx, since, money, orders)
@@ -52,7 +53,7 @@ def show(ctx, days):
     spans = [button("stats.days", "stats:show", span, n=span) for span in SPANS]
     files = [button(f"stats.csv_{table}", "stats:export", table, days) for table in TABLES]
     rows = [spans[:2], spans[2:], files[:2], files[2:], way_out("admin:show")]
-    ctx.send_photo(chart(ctx, days, money, orders))
+    ctx.send_photo(_chart.draw(ctx, days, money, orders))
     ctx.reply("stats.text", rows, n=days, models=ctx.lines([*_others(ctx, since), *models]), **values)
 
 
@@ -94,45 +95,6 @@ def _cost(ctx, micro_credits):
 def _title(ctx, model_id):
     model = ctx.generation.catalog.models.get(model_id)
     return model.title if model else model_id.rsplit("/", 1)[-1]
-
-
-def chart(ctx, days, money, orders):
-    """Return a PNG: income and spending by day, with orders below."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-    from matplotlib.ticker import MaxNLocator
-
-    last = int(ctx.now.timestamp() // 86400)
-    numbers = range(last - min(days, 366), last + 1)
-    labels = [date.fromordinal(date(1970, 1, 1).toordinal() + number) for number in numbers]
-    income = [sum(money.get(number, {}).values()) / 100 for number in numbers]
-    spent = [orders.get(number, (0, 0, 0))[1] / 100 for number in numbers]
-    done = [orders.get(number, (0, 0, 0))[0] for number in numbers]
-    figure, (top, below) = pyplot.subplots(
-        2, 1, figsize=(9, 6), sharex=True, height_ratios=(2, 1), layout="constrained"
-    )
-    try:
-        word = lambda key: ctx.texts.plain(ctx.lang, key)  # noqa: E731
-        top.bar(labels, income, color="#7fb7e6", label=word("stats.legend_in"))
-        top.plot(
-            labels, spent, color="#d9822b", linewidth=2, marker="o", markersize=3, label=word("stats.legend_spent")
-        )
-        below.bar(labels, done, color="#6aa84f", label=word("stats.legend_orders"))
-        below.yaxis.set_major_locator(MaxNLocator(integer=True))
-        for axes, heights in ((top, income + spent), (below, done)):
-            if not any(heights):
-                axes.set_ylim(0, 1)  # matplotlib's default for no data would go below zero
-            axes.legend(loc="upper left", frameon=False)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(axis="y", alpha=0.3)
-        figure.autofmt_xdate()
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=110)
-        return stream.getvalue()
-    finally:
-        pyplot.close(figure)
 
 
 def export(ctx, table, days):
