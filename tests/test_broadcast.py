@@ -37,6 +37,20 @@ def test_a_broadcast_reaches_everybody_once_with_exact_counts(start_bot):
     assert any("is done" in m.get("text", "") and "Sent 5 of 5" in m.get("text", "") for m in boss.received)
 
 
+def test_what_is_written_after_the_command_is_the_message_with_its_formatting(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/start")
+    bold = {"type": "bold", "offset": len("/broadcast 🦊 "), "length": 4}
+    bold["offset"] += 1  # a fox is two UTF-16 units
+    boss.send("/broadcast 🦊 News today\nand more", entities=[{"type": "bot_command", "offset": 0, "length": 10}, bold])
+    boss.tap("Send to")
+    boss.tap("✓ Send to")
+    bot.forward(30)
+    assert alice.last_message["text"] == "🦊 News today\nand more"
+    assert [(one["offset"], one["length"]) for one in alice.last_message["entities"]] == [(3, 4)]
+
+
 def test_somebody_who_blocks_the_bot_meanwhile_is_marked(start_bot):
     bot = start_bot()
     boss, people = prepare(bot)

@@ -1,4 +1,5 @@
 """/broadcast: one message to many. Reply to any message with it: text, photo, video and link buttons go out as they are.
+What is written after the command is a message, too.
 
 A preview to oneself, an audience, a confirmation with the number of people and a realistic time; then progress, pause
 and stop. Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
@@ -49,12 +50,23 @@ def register(bot):
 def begin(ctx):
     """Take a copy of the message replied to as the one to send: later edits cannot change what was confirmed."""
     replied = ctx.message.get("reply_to_message")
-    if replied is None:
+    if replied is None and not ctx.args:
         raise UserError("broadcast.how", buttons=[button("common.back", "broadcast:list")])
-    links = links_in(replied)
-    copied = _copy(ctx, ctx.chat_id, replied["message_id"], _markup(links))
+    links = links_in(replied) if replied else []
+    copied = _copy(ctx, ctx.chat_id, replied["message_id"], _markup(links)) if replied else _written(ctx)
     found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, copied, ctx.now, links)
     show_draft(ctx, found.id)
+
+
+def _written(ctx):
+    """Send what was written after the command to oneself, with its formatting, and return its message id."""
+    whole = ctx.message["text"]
+    start = len(whole[: whole.rindex(ctx.args)].encode("utf-16-le")) // 2  # Bot API counts UTF-16 units
+    entities = [
+        one | {"offset": one["offset"] - start} for one in ctx.message.get("entities", ()) if one["offset"] >= start
+    ]
+    params = {"chat_id": ctx.chat_id, "text": ctx.args, "entities": entities or None}
+    return ctx.bot.sender.call("sendMessage", **params)["message_id"]
 
 
 def links_in(message):
