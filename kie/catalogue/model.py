@@ -233,6 +233,16 @@ class Model:
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
 
+    @property
+    def added_works(self) -> frozenset[str]:
+        """Return the works that it is not made for, but does with a file that its form accepts."""
+        pairs = FROM_FILE.items()
+        return frozenset(work for (kind, mode), work in pairs if mode in self.modes and self.input_for(kind))
+
+    def does(self, works: Collection[str]) -> bool:
+        """Return whether it does one of these works."""
+        return not {self.type, *self.modes, *self.added_works}.isdisjoint(works)
+
     def asks_for(self, values: Values) -> str | None:
         """Return the name of the input that the next message is for: the first missing one, else the main text."""
         told = ("text", "number", *MEDIA)

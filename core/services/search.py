@@ -1,0 +1,326 @@
+"""Search for products by what people write: names, works, their synonyms, other forms of words, and typos.
+
+The words are texts, `search.*` in data/texts/<lang>/search.po, so a language brings its own, and an owner can add some in
+the chat. Each is a list of phrases with commas between them: a phrase fits if all its words were said, in any order, and
+`*` stands for any ending. The phrases of all languages count, whoever searches.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from core.texts import Texts
+from kie.catalogue.model import Card, Catalog, Model
+
+# The keys: what says nothing, what a chat model answers; works, modes and products by what they do; names in another
+# spelling; names that are not sold, with the work that comes near
+IGNORED, CHAT = "search.ignored", "search.chat"
+WORK, MODE, CARD, NAME, INSTEAD = "search.work.", "search.mode.", "search.card.", "search.name.", "search.instead."
+PARTS = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
+UNFINISHED, TYPO = 0.8, 0.7  # how much a word counts that fits only so
+SHORTEST_PART, SHORTEST_TYPO, SHORTEST_TWO = 3, 5, 8  # letters from which a beginning, one typo, or two are recognized
+ADDED = 0.8  # how much a work counts that a model also does, with another file
+SAYS_LITTLE = 0.3  # the weight of a word such as "my"
+NEAR = 0.6  # of the best score: what fits less is not shown
+MOST_WORDS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A product that fits: its models that do what was asked, best first, the work, and how well it fits (low is good)."""
+
+    card: Card
+    models: tuple[Model, ...]
+    work: str | None
+    rank: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found. `instead`: a name that was said is not sold; `chat`: a chat model answers that."""
+
+    hits: tuple[Hit, ...] = ()
+    instead: bool = False
+    chat: bool = False
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words and numbers of a text: small letters without accents."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
+    return PARTS.findall(plain)
+
+
+def find(texts: Texts, catalog: Catalog, said: str) -> Found:
+    """Return the products that serve what was said."""
+    asked = _Asked(_indexes(texts), catalog, said)
+    named = {card: found for card in catalog.cards.values() if (found := asked.name(card))}
+    works = {key: score for key in asked.works.phrases if (score := asked.score(key))}
+    chat, best = works.pop(CHAT, 0.0), max(works.values(), default=0.0)
+    begun = {card: (0.0, asked.begins(card)) for card in catalog.cards.values()}
+    hits = [hit for card in catalog.cards.values() if (hit := _hit(card, named or begun, works, bool(named)))]
+    if not named:
+        top = max((-hit.rank[1] for hit in hits), default=0.0)
+        hits = [hit for hit in hits if -hit.rank[1] >= NEAR * top]
+    unsold = {key for key, score in works.items() if key.startswith(INSTEAD) and score == best}
+    return Found(
+        tuple(sorted(hits, key=lambda hit: hit.rank)),
+        instead=bool(unsold) and not named,
+        chat=bool(chat) and chat >= best,
+    )
+
+
+def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
+    """Return what comes near when nothing fits: lines about products with one of the words, else names much alike."""
+    words = [word for word in words_of(said) if len(word) >= SHORTEST_PART]
+    hits = []
+    for card in catalog.cards.values():
+        about = {word for line in _lines_about(texts, card) for word in words_of(line)}
+        shared = sum(any(_begins_alike(word, other) for other in about) for word in words)
+        alike = max((_alike(word, name) for word in words for name in words_of(card.title)), default=0.0)
+        if shared or alike >= NEAR:
+            hits.append(Hit(card, card.models, None, (-shared, -alike)))
+    return Found(tuple(sorted(hits, key=lambda hit: hit.rank)))
+
+
+def _hit(card: Card, names: Mapping[Card, tuple[float, float]], works: Mapping[str, float], named: bool) -> Hit | None:
+    """Return how a product fits: by its name if any name was said (`named`), and by the best of its works."""
+    if card not in names:
+        return None
+    scores = [(_best(card, model, works), -place, model) for place, model in enumerate(card.models)]
+    (score, work), _place, _model = max(scores, key=lambda one: (one[0][0], one[1]))
+    if not named and not score:
+        return None
+    fits = tuple(model for (own, _work), _place, model in scores if own == score)
+    count, share = names[card]
+    return Hit(card, fits, work, (-count, -score, -share))
+
+
+def _best(card: Card, model: Model, works: Mapping[str, float]) -> tuple[float, str | None]:
+    """Return (the best score of what a model does, and its work if it is one)."""
+    best: tuple[float, str | None] = (0.0, None)
+    for work, share in _works_of(model).items():
+        score = max(works.get(WORK + work, 0.0), works.get(INSTEAD + work, 0.0)) * share
+        if score > best[0]:
+            best = (score, work)
+    mode = works.get(MODE + model.mode_title.partition(".")[2], 0.0)
+    own = max((score for key, score in works.items() if key.startswith(CARD) and _is_of(card, key)), default=0.0)
+    return (max(best[0], mode) + own, best[1])
+
+
+def _works_of(model: Model) -> dict[str, float]:
+    """Return {work: how much it counts} of a model: what it is made for, and what a file that its form accepts adds."""
+    return dict.fromkeys(model.added_works, ADDED) | dict.fromkeys((model.type, *model.modes), 1.0)
+
+
+def _is_of(card: Card, key: str) -> bool:
+    name = key.removeprefix(CARD)
+    return card.id == name or card.id.startswith(f"{name}-")
+
+
+def _lines_about(texts: Texts, card: Card) -> Iterator[str]:
+    yield from card.abouts.values()
+    key = f"about.{card.id}"
+    yield from (texts.plain(lang, key) for lang in texts.languages if texts.has(key) and texts.has_in(lang, key))
+
+
+# the words of all languages
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The phrases of each key, and the keys in which each of their words stands."""
+
+    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
+    keys: Mapping[str, frozenset[str]]  # word, with its `*` → keys
+    alone: frozenset[str]  # words that are a whole phrase of a work
+
+    def exact(self, said: str) -> dict[str, float]:
+        """Return {word: 1.0} of the words that a word that was said is a form of."""
+        starts = (said[:end] + "*" for end in range(1, len(said) + 1))
+        return {word: 1.0 for word in (said, *starts) if word in self.keys}
+
+
+def _indexes(texts: Texts) -> tuple[Index, Index, frozenset[str]]:
+    """Return (index of works, index of names, words that say nothing) as they are now: an owner may change them."""
+    keys = sorted(key for key in texts.keys(texts.default) if key.startswith("search."))
+    pairs = ((key, texts.plain(lang, key)) for key in keys for lang in texts.languages if texts.has_in(lang, key))
+    return _read(tuple(pairs))
+
+
+@lru_cache(maxsize=4)
+def _read(pairs: tuple[tuple[str, str], ...]) -> tuple[Index, Index, frozenset[str]]:
+    ignored = frozenset(word for key, text in pairs if key == IGNORED for word in words_of(text))
+    names = tuple(pair for pair in pairs if pair[0].startswith(NAME))
+    return _index(pair for pair in pairs if pair not in names and pair[0] != IGNORED), _index(names), ignored
+
+
+def _index(pairs: Iterable[tuple[str, str]]) -> Index:
+    phrases, keys = dict[str, list[tuple[str, ...]]](), dict[str, set[str]]()
+    for key, text in pairs:
+        found = [words for phrase in text.split(",") if (words := _phrase(phrase))]
+        phrases.setdefault(key, []).extend(found)
+        for word in (word for words in found for word in words):
+            keys.setdefault(word, set()).add(key)
+    return Index(
+        {key: tuple(found) for key, found in phrases.items()},
+        {word: frozenset(found) for word, found in keys.items()},
+        frozenset(words[0] for key, found in phrases.items() if key != CHAT for words in found if len(words) == 1),
+    )
+
+
+def _phrase(phrase: str) -> tuple[str, ...]:
+    """Return the words of a phrase; one with `*` keeps it."""
+    return tuple(
+        word + "*" * (part.endswith("*") and place == len(words))
+        for part in phrase.split()
+        for words in [words_of(part)]
+        for place, word in enumerate(words, start=1)
+    )
+
+
+def similar(said: str, words: Iterable[str]) -> dict[str, float]:
+    """Return {word: how much it counts} of those that `said` is the beginning of, else of those with a typo."""
+    words = list(words)
+    if len(said) < SHORTEST_PART:
+        return {}
+    if found := {word: UNFINISHED for word in words if word.startswith(said)}:
+        return found
+    if len(said) < SHORTEST_TYPO or not said.isalpha():
+        return {}
+    most = 2 if len(said) >= SHORTEST_TWO else 1
+    return {word: TYPO for word in words if _is_misspelt(said, word, most)}
+
+
+def _is_misspelt(said: str, word: str, most: int) -> bool:
+    """Tell whether a word is meant by another one with at most so many typos; its `*` stands for any ending."""
+    plain = word.removesuffix("*")
+    if len(plain) < SHORTEST_TYPO - 1:
+        return False
+    most = most if len(plain) >= SHORTEST_TWO - 2 and plain[0] == said[0] else 1
+    ends = {len(plain) + more for more in range(-most, most + 1)} if plain != word else {len(said)}
+    return any(typos(said[:end], plain, most) <= most for end in ends if 0 < end <= len(said))
+
+
+def typos(one: str, other: str, most: int) -> int:
+    """Return how many letters to add, leave out, change or swap with the next one, or more than `most`."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before, last = list[int](), list(range(len(other) + 1))
+    for row, letter in enumerate(one, start=1):
+        line = [row]
+        for column, there in enumerate(other, start=1):
+            cost = min(last[column] + 1, line[-1] + 1, last[column - 1] + (letter != there))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == there:
+                cost = min(cost, before[column - 2] + 1)
+            line.append(cost)
+        if min(line) > most:
+            return most + 1
+        before, last = last, line
+    return last[-1]
+
+
+def _begins_alike(one: str, other: str) -> bool:
+    """Tell whether two words may be forms of one: they begin alike, but for their endings."""
+    short = min(len(one), len(other))
+    return short > SHORTEST_PART and one[: max(4, short - 2)] == other[: max(4, short - 2)]
+
+
+def _alike(one: str, other: str) -> float:
+    """Return how much of two words is alike, from 0 to 1."""
+    longest = max(len(one), len(other))
+    return 1 - typos(one, other, longest) / longest
+
+
+class _Asked:
+    """What was said, word by word, and what each word fits."""
+
+    def __init__(self, indexes: tuple[Index, Index, frozenset[str]], catalog: Catalog, said: str) -> None:
+        self.works, names, ignored = indexes
+        told = {word for card in catalog.cards.values() for name in _names(card) for word in name}
+        self._ignored, self._told = ignored, told
+        self._words = _respelt(words_of(said)[:MOST_WORDS], names, self.works, told | ignored)
+        self._fits = [self._fitting(word) for word in self._words]
+        self._named = [self._name_words(word, told) for word in self._words]
+        self._weights = [self._weight(*pair) for pair in zip(self._words, self._fits, strict=True)]
+
+    def _fitting(self, word: str) -> dict[str, float]:
+        """Return {word of a phrase: how much it counts} for one word that was said."""
+        found = self.works.exact(word)
+        return found if found or word in self._told | self._ignored else similar(word, self.works.keys)
+
+    def _name_words(self, word: str, told: set[str]) -> dict[str, float]:
+        """Return {word of a product's name: how much it counts} for one word that was said."""
+        if word[0].isdigit():
+            later = {name: UNFINISHED for name in told if name.startswith(f"{word}.")}
+            return later | {name: 1.0 for name in (word, f"{word}.0") if name in told}
+        if word in told:
+            return {word: 1.0}
+        return {} if word in self._ignored or self.works.exact(word) else similar(word, told)
+
+    def _weight(self, word: str, fit: Mapping[str, float]) -> float:
+        """Return the weight of a word: one that many works share says little."""
+        if word in self._ignored:
+            return SAYS_LITTLE
+        keys = {key for word in fit for key in self.works.keys[word]}
+        return len(keys) ** -0.5 if keys else 0.0
+
+    def score(self, key: str) -> float:
+        """Return the sum of the words that the phrases of a key cover, each phrase being said whole; 0 if none fits."""
+        covered = dict[int, float]()
+        for places in filter(None, (_places(phrase, self._fits) for phrase in self.works.phrases[key])):
+            for at, counts in places.items():
+                covered[at] = max(counts, covered.get(at, 0.0))
+        return sum(self._weights[at] * counts for at, counts in covered.items())
+
+    def name(self, card: Card) -> tuple[float, float] | None:
+        """Return (words of a product's name that were said, which share of it), or None without its first one.
+
+        A first word that is also one for a work, as in Spanish *imagen*, is no name alone.
+        """
+        best = None
+        for name in _names(card):
+            said = [max((found.get(word, 0.0) for found in self._named), default=0.0) for word in name]
+            if said[0] and (all(said[1:]) and len(said) > 1 or not self._is_common(name[0])):
+                best = max(best or (0.0, 0.0), (sum(said), sum(said) / len(name)))
+        return best
+
+    def begins(self, card: Card) -> float:
+        """Return 1 if the first word of a product's name was said, else 0."""
+        return float(any(name[0] in self._words for name in _names(card)))
+
+    def _is_common(self, word: str) -> bool:
+        return bool(self.works.alone & self.works.exact(word).keys())
+
+
+def _respelt(words: list[str], names: Index, works: Index, told: set[str]) -> list[str]:
+    """Return the words with names in another spelling, or another alphabet, replaced by how products spell them."""
+    fits = [names.exact(word) for word in words]
+    fits = [
+        fit if fit or word in told or works.exact(word) else similar(word, names.keys)
+        for word, fit in zip(words, fits, strict=True)
+    ]
+    said = [(len(phrase), key, _places(phrase, fits)) for key, phrases in names.phrases.items() for phrase in phrases]
+    known, taken = list[str](), set[int]()
+    for _length, key, places in sorted((one for one in said if one[2]), key=lambda one: -one[0]):
+        if not taken & set(places):
+            known += words_of(key.removeprefix(NAME))
+            taken |= set(places)
+    return known + [word for at, word in enumerate(words) if at not in taken]
+
+
+def _places(phrase: tuple[str, ...], fits: list[dict[str, float]]) -> dict[int, float]:
+    """Return {place of a word that was said: how much it counts} if a phrase was said whole, else nothing."""
+    found = dict[int, float]()
+    for word in phrase:
+        fitting = [(fit[word], at) for at, fit in enumerate(fits) if word in fit]
+        if not fitting:
+            return {}
+        counts, at = max(fitting, key=lambda one: one[0])
+        found[at] = counts
+    return found
+
+
+def _names(card: Card) -> list[list[str]]:
+    return [words_of(name) for name in (card.title, *card.aliases)]
