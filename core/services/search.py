@@ -14,14 +14,21 @@ from functools import lru_cache
 from core.texts import Texts
 from kie.catalogue.model import Card, Catalog, Model
 
-# The keys: what says nothing, what a chat model answers; works, modes and products by what they do; names in another
-# spelling; names that are not sold, with the work that comes near
-IGNORED, CHAT = "search.ignored", "search.chat"
+# The keys: what says nothing, and after which words comes what a thing is for or about; words that mean the same;
+# what a chat model answers; works, modes and products by what they do; names in another spelling; names that are not sold,
+# with the work that comes near
+IGNORED, ABOUT, SAME, CHAT = "search.ignored", "search.about", "search.same.", "search.chat"
 WORK, MODE, CARD, NAME, INSTEAD = "search.work.", "search.mode.", "search.card.", "search.name.", "search.instead."
 PARTS = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
 UNFINISHED, TYPO = 0.8, 0.7  # how much a word counts that fits only so
 SHORTEST_PART, SHORTEST_TYPO, SHORTEST_TWO = 3, 5, 8  # letters from which a beginning, one typo, or two are recognized
-ADDED = 0.8  # how much a work counts that a model also does, with another file
+ADDED = 0.8  # how much a work counts that a model also does, with another file, or that only comes near
+MEDIA = {SAME + medium for medium in ("photo", "video", "song")}
+OTHER_MEDIUM = 0.7  # how much a work counts that has nothing to do with a medium that was named
+IN_ORDER = 1.1  # how much more a phrase counts in the order it has in the list
+ALIKE = 0.95  # how much another word of the same meaning counts
+SUBJECT = 0.2  # how much words count that say what a thing is for, or about
+MOST_OF_TYPO = 0.5  # the weight of a word with a typo: another one may have been meant
 SAYS_LITTLE = 0.3  # the weight of a word such as "my"
 NEAR = 0.6  # of the best score: what fits less is not shown
 MOST_WORDS = 24
@@ -54,7 +61,7 @@ def words_of(text: str) -> list[str]:
 
 def find(texts: Texts, catalog: Catalog, said: str) -> Found:
     """Return the products that serve what was said."""
-    asked = _Asked(_indexes(texts), catalog, said)
+    asked = _Asked(_words(texts), catalog, said)
     named = {card: found for card in catalog.cards.values() if (found := asked.name(card))}
     works = {key: score for key in asked.works.phrases if (score := asked.score(key))}
     chat, best = works.pop(CHAT, 0.0), max(works.values(), default=0.0)
@@ -63,12 +70,10 @@ def find(texts: Texts, catalog: Catalog, said: str) -> Found:
     if not named:
         top = max((-hit.rank[1] for hit in hits), default=0.0)
         hits = [hit for hit in hits if -hit.rank[1] >= NEAR * top]
-    unsold = {key for key, score in works.items() if key.startswith(INSTEAD) and score == best}
-    return Found(
-        tuple(sorted(hits, key=lambda hit: hit.rank)),
-        instead=bool(unsold) and not named,
-        chat=bool(chat) and chat >= best,
-    )
+    hits.sort(key=lambda hit: hit.rank)
+    work = hits[0].work if hits and not named else None
+    is_own = work is None or works.get(WORK + work, 0.0) >= ADDED * works.get(INSTEAD + work, 0.0)
+    return Found(tuple(hits), instead=not is_own, chat=bool(chat) and chat >= best)
 
 
 def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
@@ -101,7 +106,7 @@ def _best(card: Card, model: Model, works: Mapping[str, float]) -> tuple[float, 
     """Return (the best score of what a model does, and its work if it is one)."""
     best: tuple[float, str | None] = (0.0, None)
     for work, share in _works_of(model).items():
-        score = max(works.get(WORK + work, 0.0), works.get(INSTEAD + work, 0.0)) * share
+        score = share * max(works.get(WORK + work, 0.0), ADDED * works.get(INSTEAD + work, 0.0))
         if score > best[0]:
             best = (score, work)
     mode = works.get(MODE + model.mode_title.partition(".")[2], 0.0)
@@ -141,25 +146,49 @@ class Index:
         starts = (said[:end] + "*" for end in range(1, len(said) + 1))
         return {word: 1.0 for word in (said, *starts) if word in self.keys}
 
+    def meaning(self, word: str) -> str:
+        """Return the key of the words that mean the same as one, or the word."""
+        found = self.exact(word.removesuffix("*"))
+        return min(self.keys[next(iter(found))]) if found else word
 
-def _indexes(texts: Texts) -> tuple[Index, Index, frozenset[str]]:
-    """Return (index of works, index of names, words that say nothing) as they are now: an owner may change them."""
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All that the texts say: works and names by their phrases, words of one meaning, and words that say little."""
+
+    works: Index
+    names: Index
+    same: Index
+    ignored: frozenset[str]
+    about: frozenset[str]
+
+
+def _words(texts: Texts) -> Words:
+    """Return the words as they are now: an owner may have changed some in the chat."""
     keys = sorted(key for key in texts.keys(texts.default) if key.startswith("search."))
     pairs = ((key, texts.plain(lang, key)) for key in keys for lang in texts.languages if texts.has_in(lang, key))
     return _read(tuple(pairs))
 
 
 @lru_cache(maxsize=4)
-def _read(pairs: tuple[tuple[str, str], ...]) -> tuple[Index, Index, frozenset[str]]:
-    ignored = frozenset(word for key, text in pairs if key == IGNORED for word in words_of(text))
-    names = tuple(pair for pair in pairs if pair[0].startswith(NAME))
-    return _index(pair for pair in pairs if pair not in names and pair[0] != IGNORED), _index(names), ignored
+def _read(pairs: tuple[tuple[str, str], ...]) -> Words:
+    same = _index((key, text) for key, text in pairs if key.startswith(SAME))
+    works = ((key, text) for key, text in pairs if not key.startswith((SAME, NAME)) and key not in (IGNORED, ABOUT))
+    return Words(
+        _index(works, same),
+        _index((key, text) for key, text in pairs if key.startswith(NAME)),
+        same,
+        *(frozenset(word for key, text in pairs if key == one for word in words_of(text)) for one in (IGNORED, ABOUT)),
+    )
 
 
-def _index(pairs: Iterable[tuple[str, str]]) -> Index:
+def _index(pairs: Iterable[tuple[str, str]], same: Index | None = None) -> Index:
+    """Return the index of phrases; in those of several words, `same` replaces words by what they mean."""
     phrases, keys = dict[str, list[tuple[str, ...]]](), dict[str, set[str]]()
     for key, text in pairs:
         found = [words for phrase in text.split(",") if (words := _phrase(phrase))]
+        if same is not None:
+            found = [tuple(same.meaning(word) for word in words) if len(words) > 1 else words for words in found]
         phrases.setdefault(key, []).extend(found)
         for word in (word for words in found for word in words):
             keys.setdefault(word, set()).add(key)
@@ -181,16 +210,16 @@ def _phrase(phrase: str) -> tuple[str, ...]:
 
 
 def similar(said: str, words: Iterable[str]) -> dict[str, float]:
-    """Return {word: how much it counts} of those that `said` is the beginning of, else of those with a typo."""
-    words = list(words)
-    if len(said) < SHORTEST_PART:
-        return {}
-    if found := {word: UNFINISHED for word in words if word.startswith(said)}:
-        return found
+    """Return {word: how much it counts} of those that are meant by `said`, if it has a typo."""
     if len(said) < SHORTEST_TYPO or not said.isalpha():
         return {}
     most = 2 if len(said) >= SHORTEST_TWO else 1
-    return {word: TYPO for word in words if _is_misspelt(said, word, most)}
+    return {word: TYPO for word in words if word[0] == said[0] and _is_misspelt(said, word, most)}
+
+
+def unfinished(said: str, words: Iterable[str]) -> dict[str, float]:
+    """Return {word: how much it counts} of those that `said` is the beginning of."""
+    return {word: UNFINISHED for word in words if word.startswith(said)} if len(said) >= SHORTEST_PART else {}
 
 
 def _is_misspelt(said: str, word: str, most: int) -> bool:
@@ -198,7 +227,7 @@ def _is_misspelt(said: str, word: str, most: int) -> bool:
     plain = word.removesuffix("*")
     if len(plain) < SHORTEST_TYPO - 1:
         return False
-    most = most if len(plain) >= SHORTEST_TWO - 2 and plain[0] == said[0] else 1
+    most = most if len(plain) >= SHORTEST_TWO - 2 else 1
     ends = {len(plain) + more for more in range(-most, most + 1)} if plain != word else {len(said)}
     return any(typos(said[:end], plain, most) <= most for end in ends if 0 < end <= len(said))
 
@@ -236,43 +265,59 @@ def _alike(one: str, other: str) -> float:
 class _Asked:
     """What was said, word by word, and what each word fits."""
 
-    def __init__(self, indexes: tuple[Index, Index, frozenset[str]], catalog: Catalog, said: str) -> None:
-        self.works, names, ignored = indexes
-        told = {word for card in catalog.cards.values() for name in _names(card) for word in name}
-        self._ignored, self._told = ignored, told
-        self._words = _respelt(words_of(said)[:MOST_WORDS], names, self.works, told | ignored)
+    def __init__(self, words: Words, catalog: Catalog, said: str) -> None:
+        self.works, self._same, self._ignored, self._about = words.works, words.same, words.ignored, words.about
+        self._told = {word for card in catalog.cards.values() for name in _names(card) for word in name}
+        plain = words_of(said)[:MOST_WORDS]
+        self._words = _respelt(plain, words, self._told)
         self._fits = [self._fitting(word) for word in self._words]
-        self._named = [self._name_words(word, told) for word in self._words]
+        self._named = [self._name_words(word) for word in self._words]
         self._weights = [self._weight(*pair) for pair in zip(self._words, self._fits, strict=True)]
+        after = next((at for at, word in enumerate(self._words) if word in self._about), len(plain))
+        self._weights[after:] = [SUBJECT * weight for weight in self._weights[after:]]
+        self._media = {at: fit for at, fit in enumerate(self._fits[:after]) if MEDIA & fit.keys()}
 
     def _fitting(self, word: str) -> dict[str, float]:
         """Return {word of a phrase: how much it counts} for one word that was said."""
-        found = self.works.exact(word)
-        return found if found or word in self._told | self._ignored else similar(word, self.works.keys)
+        meaning = self._same.meaning(word)
+        found = self.works.exact(word) | ({meaning: ALIKE} if meaning != word else {})
+        if found or word in self._told | self._ignored:
+            return found
+        return (unfinished(word, self.works.keys) if len(self._words) == 1 else {}) or similar(word, self.works.keys)
 
-    def _name_words(self, word: str, told: set[str]) -> dict[str, float]:
+    def _name_words(self, word: str) -> dict[str, float]:
         """Return {word of a product's name: how much it counts} for one word that was said."""
+        told = self._told
         if word[0].isdigit():
             later = {name: UNFINISHED for name in told if name.startswith(f"{word}.")}
             return later | {name: 1.0 for name in (word, f"{word}.0") if name in told}
         if word in told:
             return {word: 1.0}
-        return {} if word in self._ignored or self.works.exact(word) else similar(word, told)
+        if word in self._ignored or self.works.exact(word):
+            return {}
+        return (unfinished(word, told) if len(self._words) == 1 else {}) or similar(word, told)
 
     def _weight(self, word: str, fit: Mapping[str, float]) -> float:
         """Return the weight of a word: one that many works share says little."""
         if word in self._ignored:
             return SAYS_LITTLE
-        keys = {key for word in fit for key in self.works.keys[word]}
-        return len(keys) ** -0.5 if keys else 0.0
+        keys = {key for word in fit for key in self.works.keys.get(word, ())}
+        most = MOST_OF_TYPO if TYPO in fit.values() else 1.0
+        return min(most, len(keys) ** -0.5) if keys else 0.0
 
     def score(self, key: str) -> float:
         """Return the sum of the words that the phrases of a key cover, each phrase being said whole; 0 if none fits."""
         covered = dict[int, float]()
-        for places in filter(None, (_places(phrase, self._fits) for phrase in self.works.phrases[key])):
+        for phrase in self.works.phrases[key]:
+            places = _places(phrase, self._fits)
+            in_order = list(places) == sorted(places)
+            if not in_order and not self._about.isdisjoint(phrase):
+                continue  # "music for a video" is no "video for music"
+            bonus = IN_ORDER if len(places) > 1 and in_order else 1.0
             for at, counts in places.items():
-                covered[at] = max(counts, covered.get(at, 0.0))
-        return sum(self._weights[at] * counts for at, counts in covered.items())
+                covered[at] = max(counts * bonus, covered.get(at, 0.0))
+        left = self._media.keys() - covered.keys()
+        return OTHER_MEDIUM ** len(left) * sum(self._weights[at] * counts for at, counts in covered.items())
 
     def name(self, card: Card) -> tuple[float, float] | None:
         """Return (words of a product's name that were said, which share of it), or None without its first one.
@@ -294,20 +339,20 @@ class _Asked:
         return bool(self.works.alone & self.works.exact(word).keys())
 
 
-def _respelt(words: list[str], names: Index, works: Index, told: set[str]) -> list[str]:
+def _respelt(said: list[str], words: Words, told: set[str]) -> list[str]:
     """Return the words with names in another spelling, or another alphabet, replaced by how products spell them."""
-    fits = [names.exact(word) for word in words]
+    names, known = words.names, told | words.ignored
     fits = [
-        fit if fit or word in told or works.exact(word) else similar(word, names.keys)
-        for word, fit in zip(words, fits, strict=True)
+        names.exact(word) or ({} if word in known or words.works.exact(word) else similar(word, names.keys))
+        for word in said
     ]
-    said = [(len(phrase), key, _places(phrase, fits)) for key, phrases in names.phrases.items() for phrase in phrases]
-    known, taken = list[str](), set[int]()
-    for _length, key, places in sorted((one for one in said if one[2]), key=lambda one: -one[0]):
+    fitting = ((key, phrase, _places(phrase, fits)) for key, found in names.phrases.items() for phrase in found)
+    respelt, taken = list[str](), set[int]()
+    for key, _phrase, places in sorted((one for one in fitting if one[2]), key=lambda one: -len(one[1])):
         if not taken & set(places):
-            known += words_of(key.removeprefix(NAME))
+            respelt += words_of(key.removeprefix(NAME))
             taken |= set(places)
-    return known + [word for at, word in enumerate(words) if at not in taken]
+    return respelt + [word for at, word in enumerate(said) if at not in taken]
 
 
 def _places(phrase: tuple[str, ...], fits: list[dict[str, float]]) -> dict[int, float]:
