@@ -96,7 +96,10 @@ def test_words_people_use_lead_to_what_serves(asked, words, answer):
 @SQLITE
 def test_what_is_not_sold_is_said_with_what_does_the_same(asked):
     person = asked("Sora 2")
-    assert person.last.startswith("“Sora 2” isn’t here") and "text-to-video" in offers(person)[0][1].modes
+    assert (
+        person.last.startswith("Nothing found for “Sora 2”. These do the same")
+        and "text-to-video" in offers(person)[0][1].modes
+    )
 
 
 @SQLITE

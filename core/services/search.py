@@ -64,6 +64,8 @@ def find(texts: Texts, catalog: Catalog, said: str) -> Found:
     asked = _Asked(_words(texts), catalog, said)
     named = {card: found for card in catalog.cards.values() if (found := asked.name(card))}
     works = {key: score for key in asked.works.phrases if (score := asked.score(key))}
+    if not named:
+        works |= dict.fromkeys((INSTEAD + model.type for model in _off_sale(catalog, said)), 1.0)
     chat, best = works.pop(CHAT, 0.0), max(works.values(), default=0.0)
     begun = {card: (0.0, asked.begins(card)) for card in catalog.cards.values()}
     hits = [hit for card in catalog.cards.values() if (hit := _hit(card, named or begun, works, bool(named)))]
@@ -87,6 +89,13 @@ def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
         if shared or alike >= NEAR:
             hits.append(Hit(card, card.models, None, (-shared, -alike)))
     return Found(tuple(sorted(hits, key=lambda hit: hit.rank)))
+
+
+def _off_sale(catalog: Catalog, said: str) -> Iterator[Model]:
+    """Yield the models that are called what was said, but are off sale."""
+    words = set(words_of(said))
+    off = (model for model in catalog.known.values() if model.id not in catalog.models)
+    return (model for model in off if set(words_of(model.title)) <= words)
 
 
 def _hit(card: Card, names: Mapping[Card, tuple[float, float]], works: Mapping[str, float], named: bool) -> Hit | None:
