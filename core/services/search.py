@@ -1,16 +1,25 @@
 """Search for products by what people write: names, works, their synonyms, other forms of words, and typos.
 
 The words are texts, `search.*` in data/texts/<lang>/search.po, so a language brings its own, and an owner can add some in
-the chat. Each is a list of phrases with commas between them: a phrase fits if all its words were said, in any order, and
-`*` stands for any ending. The phrases of all languages count, whoever searches.
+the chat. Each is a list of phrases (`core/services/wording.py`). Those of all languages count, whoever searches.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from core.services.wording import (
+    SHORTEST_PART,
+    TYPO,
+    UNFINISHED,
+    Index,
+    index,
+    places_of,
+    similar,
+    typos,
+    unfinished,
+    words_of,
+)
 from core.texts import Texts
 from kie.catalogue.model import Card, Catalog, Model
 
@@ -19,9 +28,6 @@ from kie.catalogue.model import Card, Catalog, Model
 # with the work that comes near
 IGNORED, ABOUT, SAME, CHAT = "search.ignored", "search.about", "search.same.", "search.chat"
 WORK, MODE, CARD, NAME, INSTEAD = "search.work.", "search.mode.", "search.card.", "search.name.", "search.instead."
-PARTS = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
-UNFINISHED, TYPO = 0.8, 0.7  # how much a word counts that fits only so
-SHORTEST_PART, SHORTEST_TYPO, SHORTEST_TWO = 3, 5, 8  # letters from which a beginning, one typo, or two are recognized
 ADDED = 0.8  # how much a work counts that a model also does, with another file, or that only comes near
 MEDIA = {SAME + medium for medium in ("photo", "video", "song")}
 OTHER_MEDIUM = 0.7  # how much a work counts that has nothing to do with a medium that was named
@@ -51,12 +57,6 @@ class Found:
     hits: tuple[Hit, ...] = ()
     instead: bool = False
     chat: bool = False
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words and numbers of a text: small letters without accents."""
-    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
-    return PARTS.findall(plain)
 
 
 def find(texts: Texts, catalog: Catalog, said: str) -> Found:
@@ -143,25 +143,6 @@ def _lines_about(texts: Texts, card: Card) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
-    """The phrases of each key, and the keys in which each of their words stands."""
-
-    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
-    keys: Mapping[str, frozenset[str]]  # word, with its `*` → keys
-    alone: frozenset[str]  # words that are a whole phrase of a work
-
-    def exact(self, said: str) -> dict[str, float]:
-        """Return {word: 1.0} of the words that a word that was said is a form of."""
-        starts = (said[:end] + "*" for end in range(1, len(said) + 1))
-        return {word: 1.0 for word in (said, *starts) if word in self.keys}
-
-    def meaning(self, word: str) -> str:
-        """Return the key of the words that mean the same as one, or the word."""
-        found = self.exact(word.removesuffix("*"))
-        return min(self.keys[next(iter(found))]) if found else word
-
-
-@dataclass(frozen=True, slots=True)
 class Words:
     """All that the texts say: works and names by their phrases, words of one meaning, and words that say little."""
 
@@ -181,82 +162,14 @@ def _words(texts: Texts) -> Words:
 
 @lru_cache(maxsize=4)
 def _read(pairs: tuple[tuple[str, str], ...]) -> Words:
-    same = _index((key, text) for key, text in pairs if key.startswith(SAME))
+    same = index((key, text) for key, text in pairs if key.startswith(SAME))
     works = ((key, text) for key, text in pairs if not key.startswith((SAME, NAME)) and key not in (IGNORED, ABOUT))
     return Words(
-        _index(works, same),
-        _index((key, text) for key, text in pairs if key.startswith(NAME)),
+        index(works, same),
+        index((key, text) for key, text in pairs if key.startswith(NAME)),
         same,
         *(frozenset(word for key, text in pairs if key == one for word in words_of(text)) for one in (IGNORED, ABOUT)),
     )
-
-
-def _index(pairs: Iterable[tuple[str, str]], same: Index | None = None) -> Index:
-    """Return the index of phrases; in those of several words, `same` replaces words by what they mean."""
-    phrases, keys = dict[str, list[tuple[str, ...]]](), dict[str, set[str]]()
-    for key, text in pairs:
-        found = [words for phrase in text.split(",") if (words := _phrase(phrase))]
-        if same is not None:
-            found = [tuple(same.meaning(word) for word in words) if len(words) > 1 else words for words in found]
-        phrases.setdefault(key, []).extend(found)
-        for word in (word for words in found for word in words):
-            keys.setdefault(word, set()).add(key)
-    return Index(
-        {key: tuple(found) for key, found in phrases.items()},
-        {word: frozenset(found) for word, found in keys.items()},
-        frozenset(words[0] for key, found in phrases.items() if key != CHAT for words in found if len(words) == 1),
-    )
-
-
-def _phrase(phrase: str) -> tuple[str, ...]:
-    """Return the words of a phrase; one with `*` keeps it."""
-    return tuple(
-        word + "*" * (part.endswith("*") and place == len(words))
-        for part in phrase.split()
-        for words in [words_of(part)]
-        for place, word in enumerate(words, start=1)
-    )
-
-
-def similar(said: str, words: Iterable[str]) -> dict[str, float]:
-    """Return {word: how much it counts} of those that are meant by `said`, if it has a typo."""
-    if len(said) < SHORTEST_TYPO or not said.isalpha():
-        return {}
-    most = 2 if len(said) >= SHORTEST_TWO else 1
-    return {word: TYPO for word in words if word[0] == said[0] and _is_misspelt(said, word, most)}
-
-
-def unfinished(said: str, words: Iterable[str]) -> dict[str, float]:
-    """Return {word: how much it counts} of those that `said` is the beginning of."""
-    return {word: UNFINISHED for word in words if word.startswith(said)} if len(said) >= SHORTEST_PART else {}
-
-
-def _is_misspelt(said: str, word: str, most: int) -> bool:
-    """Tell whether a word is meant by another one with at most so many typos; its `*` stands for any ending."""
-    plain = word.removesuffix("*")
-    if len(plain) < SHORTEST_TYPO - 1:
-        return False
-    most = most if len(plain) >= SHORTEST_TWO - 2 else 1
-    ends = {len(plain) + more for more in range(-most, most + 1)} if plain != word else {len(said)}
-    return any(typos(said[:end], plain, most) <= most for end in ends if 0 < end <= len(said))
-
-
-def typos(one: str, other: str, most: int) -> int:
-    """Return how many letters to add, leave out, change or swap with the next one, or more than `most`."""
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    before, last = list[int](), list(range(len(other) + 1))
-    for row, letter in enumerate(one, start=1):
-        line = [row]
-        for column, there in enumerate(other, start=1):
-            cost = min(last[column] + 1, line[-1] + 1, last[column - 1] + (letter != there))
-            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == there:
-                cost = min(cost, before[column - 2] + 1)
-            line.append(cost)
-        if min(line) > most:
-            return most + 1
-        before, last = last, line
-    return last[-1]
 
 
 def _begins_alike(one: str, other: str) -> bool:
@@ -318,7 +231,7 @@ class _Asked:
         """Return the sum of the words that the phrases of a key cover, each phrase being said whole; 0 if none fits."""
         covered = dict[int, float]()
         for phrase in self.works.phrases[key]:
-            places = _places(phrase, self._fits)
+            places = places_of(phrase, self._fits)
             in_order = list(places) == sorted(places)
             if not in_order and not self._about.isdisjoint(phrase):
                 continue  # "music for a video" is no "video for music"
@@ -345,7 +258,9 @@ class _Asked:
         return float(any(name[0] in self._words for name in _names(card)))
 
     def _is_common(self, word: str) -> bool:
-        return bool(self.works.alone & self.works.exact(word).keys())
+        return any(
+            key != CHAT and not found.isdisjoint(self.works.exact(word)) for key, found in self.works.alone.items()
+        )
 
 
 def _respelt(said: list[str], words: Words, told: set[str]) -> list[str]:
@@ -355,25 +270,13 @@ def _respelt(said: list[str], words: Words, told: set[str]) -> list[str]:
         names.exact(word) or ({} if word in known or words.works.exact(word) else similar(word, names.keys))
         for word in said
     ]
-    fitting = ((key, phrase, _places(phrase, fits)) for key, found in names.phrases.items() for phrase in found)
+    fitting = ((key, phrase, places_of(phrase, fits)) for key, found in names.phrases.items() for phrase in found)
     respelt, taken = list[str](), set[int]()
     for key, _phrase, places in sorted((one for one in fitting if one[2]), key=lambda one: -len(one[1])):
         if not taken & set(places):
             respelt += words_of(key.removeprefix(NAME))
             taken |= set(places)
     return respelt + [word for at, word in enumerate(said) if at not in taken]
-
-
-def _places(phrase: tuple[str, ...], fits: list[dict[str, float]]) -> dict[int, float]:
-    """Return {place of a word that was said: how much it counts} if a phrase was said whole, else nothing."""
-    found = dict[int, float]()
-    for word in phrase:
-        fitting = [(fit[word], at) for at, fit in enumerate(fits) if word in fit]
-        if not fitting:
-            return {}
-        counts, at = max(fitting, key=lambda one: one[0])
-        found[at] = counts
-    return found
 
 
 def _names(card: Card) -> list[list[str]]:

@@ -244,6 +244,12 @@ class Model:
         """Return whether it does one of these works."""
         return not {self.type, *self.modes, *self.added_works}.isdisjoint(works)
 
+    def words_of(self, values: Values) -> str:
+        """Return what a person wrote as the main text; a default of ours is in English, and nobody's words."""
+        text = self.main_text
+        said = values.get(text.name) if text else None
+        return "" if text is None or said is None or said == text.default else str(said)
+
     def asks_for(self, values: Values) -> str | None:
         """Return the name of the input that the next message is for: the first missing one, else the main text."""
         told = ("text", "number", *MEDIA)
