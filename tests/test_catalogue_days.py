@@ -129,7 +129,7 @@ def test_the_reason_is_said_and_an_admin_can_put_it_on_sale(start_bot):
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich()
     boss.send("/catalog")
-    assert "Off sale: ElevenLabs Isolation, missing from KIE’s list of Oct 6" in boss.last.replace("6 Oct", "Oct 6")
+    assert re.search(r"Off sale: ElevenLabs Isolation, .*, missing from KIE’s list of (6 Oct|Oct 6)", boss.last)
     assert "without a public address: Kling 3.0" in boss.last
     alice.send("/models isolation")
     assert "Nothing found" in alice.last

@@ -6,7 +6,7 @@ from kie.catalogue.model import Catalog
 from kie.catalogue.pricing import steps
 from tests.crawler import Screen, style
 from tests.kit import ROOT, png
-from tests.shop import entries_of, job_of, jobs_of
+from tests.shop import entries_of, job_of, jobs_of, user_of
 from tests.walker import Form, money
 
 CATALOG = Catalog.load(ROOT / "data" / "models.json")
@@ -264,12 +264,13 @@ def test_another_product_gets_the_text_but_keeps_its_own_settings(start_bot):
     assert "a fox in the snow" in anna.last and form.screen.text.endswith("\n6 s")
 
 
-def test_a_models_own_sentence_is_not_taken_along_as_the_persons(start_bot):
+def test_a_models_own_sentence_is_sent_and_neither_shown_nor_taken_along_as_the_persons(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna")
     anna.send("/start")
     anna.forge("generate:open:infinitalk")
-    assert "speaks naturally" in anna.last
+    draft = bot.bot.drafts.get(user_of(bot, anna).id, "generate", bot.clock.now())
+    assert "speaks naturally" in draft.data["values"]["prompt"] and "speaks naturally" not in anna.last
     anna.forge("generate:open:nanobanana-edit")
     assert "speaks naturally" not in anna.last and "Prompt" not in anna.last
 

@@ -97,7 +97,7 @@ def test_words_people_use_lead_to_what_serves(asked, words, answer):
 def test_what_is_not_sold_is_said_with_what_does_the_same(asked):
     person = asked("Sora 2")
     assert (
-        person.last.startswith("Nothing found for “Sora 2”. These do the same")
+        person.last.startswith("Nothing found for “Sora 2”. These come close")
         and "text-to-video" in offers(person)[0][1].modes
     )
 

@@ -30,6 +30,8 @@ IGNORED, ABOUT, SAME, CHAT = "search.ignored", "search.about", "search.same.", "
 WORK, MODE, CARD, NAME, INSTEAD = "search.work.", "search.mode.", "search.card.", "search.name.", "search.instead."
 ADDED = 0.8  # how much a work counts that a model also does, with another file, or that only comes near
 MEDIA = {SAME + medium for medium in ("photo", "video", "song")}
+OF_A_RESULT = 0.65  # how much a work counts that wants an earlier result
+ABOUT_IT = 0.3  # how much more a product counts that the words are about
 OTHER_MEDIUM = 0.7  # how much a work counts that has nothing to do with a medium that was named
 IN_ORDER = 1.1  # how much more a phrase counts in the order it has in the list
 ALIKE = 0.95  # how much another word of the same meaning counts
@@ -120,11 +122,16 @@ def _best(card: Card, model: Model, works: Mapping[str, float]) -> tuple[float, 
             best = (score, work)
     mode = works.get(MODE + model.mode_title.partition(".")[2], 0.0)
     own = max((score for key, score in works.items() if key.startswith(CARD) and _is_of(card, key)), default=0.0)
-    return (max(best[0], mode) + own, best[1])
+    return (max(best[0], mode) + ABOUT_IT * own, best[1])
 
 
 def _works_of(model: Model) -> dict[str, float]:
-    """Return {work: how much it counts} of a model: what it is made for, and what a file that its form accepts adds."""
+    """Return {work: how much it counts} of a model: what it is made for, and what a file that its form accepts adds.
+
+    One that wants an earlier result comes after others, and makes nothing of words alone.
+    """
+    if model.wants_result:
+        return {work: OF_A_RESULT for work in (model.type, *model.modes) if work not in model.works("text")}
     return dict.fromkeys(model.added_works, ADDED) | dict.fromkeys((model.type, *model.modes), 1.0)
 
 

@@ -218,7 +218,7 @@ class Model:
 
     def takes(self, kind: str) -> bool:
         """Return whether a text or a file of this kind is enough to begin with, without an earlier result."""
-        if any(spec.kind == "task" and spec.required for spec in self.inputs):
+        if self.wants_result:
             return False
         return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
 
@@ -233,6 +233,11 @@ class Model:
         if from_file:  # it accepts the file along with something else, such as a track with a photo
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
+
+    @property
+    def wants_result(self) -> bool:
+        """Return whether it does nothing without an earlier result."""
+        return any(spec.kind == "task" and spec.required for spec in self.inputs)
 
     @property
     def added_works(self) -> frozenset[str]:

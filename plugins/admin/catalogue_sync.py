@@ -81,11 +81,11 @@ def _why_off(ctx, catalog):
     """Return lines about models that are off sale although nobody has switched them off."""
     off = [model for model in catalog.known.values() if model.id not in catalog.models]
     lines = [
-        ctx.say("supply.unlisted", model=m.title, day=_noon(catalog.unlisted[m.id]))
+        ctx.say("supply.unlisted", model=_title(ctx, m.id), day=_noon(catalog.unlisted[m.id]))
         for m in off
         if m.id in catalog.unlisted
     ]
-    deaf = [model.title for model in off if model.needs_callback and not ctx.settings["PUBLIC_URL"]]
+    deaf = [_title(ctx, model.id) for model in off if model.needs_callback and not ctx.settings["PUBLIC_URL"]]
     return lines + ([ctx.say("supply.wants_address", models=", ".join(deaf))] if deaf else [])
 
 

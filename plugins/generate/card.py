@@ -60,7 +60,8 @@ def open_model(ctx, code, back=None, below=False):
 def without_files(ctx):
     """Take away what was sent before the card was opened: it was for something else."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    values = {name: value for name, value in draft.data["values"].items() if name not in draft.data.get("brought", ())}
+    brought = draft.data.get("brought") or ()
+    values = {name: value for name, value in draft.data["values"].items() if name not in brought}
     text = (draft.data.get("sent") or {}).get("text", "")
     more = {"brought": [], "sent": {"text": text, "files": []}, "parent": None}
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **more)
@@ -229,7 +230,7 @@ def _may_be_better(ctx, card):
 
 def _brought(ctx, card):
     """Return the kind of the first file that was sent before this card was opened and is still on it, or None."""
-    names = [name for name in ctx.draft.data.get("brought", ()) if present(card.values.get(name))]
+    names = [name for name in ctx.draft.data.get("brought") or () if present(card.values.get(name))]
     return card.model.by_name[names[0]].kind if names else None
 
 
