@@ -107,7 +107,8 @@ def build(
     client = Client(
         found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
     )
-    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas)
+    today = {"today": lambda: clock.now().date()}
+    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas, **today)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     return Runtime(bot, threads)
 

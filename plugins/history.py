@@ -95,7 +95,7 @@ def _label(ctx, job, numbers):
 
 def _prompt(ctx, job):
     model = ctx.generation.model(job)
-    return str(job.inputs.get(model.main_text.name, "")) if model and model.main_text else ""
+    return model.words_of(job.inputs) if model else ""
 
 
 def show_job(ctx, job):

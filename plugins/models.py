@@ -1,18 +1,31 @@
 """/models and /generate: browse what is sold by kind of work, or search for it (`/models cat`), up to its form.
 
-What the person ordered last comes first, then what is ordered most, then what is cheap: what most people want is two
-taps away, its kind and itself. A word finds anything else.
-Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po.
+What we recommend comes first (data/offers.json), then what the person ordered last, then what is ordered most, then what
+is cheap. Long lists have filters. A search finds names and works in the words of any language
+(`core/services/search.py`); if nothing fits, it shows what comes nearest.
+Texts: models.* in data/texts/<lang>/models.po, menu.* in catalog.po, search.* in search.po.
 """
 
 from core.buttons import MENU, button, pager, route, way_out
 from core.errors import UserError
-from core.services.input_labels import Labels
+from core.services import search as words_for
+from core.texts import Ref
 from kie.catalogue.model import MENU as KINDS
 from kie.catalogue.pricing import cheapest
 
 CARD = route("generate:open", optional=True)
-PAGE = 6
+CHAT = route("ask:open", optional=True)
+PAGE, FILTERS_A_ROW = 6, 2
+FILTERS = {  # the menu → its shorter lists: name → works
+    "video": {
+        "text": ("text-to-video",),
+        "photo": ("image-to-video", "reference-to-video"),
+        "talking": ("lip-sync",),
+        "edit": ("video-edit", "video-to-video", "motion-transfer"),
+    },
+    "edit": {"change": ("image-edit", "image-to-image"), "enlarge": ("image-upscale", "background-removal")},
+}
+LISTS = {f"{menu}-{name}": (menu, works) for menu, filters in FILTERS.items() for name, works in filters.items()}
 
 
 def register(bot):
@@ -30,13 +43,17 @@ def register(bot):
 
 def menu(ctx):
     """Offer the kinds of work."""
-    cells = [button(f"menu.{name}", "models:type", name, 0) for name, _cards in ctx.generation.catalog.types()]
-    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     ctx.edit(
         "models.choose",
-        [*rows, [button("models.search", "models:search"), button("common.menu", MENU)]],
+        [*_kinds(ctx), [button("models.search", "models:search"), button("common.menu", MENU)]],
         n=len(ctx.generation.catalog.models),
     )
+
+
+def _kinds(ctx):
+    """Return the rows of the kinds of work."""
+    cells = [button(f"menu.{name}", "models:type", name, 0) for name, _cards in ctx.generation.catalog.types()]
+    return [cells[i : i + 2] for i in range(0, len(cells), 2)]
 
 
 def models(ctx):
@@ -48,39 +65,77 @@ def models(ctx):
 
 
 def show_type(ctx, menu, page):
-    """Show a page of products that do this kind of work, each with its lowest price."""
-    if menu not in KINDS:
+    """Show a page of products that do this kind of work, or of one of its filters, each with its lowest price."""
+    kind, works = LISTS.get(menu, (menu, None))
+    if kind not in KINDS:
         raise UserError("common.old_button")
-    offers = _ranked(ctx, ctx.generation.catalog.cards_of(menu), menu)
-    rows = _page(offers, page, menu, "models:type", menu)
+    mine = [(card, _of(card, kind, works)) for card in ctx.generation.catalog.cards_of(kind)]
+    offers = _ranked(ctx, [(card, models, ()) for card, models in mine if models], works or _usual(ctx, kind))
+    filters = _filters(menu, kind)
+    rows = _page(offers, page, PAGE - len(filters), menu, "models:type", menu)
     last = [button("models.search", "models:search"), *way_out("models:menu")]
-    ctx.edit("models.type", [*rows, last], title=ctx.say(f"menu.{menu}.title"))
+    ctx.edit("models.type", [*filters, *rows, last], title=ctx.say(f"menu.{kind}.title"))
 
 
-def _page(offers, page, menu, *data):
+def _of(card, kind, works):
+    """Return a product's models for a kind of work, or for a filter's works."""
+    return [model for model in card.models if kind in model.menus and (works is None or model.does(works))]
+
+
+def _usual(ctx, kind):
+    """Return, as a list, the first of a kind's works that has a ladder."""
+    return [work for work in KINDS[kind] if ctx.generation.live_catalogue.rungs(work)][:1]
+
+
+def _filters(shown, kind):
+    """Return the rows of the filters of a kind of work; a tap on the one in use shows everything again."""
+    cells = []
+    for name in FILTERS.get(kind, ()):
+        used = shown == f"{kind}-{name}"
+        key = f"models.only_{name}"
+        shows = ("models.used", "models:type", kind, 0) if used else (key, "models:type", f"{kind}-{name}", 0)
+        cells.append(button(*shows, **({"filter": Ref(key)} if used else {})))
+    return [cells[i : i + FILTERS_A_ROW] for i in range(0, len(cells), FILTERS_A_ROW)]
+
+
+def _page(offers, page, size, menu, *data):
     """Return the rows of one page of offers, and the row for paging."""
-    pages = max(1, -(-len(offers) // PAGE))
+    pages = max(1, -(-len(offers) // size))
     page = min(max(page, 0), pages - 1)
     rows = [
         button("common.offer", "models:open", model.code, menu, page, title=card.title, price=price)
-        for card, model, price in offers[page * PAGE :][:PAGE]
+        for card, model, price in offers[page * size :][:size]
     ]
     return rows + pager(page, pages, *data)
 
 
-def _ranked(ctx, cards, menu=None):
-    """Return (card, model to open, lowest price): the person's own last ones, then popular ones, then by price."""
-    recent = ctx.jobs.recent_models(ctx.user.id)
-    popular = ctx.generation.popularity(ctx.now)
-    offers = []
-    for card in cards:
-        mine = _sold([model for model in card.models if menu in (None, *model.menus)])
+def _ranked(ctx, found, works):
+    """Return (card, model to open, lowest price) of [(card, its models, how well it fits)] for these works.
+
+    First what fits best, then what we recommend, the person's own last ones, popular ones, and cheap ones.
+    """
+    recent, popular = ctx.jobs.recent_models(ctx.user.id), ctx.generation.popularity(ctx.now)
+    advised, offers = _advised(ctx, works), []
+    for card, models, fit in found:
+        mine = _sold(models)
         model = min(mine, key=lambda m: recent.index(m.id) if m.id in recent else len(recent))
-        price = ctx.generation.price_of_credits(_least(mine, model), model)
+        price = ctx.generation.price_of_credits(_least(mine), model)
         if price is not None:
-            place = recent.index(model.id) if model.id in recent else len(recent)
-            offers.append(((place, -sum(popular.get(m.id, 0) for m in card.models), price), (card, model, price)))
+            last = recent.index(model.id) if model.id in recent else len(recent)
+            place = min(advised.get(m.code, len(advised)) for m in models)
+            orders = sum(popular.get(m.id, 0) for m in card.models)
+            offers.append(((fit, place, last, -orders, price), (card, model, price)))
     return [offer for _rank, offer in sorted(offers, key=lambda ranked: ranked[0])]
+
+
+def _advised(ctx, works):
+    """Return {code: place} of what the ladders of these works offer: the first choice for each rung."""
+    places = {}
+    for work in works:
+        for place, (_name, offers) in enumerate(ctx.generation.live_catalogue.rungs(work)):
+            code = offers[0][1].code
+            places[code] = min(place, places.get(code, place))
+    return places
 
 
 def _sold(models):
@@ -88,10 +143,9 @@ def _sold(models):
     return [model for model in models if cheapest(model)] or models
 
 
-def _least(models, opened):
-    """Return the lowest cost of models alike: lyrics, or a conversion to WAV, say nothing about a song's price."""
-    alike = [m for m in models if m.output == opened.output and set(m.menus) & set(opened.menus)]
-    return min(cheapest(model) for model in alike)
+def _least(models):
+    """Return the lowest cost of a product's first kind of work: what mends a song says nothing about a new one."""
+    return min(cheapest(model) for model in models if model.type == models[0].type)
 
 
 def open_card(ctx, code, menu, page):
@@ -116,33 +170,27 @@ def _find(ctx, words):
     """Keep the words, show what matches them, and keep listening if nothing does."""
     ctx.drafts.put(ctx.user.id, "models", ctx.now, step=None, data={"words": words[:64]})
     if not show_found(ctx, 0):
-        ctx.drafts.put(ctx.user.id, "models", ctx.now, step="models:word")
+        ctx.drafts.put(ctx.user.id, "models", ctx.now, step="models:word", data={"words": words[:64]})
 
 
 def show_found(ctx, page):
-    """Show a page of what matches the last search; return whether anything does."""
+    """Show a page of what matches the last search, or comes nearest; return whether anything does match."""
     draft = ctx.drafts.get(ctx.user.id, "models", ctx.now)
     words = (draft.data.get("words") if draft else None) or ""
-    low = words.lower().split()
-    cards = [card for card in ctx.generation.catalog.cards.values() if low and _fits(ctx, card, low)]
-    offers = sorted(_ranked(ctx, cards), key=lambda offer: _far(offer[0], words.lower()))
-    rows = _page(offers, page, "found", "models:found")
+    found = words_for.find(ctx.texts, ctx.generation.catalog, words)
+    asks = [button("models.ask_chat", CHAT, 0)] if found.chat and CHAT in ctx.bot.handlers["button"] else []
+    fits = bool(found.hits or asks)
+    if not fits:
+        found = words_for.nearest(ctx.texts, ctx.generation.catalog, words)
+    rows = _rows_found(ctx, found, page, PAGE - len(asks))
     last = [button("models.search", "models:search"), *way_out("models:menu")]
-    ctx.edit("models.found" if rows else "models.none", [*rows, last], words=words)
-    return bool(rows)
+    key = "found" if fits and not found.instead else "instead" if fits else "near" if rows else "none"
+    ctx.edit(f"models.{key}", [*asks, *(rows or ([] if fits else _kinds(ctx))), last], words=words)
+    return fits
 
 
-def _far(card, words):
-    """Return how far a card's name is from the words: 0 for an exact match, 1 for a partial one, else 2."""
-    names = [name.lower() for name in (card.title, *card.aliases)]
-    return 0 if words in names else 1 if any(words in name for name in names) else 2
-
-
-def _fits(ctx, card, words):
-    """Return whether every word is in what the card is called or does, in any language."""
-    languages = [Labels(ctx.texts, lang) for lang in ctx.texts.languages]
-    modes = {labels.word(mode) for labels in languages for mode in {model.mode_title for model in card.models}}
-    abouts = (labels.about(card) for labels in languages)
-    said = [card.title, *card.aliases, *abouts, *modes, *(model.title for model in card.models)]
-    text = "\n".join(said).lower()
-    return all(word in text for word in words)
+def _rows_found(ctx, found, page, size):
+    """Return the rows of a page of what was found."""
+    works = {hit.work for hit in found.hits if hit.work}
+    offers = _ranked(ctx, [(hit.card, hit.models, hit.rank) for hit in found.hits], works)
+    return _page(offers, page, size, "found", "models:found") if offers else []

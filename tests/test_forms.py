@@ -6,7 +6,7 @@ from kie.catalogue.model import Catalog
 from kie.catalogue.pricing import steps
 from tests.crawler import Screen, style
 from tests.kit import ROOT, png
-from tests.shop import entries_of, job_of, jobs_of
+from tests.shop import entries_of, job_of, jobs_of, user_of
 from tests.walker import Form, money
 
 CATALOG = Catalog.load(ROOT / "data" / "models.json")
@@ -139,7 +139,7 @@ def test_a_draft_survives_a_restart_and_a_top_up(start_bot):
     boss = bot.admin()
     anna = bot.user("Anna")
     card(anna)
-    topup = next(label for label in anna.buttons if "Top up" in label)
+    topup = next(label for label in anna.buttons if "top up" in label)
     assert money(topup) == PRICE
     anna.tap(topup)
     amount = next(data for data in anna.buttons.values() if data.startswith("payments:amount"))
@@ -264,12 +264,13 @@ def test_another_product_gets_the_text_but_keeps_its_own_settings(start_bot):
     assert "a fox in the snow" in anna.last and form.screen.text.endswith("\n6 s")
 
 
-def test_a_models_own_sentence_is_not_taken_along_as_the_persons(start_bot):
+def test_a_models_own_sentence_is_sent_and_neither_shown_nor_taken_along_as_the_persons(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna")
     anna.send("/start")
     anna.forge("generate:open:infinitalk")
-    assert "speaks naturally" in anna.last
+    draft = bot.bot.drafts.get(user_of(bot, anna).id, "generate", bot.clock.now())
+    assert "speaks naturally" in draft.data["values"]["prompt"] and "speaks naturally" not in anna.last
     anna.forge("generate:open:nanobanana-edit")
     assert "speaks naturally" not in anna.last and "Prompt" not in anna.last
 
@@ -346,11 +347,11 @@ def test_too_little_money_leads_to_the_top_up_and_back(start_bot):
     bot = start_bot()
     anna = bot.user("Anna")
     form = card(anna)
-    assert "Top up" in form.main.text and money(form.main.text) == PRICE
+    assert "top up" in form.main.text and money(form.main.text) == PRICE
     anna.forge(form.main.data)
     assert money(anna.last) == PRICE
     anna.tap("To the order")
-    assert form.main.text.startswith("Top up")
+    assert form.main.text.endswith("top up")
 
 
 def test_numbers_are_checked_as_they_are_typed(start_bot):

@@ -42,7 +42,7 @@ def test_free_orders_are_counted_returned_on_failure_and_back_at_midnight(start_
     alice.send("/start")
     assert "back in 12 hours" in alice.last
     order(alice)
-    assert "Top up 0.72 ₽" in str(alice.buttons)
+    assert "0.72 ₽ short · top up" in str(alice.buttons)
     bot.restart()
     alice.send("/start")
     assert "back in 12 hours" in alice.last

@@ -217,7 +217,7 @@ def test_without_money_the_card_waits_for_the_top_up(start_bot):
     open_idea(alice, "logo")
     alice.tap("▶")
     alice.send("Sunny Corner, a bakery")
-    assert "Sunny Corner" in alice.last and any("Top up" in label for label in alice.buttons)
+    assert "Sunny Corner" in alice.last and any("short" in label for label in alice.buttons)
     assert not jobs_of(bot, alice)
 
 

@@ -30,6 +30,19 @@ SOUND, CLIP = "isolation", "topaz-vid"  # codes of models whose price is so much
 SOUND_RATE, CLIP_RATE = 0.18, 7.2  # roubles a second, by the settings of the tests
 
 
+@pytest.fixture
+def start_bot(start_bot):
+    """Start a bot that sells the clean-up of recordings as well, although KIE's list lacked it."""
+
+    def start(**more):
+        bot = start_bot(**more)
+        bot.bot.overrides.put("model:elevenlabs/audio-isolation", "off", False, now=bot.clock.now())
+        bot.bot.generation.live_catalogue.forget()
+        return bot
+
+    return start
+
+
 def opened(bot, person, code):
     """Open a model's card anew."""
     person.send("/start")

@@ -61,11 +61,11 @@ def test_no_product_is_offered_for_nothing(start_bot):
                 alice.tap("›")
         assert all(re.search(r" · from (?!0 )[\d,.]+ ₽$", label) for label in offers)
     alice.send("/models suno")
-    assert list(opened(alice))[0] == "Suno · from 4.50 ₽", "what sounds, not the lyrics or a file turned to WAV"
+    assert list(opened(alice))[0] == "Suno · from 10.80 ₽", "a new song, not the repair of one, or a file turned to WAV"
 
 
 @SQLITE
-def test_what_a_person_used_last_comes_first_and_then_what_is_popular(start_bot):
+def test_what_we_recommend_comes_first_then_what_a_person_used_last_and_what_is_popular(start_bot):
     bot = start_bot()
     alice, bob = bot.rich(), bot.rich("Bob")
     order(bot, alice, model="nanobanana")
@@ -74,8 +74,10 @@ def test_what_a_person_used_last_comes_first_and_then_what_is_popular(start_bot)
     bot.forward(400)
     bob.send("/start")
     bob.tap("models:type:picture:0")
-    first = list(opened(bob))[:3]
-    assert first[0].startswith("Imagen 4") and first[1].startswith("Nano Banana") and first[2].startswith("Z-Image")
+    first = [label.split(" · ")[0] for label in opened(bob)]
+    ladder = bot.bot.generation.live_catalogue.rungs("text-to-image")
+    advised = [bot.bot.generation.catalog.cards[offers[0][1].card].title for _rung, offers in ladder]
+    assert first[:5] == [*advised, "Imagen 4", "Nano Banana"] and len(advised) == 3
 
 
 @SQLITE

@@ -278,7 +278,7 @@ def test_too_little_money_is_said_on_the_card_with_the_sum_that_is_missing(start
     alice = bot.user()
     alice.send("/start")
     card(alice)
-    assert "Top up 0.72 ₽ to create" in alice.buttons
+    assert "0.72 ₽ short · top up" in alice.buttons
     assert not any(data.startswith("orders:go") for data in alice.buttons.values())
 
 
@@ -293,7 +293,7 @@ def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bo
     alice.forge(data, message)
     assert "You’re 0.32 ₽ short. Your order waits here." in alice.toast
     assert jobs_of(bot, alice) == [] and bot.balance(alice) == 40
-    assert "Top up 0.32 ₽ to create" in alice.buttons
+    assert "0.32 ₽ short · top up" in alice.buttons
     ledger.post(user.id, 100, kind="admin", key="back", now=bot.clock.now())
     alice.forge("generate:card")
     alice.tap("▶ Create")

@@ -211,7 +211,7 @@ def test_the_waiting_order_comes_back_after_the_payment(start_bot):
     alice = bot.user()
     alice.send("/start")
     card(alice)
-    alice.tap("Top up 0.72 ₽ to create")
+    alice.tap("0.72 ₽ short · top up")
     alice.tap("10 ₽")
     alice.tap("⭐")
     alice.pay()

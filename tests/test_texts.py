@@ -161,7 +161,7 @@ def _input_errors():
 
 
 def _of_the_catalogue(key):
-    return key.split(".")[0] in ("input", "choice", "mode", "menu", "ask", "kind", "switch", "about")
+    return key.split(".")[0] in ("input", "choice", "mode", "menu", "ask", "kind", "switch", "about", "search")
 
 
 def test_every_language_has_the_same_files_with_the_same_keys():
@@ -171,7 +171,7 @@ def test_every_language_has_the_same_files_with_the_same_keys():
 
 def test_every_plugin_with_texts_has_a_file_of_its_own_and_no_file_is_an_orphan():
     files = {str(path.relative_to(FOLDER / "en").with_suffix("")) for path in (FOLDER / "en").rglob("*.po")}
-    assert files - set(PLUGINS) <= {"core", "catalog", "cards"}
+    assert files - set(PLUGINS) <= {"core", "catalog", "cards", "search"}
     without = {name for name in set(PLUGINS) - files if PLUGINS[name].read_text().count("ctx.reply")}
     assert not without
 

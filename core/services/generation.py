@@ -42,7 +42,14 @@ log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
 REPLIES = "replies"  # the draft of a ladder that edits a result; it is open beside the card
-KEPT = ("prompt_message", "prompt_input", "back", "sent", "parent")  # what a card remembers besides its values
+KEPT = (
+    "prompt_message",
+    "prompt_input",
+    "back",
+    "sent",
+    "parent",
+    "brought",
+)  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
 RETRIES = {"busy": 60, "maintenance": 15, "server": 2}  # refusals after which no task exists and a repeat may work

@@ -4,6 +4,7 @@ It is read again after a change: at once in this process, within 300 s in anothe
 """
 
 import threading
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kie.catalogue import overrides as layers
@@ -28,11 +29,14 @@ class Comparison(NamedTuple):
 class LiveCatalogue:
     """Provides the catalogue; `callbacks` says whether KIE can call us, which some models require.
 
-    `rows` is where the admins' changes are read, `offers` the file of the ladders, `ideas` that of the ideas.
+    `rows` is where the admins' changes are read, `offers` the file of the ladders, `ideas` that of the ideas. `today()`
+    says which prices have ended.
     """
 
-    def __init__(self, path, callbacks, rows=overrides, offers=None, ideas=None):
-        self.path, self._rows = path, rows
+    def __init__(
+        self, path, callbacks, rows=overrides, offers=None, ideas=None, today=lambda: datetime.now(UTC).date()
+    ):
+        self.path, self._rows, self._today = path, rows, today
         self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
         self.ideas = Ideas.load(ideas, self._plain) if ideas else Ideas()
@@ -44,11 +48,13 @@ class LiveCatalogue:
 
     def current(self):
         """Return (the changes in force, the catalogue in use)."""
+        if self._version is not None and self._version[1] != self._today():
+            self.forget()  # a price may have ended
         return self._kept.get()
 
     def catalog(self):
         """Return the catalogue in use."""
-        return self._kept.get()[1]
+        return self.current()[1]
 
     def rungs(self, work):
         """Return the ladder of a kind of work as it is now: [(rung, [(offer, its model), …])] of what is on sale."""
@@ -69,11 +75,11 @@ class LiveCatalogue:
         return found + [pair for _name, offers in self.rungs(idea.work) for pair in offers]
 
     def _changes(self):
-        return self._kept.get()[0]
+        return self.current()[0]
 
     def _look(self):
         """Return (changes in force, the catalogue with them), rebuilt only if they have changed."""
-        version = self._rows.version()
+        version = self._rows.version(), self._today()
         with self._guard:
             if version != self._version:
                 changes = self._rows.in_force()
@@ -82,13 +88,21 @@ class LiveCatalogue:
             return self._made
 
     def _read(self, changes):
-        full = Catalog.from_data(layers.merged(self._file, changes)) if changes else self._plain
+        data = self._data(changes)
+        full = self._plain if data is self._file else Catalog.from_data(data)
         deaf = {name for name, model in full.models.items() if model.needs_callback and not self._callbacks}
         return full.without(layers.switched_off(changes) | deaf)
 
     def data(self):
-        """Return the parsed file with the changes in force."""
-        return layers.merged(self._file, self._changes())
+        """Return the parsed file with the changes in force, as it is today."""
+        return self._data(self._changes())
+
+    def _data(self, changes):
+        return layers.at(layers.merged(self._file, changes) if changes else self._file, self._today())
+
+    def ending(self):
+        """Return [(day, model id), …] of the prices that end, the nearest first."""
+        return layers.ending(self.data())
 
     def check(self, client, clock, tell=lambda done, total: None):
         """Compare with KIE's offer of today, store the differences and return the Comparison.
@@ -104,7 +118,7 @@ class LiveCatalogue:
     def trial(self, scope, field, value):
         """Return why the model of a change could not be sold with it, or None."""
         try:
-            found = Catalog.from_data(layers.merged(self._file, self._changes() | {(scope, field): value}))
+            found = Catalog.from_data(self._data(self._changes() | {(scope, field): value}))
         except MALFORMED as error:
             return f"malformed: {error!r}"
         return dict(found.rejected).get(scope.partition(":")[2])

@@ -52,6 +52,7 @@ class Drafts:
     get = staticmethod(drafts.get)
     note_screen = staticmethod(drafts.note_screen)
     put = staticmethod(drafts.put)
+    stop_listening = staticmethod(drafts.stop_listening)
 
 
 class ErrorReports:

@@ -178,6 +178,7 @@ class Input:
     take: str = "task_id"
     also: Mapping[str, str] = field(default_factory=dict)
     drives_price: bool = False
+    random: bool = False  # a number that is drawn for each request, if none is given
 
     @property
     def kind(self) -> str:

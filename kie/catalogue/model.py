@@ -7,6 +7,7 @@ docs/models.md describes the file for operators.
 
 import json
 import os
+import random
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -217,7 +218,7 @@ class Model:
 
     def takes(self, kind: str) -> bool:
         """Return whether a text or a file of this kind is enough to begin with, without an earlier result."""
-        if any(spec.kind == "task" and spec.required for spec in self.inputs):
+        if self.wants_result:
             return False
         return bool(self.main_text and self.works("text")) if kind == "text" else self.input_for(kind) is not None
 
@@ -232,6 +233,27 @@ class Model:
         if from_file:  # it accepts the file along with something else, such as a track with a photo
             return (REFERENCE,) if REFERENCE in from_file else from_file[:1]
         return tuple(FROM_FILE.get((kind, mode), mode) for mode in from_text)
+
+    @property
+    def wants_result(self) -> bool:
+        """Return whether it does nothing without an earlier result."""
+        return any(spec.kind == "task" and spec.required for spec in self.inputs)
+
+    @property
+    def added_works(self) -> frozenset[str]:
+        """Return the works that it is not made for, but does with a file that its form accepts."""
+        pairs = FROM_FILE.items()
+        return frozenset(work for (kind, mode), work in pairs if mode in self.modes and self.input_for(kind))
+
+    def does(self, works: Collection[str]) -> bool:
+        """Return whether it does one of these works."""
+        return not {self.type, *self.modes, *self.added_works}.isdisjoint(works)
+
+    def words_of(self, values: Values) -> str:
+        """Return what a person wrote as the main text; a default of ours is in English, and nobody's words."""
+        text = self.main_text
+        said = values.get(text.name) if text else None
+        return "" if text is None or said is None or said == text.default else str(said)
 
     def asks_for(self, values: Values) -> str | None:
         """Return the name of the input that the next message is for: the first missing one, else the main text."""
@@ -314,6 +336,7 @@ class Model:
         Raise InputError if `values` are not complete and valid.
         """
         full, built = self.effective(self.check(values)), dict[str, Any]()
+        full = {spec.name: _drawn(spec) for spec in self.inputs if spec.random} | full
         for spec in self.inputs:
             if spec.name in full:
                 for path, value in sent_fields(spec, full[spec.name], url_of):
@@ -340,7 +363,8 @@ class Card:
 class Catalog:
     """Everything on offer, read-only and safe to share between threads; made by `Catalog.load`.
 
-    `known` also has the models that are off sale, as their running orders go on. `starts` and `fed` are looked up once, at
+    `known` also has the models that are off sale, as their running orders go on, `unlisted` says which of these KIE's own
+    list lacked, and on which day. `starts` and `fed` are looked up once, at
     load: {text, image, video or audio: ((model, its works), …)} of what takes one, and (model, input) of what accepts an
     earlier result.
     """
@@ -352,6 +376,7 @@ class Catalog:
     as_of: str
     codes: Mapping[str, Model]
     known: Mapping[str, Model]
+    unlisted: Mapping[str, str]
     starts: Mapping[str, tuple[tuple[Model, tuple[str, ...]], ...]]
     fed: tuple[tuple[Model, Input], ...]
 
@@ -372,7 +397,7 @@ class Catalog:
     def from_data(cls, data: dict[str, Any]) -> "Catalog":
         """Return the catalogue of the parsed file; incomplete entries are in `rejected`."""
         words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
-        models, codes, rejected = dict[str, Model](), dict[str, Model](), []
+        models, codes, rejected, unlisted = dict[str, Model](), dict[str, Model](), [], dict[str, str]()
         for raw in data["models"]:
             try:
                 model = _read_model(raw, words, lists)
@@ -385,8 +410,9 @@ class Catalog:
                 rejected.append((_name(raw), f"malformed: {error!r}"))
                 continue
             models[model.id] = codes[model.code] = model
+            unlisted |= {model.id: raw["unlisted"]} if raw.get("unlisted") else {}
         cards = {name: _card(card, models) for name, card in words.items()}
-        return cls(
+        every = cls(
             models=MappingProxyType(models),
             codes=MappingProxyType(codes),
             rejected=tuple(rejected),
@@ -394,8 +420,10 @@ class Catalog:
             credit_usd=Decimal(data["credit_usd"]),
             as_of=data["as_of"],
             known=MappingProxyType(models),
+            unlisted=MappingProxyType(unlisted),
             **_uses(models),
         )
+        return every.without(unlisted) if unlisted else every
 
     def without(self, ids: Collection[str]) -> "Catalog":
         """Return this catalogue with some models off sale; they stay `known`."""
@@ -527,6 +555,11 @@ def _assemble(raw: dict[str, Any], card: Mapping[str, Any], modes: tuple[str, ..
     )
 
 
+def _drawn(spec: Input) -> int:
+    """Return a number for an input whose default at KIE is always the same."""
+    return random.randint(int(spec.min or 0), int(spec.max or 0))
+
+
 def _menus(modes: Iterable[str], inputs: Iterable[Input]) -> tuple[str, ...]:
     if any(spec.kind == "task" and spec.required for spec in inputs):
         return ("tools",)
@@ -544,6 +577,8 @@ def _read_input(raw: dict[str, Any], drivers: Collection[str], lists: Mapping[st
     _need(raw["type"] != "enum" or raw.get("enum") or names, f"{where}: enum is empty")
     _need(raw["type"] != "json" or "send" in raw, f"{where}: the chat cannot ask for json")
     _need(raw["type"] != "task" or raw.get("from"), f"{where}: from is empty")
+    bounds = raw["type"] == "integer" and {"min", "max"} <= set(raw)
+    _need(bounds or not raw.get("random"), f"{where}: random is for integers with min and max")
     _need(PATH.fullmatch(raw.get("into", name)), f"{where}: into is not a path")
     plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list", "left_out")}
     spec = Input(
@@ -574,6 +609,7 @@ def _read_price(raw: dict[str, Any], place: int) -> Price:
     except (KeyError, TypeError, InvalidOperation) as error:
         raise CatalogError(f"price {place}: {error!r}") from error
     _need(isinstance(raw["credits"], str), f'price {place}: credits must be text, such as "4.5"')
+    _need("then" in raw or "until" not in raw, f"price {place}: until wants then, what it costs from that day on")
     _need(price.credits.is_finite() and price.credits >= 0, f"price {place}: credits {raw['credits']} below 0")
     return price
 

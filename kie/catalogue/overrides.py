@@ -2,7 +2,7 @@
 
 Changes are {(scope, field): value}. About one model, whose scope is `model:<id>`:
 
-- `off`: true takes it off sale;
+- `off`: true takes it off sale, false puts one on sale that KIE's own list lacked when the file was written;
 - `entry`: {"model": …, "card": …}, a model that the file does not have (`card`: null for an existing card);
 - `inputs`: {"drop": [names], "set": {name: {field: value}}, "add": [inputs]}, changes to its form;
 - `price`: {feed row: fields}, new figures for the price rows that come from those rows of KIE's price feed.
@@ -17,6 +17,7 @@ About the user's price, for a model, for `menu:<row of the main menu>` or for `a
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -44,8 +45,40 @@ def merged(data: dict[str, Any], changes: Changes) -> dict[str, Any]:
     return data | {"cards": cards, "models": models}
 
 
+def at(data: dict[str, Any], day: date) -> dict[str, Any]:
+    """Return the parsed file as it is on a day: prices that have ended are replaced by what comes `then`."""
+    if not any(_is_over(row, day) for raw in data["models"] for row in raw["price"]):
+        return data
+    models = [
+        raw | {"price": [_later(row) if _is_over(row, day) else row for row in raw["price"]]} for raw in data["models"]
+    ]
+    return data | {"models": models}
+
+
+def ending(data: dict[str, Any]) -> list[tuple[date, str]]:
+    """Return (day, model id) of the prices that end, the nearest first; on that day the next ones are in force."""
+    days = {
+        (date.fromisoformat(row["until"]), raw["id"])
+        for raw in data["models"]
+        for row in raw["price"]
+        if "until" in row
+    }
+    return sorted(days)
+
+
+def _is_over(row: dict[str, Any], day: date) -> bool:
+    """Tell whether a price has ended: on its last day already, as nobody says in which time zone that ends."""
+    return "until" in row and date.fromisoformat(row["until"]) <= day
+
+
+def _later(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("until", "then")} | {"credits": row["then"]}
+
+
 def _changed(raw: dict[str, Any], changes: Changes) -> dict[str, Any]:
     scope = f"model:{raw['id']}"
+    if changes.get((scope, "off")) is False:
+        raw = {name: value for name, value in raw.items() if name != "unlisted"}
     prices, inputs = changes.get((scope, "price")), changes.get((scope, "inputs"))
     if prices:
         raw = raw | {"price": [_priced(row, prices) for row in raw["price"]]}
@@ -58,7 +91,7 @@ def _priced(row: dict[str, Any], prices: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("feed") not in prices:
         return row
     figures: dict[str, Any] = prices[row["feed"]]
-    return {name: value for name, value in row.items() if name != "feed_credits"} | figures
+    return {name: value for name, value in row.items() if name not in ("feed_credits", "until", "then")} | figures
 
 
 def _fitted(inputs: Iterable[dict[str, Any]], change: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

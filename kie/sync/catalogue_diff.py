@@ -14,7 +14,7 @@ from typing import Any
 from kie.sync import entry_builder
 from kie.sync.discovery import Listing, Offer, Rows
 
-KINDS = ("gone", "new", "inputs", "price")
+KINDS = ("gone", "new", "seen", "inputs", "price")
 LEAST_LISTED = 0.5  # of what we sell; a shorter list is a mistake of KIE's
 FALL = 2  # a price that is divided by more than this is `alone`
 LOSS = 5  # so is a list that has lost more than one item in this many
@@ -57,6 +57,8 @@ def compare(data: dict[str, Any], listing: Listing, as_of: str, off: Collection[
     if len(gone) > len(public) * (1 - LEAST_LISTED):
         raise StrangeList(f"KIE lists {len(public) - len(gone)} of the {len(public)} models we sell")
     changes = [Change(name, "gone", [["gone", {}]], ["off", True]) for name in gone]
+    back = sorted(name for name, raw in ours.items() if raw.get("unlisted") and name in listing.listed)
+    changes += [Change(name, "seen", [["seen", {"day": ours[name]["unlisted"]}]], ["off", False]) for name in back]
     known = set(ours) | set(data.get("left_out", ()))
     for name, offer in sorted(listing.offers.items()):
         if name not in known and offer.inputs is not None:

@@ -1,7 +1,7 @@
 """/catalog: compare what is sold with KIE, weekly or now; view each difference, apply it, dismiss it or undo it.
 
 Once a week it compares with KIE by itself, and writes only if something differs. Nothing changes until somebody applies
-it, and every change can be undone. "Apply all" leaves out what looks like a mistake of KIE's: a price that falls by
+it, and every change can be undone. A price with an end is announced two weeks before, and changes by itself. "Apply all" leaves out what looks like a mistake of KIE's: a price that falls by
 more than half, a list that loses more than a fifth. `admin/markups.py` has markups, fixed prices and /price.
 Texts: supply.* in data/texts/<lang>/admin/catalogue_sync.po.
 """
@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 PAGE = 6
 LABEL = 34  # characters of an undo button's label that a phone shows in full
 WEEK, AGAIN_AFTER = timedelta(days=7), timedelta(hours=1)
+BEFORE_END = timedelta(days=14)  # of a price
 # A week before the next comparison is due, and when one last succeeded; who asked for the next one; how often it was
 # begun without coming to an end; what was skipped last time.
 CHECKED, COMPARED, ASKED = "CATALOG_CHECKED", "CATALOG_COMPARED", "CATALOG_ASKED"
 BEGUN, SKIPPED = "CATALOG_BEGUN", "CATALOG_SKIPPED"
+ENDING = "CATALOG_ENDING"  # the day of the last price whose end was announced
 TRIES = 3  # of a comparison during which the bot stops: the comparison itself may be what stops it
 NAMED = 10  # skipped entries in a message
-MARKS = {"gone": "➖", "new": "➕", "inputs": "✏", "price": "💰"}
+MARKS = {"gone": "➖", "new": "➕", "seen": "➕", "inputs": "✏", "price": "💰"}
 WORDS_STEP = "supply:words"
 
 
@@ -67,8 +69,54 @@ def show(ctx):
         off=len(catalog.known) - len(catalog.models),
         rejected=len(catalog.rejected),
         found=len(found),
-        checked=ctx.say("supply.checked", when=datetime.fromisoformat(last)) if last else ctx.say("supply.never"),
+        checked=ctx.lines([_checked(ctx, last), *_why_off(ctx, catalog), *_endings(ctx)]),
     )
+
+
+def _checked(ctx, last):
+    return ctx.say("supply.checked", when=datetime.fromisoformat(last)) if last else ctx.say("supply.never")
+
+
+def _why_off(ctx, catalog):
+    """Return lines about models that are off sale although nobody has switched them off."""
+    off = [model for model in catalog.known.values() if model.id not in catalog.models]
+    lines = [
+        ctx.say("supply.unlisted", model=_title(ctx, m.id), day=_noon(catalog.unlisted[m.id]))
+        for m in off
+        if m.id in catalog.unlisted
+    ]
+    deaf = [_title(ctx, model.id) for model in off if model.needs_callback and not ctx.settings["PUBLIC_URL"]]
+    return lines + ([ctx.say("supply.wants_address", models=", ".join(deaf))] if deaf else [])
+
+
+def _endings(ctx):
+    """Return lines about the prices that end."""
+    return [
+        ctx.say("supply.ends", day=day, models=names)
+        for day, names in _by_day(ctx.generation.live_catalogue.ending(), ctx.generation.catalog)
+    ]
+
+
+def _by_day(ending, catalog):
+    """Return [(a time on the day, names of the models)] of [(day, model id)]."""
+    names = {}
+    for day, name in ending:
+        names.setdefault(day, []).append(catalog.known[name].title if name in catalog.known else name)
+    return [(_noon(f"{day}"), ", ".join(found)) for day, found in names.items()]
+
+
+def _noon(day):
+    """Return the middle of a day, given as text: the same date in almost every time zone."""
+    return datetime.fromisoformat(f"{day}T12:00+00:00")
+
+
+def _announce_ends(bot, now):
+    """Tell the staff, once, of prices that end within two weeks."""
+    ending = [(day, name) for day, name in bot.generation.live_catalogue.ending() if day - now.date() <= BEFORE_END]
+    for day, names in _by_day(ending, bot.generation.catalog):
+        if (bot.runtime_settings.get(ENDING) or "") < f"{day:%Y-%m-%d}":
+            _tell(bot, None, "supply.ending", now, since=f"{day:%Y-%m-%d}", day=f"{day:%Y-%m-%d}", models=names)
+            bot.runtime_settings.put(ENDING, f"{day:%Y-%m-%d}", now=now)
 
 
 def examine(bot):
@@ -93,6 +141,7 @@ def ask_check(ctx):
 
 def work(bot, now):
     """Compare if somebody asked, or a week after the last time; the first week begins at the first start."""
+    _announce_ends(bot, now)
     asked, last = bot.runtime_settings.get(ASKED), bot.runtime_settings.get(CHECKED)
     if last is None:
         bot.runtime_settings.put(CHECKED, now.isoformat(), now=now)

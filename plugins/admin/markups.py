@@ -6,6 +6,7 @@ Nothing is sold below cost, whatever is set.
 Texts: terms.* in data/texts/<lang>/admin/markups.po.
 """
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from core.buttons import button, mark, pager, way_out
@@ -99,9 +100,17 @@ def show_model(ctx, code):
         [*rows, *_terms_rows(ctx, f"m.{code}"), way_out("supply:show")],
         name=_name(ctx, model),
         id=model.id,
-        state=ctx.say("terms.is_on" if on else "terms.is_off"),
+        state=_state(ctx, model, on),
         terms=_terms(ctx, model),
     )
+
+
+def _state(ctx, model, on):
+    """Say whether a model is on sale; one that KIE's own list lacks is off until it is seen there."""
+    unlisted = ctx.generation.catalog.unlisted.get(model.id)
+    if unlisted and not on:
+        return ctx.say("terms.is_unlisted", day=datetime.fromisoformat(f"{unlisted}T12:00+00:00"))
+    return ctx.say("terms.is_on" if on else "terms.is_off")
 
 
 def _bound(ctx, field, value):
@@ -125,9 +134,10 @@ def switch(ctx, code, on):
     """Take a model off sale or put it back, as the button said; if it is so already, nothing changes."""
     model = _model(ctx, code)
     off = bool(ctx.generation.live_catalogue.value(f"model:{model.id}", "off"))
-    if on and not off and model.id not in ctx.generation.catalog.models:
+    unlisted = model.id in ctx.generation.catalog.unlisted
+    if on and not off and not unlisted and model.id not in ctx.generation.catalog.models:
         raise UserError("terms.wants_address")
-    _put(ctx, f"model:{model.id}", off=None if on else True)
+    _put(ctx, f"model:{model.id}", off=(False if unlisted else None) if on else True)
     show_model(ctx, code)
 
 

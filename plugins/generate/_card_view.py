@@ -76,10 +76,10 @@ class Card(Labels):
         return shown if re.search(r"\d\D|\D\d", shown) else f"{self.label(spec)}: {shown}"
 
     def _worth_showing(self, spec, value):
-        """Return whether the card shows a value: it is set and, if its input is behind *More*, not the default."""
+        """Return whether the card shows a value: it is set and, if it is a text or behind *More*, not the default."""
         if spec.shown == "hidden" or not present(value) or not self.model.applies(spec.name, self.values):
             return False
-        return spec.shown == "main" or value != spec.default
+        return (spec.shown == "main" and spec.kind != "text") or value != spec.default
 
     def _with_limit(self, spec, value):
         if spec.many and spec.max_items and spec.max_items > 1:
@@ -90,7 +90,7 @@ class Card(Labels):
         """Return the rows of the inputs that are on the card itself, and the inputs left for *More settings*."""
         all_of = (self.model.main_inputs, self.model.more_inputs)
         main, more = ([spec for spec in some if self.model.applies(spec.name, self.values)] for some in all_of)
-        rows = self.input_rows(main)[:FRONT_ROWS]
+        rows = self.input_rows(main)[: FRONT_ROWS - bool(self.ctx.draft.data.get("brought"))]
         return rows, main[sum(map(len, rows)) :] + more
 
     def input_rows(self, specs):

@@ -94,7 +94,7 @@ def _row(ctx, draft, place, alone, balance, order, lack):
     act = button if place else primary
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
-        label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, rest]])
+        label = _shortened([[first, *title, cost, rest], [first, cost, rest], [cost, rest]])
         return act("label", lack, lacking, label=label)
     mark, time = "" if place else "▶ ", _time(ctx, model)
     label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])

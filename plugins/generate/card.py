@@ -30,6 +30,7 @@ def register(bot):
     bot.repeatable()
     bot.button("generate:open", open_model, code=str)
     bot.button("generate:card", back_to_card)
+    bot.button("generate:without", without_files)
     bot.button("generate:waiting", show_waiting)
 
 
@@ -48,10 +49,23 @@ def open_model(ctx, code, back=None, below=False):
     elif draft is not None:
         values = _carried(ctx, draft, model, values)
     kept = ({"back": back} if back else {}) | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
+    if draft is None or draft.model != model.id:
+        kept["brought"] = [s.name for s in model.inputs if s.kind in MEDIA and present(values.get(s.name))]
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     show(ctx, below)
     if trouble is not None:
         ctx.toast(trouble.key, alert=True, **trouble.values)
+
+
+def without_files(ctx):
+    """Take away what was sent before the card was opened: it was for something else."""
+    draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    brought = draft.data.get("brought") or ()
+    values = {name: value for name, value in draft.data["values"].items() if name not in brought}
+    text = (draft.data.get("sent") or {}).get("text", "")
+    more = {"brought": [], "sent": {"text": text, "files": []}, "parent": None}
+    ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **more)
+    show(ctx)
 
 
 def _with_loose(ctx, model, values, loose):
@@ -146,13 +160,14 @@ def show(ctx, below=False, note=None):
     wrong = None if missing else forms.problem(model, card.values)
     front, more = card.front()
     rows = [_main_row(ctx, card, missing, wrong), *front, *_lower_rows(ctx, card, len(more))]
-    last = ctx.say(wrong.key, **wrong.values) if wrong else ctx.say(note) if note else _price_line(ctx, card, missing)
-    card.draw(rows, last, below)
+    last = [ctx.say(wrong.key, **wrong.values)] if wrong else [ctx.say(note)] if note else []
+    price = "" if wrong else _price_line(ctx, card, missing)
+    card.draw(rows, ctx.lines([*last, *([price] if price else [])]), below)
 
 
 def _price_line(ctx, card, missing):
     """Return the price as far as it is known while the main button has none, or what is needed to know it."""
-    if not missing and ctx.draft.price is not None:
+    if not missing and ctx.draft.price is not None and ctx.draft.price <= ctx.ledger.balance(ctx.user.id):
         return ""
     try:
         credits = pricing.credits(card.model, card.values)
@@ -213,6 +228,12 @@ def _may_be_better(ctx, card):
     return words and card.model.type not in SPOKEN and ctx.generation.assistant.is_on
 
 
+def _brought(ctx, card):
+    """Return the kind of the first file that was sent before this card was opened and is still on it, or None."""
+    names = [name for name in ctx.draft.data.get("brought") or () if present(card.values.get(name))]
+    return card.model.by_name[names[0]].kind if names else None
+
+
 def _lower_rows(ctx, card, more):
     rows = []
     settings = [button("generate.more", "modes:more", count=more)] if more else []
@@ -222,4 +243,6 @@ def _lower_rows(ctx, card, more):
         rows.append(settings)
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
+    if kind := _brought(ctx, card):
+        rows.append(button(f"generate.without_{kind}", "generate:without"))
     return [*rows, way_out(ctx.draft.data.get("back") or build(MODELS_OF_KIND, card.model.menus[0], 0))]

@@ -236,8 +236,12 @@ def _take(ctx, model):
 def _collect(ctx, model, spec):
     """Show how many files there are, and wait for more until there are enough; a text continues with the card."""
     card, place = Card(ctx, model, ctx.draft.data["values"]), model.inputs.index(spec)
-    rows = [[button("inputs.done", "generate:card"), button("form.clear", "inputs:clear", model.code, place)]]
-    text = model.main_text
+    clear, text = button("form.clear", "inputs:clear", model.code, place), model.main_text
+    left = spec.min_items - len(files_of(card.values[spec.name]))
+    if left > 0:
+        card.draw([clear, way_out("generate:card")], ctx.say("inputs.needs", n=left))
+        return
+    rows = [[button("inputs.done", "generate:card"), clear]]
     lacks_text = text is not None and not present(card.values.get(text.name))
     card.draw([*rows, way_out("generate:card")], ctx.say("inputs.more_or_text" if lacks_text else "inputs.more"))
 

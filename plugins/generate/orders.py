@@ -8,6 +8,7 @@ from datetime import timedelta
 from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services.input_labels import SHOWN_TEXT
+from plugins.generate._loose import opened
 
 MODELS = route("models:menu", optional=True)
 
@@ -60,7 +61,7 @@ def _explain(ctx, error, screen):
 
 def _prompt(model, job):
     """Return the beginning of what was asked for."""
-    return str(job.inputs.get(model.main_text.name, ""))[:SHOWN_TEXT] if model.main_text else ""
+    return model.words_of(job.inputs)[:SHOWN_TEXT]
 
 
 def cancel_job(ctx, job):
@@ -86,7 +87,8 @@ def cancel_job(ctx, job):
 
 def cancel_all(ctx):
     """Drop the open card, cancel what is queued, and say what cannot be stopped."""
-    dropped = ctx.drafts.drop(ctx.user.id)
+    dropped = ctx.generation.waiting(ctx.user.id, ctx.now) is not None or opened(ctx) is not None
+    ctx.drafts.drop(ctx.user.id)
     jobs = ctx.jobs.of_user(ctx.user.id, limit=20, states=ctx.jobs.OPEN, questions=True)
     cancelled = [job for job in jobs if ctx.generation.cancel(ctx.user, job.id, ctx.now)]
     running = len(jobs) - len(cancelled)

@@ -35,9 +35,8 @@ def show_progress(bot, now):
 def _screen(bot, job, now):
     """Return (text key, buttons, values) of a job's progress message."""
     values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job)}
-    if job.state == "queued":
-        values["place"] = bot.jobs.place(job)
-        return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values
+    if job.state == "queued" and (place := bot.jobs.place(job)):  # 0: it has just left the queue
+        return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values | {"place": place}
     elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
     over = elapsed - job.usual_s
     key = "progress.long" if over > LONG_AFTER_S else "progress.over" if over > 0 else "progress.running"
@@ -53,7 +52,7 @@ def _bar(elapsed, usual):
 def _prompt(bot, job):
     """Return the beginning of what was asked for."""
     model = bot.generation.model(job)
-    return str(job.inputs.get(model.main_text.name, ""))[:PROMPT] if model and model.main_text else ""
+    return model.words_of(job.inputs)[:PROMPT] if model else ""
 
 
 def tell_failed(bot, event, now):

@@ -93,7 +93,7 @@ def _line(ctx, version, depth):
 
 def _words(ctx, job):
     model = ctx.generation.model(job)
-    return str(job.inputs.get(model.main_text.name, "")) if model and model.main_text else ""
+    return model.words_of(job.inputs) if model else ""
 
 
 def back(ctx, job):
