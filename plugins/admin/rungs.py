@@ -31,8 +31,9 @@ def examine(bot):
 
 
 def show(ctx):
-    """Show the kinds of work that have a ladder."""
-    cells = [button(f"do.{work}", "rungs:work", work) for work in ctx.generation.live_catalogue.offers.works]
+    """Show the kinds of work that have a ladder, and a model on sale."""
+    works = ctx.generation.live_catalogue.offers.works
+    cells = [button(f"do.{work}", "rungs:work", work) for work in works if _able(ctx, work)]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     ctx.edit("rungs.works", [*rows, way_out("supply:show")])
 
