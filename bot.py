@@ -26,6 +26,7 @@ from core.status import Status
 from core.telegram.sender import Sender
 from core.texts import TextError, Texts
 from kie.api.client import Client
+from kie.api.recording import ANSWERS, Recording
 from storage.base.schema import SchemaError
 from tools import command_line, old_settings
 
@@ -71,6 +72,7 @@ def declare(found):
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")
     found.declare("KIE_API_URL", settings.url, default="https://api.kie.ai")
     found.declare("KIE_UPLOAD_URL", settings.url, default="https://kieai.redpandaai.co")
+    found.declare("KIE_RECORD", settings.switch, default=False)
 
 
 def declare_storage(found):
@@ -103,12 +105,14 @@ def build(
     from core.process.runtime import Runtime
     from core.services.generation import Generation
     from core.services.live_catalogue import LiveCatalogue
+    from tools.rehearsal.rehearsing import Rehearsal
 
-    client = Client(
-        found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
-    )
+    heard = Recording(Path(found["DATA_DIR"]) / ANSWERS, found.secrets()) if found["KIE_RECORD"] else None
+    more = {"also_from": (found["TELEGRAM_API_URL"],), "heard": heard}
+    client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], **more)
     live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
+    bot.rehearsal = Rehearsal(bot)
     return Runtime(bot, threads)
 
 
