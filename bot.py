@@ -206,7 +206,7 @@ def command(name, argument, environ, clock=None):
     """Do one of `command_line.COMMANDS` and print what it yields; return the exit code."""
     from tools import database_commands as commands
 
-    whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
+    whole = name in ("doctor", "bundle", "catalog", "rehearse")  # these look at everything, the others only at the rows
     if whole and wants_stub(environ):
         environ = environ | start_stub()
     clock = clock or Clock()
@@ -225,13 +225,12 @@ def command(name, argument, environ, clock=None):
 
 
 def _of_command(name):
+    from tools import bundle, importing
     from tools import database_commands as commands
+    from tools.rehearsal import command as rehearsing
 
-    if name == "import":
-        from tools import importing
-
-        return importing.run
-    return getattr(commands, name)
+    others = {"import": importing, "bundle": bundle, "rehearse": rehearsing}
+    return others[name].run if name in others else getattr(commands, name)
 
 
 def start_stub():
@@ -290,6 +289,7 @@ def main(arguments=None):
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
             name = "head" if options.head and options.command == "verify" else options.command
+            name = "bundle" if options.bundle and name == "doctor" else name
             return command(name, argument, environ | own)
         if options.demo:
             return run(*open_demo(environ, options.reload))

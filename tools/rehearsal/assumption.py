@@ -17,6 +17,7 @@ from kie.api.errors import KieError, Refused
 from kie.api.errors import NotSent as KieNotSent
 from kie.api.task_response import loads
 from tools.rehearsal import shapes
+from tools.rehearsal.journal import CEILING, CeilingReached
 
 HOLDS, DIFFERS, NOT_TRIED = "holds", "differs", "not_tried"
 FILE_S = 30  # for a file, and for our own address
@@ -113,7 +114,8 @@ class Stage:
             answer = assumption.call(self)
             wants = assumption.wants
             wants = wants(self) if callable(wants) and not isinstance(wants, type) else wants
-            finding.differences = list(shapes.differences(wants, answer))
+            found = shapes.differences(wants, answer)
+            finding.differences = sorted(found, key=lambda one: one[0] == "outcome")  # what it comes of is more telling
             self.kept[assumption.name] = answer
         except NotTried as why:
             finding.verdict, finding.reason, finding.values = NOT_TRIED, why.key, why.values
@@ -134,7 +136,10 @@ class Stage:
     def _intend(self, assumption):
         if self.free:
             raise NotTried("rehearsal.free_only")
-        self.journal.intend(assumption.name, assumption.costs(self))
+        try:
+            self.journal.intend(assumption.name, assumption.costs(self))
+        except CeilingReached:
+            raise NotTried("rehearsal.ceiling", ceiling=str(CEILING), spent=str(self.journal.spent())) from None
 
     def answer_of(self, name):
         """Return the answer of an earlier assumption; without one, this assumption is not tried."""
@@ -154,7 +159,8 @@ class Stage:
         try:
             result = self.bot.sender.call(method, files, **params)
         except TelegramError as error:
-            self.note(method, error.result_json, ms=_ms(began), status=error.code)
+            said = {name: value for name, value in error.result_json.items() if value is not None}
+            self.note(method, said, ms=_ms(began), status=error.code)
             raise
         self.note(method, result, ms=_ms(began), status=200)
         for message in result if isinstance(result, list) else [result]:

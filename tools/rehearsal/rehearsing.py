@@ -16,11 +16,12 @@ from kie.api.task_response import loads, task_of
 from storage.base.db import private_file
 from tools.rehearsal import kie, marks, shapes, telegram
 from tools.rehearsal.assumption import DIFFERS, HOLDS, NOT_TRIED, PARTS, Finding, Stage
-from tools.rehearsal.journal import CEILING, Busy, CeilingReached, Journal
+from tools.rehearsal.journal import CEILING, Busy, Journal
 
 ASSUMPTIONS = (*telegram.ASSUMPTIONS, *kie.ASSUMPTIONS)
 FORMAT = 1
 NAME = "rehearsal.json"
+AWAY, GONE = 2, "rehearsal.away"
 REAL = {"telegram": "https://api.telegram.org", "kie": "https://api.kie.ai"}
 
 
@@ -38,9 +39,9 @@ class Rehearsal:
         stage = SimpleNamespace(bot=self._bot)
         return kie.task_price(stage) + kie.chat_price(stage)
 
-    def begin(self, owner, *, webhook=False, free=False):
-        """Return a Run, ready to begin; raise Busy while there is another one on this machine."""
-        return Run(self._bot, owner, webhook=webhook, free=free)
+    def begin(self, owner, *, webhook=False, free=False, only=None):
+        """Return a Run, ready to begin, of one service if it is named; raise Busy while another one runs here."""
+        return Run(self._bot, owner, webhook=webhook, free=free, only=only)
 
     def path(self):
         """Return where the file is."""
@@ -82,25 +83,30 @@ class Run:
     Close it, also if it was not finished: what it has sent is deleted then.
     """
 
-    def __init__(self, bot, owner, *, webhook, free):
+    def __init__(self, bot, owner, *, webhook, free, only):
         self._bot, self._free = bot, free
         self._journal = Journal(bot.settings["DATA_DIR"], bot.clock)
         self._stage = Stage(bot, self._journal, owner, webhook=webhook, free=free)
+        self._assumptions = [one for one in ASSUMPTIONS if only is None or one.name.startswith(f"{only}_")]
         self.findings, self.path = [], Path(bot.settings["DATA_DIR"]) / NAME
+        self.count = len(self._assumptions)
 
     def __iter__(self):
         began = self._bot.clock.now()
         telegram.clean_up(self._stage)  # what a killed one has left
-        for assumption in ASSUMPTIONS:
-            try:
-                finding = self._stage.try_one(assumption)
-            except CeilingReached:
-                values = {"ceiling": str(CEILING), "spent": str(self._journal.spent())}
-                finding = Finding(assumption.name, assumption.part, NOT_TRIED, [], "rehearsal.ceiling", values)
-            self.findings.append(finding)
-            yield finding
+        for assumption in self._assumptions:
+            self.findings.append(self._finding(assumption))
+            yield self.findings[-1]
         telegram.clean_up(self._stage)
         self._write(began)
+
+    def _finding(self, assumption):
+        """Try an assumption, unless its service has been away twice in a row."""
+        service = assumption.name.partition("_")[0]
+        last = self.findings[-AWAY:]
+        if len(last) == AWAY and all(one.reason == GONE and one.name.startswith(service) for one in last):
+            return Finding(assumption.name, assumption.part, NOT_TRIED, [], GONE, last[-1].values)
+        return self._stage.try_one(assumption)
 
     def close(self):
         """Clean up, and let another rehearsal begin."""
