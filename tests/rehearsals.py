@@ -1,8 +1,8 @@
 """A rehearsal between proxies in front of the local servers, and the shapes that rehearsals have recorded.
 
-    rehearsing = Rehearsing(telegram, kie, tmp_path)
-    rehearsing.telegram.alter("getMe", lambda answer: answer.body["result"].pop("username"))
-    assert rehearsing.run()["telegram_me"].verdict == "differs"
+rehearsing = Rehearsing(telegram, kie, tmp_path)
+rehearsing.telegram.alter("getMe", lambda answer: answer.body["result"].pop("username"))
+assert rehearsing.run()["telegram_me"].verdict == "differs"
 """
 
 import json

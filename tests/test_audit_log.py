@@ -224,6 +224,7 @@ ACTS = {
     "button promo:sure": prepared(lambda s: s.send("/newpromo HUGE 500% 5"), lambda s, _: s.press("promo:sure")),
     "button overrun:pause": prepared(nothing, lambda s, _: s.tap(f"overrun:pause:{list(s.bot.bot.generation.catalog.models.values())[-1].code}")),
     "button broadcast:again": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:again:{number}:doubt")),
+    "button rehearse:start": prepared(lambda s: s.send("/rehearse"), lambda s, _: s.press("rehearse:start")),
     "button promo:export": prepared(nothing, lambda s, _: s.tap("promo:export")),
     "button stats:export": prepared(nothing, lambda s, _: s.tap("stats:export:users:7")),
     "button users:ok": prepared(
@@ -316,7 +317,8 @@ READERS = {
     "command stats": prepared(nothing, lambda s, _: s.send("/stats 7d")),
     **{
         f"command {name}": prepared(nothing, lambda s, _, name=name: s.send(f"/{name}"))
-        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts", "plugins")
+        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts", "plugins",
+                     "rehearse")
     },
     **{
         f"button {data.partition('?')[0]}": prepared(

@@ -16,8 +16,17 @@ from tests.till import pay_stars
 from tools.rehearsal.rehearsing import ASSUMPTIONS
 from tools.rehearsal.shapes import recorded
 
-ALIKE = {"telegram_download", "kie_clock", "kie_uploaded", "kie_result_file", "kie_listed", "kie_states", "kie_duration",
-         "kie_charged", "kie_result"}  # they look at what other calls have brought, or at a file
+ALIKE = {
+    "telegram_download",
+    "kie_clock",
+    "kie_uploaded",
+    "kie_result_file",
+    "kie_listed",
+    "kie_states",
+    "kie_duration",
+    "kie_charged",
+    "kie_result",
+}  # they look at what other calls have brought, or at a file
 
 
 @pytest.fixture
@@ -89,7 +98,12 @@ def test_what_is_invented_or_lacking_is_found(answer, line):
 
 
 def test_a_shape_has_nothing_of_the_content():
-    answer = {"text": "private", "url": "https://private.example/x", "list": ["private", 5], "param": '{"prompt": "private"}'}
+    answer = {
+        "text": "private",
+        "url": "https://private.example/x",
+        "list": ["private", 5],
+        "param": '{"prompt": "private"}',
+    }
     text = json.dumps(recorded(answer))
     assert "private" not in text and json.loads(text) == {
         "text": "string", "url": "address", "list": ["integer|string"], "param": {"json": "object"},

@@ -28,7 +28,7 @@ from tools.rehearsal.rehearsing import NAME as REHEARSAL
 ERRORS = 20  # of the last ones
 ROOT = Path(__file__).parent.parent
 PLAIN = (int, Decimal, settings.switch, settings.zone)  # kinds of settings whose values are nobody's business alone
-HOME = re.compile(r'(?<=File ")[^"]*/(?=(?:core|plugins|kie|storage|tools|bot\.py|site-packages)\b)')
+HOME = re.compile(r'(?<=File ")[^"]*?/(?=(?:core|plugins|kie|storage|tools|bot\.py|site-packages)\b)')
 LONG_NUMBER = re.compile(r"\d{6,}")
 
 

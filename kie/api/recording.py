@@ -81,7 +81,7 @@ class Recording:
         self._path, self._most = Path(path), most
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
         self._guard = threading.Lock()
-        self._count = len(self.lines())
+        self._count = len(self._path.read_bytes().splitlines()) if self._path.is_file() else 0
 
     def __call__(self, exchange: Exchange) -> None:
         """Add an answer; a full disk must not fail the call that it is about."""
@@ -106,7 +106,7 @@ class Recording:
 
     def lines(self) -> list[str]:
         """Return the last answers, oldest first, each as a line of JSON."""
-        if not self._path.exists():
+        if not self._path.is_file():
             return []
         with self._path.open(encoding="utf-8") as stream:
             return list(deque((line.rstrip("\n") for line in stream), self._most))

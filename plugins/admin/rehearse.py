@@ -6,12 +6,15 @@ Texts: rehearse.* in data/texts/<lang>/admin/rehearse.po.
 """
 
 import logging
+from datetime import datetime
 
 from core.buttons import button, mark, way_out
 from core.telegram.transport import TelegramFailed
 
 log = logging.getLogger(__name__)
-NAME = "admin/rehearse"  # of its store: what was asked for, and the newest callback that was seen
+NAME = (
+    "admin/rehearse"  # of its store: what was asked for, how the last one ended, and the newest callback that was seen
+)
 CALLBACK = "/rehearsal"  # where KIE calls back; the same as tools/rehearsal/marks.py
 EVERY_S, TRIES = 2, 3
 STEP = 5  # findings between two edits of the progress
@@ -32,7 +35,16 @@ def ask(ctx):
     rehearsal = ctx.bot.rehearsal
     cost = rehearsal.cost()
     rows = [button("rehearse.start", "rehearse:start", _terms(rehearsal)), way_out("admin:show")]
-    ctx.reply("rehearse.ask", rows, n=rehearsal.COUNT, credits=str(cost), ceiling=str(rehearsal.CEILING))
+    values = {"n": rehearsal.COUNT, "credits": str(cost), "ceiling": str(rehearsal.CEILING)}
+    ctx.reply("rehearse.ask", rows, last=_last(ctx), **values)
+
+
+def _last(ctx):
+    """Return the line about the last rehearsal in the chat."""
+    last = ctx.bot.store(NAME).get("last", {})
+    if last.get("differs") is None:
+        return ctx.say("rehearse.never")
+    return ctx.say("rehearse.last", when=datetime.fromisoformat(last["at"]), differs=last["differs"])
 
 
 def _terms(rehearsal):
@@ -120,6 +132,7 @@ def _tell(bot, run, user, asked, now):
 def _end(bot, asked, now, key, **values):
     """Tell whoever asked, and be done with it."""
     bot.notify(asked["user"], key, unique=f"rehearse:{asked['at']}", now=now, buttons=bot.home(), **values)
+    bot.store(NAME).put("last", {"at": now.isoformat(), "differs": values.get("differs")})
     bot.store(NAME).drop("asked")
 
 

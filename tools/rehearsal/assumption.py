@@ -38,7 +38,6 @@ PARTS = {
     "menu": "core/handling/rights.py",
     "broadcast": "plugins/admin/broadcast.py",
     "doctor": "plugins/admin/doctor.py",
-    "kie_client": "kie/api/client.py",
     "kie_errors": "kie/api/errors.py",
     "orders": "core/services/generation.py",
     "poller": "kie/api/task_response.py",

@@ -29,7 +29,12 @@ PROMPT = "a red kite over a green hill, flat colours"
 QUESTION = "Answer with one word: what colour is the sky on a clear day?"
 ANSWER_TOKENS = 1000  # that an answer may have, for the most that it can cost
 PAUSE_S = 1.1  # docs.kie.ai, Models API: one request a second
-LOOK_S, RECORD_S, TASK_S, CALLBACK_S = 3, 30, 300, 45  # between looks; for the record, the task and the callback to come
+LOOK_S, RECORD_S, TASK_S, CALLBACK_S = (
+    3,
+    30,
+    300,
+    45,
+)  # between looks; for the record, the task and the callback to come
 APART_S = 300  # of KIE's clock and ours
 NOTHING = OneOf((None, Absent))
 CENT = 0.005
@@ -546,8 +551,6 @@ ASSUMPTIONS = (
         _to_telegram,
         {"message_id": int, "photo": Many({"file_id": str, "width": int, "height": int}, 1)},
     ),
-    Assumption(
-        "kie_balance", "orders", _balance, lambda s: {"fell_by": Between(float(task_price(s)) - CENT, 10**6)}
-    ),
+    Assumption("kie_balance", "orders", _balance, lambda s: {"fell_by": Between(float(task_price(s)) - CENT, 10**6)}),
     Assumption("kie_callback", "callbacks", _callback, _callback_shape),
 )

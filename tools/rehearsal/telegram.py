@@ -288,9 +288,7 @@ def _delete_again(stage):
 
 def _edit_gone(stage):
     stage.answer_of("telegram_delete")
-    return stage.refusal(
-        "editMessageText", chat_id=stage.owner, message_id=_id_of(stage, "telegram_text"), text="1"
-    )
+    return stage.refusal("editMessageText", chat_id=stage.owner, message_id=_id_of(stage, "telegram_text"), text="1")
 
 
 # Stars
@@ -370,7 +368,9 @@ ASSUMPTIONS = (
         lambda stage: stage.telegram("getMe"),
         lambda stage: {"id": Same(_own_id(stage)), "is_bot": True, "first_name": str, "username": Text(r"^\w{3,32}$")},
     ),
-    Assumption("telegram_wrong_token", "start", _wrong_token, {"ok": False, "HTTP": 401} | refused("^Unauthorized", 401)),
+    Assumption(
+        "telegram_wrong_token", "start", _wrong_token, {"ok": False, "HTTP": 401} | refused("^Unauthorized", 401)
+    ),
     Assumption("telegram_webhook_info", "doctor", lambda stage: stage.telegram("getWebhookInfo"), WEBHOOK),
     Assumption(
         "telegram_description",
