@@ -115,7 +115,7 @@ def packed(start_bot, tmp_path):
         bot.admin()
         order(bot, bot.rich("Anna-Private"))
         bot.forward(30)
-        reason = f'File "/home/me/bot/core/bot.py"\nValueError: {TOKEN} for {BOSS} at https://a.example/secret whsec-very-private'
+        reason = f'File "/srv/somebody/bot/core/bot.py"\nValueError: {TOKEN} for {BOSS} at https://a.example/secret whsec-very-private'
         bot.bot.error_reports.keep(reason, bot.clock.now())
         (tmp_path / "rehearsal.json").write_text('{"format": 1}\n')
         lines = list(bundle.run(bot.bot, None))
@@ -142,7 +142,7 @@ def test_the_bundle_has_what_a_helper_needs(packed):
 def test_the_bundle_has_no_secret_and_no_person(packed):
     text = "\n".join(packed().values())
     for secret in (TOKEN, TOKEN.partition(":")[2], "stub-key", "whsec-very-private", "metrics-token-9", "my_private_name",
-                   "2200 7700", "Private Bank", str(BOSS), "Anna-Private", "a.example", "/home/me", "127.0.0.1"):  # fmt: skip
+                   "2200 7700", "Private Bank", str(BOSS), "Anna-Private", "a.example", "/srv/somebody", "127.0.0.1"):  # fmt: skip
         assert secret not in text, secret
 
 

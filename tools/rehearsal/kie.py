@@ -145,7 +145,13 @@ def _fetch_upload(stage):
 
 def upload_shape(**more):
     """Return the shape of the answer to an upload."""
-    data = {"fileName": str, "filePath": str, "downloadUrl": LINK, "fileSize": len(picture()), "mimeType": "image/png"}
+    data = {
+        "fileName": Text(r"^[\w-]+\.png$"),
+        "filePath": str,
+        "downloadUrl": LINK,
+        "fileSize": len(picture()),
+        "mimeType": "image/png",
+    }
     return GOOD | {"success": True, "data": data | {"uploadedAt": str} | more}
 
 
@@ -274,9 +280,8 @@ def record_shape(stage, **more):
 
 
 def _done_shape(stage):
-    return record_shape(
-        stage, state="success", resultJson=Text(r'"resultUrls"'), costTime=int, completeTime=_millis(stage)
-    )
+    result = {"resultJson": Text(r'"resultUrls"'), "response": Maybe({"resultUrls": Many(LINK, 1)})}
+    return record_shape(stage, state="success", costTime=int, completeTime=_millis(stage), **result)
 
 
 def _duration(stage):

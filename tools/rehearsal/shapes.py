@@ -1,7 +1,7 @@
 """Shapes of answers: what a field must be, what an answer lacks or has otherwise, and a record of it without any content.
 
 A wanted shape is a type (`str`, `int`, `float` for any number, `bool`, `dict`, `list`), a literal, a dict of wanted
-fields (others may be there too), or one of the classes below. A recorded shape has type words in place of values; a
+fields (others may be there too), a list of shapes, or one of the classes below. A recorded shape has type words in place of values; a
 field that is missing in some of a list's items ends with a question mark.
 """
 
@@ -83,6 +83,9 @@ def differences(wanted: Any, came: Any, path: str = "") -> Iterator[tuple[str, s
     elif isinstance(wanted, Many) and isinstance(came, list) and _is_count(wanted, len(came)):
         for place, item in enumerate(came):
             yield from differences(wanted.shape, item, f"{path}[{place}]")
+    elif isinstance(wanted, list) and isinstance(came, list) and len(wanted) == len(came):
+        for place, (one, item) in enumerate(zip(wanted, came, strict=True)):
+            yield from differences(one, item, f"{path}[{place}]")
     elif not _fits(wanted, came):
         yield path, described(wanted), shown(came, wanted)
 
@@ -100,7 +103,7 @@ def _fits(wanted: Any, came: Any) -> bool:
         return _is_number(came) and wanted.low <= came <= wanted.high
     if isinstance(wanted, Same):
         return type(came) is type(wanted.value) and came == wanted.value
-    if isinstance(wanted, (dict, Many)):
+    if isinstance(wanted, (dict, list, Many)):
         return False
     if wanted is float:
         return _is_number(came)
@@ -120,7 +123,9 @@ def described(wanted: Any) -> str:
     if isinstance(wanted, Text):
         return f"string ~ {wanted.pattern}"
     if isinstance(wanted, Between):
-        return f"{wanted.low:g}…{wanted.high:g}"
+        return "…".join(
+            f"{end:.0f}" if end == int(end) or abs(end) > 1000 else f"{end:g}" for end in (wanted.low, wanted.high)
+        )
     if isinstance(wanted, Same):
         return f"= ({kind(wanted.value)})"
     if isinstance(wanted, OneOf):
@@ -129,6 +134,8 @@ def described(wanted: Any) -> str:
         return f"{described(wanted.shape)} | null"
     if isinstance(wanted, Many):
         return f"array of {wanted.least}…{'' if wanted.most is None else wanted.most}"
+    if isinstance(wanted, list):
+        return f"array of {len(wanted)}"
     if isinstance(wanted, dict):
         return "object"
     return WORDS[wanted] if isinstance(wanted, type) else json.dumps(wanted, ensure_ascii=False)
@@ -142,7 +149,7 @@ def shown(came: Any, wanted: Any) -> str:
         return f"array of {len(came)}"
     if isinstance(wanted, Same):
         return f"≠ ({kind(came)})" if type(came) is type(wanted.value) else kind(came)
-    is_named = isinstance(wanted, (Text, Between, OneOf)) or not isinstance(wanted, (type, dict, Many))
+    is_named = isinstance(wanted, (Text, Between, OneOf)) or not isinstance(wanted, (type, dict, list, Many))
     if is_named and isinstance(came, (str, int, float, bool)):
         return json.dumps(shortened(came)[:LONGEST] if isinstance(came, str) else came, ensure_ascii=False)
     return kind(came)

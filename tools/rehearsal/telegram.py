@@ -30,6 +30,10 @@ PIECES = (  # every tag in our texts and in what core/services/markdown.py makes
     ("a", "text_link"),
 )
 LINK = "https://example.org/"
+BUTTONS = [
+    [{"text": "Кнопка", "callback_data": "rehearsal:none:".ljust(MOST_DATA, "x")}],
+    [{"text": "Link", "url": LINK}, {"text": "Copy", "copy_text": {"text": "1"}}],
+]
 HREF = f' href="{LINK}"'
 PRICE = {"currency": "XTR", "prices": [{"label": "1", "amount": 1}], "payload": "rehearsal", "provider_token": ""}
 INVOICE_LINK = Text(r"^https://t\.me/(\$|invoice/)\S+$")
@@ -147,7 +151,8 @@ def _marked(stage):
     """Send every tag we use, after a character of two UTF-16 units; return the entities as {type: "offset+length"}."""
     lines = [f"<{tag}{HREF if tag == 'a' else ''}>{name}</{tag}>" for tag, name in PIECES]
     found = stage.send(text="\n".join(["😀 &lt;1 &amp; 2&gt; &quot;3&quot;", *lines]), parse_mode="HTML")
-    return found | {"marks": {one.get("type"): f"{one.get('offset')}+{one.get('length')}" for one in found["entities"]}}
+    marks = {one.get("type"): f"{one.get('offset')}+{one.get('length')}" for one in found.get("entities") or ()}
+    return found | {"marks": marks}
 
 
 def _marks():
@@ -159,17 +164,7 @@ def _marks():
 
 
 def _buttons(stage):
-    data = "rehearsal:none:".ljust(MOST_DATA, "x")
-    rows = [
-        [{"text": "Кнопка", "callback_data": data}],
-        [{"text": "Link", "url": LINK}, {"text": "Copy", "copy_text": {"text": "1"}}],
-    ]
-    return stage.send(text=say(stage, "rehearsal.sample"), reply_markup={"inline_keyboard": rows})
-
-
-BUTTONS = Many(
-    Many({"text": str, "callback_data": Maybe(str), "url": Maybe(str), "copy_text": Maybe({"text": "1"})}, 1), 2, 2
-)
+    return stage.send(text=say(stage, "rehearsal.sample"), reply_markup={"inline_keyboard": BUTTONS})
 
 
 def _edit(method, field):
@@ -241,10 +236,19 @@ def _upload(method, field, name, data, mime, **more):
     return call
 
 
+def _photo(stage):
+    """Upload a picture; the largest of its sizes is the last."""
+    found = _upload("sendPhoto", "photo", "picture.png", picture, "image/png")(stage)
+    sizes = found.get("photo") if isinstance(found.get("photo"), list) else []
+    widths = [one.get("width") for one in sizes if isinstance(one, dict)]
+    return found | {"widths": "ascending" if widths == sorted(widths) else "mixed"}
+
+
 def _again(stage):
     """Send a document again by its file_id; return the message and whether it is the same file."""
+    file_id = _file_of(stage, "telegram_document", "document")
     first = stage.answer_of("telegram_document")["document"]
-    found = stage.send("sendDocument", document=_file_of(stage, "telegram_document", "document"))
+    found = stage.send("sendDocument", document=file_id)
     shown = found.get("document") if isinstance(found.get("document"), dict) else {}
     return found | {"same_file": shown.get("file_unique_id") == first.get("file_unique_id")}
 
@@ -359,7 +363,12 @@ def _webhook_shape(stage):
     return {"made": True, "there": there, "taken": True, "after": WEBHOOK | {"url": ""}}
 
 
-WEBHOOK = {"url": str, "has_custom_certificate": bool, "pending_update_count": int}
+WEBHOOK = {
+    "url": str,
+    "has_custom_certificate": bool,
+    "pending_update_count": int,
+    "allowed_updates": Maybe(Many(str)),
+}
 
 ASSUMPTIONS = (
     Assumption(
@@ -441,8 +450,13 @@ ASSUMPTIONS = (
     Assumption(
         "telegram_photo",
         "delivery",
-        _upload("sendPhoto", "photo", "picture.png", picture, "image/png"),
-        message(photo=PHOTO, caption=str, caption_entities=Many({"type": "bold", "offset": 0, "length": int}, 1, 1)),
+        _photo,
+        message(
+            photo=PHOTO,
+            widths="ascending",
+            caption=str,
+            caption_entities=Many({"type": "bold", "offset": 0, "length": int}, 1, 1),
+        ),
     ),
     Assumption(
         "telegram_edit_caption",
