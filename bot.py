@@ -2,6 +2,7 @@
 
 python bot.py            run it
 python bot.py init       ask for the settings it needs, check them, and write .env
+python bot.py rehearse   check with the real keys that Telegram and KIE behave as expected
 python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
                          with --reload, a plugin that is saved is loaded again at once
 python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test

@@ -315,6 +315,7 @@ def test_what_killed_rehearsals_may_have_spent_counts_up_to_the_ceiling(make):
         for finding in run:
             if finding.name == "kie_create":
                 break  # its record was never read: nobody knows yet what it took
+        run._stage.close()
         run._journal.close()  # as the system does when the process ends
     assert finding.reason == "rehearsal.ceiling" and finding.values["ceiling"] == "10"
     assert 9 < stage.control.bill()["billed_credits"] <= 10

@@ -79,12 +79,14 @@ def work(bot, now):
         store.drop("asked")
         return
     if asked["begun"] >= TRIES:
+        _show(bot, user, asked, "rehearse.ended")
         _end(bot, asked, now, "rehearse.given_up")
         return
     store.put("asked", asked | {"begun": asked["begun"] + 1})
     try:
         run = bot.rehearsal.begin(user.telegram_id)
     except bot.rehearsal.Busy:
+        _show(bot, user, asked, "rehearse.ended")
         _end(bot, asked, now, "rehearse.busy")
         return
     try:

@@ -410,7 +410,7 @@ ENTRY = {
     "slug": str,
     "title": str,
     "provider": str,
-    "taskType": Many(str, 1),
+    "taskType": Many(str),
     "description": Maybe(str),
     "pricingDesc": Maybe(str),
 }
