@@ -218,6 +218,11 @@ KIE = {
     "an upload has another link": ("file-stream-upload", put(lambda d: d | {"downloadUrl": None, "fileUrl": d["downloadUrl"]}, "data"), "kie_upload"),
     "base64 uploads are gone": ("file-base64-upload", status(404), "kie_upload_base64"),
     "an upload by address has no size": ("file-url-upload", good(drop("data", "fileSize")), "kie_upload_url"),
+    "what KIE fetched is not there": (
+        "file-url-upload",
+        good(put(lambda link: f"{link}x", "data", "downloadUrl")),
+        "kie_uploaded",
+    ),
     "a refused upload has a success": ("file-url-upload", refused(put(True, "success")), "kie_upload_refused"),
     "uploads are served as a page": (".png", header("Content-Type", "text/html"), "kie_uploaded"),
     "chat says not what it took": ("/chat/completions", drop("credits_consumed"), "kie_chat"),
