@@ -406,10 +406,10 @@ def newest_act():
 
 
 @pytest.fixture
-def shop(start_bot, yookassa_server, yookassa_shop):
+def shop(start_bot, yookassa_server, yookassa_shop, tmp_path):
     """A shop with one owner, alone, where people pay in every way."""
     paying = {"YOOKASSA_API_URL": yookassa_server.url, "MONTHLY_AMOUNT": "500"} | KEYS
-    bot = start_bot(FLOOD_MESSAGES="100000", **paying)
+    bot = start_bot(FLOOD_MESSAGES="100000", DATA_DIR=str(tmp_path), **paying)
     bot.clock.follow(yookassa_shop)
     return Shop(bot, yookassa_shop)
 
