@@ -2,6 +2,7 @@
 
 python bot.py            run it
 python bot.py init       ask for the settings it needs, check them, and write .env
+python bot.py rehearse   check with the real keys that Telegram and KIE behave as expected
 python bot.py --demo     run it against the local Telegram and KIE of the demo, in the browser;
                          with --reload, a plugin that is saved is loaded again at once
 python bot.py new-plugin NAME      write a plugin to begin with, its texts and its test
@@ -26,6 +27,7 @@ from core.status import Status
 from core.telegram.sender import Sender
 from core.texts import TextError, Texts
 from kie.api.client import Client
+from kie.api.recording import ANSWERS, Recording
 from storage.base.schema import SchemaError
 from tools import command_line, old_settings
 
@@ -71,6 +73,7 @@ def declare(found):
     found.declare("TELEGRAM_API_URL", settings.url, default="https://api.telegram.org")
     found.declare("KIE_API_URL", settings.url, default="https://api.kie.ai")
     found.declare("KIE_UPLOAD_URL", settings.url, default="https://kieai.redpandaai.co")
+    found.declare("KIE_RECORD", settings.switch, default=False)
 
 
 def declare_storage(found):
@@ -103,13 +106,15 @@ def build(
     from core.process.runtime import Runtime
     from core.services.generation import Generation
     from core.services.live_catalogue import LiveCatalogue
+    from tools.rehearsal.rehearsing import Rehearsal
 
-    client = Client(
-        found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], also_from=(found["TELEGRAM_API_URL"],)
-    )
+    heard = Recording(Path(found["DATA_DIR"]) / ANSWERS, found.secrets()) if found["KIE_RECORD"] else None
+    more = {"also_from": (found["TELEGRAM_API_URL"],), "heard": heard}
+    client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], **more)
     today = {"today": lambda: clock.now().date()}
     live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas, **today)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
+    bot.rehearsal = Rehearsal(bot)
     return Runtime(bot, threads)
 
 
@@ -203,7 +208,7 @@ def command(name, argument, environ, clock=None):
     """Do one of `command_line.COMMANDS` and print what it yields; return the exit code."""
     from tools import database_commands as commands
 
-    whole = name in ("doctor", "catalog")  # these look at everything, the others only at the rows
+    whole = name in ("doctor", "bundle", "catalog", "rehearse")  # these look at everything, the others only at the rows
     if whole and wants_stub(environ):
         environ = environ | start_stub()
     clock = clock or Clock()
@@ -222,13 +227,12 @@ def command(name, argument, environ, clock=None):
 
 
 def _of_command(name):
+    from tools import bundle, importing
     from tools import database_commands as commands
+    from tools.rehearsal import command as rehearsing
 
-    if name == "import":
-        from tools import importing
-
-        return importing.run
-    return getattr(commands, name)
+    others = {"import": importing, "bundle": bundle, "rehearse": rehearsing}
+    return others[name].run if name in others else getattr(commands, name)
 
 
 def start_stub():
@@ -287,6 +291,7 @@ def main(arguments=None):
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
             name = "head" if options.head and options.command == "verify" else options.command
+            name = "bundle" if options.bundle and name == "doctor" else name
             return command(name, argument, environ | own)
         if options.demo:
             return run(*open_demo(environ, options.reload))

@@ -46,6 +46,7 @@ class Bot(Registry, Operations):
         self.status = status
         self.username = ""
         self.generation: Generation
+        self.rehearsal: Any  # tools/rehearsal, which the core does not know; set at the start
         # makes the loops look for new work at once; set by the runtime
         self.wake: Callable[[], object] = lambda: None
         self.hand_over: Callable[..., None]  # `Dispatcher.hand_over`; set by the runtime

@@ -224,6 +224,7 @@ ACTS = {
     "button promo:sure": prepared(lambda s: s.send("/newpromo HUGE 500% 5"), lambda s, _: s.press("promo:sure")),
     "button overrun:pause": prepared(nothing, lambda s, _: s.tap(f"overrun:pause:{list(s.bot.bot.generation.catalog.models.values())[-1].code}")),
     "button broadcast:again": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:again:{number}:doubt")),
+    "button rehearse:start": prepared(lambda s: s.send("/rehearse"), lambda s, _: s.press("rehearse:start")),
     "button promo:export": prepared(nothing, lambda s, _: s.tap("promo:export")),
     "button stats:export": prepared(nothing, lambda s, _: s.tap("stats:export:users:7")),
     "button users:ok": prepared(
@@ -316,7 +317,8 @@ READERS = {
     "command stats": prepared(nothing, lambda s, _: s.send("/stats 7d")),
     **{
         f"command {name}": prepared(nothing, lambda s, _, name=name: s.send(f"/{name}"))
-        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts", "plugins")
+        for name in ("error", "doctor", "admin", "verify", "staff", "catalog", "audit", "texts", "plugins",
+                     "rehearse")
     },
     **{
         f"button {data.partition('?')[0]}": prepared(
@@ -404,10 +406,10 @@ def newest_act():
 
 
 @pytest.fixture
-def shop(start_bot, yookassa_server, yookassa_shop):
+def shop(start_bot, yookassa_server, yookassa_shop, tmp_path):
     """A shop with one owner, alone, where people pay in every way."""
     paying = {"YOOKASSA_API_URL": yookassa_server.url, "MONTHLY_AMOUNT": "500"} | KEYS
-    bot = start_bot(FLOOD_MESSAGES="100000", **paying)
+    bot = start_bot(FLOOD_MESSAGES="100000", DATA_DIR=str(tmp_path), **paying)
     bot.clock.follow(yookassa_shop)
     return Shop(bot, yookassa_shop)
 

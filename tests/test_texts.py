@@ -18,7 +18,12 @@ FOLDER = ROOT / "data" / "texts"
 LANGS = Texts(FOLDER).languages
 TRANSLATIONS = LANGS[1:]
 PLUGINS = find(ROOT / "plugins")  # name → file
-CODE = [ROOT / "bot.py", *sorted(ROOT.glob("core/**/*.py")), *sorted(ROOT.glob("plugins/**/*.py"))]
+CODE = [
+    ROOT / "bot.py",
+    *sorted(ROOT.glob("core/**/*.py")),
+    *sorted(ROOT.glob("plugins/**/*.py")),
+    *sorted(ROOT.glob("tools/**/*.py")),
+]
 KEY = re.compile(r"[a-z_]+(\.[a-z0-9_-]+)+(?<!_)")
 CYRILLIC = re.compile(r"[Ѐ-ӿ]")
 FORMATS = ("", "money", "signed", "number", "date", "when", "span")
@@ -171,7 +176,7 @@ def test_every_language_has_the_same_files_with_the_same_keys():
 
 def test_every_plugin_with_texts_has_a_file_of_its_own_and_no_file_is_an_orphan():
     files = {str(path.relative_to(FOLDER / "en").with_suffix("")) for path in (FOLDER / "en").rglob("*.po")}
-    assert files - set(PLUGINS) <= {"core", "catalog", "cards", "search"}
+    assert files - set(PLUGINS) <= {"core", "catalog", "cards", "search", "rehearsal"}
     without = {name for name in set(PLUGINS) - files if PLUGINS[name].read_text().count("ctx.reply")}
     assert not without
 

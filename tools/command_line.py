@@ -4,7 +4,10 @@ import argparse
 
 COMMANDS = {
     "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
-    "doctor": "says what is wrong and how to mend it (beside the bot)",
+    "doctor": "says what is wrong and how to mend it; --bundle puts what a helper needs to know into one file, without"
+    " secrets (beside the bot)",
+    "rehearse": "checks with your own keys that Telegram and KIE behave as this bot expects; it says what that costs and"
+    " asks first; --yes, --free, --only, --webhook (beside the bot)",
     "catalog": "refresh compares the models and prices with KIE's (beside the bot)",
     "backup": "[FILE] writes everything into one file (beside the bot)",
     "restore": "FILE fills an empty database from one (takes the bot's lock: it must not run)",
@@ -39,6 +42,10 @@ def read(arguments=None):
         from tools.importing import Wish
 
         options.value = Wish(options.value, options.dry_run, options.skip, options.name, options.part)
+    if options.command == "rehearse":
+        from tools.rehearsal.command import Wish as Rehearsal
+
+        options.value = Rehearsal(options.yes, options.free, options.webhook, options.only)
     return options
 
 
@@ -59,6 +66,11 @@ def _parser():
     )
     parser.add_argument("--name", default="before", help="with import: of the other bot, when people come from several")
     parser.add_argument("--part", help="with import: the BOT_INSTANCE_ID, when several bots share the other database")
+    parser.add_argument("--bundle", action="store_true", help="with doctor: write one file for whoever helps")
+    parser.add_argument("--yes", action="store_true", help="with rehearse: begin without asking")
+    parser.add_argument("--free", action="store_true", help="with rehearse: leave out what can cost credits")
+    parser.add_argument("--only", choices=("telegram", "kie"), help="with rehearse: only this service")
+    parser.add_argument("--webhook", action="store_true", help="with rehearse: set a webhook and take it back, too")
     parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     return parser

@@ -35,6 +35,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from kie.api.deadline import DeadlineAdapter
 from kie.api.errors import Expired, KieError, NotPublic, NotSent, Reason, Refused, TooLarge, Unknown
 from kie.api.public_addresses import PublicAdapter
+from kie.api.recording import Exchange
 from kie.api.task_response import Record, message_of, parse_record, read_envelope
 
 __all__ = [
@@ -87,7 +88,8 @@ class Client:
 
     A `requests.Session` may be shared as long as nothing changes it: its pool is made for threads, and cookies, its only
     mutable part, are switched off here. `pool` limits the open connections to each host; other threads wait for one.
-    Results are fetched from public addresses, from KIE's host and from the hosts of the URLs in `also_from`.
+    Results are fetched from public addresses, from KIE's host and from the hosts of the URLs in `also_from`. `heard` is
+    called with every answer of the API, whatever it says.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Client:
         connect_timeout_s: float = 5,
         read_timeout_s: float = 30,
         pool: int = 16,
+        heard: Callable[[Exchange], object] | None = None,
     ) -> None:
         key = key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):  # http.client would quote a bad header, with the key, in its error
@@ -107,6 +110,7 @@ class Client:
         self._api_url, self._upload_url = api_url.rstrip("/"), upload_url.rstrip("/")
         self._auth = _Bearer(key)
         self._timeout = (connect_timeout_s, read_timeout_s)
+        self._heard = heard
         self._session = _session(pool)
         known = [urlsplit(url).hostname for url in (api_url, *also_from)]
         self._outside = _session(pool, lambda **more: PublicAdapter(known, **more))
@@ -244,6 +248,7 @@ class Client:
     ) -> tuple[requests.Response, str]:
         """Send a request; return the reply and its text, read as UTF-8 whatever charset a gateway claims."""
         options: dict[str, Any] = {"auth": self._auth, "allow_redirects": False, "stream": True, **kwargs}
+        began = time.monotonic()
         with _named_errors():
             response = (session or self._session).request(method, url, timeout=timeout or self._timeout, **options)
         with response:
@@ -251,7 +256,14 @@ class Client:
                 body = b"".join(_limited(response, MOST_ANSWER, limit_s))
             except TooLarge as error:
                 raise Unknown(f"no usable reply ({error})", response.status_code) from None
-        return response, body.decode("utf-8", "replace")
+        text = body.decode("utf-8", "replace")
+        if self._heard is not None:
+            sent, content_type = kwargs.get("json", kwargs.get("params")), response.headers.get("Content-Type", "")
+            path = urlsplit(url).path
+            self._heard(
+                Exchange(method, path, sent, response.status_code, content_type, text, time.monotonic() - began)
+            )
+        return response, text
 
 
 class _Bearer(requests.auth.AuthBase):
