@@ -44,6 +44,7 @@ class Bot(Registry, Operations):
         self.sender = sender
         self.clock = clock
         self.status = status
+        self.id = int(token.partition(":")[0])
         self.username = ""
         self.generation: Generation
         # makes the loops look for new work at once; set by the runtime
@@ -75,6 +76,11 @@ class Bot(Registry, Operations):
     def home(self) -> list[Button]:
         """Return the keyboard that leads to the main menu."""
         return [keyboards.button("common.menu", keyboards.MENU)]
+
+    def to_private(self, start: str = "") -> list[Button]:
+        """Return the keyboard that leads from a group to the private chat; `start` is the payload of its `/start`."""
+        link = f"https://t.me/{self.username}" + (f"?start={start}" if start else "")
+        return [keyboards.link("common.open_chat", link)]
 
     def trouble(self, about: str = "0") -> list[list[Button]]:
         """Return the keyboard for bad news: a person to ask (`about`: job12, pay7), and the menu."""

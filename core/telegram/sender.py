@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REPEATABLE = frozenset(
     """
-    getUpdates getMe getFile getChat getChatMember getWebhookInfo getStarTransactions getMyStarBalance
+    getUpdates getMe getFile getChat getChatMember getChatAdministrators getWebhookInfo getStarTransactions getMyStarBalance
     setMyCommands deleteMyCommands setChatMenuButton setMyDescription setMyShortDescription setWebhook
     deleteWebhook answerCallbackQuery answerPreCheckoutQuery sendChatAction editMessageText editMessageCaption
     editMessageReplyMarkup deleteMessage refundStarPayment
@@ -57,6 +57,12 @@ class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException): 
         """Return whether the chat cannot be written to: blocked, deactivated, deleted."""
         low = self.description.lower()
         return self.code == 403 or "chat not found" in low or "user is deactivated" in low
+
+    @property
+    def is_barred(self) -> bool:
+        """Return whether the chat does not let the bot send this, so that another form of it would not arrive either."""
+        low = self.description.lower()
+        return any(words in low for words in ("not enough rights", "_forbidden", "thread not found", "topic_closed"))
 
     @property
     def is_server(self) -> bool:
