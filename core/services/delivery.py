@@ -106,7 +106,8 @@ class Delivery:
             jobs.move_chat(job.chat_id, error.migrate_to)
         elif job.chat_id and not error.is_server:
             log.info("the result of job %s goes to the private chat: %s", job.id, error)
-            jobs.to_private(job.id, now)
+            if jobs.to_private(job.id, now) and job.progress_id:
+                self._bot.delete_quietly(job.chat_id, job.progress_id)
         elif error.is_gone:
             users.mark_blocked([job.user_id], True, now)
             jobs.undeliverable(job.id)
@@ -155,7 +156,9 @@ class Delivery:
     def _public_words(self, to):
         """Return the caption for a group: the price, and nothing of the person's money."""
         job = to.job
-        key = "job.caption_free" if job.state == "failed" else "job.caption_group" if job.charged else "job.caption_gift"
+        key = (
+            "job.caption_free" if job.state == "failed" else "job.caption_group" if job.charged else "job.caption_gift"
+        )
         return self._caption(to, key, {"model": self._bot.generation.title(job), "price": job.charged or 0}, True)
 
     def _caption(self, to, key, values, public=False):

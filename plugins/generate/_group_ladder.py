@@ -4,6 +4,8 @@ What was asked is a dict: "text", "files", and "source": {"job", "part"} if it c
 The draft keeps it as "ask", and as "place" where the result goes; there is a draft for each person and group.
 """
 
+from markupsafe import Markup
+
 from core.buttons import button, link
 from core.errors import UserError
 from core.registry import PASS
@@ -22,6 +24,12 @@ def place_of(message, thread_id):
 def opened(ctx):
     """Return the person's draft of this group, or None."""
     return ctx.drafts.get(ctx.user.id, _form(ctx), ctx.now)
+
+
+def goes_on(ctx):
+    """Tell whether a message is a further one of the album that the person's ladder has."""
+    album, draft = ctx.message.get("media_group_id"), opened(ctx)
+    return album is not None and draft is not None and draft.data["ask"].get("album") == album
 
 
 def _form(ctx):
@@ -72,10 +80,11 @@ def _loose(ctx, ask, found, work):
     return loose
 
 
-def draw(ctx, draft, short=False):
+def draw(ctx, draft, short=False, in_place=False):
     """Show the ladder: below what was said, or in place after a tap. `short`: with the way to top up."""
-    if ctx.tap:
-        shown = ctx.edit("groups.screen", _keyboard(ctx, draft, short), lines=_lines(ctx, draft))
+    if ctx.tap or in_place:
+        live = draft.message_id if in_place else None
+        shown = ctx.edit("groups.screen", _keyboard(ctx, draft, short), message_id=live, lines=_lines(ctx, draft))
     else:
         ctx.delete(draft.message_id)
         shown = ctx.reply("groups.screen", _keyboard(ctx, draft, short), lines=_lines(ctx, draft))
@@ -87,7 +96,10 @@ def _lines(ctx, draft):
     """Return what was said, what came with it, and what will be made of it."""
     ask, work = draft.data["ask"], draft.data["loose"]["work"]
     text = ask["text"][:SHOWN] + "…" * (len(ask["text"]) > SHOWN)
-    lines = [ctx.say("groups.words", text=text)] if text else []
+    what = [ctx.say("groups.words", text=text)] if text else []
+    if len(ask["files"]) > 1:
+        what.append(ctx.say("groups.files", n=len(ask["files"])))
+    lines = [Markup(" · ").join(what)] if what else []
     lines.append(ctx.say("groups.work", work=ctx.texts.plain(ctx.lang, f"do.{work}")))
     if kind_of(ask) != "text" and not text:
         lines.append(ctx.say("groups.or_words"))

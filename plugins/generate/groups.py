@@ -12,7 +12,8 @@ from core.buttons import button, link, route
 from core.errors import UserError
 from core.handling.limits import may_refuse
 from core.services.input_labels import SHOWN_TEXT
-from plugins.generate._group_ladder import draw, opened, place_of, put
+from plugins.generate._group_ladder import draw, goes_on, opened, place_of, put
+from plugins.generate._loose import is_further, sent
 
 TOP_UP = route("payments:show", optional=True)
 
@@ -44,27 +45,30 @@ def on_message(ctx):
     """Answer a mention, or a reply to a result, with its ladder."""
     if ctx.private:
         return ctx.PASS
-    shown = _result(ctx)
-    if _is_off(ctx) or not (ctx.called.by_name or (shown and ctx.text)):
+    shown, is_known = _result(ctx), ctx.user.id is not None
+    album = opened(ctx) if is_known and goes_on(ctx) else None
+    if _is_off(ctx) or not (ctx.called.by_name or album or (shown and ctx.text)):
         return None
-    if ctx.user.id is None:
+    if not is_known:
         _refuse(ctx, "groups.stranger" if ctx.user.telegram_id else "groups.nameless")
     elif not ctx.user.banned:
-        _answer(ctx, shown)
+        _answer(ctx, shown, album)
     return None
 
 
-def _answer(ctx, shown):
+def _answer(ctx, shown, album):
+    """Show the ladder of what was asked; that of an `album` it is a part of takes this one, too."""
     try:
-        ask = _asked(ctx, shown)
-        draft = put(ctx, ask, place_of(ctx.message, ctx.thread_id)) if ask["text"] or ask["files"] else ctx.PASS
+        ask = _asked(ctx, shown, album.data["ask"] if album else {})
+        place = album.data["place"] if album else place_of(ctx.message, ctx.thread_id)
+        draft = put(ctx, ask, place) if ask["text"] or ask["files"] else ctx.PASS
     except UserError as error:
         _refuse(ctx, error.key, **error.values)
         return
     if draft is ctx.PASS:
         _refuse(ctx, "groups.nothing" if ask["text"] or ask["files"] else "groups.how", name=ctx.bot.username)
     else:
-        draw(ctx, draft)
+        draw(ctx, draft, in_place=bool(album))
 
 
 def _result(ctx):
@@ -73,18 +77,20 @@ def _result(ctx):
     return ctx.result_messages.in_group(ctx.chat_id, replied["message_id"]) if replied else None
 
 
-def _asked(ctx, shown):
+def _asked(ctx, shown, before):
     """Return what was asked: with a result its source, else what was sent, or what somebody's message has to it."""
-    file, text = file_in(ctx.message), ctx.text
+    ask = sent(ctx, before)
+    if not is_further(ask):
+        ask |= {"text": ctx.text}
     if shown is not None:
         if shown.part is None and len(shown.job.result["urls"]) > 1:
             raise UserError("groups.which")
-        source = {"job": shown.job.id, "part": shown.part or 0}
-        return {"text": text, "files": [file] if file else [], "source": source}
+        return ask | {"source": {"job": shown.job.id, "part": shown.part or 0}}
     replied = ctx.message.get("reply_to_message") or {}
-    if file is None and not replied.get("from", {}).get("is_bot"):
-        file, text = file_in(replied), text or replied.get("text", "")
-    return {"text": text, "files": [file] if file else [], "source": None}
+    if not ask["files"] and not replied.get("from", {}).get("is_bot"):
+        file = file_in(replied)
+        ask |= {"text": ask["text"] or replied.get("text", ""), "files": [file] if file else []}
+    return ask | {"source": None}
 
 
 def _refuse(ctx, key, **values):

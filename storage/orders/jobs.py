@@ -38,6 +38,7 @@ TRY_AGAIN = timedelta(seconds=12)  # wait after the first attempt; it grows by a
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
 PROGRESS, PROGRESS_PER_S = timedelta(seconds=5), 4  # between two edits of one message; edits of all of them together
+NO_PROGRESS: dict[str, Any] = {"progress_id": None, "progress_at": None}
 IN_PRIVATE: dict[str, Any] = {"chat_id": None, "reply_to": None, "thread_id": None}
 
 
@@ -482,9 +483,9 @@ def undeliverable(job_id: int) -> bool:
 
 
 def to_private(job_id: int, now: datetime) -> bool:
-    """Bring a result that its group does not accept to the private chat, at once; the group is forgotten."""
+    """Bring a result that its group does not accept to the private chat, at once; what is in the group is forgotten."""
     with transaction():
-        query = Job.update(deliver_at=now, delivery_tries=0, **IN_PRIVATE)
+        query = Job.update(deliver_at=now, delivery_tries=0, **IN_PRIVATE | NO_PROGRESS)
         in_group = Job.id == job_id, Job.delivery == DeliveryState.PENDING, Job.chat_id.is_null(False)
         return bool(query.where(*in_group).execute())
 
@@ -492,8 +493,7 @@ def to_private(job_id: int, now: datetime) -> bool:
 def move_chat(old: int, new: int) -> int:
     """Follow a group into its new chat, where its messages have other ids; return how many orders have moved."""
     with transaction():
-        gone: dict[str, Any] = {"progress_id": None, "progress_at": None}
-        return Job.update(**IN_PRIVATE | gone | {"chat_id": new}).where(Job.chat_id == old).execute()
+        return Job.update(**IN_PRIVATE | NO_PROGRESS | {"chat_id": new}).where(Job.chat_id == old).execute()
 
 
 def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
