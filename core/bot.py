@@ -77,10 +77,9 @@ class Bot(Registry, Operations):
         """Return the keyboard that leads to the main menu."""
         return [keyboards.button("common.menu", keyboards.MENU)]
 
-    def to_private(self, start: str = "") -> list[Button]:
-        """Return the keyboard that leads from a group to the private chat; `start` is the payload of its `/start`."""
-        link = f"https://t.me/{self.username}" + (f"?start={start}" if start else "")
-        return [keyboards.link("common.open_chat", link)]
+    def to_private(self) -> list[Button]:
+        """Return the keyboard that leads from a group to the private chat."""
+        return [keyboards.link("common.open_chat", f"https://t.me/{self.username}")]
 
     def trouble(self, about: str = "0") -> list[list[Button]]:
         """Return the keyboard for bad news: a person to ask (`about`: job12, pay7), and the menu."""

@@ -72,7 +72,8 @@ class Dispatcher:
             payer = users.Sender(body["chat"]["id"])
             return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
         person = body.get("from") or body.get("user")
-        if (person is None and kind in OF_NOBODY) or (kind == "message" and _is_anonymous(body)):
+        by_group = body.get("sender_chat", {}).get("id", 0) == body.get("chat", {}).get("id")  # by an admin in its name
+        if (person is None and kind in OF_NOBODY) or by_group:
             return users.stranger(users.Sender(0))
         if person is None or person.get("is_bot") or body.get("is_automatic_forward"):
             return None
@@ -221,8 +222,7 @@ class Dispatcher:
         if "migrate_to_chat_id" in ctx.body or ctx.text.startswith("/"):
             return True
         ctx.called = mentions.called(ctx.body, self.bot.id, self.bot.username)
-        if ctx.called is not None:
-            ctx.text = ctx.called.words
+        ctx.text = ctx.called.words if ctx.called else ctx.text
         return ctx.called is not None
 
     def _for_tap(self, ctx):
@@ -250,8 +250,10 @@ class Dispatcher:
                 self._close_dialogue(ctx, None)
             return self._for_command(ctx, command)
         if not ctx.private:
-            is_ours = ctx.called is not None or not ctx.text  # or a command for another bot
-            return [entry for entry in self._chain(ctx, content_of(ctx.body)) if entry.groups and is_ours]
+            # text without a call is a command for another bot
+            return [
+                one for one in self._chain(ctx, content_of(ctx.body)) if one.groups and (ctx.called or not ctx.text)
+            ]
         if _is_money(ctx):
             return self._takers(ctx, None)
         ctx.draft = self._listening(ctx)
@@ -312,11 +314,6 @@ class Dispatcher:
 def _beside(ctx, chain):
     """Return the entries of a chain that precede an open dialogue; for a banned person there are none."""
     return [] if ctx.user.banned else [entry for entry in chain if entry.beside]
-
-
-def _is_anonymous(message):
-    """Return whether a group's admin writes in the group's own name: a bot of Telegram's is the sender then."""
-    return "sender_chat" in message and message["sender_chat"].get("id") == message["chat"]["id"]
 
 
 def _is_money(ctx):

@@ -17,7 +17,6 @@ from storage.money import quotas
 
 WINDOW_S = 10
 SILENCE_S = 30
-REFUSAL_SPAN = timedelta(hours=1)
 KEPT = 10_000  # people remembered; beyond this, those silent for longest are forgotten
 
 
@@ -57,4 +56,4 @@ def count(ctx, kind, most, span):
 
 def may_refuse(ctx):
     """Return whether a group may be told that something cannot be done there: once an hour, whoever asks."""
-    return quotas.take(ctx.chat_id, "refusal", 1, REFUSAL_SPAN, ctx.now) is None
+    return quotas.take(ctx.chat_id, "refusal", 1, timedelta(hours=1), ctx.now) is None

@@ -29,6 +29,7 @@ REPEATABLE = frozenset(
     editMessageReplyMarkup deleteMessage refundStarPayment
     """.split()
 )
+BARRED = ("not enough rights", "_forbidden", "thread not found", "topic_closed")  # Telegram's words, in lower case
 MESSAGES = ("send", "copy", "forward")  # prefixes of the methods that Telegram counts (core.telegram.org/bots/faq)
 TRIES = 4
 CONNECT_S, READ_S = 15, 30
@@ -61,8 +62,7 @@ class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException): 
     @property
     def is_barred(self) -> bool:
         """Return whether the chat does not let the bot send this, so that another form of it would not arrive either."""
-        low = self.description.lower()
-        return any(words in low for words in ("not enough rights", "_forbidden", "thread not found", "topic_closed"))
+        return any(words in self.description.lower() for words in BARRED)
 
     @property
     def is_server(self) -> bool:
