@@ -132,7 +132,7 @@ class Ctx(Operations):
         """Send a text as a new message and return its id; in a group it is a reply to the message it answers."""
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
         answered = None if self.private or self.tap else answer_to(self.message["message_id"])
-        place = {"message_thread_id": self.thread_id, "reply_parameters": answered}
+        place: dict[str, Any] = {"message_thread_id": self.thread_id, "reply_parameters": answered}
         sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, **place)
         self.answered = True
         return sent["message_id"]

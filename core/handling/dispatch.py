@@ -246,14 +246,11 @@ class Dispatcher:
     def _for_message(self, ctx):
         command = self._command(ctx)
         if command is not None:
-            if ctx.private:  # what is said in a group leaves the private chat as it is
-                self._close_dialogue(ctx, None)
+            self._close_dialogue(ctx, None)
             return self._for_command(ctx, command)
         if not ctx.private:
-            # text without a call is a command for another bot
-            return [
-                one for one in self._chain(ctx, content_of(ctx.body)) if one.groups and (ctx.called or not ctx.text)
-            ]
+            is_ours = ctx.called or not ctx.text  # else it is a command for another bot
+            return [entry for entry in self._chain(ctx, content_of(ctx.body)) if entry.groups and is_ours]
         if _is_money(ctx):
             return self._takers(ctx, None)
         ctx.draft = self._listening(ctx)
@@ -306,8 +303,8 @@ class Dispatcher:
         return drafts.listening(ctx.user.id, ctx.now) if ctx.user.in_dialogue else None
 
     def _close_dialogue(self, ctx, plugin):
-        """Close an open dialogue: commands and other plugins' buttons take precedence over it."""
-        if (draft := self._listening(ctx)) and draft.plugin != plugin:
+        """Close an open dialogue: commands and other plugins' buttons take precedence over it, unless they are in a group."""
+        if ctx.private and (draft := self._listening(ctx)) and draft.plugin != plugin:
             drafts.stop_listening(ctx.user.id)
 
 
