@@ -138,9 +138,8 @@ class Registry:
         """
         checks.command(name)
         checks.takes(handler, "ctx")
-        where = dict(groups=groups, strangers=strangers)
-        entry = self._entry(handler, right, about=about, order=order, blocked=blocked, repeat=repeat, **where)
-        self._put("command", self.handlers["command"], name, entry)
+        more = dict(about=about, order=order, blocked=blocked, repeat=repeat, groups=groups, strangers=strangers)
+        self._put("command", self.handlers["command"], name, self._entry(handler, right, **more))
 
     def button(
         self,
@@ -161,9 +160,8 @@ class Registry:
         """
         checks.route(route)
         checks.takes(handler, "ctx", **arguments)
-        more = dict(groups=groups, strangers=strangers, types=arguments)
-        entry = self._entry(handler, right, blocked=blocked, repeat=repeat, beside=beside, **more)
-        self._put("button", self.handlers["button"], route, entry)
+        more = dict(types=arguments, blocked=blocked, repeat=repeat, beside=beside, groups=groups, strangers=strangers)
+        self._put("button", self.handlers["button"], route, self._entry(handler, right, **more))
 
     def step(
         self, name: str, handler: Handler, right: str | None = None, blocked: bool = False, repeat: bool = False
