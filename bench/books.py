@@ -92,6 +92,7 @@ class Books:
         self.lost = [job for job in self.jobs if job["reason"] in LATE]
         self.prompts = {task["task_id"]: task["inputs"]["prompt"] for task in self.tasks}
         self.taken, self.returned = _telegram("getStarTransactions", servers)
+        self.in_group = town.group.messages
         self.seen = {one.id: [m for m in one.fresh(0) if m["_from_bot"]] for one in self.customers}
 
     def rows(self):
@@ -274,8 +275,10 @@ class Books:
 
     def _shown(self, order):
         """Return the price on the button that was tapped for a job or task; only KIE has a forgotten job's words."""
-        prompt = order["inputs"].get("prompt") or self.prompts.get(order["task_id"])
-        return self.notes.prices.get(prompt, 0)
+        return self.notes.prices.get(self._prompt(order), 0)
+
+    def _prompt(self, order):
+        return order["inputs"].get("prompt") or self.prompts.get(order["task_id"])
 
     def credits(self):
         """What KIE billed is what the jobs say it took, apart from interrupted creates."""
@@ -290,6 +293,8 @@ class Books:
         """Every result was delivered at least once, and every order that failed was reported."""
         shown = Counter(data for messages in self.seen.values() for message in messages for data in _buttons(message))
         ended = [job for job in self.jobs if job["state"] == "succeeded" or job["result"]]
+        asked = Counter(filter(None, map(_asked_in_group, self.in_group)))
+        shown.update({f"orders:again:{job['id']}": asked[self._prompt(job)] for job in ended})
         good = [job["id"] for job in ended if job["user"] not in self.forgotten or job["delivery"] != "undeliverable"]
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
         twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
@@ -350,6 +355,12 @@ class Books:
 
 def _words(message):
     return message.get("text") or message.get("caption") or ""
+
+
+def _asked_in_group(message):
+    """Return the words that a result in the group answers, or None."""
+    asked = message.get("reply_to_message", {}).get("text", "")
+    return asked.removeprefix("@demo_bot ") if message["_from_bot"] and "photo" in message else None
 
 
 def _buttons(message):

@@ -28,7 +28,20 @@ LOOK_S = 0.15  # between two checks by one person
 LINK_S = 15  # for a payment link
 ORDER, EDIT, TRANSFER, STARS, BALANCE = "order", "edit", "transfer", "stars", "balance"
 CODE, CHARGE_BACK, FORGET, CARD, CRYPTO = "code", "charge_back", "forget", "card", "crypto"
-GOALS = {ORDER: 8, EDIT: 2, BALANCE: 4, STARS: 4, TRANSFER: 2, CODE: 2, CHARGE_BACK: 2, FORGET: 2, CARD: 3, CRYPTO: 2}
+IN_GROUP = "in_group"
+GOALS = {
+    ORDER: 8,
+    EDIT: 2,
+    IN_GROUP: 3,
+    BALANCE: 4,
+    STARS: 4,
+    TRANSFER: 2,
+    CODE: 2,
+    CHARGE_BACK: 2,
+    FORGET: 2,
+    CARD: 3,
+    CRYPTO: 2,
+}
 PROMO, PERCENT = "TOWN", 10  # the code everybody knows, and what it adds to a top-up
 FROM_WORDS, FROM_PICTURE = "z-image", "nanobanana-edit"  # codes of the models that are ordered
 BAD_CALLS = 0.2  # a second: how often a payment provider answers badly
@@ -112,9 +125,9 @@ class Human:
         self.patience_s = PATIENCE_S
         self._sent = 0  # number of the newest own message
 
-    def fresh(self, first):
-        """Return the messages from number `first` on."""
-        return self.telegram.call("GET", f"/people/{self.id}/messages", params={"after": first - 1})["messages"]
+    def fresh(self, first, chat=None):
+        """Return the messages from number `first` on, of one's own chat or that of a group."""
+        return self.telegram.call("GET", f"/people/{chat or self.id}/messages", params={"after": first - 1})["messages"]
 
     def until(self, look, about):
         """Repeat `look()` until it returns something, and return that; note what never came."""
@@ -147,8 +160,9 @@ class Human:
         A tap that waited too long while the bot was dead can no longer be answered (Telegram refuses); then the bot's
         message counts, a new one or the tapped screen's change.
         """
-        body = {"message_id": message["message_id"], "data": data}
-        before = self.screens()
+        chat = message["chat"]["id"]
+        body = {"message_id": message["message_id"], "data": data, "chat_id": chat}
+        before = self.screens(chat)
         tap = self.telegram.call("POST", f"/people/{self.id}/tap", json=body)["callback_query_id"]
         tapped_at = time.monotonic()
 
@@ -157,15 +171,15 @@ class Human:
             if answer["answered"]:
                 return answer["text"]
             late = time.monotonic() - tapped_at > TAP_ANSWER_S
-            return "" if late and self.screens() != before else None
+            return "" if late and self.screens(chat) != before else None
 
         return self.until(look, f"tap {data}")
 
-    def screens(self):
+    def screens(self, chat=None):
         """Return what the bot's newest messages say, to notice a change."""
         return [
             (one["message_id"], words(one), str(one.get("reply_markup")))
-            for one in self.fresh(max(1, self._sent - 100))
+            for one in self.fresh(max(1, self._sent - 100), chat)
             if one["_from_bot"]
         ]
 
@@ -193,6 +207,11 @@ def words(message):
     return message.get("text") or message.get("caption") or ""
 
 
+def is_answer_to(message, number):
+    """Tell whether the bot has answered a message with this one."""
+    return message["_from_bot"] and message.get("reply_to_message", {}).get("message_id") == number
+
+
 class Customer(Human):
     """Pays, orders, cancels, asks."""
 
@@ -200,6 +219,7 @@ class Customer(Human):
         super().__init__(*args, **fields)
         self._count = 0
         self.known = False  # to the bot
+        self.group = None  # of the town
         self.here = threading.RLock()  # nobody is forgotten while an admin is on their card
         self._charges = []
 
@@ -318,6 +338,25 @@ class Customer(Human):
     def edit(self):
         """Order an edit of one's own picture, which the bot takes from Telegram to KIE."""
         self._confirm(self.open_card(FROM_PICTURE, picture(self.rng.randrange(2**24))))
+
+    def in_group(self):
+        """Mention the bot in the town's group, and order the lowest rung of what it answers."""
+        self._count += 1
+        prompt = f"fox {self.id}-{self._count}"
+        asked = self.person.send(f"@demo_bot {prompt}", group=self.group)["message_id"]
+
+        def look():
+            answers = [one for one in self.fresh(asked, self.group.id) if is_answer_to(one, asked)]
+            return next((one for one in answers if "groups:rung:" in str(one.get("reply_markup"))), None)
+
+        ladder = self.until(look, f"the ladder in the group for {asked}")
+        lowest = ladder["reply_markup"]["inline_keyboard"][0][0]
+        self.notes.prices[prompt] = kopecks(lowest["text"])
+        if self.rng.random() < 0.2:
+            body = {"message_id": ladder["message_id"], "data": lowest["callback_data"], "chat_id": self.group.id}
+            self.telegram.call("POST", f"/people/{self.id}/tap", json=body)
+        self.tap(ladder, lowest["callback_data"])
+        self.notes.done["orders in the group"] += 1
 
     def _confirm(self, shown):
         """Confirm the order on the card; sometimes tap twice, sometimes cancel."""
@@ -491,6 +530,7 @@ class Town:
         self.servers, self.notes, self._pause_s = servers, Notes(), pause_s
         self._rng, self._stopping = random.Random(seed), threading.Event()
         self.customers = []
+        self.group = kit.Telegram(servers.telegram_server.url).group("Town")
         for _ in range(users):
             self.newcomer()
         self.admins = [
@@ -505,7 +545,10 @@ class Town:
     def newcomer(self):
         """Add a customer."""
         self.customers.append(Customer(self.servers, self.notes, f"Ann{len(self.customers)}", self._child()))
-        return self.customers[-1]
+        newest = self.customers[-1]
+        newest.group = kit.Group(newest.telegram, self.group.id)
+        self.group.change(members=[one.id for one in self.customers])
+        return newest
 
     def start(self):
         """Let everybody arrive and act."""

@@ -44,6 +44,7 @@ class Bot(Registry, Operations):
         self.sender = sender
         self.clock = clock
         self.status = status
+        self.id = int(token.partition(":")[0])
         self.username = ""
         self.generation: Generation
         self.rehearsal: Any  # tools/rehearsal, which the core does not know; set at the start
@@ -76,6 +77,10 @@ class Bot(Registry, Operations):
     def home(self) -> list[Button]:
         """Return the keyboard that leads to the main menu."""
         return [keyboards.button("common.menu", keyboards.MENU)]
+
+    def to_private(self) -> list[Button]:
+        """Return the keyboard that leads from a group to the private chat."""
+        return [keyboards.link("common.open_chat", f"https://t.me/{self.username}")]
 
     def trouble(self, about: str = "0") -> list[list[Button]]:
         """Return the keyboard for bad news: a person to ask (`about`: job12, pay7), and the menu."""

@@ -16,6 +16,7 @@ from core.services import forms
 from core.services.operations import Operations
 from core.services.store import Store
 from core.telegram import telebot_bridge
+from core.telegram.mentions import answer_to
 from core.telegram.sender import TelegramError
 from core.texts import Lang
 from storage.base.tables import Outbox, Sale, User
@@ -69,6 +70,7 @@ class Ctx(Operations):
         self.private = self.message is None or self.message["chat"]["type"] == "private"
         self.text = (self.message or {}).get("text", "") if not self.tap else ""
         self.args = ""
+        self.called: Any = None  # of a group's message to the bot: a `mentions.Called`
         self.plugin = ""  # whose handler was called
         self.entry: Any = None  # what was registered with that handler
         self.draft: Any = None  # the row of the open dialogue, if this update answers one
@@ -127,14 +129,18 @@ class Ctx(Operations):
         return Markup("\n").join(parts)
 
     def reply(self, key: str, buttons: Keyboard | JsonSerializable | None = None, **values: Any) -> int:
-        """Send a text as a new message and return its id."""
+        """Send a text as a new message and return its id; in a group it is a reply to the message it answers."""
         text, markup = self.texts.html(self.lang, key, **values), self.bot.markup(self.lang, buttons, self._reader)
-        thread = (
-            self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
-        )
-        sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, message_thread_id=thread)
+        answered = None if self.private or self.tap else answer_to(self.message["message_id"])
+        place: dict[str, Any] = {"message_thread_id": self.thread_id, "reply_parameters": answered}
+        sent = self.bot.send_html(self.chat_id, text, reply_markup=markup, **place)
         self.answered = True
         return sent["message_id"]
+
+    @property
+    def thread_id(self) -> int | None:
+        """The topic of a forum that the update is from."""
+        return self.message.get("message_thread_id") if self.message and self.message.get("is_topic_message") else None
 
     def edit(self, key: str, buttons: Keyboard | None = None, message_id: int | None = None, **values: Any) -> int:
         """Edit a screen in place (the tapped one, or a message of ours) and return its message id.

@@ -16,7 +16,7 @@ SETTING, RIGHT = re.compile(r"[A-Z][A-Z0-9_]*"), re.compile(r"[a-z][a-z0-9_]*")
 MOST_NAMED = 12  # names that a sentence may list
 OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
 CONTENT = """successful_payment refunded_payment photo document video animation audio voice video_note sticker text
-    other""".split()  # of a message in the private chat, the first that fits; `other` is anything else
+    migrate_to_chat_id other""".split()  # of a message in the private chat, the first that fits; `other` is anything else
 # Bot API, Update: what may be asked for
 UPDATES = """message edited_message channel_post edited_channel_post inline_query chosen_inline_result callback_query
     shipping_query pre_checkout_query purchased_paid_media poll poll_answer my_chat_member chat_member

@@ -41,6 +41,7 @@ class Entry:
     repeat: bool = False  # whether it may run again for one update, after it has sent something
     when: Callable[[Any], bool] | None = None
     beside: bool = False  # an open dialogue stays open
+    strangers: bool = False  # in a group also for people without an account: `ctx.user.id` is None
 
     def fits(self, ctx: Any) -> bool:
         """Return whether it wants an update of its kind."""
@@ -77,7 +78,7 @@ class Registry:
         self.woken: set[str] = set()  # periodic work that is also done at once when an update has written something
         self.deep_links: dict[str, Handler] = {}
         self.under_results: list[tuple[int, Handler]] = []
-        self.result_lines: list[Handler] = []
+        self.result_lines: list[tuple[bool, Handler]] = []  # whether also in groups
         self.tables: list[PluginTable] = []
         self.free_offers: list[Handler] = []
         self.welcome_runs = 0  # orders that each new person has free
@@ -127,16 +128,18 @@ class Registry:
         order: int = 50,
         blocked: bool = False,
         repeat: bool = False,
+        strangers: bool = False,
     ) -> None:
         """Handle a command; with `about` (a text key) it is listed in /help and in Telegram's command menu, by `order`.
 
         With a `right` (`core/handling/rights.py`) it is only for those who have it; with `blocked`, banned people can
-        use it too. `repeat`: see `repeatable`.
+        use it too; with `groups`, it is also answered in groups, with `strangers` there even for people without an
+        account. `repeat`: see `repeatable`.
         """
         checks.command(name)
         checks.takes(handler, "ctx")
-        entry = self._entry(handler, right, groups=groups, about=about, order=order, blocked=blocked, repeat=repeat)
-        self._put("command", self.handlers["command"], name, entry)
+        more = dict(about=about, order=order, blocked=blocked, repeat=repeat, groups=groups, strangers=strangers)
+        self._put("command", self.handlers["command"], name, self._entry(handler, right, **more))
 
     def button(
         self,
@@ -147,18 +150,18 @@ class Registry:
         blocked: bool = False,
         repeat: bool = False,
         beside: bool = False,
+        strangers: bool = False,
         **arguments: Callable[[str], Any],
     ) -> None:
         """Handle taps on `plugin:action` buttons; `arguments` names and types what follows in the data.
 
         A button whose handler wants a right is drawn only for those who have it. A tap closes another plugin's open
-        dialogue, unless the button is `beside` it.
+        dialogue, unless the button is `beside` it. `groups`, `strangers`: as of `command`.
         """
         checks.route(route)
         checks.takes(handler, "ctx", **arguments)
-        more = dict(groups=groups, types=arguments, blocked=blocked, repeat=repeat, beside=beside)
-        entry = self._entry(handler, right, **more)
-        self._put("button", self.handlers["button"], route, entry)
+        more = dict(types=arguments, blocked=blocked, repeat=repeat, beside=beside, groups=groups, strangers=strangers)
+        self._put("button", self.handlers["button"], route, self._entry(handler, right, **more))
 
     def step(
         self, name: str, handler: Handler, right: str | None = None, blocked: bool = False, repeat: bool = False
@@ -177,21 +180,23 @@ class Registry:
         reply_to: str | None = None,
         repeat: bool = False,
         beside: bool = False,
+        groups: bool = False,
     ) -> None:
         """Handle another kind of update (`pre_checkout_query`), or content nobody asked for (`photo`, `text`).
 
         Several may handle the same kind: they are called by `order`, and one that returns `ctx.PASS` leaves it to the
         next. `pattern` (a regular expression) restricts it to texts and captions that contain a match, `reply_to` to
         replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones have order 50. With
-        `beside` it is called before an open dialogue, which stays open.
+        `beside` it is called before an open dialogue, which stays open. With `groups` it also gets the messages of groups
+        that mention the bot or reply to it: `ctx.text` is what they say without its name, `ctx.user.id` is None for people
+        without an account.
         """
         checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
         checks.takes(handler, "ctx")
         if reply_to is not None:
             checks.one_of("kind of content", reply_to, ("any", *checks.CONTENT))
-        entry = self._entry(
-            handler, None, order=order, repeat=repeat, when=filters.both(pattern, reply_to), beside=beside
-        )
+        when = filters.both(pattern, reply_to)
+        entry = self._entry(handler, None, order=order, repeat=repeat, when=when, beside=beside, groups=groups)
         insort(self.handlers["update"].setdefault(kind, []), entry, key=lambda one: one.order)
         self._note("update", kind)
 
@@ -237,10 +242,13 @@ class Registry:
         checks.takes(buttons, "bot", "job")
         self.under_results.append((row, buttons))
 
-    def result_line(self, line: Handler) -> None:
-        """Add what `line(bot, job)` returns (a text key with its values, or None) to a result's caption."""
+    def result_line(self, line: Handler, groups: bool = False) -> None:
+        """Add what `line(bot, job)` returns (a text key with its values, or None) to a result's caption.
+
+        With `groups` also to the captions that others see.
+        """
         checks.takes(line, "bot", "job")
-        self.result_lines.append(line)
+        self.result_lines.append((groups, line))
 
     def privacy_line(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""

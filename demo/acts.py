@@ -1,10 +1,9 @@
 """What people do: write, send files, edit, tap, pay, block. Each act puts the update into the bot's queue."""
 
 import asyncio
-import re
 import secrets
 
-from demo import polls
+from demo import groups, polls
 from demo.chats import payment_object
 from demo.entities import found, read_given, tidy
 from demo.files import Upload
@@ -13,7 +12,12 @@ from demo.rules import CAPTION_MAX, CHECKOUT_S, TEXT_MAX, utf16
 
 USER_UPLOAD_MAX = 100_000_000  # bytes; real people send up to 2 GB, which a browser tab does not need
 KEPT_TAPS = 10_000
-COMMAND = re.compile(r"/\w+(?:@(\w+))?")
+ANONYMOUS = {
+    "id": 1087968824,
+    "is_bot": True,
+    "first_name": "Group",
+    "username": "GroupAnonymousBot",
+}  # Bot API, Message
 
 
 class Refused(Exception):
@@ -45,8 +49,11 @@ def place(world, person, chat_id=None):
     return group
 
 
-def say(world, person, content, chat_id=None, reply_to=None):
-    """Put a person's message into a chat, and tell the bot if it may see it."""
+def say(world, person, content, chat_id=None, reply_to=None, as_group=False, thread_id=0):
+    """Put a person's message into a chat, and tell the bot if it may see it.
+
+    An admin may write as the group itself (`as_group`); `thread_id` is a topic of a forum.
+    """
     peer = place(world, person, chat_id)
     if person.blocked and peer is person:
         if not content.get("text", "").startswith("/start"):
@@ -57,24 +64,20 @@ def say(world, person, content, chat_id=None, reply_to=None):
         if replied is None:
             raise Missing(f"no message {reply_to} to reply to")
         content = {"reply_to_message": {k: v for k, v in replied.items() if k != "reply_to_message"}, **content}
-    message = world.new_message(peer, person.user(), content)
-    if peer is person or reaches_bot(world, message):
+    if thread_id:
+        content = content | {"message_thread_id": thread_id, "is_topic_message": True}
+    sender = person.user()
+    if as_group:
+        if person.id not in peer.admins:
+            raise Refused(f"{person.first_name} is no admin of {peer.title}")
+        sender, content = ANONYMOUS, content | {"sender_chat": peer.chat()}
+    message = world.new_message(peer, sender, content)
+    if peer is person or groups.reaches_bot(world, peer, message):
         world.tell("message", message)
     return message
 
 
-def reaches_bot(world, message):
-    """Return whether the bot sees a group message in privacy mode: commands, mentions of it and replies to it."""
-    text = message.get("text") or message.get("caption") or ""
-    username = world.bot["username"]
-    command = COMMAND.match(text)
-    if command:
-        return (command[1] or username).lower() == username.lower()
-    replied = message.get("reply_to_message", {}).get("from", {})
-    return replied.get("id") == world.bot["id"] or f"@{username}".lower() in text.lower()
-
-
-def write(world, person, text, chat_id=None, reply_to=None, entities=None):
+def write(world, person, text, chat_id=None, reply_to=None, entities=None, **more):
     """Send text, in several messages if it is too long for Telegram, as the apps do; return the messages."""
     text = text.strip()
     if not text:
@@ -84,7 +87,7 @@ def write(world, person, text, chat_id=None, reply_to=None, entities=None):
     for part in split(text):
         marked = tidy(given + found(part, given))
         contents.append({"text": part, "entities": marked} if marked else {"text": part})
-    return [say(world, person, content, chat_id, reply_to) for content in contents]
+    return [say(world, person, content, chat_id, reply_to, **more) for content in contents]
 
 
 def split(text):
@@ -109,7 +112,7 @@ async def send_files(world, person, kind, uploads, fields):
     messages = []
     chat_id, reply_to = fields.number("chat_id") or None, fields.number("reply_to")
     for content in contents:
-        messages.append(say(world, person, content | extra, chat_id, reply_to))
+        messages.append(say(world, person, content | extra, chat_id, reply_to, thread_id=fields.number("thread_id")))
         extra = {key: value for key, value in extra.items() if not key.startswith("caption")}
     return messages
 
@@ -144,9 +147,10 @@ def send_location(world, person, latitude, longitude):
     return say(world, person, {"location": {"latitude": latitude, "longitude": longitude}})
 
 
-def edit(world, person, message_id, text):
+def edit(world, person, message_id, text, chat_id=None):
     """Change the text of a person's own message."""
-    message = world.chat(person.id).messages.get(message_id)
+    peer = place(world, person, chat_id)
+    message = world.chat(peer.id).messages.get(message_id)
     if message is None or message["from"]["id"] != person.id or "text" not in message:
         raise Refused(f"message {message_id} is no text of {person.first_name}")
     if not text.strip() or utf16(text) > TEXT_MAX:
@@ -154,8 +158,19 @@ def edit(world, person, message_id, text):
     entities = found(text, [])
     fresh = {key: value for key, value in message.items() if key != "entities"}
     fresh |= {"text": text, "edit_date": world.clock.date()} | ({"entities": entities} if entities else {})
-    world.tell("edited_message", world.replace(fresh))
+    world.replace(fresh)
+    if peer is person or groups.reaches_bot(world, peer, fresh):
+        world.tell("edited_message", fresh)
     return fresh
+
+
+def delete(world, person, message_id, chat_id=None):
+    """Delete a person's own message for everybody."""
+    peer = place(world, person, chat_id)
+    message = world.chat(peer.id).messages.get(message_id)
+    if message is None or message["from"]["id"] != person.id:
+        raise Missing(f"message {message_id} is none of {person.first_name}")
+    world.remove(peer.id, message_id)
 
 
 def tap(world, person, message_id, data, chat_id=None):
@@ -173,7 +188,8 @@ def tap(world, person, message_id, data, chat_id=None):
     if len(world.taps) > KEPT_TAPS:
         del world.taps[next(iter(world.taps))]
     query = {"id": tap_id, "from": person.user(), "message": message, "chat_instance": world.chat_instance}
-    world.tell("callback_query", query | {"data": data})
+    if peer is person or peer.has_bot:
+        world.tell("callback_query", query | {"data": data})
     return world.taps[tap_id]
 
 
@@ -296,16 +312,3 @@ def block(world, person, blocked):
     change |= {"old_chat_member": member if blocked else gone, "new_chat_member": gone if blocked else member}
     world.tell("my_chat_member", change)
     world.announce_person(person)
-
-
-def add_group(world, title, members):
-    """Make a group of people and the bot, which learns of it by `my_chat_member`."""
-    for member in members:
-        person_of(world, member)
-    group = world.add_group(title, members)
-    sender = world.people[members[0]].user() if members else world.bot
-    change = {"chat": group.chat(), "from": sender, "date": world.clock.date()}
-    change["old_chat_member"] = {"user": world.bot, "status": "left"}
-    change["new_chat_member"] = {"user": world.bot, "status": "member"}
-    world.tell("my_chat_member", change)
-    return group

@@ -16,7 +16,7 @@ from demo.rules import ApiError, bad
 from demo.updates import Updates
 
 FIRST_PERSON = 5_000_000_001  # above 2**32: a 32-bit column breaks at once (Bot API, User: up to 52 bits)
-FIRST_GROUP = -1_002_000_000_001
+FIRST_GROUP = {"supergroup": -1_002_000_000_001, "group": -4_000_000_001}
 KEPT_MESSAGES = 10_000  # of one chat; older ones are forgotten
 MEDIA = ("photo", "video", "audio", "voice", "document", "animation", "sticker", "video_note")
 
@@ -48,15 +48,28 @@ class Person:
 
 @dataclass
 class Group:
-    """A supergroup with the bot in it, in privacy mode."""
+    """A group or supergroup with the bot in it, in privacy mode; the first of its admins has created it."""
 
     id: int
     title: str
     members: list
+    admins: list = field(default_factory=list)
+    type: str = "supergroup"
+    has_bot: bool = True
+    moved_to: int = 0  # the supergroup that a group has become
+    refuses: str = ""  # files: with these words of Telegram's
 
     def chat(self):
         """Return the Bot API's Chat object."""
-        return {"id": self.id, "type": "supergroup", "title": self.title}
+        return {"id": self.id, "type": self.type, "title": self.title}
+
+    def status(self, person_id):
+        """Return what somebody is there, in the words of ChatMember."""
+        if person_id not in self.members:
+            return "left"
+        return (
+            "member" if person_id not in self.admins else "creator" if person_id == self.admins[0] else "administrator"
+        )
 
 
 @dataclass
@@ -119,10 +132,12 @@ class World:
         self.announce_person(person)
         return person
 
-    def add_group(self, title, members):
-        """Create a supergroup of people (ids) and the bot."""
-        group = Group(FIRST_GROUP - len(self.groups), title, list(members))
+    def add_group(self, title, members, type="supergroup", **fields):
+        """Create a group of people (ids) and the bot; the first of them is its creator."""
+        members = list(members)
+        group = Group(FIRST_GROUP[type] - len(self.groups), title, members, members[:1], type, **fields)
         self.groups[group.id] = group
+        self.announce_group(group)
         return group
 
     def peer(self, chat_id):
@@ -142,8 +157,14 @@ class World:
     def reachable(self, chat_id):
         """Return the Person or Group; raise 403 if the bot cannot write there."""
         peer = self.peer(chat_id)
-        if isinstance(peer, Person) and peer.blocked:
-            raise ApiError(403, "Forbidden: bot was blocked by the user")
+        if isinstance(peer, Person):
+            if peer.blocked:
+                raise ApiError(403, "Forbidden: bot was blocked by the user")
+        elif peer.moved_to:
+            text = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise ApiError(400, text, migrate_to_chat_id=peer.moved_to)
+        elif not peer.has_bot:
+            raise ApiError(403, f"Forbidden: bot was kicked from the {peer.type} chat")
         return peer
 
     def chat(self, chat_id):
@@ -195,6 +216,10 @@ class World:
     def announce_person(self, person):
         """Announce a new or changed person."""
         self.announce("person", {"chat_id": person.id, "person": asdict(person)})
+
+    def announce_group(self, group):
+        """Announce a new or changed group."""
+        self.announce("group", {"chat_id": group.id, "group": asdict(group)})
 
     def announce(self, event, data):
         """Tell the chat page what happened, and the state file that there is something to save."""

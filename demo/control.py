@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from demo import acts, polls
+from demo import acts, groups, polls
 from demo.chats import Listener
 from demo.methods.profile import commands_for, get_chat_menu_button, name_of, text_for
 from demo.params import Params, read_params
@@ -78,9 +78,9 @@ def get_state(server, body):
         "menu_button": get_chat_menu_button(world, chat),
         "description": text_for(world, "description", person),
     }
-    groups = [asdict(group) for group in world.groups.values()]
     shown = [asdict(one) for one in people]
-    state = {"bot": profile, "people": shown, "groups": groups, "now": world.clock.now(), "kie": server.kie_url}
+    known = [asdict(group) for group in world.groups.values()]
+    state = {"bot": profile, "people": shown, "groups": known, "now": world.clock.now(), "kie": server.kie_url}
     state |= {"providers": server.providers}
     return state | {"backstage": server.backstage and {"problems": server.backstage.problems}}
 
@@ -132,14 +132,29 @@ def patch_person(server, body, person_id):
 @route("POST", "/demo/groups")
 def post_group(server, body):
     """Create a group of people and the bot."""
-    return asdict(acts.add_group(server.world, body.need("title"), body.json("members", list, [])))
+    members = [acts.person_of(server.world, one).id for one in body.json("members", list, [])]
+    return asdict(groups.add(server.world, body.need("title"), members, type=body.text("type", "supergroup")))
+
+
+@route("PATCH", r"/demo/groups/(-\d+)")
+def patch_group(server, body, group_id):
+    """Change a group; remove the bot or bring it back; turn a group into a supergroup, which is returned."""
+    world = server.world
+    group = world.groups.get(int(group_id))
+    if group is None:
+        raise acts.Missing(f"no group {group_id}")
+    if body.get("upgrade"):
+        return asdict(groups.upgrade(world, group))
+    fields = {name: body[name] for name in ("title", "members", "admins", "has_bot", "refuses") if name in body}
+    return asdict(groups.change(world, group, **fields))
 
 
 @route("GET", r"/demo/(?:people|groups)/(-?\d+)/messages")
 def get_messages(server, body, chat_id):
     """Return the messages of a private chat or a group."""
     world = server.world
-    world.peer(int(chat_id))
+    if int(chat_id) not in world.groups:
+        world.peer(int(chat_id))
     return {"messages": world.shown(int(chat_id), body.number("after"))}
 
 
@@ -155,7 +170,8 @@ async def post_send(server, body, person_id):
         messages = [acts.send_location(world, person, float(place["latitude"]), float(place["longitude"]))]
     elif uploads is None:
         text, chat_id, reply_to = body.need("text"), body.number("chat_id") or None, body.number("reply_to")
-        messages = acts.write(world, person, text, chat_id, reply_to, body.json("entities", list))
+        more = {"as_group": bool(body.get("as_group")), "thread_id": body.number("thread_id")}
+        messages = acts.write(world, person, text, chat_id, reply_to, body.json("entities", list), **more)
     else:
         kind = body.text("kind", "document")
         if kind not in KINDS:
@@ -167,8 +183,17 @@ async def post_send(server, body, person_id):
 @route("POST", r"/demo/people/(\d+)/edit")
 def post_edit(server, body, person_id):
     """Edit a person's own text."""
+    person, chat_id = acts.person_of(server.world, int(person_id)), body.number("chat_id") or None
+    fresh = acts.edit(server.world, person, body.number("message_id"), body.need("text"), chat_id)
+    return server.world.decorated(fresh)
+
+
+@route("POST", r"/demo/people/(\d+)/delete")
+def post_delete(server, body, person_id):
+    """Delete a person's own message for everybody, of which bots learn nothing."""
     person = acts.person_of(server.world, int(person_id))
-    return server.world.decorated(acts.edit(server.world, person, body.number("message_id"), body.need("text")))
+    acts.delete(server.world, person, body.number("message_id"), body.number("chat_id") or None)
+    return {}
 
 
 @route("POST", r"/demo/people/(\d+)/tap")

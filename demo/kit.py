@@ -121,10 +121,13 @@ class Telegram:
         body = self.call("POST", "/people", json={"first_name": first_name, **fields})
         return Person(self, body["id"])
 
-    def group(self, title, *people):
-        """Create a group of `people` and the bot; write there with `alice.send(text, group=group)`."""
-        body = self.act("POST", "/groups", json={"title": title, "members": [person.id for person in people]})
-        return Group(self, body["id"])
+    def group(self, title, *people, **fields):
+        """Create a group of `people` and the bot; write there with `alice.send(text, group=group)`.
+
+        The first of them is its creator; with `type="group"` it is no supergroup yet.
+        """
+        members = [person.id for person in people]
+        return Group(self, self.act("POST", "/groups", json={"title": title, "members": members, **fields})["id"])
 
     @property
     def state(self):
@@ -236,6 +239,36 @@ class Group:
         """All messages, oldest first."""
         return self.telegram.call("GET", f"/groups/{self.id}/messages")["messages"]
 
+    @property
+    def received(self):
+        """The bot's messages, oldest first."""
+        return [message for message in self.messages if message["_from_bot"]]
+
+    @property
+    def last_message(self):
+        """The bot's newest message, or None."""
+        return (self.received or [None])[-1]
+
+    @property
+    def last(self):
+        """Text or caption of the bot's newest message, "" if there is none."""
+        message = self.last_message or {}
+        return message.get("text") or message.get("caption") or ""
+
+    @property
+    def buttons(self):
+        """Labels → data (or URL) of the newest message with an inline keyboard."""
+        marked = [message for message in self.received if "inline_keyboard" in message.get("reply_markup", {})]
+        return _buttons(marked[-1], KINDS) if marked else {}
+
+    def change(self, **fields):
+        """Change title, members or admins (ids); `has_bot=False` removes the bot, `refuses` are the words that refuse files."""
+        self.telegram.act("PATCH", f"/groups/{self.id}", json=fields)
+
+    def upgrade(self):
+        """Turn it into a supergroup; return that Group."""
+        return Group(self.telegram, self.telegram.act("PATCH", f"/groups/{self.id}", json={"upgrade": True})["id"])
+
 
 class Person:
     """Somebody who uses the bot."""
@@ -250,12 +283,13 @@ class Person:
     # Writing
 
     def send(self, text, reply_to=None, group=None, **more):
-        """Send text, privately or into a `group`; return the Message. More: entities."""
+        """Send text, privately or into a `group`; return the Message. More: entities, as_group, thread_id."""
         body = {"text": text, **more, **_place(group)} | ({"reply_to": _id(reply_to)} if reply_to else {})
         return self.telegram.act("POST", f"/people/{self.id}/send", json=body)["messages"][-1]
 
-    def send_file(self, kind, *files, **fields):
+    def send_file(self, kind, *files, group=None, reply_to=None, **fields):
         """Send files of one kind: bytes or `(name, bytes)`; fields: caption, duration, media_group, forward …"""
+        fields |= _place(group) | ({"reply_to": _id(reply_to)} if reply_to else {})
         parts = [("file", file if isinstance(file, tuple) else (NAMES[kind], file)) for file in files]
         path = f"/people/{self.id}/send"
         return self.telegram.act("POST", path, files=parts, data={"kind": kind, **fields})["messages"]
@@ -297,13 +331,19 @@ class Person:
         place = {"latitude": latitude, "longitude": longitude}
         return self.telegram.act("POST", f"/people/{self.id}/send", json={"location": place})["messages"][0]
 
-    def album(self, pictures, caption="", kind="photo"):
+    def album(self, pictures, caption="", kind="photo", **fields):
         """Send files as one album; return its Messages."""
-        return self.send_file(kind, *pictures, caption=caption, media_group="1")
+        return self.send_file(kind, *pictures, caption=caption, media_group="1", **fields)
 
-    def edit(self, message, text):
+    def edit(self, message, text, group=None):
         """Edit the text of one's own message."""
-        return self.telegram.act("POST", f"/people/{self.id}/edit", json={"message_id": _id(message), "text": text})
+        body = {"message_id": _id(message), "text": text, **_place(group)}
+        return self.telegram.act("POST", f"/people/{self.id}/edit", json=body)
+
+    def delete(self, message, group=None):
+        """Delete one's own message."""
+        body = {"message_id": _id(message), **_place(group)}
+        self.telegram.act("POST", f"/people/{self.id}/delete", json=body)
 
     # Tapping and paying
 

@@ -34,6 +34,7 @@ def begin(environ, folder, start_kie, reload_with=None):
         kie_url=kie.api_url,
         admin_ids=(ADMIN,),
         people=("Anna", "Boris"),
+        group="Friends",
         backstage=stage,
         providers={"yookassa": shop.origin, "cryptopay": app.origin},
     )

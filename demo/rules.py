@@ -66,6 +66,12 @@ def utf16(text):
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def utf16_part(text, offset, length):
+    """Return the part of a text that an entity marks, in UTF-16 units."""
+    raw = text.encode("utf-16-le", "surrogatepass")[2 * offset : 2 * (offset + length)]
+    return raw.decode("utf-16-le", "replace")
+
+
 def read_markup(value):
     """Return a checked reply markup from its JSON (text or parsed), or None if there is none."""
     if value in (None, ""):

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from demo import api, control
+from demo import api, control, groups
 from demo.chats import World
 from demo.params import BODY_MAX
 from demo.rules import ApiError, split_url
@@ -28,15 +28,17 @@ LOCAL = ("127.0.0.1", "localhost")
 OWN = (None, "same-origin", "none")  # Sec-Fetch-Site of programs, of the page itself, and of people who type an address
 
 
-def start(port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None, providers=None):
+def start(
+    port=0, state_path=None, token=None, kie_url=None, admin_ids=(), people=(), backstage=None, providers=None, group=""
+):
     """Start a server on 127.0.0.1 and return it as a Server; without a `token` it makes one that nobody can guess.
 
     `port` 0 picks a free one. `state_path` names the state file (files go into a folder beside it); without it
     everything is in memory. `admin_ids` become people with the role admin; `people` are first names of people to start
-    with if there is nobody but admins. `backstage` (see backstage.py) knows the bot behind the page. `providers` is
+    with if there is nobody but admins, `group` is the name of a group of all of them. `backstage` (see backstage.py) knows the bot behind the page. `providers` is
     {name: origin} of the payment providers that run beside it (see providers/).
     """
-    return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage, providers)
+    return Server(port, state_path, token or new_token(), kie_url, admin_ids, people, backstage, providers, group)
 
 
 def new_token():
@@ -47,8 +49,9 @@ def new_token():
 class Server:
     """A running server: `.url`, `.origins` (of its page), `.token`, `.stop()`."""
 
-    def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None, providers=None):
-        self.token, self.kie_url, self._people, self.backstage = token, kie_url, people, backstage
+    def __init__(self, port, state_path, token, kie_url, admin_ids, people, backstage=None, providers=None, group=""):
+        self.token, self.kie_url, self._people, self._group = token, kie_url, people, group
+        self.backstage = backstage
         self.providers = providers or {}
         self.world = World(token, admin_ids, f"{state_path}.files" if state_path else None)
         self.state = StateFile(state_path, self.world) if state_path else None
@@ -134,10 +137,12 @@ class Server:
         self.world.updates.set_webhook(None)
 
     def _populate(self):
-        """Add the initial people, if there is nobody yet, and connect the webhook's answers."""
+        """Add the initial people and their group, if there is nobody yet, and connect the webhook's answers."""
         if all(person.role == "admin" for person in self.world.people.values()):
             for name in self._people:
                 self.world.add_person(name)
+            if self._group:
+                groups.add(self.world, self._group, self.world.people)
         self.world.updates.answered = lambda name, params: api.call_from_webhook(self.world, name, params)
 
     async def _handle(self, request):

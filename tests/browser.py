@@ -189,6 +189,17 @@ class Chat:
         self.page.locator(f"[data-testid=person][data-person-id='{person_id}']").click()
         expect(self.page.locator("[data-testid=chat]")).to_have_attribute("data-person-id", str(person_id))
 
+    def opens_group(self, group_id):
+        """Open a group as whoever acts now."""
+        self.page.locator(f"[data-testid=group][data-group-id='{group_id}']").click()
+        expect(self.page.locator("[data-testid=chat]")).to_have_attribute("data-chat-id", str(group_id))
+
+    def writes_as(self, person_id):
+        """Write and tap in the open group as another of its members from now on."""
+        self.page.get_by_test_id("write-as").click()
+        self.page.get_by_test_id(f"write-as-{person_id}").click()
+        expect(self.page.locator("[data-testid=chat]")).to_have_attribute("data-person-id", str(person_id))
+
     def send(self, text):
         """Write a message, and wait for the bot's answer below it."""
         with self._answered():

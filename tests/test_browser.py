@@ -81,6 +81,36 @@ def test_a_question_its_answer_and_a_new_topic(open_chat, demo, lang):
     chat.sees("ask.screen")
 
 
+# groups
+
+
+@both
+@needs("generate/groups", "generate/progress", "payments/topup", "payments/stars")
+def test_a_group_is_written_in_as_one_of_several_people(open_chat, demo, lang):
+    anna, boris = demo.rich(NAMES[lang], lang), demo.telegram.person("Boris", language_code=lang)
+    group = demo.telegram.group({"en": "Friends", "ru": "Друзья"}[lang], anna, boris)
+    chat = open_chat(lang, anna)
+    chat.opens_group(group.id)
+    chat.page.get_by_test_id("group-example").click()
+    with chat._answered():
+        chat.page.get_by_test_id("send").click()
+    chat.sees_words("🖼", "▶")
+    chat.writes_as(boris.id)
+    chat.tap_label("▶")
+    expect(chat.page.get_by_test_id("alert")).to_contain_text(chat.words("groups.not_yours"))
+    chat.page.get_by_test_id("alert-ok").click()
+    chat.writes_as(anna.id)
+    chat.tap_label("▶")
+    chat.sees_picture()
+    expect(chat.last.locator(".reply-line")).to_contain_text("@demo_bot")
+    chat.writes_as(boris.id)
+    chat.send("@demo_bot")
+    chat.sees("groups.stranger")
+    chat.page.get_by_role("button", name=chat.words("common.open_chat")).click()
+    expect(chat.page.get_by_test_id("chat")).to_have_attribute("data-chat-id", str(boris.id))
+    chat.sees("start.hello")
+
+
 # the main job
 
 

@@ -7,10 +7,10 @@ from core import buttons as keyboards
 from core.ctx import Ctx
 from core.errors import SaidAlready, UserError
 from core.filters import content_of
-from core.handling.limits import Flood
+from core.handling import limits
 from core.log import trace
 from core.registry import PASS
-from core.telegram import telebot_bridge
+from core.telegram import mentions, telebot_bridge
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from storage.base import db
@@ -29,7 +29,7 @@ class Dispatcher:
 
     def __init__(self, bot):
         self.bot = bot
-        self._flood = Flood(bot.settings["FLOOD_MESSAGES"])
+        self._flood = limits.Flood(bot.settings["FLOOD_MESSAGES"])
 
     def dispatch(self, update):
         """Handle one raw update and wake the loops if it wrote anything; raise only what the intake must deal with."""
@@ -72,9 +72,10 @@ class Dispatcher:
             payer = users.Sender(body["chat"]["id"])
             return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
         person = body.get("from") or body.get("user")
-        if person is None and kind in OF_NOBODY:
+        by_group = body.get("sender_chat", {}).get("id", 0) == body.get("chat", {}).get("id")  # by an admin in its name
+        if (person is None and kind in OF_NOBODY) or by_group:
             return users.stranger(users.Sender(0))
-        if person is None or person.get("is_bot"):
+        if person is None or person.get("is_bot") or body.get("is_automatic_forward"):
             return None
         sender = users.Sender(
             person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
@@ -111,9 +112,9 @@ class Dispatcher:
         return outcome
 
     def _tell(self, ctx, error):
-        """Say what went wrong: in a toast for a tap if there are no buttons to show, else in a message."""
+        """Say what went wrong: in a toast for a tap in a group, or if there are no buttons to show; else in a message."""
         try:
-            if ctx.tap and not error.buttons:
+            if ctx.tap and (not error.buttons or not ctx.private):
                 ctx.toast(error.key, alert=True, **error.values)
             else:
                 ctx.reply(error.key, error.buttons or self.bot.home(), **error.values)
@@ -128,7 +129,7 @@ class Dispatcher:
         ctx.answered = True
 
     def _refused(self, ctx, error):
-        if error.is_gone:
+        if error.is_gone and ctx.private:
             users.mark_blocked([ctx.user.id], True, ctx.now)
         else:
             log.error("Telegram refused an answer: %s", error)
@@ -143,7 +144,8 @@ class Dispatcher:
         if ctx.kind == "callback_query":
             return self._for_tap(ctx)
         if ctx.kind == "message":
-            return self._for_message(ctx) if self._may_speak(ctx) else [], {}
+            heard = (ctx.private or self._is_called(ctx)) and self._may_speak(ctx)
+            return self._for_message(ctx) if heard else [], {}
         if ctx.kind == "my_chat_member":
             self._membership(ctx)
         return self._chain(ctx, ctx.kind), {}
@@ -204,18 +206,31 @@ class Dispatcher:
         """Return whether to handle a message: payments always, a flood not."""
         if _is_money(ctx):
             return True
-        verdict = self._flood.check(ctx.user.id or -ctx.user.telegram_id, self.bot.clock.monotonic())
-        if verdict == "warn":
+        who = ctx.user.id or ("stranger", ctx.user.telegram_id or ctx.chat_id)
+        verdict = self._flood.check(who, self.bot.clock.monotonic())
+        if verdict == "warn" and ctx.private:
             raise UserError("common.flood", buttons=[[]])
-        ctx.answered = ctx.answered or verdict == "silent"
+        ctx.answered = ctx.answered or verdict != "ok"
         return verdict == "ok"
+
+    def _is_called(self, ctx):
+        """Return whether a group's message is for the bot; the words for it go to `ctx.text`.
+
+        All others are people talking to each other: they count nowhere, not even as a flood.
+        """
+        ctx.answered = True  # whatever comes of it: nobody has to be told that nothing does
+        if "migrate_to_chat_id" in ctx.body or ctx.text.startswith("/"):
+            return True
+        ctx.called = mentions.called(ctx.body, self.bot.id, self.bot.username)
+        ctx.text = ctx.called.words if ctx.called else ctx.text
+        return ctx.called is not None
 
     def _for_tap(self, ctx):
         route, parts = keyboards.split(ctx.tap.get("data") or "")
         entry = self.bot.handlers["button"].get(route)
         if entry is None:
             return [], {}
-        if ctx.user.id is None:
+        if ctx.user.id is None and not entry.strangers:
             raise UserError("common.private_only")
         self._let_in(ctx, entry)
         if not ctx.private and not entry.groups:
@@ -234,8 +249,8 @@ class Dispatcher:
             self._close_dialogue(ctx, None)
             return self._for_command(ctx, command)
         if not ctx.private:
-            ctx.answered = True  # ordinary group talk is not for the bot
-            return []
+            is_ours = ctx.called or not ctx.text  # else it is a command for another bot
+            return [entry for entry in self._chain(ctx, content_of(ctx.body)) if entry.groups and is_ours]
         if _is_money(ctx):
             return self._takers(ctx, None)
         ctx.draft = self._listening(ctx)
@@ -277,8 +292,9 @@ class Dispatcher:
                 raise UserError("common.unknown_command", buttons=self.bot.home())
             return []
         self._let_in(ctx, entry)
-        if not ctx.private and (not entry.groups or ctx.user.id is None):
-            ctx.reply("common.private_only", [keyboards.link("common.open_chat", f"https://t.me/{self.bot.username}")])
+        if not ctx.private and (not entry.groups or (ctx.user.id is None and not entry.strangers)):
+            if limits.may_refuse(ctx):
+                ctx.reply("common.private_only", self.bot.to_private())
             return []
         return [entry]
 
@@ -287,8 +303,8 @@ class Dispatcher:
         return drafts.listening(ctx.user.id, ctx.now) if ctx.user.in_dialogue else None
 
     def _close_dialogue(self, ctx, plugin):
-        """Close an open dialogue: commands and other plugins' buttons take precedence over it."""
-        if (draft := self._listening(ctx)) and draft.plugin != plugin:
+        """Close an open dialogue: commands and other plugins' buttons take precedence over it, unless they are in a group."""
+        if ctx.private and (draft := self._listening(ctx)) and draft.plugin != plugin:
             drafts.stop_listening(ctx.user.id)
 
 

@@ -4,11 +4,13 @@ A flood of messages gets one polite warning, then silence for a while: the one e
 still answered and payments are always handled; only messages are counted here.
 Setting: FLOOD_MESSAGES, messages a person may send in ten seconds.
 
-What costs the staff time, or could be found out by guessing, has its own limit in the database (`count`).
+What costs the staff time, or could be found out by guessing, has its own limit in the database (`count`), and so have
+refusals in a group (`may_refuse`), where a flood is met with silence.
 """
 
 import collections
 import threading
+from datetime import timedelta
 
 from core.errors import UserError
 from storage.money import quotas
@@ -50,3 +52,8 @@ def count(ctx, kind, most, span):
     if over is not None:
         minutes = max(1, -(-int((over - ctx.now).total_seconds()) // 60))
         raise UserError("common.too_often", buttons=ctx.bot.home(), minutes=minutes)
+
+
+def may_refuse(ctx):
+    """Return whether a group may be told that something cannot be done there: once an hour, whoever asks."""
+    return quotas.take(ctx.chat_id, "refusal", 1, timedelta(hours=1), ctx.now) is None

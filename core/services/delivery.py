@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from core.buttons import FRESH, button
 from core.services import markdown
+from core.telegram.mentions import answer_to
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
 from kie.api.errors import Expired, KieError, TooLarge
@@ -44,11 +45,12 @@ LINK_LIFE = timedelta(days=1)  # the shorter of KIE's two figures (docs.kie.ai: 
 
 
 class Address(NamedTuple):
-    """Where a result goes, in whose language, and whose result it is."""
+    """Where a result goes, in whose language, and whose result it is; in a group also what it answers there."""
 
     chat: int
     lang: str
     job: object
+    where: dict = {}
 
 
 class Delivery:
@@ -100,7 +102,13 @@ class Delivery:
             self._later(job, now)
 
     def _refused(self, job, error, now):
-        if error.is_gone:
+        if job.chat_id and error.migrate_to:
+            jobs.move_chat(job.chat_id, error.migrate_to)
+        elif job.chat_id and not error.is_server:
+            log.info("the result of job %s goes to the private chat: %s", job.id, error)
+            if jobs.to_private(job.id, now) and job.progress_id:
+                self._bot.delete_quietly(job.chat_id, job.progress_id)
+        elif error.is_gone:
             users.mark_blocked([job.user_id], True, now)
             jobs.undeliverable(job.id)
         else:
@@ -114,7 +122,7 @@ class Delivery:
 
     def _send_all(self, job):
         """Send everything the job made and return what Telegram stored, in the order of its results."""
-        to = Address(job.user.telegram_id, self._bot.lang_of(job.user), job)
+        to = Address(job.chat_id or job.user.telegram_id, self._bot.lang_of(job.user), job, _in_group(job))
         model = self._bot.generation.model(job)
         kind = model.output if model else "document"
         urls, text = job.result["urls"], job.result["text"]
@@ -122,12 +130,12 @@ class Delivery:
         if job.topic is not None:
             return [sent_file(self._send_answer(to.chat, text, caption, markup))]
         if not urls:
-            return [sent_file(self._send_text(to.chat, to.lang, text, caption, markup))]
+            return [sent_file(self._send_text(to, text, caption, markup))]
         if len(urls) > 1 and kind in METHODS:
             places = range(len(urls))
             albums = [places[i : i + ALBUM] for i in range(0, len(urls), ALBUM)]
             sent = [part for album in albums for part in self._send_album(to, kind, album)]
-            return [*sent, sent_file(self._bot.send_html(to.chat, caption, reply_markup=markup))]
+            return [*sent, sent_file(self._bot.send_html(to.chat, caption, reply_markup=markup, **to.where))]
         words = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
         sent = [self._send_one(to, kind, place, NO_WORDS) for place in range(len(urls) - 1)]
         return [*sent, self._send_one(to, kind, len(urls) - 1, words)]
@@ -135,24 +143,38 @@ class Delivery:
     def _words(self, to):
         """Return the caption and the buttons under a result."""
         job = to.job
+        if job.chat_id:
+            return self._public_words(to), None
         key = "job.caption_free" if job.state == "failed" else "job.caption" if job.topic is None else "talk.foot"
         balance = ledger.balance(job.user_id)
         values = {"model": self._bot.generation.title(job), "price": job.charged or 0, "balance": balance}
         if job.topic is not None:
             values["spent"] = self._bot.generation.talk.spent(job)
         rows = [*self._bot.result_rows(job), button("common.menu", FRESH)]
-        lines = [(key, values), *filter(None, (line(self._bot, job) for line in self._bot.result_lines))]
-        caption = "\n".join(self._bot.texts.html(to.lang, name, **more) for name, more in lines)
-        return Markup(caption), self._bot.markup(to.lang, rows)
+        return self._caption(to, key, values), self._bot.markup(to.lang, rows)
 
-    def _send_text(self, chat, lang, text, caption, markup):
+    def _public_words(self, to):
+        """Return the caption for a group: the price, and nothing of the person's money."""
+        job = to.job
+        key = (
+            "job.caption_free" if job.state == "failed" else "job.caption_group" if job.charged else "job.caption_gift"
+        )
+        return self._caption(to, key, {"model": self._bot.generation.title(job), "price": job.charged or 0}, True)
+
+    def _caption(self, to, key, values, public=False):
+        """Return a caption, its first line and those of plugins: the `public` ones, or all of them."""
+        more = (line(self._bot, to.job) for groups, line in self._bot.result_lines if groups or not public)
+        lines = [(key, values), *filter(None, more)]
+        return Markup("\n".join(self._bot.texts.html(to.lang, name, **said) for name, said in lines))
+
+    def _send_text(self, to, text, caption, markup):
         """Send a text result, a long one as a file."""
         if len(text) <= MAX_TEXT:
-            shown = self._bot.texts.html(lang, "job.text_result", text=text, caption=caption)
-            return self._bot.send_html(chat, shown, reply_markup=markup)
-        extra = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup}
+            shown = self._bot.texts.html(to.lang, "job.text_result", text=text, caption=caption)
+            return self._bot.send_html(to.chat, shown, reply_markup=markup, **to.where)
+        extra = {"caption": caption, "parse_mode": "HTML", "reply_markup": markup} | to.where
         files = {"document": ("result.txt", text.encode(), "text/plain")}
-        return self._bot.sender.call("sendDocument", files=files, chat_id=str(chat), timeout_s=60, **extra)
+        return self._bot.sender.call("sendDocument", files=files, chat_id=str(to.chat), timeout_s=60, **extra)
 
     def _send_answer(self, chat, text, foot, markup):
         """Send a chat model's answer in pages; a very long one as its beginning and a file."""
@@ -185,23 +207,24 @@ class Delivery:
                 {"type": METHODS[kind][0], "media": urls[place], **_names(to.job, kind, place)} for place in places
             ]
             try:
-                messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, media=media, timeout_s=120)
+                album = {"media": media, "timeout_s": 120} | to.where
+                messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, **album)
                 return [sent_file(message) for message in messages]
             except TelegramError as error:
-                if error.code != 400:
+                if error.code != 400 or error.is_barred:
                     raise
                 log.info("an album was refused: %s", error.description)
         return [self._send_one(to, kind, place, NO_WORDS) for place in places]
 
     def _send_one(self, to, kind, place, words):
         """Send one result: by address, else uploaded, else as a document, else as a link."""
-        url, extra = to.job.result["urls"][place], words | _names(to.job, kind, place)
+        url, extra = to.job.result["urls"][place], words | _names(to.job, kind, place) | to.where
         field, method = METHODS.get(kind, DOCUMENT)
         if kind in METHODS:
             try:
                 return sent_file(self._bot.sender.call(method, chat_id=to.chat, timeout_s=90, **{field: url}, **extra))
             except TelegramError as error:
-                if error.code != 400:
+                if error.code != 400 or error.is_barred:
                     raise
                 log.info("%s by address was refused (%s); uploading", method, error.description)
         return self._upload(to, kind, url, extra)
@@ -241,7 +264,7 @@ class Delivery:
                     self._bot.sender.call(method, files=files, chat_id=str(to.chat), timeout_s=180, **extra)
                 )
             except TelegramError as error:
-                if error.code != 400:
+                if error.code != 400 or error.is_barred:
                     raise
                 log.info("%s was refused: %s", method, error.description)
         return self._send_link(to, url, extra)
@@ -273,7 +296,14 @@ class Delivery:
         """Send the address of what Telegram does not accept, with the time until which it works at least."""
         until = to.job.finished_at + LINK_LIFE
         text = self._bot.texts.html(to.lang, "job.link", caption=extra["caption"] or "", url=url, until=until)
-        return sent_file(self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"])) | {"url": url}
+        sent = self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"], **to.where)
+        return sent_file(sent) | {"url": url}
+
+
+def _in_group(job):
+    """Return what makes a result the answer to the message that asked for it in a group; nothing in private."""
+    where = {"message_thread_id": job.thread_id} if job.thread_id else {}
+    return where | ({"reply_parameters": answer_to(job.reply_to)} if job.reply_to else {})
 
 
 def _names(job, kind, place):

@@ -284,14 +284,15 @@ class Generation:
 
     # orders
 
-    def order(self, user, draft_id, version, now, rung=None):
+    def order(self, user, draft_id, version, now, rung=None, group=None):
         """Turn the quote that was shown (or that of a `rung`) into a job; return (job, its model or None, created).
 
-        Raise UserError with what the person can do about it: a changed price is shown before it is paid.
+        `group` is the chat that it was shown in, if that is not the private one: a quote is ordered where it is. Raise UserError with what the person can do about it: a changed price is shown before it is paid.
         """
         draft, model = drafts.find(user.id, draft_id, now), None
         if draft is not None and draft.version == version:
-            model = self._refuse_stale(user, _shown(draft, rung), now)
+            here = (draft.data.get("place") or {}).get("chat_id") == group
+            model = self._refuse_stale(user, _shown(draft, rung) if here else None, now)
         self.refuse_sales(user, now)
         usual_s = self.usual_s(model, now) if model else 60
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]

@@ -58,9 +58,14 @@ class Labels:
         shown = self.shown(spec, value)
         return self.word("form.seconds", value=shown) if spec.label == "duration" and shown.isdecimal() else shown
 
-    def cost(self, model: Model, quote: dict[str, Any]) -> str:
-        """Return what a quote of `Generation.rung` costs, as on the button that orders it."""
+    def cost(self, model: Model, quote: dict[str, Any], public: bool = False) -> str:
+        """Return what a quote of `Generation.rung` costs, as on the button that orders it.
+
+        If it is `public`, others see it: how many free orders somebody has left is not their business.
+        """
         if quote["free"]:
+            if public:
+                return self.word("rung.gift")
             return self.word("rung.free", n=quote["free"]["left"])
         key = "rung.up_to" if is_upper_bound(model, quote["values"]) else "rung.price"
         return self.word(key, price=quote["price"])

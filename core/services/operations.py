@@ -295,6 +295,7 @@ class Jobs:
     figures = staticmethod(jobs.figures)
     get = staticmethod(jobs.get)
     last_of = staticmethod(jobs.last_of)
+    move_chat = staticmethod(jobs.move_chat)
     neighbours = staticmethod(jobs.neighbours)
     note_progress = staticmethod(jobs.note_progress)
     of_user = staticmethod(jobs.of_user)
@@ -311,6 +312,7 @@ class ResultMessages:
 
     find = staticmethod(result_messages.find)
     has_any = staticmethod(result_messages.has_any)
+    in_group = staticmethod(result_messages.in_group)
     note = staticmethod(result_messages.note)
 
 

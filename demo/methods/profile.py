@@ -170,8 +170,15 @@ def get_chat_member(world, params):
         return {"status": "member", "user": world.bot}
     if user_id not in world.people:
         raise bad("user not found")
-    belongs = user_id in peer.members if isinstance(peer, Group) else user_id == peer.id
-    return {"status": "member" if belongs else "left", "user": world.people[user_id].user()}
+    if isinstance(peer, Group):
+        return member(world, peer, user_id)
+    return {"status": "member" if user_id == peer.id else "left", "user": world.people[user_id].user()}
+
+
+def member(world, group, user_id):
+    """Return the ChatMember object of somebody in a group."""
+    found = {"status": group.status(user_id), "user": world.people[user_id].user()}
+    return found | ({"is_anonymous": False} if user_id in group.admins else {})
 
 
 def get_chat_member_count(world, params):
@@ -181,10 +188,11 @@ def get_chat_member_count(world, params):
 
 
 def get_chat_administrators(world, params):
-    """Return no administrators: the bot's groups have none."""
-    if not isinstance(world.peer(params.get("chat_id")), Group):
+    """Return the ChatMember objects of a group's admins."""
+    group = world.reachable(params.get("chat_id"))
+    if not isinstance(group, Group):
         raise bad("there are no administrators in the private chat")
-    return []
+    return [member(world, group, one) for one in group.admins]
 
 
 async def set_my_profile_photo(world, params):

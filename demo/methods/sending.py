@@ -1,7 +1,7 @@
 """Methods by which the bot sends messages other than files: text, copies, forwards, places, contacts."""
 
 from demo import polls
-from demo.chats import MEDIA
+from demo.chats import MEDIA, Group
 from demo.entities import formatted
 from demo.params import Params
 from demo.rules import ACTIONS, CAPTION_MAX, TEXT_MAX, bad, utf16
@@ -44,9 +44,13 @@ def post(world, params, content):
     markup = params.markup()
     peer = world.reachable(params.get("chat_id"))
     check_pay(markup, content)
+    if isinstance(peer, Group) and peer.refuses and "text" not in content:
+        raise bad(peer.refuses)
     replied = reply_to(world, peer, params)
     if replied:
         content = {"reply_to_message": replied, **content}
+    if isinstance(peer, Group) and (thread_id := params.number("message_thread_id")):
+        content = content | {"message_thread_id": thread_id, "is_topic_message": True}
     if params.flag("protect_content"):
         content = content | {"has_protected_content": True}
     if markup and "inline_keyboard" in markup:

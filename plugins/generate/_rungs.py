@@ -27,13 +27,13 @@ def takes_words(ctx, work):
     return any(model.main_text for _name, offers in rungs for _offer, model in offers)
 
 
-def quotes(ctx, work, loose):
-    """Return the quotes of a ladder, lowest rung first, and that of the model used last.
+def quotes(ctx, work, loose, last=True):
+    """Return the quotes of a ladder, lowest rung first, and with `last` that of the model used last.
 
     If none of its models accepts all the files, each takes as many as it can.
     """
     found = _quotes(ctx, work, loose, whole=True) or _quotes(ctx, work, loose, whole=False)
-    return found + _last(ctx, work, loose, found) if found else []
+    return found + _last(ctx, work, loose, found) if found and last else found
 
 
 def _quotes(ctx, work, loose, whole):
@@ -79,26 +79,47 @@ def _last(ctx, work, loose, found):
 def rows(ctx, draft, order="orders:rung", lack="ladder:lack"):
     """Return a row for each rung of a ladder's draft: one tap orders it, or tops up what is missing for it."""
     balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
-    alone = sum(quote["name"] != LAST for quote in found) == 1
     can_top_up = LACKING in ctx.bot.handlers["button"]
     shown = [place for place, quote in enumerate(found) if can_top_up or quote["price"] <= balance]
-    return [_row(ctx, draft, place, alone, balance, order, lack) for place in shown]
+    return [_row(ctx, draft, place, balance, order, lack) for place in shown]
 
 
-def _row(ctx, draft, place, alone, balance, order, lack):
+def _row(ctx, draft, place, balance, order, lack):
     quote = draft.data["rungs"][place]
     model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
-    name = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
-    first, cost = ctx.texts.plain(ctx.lang, name, model=model.title), Labels(ctx.texts, ctx.lang).cost(model, quote)
+    first, cost = _name(ctx, draft, quote), Labels(ctx.texts, ctx.lang).cost(model, quote)
     title = [] if quote["name"] == LAST else [model.title]
     act = button if place else primary
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], [cost, rest]])
         return act("label", lack, lacking, label=label)
-    mark, time = "" if place else "▶ ", _time(ctx, model)
-    label = _shortened([[mark + first, *title, cost, time], [mark + first, cost, time], [mark + first, cost]])
-    return act("label", order, draft.id, draft.version, place, label=label)
+    return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, place, title, cost))
+
+
+def public_rows(ctx, draft, order, *args):
+    """Return the rows that a group sees: prices, and nothing of the person's money. `args` begin the data of each."""
+    rows = []
+    for place, quote in enumerate(draft.data["rungs"]):
+        model = ctx.generation.catalog.models[quote["model"]]
+        label = _label(ctx, draft, place, [model.title], Labels(ctx.texts, ctx.lang).cost(model, quote, public=True))
+        act = button if place else primary
+        rows.append(act("label", order, *args, draft.id, draft.version, place, label=label))
+    return rows
+
+
+def _label(ctx, draft, place, title, cost):
+    quote = draft.data["rungs"][place]
+    name = ("" if place else "▶ ") + _name(ctx, draft, quote)
+    time = _time(ctx, ctx.generation.catalog.models[quote["model"]])
+    return _shortened([[name, *title, cost, time], [name, cost, time], [name, cost]])
+
+
+def _name(ctx, draft, quote):
+    """Return the name of a rung; the only one of a ladder is called by what it does."""
+    alone = sum(other["name"] != LAST for other in draft.data["rungs"]) == 1
+    key = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
+    return ctx.texts.plain(ctx.lang, key, model=ctx.generation.catalog.models[quote["model"]].title)
 
 
 def _shortened(tries):

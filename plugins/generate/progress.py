@@ -3,10 +3,14 @@
 Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 """
 
+from datetime import timedelta
+
 from core.buttons import FRESH, HELP, button, route
 
 MODELS = route("models:menu", optional=True)
+CANCEL_IN_GROUP = route("groups:cancel", optional=True)
 
+EVERY_IN_GROUP = timedelta(seconds=45)  # Telegram allows about 20 messages and edits a minute in a group
 LONG_AFTER_S = 600
 BAR = 10  # places
 PROMPT = 160  # characters
@@ -22,21 +26,27 @@ def register(bot):
 def show_progress(bot, now):
     """Edit the progress messages that are due; delete those of finished jobs."""
     for job in bot.jobs.to_show_progress(now):
-        lang, chat = bot.lang_of(job.user), job.user.telegram_id
-        if chat is None:  # erased meanwhile
-            bot.jobs.note_progress(job.id, None, None)
-        elif job.state in ("queued", "submitting", "running", "lost"):
+        lang, chat = bot.lang_of(job.user), job.chat_id or job.user.telegram_id
+        is_erased = job.user.telegram_id is None
+        if job.state in bot.jobs.OPEN and not is_erased:
             bot.edit_quietly(chat, job.progress_id, lang, *_screen(bot, job, now))
-        else:
+            if job.chat_id:
+                bot.jobs.note_progress(job.id, job.progress_id, now + EVERY_IN_GROUP)
+            continue
+        if job.chat_id and job.state == "failed" and not is_erased:  # what it means for the money is told in private
+            words = {"model": bot.generation.title(job), "why": _why(bot, job, lang)}
+            bot.edit_quietly(chat, job.progress_id, lang, "progress.failed_group", None, words)
+        elif chat is not None:
             bot.delete_quietly(chat, job.progress_id)
-            bot.jobs.note_progress(job.id, None, None)
+        bot.jobs.note_progress(job.id, None, None)
 
 
 def _screen(bot, job, now):
     """Return (text key, buttons, values) of a job's progress message."""
     values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job)}
     if job.state == "queued" and (place := bot.jobs.place(job)):  # 0: it has just left the queue
-        return "job.queued", [button("job.cancel", "orders:cancel", job.id)], values | {"place": place}
+        cancel = [CANCEL_IN_GROUP, job.user_id] if job.chat_id else ["orders:cancel"]
+        return "job.queued", [button("job.cancel", *cancel, job.id)], values | {"place": place}
     elapsed = (now - (job.submitted_at or job.created_at)).total_seconds()
     over = elapsed - job.usual_s
     key = "progress.long" if over > LONG_AFTER_S else "progress.over" if over > 0 else "progress.running"
@@ -61,8 +71,7 @@ def tell_failed(bot, event, now):
     if job.topic is not None:
         return
     user = bot.users.get(job.user_id)
-    key = f"job.why_{job.reason}"
-    why = bot.texts.plain(bot.lang_of(user), key if bot.texts.has(key) else "job.why_other")
+    why = _why(bot, job, bot.lang_of(user))
     owed = bot.ledger.recovered(job.id)
     rows = [
         [button("job.change", "orders:change", job.id), button("progress.other", MODELS)],
@@ -80,6 +89,11 @@ def tell_failed(bot, event, now):
         balance=bot.ledger.balance(user.id),
         owed=bot.texts.plain(bot.lang_of(user), "job.owed", amount=owed) if owed else "",
     )
+
+
+def _why(bot, job, lang):
+    key = f"job.why_{job.reason}"
+    return bot.texts.plain(lang, key if bot.texts.has(key) else "job.why_other")
 
 
 def tell_lost(bot, event, now):

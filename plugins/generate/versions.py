@@ -21,7 +21,7 @@ def register(bot):
     bot.button("versions:show", show, beside=True, job=int, page=int)
     bot.button("versions:back", back, beside=True, job=int)
     bot.under_result(4, under_result)
-    bot.result_line(line)
+    bot.result_line(line, groups=True)
 
 
 # on a result

@@ -249,6 +249,9 @@ class Job(Table):
     grown: "Revision | None"  # what it was made from, kept by `revisions.of`
     overrun = BigIntegerField(null=True)  # what KIE took beyond what the price or the catalogue covers, minor units
     topic = BigIntegerField(null=True)  # of a question to a chat model: the first question of its conversation
+    chat_id = BigIntegerField(null=True)  # the group it was ordered in, where its result goes; null: the private chat
+    reply_to = BigIntegerField(null=True)  # the message there that asked for it
+    thread_id = BigIntegerField(null=True)  # the topic there
 
     class Meta:
         indexes = (

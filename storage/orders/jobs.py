@@ -38,6 +38,8 @@ TRY_AGAIN = timedelta(seconds=12)  # wait after the first attempt; it grows by a
 DELIVERY_FIRST_WAIT, DELIVERY_LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
 DELIVERY_TRIES = 30
 PROGRESS, PROGRESS_PER_S = timedelta(seconds=5), 4  # between two edits of one message; edits of all of them together
+NO_PROGRESS: dict[str, Any] = {"progress_id": None, "progress_at": None}
+IN_PRIVATE: dict[str, Any] = {"chat_id": None, "reply_to": None, "thread_id": None}
 
 
 class JobSums(NamedTuple):
@@ -64,6 +66,7 @@ class Quote(NamedTuple):
     free: free.Offer | None
     expected: int | None
     topic: int | None = None  # of a further question of a conversation
+    place: dict[str, int | None] | None = None  # of an order in a group: {"chat_id", "reply_to", "thread_id"}
 
 
 class StaleQuote(Exception):
@@ -88,7 +91,8 @@ def _quote_of(draft: Draft, rung: int | None) -> Quote | None:
         model, price = data.get("model"), data.get("price")
     if model is None or price is None:
         return None
-    return Quote(model, data["values"], price, data.get("free"), data.get("expected"))
+    place = draft.data.get("place")
+    return Quote(model, data["values"], price, data.get("free"), data.get("expected"), place=place)
 
 
 def order(
@@ -140,7 +144,8 @@ def create(user_id: int, name: str, quote: Quote, *, now: datetime, usual_s: int
     fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
     secret = secrets.token_urlsafe(24)
     times = dict(submit_at=now, created_at=now, deadline_at=now + patience, usual_s=usual_s)
-    job = Job.create(secret=secret, expected=quote.expected, topic=quote.topic, **times, **fields)
+    where = quote.place or {}
+    job = Job.create(secret=secret, expected=quote.expected, topic=quote.topic, **times, **fields, **where)
     ledger.hold(user_id, job.price, job_id=job.id, now=now)
     if quote.free:
         free.take(user_id, quote.free, job.id, now)
@@ -477,10 +482,24 @@ def undeliverable(job_id: int) -> bool:
         return bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
 
 
-def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
-    """delivery: undeliverable → pending, as the user asks for it again."""
+def to_private(job_id: int, now: datetime) -> bool:
+    """Bring a result that its group does not accept to the private chat, at once; what is in the group is forgotten."""
     with transaction():
-        query = Job.update(delivery=DeliveryState.PENDING, deliver_at=now, delivery_tries=0)
+        query = Job.update(deliver_at=now, delivery_tries=0, **IN_PRIVATE | NO_PROGRESS)
+        in_group = Job.id == job_id, Job.delivery == DeliveryState.PENDING, Job.chat_id.is_null(False)
+        return bool(query.where(*in_group).execute())
+
+
+def move_chat(old: int, new: int) -> int:
+    """Follow a group into its new chat, where its messages have other ids; return how many orders have moved."""
+    with transaction():
+        return Job.update(**IN_PRIVATE | NO_PROGRESS | {"chat_id": new}).where(Job.chat_id == old).execute()
+
+
+def redeliver(job_id: int, user_id: int, now: datetime) -> bool:
+    """delivery: undeliverable → pending, as the user asks for it again: in the private chat."""
+    with transaction():
+        query = Job.update(delivery=DeliveryState.PENDING, deliver_at=now, delivery_tries=0, **IN_PRIVATE)
         lost = Job.delivery == DeliveryState.UNDELIVERABLE
         return bool(query.where(Job.id == job_id, Job.user == user_id, lost).execute())
 

@@ -14,7 +14,7 @@ NOTE = """
 
 
 class Shown(NamedTuple):
-    """A person's own order that a message shows; `part` is the number of the result, None for all of them."""
+    """An order that a message shows; `part` is the number of the result, None for all of them."""
 
     job: Job
     part: int | None
@@ -27,11 +27,11 @@ def note(user_id: int, job_id: int, chat_id: int, parts: Mapping[int, int | None
 
 
 def note_sent(job: Job, sent: list[Media]) -> None:
-    """Record the messages of a delivery to the private chat: one per result in order, and one more below an album.
+    """Record the messages of a delivery: one per result in order, and one more below an album.
 
     Call it in the transaction of the delivery.
     """
-    count, chat_id = len(job.result["urls"]) or 1, job.user.telegram_id
+    count, chat_id = len(job.result["urls"]) or 1, job.chat_id or job.user.telegram_id
     _write(
         [
             (chat_id, media["message_id"], job.user_id, job.id, place if place < count else None)
@@ -53,6 +53,14 @@ def find(user_id: int, chat_id: int, message_id: int) -> Shown | None:
             ResultMessage.chat_id == chat_id, ResultMessage.message_id == message_id, ResultMessage.user == user_id
         )
         job = row and Job.get_or_none(Job.id == row.job_id, Job.user == user_id)
+        return Shown(job, row.part) if row and job else None
+
+
+def in_group(chat_id: int, message_id: int) -> Shown | None:
+    """Return what a message of a group shows, whosever order it was, or None."""
+    with connection():
+        row = ResultMessage.get_or_none(ResultMessage.chat_id == chat_id, ResultMessage.message_id == message_id)
+        job = row and Job.get_or_none(Job.id == row.job_id, Job.chat_id == chat_id)
         return Shown(job, row.part) if row and job else None
 
 

@@ -49,7 +49,10 @@ NO_WORDS: dict[str, Any] = {
     "result": None,
     "detail": None,
     "sent": None,
-}  # a job without its prompts, files and results
+    "chat_id": None,
+    "reply_to": None,
+    "thread_id": None,
+}  # a job without its prompts, files and results, and where it was ordered
 PAYER_KEPT = timedelta(days=21)  # after the last payment in Stars: a chargeback is likely for so long
 _journal = {"stale": True}  # whether erased data may still be in SQLite's journal; after a start, from a previous run
 

@@ -23,14 +23,19 @@ export const getState = (person) => call("GET", person === undefined ? "/demo/st
 export const addPerson = (fields) => call("POST", "/demo/people", fields);
 export const changePerson = (id, fields) => call("PATCH", person(id), fields);
 export const getMessages = (id, after = 0) => call("GET", person(id, `/messages?after=${after}`));
-export const sendText = (id, text, replyTo) => call("POST", person(id, "/send"), { text, reply_to: replyTo });
+export const addGroup = (title, members) => call("POST", "/demo/groups", { title, members });
+export const changeGroup = (id, fields) => call("PATCH", `/demo/groups/${id}`, fields);
+export const sendText = (id, text, replyTo, chatId) =>
+  call("POST", person(id, "/send"), { text, reply_to: replyTo, chat_id: chatId });
 export const sendForm = (id, form) => call("POST", person(id, "/send"), form);
 export const sendContact = (id) => call("POST", person(id, "/send"), { contact: true });
 export const sendLocation = (id, place) => call("POST", person(id, "/send"), { location: place });
-export const editText = (id, messageId, text) => call("POST", person(id, "/edit"), { message_id: messageId, text });
-export const tap = (id, messageId, data) => call("POST", person(id, "/tap"), { message_id: messageId, data });
-export const vote = (id, messageId, options) =>
-  call("POST", person(id, "/vote"), { message_id: messageId, options });
+export const editText = (id, messageId, text, chatId) =>
+  call("POST", person(id, "/edit"), { message_id: messageId, text, chat_id: chatId });
+export const tap = (id, messageId, data, chatId) =>
+  call("POST", person(id, "/tap"), { message_id: messageId, data, chat_id: chatId });
+export const vote = (id, messageId, options, chatId) =>
+  call("POST", person(id, "/vote"), { message_id: messageId, options, chat_id: chatId });
 export const getInvoice = (id, link) => call("GET", person(id, `/invoice?link=${encodeURIComponent(link)}`));
 export const pay = (id, bill, more) => call("POST", person(id, "/pay"), { ...bill, ...more });
 export const getLedger = (id) => call("GET", person(id, "/ledger"));
@@ -47,7 +52,7 @@ export const getKieClock = (kie) => call("GET", `${kie}/stub/clock`);
 export const setKieClock = (kie, fields) => call("POST", `${kie}/stub/clock`, fields);
 export const moveTask = (kie, id, action) => call("POST", `${kie}/stub/tasks/${encodeURIComponent(id)}/${action}`);
 
-const EVENTS = ["message", "edited", "deleted", "answer", "action", "person", "call", "bot", "plugins"];
+const EVENTS = ["message", "edited", "deleted", "answer", "action", "person", "group", "call", "bot", "plugins"];
 
 /**
  * Listen to the server's events for as long as the page is open; the browser reconnects by itself.

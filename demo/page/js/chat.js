@@ -1,8 +1,9 @@
-/** One chat as one person sees it: header, messages, text field. Several may stand side by side. */
+/** One chat as one person sees it, with the bot or of a group: header, messages, text field. Several may stand side by side. */
 
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
 import { announce, h, iconButton } from "./dom.js";
+import { countOf, writeAs } from "./groups.js";
 import { t } from "./i18n.js";
 import { copy, openLink } from "./links.js";
 import { MessageList } from "./list.js";
@@ -13,10 +14,14 @@ import { store } from "./store.js";
 
 const LANGUAGES = ["en", "ru", "de", "es"];
 
-/** The chat of one person with the bot. `actions`: back(), openAs(id, address), panel(). Call `close` when it goes. */
+/**
+ * The chat of one person with the bot, or what that person sees of the group `chatId`. `actions`: back(), panel(),
+ * openAs(id, address), chooseGroup(id, personId). Call `close` when it goes.
+ */
 export class ChatView {
-  constructor(personId, actions) {
+  constructor(personId, actions, chatId = personId) {
     this.personId = personId;
+    this.chatId = chatId;
     this.actions = actions;
     this.profile = store.bot; // the bot as this person sees it: commands differ by person and language
     this.stop = new AbortController();
@@ -24,11 +29,11 @@ export class ChatView {
     this.composer = new Composer(this);
     this.subtitle = h("span", { class: "chat-subtitle" });
     this.title = h("span", { class: "chat-title" });
-    this.botFace = h("span");
+    this.face = h("span");
     this.bubbleOfPerson = h("span", { class: "acting" });
     this.element = h(
       "section",
-      { class: "chat", "data-testid": "chat", "data-person-id": personId },
+      { class: "chat", "data-testid": "chat", "data-person-id": personId, "data-chat-id": chatId },
       this.header(),
       this.list.element,
       this.composer.element,
@@ -50,8 +55,18 @@ export class ChatView {
     return store.people.get(this.personId);
   }
 
+  /** The group, or undefined in the private chat. */
+  get group() {
+    return store.groups.get(this.chatId);
+  }
+
   get chat() {
-    return store.chat(this.personId);
+    return store.chat(this.chatId);
+  }
+
+  /** Tell whether this person has written a message. */
+  isOwn(message) {
+    return this.group ? message.from?.id === this.personId : !message._from_bot;
   }
 
   header() {
@@ -59,7 +74,7 @@ export class ChatView {
       "header",
       { class: "chat-header" },
       iconButton("back", t("back"), () => this.actions.back(), { class: "narrow-only", "data-testid": "back" }),
-      this.botFace,
+      this.face,
       h("div", { class: "chat-names" }, this.title, this.subtitle),
       this.bubbleOfPerson,
       iconButton("more", t("chat_menu"), (event) => this.menu(event.currentTarget), { "data-testid": "chat-menu" }),
@@ -72,28 +87,47 @@ export class ChatView {
 
   drawHeader() {
     const { person, chat } = this;
-    this.element.setAttribute("aria-label", `${store.bot.first_name}: ${t("acting", { name: fullName(person) })}`);
-    this.title.textContent = store.bot.first_name;
-    this.botFace.replaceChildren(botAvatar(store.bot));
+    const name = this.group?.title ?? store.bot.first_name;
+    this.element.setAttribute("aria-label", `${name}: ${t("acting", { name: fullName(person) })}`);
+    this.title.textContent = name;
+    this.face.replaceChildren(this.group ? avatar(this.group.id, this.group.title) : botAvatar(store.bot));
     this.subtitle.classList.toggle("active", Boolean(chat.action));
     this.subtitle.replaceChildren(
       h("span", {}, this.subtitleText()),
       h("span", {}, ` · ${t("acting", { name: person.first_name })}`),
     );
-    this.bubbleOfPerson.replaceChildren(
+    const acting = [
       avatar(person.id, fullName(person)),
       h("span", { class: "ellipsis", dir: "auto" }, t("acting", { name: person.first_name })),
+    ];
+    this.bubbleOfPerson.replaceChildren(...(this.group ? [this.actingButton(acting)] : acting));
+  }
+
+  actingButton(content) {
+    const choose = (event) => writeAs(event.currentTarget, this.group, this.actions);
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "acting-button",
+        title: t("write_as"),
+        "aria-haspopup": "menu",
+        "data-testid": "write-as",
+        onclick: choose,
+      },
+      content,
     );
   }
 
   subtitleText() {
     if (!store.isConnected) return t("connecting");
-    return this.chat.action ? `${t(this.chat.action)}…` : t("bot");
+    if (this.chat.action) return `${t(this.chat.action)}…`;
+    return this.group ? countOf(this.group) : t("bot");
   }
 
   listen() {
     const mine = (act) => (detail) => {
-      if (detail.chatId === this.personId) act(detail);
+      if (detail.chatId === this.chatId) act(detail);
     };
     const { signal } = this.stop;
     store.on(
@@ -129,6 +163,7 @@ export class ChatView {
       signal,
     );
     store.on("connection", () => this.drawHeader(), signal);
+    store.on("group", () => this.drawHeader(), signal);
     store.on(
       "bot",
       () => {
@@ -159,7 +194,7 @@ export class ChatView {
   /** The person looks at the chat: nothing is unread. */
   seen() {
     this.chat.unread = 0;
-    store.emit("seen", { chatId: this.personId });
+    store.emit("seen", { chatId: this.chatId });
   }
 
   onMessage({ message, isNew }) {
@@ -178,9 +213,11 @@ export class ChatView {
     else if (answer.text) toast(answer.text, this.element);
   }
 
-  /** Name the author of a message: the bot or this person. */
+  /** Name the author of a message. */
   author(message) {
-    return message._from_bot || message.from?.is_bot ? store.bot.first_name : fullName(this.person);
+    if (message.sender_chat) return message.sender_chat.title;
+    if (message._from_bot || message.from?.is_bot) return store.bot.first_name;
+    return fullName(store.people.get(message.from?.id) ?? this.person);
   }
 
   /** Run an act of the person; a refusal of the server becomes a toast. Resolves to its value or null. */
@@ -196,7 +233,7 @@ export class ChatView {
   /** Press a button of the bot. A second press while the first waits does nothing, as in Telegram. */
   async tap(messageId, data) {
     if (this.chat.isWaiting(messageId, data)) return;
-    const pressed = this.attempt(() => store.tap(this.personId, messageId, data));
+    const pressed = this.attempt(() => store.tap(this.personId, this.chatId, messageId, data));
     this.list.redraw(messageId);
     await pressed;
     this.list.redraw(messageId);
@@ -204,13 +241,13 @@ export class ChatView {
 
   /** Vote in the poll of a message for options by their numbers; for none: take the vote back. */
   vote(messageId, options) {
-    return this.attempt(() => api.vote(this.personId, messageId, options));
+    return this.attempt(() => api.vote(this.personId, messageId, options, this.chatId));
   }
 
   /** Send a text as this person; resolves to whether it went. */
   async sendText(text, replyTo) {
-    const answer = await this.attempt(() => api.sendText(this.personId, text, replyTo));
-    answer?.messages.forEach((message) => store.put(this.personId, message));
+    const answer = await this.attempt(() => api.sendText(this.personId, text, replyTo, this.chatId));
+    answer?.messages.forEach((message) => store.put(this.chatId, message));
     this.list.toBottom();
     return answer !== null;
   }
@@ -220,8 +257,9 @@ export class ChatView {
     this.composer.insert(text);
   }
 
-  /** Follow a link to the bot: /start with its payload, as the apps do. */
+  /** Follow a link to the bot: /start with its payload in the private chat, as the apps do. */
   openBot(payload) {
+    if (this.group) return this.actions.openBotAs(this.personId, payload);
     return this.sendText(payload ? `/start ${payload}` : "/start");
   }
 
@@ -232,7 +270,7 @@ export class ChatView {
   messageMenu(message, opener) {
     const text = message.text ?? message.caption;
     const charge = message.successful_payment?.telegram_payment_charge_id;
-    const canEdit = !message._from_bot && message.text !== undefined;
+    const canEdit = this.isOwn(message) && message.text !== undefined;
     popupMenu(
       opener,
       [
@@ -253,9 +291,10 @@ export class ChatView {
 
   menu(opener) {
     const { person } = this;
+    if (this.group) return this.groupMenu(opener);
     const change = (fields) => this.change(fields);
     const next = LANGUAGES[(LANGUAGES.indexOf(person.language_code) + 1) % LANGUAGES.length];
-    popupMenu(
+    return popupMenu(
       opener,
       [
         [
@@ -269,6 +308,13 @@ export class ChatView {
       ],
       t("chat_menu"),
     );
+  }
+
+  groupMenu(opener) {
+    const { has_bot: isThere } = this.group;
+    const change = () => this.attempt(() => api.changeGroup(this.chatId, { has_bot: !isThere }));
+    const rows = [["close", t(isThere ? "remove_bot" : "add_bot"), change, "group-bot"]];
+    popupMenu(opener, [...rows, ["reply", t("write_as"), () => writeAs(opener, this.group, this.actions)]], t("chat_menu"));
   }
 
   async change(fields) {

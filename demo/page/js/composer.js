@@ -85,7 +85,7 @@ export class Composer {
 
   /** Show what the person's state allows: the text field, or Unblock. */
   drawBar() {
-    const { blocked } = this.view.person;
+    const blocked = this.view.person.blocked && !this.view.group;
     this.box.hidden = blocked;
     this.keyboardPlace.hidden = blocked;
     this.unblock.hidden = !blocked;
@@ -159,7 +159,7 @@ export class Composer {
   }
 
   editLast() {
-    const own = this.view.chat.list().filter((message) => !message._from_bot && message.text !== undefined);
+    const own = this.view.chat.list().filter((message) => this.view.isOwn(message) && message.text !== undefined);
     if (own.length) this.edit(own.at(-1));
   }
 
@@ -206,19 +206,21 @@ export class Composer {
   }
 
   async saveEdit(message, text) {
-    const edited = await this.view.attempt(() => api.editText(this.view.personId, message.message_id, text));
-    if (edited) store.put(this.view.personId, edited);
+    const { personId, chatId } = this.view;
+    const edited = await this.view.attempt(() => api.editText(personId, message.message_id, text, chatId));
+    if (edited) store.put(chatId, edited);
     return edited !== null;
   }
 
   /** Send a form with files; `reply_to` comes from the reply bar. */
   async sendForm(form) {
     if (this.mode?.kind === "reply") form.append("reply_to", this.mode.message.message_id);
+    form.append("chat_id", this.view.chatId);
     this.setMode(null);
     this.element.classList.add("busy");
     const answer = await this.view.attempt(() => api.sendForm(this.view.personId, form));
     this.element.classList.remove("busy");
-    answer?.messages.forEach((message) => store.put(this.view.personId, message));
+    answer?.messages.forEach((message) => store.put(this.view.chatId, message));
     this.view.list.toBottom();
   }
 
@@ -270,6 +272,6 @@ export class Composer {
   async share(question, send) {
     if (!(await confirmBox(t(question), t("share_note"), t("send")))) return;
     const answer = await this.view.attempt(() => send(this.view.personId));
-    answer?.messages.forEach((message) => store.put(this.view.personId, message));
+    answer?.messages.forEach((message) => store.put(this.view.chatId, message));
   }
 }

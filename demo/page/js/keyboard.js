@@ -6,7 +6,6 @@ import { t } from "./i18n.js";
 import { copy, openLink } from "./links.js";
 import { toast } from "./overlay.js";
 import { paymentSheet } from "./payment.js";
-import { store } from "./store.js";
 
 /** Return the rows of buttons under a message, or null. An invoice without buttons gets its pay button, as in Telegram. */
 export function inlineKeyboard(message, view) {
@@ -29,7 +28,7 @@ function inlineButton(button, message, view) {
   const { corner, press } = behaviour(button, message, view);
   const data = button.callback_data ?? null;
   const label = button.pay ? payLabel(button, message) : button.text;
-  const isWaiting = data !== null && store.chat(view.personId).isWaiting(message.message_id, data);
+  const isWaiting = data !== null && view.chat.isWaiting(message.message_id, data);
   return h(
     "button",
     {

@@ -6,6 +6,7 @@
 import { h, icon, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { Entry, entryKey } from "./messages.js";
+import { store } from "./store.js";
 
 const PAGE = 60; // messages drawn at a time
 const MAX_DRAWN = 400; // above this, the oldest are taken off while one reads at the bottom
@@ -202,8 +203,22 @@ export class MessageList {
   }
 }
 
-/** Return the drawing of an empty chat: what the bot can do, and Start. */
+/** Return the drawing of an empty chat: what the bot can do, and Start; in a group, how to call it. */
 function emptyChat(view) {
+  if (view.group) {
+    const example = t("group_prompt", { name: store.bot.username });
+    return h(
+      "div",
+      { class: "empty-chat" },
+      h("h2", {}, view.group.title),
+      h("p", {}, t("group_empty")),
+      h(
+        "button",
+        { type: "button", class: "primary-button", "data-testid": "group-example", onclick: () => view.write(example) },
+        example,
+      ),
+    );
+  }
   const { description } = view.profile;
   return h(
     "div",

@@ -17,16 +17,29 @@ const WIDE_PX = 1100; // from here on the panel stands beside the chat; the same
 
 const app = document.getElementById("app");
 const chats = h("main", { class: "chats" });
-let left = null; // the ChatView of the person acting
+let left = null; // the ChatView of the person acting: the chat with the bot, or a group
 let right = null; // the second ChatView, side by side
 
 function choose(id) {
   remember("as", id);
-  if (left?.personId !== id) {
-    const before = left?.personId;
-    if (right?.personId === id && before !== undefined) showRight(before);
+  const before = left?.personId;
+  const isNew = left?.chatId !== id;
+  if (isNew && right?.personId === id && before !== undefined) showRight(before);
+  openChat(id, id);
+}
+
+/** Open a group as one of its members: as `personId`, else as whoever acts already, else as the first of them. */
+function chooseGroup(id, personId = left?.personId) {
+  const { members } = store.groups.get(id);
+  const who = members.includes(personId) ? personId : members.find((one) => store.people.has(one));
+  if (who !== undefined) openChat(who, id);
+}
+
+function openChat(personId, chatId) {
+  if (left?.chatId !== chatId || left?.personId !== personId) {
+    const before = left?.chatId;
     left?.close();
-    left = new ChatView(id, actions);
+    left = new ChatView(personId, actions, chatId);
     chats.prepend(left.element);
     if (before !== undefined) store.emit("seen", { chatId: before });
   }
@@ -34,7 +47,7 @@ function choose(id) {
   left.list.toBottom();
   show("chat");
   if (innerWidth >= WIDE_PX) left.composer.focus();
-  store.emit("choose", { chatId: id });
+  store.emit("choose", { chatId: personId });
 }
 
 function showRight(id) {
@@ -68,9 +81,17 @@ function openAs(id, address) {
   return openLink(address, left);
 }
 
+function openBotAs(id, payload) {
+  choose(id);
+  return left.openBot(payload);
+}
+
 const actions = {
   acting: () => left?.personId,
+  open: () => left?.chatId,
   choose,
+  chooseGroup,
+  openBotAs,
   openAs,
   sideBySide,
   back: () => show("people"),
@@ -97,6 +118,7 @@ function firstPerson() {
 async function speakAsThePage() {
   if (isDefault || remembered("welcomed") !== null) return;
   for (const { id } of store.people.values()) store.putPerson(await api.changePerson(id, { language_code: language }));
+  for (const { id } of store.groups.values()) store.putGroup(await api.changeGroup(id, { title: t("group_example") }));
 }
 
 async function start() {

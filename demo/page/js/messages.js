@@ -32,7 +32,7 @@ export class Entry {
   }
 
   get isOut() {
-    return !this.first._from_bot;
+    return this.view.isOwn(this.first);
   }
 
   /** Put in a message of this entry: a new one of an album, or the newer self of one that is here. */
@@ -86,6 +86,7 @@ export class Entry {
     const bubble = h(
       "div",
       { class: "bubble" },
+      this.authorLine(),
       this.forwardLine(),
       this.replyLine(),
       invoicePhoto(captioned),
@@ -119,6 +120,12 @@ export class Entry {
       { class: "text", dir: "auto", "data-testid": "message-text" },
       formatted(text, message.entities ?? message.caption_entities, this.view),
     );
+  }
+
+  // In a group, names are above what others write.
+  authorLine() {
+    if (!this.view.group || this.isOut) return null;
+    return h("div", { class: "author ellipsis", dir: "auto" }, this.view.author(this.first));
   }
 
   forwardLine() {
@@ -166,6 +173,7 @@ export class Entry {
     const joins = (other) =>
       other &&
       other.isOut === this.isOut &&
+      other.first.from?.id === this.first.from?.id &&
       !serviceText(other.first) &&
       Math.abs(other.first.date - this.first.date) < 600;
     this.element.classList.toggle("run-start", isNewDay || !joins(before));

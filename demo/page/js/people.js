@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { h, iconButton } from "./dom.js";
 import { initials, timeOrDay } from "./format.js";
+import { addGroup, groupRow } from "./groups.js";
 import { switchLanguage, t } from "./i18n.js";
 import { formBox, toast } from "./overlay.js";
 import { summary } from "./service.js";
@@ -26,28 +27,35 @@ export function avatar(id, name) {
   return h("span", { class: "avatar", "data-colour": Math.abs(id) % 7, "aria-hidden": "true" }, initials(name));
 }
 
-/** Draw the column into a new element. `actions`: choose(id), tour(), sideBySide(), panel(). */
+/** Draw the column into a new element. `actions`: choose(id), chooseGroup(id), acting(), open(), tour(), sideBySide(), panel(). */
 export function peopleColumn(actions) {
   const list = h("ul", { class: "people-list", role: "list" });
-  const rows = new Map(); // person id → its <li>
+  const rows = new Map(); // id of a person or group → its <li>
   const waiting = new Set(); // ids of rows to draw with the next frame
 
   function drawAll() {
     rows.clear();
     list.replaceChildren();
-    for (const person of store.people.values()) draw(person.id);
+    for (const id of store.chatIds()) draw(id);
   }
 
   function draw(id) {
     const person = store.people.get(id);
-    if (!person) return;
-    const row = personRow(person, actions);
+    const group = store.groups.get(id);
+    if (!person && !group) return;
+    const row = person ? personRow(person, actions) : groupRow(group, actions);
     const old = rows.get(id);
     const hasFocus = old?.contains(document.activeElement);
     if (old) old.replaceWith(row);
+    else if (person) list.insertBefore(row, firstGroup());
     else list.append(row);
     rows.set(id, row);
     if (hasFocus) row.firstChild.focus();
+  }
+
+  function firstGroup() {
+    const id = [...rows.keys()].find((one) => store.groups.has(one));
+    return id === undefined ? null : rows.get(id);
   }
 
   // A burst of messages changes a row once a frame.
@@ -57,11 +65,11 @@ export function peopleColumn(actions) {
         waiting.forEach(draw);
         waiting.clear();
       });
-    waiting.add(detail.chatId ?? detail.person.id);
+    waiting.add(detail.chatId ?? (detail.person ?? detail.group).id);
   }
 
   store.on("people", drawAll);
-  for (const name of ["person", "message", "removed", "reloaded", "action", "seen"]) store.on(name, redraw);
+  for (const name of ["person", "group", "message", "removed", "reloaded", "action", "seen"]) store.on(name, redraw);
 
   const element = h("nav", { class: "people", "aria-label": t("people") }, header(actions), list, footer(actions));
   element.drawAll = drawAll;
@@ -74,6 +82,7 @@ function header(actions) {
     { class: "people-header" },
     h("h1", {}, t("people")),
     iconButton("plus", t("add_person"), () => addPerson(actions), { "data-testid": "add-person" }),
+    iconButton("group", t("add_group"), () => addGroup(actions), { "data-testid": "add-group" }),
     iconButton("moon", t("theme"), toggleTheme, { "data-testid": "theme" }),
     iconButton("globe", t("switch_language"), switchLanguage, { "data-testid": "language" }),
   );
@@ -100,7 +109,7 @@ function footer(actions) {
 function personRow(person, actions) {
   const chat = store.chat(person.id);
   const name = fullName(person);
-  const isActing = actions.acting() === person.id;
+  const isActing = actions.open() === person.id;
   const button = h(
     "button",
     {

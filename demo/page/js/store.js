@@ -1,9 +1,9 @@
 /**
- * What the page knows: the bot, the people, and each person's chat. It draws nothing; the views listen to it.
+ * What the page knows: the bot, the people, the groups, and the chat of each. It draws nothing; the views listen to it.
  *
  * Events (each a CustomEvent whose `detail` carries `chatId` where a chat is meant):
  * message {message, isNew}, removed {messageId}, reloaded, tapped {data}, answer {tap, answer}, action, person {person},
- * people, bot, call {call}, plugins {loaded, problems}, connection {up}; and what the page itself does: seen, choose, shown.
+ * group {group}, people, bot, call {call}, plugins {loaded, problems}, connection {up}; and what the page itself does: seen, choose, shown.
  */
 
 import * as api from "./api.js";
@@ -42,10 +42,11 @@ class Store extends EventTarget {
   kie = null;
   hasLedger = false; // the bot behind the page shows its books
   people = new Map();
+  groups = new Map();
   chats = new Map();
   isConnected = true;
 
-  /** Return the chat of a person with the bot; it may still be empty. */
+  /** Return the chat of a person with the bot, or that of a group; it may still be empty. */
   chat(id) {
     if (!this.chats.has(id)) this.chats.set(id, new Chat());
     return this.chats.get(id);
@@ -68,11 +69,12 @@ class Store extends EventTarget {
   }
 
   async loadState() {
-    const { bot, people, kie, backstage } = await api.getState();
+    const { bot, people, groups, kie, backstage } = await api.getState();
     this.bot = bot;
     this.kie = kie;
     this.hasLedger = backstage !== null;
     this.people = new Map(people.map((person) => [person.id, person]));
+    this.groups = new Map(groups.map((group) => [group.id, group]));
     this.emit("people");
     this.emit("bot");
     this.emit("plugins", { loaded: [], problems: backstage?.problems ?? [] });
@@ -108,7 +110,11 @@ class Store extends EventTarget {
   }
 
   async loadMissing() {
-    for (const id of this.people.keys()) if (!this.chat(id).isLoaded) await this.loadChat(id);
+    for (const id of this.chatIds()) if (!this.chat(id).isLoaded) await this.loadChat(id);
+  }
+
+  chatIds() {
+    return [...this.people.keys(), ...this.groups.keys()];
   }
 
   emit(name, detail = {}) {
@@ -126,7 +132,7 @@ class Store extends EventTarget {
     this.emit("connection", { up });
     if (!up || !wasDown) return;
     await this.loadState();
-    for (const id of this.people.keys()) await this.loadChat(id);
+    for (const id of this.chatIds()) await this.loadChat(id);
   }
 
   /** Take one event of the server. */
@@ -136,8 +142,8 @@ class Store extends EventTarget {
     else if (kind === "plugins") this.emit("plugins", data);
     else if (kind === "bot") this.loadStateSoon();
     else if (kind === "person") this.putPerson(data.person);
-    else if (!this.people.has(chatId))
-      return; // a group
+    else if (kind === "group") this.putGroup(data.group);
+    else if (!this.people.has(chatId) && !this.groups.has(chatId)) return;
     else if (kind === "message" || kind === "edited") this.put(chatId, data.message);
     else if (kind === "deleted") this.remove(chatId, data.message_id);
     else if (kind === "answer") this.answered(data);
@@ -174,6 +180,13 @@ class Store extends EventTarget {
     if (isNew) this.loadMissing();
   }
 
+  putGroup(group) {
+    const isNew = !this.groups.has(group.id);
+    this.groups.set(group.id, group);
+    this.emit("group", { group });
+    if (isNew) this.loadMissing();
+  }
+
   setAction(chatId, action) {
     const chat = this.chat(chatId);
     clearTimeout(chat.actionTimer);
@@ -182,14 +195,14 @@ class Store extends EventTarget {
     this.emit("action", { chatId });
   }
 
-  /** Press a button for a person. The spinner runs until the bot's answer, an `answer` event, or half a minute. */
-  async tap(chatId, messageId, data) {
+  /** Press a button as a person. The spinner runs until the bot's answer, an `answer` event, or half a minute. */
+  async tap(personId, chatId, messageId, data) {
     const chat = this.chat(chatId);
     const placeholder = Symbol("tap");
     chat.taps.set(placeholder, { messageId, data });
     this.emit("tapped", { chatId, data });
     try {
-      const { callback_query_id: id } = await api.tap(chatId, messageId, data);
+      const { callback_query_id: id } = await api.tap(personId, messageId, data, chatId);
       const timer = setTimeout(() => this.settle(chatId, id, null), NO_ANSWER_MS);
       chat.taps.set(id, { messageId, data, timer });
       if (chat.early.has(id)) this.settle(chatId, id, chat.early.get(id));
