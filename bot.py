@@ -111,8 +111,7 @@ def build(
     heard = Recording(Path(found["DATA_DIR"]) / ANSWERS, found.secrets()) if found["KIE_RECORD"] else None
     more = {"also_from": (found["TELEGRAM_API_URL"],), "heard": heard}
     client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], **more)
-    today = {"today": lambda: clock.now().date()}
-    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas, **today)
+    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas, clock=clock)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     bot.rehearsal = Rehearsal(bot)
     return Runtime(bot, threads)

@@ -179,10 +179,6 @@ class Bot(Registry, Operations):
         """Return an HTTP client for one service; `headers` are sent with every call and never logged."""
         return Http(base, headers, limit_s)
 
-    def default_lang(self) -> Lang:
-        """Return the default language with the operator's time zone, for texts without a particular reader."""
-        return Lang(self.texts.default, self.texts.zone)
-
     def edit_quietly(
         self, chat_id: int, message_id: int, lang: Lang, key: str, buttons: Keyboard | None, values: dict[str, Any]
     ) -> None:

@@ -53,10 +53,6 @@ class Button:
     values: dict[str, Any] = field(default_factory=dict)
     style: str | None = None  # "primary" or "danger" (Bot API 9.4); where it is not known it is not shown
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the button as plain data, to be kept in a row."""
-        return asdict(self)
-
 
 # Rows from the top; a lone button, or a (key, data, …) pair, is a row of its own.
 Keyboard = Sequence["Button | tuple[Any, ...] | list[Any]"]
@@ -146,7 +142,7 @@ def rows(buttons: Keyboard | None) -> list[list[Button]]:
 
 def plain(rows_: Keyboard | None) -> list[list[dict[str, Any]]]:
     """Return a keyboard as plain data for an outbox row; its menu button opens the menu as a new message."""
-    return [[cell.to_dict() | NEWS.get(cell.data or "", {}) for cell in row] for row in rows(rows_)]
+    return [[asdict(cell) | NEWS.get(cell.data or "", {}) for cell in row] for row in rows(rows_)]
 
 
 def from_plain(data: list[list[dict[str, Any]]]) -> list[list[Button]]:

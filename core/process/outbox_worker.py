@@ -13,7 +13,7 @@ from core.handling import rights
 from core.log import hide
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
-from core.texts import untagged
+from core.texts import Lang, untagged
 from storage.base.db import StorageDown
 from storage.journal import event_kinds, events, outbox
 from storage.people import users
@@ -85,7 +85,7 @@ class OutboxWorker:
         return None
 
     def _say(self, row, user, chat_id):
-        lang = self._bot.default_lang() if user is None else self._bot.lang_of(user)
+        lang = Lang(self._bot.texts.default, self._bot.texts.zone) if user is None else self._bot.lang_of(user)
         text = self._bot.texts.html(lang, row.text, **row.values)
         markup = self._bot.markup(lang, keyboards.from_plain(row.buttons), None if row.chat_id else user)
         if row.media is not None and self._fits(text):

@@ -33,10 +33,8 @@ class LiveCatalogue:
     says which prices have ended.
     """
 
-    def __init__(
-        self, path, callbacks, rows=overrides, offers=None, ideas=None, today=lambda: datetime.now(UTC).date()
-    ):
-        self.path, self._rows, self._today = path, rows, today
+    def __init__(self, path, callbacks, rows=overrides, offers=None, ideas=None, clock=None):
+        self.path, self._rows, self._clock = path, rows, clock
         self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
         self.ideas = Ideas.load(ideas, self._plain) if ideas else Ideas()
@@ -45,6 +43,9 @@ class LiveCatalogue:
         self._version = self._made = None
         self._kept = Cached(self._look)
         self.forget = self._kept.forget  # check for changes at the next access
+
+    def _today(self):
+        return (self._clock.now() if self._clock else datetime.now(UTC)).date()
 
     def current(self):
         """Return (the changes in force, the catalogue in use)."""
