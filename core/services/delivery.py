@@ -38,6 +38,7 @@ UPLOADING = {  # Bot API, sendChatAction: there is no action of its own for musi
     "photo": "upload_photo", "video": "upload_video", "audio": "upload_voice", "document": "upload_document",
 }  # fmt: skip
 SLOW_UPLOAD = 1024 * 1024  # bytes from which on a person is shown that a file is on its way
+BARRED = ("not enough rights", "_forbidden", "thread not found", "topic_closed")  # Telegram's words, in lower case
 NO_WORDS = {"caption": None, "parse_mode": None, "reply_markup": None}
 FACTS = {"seconds": "duration", "width": "width", "height": "height", "size": "file_size", "mime": "mime_type"}
 KEPT_SIDE = 1280  # pixels; photos with a longer side come back smaller than they were sent
@@ -211,7 +212,7 @@ class Delivery:
                 messages = self._bot.sender.call("sendMediaGroup", chat_id=to.chat, **album)
                 return [sent_file(message) for message in messages]
             except TelegramError as error:
-                if error.code != 400 or error.is_barred:
+                if error.code != 400 or _is_barred(error):
                     raise
                 log.info("an album was refused: %s", error.description)
         return [self._send_one(to, kind, place, NO_WORDS) for place in places]
@@ -224,7 +225,7 @@ class Delivery:
             try:
                 return sent_file(self._bot.sender.call(method, chat_id=to.chat, timeout_s=90, **{field: url}, **extra))
             except TelegramError as error:
-                if error.code != 400 or error.is_barred:
+                if error.code != 400 or _is_barred(error):
                     raise
                 log.info("%s by address was refused (%s); uploading", method, error.description)
         return self._upload(to, kind, url, extra)
@@ -264,7 +265,7 @@ class Delivery:
                     self._bot.sender.call(method, files=files, chat_id=str(to.chat), timeout_s=180, **extra)
                 )
             except TelegramError as error:
-                if error.code != 400 or error.is_barred:
+                if error.code != 400 or _is_barred(error):
                     raise
                 log.info("%s was refused: %s", method, error.description)
         return self._send_link(to, url, extra)
@@ -298,6 +299,11 @@ class Delivery:
         text = self._bot.texts.html(to.lang, "job.link", caption=extra["caption"] or "", url=url, until=until)
         sent = self._bot.send_html(to.chat, text, reply_markup=extra["reply_markup"], **to.where)
         return sent_file(sent) | {"url": url}
+
+
+def _is_barred(error):
+    """Return whether the chat does not let the bot send this, so that another form of it would not arrive either."""
+    return any(words in error.description.lower() for words in BARRED)
 
 
 def _in_group(job):

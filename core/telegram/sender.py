@@ -29,7 +29,6 @@ REPEATABLE = frozenset(
     editMessageReplyMarkup deleteMessage refundStarPayment
     """.split()
 )
-BARRED = ("not enough rights", "_forbidden", "thread not found", "topic_closed")  # Telegram's words, in lower case
 MESSAGES = ("send", "copy", "forward")  # prefixes of the methods that Telegram counts (core.telegram.org/bots/faq)
 TRIES = 4
 CONNECT_S, READ_S = 15, 30
@@ -58,11 +57,6 @@ class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException): 
         """Return whether the chat cannot be written to: blocked, deactivated, deleted."""
         low = self.description.lower()
         return self.code == 403 or "chat not found" in low or "user is deactivated" in low
-
-    @property
-    def is_barred(self) -> bool:
-        """Return whether the chat does not let the bot send this, so that another form of it would not arrive either."""
-        return any(words in self.description.lower() for words in BARRED)
 
     @property
     def is_server(self) -> bool:
