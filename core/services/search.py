@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rapidfuzz.distance import OSA
+
 from core.services.wording import (
     SHORTEST_PART,
     TYPO,
@@ -16,7 +18,6 @@ from core.services.wording import (
     index,
     places_of,
     similar,
-    typos,
     unfinished,
     words_of,
 )
@@ -87,7 +88,9 @@ def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
     for card in catalog.cards.values():
         about = {word for line in _lines_about(texts, card) for word in words_of(line)}
         shared = sum(any(_begins_alike(word, other) for other in about) for word in words)
-        alike = max((_alike(word, name) for word in words for name in words_of(card.title)), default=0.0)
+        alike = max(
+            (OSA.normalized_similarity(word, name) for word in words for name in words_of(card.title)), default=0.0
+        )
         if shared or alike >= NEAR:
             hits.append(Hit(card, card.models, None, (-shared, -alike)))
     return Found(tuple(sorted(hits, key=lambda hit: hit.rank)))
@@ -183,12 +186,6 @@ def _begins_alike(one: str, other: str) -> bool:
     """Tell whether two words may be forms of one: they begin alike, but for their endings."""
     short = min(len(one), len(other))
     return short > SHORTEST_PART and one[: max(4, short - 2)] == other[: max(4, short - 2)]
-
-
-def _alike(one: str, other: str) -> float:
-    """Return how much of two words is alike, from 0 to 1."""
-    longest = max(len(one), len(other))
-    return 1 - typos(one, other, longest) / longest
 
 
 class _Asked:

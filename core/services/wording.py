@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rapidfuzz.distance import OSA
+
 from core.texts import Texts
 
 PARTS = re.compile(r"\d+(?:\.\d+)*|[^\W\d_]+")
@@ -85,31 +87,16 @@ def unfinished(said: str, words: Iterable[str]) -> dict[str, float]:
 
 
 def _is_misspelt(said: str, word: str, most: int) -> bool:
-    """Tell whether a word is meant by another one with at most so many typos; its `*` stands for any ending."""
+    """Tell whether a word is meant by another one with at most so many typos; its `*` stands for any ending.
+
+    A typo is a letter too many, too few, another one, or two of them swapped.
+    """
     plain = word.removesuffix("*")
     if len(plain) < SHORTEST_TYPO - 1:
         return False
     most = most if len(plain) >= SHORTEST_TWO - 2 else 1
     ends = {len(plain) + more for more in range(-most, most + 1)} if plain != word else {len(said)}
-    return any(typos(said[:end], plain, most) <= most for end in ends if 0 < end <= len(said))
-
-
-def typos(one: str, other: str, most: int) -> int:
-    """Return how many letters to add, leave out, change or swap with the next one, or more than `most`."""
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    before, last = list[int](), list(range(len(other) + 1))
-    for row, letter in enumerate(one, start=1):
-        line = [row]
-        for column, there in enumerate(other, start=1):
-            cost = min(last[column] + 1, line[-1] + 1, last[column - 1] + (letter != there))
-            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == there:
-                cost = min(cost, before[column - 2] + 1)
-            line.append(cost)
-        if min(line) > most:
-            return most + 1
-        before, last = last, line
-    return last[-1]
+    return any(OSA.distance(said[:end], plain, score_cutoff=most) <= most for end in ends if 0 < end <= len(said))
 
 
 def places_of(phrase: tuple[str, ...], fits: list[dict[str, float]]) -> dict[int, float]:
