@@ -532,6 +532,46 @@ def a_result_that_is_shown(bot, boss, anna):
     return boss
 
 
+class InGroup:
+    """A person as they are in a group: what they see and tap is there."""
+
+    def __init__(self, person, group):
+        self._person, self._group = person, group
+
+    @property
+    def received(self):
+        """The bot's messages in the group, oldest first."""
+        return self._group.received
+
+    @property
+    def toast(self):
+        """What the bot has answered to the last tap."""
+        return self._person.toast
+
+    def tap(self, label):
+        """Tap a button there."""
+        self._person.tap(label, group=self._group)
+
+    def forge(self, data, message):
+        """Tap with this data there."""
+        self._person.forge(data, message, group=self._group)
+
+
+def a_mention(bot, _boss, anna):
+    """Ask the bot for something in a group."""
+    group = bot.telegram.group("Friends", anna)
+    anna.send(f"@{bot.bot.username} a fox in the snow", group=group)
+    return InGroup(anna, group)
+
+
+def a_queue_in_a_group(bot, boss, anna):
+    """Have an order of a group wait for its turn."""
+    bot.kie.trouble("create", "429", times=0)
+    there = a_mention(bot, boss, anna)
+    there.tap("▶")
+    return there
+
+
 def a_first_day(bot, boss, _anna):
     """The list of a first day, before any backup."""
     boss.send("/admin")
@@ -540,6 +580,9 @@ def a_first_day(bot, boss, _anna):
 
 
 WAYS = {
+    "groups:work": a_mention,
+    "groups:rung": a_mention,
+    "groups:cancel": a_queue_in_a_group,
     "backup:send": a_first_day,
     "examples:answer": a_result_that_is_asked_for,
     "examples:pick": a_result_that_may_be_shown,
