@@ -5,7 +5,7 @@ If two plugins want the same name, the start fails and names both places.
 
 import sys
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -266,6 +266,7 @@ class Registry:
         """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""
         checks.takes(line, "ctx")
         self.privacy_lines.append(line)
+        self._note("line of /privacy", "")
 
     # sales
 
@@ -346,17 +347,19 @@ class Registry:
         if not seconds > 0:
             raise ValueError(f"every {seconds} seconds: want more than 0")
         self.periodic.append((seconds, name, work))
-        self._note("job", name)
+        self._note("loop", name)
 
     def on_start(self, work: Handler) -> None:
         """Call `work(bot)` when this copy of the bot starts to work; an error is logged and stops nothing."""
         checks.takes(work, "bot")
         self.starts.append(work)
+        self._note("start", "")
 
     def on_stop(self, work: Handler) -> None:
         """Call `work(bot)` when this copy shuts down normally: a few seconds are left."""
         checks.takes(work, "bot")
         self.stops.append(work)
+        self._note("stop", "")
 
     def endpoint(self, path: str, handler: Handler, methods: Sequence[str] = ("POST",)) -> None:
         """Let another service call `path` on PORT: `handler(bot, call)` returns a response for Flask.
@@ -420,18 +423,11 @@ class Registry:
         return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
 
     def asleep(self, plugin: str) -> list[str]:
-        """Return the empty settings of a plugin that registers nothing while they are empty."""
+        """Return the first two empty settings of a plugin that registers nothing while they are empty."""
         noted = self.registered.get(plugin, ())
-        names = [name for what, name in noted if what == "setting" and not self.settings[name]]
-        return names if all(what == "setting" for what, _name in noted) else []
-
-    def labels(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (what, name, text key) of what commands, menus and ways to pay are called."""
-        yield from (("command", name, entry.about) for name, entry in self.handlers["command"].items() if entry.about)
-        yield from (("menu", item.data, item.key) for items in self.menus.values() for item in items)
-        for name, (key, _start, _when) in self.payment_methods.items():
-            if isinstance(key, str):
-                yield "way to pay", name, key
+        empty = [name for what, name in noted if what == "setting" and self.settings[name] in (None, "", 0)]
+        missing = [name for name in empty if self.settings[name] is not False] or empty  # not a switch that is off
+        return missing[:2] if all(what == "setting" for what, _name in noted) else []
 
     def commands(self, may: Callable[[str], bool] | None = None) -> list[tuple[str, str]]:
         """Return (name, text key) of the commands without a right, then of those for which `may(right)` is true."""

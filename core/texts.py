@@ -33,7 +33,7 @@ from markupsafe import Markup, escape
 log = logging.getLogger(__name__)
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
-FORMATS = ("", "money", "signed", "number", "date", "when", "span")
+FORMATS = ("money", "signed", "number", "date", "when", "span")
 COUNTED = {"n", "n:number"}  # what any form of a plural text may fill in or leave out
 WRONG = {  # check_own's words, for an operator at the command line
     "braces": "has a lone brace: want {name} for a value, {{ and }} for braces",
@@ -223,8 +223,8 @@ class Texts:
             for key in self.with_wrong_tags(lang):
                 raise TextError(f"{self.file_of(lang, key)}: the text {key} {WRONG['tags']}")
             for key, spec in self.with_wrong_formats(lang):
-                near = ", ".join(FORMATS[1:])
-                raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {near}")
+                there = ", ".join(FORMATS)
+                raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {there}")
         for lang in self.languages[1:]:
             for key, there, here in self.mismatched(lang):
                 raise TextError(
@@ -260,12 +260,13 @@ class Texts:
         return Markup(self._fill_in(lang, template, values, Markup))
 
     def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
-        template = self.template(lang, key, values.get("n"))
-        for name in {name for _literal, name, _spec in _parse(template)} - {None, *values}:
-            raise MissingValue(
-                f"the text {key} fills in {name!r}, and is given {', '.join(sorted(values)) or 'nothing'}"
-            )
-        return self._fill_in(lang, template, values, wrap)
+        try:
+            return self._fill_in(lang, self.template(lang, key, values.get("n")), values, wrap)
+        except KeyError as error:
+            if type(error) is not KeyError:  # it is about the text itself, or about one that is a value in it
+                raise
+            given = ", ".join(sorted(values)) or "nothing"
+            raise MissingValue(f"the text {key} fills in {error}, and is given {given}") from None
 
     def _fill_in(self, lang: str, template: str, values: dict[str, Any], wrap: Any) -> str:
         parts = []

@@ -8,6 +8,7 @@ import logging
 import random
 import re
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from storage.base import db  # noqa: E402
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS
 NOON = "2026-11-22 12:00"
-CALLS_A_LOT = {"profile"}  # periodic work that makes many calls at a bot's first start
+# Periodic work that a test has to ask for: many calls at a bot's first start, a warning of databases in memory
+NOT_BY_ITSELF = {"profile", "disk"}
 LAST = ("events", "outbox")  # the loops that tell what the others have caused
 # How the log says that a handler, a listener or a queued message of a plugin's has failed
 FAILED = {
@@ -92,6 +94,21 @@ class Failures(logging.Handler):
                 self._failures.append((kind, record.exc_info[1] if record.exc_info else AssertionError(words)))
 
 
+@contextmanager
+def untold():
+    """Leave out of the log what is not translated: to publish the commands is to show all of them."""
+
+    def is_told(record):
+        """Return whether a record is about anything else."""
+        return not record.getMessage().startswith("no text ")
+
+    logging.getLogger("core.texts").addFilter(is_told)
+    try:
+        yield
+    finally:
+        logging.getLogger("core.texts").removeFilter(is_told)
+
+
 class Running:
     """A started bot with its people.
 
@@ -116,7 +133,7 @@ class Running:
             "WELCOME_RUNS": "0",  # what orders cost is what most tests are about
         } | {name: value for name, value in more.items() if name.isupper()}
         self._parts = {name: value for name, value in more.items() if name.islower()}
-        self.left_out = set(CALLS_A_LOT)  # periodic work that a test has to ask for: `bot.left_out.clear()`
+        self.left_out = set(NOT_BY_ITSELF)  # periodic work that a test has to ask for: `bot.left_out.clear()`
         self.failures, self._resting = [], {}  # (kind, error), see `failed`; work → the time before which it pauses
         self._failures = Failures(self.failures)
         self._asked = {name for name in more if name.isupper()}
@@ -131,8 +148,9 @@ class Running:
         self._asked = set()  # a later start may be without a plugin
         logging.getLogger("core").addHandler(self._failures)
         main.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
-        self.runtime.introduce()
-        self.runtime.introduce_staff()
+        with untold():
+            self.runtime.introduce()
+            self.runtime.introduce_staff()
         self.runtime.recover()
         self.telegram.pump = self.pump
 

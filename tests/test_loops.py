@@ -152,7 +152,7 @@ FAILS = {  # what is written → what fails, and how
 def test_what_a_plugin_does_wrong_fails_a_test_that_does_not_expect_it(
     servers, ready_url, monkeypatch, tmp_path, database_url, words
 ):
-    folder, ends = plugins_with(monkeypatch, tmp_path, zzz=CARELESS), conftest.started(servers, ready_url)
+    folder, ends = plugins_with(monkeypatch, tmp_path, zzz=CARELESS), conftest.started(servers, ready_url, tmp_path)
     bot = next(ends)(plugins=folder)
     bot.user("Alice").send(words)
     what, said = FAILS[words]

@@ -179,9 +179,11 @@ def load(bot, known, off=(), load_one=load_one):
     for name, source in loaded.items():
         _check_names(bot.texts, source, served)
         _check_routes(bot, name, source.shown, sys.modules[source.module])
-    for what, name, key in bot.labels():
-        file, line = bot.places[what, name]
-        _check(f"{file}, line {line}", "text", key, bot.texts.keys(bot.texts.default))
+    for name, (key, _start, _when) in bot.payment_methods.items():
+        if isinstance(key, str):
+            _check(
+                "{}, line {}".format(*bot.places["way to pay", name]), "text", key, bot.texts.keys(bot.texts.default)
+            )
     return list(loaded)
 
 

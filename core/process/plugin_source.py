@@ -40,15 +40,11 @@ def _read(path: Path, _changed_at: int) -> tuple[Named, ...]:
 
 
 def _of_call(node: ast.Call) -> Iterator[Named]:
-    name, of_bot = (
-        getattr(node.func, "attr", None) or getattr(node.func, "id", ""),
-        isinstance(node.func, ast.Attribute),
-    )
+    name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
     given = {keyword.arg for keyword in node.keywords}
     values = None if None in given or name in FILLED_LATER else frozenset(filter(None, given))
-    if of_bot and name in REGISTERS and (served := list(_literals(node, 0, REGISTERS[name]))):
-        yield from (Named(REGISTERS[name], node.lineno, one, serves=True) for one in served)
-        return
+    if what := REGISTERS.get(name):
+        yield from (Named(what, node.lineno, one, serves=True) for one in _literals(node, 0, what))
     yield from (Named("text", node.lineno, key, values) for key in _literals(node, TEXTS.get(name), "text"))
     yield from (Named("route", node.lineno, one) for one in _literals(node, ROUTES.get(name), "route"))
     yield from (Named("step", node.lineno, one) for one in _literals(node, 0 if name == "ask" else None, "step"))

@@ -133,9 +133,10 @@ def check_provider(provider: Any) -> None:
         )
     for name, function in vars(Provider).items():
         if isinstance(function, FunctionType):
+            given = [*inspect.signature(function).parameters][1:]
             if name in NEEDED and getattr(made, name) is function:
-                raise ValueError(f"{made.__name__} lacks {name}{inspect.signature(getattr(provider, name))}")
-            registration_checks.takes(getattr(provider, name), *[*inspect.signature(function).parameters][1:])
+                raise ValueError(f"{made.__name__} lacks {name}({', '.join(given)})")
+            registration_checks.takes(getattr(provider, name), *given)
 
 
 def order_of(payment: ProviderPayment, returned: int = 0) -> Order:
