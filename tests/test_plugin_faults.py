@@ -78,7 +78,6 @@ FAULTS = {
     'from core.tables import User, trasnaction': "ImportError: .*; the nearest is transaction",
     'import core.buttns': "ModuleNotFoundError: .*; the nearest is buttons",
     'button("common.menu", "zzz:goo"), bot.button("zzz:go", show)': "no route 'zzz:goo'; the nearest is zzz:go",
-    'bot.command("z", lambda ctx: ctx.go("balence:show"))': "no route 'balence:show'; the nearest is balance:show",
     'bot.command("z", lambda ctx: ctx.ask("zzz:word", "common.menu"))': "no step 'zzz:word'",
     'bot.command("z", lambda ctx: ctx.toast("common.sorry", kode=1))': "text 'common.sorry' fills in code: give it here",
     'bot.command("z", lambda ctx: ctx.reply("doctor.clock" if ctx.args else "common.menu"))': "fills in n: give it here",
@@ -121,6 +120,15 @@ def test_of_two_that_want_the_same_the_one_from_elsewhere_is_named_first_at_its_
     line = place_of(call.split("\n")[0])
     said = rf"two plugins want the [a-z ]+ '\w+': {re.escape(str(tmp_path / 'mis.py'))}:{line} and plugins/\w+\.py:\d+"
     assert re.fullmatch(said, str(error.value))
+
+
+def test_a_plugin_from_elsewhere_says_of_a_route_of_others_that_it_needs(tmp_path):
+    line = 'bot.command("z", lambda ctx: ctx.go("balence:show"))'
+    (tmp_path / "zzz.py").write_text(SOURCE.replace("{line}", line))
+    with pytest.raises(
+        PluginError, match=f"zzz.py, line {place_of(line)}: .*'balence:show'; the nearest is balance:show"
+    ):
+        main.assemble(ENVIRON | {"PLUGINS_DIR": str(tmp_path)}, Clock())
 
 
 PROVIDER = '''"""A way to pay."""

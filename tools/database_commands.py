@@ -97,13 +97,13 @@ def plugins(bot, argument):
         yield from _purge(bot, argument)
         return
     for name, source in bot.sources.items():
-        yield f"{name:26}{source.origin or 'ours':28}{_adds(bot, name)}"
+        yield f"{name:25} {source.origin or 'ours':27} {_adds(bot, name)}"
 
 
 def _adds(bot, name):
     """Return what a plugin adds, in words; why it adds nothing."""
     if name in bot.switched_off:
-        return "off: PLUGINS_OFF"
+        return "off"
     if empty := bot.asleep(name):
         return f"off: {' and '.join(empty)} {'are' if len(empty) > 1 else 'is'} not set"
     own = Counter(what for what, _name in bot.registered.get(name, ()) if what != "setting")

@@ -177,7 +177,7 @@ def load(bot, known, off=(), load_one=load_one):
     bot.texts.check()
     served = _served(bot, known.values())
     for name, source in loaded.items():
-        _check_names(bot.texts, source, served)
+        _check_names(bot.texts, name, source, served)
         _check_routes(bot, name, source.shown, sys.modules[source.module])
     for name, (key, _start, _when) in bot.payment_methods.items():
         if isinstance(key, str):
@@ -196,10 +196,17 @@ def _served(bot, sources):
     }
 
 
-def _check_names(texts, source, served):
-    """Raise PluginError for a text that no file has or that lacks a value, and for a route or step that nobody serves."""
+def _check_names(texts, name, source, served):
+    """Raise PluginError for a text that no file has or that lacks a value, and for a route or step that nobody serves.
+
+    Of the bot's own files any may be missing, so there only what a file serves itself is sure.
+    """
     known = served | {"text": texts.keys(texts.default)}
-    for one in plugin_source.names_in(source.path):
+    named = plugin_source.names_in(source.path)
+    sure = "" if source.origin else f"{name}:"  # files of one folder share names
+    for one in named:
+        if one.what != "text" and not one.name.startswith(sure):
+            continue
         place = f"{source.shown}, line {one.line}"
         _check(place, one.what, one.name, known[one.what])
         if one.values is not None and (lacking := texts.needs(one.name) - one.values):
