@@ -223,8 +223,8 @@ class Texts:
             for key in self.with_wrong_tags(lang):
                 raise TextError(f"{self.file_of(lang, key)}: the text {key} {WRONG['tags']}")
             for key, spec in self.with_wrong_formats(lang):
-                there = ", ".join(FORMATS)
-                raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {there}")
+                known = ", ".join(FORMATS)
+                raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {known}")
         for lang in self.languages[1:]:
             for key, there, here in self.mismatched(lang):
                 raise TextError(
