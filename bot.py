@@ -36,6 +36,7 @@ PLUGINS, TEXTS, MODELS = ROOT / "plugins", ROOT / "data" / "texts", ROOT / "data
 OFFERS, IDEAS = ROOT / "data" / "offers.json", ROOT / "data" / "ideas.json"
 VERSION = "0.1.0"
 KEPT_IN = "CURRENCY: found {found!r}; want {kept!r}: every amount in this database is in it, and stays in it"
+OPEN = "\n  Open {page} in your browser: a chat with the bot, as a user and as an admin.\n"
 logger = logging.getLogger("bot")
 
 
@@ -179,6 +180,7 @@ def run(environ, stage=None):
         bot = runtime.bot
         if stage:
             stage.enter(runtime, PLUGINS, TEXTS)
+            print(OPEN.format(page=found["TELEGRAM_API_URL"]), flush=True)
         logger.info(
             "@%s is ready: %d models, %d plugins' commands",
             bot.username,
@@ -266,8 +268,6 @@ def open_demo(environ, reload):
         found, stage = opening.begin(environ, demo_folder(environ), lambda: stub.start(facts=MODELS), parts)
     except opening.CannotOpen as error:
         raise settings.SettingsError([str(error)]) from None
-    page = found["TELEGRAM_API_URL"]
-    print(f"\n  Open {page} in your browser: a chat with the bot, as a user and as an admin.\n", flush=True)
     return found, stage
 
 

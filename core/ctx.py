@@ -220,14 +220,14 @@ class Ctx(Operations):
     def order(self, model: str, **inputs: Any) -> None:
         """Show the card of a model (its id or code) with these inputs filled in, and its price on the order button.
 
-        Raise UserError if it is not on offer, or if an input is not valid.
+        Raise UserError if it is not on offer, if it has no such input (the log says so), or if one is not valid.
         """
         generation, inputs_of = cast(Any, self.generation), cast(Any, forms)
         known = generation.catalog.models
         found = known.get(model) or next((one for one in known.values() if one.code == model), None)
         if found is None:
             raise UserError("job.gone")
-        values = {name: inputs_of.read(found.input(name), value) for name, value in inputs.items()}
+        values = {name: inputs_of.read(inputs_of.input_of(found, name), value) for name, value in inputs.items()}
         self.draft = generation.fill(self.user.id, found, values, self.now)
         self.go(CARD)
 

@@ -12,6 +12,7 @@ from storage.base.tables import User
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")  # Bot API, BotCommand
 TABLE = re.compile(r"plugin_[a-z0-9_]{1,40}")
 ROUTE = re.compile(r"[a-z0-9_]+:[a-z0-9_]+")
+PREFIX, LETTER = re.compile(r"[a-z0-9_]+[.:]"), re.compile(r"[A-Za-z]")
 SETTING, RIGHT = re.compile(r"[A-Z][A-Z0-9_]*"), re.compile(r"[a-z][a-z0-9_]*")
 MOST_NAMED = 12  # names that a sentence may list
 OWN_PAGES = ("/health", "/telegram", "/kie")  # those of core/process/web.py
@@ -23,6 +24,10 @@ UPDATES = """message edited_message channel_post edited_channel_post inline_quer
     chat_join_request message_reaction message_reaction_count chat_boost removed_chat_boost""".split()
 
 
+class Taken(ValueError):
+    """Two plugins want the same name; the text says where."""
+
+
 def one_of(what: str, name: str, known: Collection[str]) -> None:
     """Raise ValueError with the nearest name, unless `name` is known."""
     if name not in known:
@@ -30,7 +35,12 @@ def one_of(what: str, name: str, known: Collection[str]) -> None:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Return the end of a sentence about an unknown name: the nearest known one, or all of them."""
+    """Return the end of a sentence about an unknown name: the nearest known one, or all of them.
+
+    Of names with a prefix (`notes.list`, `notes:tick`), those with the same one come first.
+    """
+    prefix = PREFIX.match(name)
+    known = [one for one in known if prefix and one.startswith(prefix[0])] or known
     near = get_close_matches(name, known, 1)
     there = f"there are {', '.join(sorted(known))}" if len(known) <= MOST_NAMED else "none is like it"
     return f"the nearest is {near[0]}" if near else there
@@ -66,6 +76,12 @@ def route(name: str) -> None:
     """Raise ValueError for a route that is not `plugin:action`."""
     if not ROUTE.fullmatch(name):
         raise ValueError(f"route {name!r}: want plugin:action, of a-z, 0-9 and _")
+
+
+def letter(name: str) -> None:
+    """Raise ValueError for a text that is not one letter of a `/start` link."""
+    if not LETTER.fullmatch(name):
+        raise ValueError(f"deep link {name!r}: want one letter of a-z or A-Z, such as {name[:1] or 'x'}")
 
 
 def table(name: str, known: list[str]) -> None:

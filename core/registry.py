@@ -3,6 +3,7 @@
 If two plugins want the same name, the start fails and names both places.
 """
 
+import sys
 from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from core import buttons as keyboards
 from core import filters
 from core import registration_checks as checks
 from core.handling.rights import RIGHTS
-from core.services.providers import daily_list, payments
+from core.services.providers import check_provider, daily_list, payments
 from core.settings import RULES, Settings
 from core.telegram import telebot_bridge
 from storage.base.plugin_tables import Owned
 from storage.base.schema import PluginTable
 from storage.journal import event_kinds
 
+OWN = "plugins/"  # how the places of the bot's own plugins begin: those from elsewhere are named first
 PASS = object()  # a handler returns it to leave an update to the next one (`ctx.PASS`)
 BASE_KINDS = ["message", "edited_message", "callback_query", "pre_checkout_query", "my_chat_member"]
 Handler = Callable[..., Any]
@@ -68,6 +70,7 @@ class Registry:
         self.switched_off: set[str] = set()  # the plugins that PLUGINS_OFF leaves out
         self.loading = ""  # the plugin whose `register` runs
         self.registered: dict[str, list[tuple[str, str]]] = {}  # plugin → (what, name) of what it has registered
+        self.places: dict[tuple[str, str], tuple[str, int]] = {}  # (what, name) → file and line of the registration
         self.repeatable_plugins: set[str] = set()
         self.rights = set(RIGHTS)
         self.handlers: dict[str, dict[str, Any]] = {"command": {}, "button": {}, "step": {}, "update": {}}
@@ -101,6 +104,10 @@ class Registry:
         checks.setting(name, kind)
         for rule in rules:
             checks.one_of("rule of settings", rule, RULES)
+        if name in self.settings.declared and self.settings.owners.get(name) != self.loading:
+            raise ValueError(f"the setting {name} is declared already: read it as settings[{name!r}], or rename yours")
+        self.settings.owners[name] = self.loading
+        self._note("setting", name)
         return self.settings.declare(name, kind, **rules)
 
     def right(self, name: str) -> None:
@@ -186,10 +193,10 @@ class Registry:
 
         Several may handle the same kind: they are called by `order`, and one that returns `ctx.PASS` leaves it to the
         next. `pattern` (a regular expression) restricts it to texts and captions that contain a match, `reply_to` to
-        replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones have order 50. With
-        `beside` it is called before an open dialogue, which stays open. With `groups` it also gets the messages of groups
-        that mention the bot or reply to it: `ctx.text` is what they say without its name, `ctx.user.id` is None for people
-        without an account.
+        replies to a message with that content (`photo`, `text` …, or `any`). The built-in ones take what reaches them:
+        to come before them, have a lower order than they (a table below lists them). With `beside` it is called before
+        an open dialogue, which stays open. With `groups` it also gets the messages of groups that mention the bot or
+        reply to it: `ctx.text` is what they say without its name, `ctx.user.id` is None for people without an account.
         """
         checks.one_of("kind of update or content", kind, (*checks.CONTENT, *checks.UPDATES))
         checks.takes(handler, "ctx")
@@ -205,8 +212,9 @@ class Registry:
 
         If it returns something true, it has shown what the link is for, and the main menu is not shown.
         """
+        checks.letter(letter)
         checks.takes(handler, "ctx", "rest")
-        self._put("links", self.deep_links, letter, handler)
+        self._put("deep link", self.deep_links, letter, handler)
 
     # places on the screens of others
 
@@ -231,16 +239,19 @@ class Registry:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the main menu's text."""
         checks.takes(line, "ctx")
         self.headlines.append(line)
+        self._note("headline", "")
 
     def admin_line(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`, or nothing) to the admin menu's text."""
         checks.takes(line, "ctx")
         self.admin_lines.append(line)
+        self._note("line of /admin", "")
 
     def under_result(self, row: int, buttons: Handler) -> None:
         """Put buttons under every result: `buttons(bot, job)` returns the list for the given row."""
         checks.takes(buttons, "bot", "job")
         self.under_results.append((row, buttons))
+        self._note("result button", "")
 
     def result_line(self, line: Handler, groups: bool = False) -> None:
         """Add what `line(bot, job)` returns (a text key with its values, or None) to a result's caption.
@@ -249,11 +260,13 @@ class Registry:
         """
         checks.takes(line, "bot", "job")
         self.result_lines.append((groups, line))
+        self._note("result line", "")
 
     def privacy_line(self, line: Handler) -> None:
         """Add what `line(ctx)` returns (a text from `ctx.say`) to /privacy: what the plugin keeps, and for how long."""
         checks.takes(line, "ctx")
         self.privacy_lines.append(line)
+        self._note("line of /privacy", "")
 
     # sales
 
@@ -261,6 +274,7 @@ class Registry:
         """Call `check(bot, user, now)` before every order; it raises UserError to refuse one."""
         checks.takes(check, "bot", "user", "now")
         self.gates.append(check)
+        self._note("gate", "")
 
     def free_offer(self, offer: Handler, welcome: int = 0) -> None:
         """Ask `offer(bot, user_id, model, values, now)` for each quote; a `storage.money.free.Offer` makes it free.
@@ -270,6 +284,7 @@ class Registry:
         """
         checks.takes(offer, "bot", "user_id", "model", "values", "now")
         self.free_offers.append(offer)
+        self._note("free offer", "")
         self.welcome_runs += welcome
 
     def payment_method(self, name: str, key: Any, start: Handler, when: str | None = None) -> None:
@@ -287,6 +302,7 @@ class Registry:
         Its payments are polled, and compared daily with its list, even while `ways` is empty. Its callbacks go to
         /pay/NAME on PORT.
         """
+        check_provider(provider)
         name = provider.name
         self._put("payment provider", self.payment_providers, name, provider)
         for way, key in ways.items():
@@ -323,23 +339,27 @@ class Registry:
         checks.one_of("event", kind, event_kinds.KINDS)
         checks.takes(listener, "bot", "event", "now")
         self.listeners.setdefault(kind, []).append(listener)
+        self._note("listener", kind)
 
     def every(self, seconds: float, name: str, work: Handler) -> None:
-        """Call `work(bot, now)` every `seconds`."""
+        """Call `work(bot, now)` at each start and then every `seconds`."""
         checks.takes(work, "bot", "now")
         if not seconds > 0:
             raise ValueError(f"every {seconds} seconds: want more than 0")
         self.periodic.append((seconds, name, work))
+        self._note("loop", name)
 
     def on_start(self, work: Handler) -> None:
         """Call `work(bot)` when this copy of the bot starts to work; an error is logged and stops nothing."""
         checks.takes(work, "bot")
         self.starts.append(work)
+        self._note("start", "")
 
     def on_stop(self, work: Handler) -> None:
         """Call `work(bot)` when this copy shuts down normally: a few seconds are left."""
         checks.takes(work, "bot")
         self.stops.append(work)
+        self._note("stop", "")
 
     def endpoint(self, path: str, handler: Handler, methods: Sequence[str] = ("POST",)) -> None:
         """Let another service call `path` on PORT: `handler(bot, call)` returns a response for Flask.
@@ -375,12 +395,24 @@ class Registry:
 
     def _note(self, what: str, name: str) -> None:
         self.registered.setdefault(self.loading, []).append((what, name))
+        self.places[what, name] = self._place()
+
+    def _place(self) -> tuple[str, int]:
+        """Return the line of the plugin that registers now; with line 0 if it does so from elsewhere."""
+        source, frame = self.sources.get(self.loading), sys._getframe()
+        while (back := frame.f_back) is not None:
+            frame = back
+            if source is not None and frame.f_code.co_filename == str(source.path):
+                return source.shown, frame.f_lineno
+        return self.loading, 0
 
     def _put(self, what: str, table: dict[str, Any], name: str, value: Any) -> None:
+        before = self.places.get((what, name))
         self._note(what, name)
         if name in table:
-            places = " and ".join(map(_place, (table[name], value)))
-            raise ValueError(f"two plugins want the {what} {name!r}: {places}")
+            both = sorted(filter(None, (before, self.places[what, name])), key=lambda place: place[0].startswith(OWN))
+            places = " and ".join(f"{file}:{line}" for file, line in both)
+            raise checks.Taken(f"two plugins want the {what} {name!r}: {places}")
         table[name] = value
 
     # what was registered
@@ -389,6 +421,13 @@ class Registry:
         """Return the update kinds to ask Telegram for: the core's own and what plugins handle."""
         own = [kind for kind, chain in self.handlers["update"].items() if chain and kind in checks.UPDATES]
         return sorted({*BASE_KINDS, *own, *telebot_bridge.kinds(self.telebot)})
+
+    def asleep(self, plugin: str) -> list[str]:
+        """Return the first two empty settings of a plugin that registers nothing while they are empty."""
+        noted = self.registered.get(plugin, ())
+        empty = [name for what, name in noted if what == "setting" and self.settings[name] in (None, "", 0)]
+        missing = [name for name in empty if self.settings[name] is not False] or empty  # not a switch that is off
+        return missing[:2] if all(what == "setting" for what, _name in noted) else []
 
     def commands(self, may: Callable[[str], bool] | None = None) -> list[tuple[str, str]]:
         """Return (name, text key) of the commands without a right, then of those for which `may(right)` is true."""
@@ -418,11 +457,3 @@ class Registry:
 def _start(name: str, way: str) -> Handler:
     """Return the handler that starts a provider's payment."""
     return lambda ctx, amount: ctx.go(keyboards.PAYMENT, name=name, way=way, amount=amount)
-
-
-def _place(registered: Any) -> str:
-    """Return the file and line of the function in what a plugin has registered."""
-    found = getattr(registered, "handler", registered)
-    found = found[1] if isinstance(found, tuple) else found
-    code = getattr(found, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(found)

@@ -55,6 +55,7 @@ class Settings:
         self._environ = environ
         self._values: dict[str, Any] = {}
         self.declared: dict[str, Setting] = {}
+        self.owners: dict[str, str] = {}  # of those that plugins have declared, which plugin
         self.problems: list[str] = []
         # what was set in the chat, once the database is open
         self.stored: Callable[[str], str | None] = lambda _name: None

@@ -33,6 +33,7 @@ from markupsafe import Markup, escape
 log = logging.getLogger(__name__)
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
+FORMATS = ("money", "signed", "number", "date", "when", "span")
 COUNTED = {"n", "n:number"}  # what any form of a plural text may fill in or leave out
 WRONG = {  # check_own's words, for an operator at the command line
     "braces": "has a lone brace: want {name} for a value, {{ and }} for braces",
@@ -42,6 +43,10 @@ WRONG = {  # check_own's words, for an operator at the command line
 
 class MissingText(KeyError):
     """No plugin's text file has this key: a bug, found by the tests that draw every screen."""
+
+
+class MissingValue(KeyError):
+    """A text fills in a value that it is not given."""
 
 
 class TextError(Exception):
@@ -178,6 +183,11 @@ class Texts:
         """Return the values that a text fills in, each with its format, as `amount:money`."""
         return sorted(_names(self._catalogs[self.default].given[key]))
 
+    def needs(self, key: str) -> set[str]:
+        """Return the names of the values that a text must be given."""
+        names = {one.partition(":")[0] for one in self.given(key)}
+        return names | {"n"} if self.is_plural(key) else names
+
     def misfit(self, lang: str, key: str, text: str) -> str | None:
         """Return why a text set in the chat cannot be shown, or None: "gone", "forms", or what `check_own` says."""
         if lang not in self._catalogs or not self.has(key):
@@ -208,7 +218,13 @@ class Texts:
         return self._catalogs[self.default]
 
     def check(self) -> None:
-        """Raise TextError for a translation that fills in other values than the default language's text."""
+        """Raise TextError for a text that cannot be shown, or fills in other values than the default language's text."""
+        for lang in self.languages:
+            for key in self.with_wrong_tags(lang):
+                raise TextError(f"{self.file_of(lang, key)}: the text {key} {WRONG['tags']}")
+            for key, spec in self.with_wrong_formats(lang):
+                known = ", ".join(FORMATS)
+                raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {known}")
         for lang in self.languages[1:]:
             for key, there, here in self.mismatched(lang):
                 raise TextError(
@@ -223,6 +239,18 @@ class Texts:
         """Yield the keys of a language whose texts Telegram could not show because of their tags."""
         return (key for key, forms in sorted(self._catalogs[lang].given.items()) if not all(map(_nests, forms)))
 
+    def with_wrong_formats(self, lang: str) -> Iterator[tuple[str, str]]:
+        """Yield (key, format) of a language's texts with formats that there are not."""
+        for key, forms in sorted(self._catalogs[lang].given.items()):
+            yield from (
+                (key, spec) for form in forms for _, _name, spec in _parse(form) if spec and spec not in FORMATS
+            )
+
+    def file_of(self, lang: str, key: str) -> Path:
+        """Return the file that a text is in, or to which a missing one belongs."""
+        catalog = self._catalogs[lang if self.has_in(lang, key) else self.default]
+        return catalog.folders[key] / lang / f"{catalog.files[key]}.po"
+
     def money(self, lang: str, amount: int) -> str:
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
         return f"{'−' if amount < 0 else ''}{_units(str(lang), abs(amount))} {_sign(self.currency, self._about['currency_signs'])}"
@@ -232,7 +260,13 @@ class Texts:
         return Markup(self._fill_in(lang, template, values, Markup))
 
     def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
-        return self._fill_in(lang, self.template(lang, key, values.get("n")), values, wrap)
+        try:
+            return self._fill_in(lang, self.template(lang, key, values.get("n")), values, wrap)
+        except KeyError as error:
+            if type(error) is not KeyError:  # it is about the text itself, or about one that is a value in it
+                raise
+            given = ", ".join(sorted(values)) or "nothing"
+            raise MissingValue(f"the text {key} fills in {error}, and is given {given}") from None
 
     def _fill_in(self, lang: str, template: str, values: dict[str, Any], wrap: Any) -> str:
         parts = []
@@ -267,11 +301,14 @@ class Texts:
 class _Catalog(gettext.GNUTranslations):
     """gettext's translations of one language, and what they were made of."""
 
-    def __init__(self, fp: Any, messages: Sequence[Any], files: dict[str, str], given: "_Forms") -> None:
+    def __init__(
+        self, fp: Any, messages: Sequence[Any], files: dict[str, str], folders: dict[str, Path], given: "_Forms"
+    ) -> None:
         super().__init__(fp)
         self.forms = {_key(message): _forms(message) for message in messages}
         self.plurals = {_key(message) for message in messages if message.pluralizable}
         self.files = files  # {key: the plugin whose file it is in}
+        self.folders = folders  # {key: the folder of texts in all languages in which that file is}
         self.given = given  # the forms without the operator's own words: they define the values
 
     def __contains__(self, key: str) -> bool:
@@ -292,7 +329,7 @@ def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=8)
 def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, _stamps: tuple[Any, ...]) -> _Catalog:
     """Read all .po files of a language into one catalogue; a key in two files is an error, except for own ones."""
-    merged, files = None, {}
+    merged, files, homes = None, dict[str, str](), dict[str, Path]()
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
             part = _read(path, folder.name)
@@ -302,26 +339,28 @@ def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None,
                     raise TextError(f"{path}: {_key(message)} stands in another file too")
                 merged[message.id] = message
                 files[_key(message)] = path.relative_to(folder).with_suffix("").as_posix()
+                homes[_key(message)] = folder.parent
     if merged is None:
         raise TextError(f"no texts in {folders[0]}")
     given = {_key(message): _forms(message) for message in merged if message.id}
     if own is None:
-        return _compiled(merged, files, given)
-    known = default or _compiled(merged, files, given)
+        return _compiled(merged, files, homes, given)
+    known = default or _compiled(merged, files, homes, given)
     for message in (message for path in sorted(own.rglob("*.po")) for message in _own_in(path, own.name, known)):
         key = _key(message)
         merged.delete(key)  # of two messages Babel keeps the first
         merged[message.id] = message
         files.setdefault(key, known.files[key])
+        homes.setdefault(key, known.folders[key])
         given.setdefault(key, known.given[key])
-    return _compiled(merged, files, given)
+    return _compiled(merged, files, homes, given)
 
 
-def _compiled(messages: Any, files: dict[str, str], given: _Forms) -> _Catalog:
+def _compiled(messages: Any, files: dict[str, str], folders: dict[str, Path], given: _Forms) -> _Catalog:
     stream = io.BytesIO()
     write_mo(stream, messages)
     stream.seek(0)
-    return _Catalog(stream, [message for message in messages if message.id], files, given)
+    return _Catalog(stream, [message for message in messages if message.id], files, folders, given)
 
 
 def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:

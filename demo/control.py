@@ -4,17 +4,20 @@ import asyncio
 import json
 import re
 from dataclasses import asdict
+from difflib import get_close_matches
 
 from aiohttp import web
 
 from demo import acts, groups, polls
 from demo.chats import Listener
+from demo.methods import MODULES
 from demo.methods.profile import commands_for, get_chat_menu_button, name_of, text_for
 from demo.params import Params, read_params
 from demo.rules import ApiError
 
 BEAT_S = 15  # a comment on a silent stream of events, so that a closed page is noticed
 KINDS = ("photo", "document", "video", "audio", "voice", "animation", "sticker")
+METHODS = {name.lower(): name for module in MODULES for name in module.METHODS}
 ROUTES = []
 
 
@@ -278,15 +281,24 @@ def post_update(server, body):
     return update
 
 
+def check_method(name):
+    """Raise ValueError for a method of the Bot API that is not known here, with the nearest one."""
+    if name.lower() not in ("", "*", *METHODS):
+        near = [METHODS[one] for one in get_close_matches(name.lower(), METHODS, 1)]
+        raise ValueError(f"there is no method {name!r} here" + "".join(f"; the nearest is {one}" for one in near))
+
+
 @route("GET", "/demo/calls")
 def get_calls(server, body):
     """Return the newest calls of the bot."""
+    check_method(body.text("method"))
     return {"calls": server.world.calls.since(body.number("after"), body.text("method"))}
 
 
 @route("POST", "/demo/trouble")
 def post_trouble(server, body):
     """Order errors."""
+    check_method(body.text("method"))
     server.world.trouble.add(**body)
     return {"trouble": server.world.trouble.rules}
 

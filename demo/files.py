@@ -103,7 +103,7 @@ class File:
 
 
 def digest_of(kind, data):
-    """Return the digest of a file's kind and content; this takes a while for a large one."""
+    """Return the digest of a file's content and kind, with its measures; this takes a while for a large one."""
     digest = hashlib.sha256(kind.encode())
     digest.update(data)
     return digest.digest()

@@ -229,10 +229,13 @@ class RawBot:
 
 
 class Group:
-    """A group with the bot in it."""
+    """A group with the bot in it; `id` is its chat id, a negative number."""
 
     def __init__(self, telegram, id):
         self.telegram, self.id = telegram, id
+
+    def __repr__(self):
+        return f"<Group {self.id}>"
 
     @property
     def messages(self):
@@ -271,7 +274,11 @@ class Group:
 
 
 class Person:
-    """Somebody who uses the bot."""
+    """Somebody who uses the bot; `id` is their Telegram id, and that of the private chat.
+
+    What is called a Message is a dict, as the Bot API has it: `message["message_id"]`, `message.get("text")`,
+    `message.get("caption")`, `"photo" in message`, `message["reply_markup"]["inline_keyboard"]`; besides, `_from_bot`.
+    """
 
     def __init__(self, telegram, id):
         self.telegram, self.id = telegram, id
@@ -410,6 +417,18 @@ class Person:
         numbers = [one if isinstance(one, int) else _place_of(one, texts) for one in options]
         body = {"message_id": fitting[-1]["message_id"], "options": numbers, **_place(group)}
         return self.telegram.act("POST", f"/people/{self.id}/vote", json=body)["poll"]
+
+    def inline(self, query, offset=""):
+        """Write `@bot query` in some chat; return the results that the bot offers, as dicts of the Bot API."""
+        people = {one["id"]: one for one in self.telegram.state["people"]}
+        names = {name: people[self.id][name] for name in ("id", "first_name", "language_code") if people[self.id][name]}
+        before = self.telegram.call_count
+        asked = {"id": f"inline{before}", "from": {"is_bot": False, **names}, "query": query, "offset": offset}
+        self.telegram.update(inline_query=asked)
+        answers = self.telegram.calls("answerInlineQuery", before)
+        assert answers, f"the bot has not answered the inline query {query!r}"
+        found = answers[-1]["params"]["results"]
+        return loads(found) if isinstance(found, str) else found
 
     # Changing oneself
 

@@ -119,7 +119,8 @@ class Reloader:
             log.warning("not loaded: %s", self.problems[name])
         else:
             self.problems.pop(name, None)
-            log.info("loaded again: %s", name)
+            if name != "commands":
+                log.info("loaded again: %s", name)
 
     def _again(self, path):
         """Take a plugin out and register its file again; if that fails, put back what was there."""

@@ -263,16 +263,24 @@ def servers(telegram_server, kie_server):
 
 
 @pytest.fixture
-def start_bot(servers, database_url):
-    """Return a function that starts a bot; settings are keyword arguments."""
+def start_bot(servers, database_url, tmp_path):
+    """Return a function that starts a bot; settings are keyword arguments.
+
+    What fails of handlers, listeners and periodic work fails the test at its end, unless it asks (`bot.failed`).
+    """
+    yield from started(servers, database_url, tmp_path / "data")
+
+
+def started(servers, database_url, folder):
+    """Yield what `start_bot` is; then stop the bots, and raise for what no test has asked for."""
     running = []
 
     def start(**settings):
-        running.append(Running(*servers, database_url, **settings))
+        running.append(Running(*servers, database_url, **{"DATA_DIR": str(folder)} | settings))
         return running[-1]
 
     yield start
     for each in running:
         each.stop()
-    for name, error in [failure for each in running for failure in each.failures]:
-        raise AssertionError(f"the periodic work {name!r} failed; a test that wants it to asks bot.failed()") from error
+    for what, error in [failure for each in running for failure in each.failures]:
+        raise AssertionError(f'failed: {what}: {error!r}; a test that wants it to asks bot.failed("{what}")') from error

@@ -4,8 +4,11 @@ Everything goes over HTTP; nothing inside is patched. `pump()` does the work of 
 nothing is left to do.
 """
 
+import logging
 import random
+import re
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +20,22 @@ import requests  # noqa: E402
 import bot as main  # noqa: E402
 from core.process.loops import Clock  # noqa: E402
 from core.process.web import Web  # noqa: E402
+from core.registration_checks import one_of  # noqa: E402
 from demo import kit  # noqa: E402
 from storage.base import db  # noqa: E402
 
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS
 NOON = "2026-11-22 12:00"
-CALLS_A_LOT = {"profile"}  # periodic work that makes many calls at a bot's first start
+# Periodic work that a test has to ask for: many calls at a bot's first start, a warning of databases in memory
+NOT_BY_ITSELF = {"profile", "disk"}
 LAST = ("events", "outbox")  # the loops that tell what the others have caused
+# How the log says that a handler, a listener or a queued message of a plugin's has failed
+FAILED = {
+    "update": re.compile(r"update (\d+) (?:could not be handled|was set aside|\(\w+\) ended in silence)"),
+    "listener": re.compile(r"listener (\S+) failed on event \d+"),
+    "message": re.compile(r"message (\d+) \(\S+\) cannot be sent as it is"),
+}
 
 
 class FrozenClock(Clock):
@@ -66,6 +77,38 @@ class FrozenClock(Clock):
             control.freeze(self._now.timestamp() + ahead_s)
 
 
+class Failures(logging.Handler):
+    """Notes what the log says has failed, an update once: a person reads at most that something went wrong."""
+
+    def __init__(self, failures):
+        super().__init__(logging.ERROR)
+        self._failures, self._updates = failures, set()
+
+    def emit(self, record):
+        """Note a record that says so, as (kind, error)."""
+        words = record.getMessage()
+        for kind, said in FAILED.items():
+            found = said.match(words)
+            if found and (kind, found[1]) not in self._updates:
+                self._updates |= {(kind, found[1])} if kind == "update" else set()
+                self._failures.append((kind, record.exc_info[1] if record.exc_info else AssertionError(words)))
+
+
+@contextmanager
+def untold():
+    """Leave out of the log what is not translated: to publish the commands is to show all of them."""
+
+    def is_told(record):
+        """Return whether a record is about anything else."""
+        return not record.getMessage().startswith("no text ")
+
+    logging.getLogger("core.texts").addFilter(is_told)
+    try:
+        yield
+    finally:
+        logging.getLogger("core.texts").removeFilter(is_told)
+
+
 class Running:
     """A started bot with its people.
 
@@ -90,28 +133,38 @@ class Running:
             "WELCOME_RUNS": "0",  # what orders cost is what most tests are about
         } | {name: value for name, value in more.items() if name.isupper()}
         self._parts = {name: value for name, value in more.items() if name.islower()}
-        self.left_out = set(CALLS_A_LOT)  # periodic work that a test has to ask for: `bot.left_out.clear()`
-        self.failures, self._resting = [], {}  # (name, error) of periodic work; name → the time before which it pauses
+        self.left_out = set(NOT_BY_ITSELF)  # periodic work that a test has to ask for: `bot.left_out.clear()`
+        self.failures, self._resting = [], {}  # (kind, error), see `failed`; work → the time before which it pauses
+        self._failures = Failures(self.failures)
+        self._asked = {name for name in more if name.isupper()}
         self.start()
 
     def start(self):
         """Build the bot on the existing database, as a new process would."""
         self.runtime = main.build(self.environ, self.clock, threads=0, rng=random.Random(1), **self._parts)
         self.bot = self.runtime.bot
+        for name in self._asked:
+            one_of("setting", name, self.bot.settings.declared)
+        self._asked = set()  # a later start may be without a plugin
+        logging.getLogger("core").addHandler(self._failures)
         main.open_storage(self.bot.settings, self.bot.tables, self.bot.texts)
-        self.runtime.introduce()
-        self.runtime.introduce_staff()
+        with untold():
+            self.runtime.introduce()
+            self.runtime.introduce_staff()
         self.runtime.recover()
         self.telegram.pump = self.pump
 
-    def restart(self):
-        """Kill the bot (nothing in memory survives) and start it again."""
+    def restart(self, **settings):
+        """Kill the bot (nothing in memory survives) and start it again, with these settings changed."""
         self.stop()
+        self.environ |= settings
+        self._asked = set(settings)
         self.start()
 
     def stop(self):
         """Abandon the bot, as a kill would."""
         self.telegram.pump = lambda: None
+        logging.getLogger("core").removeHandler(self._failures)
         self.bot.sender.transport.close()
         self.bot.generation.client.close()
         db.disconnect()
@@ -187,10 +240,15 @@ class Running:
                 self.failures.append((loop.name, loop.error))
             self._resting[loop.name] = self.clock.monotonic() + loop.pause_s
 
-    def failed(self, name):
-        """Return the errors of the periodic work of this name, oldest first; errors not asked for fail the test."""
-        errors = [error for each, error in self.failures if each == name]
-        self.failures = [one for one in self.failures if one[0] != name]
+    def failed(self, what):
+        """Return the errors of `what`, oldest first, and forget them; errors that are not asked for fail the test.
+
+        `what` is "update" (its handler raised, or said nothing), "listener", "message" (queued by `notify`, and cannot
+        be sent as it is), or the name of periodic work.
+        """
+        one_of("kind of failure or periodic work", what, {*FAILED, *(name for _s, name, _work in self.bot.periodic)})
+        errors = [error for each, error in self.failures if each == what]
+        self.failures[:] = [one for one in self.failures if one[0] != what]
         return errors
 
     def forward(self, seconds, step=5):

@@ -4,10 +4,12 @@ import inspect
 import re
 from pathlib import Path
 
-from core import buttons, errors, registration_checks
+import bot as main
+from core import amounts, buttons, errors, registration_checks, tables, texts
 from core.bot import Bot
 from core.ctx import BoundLedger, Ctx
 from core.handling.rights import OWNERS_ONLY, RIGHTS
+from core.process.loops import Clock
 from core.process.web import Call, Visit
 from core.registry import Registry
 from core.services.generation import Generation
@@ -15,12 +17,23 @@ from core.services.http import Answer, Http
 from core.services.operations import Operations
 from core.services.store import Store
 from core.texts import Texts
-from demo.kit import Person, Telegram
+from demo.kit import Group, Person, Telegram
+from kie.catalogue.inputs import Input
+from kie.catalogue.model import Card, Catalog, Model
+from kie.stub import faults
+from kie.stub.control import Control
+from storage.base.states import EntryKind
 from storage.journal import event_kinds
-from tests.kit import ROOT, Running
+from tests import conftest, shop
+from tests.kit import ROOT, Running, png
 
 PATH = ROOT / "docs" / "plugins-reference.md"
 GENERATION = ("catalog", "model", "price", "price_of_credits", "usual_s", "title", "popularity", "ask", "card", "fill")
+CATALOG = ("types",)
+MODEL = ("defaults", "missing", "takes", "input", "input_for", "applies", "check", "main_inputs", "more_inputs")
+BUTTONS = ("button", "primary", "danger", "link", "copy", "route", "way_out", "pager", "mark", "rows")
+AMOUNTS = ("read", "minor", "decimal")
+SHOP = ("order", "card", "picture", "jobs_of", "texts", "assert_books_are_right")
 TEXTS = ("plain", "html", "has", "money", "languages", "name_of")
 SHORT = {
     "Callable[..., Any]": "function",
@@ -68,6 +81,13 @@ def calls(name, cls, only=None):
     return lines
 
 
+def functions(name, module, only):
+    """Return a section of a module's functions."""
+    found = [(one, getattr(module, one)) for one in only]
+    lines = [f"| `{one}{signature(function)}` | {about(function)} |" for one, function in found]
+    return [f"\n## {name}\n", "| Call | |", "| --- | --- |", *lines]
+
+
 def facades():
     """Return a section of what plugins may do with the rows."""
     lines = [
@@ -87,18 +107,59 @@ def events():
     """Return a section of the events."""
     lines = [
         "\n## Events\n",
-        "`bot.on(kind, listener)`; every event also has an `id`.\n",
+        "`bot.on(kind, listener)`; every event also has an `id`. `job`, `user`, `topup`, `bonus`, `act` and `letter` are ids:"
+        " `bot.jobs.get(event.job)` returns the row. Amounts are minor units.\n",
         "| Event | What | Fields |",
         "| --- | --- | --- |",
     ]
     for kind, cls in event_kinds.KINDS.items():
-        fields = ", ".join(f"`{name}`" for name in cls.__dataclass_fields__ if name not in ("id", "kind"))
+        fields = ", ".join(
+            f"`{name}: {kind_of(field.type)}`"
+            for name, field in cls.__dataclass_fields__.items()
+            if name not in ("id", "kind")
+        )
         lines.append(f"| `{kind}` | {about(cls)} | {fields} |")
     return lines
 
 
-def words():
+def kind_of(annotation):
+    """Return a field's type in the words of Python."""
+    return (annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))).replace(
+        "|", "\\|"
+    )
+
+
+def house():
+    """Return the bot as its own plugins make it: without a database, nothing is started."""
+    return main.assemble({"TELEGRAM_BOT_TOKEN": "1:reference"}, Clock())
+
+
+def orders(bot):
+    """Return a section of the built-in handlers of updates, in the order in which they are tried."""
+    lines = [
+        "\n## Built-in handlers of updates\n",
+        "Each takes what reaches it, unless it is only for some: a handler of yours is called if its `order` is lower."
+        " (`beside`: it comes before an open dialogue.)\n",
+        "| Update | Tried in this order |",
+        "| --- | --- |",
+    ]
+    for kind, chain in sorted(bot.handlers["update"].items()):
+        tried = (
+            f"{entry.order} {entry.plugin}" + " (some)" * bool(entry.when) + " (beside)" * entry.beside
+            for entry in chain
+        )
+        lines.append(f"| `{kind}` | {', '.join(tried)} |")
+    return lines
+
+
+def entry_kinds():
+    """Return (kind, what it is) of the ledger's entries, as `EntryKind` says."""
+    return re.findall(r'= "(\w+)"  # (.+)', inspect.getsource(EntryKind))
+
+
+def words(bot):
     """Return a section of the names that are checked at the start."""
+    taken = {letter: handler.__module__.removeprefix("plugins.") for letter, handler in bot.deep_links.items()}
     rights = ", ".join(f"`{right}`" + (" (owners)" if right in OWNERS_ONLY else "") for right in sorted(RIGHTS))
     return [
         "\n## Names\n",
@@ -106,18 +167,62 @@ def words():
         "- Contents of a message: " + ", ".join(f"`{one}`" for one in registration_checks.CONTENT),
         "- Kinds of updates: " + ", ".join(f"`{one}`" for one in registration_checks.UPDATES),
         f"- Screens that always exist: `MENU`, `FRESH`, `HELP`, `CARD` of `{buttons.__name__}`",
-        "- Errors: " + ", ".join(f"`{errors.__name__}.{name}`" for name in errors.__all__),
+        "- Letters of deep links that are taken: "
+        + ", ".join(f"`{letter}` ({plugin.replace('.', '/')})" for letter, plugin in sorted(taken.items())),
+        "- Formats of values in texts: " + ", ".join(f"`{{name:{one}}}`" for one in texts.FORMATS),
+        f"- Names of `{tables.__name__}`: " + ", ".join(f"`{name}`" for name in tables.__all__),
+        "- Kinds of entries (`ctx.ledger.post(…, kind=…)`; what a plugin gives is a `bonus`): "
+        + "; ".join(f"`{kind}` {what}" for kind, what in entry_kinds()),
+        "\n## Errors\n",
+        f"Of `{errors.__name__}`.\n",
+        "| Error | |",
+        "| --- | --- |",
+        *(f"| `{name}` | {about(getattr(errors, name))} |" for name in errors.__all__),
+    ]
+
+
+def troubles():
+    """Return a section of what KIE's stand-in can be told to do wrong."""
+    lines = ["\n## In tests: the troubles of `bot.kie.trouble(at, kind)`\n", "| At | Kinds |", "| --- | --- |"]
+    return lines + [
+        f"| `{at}` | {', '.join(f'`{kind}`' for kind in sorted(kinds))} |" for at, kinds in faults.KINDS.items()
+    ]
+
+
+def in_tests():
+    """Return the sections of the test kit."""
+    start = f"`start_bot(**settings)`, a fixture: {about(conftest.start_bot)} `tests.kit.png(text)`: {about(png)}"
+    return [
+        *calls("In tests: what `start_bot(…)` returns", Running),
+        f"\n{start}",
+        *calls("In tests: a person", Person),
+        f"\n{about(Person)}",
+        *calls("In tests: a group", Group),
+        f"\n{about(Group)}",
+        *calls("In tests: `bot.telegram`", Telegram),
+        *calls("In tests: `bot.kie`", Control),
+        *troubles(),
+        *functions("In tests: `tests.shop`", shop, SHOP),
     ]
 
 
 def text():
     """Return the whole reference."""
+    bot = house()
     parts = [
         *calls("`bot` in `register(bot)`", Registry),
         *calls("`bot`, everywhere", Bot),
         *calls("`ctx`, in handlers", Ctx),
         *calls("`ctx.ledger`", BoundLedger),
         *calls("`ctx.generation`", Generation, GENERATION),
+        *fields("`ctx.generation.catalog`", Catalog),
+        *calls("Its calls", Catalog, CATALOG),
+        *fields("A card of it", Card),
+        *calls("A model of it", Model, MODEL),
+        *fields("A model's fields", Model),
+        *fields("An input's fields (`model.inputs`)", Input),
+        *functions("`core.buttons`", buttons, BUTTONS),
+        *functions("`core.amounts`", amounts, AMOUNTS),
         *calls("`bot.texts`, `ctx.texts`", Texts, TEXTS),
         *calls("`ctx.store`, `bot.store(plugin)`", Store),
         *calls("`bot.http(base)`", Http),
@@ -129,10 +234,9 @@ def text():
         ),
         *facades(),
         *events(),
-        *words(),
-        *calls("In tests: what `start_bot(…)` returns", Running),
-        *calls("In tests: a person", Person),
-        *calls("In tests: `bot.telegram`", Telegram),
+        *orders(bot),
+        *words(bot),
+        *in_tests(),
     ]
     return HEAD + "\n".join(parts) + "\n"
 

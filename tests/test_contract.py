@@ -30,6 +30,10 @@ def register(bot):
     bot.command("fox", order)
     bot.command("post", post)
     bot.command("wonder", ask)
+    bot.command("typo", lambda ctx: ctx.order("z-image", promt=ctx.args))
+    bot.command("muse", muse)
+    bot.button("zzz:tick", lambda ctx, row: ctx.toast("common.menu"), row=int)
+    bot.update("inline_query", offer)
     bot.update("text", shout, order=10, pattern=r"^!")
     bot.update("voice", hear, order=10)
     bot.update("text", answer, order=20, reply_to="photo")
@@ -48,6 +52,17 @@ def post(ctx):
     """Post to a channel."""
     ctx.bot.post(-1001, "common.menu", unique=f"post:{ctx.update_id}", now=ctx.now)
     ctx.reply("common.menu")
+
+
+def muse(ctx):
+    """Ask the helper."""
+    ctx.generation.ask(ctx.user, ctx.args, ctx.now, instruction="Answer briefly.")
+
+
+def offer(ctx):
+    """Offer the words themselves."""
+    words = {"message_text": ctx.event.query}
+    ctx.answer_inline([{"type": "article", "id": "1", "title": ctx.event.query, "input_message_content": words}])
 
 
 def ask(ctx):
@@ -154,6 +169,67 @@ def test_what_is_not_on_offer_or_not_as_it_should_be_is_told(bot):
     overrides.put("model:z-image", "off", True, now=bot.clock.now())
     alice.send("/fox")
     assert "Something went wrong" not in alice.last and "▶ Create" not in alice.last
+
+
+def test_an_input_that_the_model_lacks_is_told_and_logged_with_the_nearest(bot, caplog):
+    alice = bot.rich("Alice")
+    alice.send("/typo a fox")
+    assert "This model has changed" in alice.last and "▶ Create" not in alice.last
+    assert "z-image has no input 'promt'; the nearest is prompt" in caplog.text
+    generation = bot.bot.generation
+    model = generation.catalog.models["z-image"]
+    values = model.defaults() | {model.main_text.name: "a fox"}
+    assert generation.price(model, values) > 0 and generation.price(model, values | {"promt": "a fox"}) is None
+
+
+def test_every_text_to_image_model_is_told_apart_by_what_it_takes(bot):
+    """A type alone does not say that words are enough: one of them makes a cover of an earlier result."""
+    models = [model for model in bot.bot.generation.catalog.models.values() if model.type == "text-to-image"]
+    for model in models:
+        wants = model.missing(model.defaults() | ({model.main_text.name: "a fox"} if model.main_text else {}))
+        assert model.takes("text") == (not wants), model.id
+    assert not all(model.takes("text") for model in models)
+
+
+def test_a_kind_of_entry_that_there_is_not_is_answered_with_the_nearest(bot):
+    alice = bot.rich("Alice")
+    for kind, said in (("bonuss", "unknown kind of entry: 'bonuss'; want bonus"), ("xyz", "want one of admin, bonus")):
+        with pytest.raises(ValueError, match=said):
+            bot.bot.ledger.post(user_of(bot, alice).id, 1, kind=kind, key="z", now=bot.clock.now())
+
+
+def test_the_helper_that_fails_says_so_in_words_that_fit_any_plugin(bot):
+    alice = bot.rich("Alice")
+    bot.kie.trouble("chat", "500", times=0)
+    alice.send("/muse a fox")
+    assert "No answer came this time" in alice.last and "card" not in alice.last
+
+
+def test_data_of_a_button_that_does_not_fit_is_logged(bot, caplog):
+    alice = bot.user("Alice")
+    alice.send("/start")
+    alice.forge("zzz:tick:abc")
+    assert "out of date" in alice.toast and "the data of a button does not fit zzz:tick: invalid literal" in caplog.text
+
+
+def test_an_inline_query_is_asked_and_its_results_returned(bot):
+    found = bot.user("Zoe").inline("fox")
+    assert [(one["id"], one["title"]) for one in found] == [("1", "fox")]
+
+
+def test_a_setting_is_changed_by_a_restart_and_a_group_shows_its_id(bot):
+    group = bot.telegram.group("News", bot.admin())
+    bot.restart(SHOP_URL="http://127.0.0.1:9")
+    assert bot.bot.settings["SHOP_URL"] == "http://127.0.0.1:9" and repr(group) == f"<Group {group.id}>"
+    with pytest.raises(ValueError, match="no setting 'SHOP_ULR'; the nearest is SHOP_URL"):
+        bot.restart(SHOP_ULR="")
+
+
+def test_the_same_bytes_sent_as_longer_are_another_file(bot):
+    alice = bot.user("Alice")
+    short, long, again = (alice.voice(b"OggS", duration=seconds)["voice"] for seconds in (3, 1000, 3))
+    assert (short["duration"], long["duration"]) == (3, 1000)
+    assert short["file_unique_id"] == again["file_unique_id"] != long["file_unique_id"]
 
 
 def test_a_post_reaches_a_channel_or_the_staff_hear_why_not(bot):
@@ -280,3 +356,4 @@ def test_a_refusal_of_the_only_answer_is_not_silence(start_bot):
     bot.telegram.fail_next("sendMessage", "400")
     alice.send("/help")
     assert alice.last
+    assert "ended in silence" in str(bot.failed("update"))

@@ -22,7 +22,7 @@ CORE = [
 ]
 IN_PLUGINS = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if path.name != "__init__.py"]
 PLUGINS = [path for path in IN_PLUGINS if path.stem[0] != "_"]
-CORE_LINES = 4100  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
+CORE_LINES = 4250  # of code in bot.py and core/ (its services apart): without blank lines, comments and docstrings
 FUNCTION_LINES = 60
 CALLED_BY_PLUGINS = [
     *(ROOT / "core").glob("*.py"),

@@ -239,6 +239,10 @@ def test_a_link_is_paid_called_back_and_refunded_in_part(start, links):
     assert_books_are_right()
 
 
+def test_the_page_shows_how_a_test_puts_a_group_in_a_channels_place():
+    assert f"```python\n{inspect.getsource(test_a_result_is_shown_in_a_channel_once)}```" in PAGE
+
+
 def test_the_page_shows_how_a_test_gets_to_the_screens():
     assert f"```python\n{inspect.getsource(test_a_link_is_paid_called_back_and_refunded_in_part)}```" in PAGE
 
@@ -280,9 +284,7 @@ def test_a_provider_that_is_away_is_said_to_be_and_a_missing_key_stops_the_start
 def test_a_result_is_shown_in_a_channel_once(start):
     bot = start()
     group = bot.telegram.group("Gallery", bot.admin())
-    bot.stop()
-    bot.environ["GALLERY_CHAT"] = str(group.id)
-    bot.start()
+    bot.restart(GALLERY_CHAT=str(group.id))
     alice = bot.rich("Alice")
     order(bot, alice)
     bot.forward(60)
@@ -295,10 +297,8 @@ def test_a_result_is_shown_in_a_channel_once(start):
 
 def test_models_are_looked_up_in_any_chat(start):
     bot = start()
-    asking = {"id": 77, "is_bot": False, "first_name": "Zoe", "language_code": "en"}
-    bot.telegram.update(inline_query={"id": "q", "from": asking, "query": "banana", "offset": ""})
-    bot.pump()
-    assert "Nano Banana" in str(bot.telegram.calls("answerInlineQuery")[-1]["params"]["results"])
+    results = bot.user("Zoe").inline("banana")
+    assert {one["type"] for one in results} == {"article"} and all("Nano Banana" in one["title"] for one in results)
 
 
 def test_a_poll_is_answered_and_the_answers_are_counted(start):

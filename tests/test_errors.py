@@ -30,6 +30,7 @@ def broken(start_bot, monkeypatch, tmp_path):
     boss, alice = bot.admin(), bot.user()
     alice.send("/start")
     alice.send("/breaks")
+    assert len(bot.failed("update")) == 1
     return bot, boss, alice
 
 

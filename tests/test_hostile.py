@@ -167,7 +167,7 @@ def newest_user():
 @pytest.fixture
 def town(start_bot):
     """A bot whose people have something to lose; `targets` are their ids."""
-    bot = start_bot(FLOOD_MESSAGES="1000000", PROMO="1")
+    bot = start_bot(FLOOD_MESSAGES="1000000")
     bot.boss, bot.alice = bot.admin(), bot.rich("Alice")
     done = order(bot, bot.alice)
     bot.forward(60)

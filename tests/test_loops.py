@@ -1,8 +1,11 @@
 """A plugin's periodic work and listeners that raise: logged, reported to the staff once, retried; tests see it too."""
 
+import re
+
 import pytest
 
 from core.process.loops import LONGEST_PAUSE_S, Loop
+from tests import conftest
 from tests.house import Live, plugins_with
 
 PLUGIN = '''"""Work that can be broken."""
@@ -78,6 +81,7 @@ def test_a_listener_that_raises_is_logged_told_once_and_run_when_it_can_be(start
     store.drop("broken")
     bot.forward(3600, step=60)
     assert done(bot).count("welcome") == 2
+    assert {str(error) for error in bot.failed("listener")} == {"no welcome"}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -116,3 +120,64 @@ def test_a_test_that_does_not_expect_it_fails_at_its_end(start_bot, monkeypatch,
     ((name, error),) = bot.failures
     assert (name, str(error)) == ("counting", "no counting")
     bot.failed("counting")
+
+
+CARELESS = '''"""Handlers, a listener and a message that fail."""
+
+
+def register(bot):
+    """Declare them."""
+    bot.command("raises", lambda ctx: ctx.nothing)
+    bot.command("silent", lambda ctx: None)
+    bot.command("listens", lambda ctx: ctx.reply("common.menu"))
+    bot.command("queues", queue)
+    bot.on("user.created", lambda bot, event, now: event.job)
+
+
+def queue(ctx):
+    """Queue a message without what it says."""
+    ctx.notify(ctx.user.id, "common.sorry" if ctx.args else "common.alert_post", unique="z", **{})
+    ctx.reply("common.menu")
+'''
+FAILS = {  # what is written → what fails, and how
+    "/raises": ("update", "'Ctx' object has no attribute 'nothing'"),
+    "/silent": ("update", "ended in silence"),
+    "/listens": ("listener", "'UserCreated' object has no attribute 'job'"),
+    "/queues": ("message", "common.alert_post fills in 'chat'"),
+}
+
+
+@pytest.mark.parametrize("words", FAILS)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_a_plugin_does_wrong_fails_a_test_that_does_not_expect_it(
+    servers, ready_url, monkeypatch, tmp_path, database_url, words
+):
+    folder, ends = plugins_with(monkeypatch, tmp_path, zzz=CARELESS), conftest.started(servers, ready_url, tmp_path)
+    bot = next(ends)(plugins=folder)
+    bot.user("Alice").send(words)
+    what, said = FAILS[words]
+    if what != "listener":
+        assert bot.failed("listener")
+    asks = re.escape(f'bot.failed("{what}")')
+    with pytest.raises(AssertionError, match=f"failed: {what}: .*{re.escape(said)}.*{asks}"):
+        next(ends)
+
+
+def test_a_test_that_asks_for_them_does_not_fail(start_bot, monkeypatch, tmp_path):
+    bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=CARELESS))
+    alice = bot.user("Alice")
+    alice.send("/raises")
+    alice.send("/silent")
+    assert [type(error).__name__ for error in bot.failed("update")] == ["AttributeError", "AssertionError"]
+    assert bot.failed("update") == [] and len(bot.failed("listener")) == 1
+
+
+def test_what_is_misspelt_in_a_test_is_said(start_bot):
+    bot = start_bot()
+    with pytest.raises(ValueError, match="no kind of failure or periodic work 'updates'; the nearest is update"):
+        bot.failed("updates")
+    with pytest.raises(AssertionError, match="there is no method 'sendMesage'.*sendMessage"):
+        bot.telegram.fail_next("sendMesage", "429")
+    bot.stop()
+    with pytest.raises(ValueError, match="there is no setting 'MARKPU'; the nearest is MARKUP"):
+        start_bot(MARKPU="2")

@@ -34,6 +34,7 @@ def test_a_message_that_cannot_be_sent_is_set_aside_with_an_alert_and_everybody_
     assert any("set aside" in m.get("text", "") and "/error" in m["text"] for m in boss.received)
     pay_stars(bob)
     assert "+300 ₽" in bob.last, "receipts go on"
+    assert len(bot.failed("message")) == 1
 
 
 def test_what_was_set_aside_is_tried_again_at_the_next_start(start_bot):
@@ -47,6 +48,7 @@ def test_what_was_set_aside_is_tried_again_at_the_next_start(start_bot):
     assert bot.bot.outbox.states("r:1") == {"pending"}
     bot.pump()
     assert bot.bot.outbox.states("r:1") == {"aside"}
+    assert len(bot.failed("message")) == 2
 
 
 def test_a_message_telegram_refuses_is_set_aside_with_an_alert(start_bot):

@@ -1,5 +1,7 @@
 """A missing plugin: its queue and its data wait, hurt nobody, survive backups, and are there when it returns."""
 
+import re
+
 import pytest
 
 import bot as main
@@ -155,3 +157,42 @@ def test_the_list_names_every_plugin(start_bot, capsys):
         line for line in said.splitlines() if line.startswith("promo") and line.endswith("off")
     ]
     bot.start()
+
+
+def test_the_list_says_what_a_plugin_adds_and_which_setting_it_waits_for(start_bot, tmp_path, capsys):
+    (tmp_path / "watch.py").write_text(WATCH)
+    (tmp_path / "streak.py").write_text(STREAK)
+    bot = start_bot(PLUGINS_DIR=str(tmp_path))
+    boss = bot.admin()
+    boss.send("/plugins")
+    assert f"streak · {tmp_path} · off: STREAK_BONUS is not set" in boss.last
+    bot.stop()
+    assert main.command("plugins", None, bot.environ) == 0
+    lines = {line.split()[0]: line.partition(str(tmp_path))[2].strip() for line in capsys.readouterr().out.splitlines()}
+    assert lines["watch"] == "2 listeners, 1 loop, 1 deep link, 1 result button"
+    assert lines["streak"] == "off: STREAK_BONUS is not set"
+    assert main.command("plugins", None, bot.environ | {"STREAK_BONUS": "5"}) == 0
+    assert re.search(rf"^streak +{re.escape(str(tmp_path))} +1 command$", capsys.readouterr().out, re.M)
+    bot.start()
+
+
+WATCH = '''"""Watches."""
+
+
+def register(bot):
+    """Declare."""
+    bot.on("job.failed", lambda bot, event, now: None)
+    bot.on("job.lost", lambda bot, event, now: None)
+    bot.every(3600, "watch", lambda bot, now: None)
+    bot.deep_link("w", lambda ctx, rest: False)
+    bot.under_result(90, lambda bot, job: [])
+'''
+STREAK = '''"""Waits for its setting."""
+
+
+def register(bot):
+    """Declare."""
+    bot.setting("STREAK_MOST", int, default=7)
+    if bot.setting("STREAK_BONUS", int, default=0):
+        bot.command("streak", lambda ctx: ctx.reply("common.menu"))
+'''

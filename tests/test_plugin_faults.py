@@ -10,7 +10,8 @@ import pytest
 import bot as main
 from core.process.loader import PluginError
 from core.process.loops import Clock
-from core.texts import TextError
+from core.registration_checks import nearest
+from core.texts import MissingValue, Ref, TextError, Texts
 from storage.base import schema
 from tests.house import plugins_with
 from tests.kit import ROOT
@@ -68,6 +69,19 @@ FAULTS = {
     'bot.command("z", show, about="commn.menu")': "no text 'commn.menu'; the nearest is common.menu",
     'bot.menu("zzz.menu", "zzz:go", row=1)': "no text 'zzz.menu'",
     'bot.command("z", lambda ctx: ctx.edit("common.nothere"))': "no text 'common.nothere'",
+    'bot.every("loop", 10, lambda bot, now: None)': "TypeError: .*; bot.every takes seconds, name, work",
+    'bot.command(show, "z")': "TypeError: .*; bot.command takes name, handler, about",
+    'bot.setting("MARKUP", int)': "the setting MARKUP is declared already: read it as settings",
+    'bot.deep_link("zz", lambda ctx, rest: None)': "deep link 'zz': want one letter of a-z or A-Z, such as z",
+    'bot.deep_link("é", lambda ctx, rest: None)': "deep link 'é': want one letter",
+    'from core.buttons import buton': "ImportError: .*; the nearest is button",
+    'from core.tables import User, trasnaction': "ImportError: .*; the nearest is transaction",
+    'import core.buttns': "ModuleNotFoundError: .*; the nearest is buttons",
+    'button("common.menu", "zzz:goo"), bot.button("zzz:go", show)': "no route 'zzz:goo'; the nearest is zzz:go",
+    'bot.command("z", lambda ctx: ctx.ask("zzz:word", "common.menu"))': "no step 'zzz:word'",
+    'bot.command("z", lambda ctx: ctx.toast("common.sorry", kode=1))': "text 'common.sorry' fills in code: give it here",
+    'bot.command("z", lambda ctx: ctx.reply("doctor.clock" if ctx.args else "common.menu"))': "fills in n: give it here",
+    'bot.payment_method("zzz", "pamyents.stars", lambda ctx, amount: None)': "no text 'pamyents.stars'",
 }  # fmt: skip
 
 
@@ -75,6 +89,91 @@ FAULTS = {
 def test_what_is_wrong_with_a_registration_is_said_at_the_start(monkeypatch, tmp_path, line):
     folder = plugins_with(monkeypatch, tmp_path, zzz=SOURCE.replace("{table}", "job").replace("{line}", line))
     with pytest.raises(PluginError, match=rf"(?s)^plugins/zzz.py, line {place_of(line)}: .*{FAULTS[line]}"):
+        main.assemble(ENVIRON, Clock(), plugins=folder)
+
+
+def test_a_button_that_a_setting_would_bring_may_be_named(monkeypatch, tmp_path):
+    line = 'bot.setting("Z_ON", bool, default=False) and bot.button("zzz:go", show); button("common.menu", "zzz:go")'
+    folder = plugins_with(monkeypatch, tmp_path, zzz=SOURCE.replace("{line}", line))
+    bot = main.assemble(ENVIRON, Clock(), plugins=folder)
+    assert "zzz:go" not in bot.handlers["button"] and bot.asleep("zzz") == ["Z_ON"]
+    assert "zzz:go" in main.assemble(ENVIRON | {"Z_ON": "1"}, Clock(), plugins=folder).handlers["button"]
+
+
+def test_of_names_with_a_prefix_those_with_the_same_one_are_the_nearest(monkeypatch, tmp_path):
+    known = ["team.about", "terms.none", "m.about", "m.hello", "m:go", "a:going"]
+    assert nearest("m.abuot", known) == "the nearest is m.about"
+    assert nearest("m.nope", known) == "there are m.about, m.hello"
+    assert nearest("m:goo", known) == "the nearest is m:go" and nearest("b:goin", known) == "the nearest is a:going"
+    folder = plugins_with(
+        monkeypatch, tmp_path, zzz=SOURCE.replace("{line}", 'bot.command("z", show, about="start.abuot")')
+    )
+    with pytest.raises(PluginError, match="no text 'start.abuot'; the nearest is start.about"):
+        main.assemble(ENVIRON, Clock(), plugins=folder)
+
+
+@pytest.mark.parametrize("call", ['bot.command(\n        "start", show)', 'bot.deep_link("r", lambda ctx, rest: None)'])
+def test_of_two_that_want_the_same_the_one_from_elsewhere_is_named_first_at_its_registration(tmp_path, call):
+    (tmp_path / "mis.py").write_text(SOURCE.replace("{line}", call))
+    with pytest.raises(PluginError) as error:
+        main.assemble(ENVIRON | {"PLUGINS_DIR": str(tmp_path)}, Clock())
+    line = place_of(call.split("\n")[0])
+    said = rf"two plugins want the [a-z ]+ '\w+': {re.escape(str(tmp_path / 'mis.py'))}:{line} and plugins/\w+\.py:\d+"
+    assert re.fullmatch(said, str(error.value))
+
+
+def test_a_plugin_from_elsewhere_says_of_a_route_of_others_that_it_needs(tmp_path):
+    line = 'bot.command("z", lambda ctx: ctx.go("balence:show"))'
+    (tmp_path / "zzz.py").write_text(SOURCE.replace("{line}", line))
+    with pytest.raises(
+        PluginError, match=f"zzz.py, line {place_of(line)}: .*'balence:show'; the nearest is balance:show"
+    ):
+        main.assemble(ENVIRON | {"PLUGINS_DIR": str(tmp_path)}, Clock())
+
+
+PROVIDER = '''"""A way to pay."""
+
+from core.services.providers import Provider
+
+
+class Pay(Provider):
+    """It has what every provider needs."""
+
+    name = "zzz"
+
+    def body(self, order):
+        """What is sent."""
+
+    def create(self, order):
+        """Make it."""
+
+    def fetch(self, ids):
+        """Tell what became of them."""
+
+    def recent(self, since):
+        """Tell what there is."""
+
+
+def register(bot):
+    """Declare."""
+    bot.payment_provider(Pay(), {"": "common.menu"})
+'''
+PROVIDERS = {  # what stands there, and what stands there instead → what is said
+    ('"common.menu"', '"m.x"'): "plugins/zzz.py, line 26: there is no text 'm.x'",
+    ("def create(self, order)", "def create(self)"): "Pay.create will be called as Pay.create.order., and cannot be",
+    ("def recent", "def recents"): "line 26: ValueError: Pay lacks recent.since.",
+    ("def fetch", "def fetches"): "Pay lacks fetch.ids",
+    ('name = "zzz"', 'name = "Z z"'): "Pay: want a subclass of core.services.providers.Provider, its name of a-z, 0-9",
+    ("class Pay(Provider)", "class Pay"): "Pay: want a subclass of core.services.providers.Provider",
+}
+
+
+@pytest.mark.parametrize("change", PROVIDERS)
+def test_what_a_payment_provider_lacks_is_said_at_the_start(monkeypatch, tmp_path, change):
+    whole = plugins_with(monkeypatch, tmp_path, zzz=PROVIDER)
+    assert main.assemble(ENVIRON, Clock(), plugins=whole).payment_providers["zzz"].name == "zzz"
+    folder = plugins_with(monkeypatch, tmp_path, zzz=PROVIDER.replace(*change))
+    with pytest.raises(PluginError, match=PROVIDERS[change]):
         main.assemble(ENVIRON, Clock(), plugins=folder)
 
 
@@ -124,6 +223,22 @@ GOOD = 'msgid "zzz.hello"\nmsgstr "Hello, {name}"\n'
 TEXTS = {
     "a quote is missing": ('msgid "zzz.hello\nmsgstr "Hello"\n', GOOD, r"en/zzz\.po, line \d+"),
     "another value": (GOOD, GOOD.replace("{name}", "{nome}"), "zzz.hello fills in nome in ru, and name in en"),
+    "a format": (
+        GOOD.replace("{name}", "{name:monney}"),
+        GOOD,
+        r"en/zzz.po: the text zzz.hello has the format 'monney'; there are money",
+    ),
+    "a format of a translation": (GOOD, GOOD.replace("{name}", "{name:monney}"), "ru/zzz.po: .*'monney'"),
+    "an open tag": (
+        GOOD.replace("{name}", "<b>{name}"),
+        GOOD,
+        "en/zzz.po: the text zzz.hello has a tag that is not closed",
+    ),
+    "a tag of a translation": (
+        GOOD,
+        GOOD.replace("{name}", "<u>{name}</u>"),
+        "ru/zzz.po: .* that Telegram does not know",
+    ),
     "a key twice": (GOOD.replace("zzz.hello", "common.menu"), GOOD, "stands in another file too"),
 }
 
@@ -144,6 +259,14 @@ def texts_with(tmp_path, **files):
     return folder
 
 
+def test_a_value_that_a_text_is_not_given_is_said_with_its_key(tmp_path):
+    texts = Texts(texts_with(tmp_path, en=GOOD + '\nmsgid "zzz.outer"\nmsgstr "<b>{inner}</b>"\n', ru=GOOD))
+    with pytest.raises(MissingValue, match="the text zzz.hello fills in 'name', and is given nome, other"):
+        texts.html("en", "zzz.hello", nome=1, other=2)
+    with pytest.raises(MissingValue, match="the text zzz.hello fills in 'name', and is given nothing"):
+        texts.html("en", "zzz.outer", inner=Ref("zzz.hello"))
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_text_that_is_not_translated_is_shown_in_english_and_told_once(start_bot, tmp_path, monkeypatch, caplog):
     source = SOURCE.replace("{line}", 'bot.command("z", lambda ctx: ctx.reply("zzz.hello", name="Anna"))')
@@ -154,7 +277,8 @@ def test_a_text_that_is_not_translated_is_shown_in_english_and_told_once(start_b
     anna.send("/z")
     assert anna.last == "Hello, Anna"
     assert len([record for record in caplog.records if "no text zzz.hello in ru" in record.getMessage()]) == 1
-    assert {name: key for name, key, _values in bot.bot.examine()}["texts"] == "doctor.texts"
+    key, values = {name: (key, values) for name, key, values in bot.bot.examine()}["texts"]
+    assert key == "doctor.texts" and str(tmp_path / "texts" / "ru" / "zzz.po") in values["files"]
 
 
 # tables

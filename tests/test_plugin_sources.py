@@ -245,9 +245,9 @@ def test_what_a_translation_of_it_lacks_is_listed(tmp_path):
     assert said.returncode == 1
     lacking = [line.split() for line in said.stdout.splitlines()]
     assert lacking == [
-        ["es:", "missing", "coin.about"],
-        ["es:", "missing", "coin.side"],
-        ["ru:", "missing", "coin.side"],
+        ["es:", "missing", "coin.about", "in", str(own / "texts" / "es" / "coin.po")],
+        ["es:", "missing", "coin.side", "in", str(own / "texts" / "es" / "coin.po")],
+        ["ru:", "missing", "coin.side", "in", str(own / "texts" / "ru" / "coin.po")],
     ]
 
 

@@ -45,6 +45,7 @@ def test_what_has_said_something_is_not_tried_again(start_bot, monkeypatch, tmp_
     assert made == [when] * tries
     assert len([one for one in alice.messages if "Menu" in one.get("text", "")]) == (tries if when == "late" else 0)
     assert "Something went wrong" in alice.last
+    assert len(bot.failed("update")) == 1
 
 
 def test_a_handler_of_the_library_that_said_nothing_is_tried_again(start_bot, monkeypatch, tmp_path):
@@ -52,6 +53,7 @@ def test_a_handler_of_the_library_that_said_nothing_is_tried_again(start_bot, mo
     alice = bot.user("Alice")
     alice.send("/library")
     assert made == ["library"] * 3 and "Something went wrong" in alice.last
+    assert [str(error) for error in bot.failed("update")] == ["broken"]
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage", "502"])
@@ -74,3 +76,4 @@ def test_an_error_has_one_traceback_however_often_it_is_tried(start_bot, monkeyp
     told = [row for row in caplog.records if "could not be handled" in row.getMessage()]
     assert len(made) == len(told) == 3 and [bool(row.exc_info) for row in told] == [True, False, False]
     assert all("RuntimeError('broken')" in row.getMessage() for row in told)
+    assert [str(error) for error in bot.failed("update")] == ["broken"]

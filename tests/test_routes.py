@@ -97,7 +97,7 @@ WANTS = {
     "button": 'bot.button("balance:show", mine)',
     "page": 'bot.page("/metrics", mine)',
     "check": 'bot.check("models", mine)',
-    "links": 'bot.deep_link("r", mine)',
+    "deep link": 'bot.deep_link("r", mine)',
     "way to pay": 'bot.payment_method("stars", "payments.stars", mine)',
 }
 

@@ -55,6 +55,7 @@ def test_a_row_that_cannot_be_read_never_stops_a_start(start_bot, body):
     bot.restart()
     bot.pump()
     assert any("set aside" in m.get("text", "") for m in boss.received)
+    assert "update 5 was set aside" in str(bot.failed("update"))
     with db.connection():
         assert [(row.update_id, row.aside) for row in Inbox.select()] == [(5, True)]
     boss.send("/balance")
@@ -68,6 +69,7 @@ def test_a_row_of_another_copy_that_cannot_be_read_stops_nothing(start_bot):
     bot.pump()
     boss.send("/balance")
     assert "0 ₽" in boss.last and inbox.oldest_wait() is None
+    assert "update 5 was set aside" in str(bot.failed("update"))
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,4 @@ def test_whatever_is_broken_about_updates_each_has_an_end_and_others_have_their_
     boss.send("/balance")
     assert "0 ₽" in boss.last
     assert_books_are_right()
+    assert all(not isinstance(error, AssertionError) for error in bot.failed("update")), "what is broken may be refused"

@@ -119,6 +119,7 @@ def test_a_poison_update_is_set_aside_after_three_tries(start_bot, monkeypatch, 
     assert len([m for m in alice.received if "went wrong" in m.get("text", "")]) == 1
     alice.send("/balance")
     assert "0 ₽" in alice.last, "the next one is handled as if nothing had been"
+    assert [str(error) for error in bot.failed("update")] == ["boom"]
 
 
 def test_a_poison_tap_is_answered_too(start_bot, monkeypatch, tmp_path):
@@ -128,6 +129,7 @@ def test_a_poison_tap_is_answered_too(start_bot, monkeypatch, tmp_path):
     alice.forge("boom:tap")
     assert alice.toast is not None, "the button does not spin for ever"
     assert "Something went wrong" in alice.last
+    assert [str(error) for error in bot.failed("update")] == ["boom"]
 
 
 def test_an_update_that_kills_the_process_is_found_and_set_aside(start_bot, monkeypatch, tmp_path):
@@ -146,6 +148,7 @@ def test_an_update_that_kills_the_process_is_found_and_set_aside(start_bot, monk
     assert 1 <= deaths <= 3
     bot.pump()
     assert "Something went wrong" in alice.last and "three times" in boss.last
+    assert "was set aside" in str(bot.failed("update"))
     alice.send("/balance")
     assert "0 ₽" in alice.last
 

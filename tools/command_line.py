@@ -71,6 +71,10 @@ def _parser():
     parser.add_argument("--free", action="store_true", help="with rehearse: leave out what can cost credits")
     parser.add_argument("--only", choices=("telegram", "kie"), help="with rehearse: only this service")
     parser.add_argument("--webhook", action="store_true", help="with rehearse: set a webhook and take it back, too")
-    parser.add_argument("--demo", action="store_true", help="run with a local Telegram in the browser; no token needed")
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="run with a local Telegram in the browser, on DEMO_PORT (8081); no token needed",
+    )
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     return parser

@@ -15,6 +15,7 @@ from storage.base import db, engines, plugin_tables, schema
 from storage.money import seals
 from storage.money import verify as books
 
+PLURALS = {"way to pay": "ways to pay", "line of /admin": "lines of /admin", "line of /privacy": "lines of /privacy"}
 STORAGE = ("DATA_DIR", "DATABASE_URL")  # the settings these commands need
 MORE = {"import": ("ADMIN_IDS", "CURRENCY")}  # others that a command needs
 
@@ -96,9 +97,17 @@ def plugins(bot, argument):
         yield from _purge(bot, argument)
         return
     for name, source in bot.sources.items():
-        own = Counter(what for what, _name in bot.registered.get(name, ()))
-        does = "off" if name in bot.switched_off else ", ".join(f"{n} {what}" for what, n in own.items()) or "on"
-        yield f"{name:26}{source.origin or 'ours':28}{does}"
+        yield f"{name:25} {source.origin or 'ours':27} {_adds(bot, name)}"
+
+
+def _adds(bot, name):
+    """Return what a plugin adds, in words; why it adds nothing."""
+    if name in bot.switched_off:
+        return "off"
+    if empty := bot.asleep(name):
+        return f"off: {' and '.join(empty)} {'are' if len(empty) > 1 else 'is'} not set"
+    own = Counter(what for what, _name in bot.registered.get(name, ()) if what != "setting")
+    return ", ".join(f"{n} {PLURALS.get(what, what + 's') if n > 1 else what}" for what, n in own.items()) or "on"
 
 
 def _purge(bot, argument):

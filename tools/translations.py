@@ -43,11 +43,17 @@ def _findings(texts):
     default = texts.keys(texts.default)
     for lang in texts.languages:
         theirs = texts.keys(lang)
-        yield from (f"{lang}: missing     {key}" for key in sorted(default - theirs))
-        yield from (f"{lang}: unused      {key}" for key in sorted(theirs - default))
+        yield from (f"{lang}: missing     {key}{_in(texts, lang, key)}" for key in sorted(default - theirs))
+        yield from (f"{lang}: unused      {key}{_in(texts, lang, key)}" for key in sorted(theirs - default))
         for key, there, here in texts.mismatched(lang):
-            yield f"{lang}: mismatched  {key} fills in {_braces(there)}; {texts.default} fills in {_braces(here)}"
-        yield from (f"{lang}: wrong tags  {key}" for key in texts.with_wrong_tags(lang))
+            fills = f"fills in {_braces(there)}; {texts.default} fills in {_braces(here)}"
+            yield f"{lang}: mismatched  {key} {fills}{_in(texts, lang, key)}"
+        yield from (f"{lang}: wrong tags  {key}{_in(texts, lang, key)}" for key in texts.with_wrong_tags(lang))
+
+
+def _in(texts, lang, key):
+    """Return the end of a line: the file that the text is in, or belongs to."""
+    return f"  in {texts.file_of(lang, key)}"
 
 
 def _braces(names):

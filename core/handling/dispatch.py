@@ -237,7 +237,8 @@ class Dispatcher:
             raise UserError("common.private_only")
         try:
             arguments = keyboards.parse(parts, entry.types)
-        except keyboards.BadData:
+        except keyboards.BadData as error:
+            log.warning("the data of a button does not fit %s: %s", route, error)
             raise UserError("common.old_button") from None
         if not entry.beside:
             self._close_dialogue(ctx, route.split(":")[0])

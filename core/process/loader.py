@@ -4,7 +4,8 @@
 file and line: this bot moves money, and a plugin can do anything the bot can.
 """
 
-import re
+import inspect
+import pkgutil
 import sys
 import traceback
 from functools import cache
@@ -14,15 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.buttons import Route, split
-from core.registration_checks import nearest, one_of
+from core.process import plugin_source
+from core.registration_checks import Taken, nearest, one_of
+from core.registry import Registry
 
 PACKAGES = "telegram_shop.plugins"  # the group of entry points by which an installed package offers its plugins
-# Calls that show a text, and its key: the first argument, in some the second
-SHOWN = re.compile(
-    r"""\b(?:(?:reply|edit|say|toast|menu|admin_menu|alert|UserError|button|link|copy)\(\s*
-    |(?:ask|notify|payment_method)\(\s*[^,"]*(?:"[^"]*")?,\s*|about=|what=)"([a-z_]+\.[\w.-]+)"(?=\s*[,)])""",
-    re.VERBOSE,
-)
 
 
 class PluginError(Exception):
@@ -140,15 +137,32 @@ def load_one(bot, name, source):
 
 
 def _said(source, error):
-    """Return a plugin's error in one sentence: where, what, and how to install a missing module."""
+    """Return a plugin's error in one sentence: where, what, and how to mend it."""
+    if isinstance(error, Taken):
+        return str(error)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(source.path)]
     line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
-    folder, mend = source.path.parent, ""
-    if isinstance(error, AttributeError) and error.name and error.obj is not None:
-        mend = f"; {nearest(error.name, [name for name in dir(error.obj) if name[0] != '_'])}"
-    if source.origin and isinstance(error, ImportError) and (folder / "requirements.txt").exists():
+    folder, mend = source.path.parent, _mend(error)
+    if source.origin and not mend and isinstance(error, ImportError) and (folder / "requirements.txt").exists():
         mend = f"; install what it needs: pip install --target {folder / 'lib'} -r {folder / 'requirements.txt'}"
     return f"{source.shown}, line {line}: {type(error).__name__}: {error}{mend}"
+
+
+def _mend(error):
+    """Return the end of the sentence: the nearest name for a misspelt one, what a call takes for a wrong argument."""
+    frames = traceback.extract_tb(error.__traceback__)
+    calls = [frame.name for frame in frames if frame.filename == inspect.getfile(Registry)]
+    if isinstance(error, TypeError) and calls:
+        return f"; bot.{calls[0]} takes {', '.join([*inspect.signature(getattr(Registry, calls[0])).parameters][1:])}"
+    name, known = getattr(error, "name", None), ()
+    if isinstance(error, AttributeError) and error.obj is not None:
+        known = dir(error.obj)
+    elif isinstance(error, ModuleNotFoundError) and name:
+        folder, _dot, name = name.rpartition(".")
+        known = [one.name for one in pkgutil.iter_modules(getattr(sys.modules.get(folder), "__path__", ()))]
+    elif isinstance(error, ImportError):
+        known, name = dir(sys.modules[name]) if name in sys.modules else (), str(error).split("'")[1]
+    return f"; {nearest(name, [one for one in known if one[0] != '_'])}" if name and known else ""
 
 
 def load(bot, known, off=(), load_one=load_one):
@@ -161,27 +175,49 @@ def load(bot, known, off=(), load_one=load_one):
     for name, source in loaded.items():
         load_one(bot, name, source)
     bot.texts.check()
+    served = _served(bot, known.values())
     for name, source in loaded.items():
-        _check_texts(bot.texts, source.shown, source.path)
+        _check_names(bot.texts, name, source, served)
         _check_routes(bot, name, source.shown, sys.modules[source.module])
+    for name, (key, _start, _when) in bot.payment_methods.items():
+        if isinstance(key, str):
+            _check(
+                "{}, line {}".format(*bot.places["way to pay", name]), "text", key, bot.texts.keys(bot.texts.default)
+            )
     return list(loaded)
 
 
-def _check_texts(texts, file, path):
-    """Raise PluginError for a text that a plugin shows and no file has."""
-    known = texts.keys(texts.default)
-    for line, key in _keys(path, path.stat().st_mtime_ns):
-        try:
-            one_of("text", key, known)
-        except ValueError as error:
-            raise PluginError(f"{file}, line {line}: {error}") from None
+def _served(bot, sources):
+    """Return the routes and steps that are registered, or would be if some plugin's setting were set."""
+    named = [one for source in sources for one in plugin_source.names_in(source.path) if one.serves]
+    return {
+        what: {*bot.handlers[kind], *(one.name for one in named if one.what == what)}
+        for kind, what in plugin_source.REGISTERS.items()
+    }
 
 
-@cache
-def _keys(path, _changed_at):
-    """Return (line, key) of the texts a plugin shows."""
-    source = path.read_text(encoding="utf-8")
-    return [(source.count("\n", 0, match.start(1)) + 1, match[1]) for match in SHOWN.finditer(source)]
+def _check_names(texts, name, source, served):
+    """Raise PluginError for a text that no file has or that lacks a value, and for a route or step that nobody serves.
+
+    Of the bot's own files any may be missing, so there only what a file serves itself is sure.
+    """
+    known = served | {"text": texts.keys(texts.default)}
+    named = plugin_source.names_in(source.path)
+    sure = "" if source.origin else f"{name}:"  # files of one folder share names
+    for one in named:
+        if one.what != "text" and not one.name.startswith(sure):
+            continue
+        place = f"{source.shown}, line {one.line}"
+        _check(place, one.what, one.name, known[one.what])
+        if one.values is not None and (lacking := texts.needs(one.name) - one.values):
+            raise PluginError(f"{place}: the text {one.name!r} fills in {', '.join(sorted(lacking))}: give it here")
+
+
+def _check(place, what, name, known):
+    try:
+        one_of(what, name, known)
+    except ValueError as error:
+        raise PluginError(f"{place}: {error}") from None
 
 
 def _check_routes(bot, plugin, file, module):

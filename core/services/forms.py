@@ -1,15 +1,18 @@
 """Answers to a model's inputs: parsed, checked and added to its values, with errors in words for people."""
 
+import logging
 import math
 from decimal import Decimal
 
 from core.attachments import HEIC
 from core.errors import UserError
+from core.registration_checks import nearest
 from core.services.input_labels import SHOWN_TEXT
 from core.texts import Ref
 from kie.catalogue.inputs import MIME_TWINS, clean_mime, files_of
 from kie.catalogue.model import InputError
 
+log = logging.getLogger(__name__)
 DECODED = (*HEIC, "image/webp", "image/png")  # converted to JPEG where KIE refuses them; no other picture is opened
 
 
@@ -43,6 +46,16 @@ def add_file(spec, values, file, measure=lambda file: file):
 def _read_alone(spec, file):
     """Check a single file, however many are wanted."""
     read(spec, [file] * max(1, spec.min_items) if spec.many else file)
+
+
+def input_of(model, name):
+    """Return a model's input by its name; log an unknown one, whose name a plugin has misspelt, and raise UserError."""
+    spec = model.by_name.get(name)
+    if spec is None or spec.shown == "hidden":
+        shown = [one.name for one in model.inputs if one.shown != "hidden"]
+        log.error("%s has no input %r; %s", model.id, name, nearest(name, shown))
+        raise user_error(InputError("unknown_input", name=name))
+    return spec
 
 
 def read(spec, value):

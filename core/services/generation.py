@@ -118,7 +118,12 @@ class Generation:
         return self._bot.settings["MARKUP"]
 
     def price(self, model, values):
-        """Return the price of exact inputs in minor units, or None if they have none (and so are not for sale)."""
+        """Return the price of exact inputs in minor units, or None if they have none (and so are not for sale).
+
+        Inputs that are left out count as their defaults, required ones as given; of one that the model lacks, it is None.
+        """
+        if not values.keys() <= model.by_name.keys():
+            return None
         try:
             return self.price_of_credits(credits(model, values), model)
         except NoPrice:
@@ -334,7 +339,12 @@ class Generation:
         return model
 
     def ask(self, user, question, now, instruction="", files=()):
-        """Return a chat model's answer to a person's question, at the operator's cost; see `core/services/assistant.py`."""
+        """Return a chat model's answer (a text) to a person's question, at the operator's cost; this may take 30 s.
+
+        `instruction` says how to answer, `files` are addresses of pictures. It counts towards HELPER_DAILY of the person
+        and HELPER_CEILING of all. Raise UserError, in words for the person, if it is switched off, if that was enough
+        for today, or if no model answers: catch it if the plugin can do without.
+        """
         return self.assistant.ask(user, question, now, instruction, files)
 
     def hear(self, user, file, now, instruction):

@@ -34,7 +34,8 @@ async def keep(world, kind, upload, params):
     """Keep an uploaded file that is not a photo, and return its File."""
     sizes = {name: params.number(name) for name in ("width", "height", "duration")}
     sizes["duration"] = sizes["duration"] or guess_s(upload.data)
-    digest = await asyncio.to_thread(digest_of, kind, upload.data)  # others go on meanwhile
+    about = " ".join([kind, *map(str, sizes.values())])  # sent as 3 s long and as 1000 s long, it is two files
+    digest = await asyncio.to_thread(digest_of, about, upload.data)  # others go on meanwhile
     return world.files.put(kind, upload.data, type_of(kind, upload), upload.name, digest, **sizes)
 
 

@@ -153,6 +153,8 @@ class Model:
     """One item that can be ordered; kie/catalogue/inputs.py describes the values of its inputs.
 
     `title` is a proper name, such as Kling 2.6, `mode_title` the text key of its type, such as mode.text-to-video.
+    `main_text` is the input that a plain text is for (None if it takes none), often called prompt. Its type alone does
+    not say what it wants: `takes("text")` and `missing(values)` do.
     """
 
     id: str

@@ -41,11 +41,14 @@ class Control:
         return self._order("break", task_id)
 
     def fail_next(self, kind: str = "500-internal", times: int = 1) -> None:
-        """Make the next created task fail when it is due, in a way such as "400-moderation"."""
+        """Make the next created task fail when it is due, in a way such as "400-moderation"; for the chat: `trouble`."""
         self.trouble("create", kind, times)
 
     def trouble(self, at: str, kind: str, times: int = 1, **more: Any) -> None:
-        """Order a trouble (see kie/stub/faults.py); 0 `times` means until `calm`."""
+        """Order a trouble at a place ("create", "chat", "poll" …), of a kind ("500" …); 0 `times` means until `calm`.
+
+        The error for an unknown place or kind lists those there are. More: model, delay_s.
+        """
         self._post("trouble", at=at, kind=kind, times=times, **more)
 
     def calm(self) -> None:

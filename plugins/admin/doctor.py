@@ -177,8 +177,10 @@ def prices(bot):
 def texts(bot):
     """Does every text exist in every language?"""
     known = bot.texts.keys(bot.texts.default)
-    odd = sorted(f"{key} ({lang})" for lang in bot.texts.languages[1:] for key in known ^ bot.texts.keys(lang))
-    return ("doctor.texts", {"n": len(odd), "names": ", ".join(odd[:5])}) if odd else None
+    odd = sorted((key, lang) for lang in bot.texts.languages[1:] for key in known ^ bot.texts.keys(lang))
+    files = list(dict.fromkeys(str(bot.texts.file_of(lang, key)) for key, lang in odd))
+    values = {"n": len(odd), "names": ", ".join(f"{key} ({lang})" for key, lang in odd[:5])}
+    return ("doctor.texts", values | {"files": ", ".join(files[:3])}) if odd else None
 
 
 def stars(bot):

@@ -31,5 +31,7 @@ def _line(ctx, name, source):
     bot, place = ctx.bot, source.origin or ctx.say("plugins.ours")
     if name in bot.switched_off:
         return ctx.say("plugins.off", name=name, place=place)
+    if empty := bot.asleep(name):
+        return ctx.say("plugins.asleep", name=name, place=place, settings=", ".join(empty))
     adds = ", ".join(f"/{command}" for what, command in bot.registered.get(name, ()) if what == "command")
     return ctx.say("plugins.line" if adds else "plugins.quiet", name=name, place=place, adds=adds)

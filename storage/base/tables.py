@@ -17,6 +17,7 @@ from peewee import (
     IntegerField,
     SmallIntegerField,
 )
+from peewee import fn as fn  # of `core.tables`
 
 from storage.base.db import IdField, JSONField, Table, TextField, UtcField, connection
 from storage.base.states import (

@@ -10,6 +10,7 @@ comes in later is the user's own: neither a top-up nor an order paid from it pay
 """
 
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from peewee import fn
@@ -85,7 +86,8 @@ def post(
     to the `actor`, unless proven to be `alone` in the shop.
     """
     if kind not in KINDS:
-        raise ValueError(f"unknown kind of entry: {kind!r}")
+        near = get_close_matches(kind, KINDS, 1) or [f"one of {', '.join(sorted(KINDS))}"]
+        raise ValueError(f"unknown kind of entry: {kind!r}; want {near[0]}")
     if not isinstance(amount, int) or isinstance(amount, bool):
         raise TypeError(f"an amount is a whole number of minor units, not {amount!r}")
     if amount > 0:

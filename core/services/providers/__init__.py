@@ -7,14 +7,21 @@ a reason to ask, polling alone suffices, and money is credited only if the provi
 compares the provider's list with ours.
 """
 
+import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import FunctionType
 from typing import Any, NamedTuple
 
+from core import registration_checks
 from core.services.http import Answer, UnknownOutcome
 from storage.base.tables import ProviderPayment
 from storage.money.provider_payments import Seen
+
+NAME = re.compile(r"[a-z0-9_]+")
+NEEDED = ("body", "create", "fetch", "recent")
 
 
 class Refused(Exception):
@@ -115,6 +122,21 @@ class Provider:
     def note(self, order: Order, amount: int) -> tuple[str, dict[str, Any]] | None:
         """Return what the staff should know before a refund (a text key and its values), or None."""
         return None
+
+
+def check_provider(provider: Any) -> None:
+    """Raise ValueError for a provider that lacks what every one needs, or whose functions take other arguments."""
+    made = type(provider)
+    if not isinstance(provider, Provider) or not NAME.fullmatch(provider.name):
+        raise ValueError(
+            f"{made.__name__}: want a subclass of core.services.providers.Provider, its name of a-z, 0-9 and _"
+        )
+    for name, function in vars(Provider).items():
+        if isinstance(function, FunctionType):
+            given = [*inspect.signature(function).parameters][1:]
+            if name in NEEDED and getattr(made, name) is function:
+                raise ValueError(f"{made.__name__} lacks {name}({', '.join(given)})")
+            registration_checks.takes(getattr(provider, name), *given)
 
 
 def order_of(payment: ProviderPayment, returned: int = 0) -> Order:
