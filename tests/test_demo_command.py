@@ -63,6 +63,18 @@ def test_the_bots_demo_keeps_what_was_said_right_before_its_end(tmp_path):
     assert said.partition("\n")[0] in (tmp_path / "demo" / "chat.json").read_text(encoding="utf-8").replace("\\n", "\n")
 
 
+def test_a_bot_that_cannot_start_does_not_say_where_its_page_is(tmp_path):
+    (tmp_path / "zzz.py").write_text("from core.buttons import buton\n")
+    environ = environment(DATA_DIR=str(tmp_path), DEMO_PORT=str(free_port()), PLUGINS_DIR=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "bot.py", "--demo"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and "the nearest is button" in done.stderr and "Open" not in done.stdout
+    asked = [sys.executable, "bot.py", "--help"]
+    done = subprocess.run(asked, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    assert "DEMO_PORT (8081)" in " ".join(done.stdout.split())
+
+
 def test_a_taken_port_is_told_in_one_line():
     server = start()
     command = [sys.executable, "-m", "demo", "--port", server.url.rpartition(":")[2]]

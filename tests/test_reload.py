@@ -1,5 +1,7 @@
 """`bot.py --demo --reload`: what saving a file changes in the running bot. The browser's part: `test_page_bot.py`."""
 
+import logging
+
 from core.process.loader import load_one
 from demo.reload import Reloader
 from storage.journal import event_kinds
@@ -83,3 +85,25 @@ def test_an_error_of_a_running_handler_is_shown_until_a_plugin_is_saved(start_bo
     save(folder / "zzz.py", "Hears.", "Hears it.")
     reloader.step()
     assert told[-1] == {}
+
+
+SETS = '''"""Has a setting."""
+
+
+def register(bot):
+    """Declare."""
+    bot.setting("ZZZ_MOST", int, default=7)
+    bot.command("zzz", lambda ctx: ctx.reply("common.menu"))
+'''
+
+
+def test_a_plugin_with_a_setting_is_loaded_again_and_what_only_follows_is_not_said(
+    start_bot, monkeypatch, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO)
+    folder = plugins_with(monkeypatch, tmp_path, zzz=SETS)
+    bot, reloader = running(start_bot, folder)
+    save(folder / "zzz.py", '"zzz"', '"yyy"')
+    reloader.step()
+    assert reloader.problems == {} and "yyy" in bot.bot.handlers["command"]
+    assert "loaded again: zzz" in caplog.text and "loaded again: commands" not in caplog.text

@@ -66,6 +66,7 @@ def test_a_years_traffic_leaves_the_tables_bounded(start_bot, monkeypatch, tmp_p
         assert Broadcast.select().count() == 12
     assert broadcasts.progress(1) == {"sent": 3} and "Sent 3 of 3" in shown(bot, boss, 1)
     assert_books_are_right()
+    assert {str(error) for error in bot.failed("update")} == {"boom"}
 
 
 def shown(bot, boss, number):
