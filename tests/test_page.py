@@ -476,7 +476,7 @@ def test_a_poll_of_several_answers_is_sent_as_a_whole_and_a_quiz_shows_the_right
     assert counts == [1, 0, 1]
     quiz = {"type": "quiz", "correct_option_ids": [1], "explanation": "Grass is.", "is_anonymous": False}
     bot("sendPoll", chat_id=anna.id, question="What is green?", options=options, **quiz)
-    poll = chat.page.get_by_test_id("poll").last
+    poll = chat.page.get_by_test_id("poll").filter(has_text="What is green?")
     poll.get_by_role("button", name="Blue").click()
     expect(poll).to_contain_text("Grass is.")
     expect(poll.locator("[data-right]")).to_contain_text("Green")
