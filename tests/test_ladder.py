@@ -428,7 +428,7 @@ def test_three_drafts_are_free_once_whatever_becomes_of_the_account(start_bot):
     bot = start_bot(WELCOME_RUNS="3")
     alice = bot.user()
     alice.send("/start")
-    assert "3 drafts are free." in alice.last
+    assert "3 draft pictures from your words are free." in alice.last
     for left in (3, 2):
         alice.send("a fox")
         assert f"free ({left} left)" in labels(alice)[0]
@@ -523,3 +523,18 @@ def test_without_a_rate_nothing_is_promised(start_bot):
     assert "free" not in alice.last
     alice.send("a fox")
     assert "What shall I make of" in alice.last
+
+
+@pytest.mark.parametrize(
+    ("lang", "caption"),
+    [
+        ("en", "make him say Happy birthday, Mum"),
+        ("ru", "пусть скажет: с днём рождения"),
+        ("es", "que diga feliz día, mamá"),
+    ],
+)
+def test_a_photo_that_is_to_speak_is_offered_as_a_clip(start_bot, lang, caption):
+    bot = start_bot()
+    anna = bot.rich("Anna", language_code=lang)
+    anna.photo(png(), caption=caption)
+    assert bot.bot.texts.plain(lang, "do.image-to-video") in anna.last

@@ -680,3 +680,22 @@ def test_a_result_that_comes_after_it_was_given_up_is_free(start_bot):
     bot.pump()
     assert "Light scatters." in alice.last and "free" in alice.last and bot.balance(alice) == 100_000
     assert_books_are_right()
+
+
+def test_after_a_top_up_the_question_that_waits_is_shown_and_not_an_older_card(start_bot):
+    bot = start_bot()
+    alice = bot.user("Alice")
+    alice.send("/start")
+    alice.send("a fox in the snow")  # a ladder that waits as well, but longer
+    bot.clock.forward(60)
+    alice.send("/ask How long do I boil eggs?")
+    assert "short for the answer" in alice.last
+    alice.tap("+ Top up")
+    alice.tap("10 ₽")
+    alice.tap("⭐")
+    alice.pay()
+    alice.tap("▶ To the waiting order")
+    assert "How long do I boil eggs?" in alice.last and "short" not in alice.last
+    alice.tap("▶")
+    bot.forward(30)
+    assert [job.topic is not None for job in questions(bot, alice)] == [True]

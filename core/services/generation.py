@@ -41,6 +41,7 @@ from storage.orders import claims, jobs
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
+QUESTION = "ask"  # the draft of a dialogue with a chat model; what waits to be asked is in it
 REPLIES = "replies"  # the draft of a ladder that edits a result; it is open beside the card
 KEPT = (
     "prompt_message",
@@ -240,9 +241,9 @@ class Generation:
         return drafts.put(user_id, form, now, model=None, data=data, price=None, step=step)
 
     def waiting(self, user_id, now):
-        """Return the most recently changed draft of a card or ladder, or None."""
-        newest = drafts.newest(user_id, (CARD, REPLIES), now)
-        if newest is not None and newest.plugin == REPLIES and newest.data.get("rungs"):
+        """Return the most recently changed draft of a card, a ladder or a question that waits, or None."""
+        newest = drafts.newest(user_id, (CARD, REPLIES, QUESTION), now)
+        if newest is not None and newest.data.get({REPLIES: "rungs", QUESTION: "question"}.get(newest.plugin)):
             return newest
         return drafts.get(user_id, CARD, now) if self.has_card(user_id, now) else None
 

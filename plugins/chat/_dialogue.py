@@ -6,11 +6,12 @@ it came (epoch seconds) and in which album, and the price that was shown for it 
 
 from core.buttons import MENU, button, primary, route
 from core.errors import NotEnoughMoney, UserError
+from core.services.generation import QUESTION
 from core.services.talk import MOST_QUESTION
 
 LACKING = route("payments:lack", optional=True)
 
-DRAFT, STEP = "ask", "ask:question"
+DRAFT, STEP = QUESTION, "ask:question"
 NOTHING = {"question": "", "pictures": [], "album": None, "part_at": 0, "most": None}
 NEW = {"rank": "quick", "topic": None, **NOTHING}
 SHOWN = 160  # characters of a question
@@ -46,7 +47,7 @@ def ask(ctx, data, name):
     try:
         job, _created = talk.ask(ctx.user, name, *said, ctx.now)
     except NotEnoughMoney as error:
-        wait(ctx, data, "ask.lacking", _without_money(error.lacking), lacking=error.lacking)
+        wait(ctx, data, "ask.lacking", _without_money(ctx, error.lacking), lacking=error.lacking)
         return
     except UserError as error:
         keep(ctx, data | {"most": _most(ctx, data)})
@@ -57,16 +58,21 @@ def ask(ctx, data, name):
     ctx.answered = True
 
 
-def _without_money(lacking):
-    return [[button("ask.top_up", LACKING, lacking), button("ask.other", "ask:open", 1)]]
+def _without_money(ctx, lacking):
+    top_up = [button("ask.top_up", "ask:lack", lacking)] if LACKING in ctx.bot.handlers["button"] else []
+    return [[*top_up, button("ask.other", "ask:open", 1)]]
 
 
-def wait(ctx, data, key, rows=(), message_id=None, **values):
-    """Show what waits to be asked, with `rows` before the button that asks it and what it costs at most."""
+def wait(ctx, data, key, rows=(), message_id=None, below=False, **values):
+    """Show what waits to be asked, with `rows` before the button that asks it and what it costs at most.
+
+    It is shown in place, or `below` a message that stays.
+    """
     keep(ctx, data | {"most": _most(ctx, data)})
     values |= {"n": len(data["pictures"]), "question": data["question"][:SHOWN]}
     send = [_send(ctx)] if is_whole(data) else []
-    shown = ctx.edit(key, [*rows, send, button("common.menu", MENU)], message_id=message_id, **values)
+    rows = [*rows, send, button("common.menu", MENU)]
+    shown = ctx.reply(key, rows, **values) if below else ctx.edit(key, rows, message_id=message_id, **values)
     ctx.drafts.note_screen(ctx.draft, shown)
 
 

@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.services.markdown import length
 from core.services.talk import MOST_QUESTION, PICTURES
 from kie.catalogue.chat_models import SOLD
-from plugins.chat._dialogue import DRAFT, NEW, NOTHING, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
+from plugins.chat._dialogue import DRAFT, LACKING, NEW, NOTHING, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
 
 CUT_AT = 3_500  # UTF-16 units from which on a text may be a part: apps cut at 4096, or at a word before that
 SAME_S = 5  # seconds within which parts follow one another
@@ -24,6 +24,8 @@ def register(bot):
     bot.step(STEP, take)
     bot.button("ask:open", show, below=int)
     bot.button("ask:rank", choose, rank=str)
+    bot.button("ask:waiting", show_waiting)
+    bot.button("ask:lack", lack, lacking=int)
     bot.button("ask:new", new_topic, below=int)
     bot.button("ask:send", send, version=int)
     bot.menu("ask.menu", "ask:open:0", row=0)
@@ -40,6 +42,20 @@ def command(ctx):
 def show(ctx, below):
     """Show whom one can ask; `below` a message that stays, such as an answer."""
     _draw(ctx, _open(ctx), ctx.reply if below else ctx.edit)
+
+
+def lack(ctx, lacking):
+    """Offer to top up what the answer may cost; the question waits."""
+    ctx.go(LACKING, amount=lacking, back="ask:waiting")
+
+
+def show_waiting(ctx):
+    """Show the question that waits below the message about money that led to it, which stays."""
+    data = _open(ctx)
+    if is_whole(data):
+        wait(ctx, data, "ask.ready", below=True)
+    else:
+        _draw(ctx, data, ctx.reply)
 
 
 def _open(ctx):

@@ -9,7 +9,7 @@ Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and cho
 from core.buttons import build, button, primary, route, way_out
 from core.errors import UserError
 from core.services import forms
-from core.services.generation import REPLIES
+from core.services.generation import QUESTION, REPLIES
 from core.services.input_labels import slug
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
@@ -20,6 +20,7 @@ from plugins.generate._loose import SETTINGS, SPOKEN, is_ladder, kind_of, most, 
 MODELS = route("models:menu", optional=True)
 MODELS_OF_KIND = route("models:type", optional=True)
 LACKING = route("payments:lack", optional=True)
+ASK = route("ask:waiting", optional=True)
 
 FREE = 0
 CARRIED = ("text", *MEDIA)  # what is carried from one product to another: what was written and sent
@@ -144,6 +145,8 @@ def show_waiting(ctx):
     draft = ctx.generation.waiting(ctx.user.id, ctx.now)
     if draft is not None and draft.plugin == REPLIES and "replies:show" in ctx.bot.handlers["button"]:
         ctx.go("replies:show", below=True)
+    elif draft is not None and draft.plugin == QUESTION and ASK in ctx.bot.handlers["button"]:
+        ctx.go(ASK)
     else:
         back_to_card(ctx, below=True)
 
