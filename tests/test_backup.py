@@ -117,6 +117,7 @@ def test_a_backup_that_cannot_be_written_leaves_no_file(begin, tmp_path):
         database.execute_sql("UPDATE \"user\" SET first_name = CAST(x'ff' AS TEXT) WHERE telegram_id <> ?", (boss.id,))
     boss.send("/backup")
     assert not [message for message in boss.received if "document" in message]
+    assert "no UTF-8" in str(bot.failed("update"))
     assert kept(tmp_path) == []
     code, said = run("backup", str(tmp_path / "own.gz"), DATABASE_URL=bot.url, DATA_DIR=str(tmp_path / "data"))
     assert (code, said.count("\n")) == (1, 1) and "the table user holds a text that is no UTF-8" in said
