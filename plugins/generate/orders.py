@@ -41,7 +41,12 @@ def order(ctx, draft, version, rung=None, screen=CARD):
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
-    values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": _prompt(model, job)}
+    values = {
+        "model": model.title,
+        "price": job.price,
+        "place": ctx.jobs.place(job),
+        "prompt": model.words_of(job.inputs)[:SHOWN_TEXT],
+    }
     shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
     ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
 
@@ -57,11 +62,6 @@ def _explain(ctx, error, screen):
         raise error
     ctx.toast(error.key, alert=True, **error.values)
     ctx.go(screen)
-
-
-def _prompt(model, job):
-    """Return the beginning of what was asked for."""
-    return model.words_of(job.inputs)[:SHOWN_TEXT]
 
 
 def cancel_job(ctx, job):
