@@ -15,7 +15,7 @@ class Cached(Generic[T]):
     `forget()` invalidates what was read, and also a read that is under way: its value is returned but not kept.
     """
 
-    def __init__(self, read: Callable[[], T], monotonic: Callable[[], float] = lambda: time.monotonic()) -> None:
+    def __init__(self, read: Callable[[], T], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._monotonic = monotonic
         self._version = object()
