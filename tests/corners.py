@@ -572,6 +572,21 @@ def a_queue_in_a_group(bot, boss, anna):
     return there
 
 
+def a_question_without_money(bot, _boss, _anna):
+    """Ask a chat model something, with nothing to pay for the answer."""
+    poor = bot.user("Poor")
+    poor.send("/start")
+    poor.send("/ask How long do I boil eggs?")
+    return poor
+
+
+def a_top_up_for_a_question(bot, boss, anna):
+    """Look at the amounts to add for it."""
+    poor = a_question_without_money(bot, boss, anna)
+    poor.tap("+ Top up")
+    return poor
+
+
 def a_first_day(bot, boss, _anna):
     """The list of a first day, before any backup."""
     boss.send("/admin")
@@ -580,6 +595,8 @@ def a_first_day(bot, boss, _anna):
 
 
 WAYS = {
+    "ask:lack": a_question_without_money,
+    "ask:waiting": a_top_up_for_a_question,
     "groups:work": a_mention,
     "groups:rung": a_mention,
     "groups:cancel": a_queue_in_a_group,
