@@ -92,7 +92,10 @@ def _row(ctx, draft, place, balance, order, lack):
     act = button if place else primary
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
-        label = _shortened([[first, *title, cost, rest], [first, cost, rest], [cost, rest]])
+        shortest = (
+            [first, rest] if lacking == quote["price"] else [cost, rest]
+        )  # with nothing on the balance, both are one
+        label = _shortened([[first, *title, cost, rest], [first, cost, rest], shortest])
         return act("label", lack, lacking, label=label)
     return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, place, title, cost))
 
