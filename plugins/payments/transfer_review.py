@@ -62,7 +62,12 @@ def tell_unheard(bot, now):
 
 
 def _tell(bot, topup, now):
-    """Send everybody a copy; if nobody can be reached, tell the payer, once."""
+    """Send everybody a copy; if nobody can be reached, tell the payer, once.
+
+    A payer who was erased before anybody heard of it has taken the screenshot along: there is nothing to decide on.
+    """
+    if topup.proof is None:
+        return
     readers, ref = bot.recipients("topups"), bot.payments.ref(topup.id)
     lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones get keys of their own
     for reader, chat_id in readers:
