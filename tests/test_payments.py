@@ -597,3 +597,28 @@ def test_packs_and_the_months_sum_are_set_in_the_chat_and_shown_there(start_bot)
     assert "500:75, 3000:600" in boss.last
     alice.send("/topup")
     assert "3,000 ₽ + 600 ₽" in alice.buttons
+
+
+def test_a_transfer_that_was_decided_before_the_staff_was_told_is_announced_no_more(start_bot):
+    """As after a kill between the two; its payer, who may go once it is decided, has taken the screenshot along."""
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user("Alice")
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("🏦")
+
+    def updates_alone():
+        bot.runtime.updates.fetch(wait_s=0)
+        bot.runtime.updates.executor.run_waiting()
+
+    bot.telegram.pump = updates_alone
+    alice.photo(png("proof"))
+    boss.forge(f"transfer:approve:{bot.bot.payments.waiting()[0].id}")
+    alice.send("/deleteme")
+    alice.tap("privacy:erase")
+    assert bot.bot.users.by_telegram_id(alice.id) is None
+    bot.telegram.pump = bot.pump
+    before = len(boss.received)
+    bot.forward(30)
+    assert len(boss.received) == before
+    assert_books_are_right()

@@ -8,10 +8,9 @@ import pytest
 
 from storage.base import db
 from storage.base.engines import open_engine
-from storage.base.tables import Alarm, Broadcast, Charge, Entry, Fact, Job, Outbox, TopUp, User
+from storage.base.tables import Alarm, Broadcast, Charge, Entry, Job, Outbox, TopUp, User
 from storage.journal import inbox
 from storage.money import ledger, verify
-from tests.kit import png
 from tests.shop import texts
 from tests.till import invoice, pay_stars
 
@@ -359,23 +358,3 @@ def test_without_keep_days_nothing_goes(known):
     bot.forward(60 * 24 * 3600, step=10 * 24 * 3600)
     with db.connection():
         assert Job.get().inputs["prompt"] == PROMPT
-
-
-def test_a_request_whose_payer_was_erased_before_the_staff_heard_of_it_holds_up_nothing(start_bot):
-    """As after a kill between the two: the event is still to be handled, and the screenshot is gone."""
-    bot = start_bot()
-    bot.admin()
-    anna = bot.rich("Anna", "10")
-    anna.send("/topup")
-    anna.tap("300 ₽")
-    anna.tap("🏦")
-    bot.telegram.pump = lambda: None
-    anna.photo(png("proof"))
-    bot.runtime.updates.fetch(wait_s=0)
-    bot.runtime.updates.executor.run_waiting()
-    with db.transaction():
-        TopUp.update(proof=None, proof_id=None).execute()
-    bot.pump()
-    bot.forward(120, step=30)
-    with db.connection():
-        assert Fact.select().count() == 0

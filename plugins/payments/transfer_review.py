@@ -51,8 +51,10 @@ def count(bot):
 
 
 def tell_desk(bot, event, now):
-    """Send a new request to everybody who may decide on it."""
-    _tell(bot, bot.payments.get(event.topup), now)
+    """Send a new request to everybody who may decide on it, unless somebody has: after a kill it was on the list first."""
+    topup = bot.payments.get(event.topup)
+    if topup.state == "pending":
+        _tell(bot, topup, now)
 
 
 def tell_unheard(bot, now):
@@ -62,12 +64,7 @@ def tell_unheard(bot, now):
 
 
 def _tell(bot, topup, now):
-    """Send everybody a copy; if nobody can be reached, tell the payer, once.
-
-    A payer who was erased before anybody heard of it has taken the screenshot along: there is nothing to decide on.
-    """
-    if topup.proof is None:
-        return
+    """Send everybody a copy; if nobody can be reached, tell the payer, once."""
     readers, ref = bot.recipients("topups"), bot.payments.ref(topup.id)
     lost = bot.outbox.rounds(ref)  # copies to people who had blocked the bot: the next ones get keys of their own
     for reader, chat_id in readers:
