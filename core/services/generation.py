@@ -241,11 +241,11 @@ class Generation:
         return drafts.put(user_id, form, now, model=None, data=data, price=None, step=step)
 
     def waiting(self, user_id, now):
-        """Return the most recently changed draft of a card, a ladder or a question that waits, or None."""
-        newest = drafts.newest(user_id, (CARD, REPLIES, QUESTION), now)
-        if newest is not None and newest.data.get({REPLIES: "rungs", QUESTION: "question"}.get(newest.plugin)):
-            return newest
-        return drafts.get(user_id, CARD, now) if self.has_card(user_id, now) else None
+        """Return the most recently changed draft of a card, a ladder or a question that can be ordered, or None."""
+        waits = {QUESTION: lambda data: data["question"], REPLIES: lambda data: data.get("rungs")}
+        found = [draft for name in waits if (draft := drafts.get(user_id, name, now)) and waits[name](draft.data)]
+        found += [drafts.get(user_id, CARD, now)] if self.has_card(user_id, now) else []
+        return max(found, key=lambda draft: draft.expires_at, default=None)
 
     # lengths, which are measured before a price is shown
 

@@ -4,13 +4,12 @@
 confirm button carries `<draft>.<version>`, and an old screen cannot order something it no longer shows.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import Expression, Field
 
-from storage.base.db import connection, transaction
+from storage.base.db import transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Draft
 
@@ -37,13 +36,6 @@ def get(user_id: int, plugin: str, now: datetime) -> Draft | None:
 def find(user_id: int, draft_id: int, now: datetime) -> Draft | None:
     """Return the user's draft with this id unless it has expired, or None."""
     return _find.first(user_id, draft_id, now)
-
-
-def newest(user_id: int, plugins: Collection[str], now: datetime) -> Draft | None:
-    """Return the draft of these plugins that was changed last, or None."""
-    with connection():
-        mine = Draft.select().where(Draft.user == user_id, Draft.plugin.in_(plugins), Draft.expires_at > now)
-        return mine.order_by(Draft.expires_at.desc()).first()
 
 
 def listening(user_id: int, now: datetime) -> Draft | None:
