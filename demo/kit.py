@@ -228,19 +228,8 @@ class RawBot:
         return updates
 
 
-class Group:
-    """A group with the bot in it; `id` is its chat id, a negative number."""
-
-    def __init__(self, telegram, id):
-        self.telegram, self.id = telegram, id
-
-    def __repr__(self):
-        return f"<Group {self.id}>"
-
-    @property
-    def messages(self):
-        """All messages, oldest first."""
-        return self.telegram.call("GET", f"/groups/{self.id}/messages")["messages"]
+class Chat:
+    """What the bot has said in a chat of a person, or in a group."""
 
     @property
     def received(self):
@@ -254,15 +243,30 @@ class Group:
 
     @property
     def last(self):
-        """Text or caption of the bot's newest message, "" if there is none."""
+        """Text, caption or poll question of the bot's newest message, "" if there is none."""
         message = self.last_message or {}
-        return message.get("text") or message.get("caption") or ""
+        return message.get("text") or message.get("caption") or message.get("poll", {}).get("question", "")
 
     @property
     def buttons(self):
-        """Labels → data (or URL) of the newest message with an inline keyboard."""
+        """Labels → data (or URL, or text to copy …) of the newest message with an inline keyboard."""
         marked = [message for message in self.received if "inline_keyboard" in message.get("reply_markup", {})]
         return _buttons(marked[-1], KINDS) if marked else {}
+
+
+class Group(Chat):
+    """A group with the bot in it; `id` is its chat id, a negative number."""
+
+    def __init__(self, telegram, id):
+        self.telegram, self.id = telegram, id
+
+    def __repr__(self):
+        return f"<Group {self.id}>"
+
+    @property
+    def messages(self):
+        """All messages, oldest first."""
+        return self.telegram.call("GET", f"/groups/{self.id}/messages")["messages"]
 
     def change(self, **fields):
         """Change title, members or admins (ids); `has_bot=False` removes the bot, `refuses` are the words that refuse files."""
@@ -273,7 +277,7 @@ class Group:
         return Group(self.telegram, self.telegram.act("PATCH", f"/groups/{self.id}", json={"upgrade": True})["id"])
 
 
-class Person:
+class Person(Chat):
     """Somebody who uses the bot; `id` is their Telegram id, and that of the private chat.
 
     What is called a Message is a dict, as the Bot API has it: `message["message_id"]`, `message.get("text")`,
@@ -450,28 +454,6 @@ class Person:
     def messages(self):
         """All messages of the private chat as the person sees them now, oldest first."""
         return self.telegram.call("GET", f"/people/{self.id}/messages")["messages"]
-
-    @property
-    def received(self):
-        """The bot's messages, oldest first."""
-        return [message for message in self.messages if message["_from_bot"]]
-
-    @property
-    def last_message(self):
-        """The bot's newest message, or None."""
-        return (self.received or [None])[-1]
-
-    @property
-    def last(self):
-        """Text, caption or poll question of the bot's newest message, "" if there is none."""
-        message = self.last_message or {}
-        return message.get("text") or message.get("caption") or message.get("poll", {}).get("question", "")
-
-    @property
-    def buttons(self):
-        """Labels → data (or URL, or text to copy …) of the newest message with an inline keyboard."""
-        marked = [message for message in self.received if "inline_keyboard" in message.get("reply_markup", {})]
-        return _buttons(marked[-1], KINDS) if marked else {}
 
     @property
     def toast(self):

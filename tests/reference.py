@@ -17,7 +17,7 @@ from core.services.http import Answer, Http
 from core.services.operations import Operations
 from core.services.store import Store
 from core.texts import Texts
-from demo.kit import Group, Person, Telegram
+from demo.kit import Chat, Group, Person, Telegram
 from kie.catalogue.inputs import Input
 from kie.catalogue.model import Card, Catalog, Model
 from kie.stub import faults
@@ -195,6 +195,8 @@ def in_tests():
     return [
         *calls("In tests: what `start_bot(…)` returns", Running),
         f"\n{start}",
+        *calls("In tests: a person's chat and a group", Chat),
+        f"\n{about(Chat)}",
         *calls("In tests: a person", Person),
         f"\n{about(Person)}",
         *calls("In tests: a group", Group),
