@@ -77,7 +77,7 @@ def _agreed(ask, question):
     if ask is input and not sys.stdin.isatty():
         return False
     try:
-        return ask(question).strip().lower() in ("y", "yes", "д", "да", "s", "si", "sí")
+        return ask(question).strip().lower() in ("y", "yes")  # as the question says in every language
     except EOFError:
         return False
 

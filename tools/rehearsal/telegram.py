@@ -30,7 +30,7 @@ PIECES = (  # every tag in our texts and in what core/services/markdown.py makes
     ("a", "text_link"),
 )
 LINK = "https://example.org/"
-BUTTONS = [
+BUTTONS = [  # the first: a label beyond ASCII, and as much data as a button can carry
     [{"text": "Кнопка", "callback_data": "rehearsal:none:".ljust(MOST_DATA, "x")}],
     [{"text": "Link", "url": LINK}, {"text": "Copy", "copy_text": {"text": "1"}}],
 ]
