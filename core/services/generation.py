@@ -17,6 +17,7 @@ from core.errors import UserError
 from core.services import forms
 from core.services.assistant import Assistant
 from core.services.delivery import Delivery
+from core.services.input_labels import SHOWN_TEXT
 from core.services.media import Busy, Media, TooManyPixels, Unreadable
 from core.services.talk import Talk
 from core.telegram.sender import TelegramError, TooBig
@@ -246,6 +247,11 @@ class Generation:
         found = [draft for name in waits if (draft := drafts.get(user_id, name, now)) and waits[name](draft.data)]
         found += [drafts.get(user_id, CARD, now)] if self.has_card(user_id, now) else []
         return max(found, key=lambda draft: draft.expires_at, default=None)
+
+    def in_queue(self, job, model):
+        """Return the values of the text job.queued: what was ordered, and its place in the queue."""
+        words = model.words_of(job.inputs)[:SHOWN_TEXT]
+        return {"model": model.title, "price": job.price, "place": jobs.place(job), "prompt": words}
 
     # lengths, which are measured before a price is shown
 

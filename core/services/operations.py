@@ -291,6 +291,7 @@ class Jobs:
     """Orders and what became of them."""
 
     OPEN = jobs.OPEN
+    PROGRESS = jobs.PROGRESS
     balance_and_held = staticmethod(jobs.balance_and_held)
     figures = staticmethod(jobs.figures)
     get = staticmethod(jobs.get)

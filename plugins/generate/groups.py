@@ -5,20 +5,16 @@ private chat; after one refusal a group hears no other for an hour. A group's ad
 Texts: groups.* in data/texts/<lang>/generate/groups.po.
 """
 
-from datetime import timedelta
-
 from core.attachments import file_in
 from core.buttons import button, link, route
 from core.errors import UserError
 from core.handling.limits import may_refuse
-from core.services.input_labels import SHOWN_TEXT
 from plugins.generate._group_ladder import draw, goes_on, opened, place_of, put
 from plugins.generate._loose import is_further, sent
 
 TOP_UP = route("payments:show", optional=True)
 
 TAKEN = ("text", "photo", "document", "video", "sticker")
-FIRST_PROGRESS = timedelta(seconds=5)
 CHANGED = ("job.stale_quote", "job.price_changed", "job.gone")
 ADMINS = ("creator", "administrator")
 
@@ -137,10 +133,9 @@ def order(ctx, user, draft, version, rung):
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("groups.already")
         return  # else the process was killed before it could show that the order is under way
-    prompt = str(job.inputs.get(model.main_text.name, ""))[:SHOWN_TEXT] if model.main_text else ""
-    values = {"model": model.title, "price": job.price, "place": ctx.jobs.place(job), "prompt": prompt}
-    shown = ctx.edit("job.queued", [button("job.cancel", "groups:cancel", user, job.id)], **values)
-    ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
+    cancel = button("job.cancel", "groups:cancel", user, job.id)
+    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model))
+    ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 
 def _explain(ctx, error, user, draft):

@@ -3,16 +3,12 @@
 Texts: orders.* in data/texts/<lang>/generate/orders.po.
 """
 
-from datetime import timedelta
-
 from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
-from core.services.input_labels import SHOWN_TEXT
 from plugins.generate._loose import opened
 
 MODELS = route("models:menu", optional=True)
 
-FIRST_PROGRESS = timedelta(seconds=5)
 ON_CARD = ("job.stale_quote", "job.price_changed", "job.not_enough")
 
 
@@ -41,14 +37,9 @@ def order(ctx, draft, version, rung=None, screen=CARD):
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
-    values = {
-        "model": model.title,
-        "price": job.price,
-        "place": ctx.jobs.place(job),
-        "prompt": model.words_of(job.inputs)[:SHOWN_TEXT],
-    }
-    shown = ctx.edit("job.queued", [button("job.cancel", "orders:cancel", job.id)], **values)
-    ctx.jobs.note_progress(job.id, shown, ctx.now + FIRST_PROGRESS)
+    cancel = button("job.cancel", "orders:cancel", job.id)
+    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model))
+    ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 
 def _explain(ctx, error, screen):

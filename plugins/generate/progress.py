@@ -6,6 +6,7 @@ Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 from datetime import timedelta
 
 from core.buttons import FRESH, HELP, button, route
+from core.services.input_labels import SHOWN_TEXT
 
 MODELS = route("models:menu", optional=True)
 CANCEL_IN_GROUP = route("groups:cancel", optional=True)
@@ -13,7 +14,6 @@ CANCEL_IN_GROUP = route("groups:cancel", optional=True)
 EVERY_IN_GROUP = timedelta(seconds=45)  # Telegram allows about 20 messages and edits a minute in a group
 LONG_AFTER_S = 600
 BAR = 10  # places
-PROMPT = 160  # characters
 
 
 def register(bot):
@@ -62,7 +62,7 @@ def _bar(elapsed, usual):
 def _prompt(bot, job):
     """Return the beginning of what was asked for."""
     model = bot.generation.model(job)
-    return model.words_of(job.inputs)[:PROMPT] if model else ""
+    return model.words_of(job.inputs)[:SHOWN_TEXT] if model else ""
 
 
 def tell_failed(bot, event, now):
