@@ -112,7 +112,7 @@ def build(
     heard = Recording(Path(found["DATA_DIR"]) / ANSWERS, found.secrets()) if found["KIE_RECORD"] else None
     more = {"also_from": (found["TELEGRAM_API_URL"],), "heard": heard}
     client = Client(found["KIE_API_URL"], found["KIE_UPLOAD_URL"], found["KIE_API_KEY"], **more)
-    live_catalogue = LiveCatalogue(models, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas, clock=clock)
+    live_catalogue = LiveCatalogue(models, clock, callbacks=bool(found["PUBLIC_URL"]), offers=offers, ideas=ideas)
     bot.generation = Generation(bot, live_catalogue, client, workers=16 if threads else 0, rng=rng)
     bot.rehearsal = Rehearsal(bot)
     return Runtime(bot, threads)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from core.process.loops import Clock
 from core.services.live_catalogue import LiveCatalogue
 from storage.base import db, schema
 from storage.base.cached import CACHE_S, Cached
@@ -121,7 +122,7 @@ class Interrupted:
 
 def test_a_model_switched_off_while_the_catalogue_is_read_is_off_at_the_next_question(url):
     rows = Interrupted()
-    live_catalogue = LiveCatalogue(ROOT / "data" / "models.json", callbacks=False, rows=rows)
+    live_catalogue = LiveCatalogue(ROOT / "data" / "models.json", Clock(), callbacks=False, rows=rows)
     name = next(iter(live_catalogue.catalog().models))
 
     def switch_off():

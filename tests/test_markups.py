@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.services.live_catalogue import LiveCatalogue
+from storage.base.cached import CACHE_S
 from tests.shop import card, job_of, order
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -101,17 +103,13 @@ def test_a_model_is_switched_off_and_on_again(start_bot):
 
 
 @SQLITE
-def test_another_process_sees_a_change_within_five_minutes(start_bot, monkeypatch):
-    from core.services import live_catalogue
-    from storage.base import cached
-
+def test_another_process_sees_a_change_within_five_minutes(start_bot):
     bot = start_bot()
     boss = bot.admin()
-    other = live_catalogue.LiveCatalogue(bot.bot.generation.live_catalogue.path, callbacks=False)
+    other = LiveCatalogue(bot.bot.generation.live_catalogue.path, bot.clock, callbacks=False)
     assert "z-image" in other.catalog().models
     boss.forge("terms:model:z-image")
     boss.tap("✗ Take off sale")
     assert "z-image" in other.catalog().models
-    later = cached.time.monotonic() + cached.CACHE_S + 1
-    monkeypatch.setattr(cached.time, "monotonic", lambda: later)
+    bot.clock.forward(CACHE_S + 1)
     assert "z-image" not in other.catalog().models

@@ -4,7 +4,6 @@ It is read again after a change: at once in this process, within 300 s in anothe
 """
 
 import threading
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kie.catalogue import overrides as layers
@@ -29,11 +28,11 @@ class Comparison(NamedTuple):
 class LiveCatalogue:
     """Provides the catalogue; `callbacks` says whether KIE can call us, which some models require.
 
-    `rows` is where the admins' changes are read, `offers` the file of the ladders, `ideas` that of the ideas. `today()`
-    says which prices have ended.
+    `rows` is where the admins' changes are read, `offers` the file of the ladders, `ideas` that of the ideas. The
+    `clock` says which prices have ended.
     """
 
-    def __init__(self, path, callbacks, rows=overrides, offers=None, ideas=None, clock=None):
+    def __init__(self, path, clock, callbacks, rows=overrides, offers=None, ideas=None):
         self.path, self._rows, self._clock = path, rows, clock
         self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
@@ -41,15 +40,12 @@ class LiveCatalogue:
         self._callbacks = callbacks
         self._guard = threading.Lock()
         self._version = self._made = None
-        self._kept = Cached(self._look)
+        self._kept = Cached(self._look, clock.monotonic)
         self.forget = self._kept.forget  # check for changes at the next access
-
-    def _today(self):
-        return (self._clock.now() if self._clock else datetime.now(UTC)).date()
 
     def current(self):
         """Return (the changes in force, the catalogue in use)."""
-        if self._version is not None and self._version[1] != self._today():
+        if self._version is not None and self._version[1] != self._clock.now().date():
             self.forget()  # a price may have ended
         return self._kept.get()
 
@@ -80,7 +76,7 @@ class LiveCatalogue:
 
     def _look(self):
         """Return (changes in force, the catalogue with them), rebuilt only if they have changed."""
-        version = self._rows.version(), self._today()
+        version = self._rows.version(), self._clock.now().date()
         with self._guard:
             if version != self._version:
                 changes = self._rows.in_force()
@@ -99,7 +95,7 @@ class LiveCatalogue:
         return self._data(self._changes())
 
     def _data(self, changes):
-        return layers.at(layers.merged(self._file, changes) if changes else self._file, self._today())
+        return layers.at(layers.merged(self._file, changes) if changes else self._file, self._clock.now().date())
 
     def ending(self):
         """Return [(day, model id), …] of the prices that end, the nearest first."""

@@ -37,7 +37,7 @@ def show(ctx):
     rows = [button(f"first.do_{name}", *way) for name, done, way in steps if way and not done]
     ctx.edit(
         "first.text",
-        [*rows, button("first.hide", "first:hide", _left(ctx.bot)), way_out(ADMIN)],
+        [*rows, button("first.hide", "first:hide", sum(not done for _name, done, _way in steps)), way_out(ADMIN)],
         lines=ctx.lines(lines),
     )
 
