@@ -13,7 +13,6 @@ import pytest
 from tests.kit import BOSS
 from tests.rehearsals import Rehearsing
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NOWHERE = "/var/lib/telegram-bot-api/photos/file_0.jpg"
 NOT_MODIFIED, STAYS = "message is not modified", "the message would stay the same"
 NO_CHAT, NO_PEER = "chat not found", "PEER_ID_INVALID"
