@@ -376,7 +376,7 @@ def test_after_kill_9_the_next_one_counts_and_cleans_up(servers, tmp_path):
     assert left and set(left) <= shown
     done = subprocess.run(**arguments(servers, tmp_path), capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0.8 spent so far today" in done.stdout and "71 of 73 hold" in done.stdout
+    assert "0.8 spent so far today" in done.stdout and "75 of 77 hold" in done.stdout
     assert not boss.messages, "everything that was sent is gone again"
 
 
@@ -536,10 +536,10 @@ def test_it_says_what_it_costs_and_does_nothing_without_a_yes(make, servers):
     before = len(servers[0].calls())
     for no in ("", "no", "n"):
         said, failed = told(stage, ask=lambda _question, no=no: no)
-        assert failed and "about 1.03 credits" in said and "never more than 10 a day" in said and "no Stars" in said
+        assert failed and "about 1.64 credits" in said and "never more than 10 a day" in said and "no Stars" in said
     assert len(servers[0].calls()) == before and not stage.control.requests("/api/")
     said, failed = told(stage, ask=lambda _question: "y")
-    assert not failed and "71 of 73 hold" in said and str(stage.folder) in said
+    assert not failed and "75 of 77 hold" in said and str(stage.folder) in said
 
 
 def test_it_speaks_the_terminals_language(make, monkeypatch):
@@ -571,11 +571,11 @@ def shop(start_bot, tmp_path):
 
 def test_an_owner_rehearses_in_the_chat(shop):
     shop.boss.send("/rehearse")
-    assert "73 small calls" in shop.boss.last and "about 1.03 credits" in shop.boss.last
+    assert "77 small calls" in shop.boss.last and "about 1.64 credits" in shop.boss.last
     assert not shop.bot.kie.requests("/createTask")
     shop.boss.tap("▶ Begin")
     texts = [message.get("text", "") for message in shop.boss.messages]
-    assert any("Nothing differs from what I expect" in text and "71 hold" in text for text in texts), texts
+    assert any("Nothing differs from what I expect" in text and "75 hold" in text for text in texts), texts
     assert any("It has ended" in text for text in texts)
     sent = [message for message in shop.boss.messages if "document" in message]
     assert [one["document"]["file_name"] for one in sent] == ["rehearsal.json"]

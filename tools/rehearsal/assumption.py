@@ -34,6 +34,7 @@ PARTS = {
     "monthly": "plugins/payments/monthly.py",
     "reconcile": "plugins/payments/reconcile.py",
     "refunds": "plugins/payments/refunds.py",
+    "ideas": "plugins/ideas/gallery.py",
     "webhook": "core/telegram/webhook.py",
     "menu": "core/handling/rights.py",
     "broadcast": "plugins/admin/broadcast.py",
@@ -87,6 +88,10 @@ class NotTried(Exception):
         self.key, self.values = key, values
 
 
+class Strange(Exception):
+    """What came tells by itself how it differs: (path, expected, what came)."""
+
+
 class Stage:
     """Where assumptions are tried: both services, the journal, and the answers of earlier assumptions (`kept`)."""
 
@@ -120,6 +125,8 @@ class Stage:
             finding.verdict, finding.reason, finding.values = NOT_TRIED, why.key, why.values
         except (NotSent, KieNotSent) as error:
             finding.verdict, finding.reason, finding.values = NOT_TRIED, "rehearsal.away", {"error": str(error)}
+        except Strange as error:
+            finding.differences = [error.args]
         except Exception as error:  # whatever came instead of the expected answer is the finding
             finding.differences = [("", shapes.described(dict), f"{type(error).__name__}: {error}"[: shapes.LONGEST])]
         if finding.differences:
@@ -160,6 +167,8 @@ class Stage:
         except TelegramError as error:
             said = {name: value for name, value in error.result_json.items() if value is not None}
             self.note(method, said, ms=_ms(began), status=error.code)
+            if error.code == 429:
+                raise _flooded(error) from None
             raise
         self.note(method, result, ms=_ms(began), status=200)
         for message in result if isinstance(result, list) else [result]:
@@ -242,6 +251,13 @@ class Stage:
                 return answer.status_code, loads(answer.text)
         except requests.RequestException as error:
             raise NotTried("rehearsal.away", error=type(error).__name__) from None
+
+
+def _flooded(error):
+    """Return what to raise for a flood limit: it is no difference, unless it does not say how long it lasts."""
+    if type(error.retry_after) is int:
+        return NotTried("rehearsal.away", error=str(error))
+    return Strange("parameters.retry_after", shapes.described(int), shapes.shown(shapes.Absent, int))
 
 
 def _ms(began):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
+from core.services.talk import LIMIT_S, READ_S
 from kie.api import chat
 from kie.api.task_response import TaskState
 from kie.catalogue.chat_models import ChatModels
@@ -28,6 +29,7 @@ CHAT_MODELS = Path(__file__).parents[2] / "data" / "chat_models.json"
 PROMPT = "a red kite over a green hill, flat colours"
 QUESTION = "Answer with one word: what colour is the sky on a clear day?"
 ANSWER_TOKENS = 1000  # that an answer may have, for the most that it can cost
+SHORT_TOKENS = 200  # the same, of a model that is told to be short
 PAUSE_S = 1.1  # docs.kie.ai, Models API: one request a second
 LOOK_S, RECORD_S, TASK_S, CALLBACK_S = (
     3,
@@ -38,6 +40,7 @@ LOOK_S, RECORD_S, TASK_S, CALLBACK_S = (
 APART_S = 300  # of KIE's clock and ours
 NOTHING = OneOf((None, Absent))
 CENT = 0.005
+PASSING = ("busy", "maintenance")  # refusals that say nothing about the next hour
 JSON = {"HTTP": 200, "type": Text("^application/json")}
 GOOD = JSON | {"outcome": "ok", "code": 200, "msg": str}
 STATES = OneOf(("waiting", "queuing", "generating", "success", "fail"))
@@ -84,9 +87,20 @@ def talker():
     return ChatModels.load(CHAT_MODELS).helper[0]
 
 
+def claude():
+    """Return the cheapest chat model in Anthropic's format, in which the dearer answers are sold."""
+    models = ChatModels.load(CHAT_MODELS).models.values()
+    return min((one for one in models if one.format == "anthropic"), key=lambda one: one.credits_in)
+
+
 def chat_price(_stage):
     """Return the most that the question can cost, in credits."""
     return chat.estimate(talker(), [chat.Message("user", QUESTION)], ANSWER_TOKENS)
+
+
+def claude_price(_stage):
+    """Return the most that the question to a Claude can cost, in credits."""
+    return chat.estimate(claude(), [chat.Message("user", QUESTION)], SHORT_TOKENS)
 
 
 # the account
@@ -185,6 +199,11 @@ def _unknown_talker(stage):
     models = ChatModels.load(CHAT_MODELS).models.values()
     model = next(one for one in models if one.format == "responses")
     fake = dataclasses.replace(model, id="rehearsal-no-such-model")
+    chat.ask(stage.client(), fake, [chat.Message("user", QUESTION)])
+
+
+def _unknown_address(stage):
+    fake = dataclasses.replace(talker(), path="/rehearsal-no-such-model/v1/chat/completions")
     chat.ask(stage.client(), fake, [chat.Message("user", QUESTION)])
 
 
@@ -358,14 +377,21 @@ def _callback_shape(stage):
 # chat
 
 
-def _ask(stage):
-    found = stage.kie(lambda: chat.ask(stage.client(), talker(), [chat.Message("user", QUESTION)]))
-    taken = found.get("credits_consumed")
-    if found["outcome"] not in ("ok", "Unknown"):
-        stage.journal.settle("kie_chat", Decimal(0))
-    elif isinstance(taken, (int, float)) and not isinstance(taken, bool):
-        stage.journal.settle("kie_chat", Decimal(str(taken)))
-    return found
+def _ask(name, model, **limits):
+    """Return a call that asks the model of `model()` the question, as the bot does, and writes down what it took."""
+
+    def call(stage):
+        found = stage.kie(lambda: chat.ask_first(stage.client(), [model()], [chat.Message("user", QUESTION)], **limits))
+        taken = found.get("credits_consumed")
+        if found["outcome"] not in ("ok", "Unknown"):
+            stage.journal.settle(name, Decimal(0))
+        elif isinstance(taken, (int, float)) and not isinstance(taken, bool):
+            stage.journal.settle(name, Decimal(str(taken)))
+        if found["outcome"] in PASSING:
+            raise NotTried("rehearsal.away", error=found["outcome"])
+        return found
+
+    return call
 
 
 def _chat_shape(stage):
@@ -375,6 +401,17 @@ def _chat_shape(stage):
         "choices": Many({"message": {"role": "assistant", "content": str}, "finish_reason": "stop"}, 1),
         "usage": {"prompt_tokens": Between(1, 10**6), "completion_tokens": Between(1, 10**6)},
         "credits_consumed": Between(0.01, float(chat_price(stage))),
+    }
+
+
+def _claude_shape(stage):
+    return {
+        "HTTP": 200,
+        "outcome": "ok",
+        "content": Many({"type": str}, 1),
+        "stop_reason": str,
+        "usage": {"input_tokens": Between(0, 10**6), "output_tokens": Between(1, 10**6)},
+        "credits_consumed": Between(0.01, float(claude_price(stage))),
     }
 
 
@@ -510,11 +547,25 @@ ASSUMPTIONS = (
         _fetch_upload,
         {"outcome": "ok", "type": "image/png", "size": len(picture()), "same": True, "others_same": True},
     ),
-    Assumption("kie_chat", "chat", _ask, _chat_shape, chat_price),
+    Assumption("kie_chat", "chat", _ask("kie_chat", talker), _chat_shape, chat_price),
+    Assumption(
+        "kie_chat_claude",
+        "chat",
+        _ask("kie_chat_claude", claude, max_tokens=SHORT_TOKENS, read_timeout_s=READ_S, limit_s=LIMIT_S),
+        _claude_shape,
+        claude_price,
+    ),
     Assumption(
         "kie_chat_unknown",
         "chat",
         _risky("kie_chat_unknown", _unknown_talker),
+        bad(OneOf((422, 404)), "not supported|does not exist", "model"),
+        chat_price,
+    ),
+    Assumption(
+        "kie_chat_unknown_address",
+        "chat",
+        _risky("kie_chat_unknown_address", _unknown_address),
         bad(OneOf((422, 404)), "not supported|does not exist", "model"),
         chat_price,
     ),

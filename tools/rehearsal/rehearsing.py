@@ -37,7 +37,7 @@ class Rehearsal:
     def cost(self):
         """Return the most credits that one costs if everything holds."""
         stage = SimpleNamespace(bot=self._bot)
-        return kie.task_price(stage) + kie.chat_price(stage)
+        return kie.task_price(stage) + kie.chat_price(stage) + kie.claude_price(stage)
 
     def begin(self, owner, *, webhook=False, free=False, only=None):
         """Return a Run, ready to begin, of one service if it is named; raise Busy while another one runs here."""

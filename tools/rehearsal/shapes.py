@@ -7,13 +7,14 @@ field that is missing in some of a list's items ends with a question mark.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from kie.api.recording import ADDRESS, shortened
 
 GONE = "–"  # how a missing field is shown
+MOST_NAMES = 8  # names of fields that are shown for an object that came, or beside a missing field
 WORDS = {str: "string", int: "integer", float: "number", bool: "true/false", dict: "object", list: "array"}
 INSIDE = ("resultJson", "param", "paramJson")  # fields that hold JSON as text
 DEEPEST = 9
@@ -79,7 +80,9 @@ def differences(wanted: Any, came: Any, path: str = "") -> Iterator[tuple[str, s
             yield path, described(wanted), shown(came, wanted)
     elif isinstance(wanted, dict) and isinstance(came, dict):
         for name, one in wanted.items():
-            yield from differences(one, came.get(name, Absent), f"{path}.{name}" if path else name)
+            beside = "" if name in came else names(field for field in came if field not in wanted)
+            for place, expected, found in differences(one, came.get(name, Absent), f"{path}.{name}" if path else name):
+                yield place, expected, found + beside
     elif isinstance(wanted, Many) and isinstance(came, list) and _is_count(wanted, len(came)):
         for place, item in enumerate(came):
             yield from differences(wanted.shape, item, f"{path}[{place}]")
@@ -149,10 +152,18 @@ def shown(came: Any, wanted: Any) -> str:
         return f"array of {len(came)}"
     if isinstance(wanted, Same):
         return f"≠ ({kind(came)})" if type(came) is type(wanted.value) else kind(came)
+    if isinstance(came, dict):
+        return kind(came) + names(came)
     is_named = isinstance(wanted, (Text, Between, OneOf)) or not isinstance(wanted, (type, dict, list, Many))
     if is_named and isinstance(came, (str, int, float, bool)):
         return json.dumps(shortened(came)[:LONGEST] if isinstance(came, str) else came, ensure_ascii=False)
     return kind(came)
+
+
+def names(fields: Iterable[object]) -> str:
+    """Return the names of fields, which tell what a field is called now: ` {id, recordId}`; nothing if there are none."""
+    found = [str(field)[:LONGEST] for field in fields]
+    return f" {{{', '.join([*found[:MOST_NAMES], *['…'][: len(found) > MOST_NAMES]])}}}" if found else ""
 
 
 def kind(value: Any) -> str:

@@ -14,12 +14,13 @@ from core.telegram.transport import TelegramFailed
 from kie.api.task_response import loads
 from tools.rehearsal.assumption import Assumption, NotTried
 from tools.rehearsal.samples import picture
-from tools.rehearsal.shapes import Absent, Between, Many, Maybe, OneOf, Same, Text
+from tools.rehearsal.shapes import Between, Many, Maybe, OneOf, Same, Text
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 MONTH_S = 2_592_000  # Bot API, createInvoiceLink: the only period
 MOST_TEXT, MOST_DATA = 4096, 64  # Bot API: UTF-16 units of a text, bytes of callback_data
 NOBODY = 1  # a chat that no bot has
+NOWHERE = "https://rehearsal.invalid/picture.png"  # RFC 2606: there is no such host
 PIECES = (  # every tag in our texts and in what core/services/markdown.py makes, and its MessageEntity
     ("b", "bold"),
     ("i", "italic"),
@@ -68,6 +69,12 @@ def _id_of(stage, name):
     if type(number) is not int:
         raise NotTried("rehearsal.after", name=name)
     return number
+
+
+def order(numbers):
+    """Return the word for the order of numbers."""
+    rising = sorted(numbers)
+    return "ascending" if numbers == rising else "descending" if numbers == rising[::-1] else "mixed"
 
 
 def _file_of(stage, name, kind):
@@ -241,7 +248,17 @@ def _photo(stage):
     found = _upload("sendPhoto", "photo", "picture.png", picture, "image/png")(stage)
     sizes = found.get("photo") if isinstance(found.get("photo"), list) else []
     widths = [one.get("width") for one in sizes if isinstance(one, dict)]
-    return found | {"widths": "ascending" if widths == sorted(widths) else "mixed"}
+    return found | {"widths": order(widths)}
+
+
+def _refused_photo(photo):
+    """Return a call that sends a picture which Telegram cannot have."""
+
+    def call(stage):
+        stage.answer_of("telegram_owner")
+        return stage.refusal("sendPhoto", chat_id=stage.owner, photo=photo, disable_notification=True, timeout_s=90)
+
+    return call
 
 
 def _again(stage):
@@ -267,7 +284,7 @@ def _download(stage):
     try:
         size = stage.bot.sender.download(_file_of(stage, "telegram_document", "document"), sink)
     except TelegramFailed as error:
-        return {"size": Absent, "error": str(error)}
+        return {"size": str(error), "same": False}
     return {"size": size, "same": sink.getvalue() == picture()}
 
 
@@ -314,6 +331,14 @@ def _invoice(stage):
 def _refund(stage):
     stage.answer_of("telegram_owner")
     return stage.refusal("refundStarPayment", user_id=stage.owner, telegram_payment_charge_id="rehearsal-no-charge")
+
+
+def _stars(stage):
+    """Return the list of payments with the order of their dates: it is read on from where the last full page ended."""
+    found = stage.telegram("getStarTransactions", offset=0, limit=100)
+    listed = found.get("transactions") if isinstance(found, dict) else None
+    dates = [one.get("date") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return {"list": found, "dates": order([date for date in dates if type(date) is int])}
 
 
 PARTNER = {"type": OneOf(("user", "chat", "affiliate_program", "fragment", "telegram_ads", "telegram_api", "other"))}
@@ -492,11 +517,15 @@ ASSUMPTIONS = (
         _album,
         lambda stage: {"messages": Many(message(photo=PHOTO, media_group_id=str)(stage), 2, 2), "groups": 1},
     ),
+    Assumption("telegram_bad_address", "delivery", _refused_photo(NOWHERE), {"error_code": 400, "description": str}),
+    Assumption(
+        "telegram_bad_file", "ideas", _refused_photo("rehearsal-no-file"), {"error_code": 400, "description": str}
+    ),
     Assumption(
         "telegram_get_file",
         "files",
         _get_file,
-        lambda stage: FILE | {"file_path": Text(r"^[\w./-]+$"), "file_size": len(picture())},
+        lambda stage: FILE | {"file_path": Text(r"^\w[\w./-]*$"), "file_size": len(picture())},
     ),
     Assumption("telegram_download", "files", _download, lambda stage: {"size": len(picture()), "same": True}),
     Assumption("telegram_delete", "screens", _delete, {"result": True}),
@@ -526,8 +555,8 @@ ASSUMPTIONS = (
     Assumption(
         "telegram_stars",
         "reconcile",
-        lambda stage: stage.telegram("getStarTransactions", offset=0, limit=100),
-        {"transactions": Many(TRANSACTION, 0, 100)},
+        _stars,
+        {"list": {"transactions": Many(TRANSACTION, 0, 100)}, "dates": "ascending"},
     ),
     Assumption("telegram_refund", "refunds", _refund, refused("CHARGE_")),
     Assumption("telegram_webhook", "webhook", _webhook, _webhook_shape),
