@@ -14,6 +14,7 @@ from tests.kit import BOSS
 from tests.rehearsals import FILES, answers, differences, recordings
 from tests.till import pay_stars
 from tools.rehearsal.rehearsing import ASSUMPTIONS
+from tools.rehearsal.shapes import differences as lacking
 from tools.rehearsal.shapes import recorded
 
 ALIKE = {
@@ -108,3 +109,13 @@ def test_a_shape_has_nothing_of_the_content():
     assert "private" not in text and json.loads(text) == {
         "text": "string", "url": "address", "list": ["integer|string"], "param": {"json": "object"},
     }  # fmt: skip
+
+
+def test_what_came_beside_a_missing_field_is_named():
+    wanted = {"id": str, "made": {"pages": int}, "url": str}
+    came = {"code": "private", "made": {"count": 1} | {f"n{n}": n for n in range(9)}, "url": {"href": "private"}}
+    assert list(lacking(wanted, came)) == [
+        ("id", "string", "– {code}"),
+        ("made.pages", "integer", "– {count, n0, n1, n2, n3, n4, n5, n6, …}"),
+        ("url", "string", "object {href}"),
+    ]

@@ -182,9 +182,16 @@ def _risky(name, work):
         found = stage.kie(lambda: work(stage))
         if found["outcome"] not in ("ok", "Unknown"):
             stage.journal.settle(name, Decimal(0))
-        return found
+        return _unless_passing(found)
 
     return call
+
+
+def _unless_passing(found):
+    """Return an answer, unless KIE only says that it is too busy or under maintenance."""
+    if found["outcome"] in PASSING:
+        raise NotTried("rehearsal.away", error=found["outcome"])
+    return found
 
 
 def _no_inputs(stage):
@@ -387,9 +394,7 @@ def _ask(name, model, **limits):
             stage.journal.settle(name, Decimal(0))
         elif isinstance(taken, (int, float)) and not isinstance(taken, bool):
             stage.journal.settle(name, Decimal(str(taken)))
-        if found["outcome"] in PASSING:
-            raise NotTried("rehearsal.away", error=found["outcome"])
-        return found
+        return _unless_passing(found)
 
     return call
 
