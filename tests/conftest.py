@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import zlib
 from pathlib import Path
@@ -27,6 +28,9 @@ from tests import proof
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
 apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process
+# Each bot that is started loads all plugins anew: where bytecode is not kept, compiling them is most of a test's time
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there is such a disk: no waiting for fsync
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
