@@ -61,8 +61,5 @@ def _kinds(ctx):
 
 def _last(ctx):
     """Return the button of the model used last, once there is one."""
-    for job in ctx.jobs.of_user(ctx.user.id, limit=1):
-        model = ctx.generation.catalog.models.get(job.model)
-        if model is not None:
-            return [button("common.last_model", CARD, model.code, model=model.title)]
-    return []
+    model = ctx.generation.catalog.models.get(ctx.jobs.last_model(ctx.user.id))
+    return [button("common.last_model", CARD, model.code, model=model.title)] if model else []

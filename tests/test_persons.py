@@ -6,7 +6,7 @@ import pytest
 
 from storage.backup import dump
 from storage.base import db, schema
-from storage.base.tables import Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
+from storage.base.tables import Account, Charge, Entry, FreeRun, Once, Person, Referral, Stored, User
 from storage.journal import runtime_settings
 from storage.money import ledger, persons
 from storage.people import users
@@ -284,6 +284,48 @@ def test_eight_threads_make_one_key_and_one_person(opened):
     assert len(set(made)) == 1
     with db.connection():
         assert Person.select().count() == 1
+
+
+def test_eight_threads_meet_the_same_newcomers_in_any_order_and_make_each_once(opened):
+    senders = [(users.Sender(number, "Zoe"), number) for number in range(70, 90)]
+    in_threads(8, lambda number: users.meet(senders if number % 2 else senders[::-1], NOW))
+    with db.connection():
+        assert (User.select().count(), Person.select().count(), Account.select().count()) == (20, 20, 20)
+        assert sorted(user.born_of for user in User.select()) == list(range(70, 90))
+
+
+def test_who_comes_back_among_newcomers_is_recognised(start_bot):
+    bot = start_bot()
+    alice, boris, carl = bot.user(), bot.user("Boris"), bot.user("Carl")
+    alice.send("/start")
+    bot.bot.users.change(user_of(bot, alice), banned=True)
+    leave(alice)
+    bot.stop()
+    for person in (carl, alice, boris):
+        person.send("/start")
+    bot.start()
+    bot.pump()
+    assert [user_of(bot, person).banned for person in (alice, boris, carl)] == [True, False, False]
+    assert "closed" in alice.last and "Language" not in alice.last
+
+
+def test_newcomers_take_no_more_statements_than_one_does(start_bot, caplog):
+    bot = start_bot()
+    people = [bot.user(f"P{number}") for number in range(20)]
+    bot.user("Known").send("/start")
+
+    def writes(some):
+        bot.stop()
+        for person in some:
+            person.send("/start")
+        bot.start()
+        caplog.set_level(logging.DEBUG, "peewee")
+        caplog.clear()
+        bot.pump()
+        return sum("INSERT" in str(record.msg) for record in caplog.records if record.name == "peewee")
+
+    assert writes(people[:2]) == writes(people[2:])
+    assert all("make pictures" in person.last for person in people)
 
 
 def test_eight_threads_have_something_once(opened):

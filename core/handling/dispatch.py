@@ -12,6 +12,7 @@ from core.log import trace
 from core.registry import PASS
 from core.telegram import mentions, telebot_bridge
 from core.telegram.sender import TelegramError
+from core.telegram.senders import makes_user, sender_of
 from core.telegram.transport import NotSent, UnknownOutcome
 from storage.base import db
 from storage.base.db import StorageDown
@@ -64,25 +65,17 @@ class Dispatcher:
     def _user(self, kind, body, update_id):
         """Return the user an update is about, or None if it is another bot's or nobody's.
 
-        Only a message or a tap in the private chat creates a user; elsewhere an unknown sender stays a stranger, about
-        whom nothing is stored. Nor does a message about refunded money create one, whether the payer or the bot itself
-        sent it: the payer may have been erased.
+        Where an update does not make its sender a user, an unknown one stays a stranger, about whom nothing is stored.
         """
         if "refunded_payment" in body:
             payer = users.Sender(body["chat"]["id"])
             return users.by_telegram_id(payer.telegram_id) or users.stranger(payer)
-        person = body.get("from") or body.get("user")
         by_group = body.get("sender_chat", {}).get("id", 0) == body.get("chat", {}).get("id")  # by an admin in its name
-        if (person is None and kind in OF_NOBODY) or by_group:
+        is_nameless = kind in OF_NOBODY and not (body.get("from") or body.get("user"))
+        if is_nameless or by_group:
             return users.stranger(users.Sender(0))
-        if person is None or person.get("is_bot") or body.get("is_automatic_forward"):
-            return None
-        sender = users.Sender(
-            person["id"], person.get("first_name", ""), person.get("username"), person.get("language_code")
-        )
-        chat = (body if kind == "message" else body.get("message") or {}).get("chat", {})
-        create = kind in ("message", "callback_query") and chat.get("type") == "private"
-        return users.seen(sender, self.bot.clock.now(), update_id, create)
+        sender = sender_of(body)
+        return sender and users.seen(sender, self.bot.clock.now(), update_id, makes_user(kind, body))
 
     def _answer(self, ctx):
         """Call an update's handlers and make every outcome visible; return the outcome's name for the log."""

@@ -295,6 +295,7 @@ class Jobs:
     balance_and_held = staticmethod(jobs.balance_and_held)
     figures = staticmethod(jobs.figures)
     get = staticmethod(jobs.get)
+    last_model = staticmethod(jobs.last_model)
     last_of = staticmethod(jobs.last_of)
     move_chat = staticmethod(jobs.move_chat)
     neighbours = staticmethod(jobs.neighbours)

@@ -13,12 +13,13 @@ import threading
 import traceback
 
 from core.errors import SaidAlready
-from core.telegram import update_validation
+from core.telegram import senders, update_validation
 from core.telegram.chat_executor import ChatExecutor
 from core.telegram.transport import TelegramFailed, UnknownOutcome
 from core.telegram.update_validation import EXPRESS, lane_of
 from storage.base.db import StorageDown, leave
 from storage.journal import inbox
+from storage.people import users
 
 log = logging.getLogger(__name__)
 LONG_POLL_S = 50  # the server caps the wait at 50 s (tdlib/telegram-bot-api, LONG_POLL_MAX_TIMEOUT)
@@ -110,7 +111,16 @@ class Updates:
         if self._ending:
             self._let_go(fresh)
         else:
+            self._meet(fresh)
             self._enqueue(fresh)
+
+    def _meet(self, updates):
+        """Make users of all newcomers at once: one by one, each would wait for the disk."""
+        newcomers = senders.newcomers(updates) if len(updates) > 1 else {}
+        try:
+            users.meet(newcomers.values(), self._clock.now())
+        except Exception as error:  # whatever it is, it meets each of them again in their own update
+            log.warning("newcomers could not be stored together: %r", error)
 
     def _refused(self):
         self._status.outcomes["unreadable"] += 1

@@ -368,7 +368,7 @@ class Catalog:
     `known` also has the models that are off sale, as their running orders go on, `unlisted` says which of these KIE's own
     list lacked, and on which day. `starts` and `fed` are looked up once, at
     load: {text, image, video or audio: ((model, its works), …)} of what takes one, and (model, input) of what accepts an
-    earlier result.
+    earlier result. `menus` has the cards of each row of the main menu, in its order.
     """
 
     models: Mapping[str, Model]
@@ -381,6 +381,14 @@ class Catalog:
     unlisted: Mapping[str, str]
     starts: Mapping[str, tuple[tuple[Model, tuple[str, ...]], ...]]
     fed: tuple[tuple[Model, Input], ...]
+    menus: Mapping[str, tuple[Card, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        menus = {
+            menu: tuple(card for card in self.cards.values() if any(menu in model.menus for model in card.models))
+            for menu in MENU
+        }
+        object.__setattr__(self, "menus", MappingProxyType({menu: cards for menu, cards in menus.items() if cards}))
 
     @classmethod
     def load(cls, path: str | Path) -> "Catalog":
@@ -448,11 +456,11 @@ class Catalog:
 
     def types(self) -> list[tuple[str, tuple[Card, ...]]]:
         """Return [(menu, cards)] in the order of the main menu: picture, edit, video, music, voice, tools."""
-        return [(menu, cards) for menu in MENU if (cards := self.cards_of(menu))]
+        return list(self.menus.items())
 
     def cards_of(self, menu: str) -> tuple[Card, ...]:
         """Return the cards with at least one model in this row of the main menu."""
-        return tuple(card for card in self.cards.values() if any(menu in model.menus for model in card.models))
+        return self.menus.get(menu, ())
 
     def of_type(self, *types: str) -> tuple[Model, ...]:
         """Return the models of these generation types, such as image-upscale, in the file's order."""

@@ -39,6 +39,17 @@ def known_as(telegram_id: int) -> Person:
         return (query.for_update() if db.for_update else query).get()
 
 
+def all_known_as(telegram_ids: Iterable[int]) -> dict[int, Person]:
+    """Return {Telegram id: person}, created if new; the rows stay locked until the transaction ends."""
+    with transaction() as db:
+        key = _key()
+        ids = {hashed(key, one): one for one in telegram_ids}
+        rows = [{"hash": one} for one in sorted(ids)]  # in one order everywhere, so that no two wait for each other
+        Person.insert_many(rows).on_conflict_ignore().execute()
+        query = Person.select().where(Person.hash.in_(list(ids))).order_by(Person.hash)
+        return {ids[person.hash]: person for person in (query.for_update() if db.for_update else query)}
+
+
 def hashes(telegram_ids: Iterable[int]) -> dict[str, int]:
     """Return {hash: Telegram id}, whether there is such a person or not; nothing while there are no persons at all."""
     with connection():

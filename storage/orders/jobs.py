@@ -559,6 +559,16 @@ def recent_models(user_id: int, limit: int = 3) -> list[str]:
         return [model for (model,) in query.tuples().execute()]
 
 
+@Prepared[tuple[str]]
+def _last_model(user_id: int) -> "ModelSelect[Job]":
+    return Job.select(Job.model).where(Job.user == user_id, Job.topic.is_null()).order_by(Job.id.desc()).limit(1)
+
+
+def last_model(user_id: int) -> str | None:
+    """Return the id of the model a user ordered last, or None."""
+    return _last_model.scalar(user_id)
+
+
 def last_of(user_id: int, model: str) -> Job | None:
     """Return a user's newest job of a model, or None."""
     with connection():

@@ -65,6 +65,27 @@ def stranger(sender: Sender) -> User:
     return user
 
 
+def meet(senders: Collection[tuple[Sender, int]], now: datetime) -> None:
+    """Create the users of those senders who are new, each with the id of their first update, in one transaction."""
+    with connection():
+        ids = [sender.telegram_id for sender, _update_id in senders]
+        known = (
+            {one for (one,) in User.select(User.telegram_id).where(User.telegram_id.in_(ids)).tuples()} if ids else ()
+        )
+    fresh = [(sender, update_id) for sender, update_id in senders if sender.telegram_id not in known]
+    if not fresh:
+        return
+    with transaction():
+        people = persons.all_known_as([sender.telegram_id for sender, _update_id in fresh])
+        rows = [_row(sender, people[sender.telegram_id], now, update_id) for sender, update_id in fresh]
+        made = User.insert_many(rows).on_conflict_ignore().returning(User.id).tuples().execute()
+        ids = [user_id for (user_id,) in made]
+        if ids:
+            Account.insert_many([{"user": user_id, "balance": 0} for user_id in ids]).execute()
+        for user_id in ids:
+            events.emit(UserCreated(user=user_id), now)
+
+
 def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
     with transaction():
         user, made = _insert(sender, persons.known_as(sender.telegram_id), now, update_id)
@@ -76,7 +97,18 @@ def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
 def _insert(
     sender: Sender, person: Person, at: datetime, update_id: int | None = None, lang: str | None = None
 ) -> tuple[User, bool]:
-    row = dict(
+    row = _row(sender, person, at, update_id, lang)
+    made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
+    if not made:
+        return User.get(User.telegram_id == sender.telegram_id), False
+    Account.insert(user=made[0].id, balance=0).execute()
+    return made[0], True
+
+
+def _row(
+    sender: Sender, person: Person, at: datetime, update_id: int | None = None, lang: str | None = None
+) -> dict[str, Any]:
+    return dict(
         **asdict(sender),
         lang=lang,
         code=secrets.token_urlsafe(9),
@@ -87,11 +119,6 @@ def _insert(
         banned=person.banned,
         sales_paused=person.sales_paused,
     )
-    made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
-    if not made:
-        return User.get(User.telegram_id == sender.telegram_id), False
-    Account.insert(user=made[0].id, balance=0).execute()
-    return made[0], True
 
 
 def bring(sender: Sender, person: Person, at: datetime, lang: str | None = None) -> tuple[User, bool]:
