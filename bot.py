@@ -11,7 +11,6 @@ python bot.py texts check          say what translations lack; texts new LANG be
 
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -181,12 +180,8 @@ def run(environ, stage=None):
         if stage:
             stage.enter(runtime, PLUGINS, TEXTS)
             print(OPEN.format(page=found["TELEGRAM_API_URL"]), flush=True)
-        logger.info(
-            "@%s is ready: %d models, %d plugins' commands",
-            bot.username,
-            len(bot.generation.catalog.models),
-            len(bot.handlers["command"]),
-        )
+        counts = len(bot.generation.catalog.models), len(bot.handlers["command"])
+        logger.info("@%s is ready: %d models, %d plugins' commands", bot.username, *counts)
 
     leadership.serve(runtime, lambda: build(environ, clock, load_one=load_one), open_storage, leader, stop, web, ready)
     db.flatten()
@@ -311,18 +306,10 @@ def new_plugin(name, folder):
     from tools import scaffold
 
     try:
-        for path in scaffold.write(ROOT, name, folder):
-            print("wrote", path.relative_to(ROOT) if folder is None else path)
+        print(*scaffold.run(ROOT, name, folder), sep="\n")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    see = "python bot.py --demo --reload"
-    if folder is None:
-        print(f"\nSee it with `{see}` (/{name}), test it with `pytest tests/test_{name}.py`.")
-    else:
-        place, needed = shlex.quote(folder), shlex.quote(str(ROOT / "requirements-dev.txt"))
-        print(f"\nSee it with `PLUGINS_DIR={place} {see}` (/{name}).")
-        print(f"Test it with `pip install -r {needed}`, then `cd {place} && pytest`.")
     return 0
 
 

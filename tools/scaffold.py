@@ -8,6 +8,7 @@ PLUGINS_DIR.
 import json
 import keyword
 import re
+import shlex
 from pathlib import Path
 
 from babel.messages.plurals import get_plural
@@ -85,6 +86,19 @@ from pathlib import Path
 """
 WHERE = """HERE = str(Path(__file__).parents[1])
 """
+
+
+def run(root, name, folder=None):
+    """Yield what `python bot.py new-plugin` says: the files it has written, and how to see and test the plugin."""
+    for path in write(root, name, folder):
+        yield f"wrote {path.relative_to(root) if folder is None else path}"
+    see = "python bot.py --demo --reload"
+    if folder is None:
+        yield f"\nSee it with `{see}` (/{name}), test it with `pytest tests/test_{name}.py`."
+        return
+    place, needed = shlex.quote(str(folder)), shlex.quote(str(root / "requirements-dev.txt"))
+    yield f"\nSee it with `PLUGINS_DIR={place} {see}` (/{name})."
+    yield f"Test it with `pip install -r {needed}`, then `cd {place} && pytest`."
 
 
 def write(root, name, folder=None):

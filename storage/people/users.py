@@ -67,11 +67,12 @@ def stranger(sender: Sender) -> User:
 
 def meet(senders: Collection[tuple[Sender, int]], now: datetime) -> None:
     """Create the users of those senders who are new, each with the id of their first update, in one transaction."""
+    if not senders:
+        return
     with connection():
         ids = [sender.telegram_id for sender, _update_id in senders]
-        known = (
-            {one for (one,) in User.select(User.telegram_id).where(User.telegram_id.in_(ids)).tuples()} if ids else ()
-        )
+        there = User.select(User.telegram_id).where(User.telegram_id.in_(ids)).tuples().execute()
+        known = {telegram_id for (telegram_id,) in there}
     fresh = [(sender, update_id) for sender, update_id in senders if sender.telegram_id not in known]
     if not fresh:
         return
