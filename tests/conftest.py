@@ -45,11 +45,12 @@ KEPT = 10  # databases: no test uses that many
 
 SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_demo_payment_page", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
         "test_process", "test_webhook", "test_leaks", "test_screens")  # fmt: skip
-# What the chat says and what keeps it going: each test on one of the two databases, drawn by its name, and on both in
-# `make prove`. All other tests run on both: they are about what is stored, or about money.
+# What the chat says, what keeps it going, and each of the many corruptions that `verify` names: each test on one of the two
+# databases, drawn by its name, and on both in `make prove`. All other tests run on both: they are about what is stored, or
+# about money.
 ONE_DATABASE = (
     "test_admin", "test_admin_settings", "test_alerts", "test_audit_log", "test_bad_input", "test_better", "test_broadcast",
-    "test_confirm", "test_connection_limits", "test_contract", "test_delivery", "test_discovery", "test_docs_examples",
+    "test_confirm", "test_connection_limits", "test_contract", "test_corrupt", "test_delivery", "test_discovery", "test_docs_examples",
     "test_doctor", "test_forms", "test_groups", "test_holes", "test_hostile", "test_ideas", "test_kie_days", "test_ladder",
     "test_leaks", "test_loops", "test_media", "test_models_walk", "test_own_texts", "test_plugin_sources", "test_profile", "test_replies",
     "test_talk", "test_voice", "test_webhook",

@@ -54,9 +54,9 @@ def logged(caplog, words):
 def test_work_that_raises_is_logged_told_once_and_done_when_it_can_be(start_bot, monkeypatch, tmp_path, caplog, every):
     bot = start_bot(plugins=plugins_with(monkeypatch, tmp_path, zzz=PLUGIN.format(every=every)))
     boss, store = bot.admin(), bot.bot.store("zzz")
-    bot.forward(3600)  # the others go on, and this is not the first time
+    bot.forward(3600, step=60)  # the others go on, and this is not the first time
     store.put("broken", True)
-    bot.forward(4000 if every == 3600 else 60)
+    bot.forward(4000 if every == 3600 else 60, step=20)
     assert said(boss, "“counting” keeps failing") == 1
     boss.send("/error " + boss.last.rpartition("/error ")[2])
     assert "RuntimeError: no counting" in boss.last

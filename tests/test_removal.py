@@ -17,8 +17,8 @@ PLUGINS = find(ROOT / "plugins")
 FOLDERS = sorted({name.split("/")[0] + "/" for name in PLUGINS if "/" in name})
 SORRY = ("Something went wrong", "Что-то пошло не так")  # how common.sorry begins
 ENDS = ("orders:go", "privacy:erase", "pause:", "orders:cancel")  # after which there is less to press
-REMOVED = [*PLUGINS, *FOLDERS]
-WHOLE = proof.part(REMOVED, seed=13)  # of which every old screen and every command is tried, too
+WHOLE = proof.part([*PLUGINS, *FOLDERS], seed=13)  # of which every old screen and every command is tried, too
+REMOVED = list(dict.fromkeys([*WHOLE, *FOLDERS]))
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
