@@ -1,10 +1,10 @@
 # make demo: try it in the browser   ·   make run: the real bot   ·   make lint   ·   make bench: measure it
-# make check: before a commit   ·   make test: everything   ·   make prove: before a release
+# make check: before a commit   ·   make test: everything   ·   make prove: before a release   ·   make bench-quick: a few ratios
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo run check test prove bench lint format
+.PHONY: demo run check test prove bench bench-quick lint format
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/updates.py
 	$(BIN)/python bench/updates.py --database postgresql
 	$(BIN)/python bench/updates.py --round-trip 50
+	$(BIN)/python bench/updates.py --newcomers /start
+	$(BIN)/python bench/updates.py --newcomers /balance --people 200
+	$(BIN)/python bench/orders.py
 	$(BIN)/python bench/latency.py
 	$(BIN)/python bench/jobs.py
 	$(BIN)/python bench/endurance.py
@@ -52,6 +55,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/network.py
 	$(BIN)/python bench/crash.py
+
+# Three minutes
+bench-quick: $(VENV)/.dev
+	$(BIN)/python bench/quick.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -18,6 +18,12 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+if __name__ == "__main__":  # first, as what follows imports Peewee
+    from storage import driver
+    from tools.command_line import environment
+
+    driver.leave_out_unless_named([*sys.argv, environment(Path(__file__).parent).get("DATABASE_URL", "")])
+
 from core import log, settings
 from core.bot import Bot
 from core.process import leader_lock, leadership, loader
@@ -212,14 +218,9 @@ def command(name, argument, environ, clock=None):
     bot.settings.check(only=None if whole else commands.STORAGE + commands.MORE.get(name, ()))
     log.setup("WARNING", False, bot.settings.secrets())
     try:
-        for line in _of_command(name)(bot, argument):
-            print(line, flush=True)
-    except commands.FAILURES as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _printed(_of_command(name)(bot, argument))
     finally:
         commands.db.disconnect()
-    return 0
 
 
 def _of_command(name):
@@ -271,7 +272,7 @@ def main(arguments=None):
     options = command_line.read(arguments)
     argument = options.value
     log.setup("INFO", False, [])
-    environ = environment()
+    environ = command_line.environment(ROOT)
     try:
         if options.command == "new-plugin":
             return new_plugin(argument, options.dir)
@@ -336,9 +337,6 @@ def _printed(lines):
     except commands.FAILURES as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped; nothing was written.", file=sys.stderr)
-        return 1
     return 0
 
 
@@ -356,13 +354,6 @@ def translate(lang=None, *, environ):
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def environment():
-    """Return the environment; `.env` supplies what it lacks."""
-    from dotenv import dotenv_values
-
-    return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None} | dict(os.environ)
 
 
 FIRST = ("TELEGRAM_BOT_TOKEN", "KIE_API_KEY", "ADMIN_IDS", "USD_RATE")

@@ -237,14 +237,11 @@ class Texts:
 
     def with_wrong_tags(self, lang: str) -> Iterator[str]:
         """Yield the keys of a language whose texts Telegram could not show because of their tags."""
-        return (key for key, forms in sorted(self._catalogs[lang].given.items()) if not all(map(_nests, forms)))
+        yield from _wrong_tags(self._catalogs[lang])
 
     def with_wrong_formats(self, lang: str) -> Iterator[tuple[str, str]]:
         """Yield (key, format) of a language's texts with formats that there are not."""
-        for key, forms in sorted(self._catalogs[lang].given.items()):
-            yield from (
-                (key, spec) for form in forms for _, _name, spec in _parse(form) if spec and spec not in FORMATS
-            )
+        yield from _wrong_formats(self._catalogs[lang])
 
     def file_of(self, lang: str, key: str) -> Path:
         """Return the file that a text is in, or to which a missing one belongs."""
@@ -332,14 +329,17 @@ def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None,
     merged, files, homes = None, dict[str, str](), dict[str, Path]()
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
-            part = _read(path, folder.name)
+            part, file, home = (
+                _read(path, folder.name),
+                path.relative_to(folder).with_suffix("").as_posix(),
+                folder.parent,
+            )
             merged = Messages(part.locale) if merged is None else merged
             for message in filter(_is_translated, part):
                 if message.id in merged:
                     raise TextError(f"{path}: {_key(message)} stands in another file too")
                 merged[message.id] = message
-                files[_key(message)] = path.relative_to(folder).with_suffix("").as_posix()
-                homes[_key(message)] = folder.parent
+                files[_key(message)], homes[_key(message)] = file, home
     if merged is None:
         raise TextError(f"no texts in {folders[0]}")
     given = {_key(message): _forms(message) for message in merged if message.id}
@@ -411,6 +411,17 @@ def _mismatches(ours: _Catalog, theirs: _Catalog) -> list[tuple[str, set[str], s
     return [(key, there, here) for key, there, here in pairs if there != here]
 
 
+@lru_cache(maxsize=16)
+def _wrong_tags(catalog: _Catalog) -> list[str]:
+    return [key for key, forms in sorted(catalog.given.items()) if not all(map(_nests, forms))]
+
+
+@lru_cache(maxsize=16)
+def _wrong_formats(catalog: _Catalog) -> list[tuple[str, str]]:
+    parts = ((key, spec) for key, forms in sorted(catalog.given.items()) for form in forms for *_, spec in _parse(form))
+    return [(key, spec) for key, spec in parts if spec and spec not in FORMATS]
+
+
 def _read(path: Path, lang: str) -> Any:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -474,7 +485,7 @@ def _shown(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-@lru_cache(maxsize=16_384)  # every text in every language: the check at the start reads them all
+@lru_cache(maxsize=4096)
 def _parse(template: str) -> tuple[tuple[str, str | None, str | None], ...]:
     return tuple((literal, name, spec) for literal, name, spec, _conv in string.Formatter().parse(template))
 

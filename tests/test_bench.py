@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import endurance, jobs, prove, updates
+from bench import endurance, jobs, orders, prove, updates
 from tests.kit import ROOT
 
 
@@ -17,6 +17,20 @@ def test_every_contestant_answers_everybody(name, kind):
     rate, cpu, rss = found[name]
     assert rate > 0 and cpu > 0 and rss > 0
     assert name in "\n".join(updates.table(found, "a short contest"))
+
+
+@pytest.mark.parametrize("name", ["ours", "aiogram"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("says", ["/start", "/balance"])
+def test_newcomers_are_answered_too(name, kind, says):
+    pytest.importorskip("telebot" if name == "ours" else name)
+    rate, _cpu, _rss = updates.contest([name], kind, updates=20, people=10, rounds=2, newcomers=says)[name]
+    assert rate > 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_order_costs_some_time(kind):
+    assert orders.contest([ROOT], kind, orders=2, rounds=1)[ROOT] > 0
 
 
 def test_running_jobs_are_noticed_by_polling_and_by_callbacks_and_the_queue_moves():

@@ -376,6 +376,7 @@ NAMING = {  # who may name a language, and why
     "bench/fuzz_updates.py": OF_PEOPLE,
     "bench/latency.py": OF_PEOPLE,
     "bench/load.py": OF_PEOPLE,
+    "bench/orders.py": OF_PEOPLE,
     "bench/scale.py": OF_PEOPLE,
     "demo/chats.py": OF_PEOPLE,
     "demo/control.py": OF_PEOPLE,

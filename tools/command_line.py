@@ -1,6 +1,7 @@
-"""The command line of `python bot.py`: its commands, their options, and what goes with what."""
+"""The command line of `python bot.py`: its commands, their options, and what goes with what; and its environment."""
 
 import argparse
+import os
 
 COMMANDS = {
     "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
@@ -78,3 +79,10 @@ def _parser():
     )
     parser.add_argument("--reload", action="store_true", help="with --demo: load a plugin again when it is saved")
     return parser
+
+
+def environment(root):
+    """Return the environment; `.env` in the folder `root` supplies what it lacks."""
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(root / ".env").items() if value is not None} | dict(os.environ)

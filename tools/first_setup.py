@@ -41,6 +41,13 @@ class Terms:
 
 def run(terms):
     """Ask, check, and write the file; yield lines to print. Raise Failed if it cannot go on."""
+    try:
+        yield from _steps(terms)
+    except KeyboardInterrupt:
+        raise Failed("\nStopped; nothing was written.") from None
+
+
+def _steps(terms):
     if terms.path.exists():
         raise Failed(f"{terms.path} is there already: change it with an editor, or move it away")
     _refuse_running(terms)

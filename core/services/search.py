@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz.distance import OSA
-
 from core.services.wording import (
     SHORTEST_PART,
     TYPO,
     UNFINISHED,
     Index,
     index,
+    likeness,
     places_of,
     similar,
     unfinished,
@@ -88,9 +87,7 @@ def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
     for card in catalog.cards.values():
         about = {word for line in _lines_about(texts, card) for word in words_of(line)}
         shared = sum(any(_begins_alike(word, other) for other in about) for word in words)
-        alike = max(
-            (OSA.normalized_similarity(word, name) for word in words for name in words_of(card.title)), default=0.0
-        )
+        alike = max((likeness(word, name) for word in words for name in words_of(card.title)), default=0.0)
         if shared or alike >= NEAR:
             hits.append(Hit(card, card.models, None, (-shared, -alike)))
     return Found(tuple(sorted(hits, key=lambda hit: hit.rank)))

@@ -9,8 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-
-from rapidfuzz.distance import OSA
+from typing import Any
 
 from core.texts import Texts
 
@@ -96,7 +95,20 @@ def _is_misspelt(said: str, word: str, most: int) -> bool:
         return False
     most = most if len(plain) >= SHORTEST_TWO - 2 else 1
     ends = {len(plain) + more for more in range(-most, most + 1)} if plain != word else {len(said)}
-    return any(OSA.distance(said[:end], plain, score_cutoff=most) <= most for end in ends if 0 < end <= len(said))
+    osa = _osa()
+    return any(osa.distance(said[:end], plain, score_cutoff=most) <= most for end in ends if 0 < end <= len(said))
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two words are, from 0 to 1."""
+    return float(_osa().normalized_similarity(one, other))
+
+
+def _osa() -> Any:
+    """Return the library's distance with transpositions; 3 MB that only a search needs."""
+    from rapidfuzz.distance import OSA
+
+    return OSA
 
 
 def places_of(phrase: tuple[str, ...], fits: list[dict[str, float]]) -> dict[int, float]:
