@@ -94,8 +94,7 @@ def _label(ctx, job, numbers):
 
 
 def _prompt(ctx, job):
-    model = ctx.generation.model(job)
-    return model.words_of(job.inputs) if model else ""
+    return ctx.generation.words(ctx.lang, ctx.generation.model(job), job.inputs)
 
 
 def show_job(ctx, job):

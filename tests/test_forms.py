@@ -467,3 +467,22 @@ def test_every_card_fits_a_phone(start_bot, lang):
         seen.append(Screen.of(anna.last_message))
         rough += [f"{model.code}: {style(screen)} {screen}" for screen in seen if style(screen)]
     assert not rough, "\n".join(rough)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_words_of_a_song_move_with_the_mode_that_asks_for_them(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    form = card(anna, "suno", "La la, a fox in the snow")
+    custom, instrumental = (form.model.inputs.index(form.model.by_name[n]) for n in ("custom_mode", "instrumental"))
+    anna.forge(f"inputs:set:suno:{custom}")
+    if any(data.startswith("inputs:pick") for data in anna.buttons.values()):
+        anna.tap("On")
+    assert "Lyrics: La la, a fox in the snow" in anna.last
+    anna.forge(f"inputs:set:suno:{instrumental}")
+    assert "Lyrics" not in anna.last
+    anna.forge(f"inputs:set:suno:{instrumental}")
+    anna.forge(f"inputs:set:suno:{custom}")
+    assert "La la, a fox in the snow" in anna.last and "Lyrics" not in anna.last
+    anna.tap("▶ Create")
+    assert job_of(bot, anna).inputs["prompt"] == "La la, a fox in the snow"

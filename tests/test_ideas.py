@@ -535,3 +535,66 @@ def test_an_idea_without_a_drawing_of_its_own_gets_that_of_any():
     new = Ideas.from_data({"ideas": [raw]}, CATALOG).known[0]
     assert found.drawing(new).name == "any.png" and found.drawing(new).exists()
     assert found.drawing(found.known[0]).name == "old_photo.png"
+
+
+# an idea in the person's own language, and left behind
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_the_prompt_of_an_idea_is_never_shown_but_its_title_with_the_words(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    title = bot.bot.texts.plain(lang, "ideas.title_logo")
+    job = make(bot, alice, "logo", "Лиса <3")
+    assert "flat logo" in job.inputs["prompt"] and f"💡 {title}: Лиса <3" in alice.last
+    bot.forward(60)
+    for look in ("/history", f"history:job:{job.id}", f"orders:again:{job.id}"):
+        alice.send(look) if look.startswith("/") else alice.forge(look)
+    seen = " ".join(str(message) for message in alice.received) + str(alice.buttons)
+    assert title in alice.last and "flat logo" not in seen and "✨" not in " ".join(alice.buttons)
+
+
+@SQLITE
+def test_an_idea_without_words_is_shown_by_its_title(start_bot):
+    bot = start_bot()
+    alice = bot.rich(language_code="ru")
+    open_idea(alice, "old_photo")
+    alice.tap("▶")
+    alice.photo(png())
+    assert "💡 Старое фото" in alice.last and "Restore" not in alice.last
+
+
+def test_a_prompt_is_known_by_its_idea_and_nobody_else_s_words_are():
+    ideas = Ideas.load(ROOT / "data/ideas.json", CATALOG)
+    for idea in KNOWN:
+        given = {what: f"one\n{what} (*)" for what in idea.asks if what != "photo"}
+        if idea.prompt:
+            assert ideas.made(idea.words(given)) == (idea, given)
+    assert ideas.made("A clean, modern flat logo") is None and ideas.made("") is None
+
+
+@SQLITE
+@pytest.mark.parametrize("code", ["nanobanana-2l", "z-image", "kling3"])
+def test_what_an_idea_has_filled_in_is_left_behind_with_it(start_bot, code):
+    bot = start_bot()
+    alice = bot.rich()
+    open_idea(alice, "logo")
+    alice.tap("▶")
+    alice.send("Sunny Corner")
+    assert "Sunny Corner" in alice.last
+    alice.tap("‹ Back")
+    alice.send("/models")
+    alice.forge(f"generate:open:{code}")
+    assert "Sunny Corner" not in alice.last and "✏ Write what to make" in alice.buttons
+
+
+@SQLITE
+def test_an_idea_goes_on_in_another_way_to_use_its_product(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    open_idea(alice, "jingle")
+    alice.tap("▶")
+    alice.send("Sunny Corner")
+    alice.forge("modes:pick:suno-cover")
+    assert "💡 A jingle: Sunny Corner" in alice.last

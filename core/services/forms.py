@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.registration_checks import nearest
 from core.services.input_labels import SHOWN_TEXT
 from core.texts import Ref
-from kie.catalogue.inputs import MIME_TWINS, clean_mime, files_of
+from kie.catalogue.inputs import MIME_TWINS, clean_mime, files_of, present
 from kie.catalogue.model import InputError
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,25 @@ def add_file(spec, values, file, measure=lambda file: file):
 def _read_alone(spec, file):
     """Check a single file, however many are wanted."""
     read(spec, [file] * max(1, spec.min_items) if spec.many else file)
+
+
+def with_words_moved(model, before, after):
+    """Return `after` with words that have lost their input, because a setting has changed, in the first empty one instead.
+
+    A song's idea becomes its lyrics, say, and lyrics its idea. What does not fit there stays where it was written.
+    """
+    texts = [spec for spec in model.inputs if spec.kind == "text" and spec.shown != "hidden"]
+    fresh = [spec for spec in texts if model.applies(spec.name, after) and not model.applies(spec.name, before)]
+    place = next((spec for spec in fresh if spec.required and not present(after.get(spec.name))), None)
+    for spec in texts if place else ():
+        words = after.get(spec.name)
+        if not present(words) or model.applies(spec.name, after) or not model.applies(spec.name, before):
+            continue
+        try:
+            return {name: value for name, value in after.items() if name != spec.name} | {place.name: place.parse(words)}
+        except InputError:
+            return after
+    return after
 
 
 def input_of(model, name):

@@ -51,6 +51,7 @@ KEPT = (
     "sent",
     "parent",
     "brought",
+    "idea",
 )  # what a card remembers besides its values
 LOST_PATIENCE = timedelta(minutes=30)  # how long a job whose create got no answer waits for its callback
 BUSY_WAIT, MAINTENANCE_WAIT = timedelta(seconds=12), timedelta(minutes=2)
@@ -248,9 +249,22 @@ class Generation:
         found += [drafts.get(user_id, CARD, now)] if self.has_card(user_id, now) else []
         return max(found, key=lambda draft: draft.expires_at, default=None)
 
-    def in_queue(self, job, model):
+    def words(self, lang, model, values):
+        """Return what a person wrote for a model, for people; a prompt of an idea's is shown as the idea with their words.
+
+        Such a prompt is ours, and in English.
+        """
+        said = model.words_of(values) if model else ""
+        made = self.live_catalogue.ideas.made(said) if said else None
+        if made is None or not self._bot.texts.has(title := f"ideas.title_{made[0].name}"):
+            return said
+        given = " · ".join(made[1].values())
+        shown = self._bot.texts.plain(lang, title)
+        return self._bot.texts.plain(lang, "job.idea_words" if given else "job.idea", title=shown, words=given)
+
+    def in_queue(self, job, model, lang):
         """Return the values of the text job.queued: what was ordered, and its place in the queue."""
-        words = model.words_of(job.inputs)[:SHOWN_TEXT]
+        words = self.words(lang, model, job.inputs)[:SHOWN_TEXT]
         return {"model": model.title, "price": job.price, "place": jobs.place(job), "prompt": words}
 
     # lengths, which are measured before a price is shown

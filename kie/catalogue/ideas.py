@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ NAME = re.compile(r"[a-z_]{1,24}")
 FIELDS = {"name", "work", "model", "settings", "asks", "prompt"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Idea:
     """A ready-made order.
 
@@ -35,6 +36,22 @@ class Idea:
     def words(self, given: Mapping[str, str]) -> str:
         """Return the prompt with the words given for its places."""
         return self.prompt.format(**given)
+
+    @cached_property
+    def _pieces(self) -> tuple[tuple[str, str | None], ...]:
+        return tuple((text, name) for text, name, _spec, _kind in string.Formatter().parse(self.prompt))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = (re.escape(text) + (f"(?P<{name}>.*)" if name else "") for text, name in self._pieces)
+        return re.compile("".join(parts), re.DOTALL)
+
+    def given_in(self, prompt: str) -> dict[str, str] | None:
+        """Return the words that were given for the places of a prompt, or None if it is not of this idea."""
+        if not self.prompt or not prompt.startswith(self._pieces[0][0]):
+            return None
+        found = self._pattern.fullmatch(prompt)
+        return None if found is None else found.groupdict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,14 @@ class Ideas:
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
         return replace(found, drawings=Path(path).with_suffix(""))
+
+    def made(self, prompt: str) -> tuple[Idea, dict[str, str]] | None:
+        """Return (the idea that a prompt was made from, the words given for its places), or None."""
+        for idea in self.known:
+            given = idea.given_in(prompt)
+            if given is not None:
+                return idea, given
+        return None
 
     def drawing(self, idea: Idea) -> Path:
         """Return the file of an idea's drawing: its own, one of its kind of work, or the one for any idea."""

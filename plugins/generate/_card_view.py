@@ -62,6 +62,8 @@ class Card(Labels):
             value = full.get(spec.name)
             if not self._worth_showing(spec, value):
                 continue
+            if spec is self.model.main_text:
+                value = self.ctx.generation.words(self.ctx.lang, self.model, self.values) or value
             if spec.kind in ("text", *MEDIA, "task"):
                 texts.append((self.label(spec), self._with_limit(spec, value)))
             elif spec.kind == "switch":

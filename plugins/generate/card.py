@@ -35,21 +35,25 @@ def register(bot):
     bot.button("generate:waiting", show_waiting)
 
 
-def open_model(ctx, code, back=None, below=False):
+def open_model(ctx, code, back=None, below=False, goes_on=False):
     """Open a model's card with what was sent beforehand, else with what the open card has and this model accepts.
 
-    `back` is the button data of the screen it was opened from; `below`: under a message that stays.
+    `back` is the button data of the screen it was opened from; `below`: under a message that stays. What an idea has
+    filled in is no draft of the person's own: it is kept only where the card `goes_on`.
     """
     model = ctx.generation.catalog.by_code(code)
     if model is None:
         raise UserError("job.gone", buttons=[button("common.all_models", MODELS)])
-    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    draft, idea = ctx.drafts.get(ctx.user.id, "generate", ctx.now), None
+    if draft is not None and (idea := draft.data.get("idea")) and not goes_on:
+        ctx.drafts.drop(ctx.user.id, "generate")
+        draft = idea = None
     values, trouble, sent = model.defaults() | remembered(ctx, model), None, opened(ctx)
     if sent and draft.data.get("loose"):
         values, trouble = _with_loose(ctx, model, values, sent)
     elif draft is not None:
         values = _carried(ctx, draft, model, values)
-    kept = ({"back": back} if back else {}) | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
+    kept = ({"back": back} if back else {}) | ({"idea": idea} if idea else {}) | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
     if draft is None or draft.model != model.id:
         kept["brought"] = [s.name for s in model.inputs if s.kind in MEDIA and present(values.get(s.name))]
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
@@ -228,6 +232,8 @@ def _may_be_better(ctx, card):
     """Return whether the assistant can be asked for richer words; not if they are to be spoken as they are."""
     text = card.model.main_text
     words = text is not None and present(card.values.get(text.name))
+    if words and ctx.generation.live_catalogue.ideas.made(str(card.values[text.name])):
+        return False  # the prompt of an idea is rich already, and not in the person's language
     return words and card.model.type not in SPOKEN and ctx.generation.assistant.is_on
 
 

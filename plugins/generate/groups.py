@@ -134,7 +134,7 @@ def order(ctx, user, draft, version, rung):
         ctx.toast("groups.already")
         return  # else the process was killed before it could show that the order is under way
     cancel = button("job.cancel", "groups:cancel", user, job.id)
-    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model))
+    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 

@@ -44,6 +44,7 @@ def _open(ctx, code, place):
 
 
 def _fill(ctx, model, values, **data):
+    values = forms.with_words_moved(model, ctx.draft.data["values"], values)
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **data)
 
 

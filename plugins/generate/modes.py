@@ -5,6 +5,7 @@ Texts: modes.* in data/texts/<lang>/generate/modes.po.
 """
 
 from core.buttons import button, pager, way_out
+from core.services import forms
 from plugins.generate._card_view import Card
 
 PAGE = 6
@@ -16,6 +17,7 @@ def register(bot):
     bot.button("modes:more", more_settings)
     bot.button("modes:reset", reset)
     bot.button("modes:show", show, page=int)
+    bot.button("modes:pick", pick, code=str)
 
 
 def more_settings(ctx):
@@ -37,10 +39,9 @@ def _plain(model, values):
 def reset(ctx):
     """Reset every setting; texts and files stay."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    values = draft.data["values"] | _plain(model, draft.data["values"])
-    ctx.generation.fill(
-        ctx.user.id, model, {name: value for name, value in values.items() if value is not None}, ctx.now
-    )
+    before = draft.data["values"]
+    plain = {name: value for name, value in (before | _plain(model, before)).items() if value is not None}
+    ctx.generation.fill(ctx.user.id, model, forms.with_words_moved(model, before, plain), ctx.now)
     ctx.go("generate:card")
 
 
@@ -54,6 +55,11 @@ def show(ctx, page):
     card = Card(ctx, model, ctx.draft.data["values"])
     labels = {m: Card(ctx, m, {}).mode_name(catalog) for m in shown}
     mark = {True: "✓ ", False: ""}
-    rows = [button("label", "generate:open", m.code, label=mark[m is model] + labels[m]) for m in shown]
+    rows = [button("label", "modes:pick", m.code, label=mark[m is model] + labels[m]) for m in shown]
     rows += pager(page % pages, pages, "modes:show")
     card.draw([*rows, way_out("generate:card")])
+
+
+def pick(ctx, code):
+    """Go on with another way to use the product."""
+    ctx.go("generate:open", code=code, goes_on=True)

@@ -38,7 +38,7 @@ def order(ctx, draft, version, rung=None, screen=CARD):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
     cancel = button("job.cancel", "orders:cancel", job.id)
-    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model))
+    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 

@@ -29,7 +29,7 @@ def show_progress(bot, now):
         lang, chat = bot.lang_of(job.user), job.chat_id or job.user.telegram_id
         is_erased = job.user.telegram_id is None
         if job.state in bot.jobs.OPEN and not is_erased:
-            bot.edit_quietly(chat, job.progress_id, lang, *_screen(bot, job, now))
+            bot.edit_quietly(chat, job.progress_id, lang, *_screen(bot, job, now, lang))
             if job.chat_id:
                 bot.jobs.note_progress(job.id, job.progress_id, now + EVERY_IN_GROUP)
             continue
@@ -41,9 +41,9 @@ def show_progress(bot, now):
         bot.jobs.note_progress(job.id, None, None)
 
 
-def _screen(bot, job, now):
+def _screen(bot, job, now, lang):
     """Return (text key, buttons, values) of a job's progress message."""
-    values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job)}
+    values = {"model": bot.generation.title(job), "price": job.price, "prompt": _prompt(bot, job, lang)}
     if job.state == "queued" and (place := bot.jobs.place(job)):  # 0: it has just left the queue
         cancel = [CANCEL_IN_GROUP, job.user_id] if job.chat_id else ["orders:cancel"]
         return "job.queued", [button("job.cancel", *cancel, job.id)], values | {"place": place}
@@ -59,10 +59,9 @@ def _bar(elapsed, usual):
     return "▰" * done + "▱" * (BAR - done)
 
 
-def _prompt(bot, job):
+def _prompt(bot, job, lang):
     """Return the beginning of what was asked for."""
-    model = bot.generation.model(job)
-    return model.words_of(job.inputs)[:SHOWN_TEXT] if model else ""
+    return bot.generation.words(lang, bot.generation.model(job), job.inputs)[:SHOWN_TEXT]
 
 
 def tell_failed(bot, event, now):

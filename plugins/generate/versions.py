@@ -92,8 +92,7 @@ def _line(ctx, version, depth):
 
 
 def _words(ctx, job):
-    model = ctx.generation.model(job)
-    return model.words_of(job.inputs) if model else ""
+    return ctx.generation.words(ctx.lang, ctx.generation.model(job), job.inputs)
 
 
 def back(ctx, job):

@@ -153,6 +153,6 @@ def _fill(ctx, place, idea, data):
         raise UserError("ideas.not_now", buttons=[way_out("ideas:show", place)])
     model, values, _quoted = found
     ctx.done(DRAFT)
-    kept = NOTHING_ELSE | {"back": f"ideas:show:{place}"}
+    kept = NOTHING_ELSE | {"back": f"ideas:show:{place}", "idea": idea.name}
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)
     ctx.go(CARD)
