@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 MICRO = 1_000_000
 CARD, CARD_STEP = "generate", "generate:input"  # the draft of the open card, and the step in which it takes messages
 QUESTION = "ask"  # the draft of a dialogue with a chat model; what waits to be asked is in it
+VOICED = "voiced"  # the draft of a ladder of voices for the words that a card wants to hear; it is open beside the card
 REPLIES = "replies"  # the draft of a ladder that edits a result; it is open beside the card
 KEPT = (
     "prompt_message",

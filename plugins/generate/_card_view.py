@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 from core.buttons import button
 from core.services.input_labels import Labels
 from kie.catalogue.inputs import MEDIA, files_of, present
+from plugins.generate._loose import lacks_voice
 
 PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way back, eight rows
 FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows in full, by the number of buttons in the row
@@ -92,7 +93,8 @@ class Card(Labels):
         """Return the rows of the inputs that are on the card itself, and the inputs left for *More settings*."""
         all_of = (self.model.main_inputs, self.model.more_inputs)
         main, more = ([spec for spec in some if self.model.applies(spec.name, self.values)] for some in all_of)
-        rows = self.input_rows(main)[: FRONT_ROWS - bool(self.ctx.draft.data.get("brought"))]
+        taken = bool(self.ctx.draft.data.get("brought")) + lacks_voice(self.model, self.values)
+        rows = self.input_rows(main)[: FRONT_ROWS - taken]
         return rows, main[sum(map(len, rows)) :] + more
 
     def input_rows(self, specs):

@@ -8,7 +8,7 @@ pictures one by one.
 from core.attachments import file_in, media_kind
 from core.errors import UserError
 from core.services import forms
-from kie.catalogue.inputs import earlier_result
+from kie.catalogue.inputs import earlier_result, present
 from kie.catalogue.model import InputError
 
 MANY = 100  # files of an input that names no limit
@@ -59,6 +59,12 @@ def need(ctx):
 def kind_of(loose):
     """Return what it is: text, image, video or audio, or document for any other file."""
     return media_kind(loose["files"][0]) if loose["files"] else "text"
+
+
+def lacks_voice(model, values):
+    """Return whether a model makes somebody speak and still lacks the recording of what is said."""
+    spec = model.input_for("audio") if "lip-sync" in model.modes else None
+    return spec is not None and spec.required and not present(values.get(spec.name))
 
 
 def is_ladder(ctx):

@@ -15,7 +15,18 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
 from kie.catalogue.model import InputError
 from plugins.generate._card_view import Card
-from plugins.generate._loose import SETTINGS, SPOKEN, is_ladder, kind_of, most, opened, put, remembered, too_many
+from plugins.generate._loose import (
+    SETTINGS,
+    SPOKEN,
+    is_ladder,
+    kind_of,
+    lacks_voice,
+    most,
+    opened,
+    put,
+    remembered,
+    too_many,
+)
 
 MODELS = route("models:menu", optional=True)
 MODELS_OF_KIND = route("models:type", optional=True)
@@ -166,8 +177,10 @@ def show(ctx, below=False, note=None):
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
     front, more = card.front()
-    rows = [_main_row(ctx, card, missing, wrong), *front, *_lower_rows(ctx, card, len(more))]
+    voice = _voice_row(ctx, card)
+    rows = [_main_row(ctx, card, missing, wrong), *voice, *front, *_lower_rows(ctx, card, len(more))]
     last = [ctx.say(wrong.key, **wrong.values)] if wrong else [ctx.say(note)] if note else []
+    last += [ctx.say("generate.wants_voice")] if voice else []
     price = "" if wrong else _price_line(ctx, card, missing)
     card.draw(rows, ctx.lines([*last, *([price] if price else [])]), below)
 
@@ -226,6 +239,12 @@ def _main_row(ctx, card, missing, wrong):
         ctx.draft.version,
         price=ctx.draft.price,
     )
+
+
+def _voice_row(ctx, card):
+    """Return, as a list, the button that makes the recording that a card wants from words."""
+    wanted = lacks_voice(card.model, card.values) and "voiced:ask" in ctx.bot.handlers["button"]
+    return [button("generate.voice", "voiced:ask")] if wanted else []
 
 
 def _may_be_better(ctx, card):

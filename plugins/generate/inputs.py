@@ -15,9 +15,9 @@ from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, earlier_result, files_of, present
 from kie.catalogue.pricing import steps
 from plugins.generate._card_view import PER_ROW, Card
-from plugins.generate._loose import AS_IT_IS
+from plugins.generate._loose import AS_IT_IS, lacks_voice
 
-STEP, HEARS = "generate:input", "voice:yes"
+STEP, HEARS, SAYS = "generate:input", "voice:yes", "voiced:take"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
 RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and how many of the newest orders are searched for them
 
@@ -194,6 +194,9 @@ def take(ctx):
     ctx.draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     if _is_spoken(ctx, model):
         return ctx.PASS
+    if _is_to_be_said(ctx, model):
+        ctx.go(SAYS)
+        return None
     with _way_back():
         spec = _take(ctx, model)
     if spec.many and len(files_of(ctx.draft.data["values"][spec.name])) < (spec.max_items or LOOKED_AT):
@@ -212,6 +215,13 @@ def _is_spoken(ctx, model):
     return (
         takes_words and HEARS in ctx.bot.handlers["button"] and ctx.generation.assistant.can_hear(file_in(ctx.message))
     )
+
+
+def _is_to_be_said(ctx, model):
+    """Return whether a text is what somebody is to say: the card lacks that recording, and did not ask for another text."""
+    asked = model.by_name.get(ctx.draft.data.get("asking") or "")
+    is_text = bool(ctx.text) and (asked is None or asked.kind in MEDIA)
+    return is_text and lacks_voice(model, ctx.draft.data["values"]) and SAYS in ctx.bot.handlers["button"]
 
 
 @contextmanager
