@@ -218,3 +218,20 @@ def test_privacy_says_who_hears(start_bot):
     assert (
         "Voice messages of up to two minutes are turned into text by Gemini" in alice.last and "None" not in alice.last
     )
+
+
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_in_a_talk_a_voice_goes_both_ways_with_one_tap(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    say = lambda key: bot.bot.texts.plain(lang, key)  # noqa: E731
+    for way in ("voice.make", "voice.ask_it"):
+        alice.send("/ask")
+        words = speak(alice)
+        assert words and {say("voice.make"), say("voice.ask_it")} <= set(alice.buttons)
+        alice.tap(say(way))
+        if way == "voice.make":
+            assert words in alice.last and any(label.startswith("▶") for label in alice.buttons)
+            assert questions(bot, alice) == []
+    assert [job.inputs["question"] for job in questions(bot, alice)] == [words]
+    assert_books_are_right()

@@ -8,6 +8,7 @@ Texts: voice.* in data/texts/<lang>/generate/voice.po, assistant.* in core.po.
 from core.attachments import file_in
 from core.buttons import MENU, button
 from core.errors import UserError
+from core.services.generation import QUESTION
 from plugins.generate._loose import AS_IT_IS
 
 DRAFT, STEP = "voice", "voice:words"
@@ -22,6 +23,7 @@ def register(bot):
     bot.update("voice", hear, order=30, reply_to="any", beside=True)  # a reply is none of an open dialogue's
     bot.step(STEP, take_words)
     bot.button("voice:yes", yes, beside=True, version=int)
+    bot.button("voice:make", make, beside=True, version=int)
     bot.button("voice:correct", correct, beside=True, version=int)
     bot.button("voice:sound", sound, beside=True, version=int)
     bot.privacy_line(told)
@@ -67,9 +69,13 @@ def _keep(ctx, data):
 
 
 def _rows(ctx):
-    version = ctx.draft.version
-    first = [button("voice.yes", "voice:yes", version), button("voice.correct", "voice:correct", version)]
-    return [first, _sound(ctx), button("common.menu", MENU)]
+    """Return the ways on: in a talk with a chat model the words can be asked, or something made of them."""
+    version, is_talk = ctx.draft.version, ctx.draft.data["plugin"] == QUESTION
+    first = [button("voice.ask_it" if is_talk else "voice.yes", "voice:yes", version)]
+    first += [button("voice.make", "voice:make", version)] if is_talk else []
+    correct = button("voice.correct", "voice:correct", version)
+    rows = [first, [correct, _sound(ctx)]] if is_talk else [[*first, correct], _sound(ctx)]
+    return [*rows, button("common.menu", MENU)]
 
 
 def _sound(ctx):
@@ -84,9 +90,14 @@ def _own(ctx, version):
     return draft.data
 
 
-def yes(ctx, version):
-    """Take the words as they were heard."""
-    data = _own(ctx, version)
+def make(ctx, version):
+    """Make something of the words, though a talk with a chat model was open: they get the ladder."""
+    yes(ctx, version, to={"plugin": None, "step": None})
+
+
+def yes(ctx, version, to=None):
+    """Take the words as they were heard; they go where they were spoken, or to another dialogue (`to`)."""
+    data = _own(ctx, version) | (to or {})
     if not data.get("words"):
         raise UserError("common.old_card")
     ctx.edit("voice.said", words=data["words"][:SHOWN])
