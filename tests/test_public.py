@@ -213,7 +213,7 @@ def test_a_result_that_leads_into_our_network_is_not_brought_to_the_chat(start_b
     bot.forward(60)
     asked = len(kie.requests("/files/"))
     before = len(alice.received)
-    alice.tap("⬇ Original")
+    alice.tap("⬇ As a file")
     assert not [message for message in alice.received[before:] if "document" in message]
     assert len(kie.requests("/files/")) == asked
     assert_books_are_right()

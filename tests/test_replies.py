@@ -35,6 +35,21 @@ def edited(bot, person, message, words="warmer light"):
 
 @SQLITE
 @LANGS
+def test_the_first_version_is_one_tap_away_from_the_third_on(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    first = picture(bot, alice)
+    second = edited(bot, alice, first)
+    back = bot.bot.texts.plain(lang, "common.back_to", n=1)
+    assert labels(alice).count(back) == 1
+    edited(bot, alice, edited(bot, alice, second))
+    assert back in labels(alice) and bot.bot.texts.plain(lang, "common.back_to", n=3) in labels(alice)
+    alice.tap(back)
+    assert alice.last.startswith("v1 · Z-Image")
+
+
+@SQLITE
+@LANGS
 def test_a_reply_edits_the_picture_with_one_message_and_one_tap(start_bot, lang):
     bot = start_bot()
     alice = bot.rich(language_code=lang)

@@ -28,13 +28,15 @@ def register(bot):
 
 
 def under_result(bot, job):
-    """Return the buttons of a later version: another one from where it came from, and back to that one."""
+    """Return the buttons of a later version: another one from where it came from, back to that one, and to the first."""
     row = bot.revisions.of(job)
     if row is None:
         return []
     n = _number(bot, row.parent_id)
     branch = button("common.branch", "replies:edit", row.parent_id, row.part, n=n)
-    return [branch, button("common.back_to", "versions:back", row.parent_id, n=n)]
+    first = [button("common.back_to", "versions:back", row.root_id, n=bot.revisions.FIRST)]
+    back = [button("common.back_to", "versions:back", row.parent_id, n=n)]
+    return [branch, *back, *(first if row.root_id != row.parent_id else [])]
 
 
 def line(bot, job):
