@@ -9,7 +9,7 @@ from kie.catalogue.model import Catalog
 from kie.catalogue.offers import Offers
 from storage.money import verify
 from tests.kit import ROOT, png
-from tests.shop import assert_books_are_right, in_threads, job_of, jobs_of, user_of
+from tests.shop import assert_books_are_right, in_threads, job_of, jobs_of, picture, user_of
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CLIP = (ROOT / "data/samples/clip-wide.mp4").read_bytes()
@@ -266,14 +266,168 @@ def test_a_photo_alone_waits_for_its_words_and_they_may_be_about_something_else(
     bot = start_bot()
     alice = bot.rich()
     alice.photo(png())
-    assert "Write what to change" in alice.last and labels(alice)[0].startswith("▶ Draft · 0.45 ₽")
-    alice.tap("✨ Edit")
-    assert "Write what to make of it" in alice.last
+    assert alice.last.splitlines()[1:] == ["✨ Edit", "Write what to change, or choose:"]
     alice.send("make it snow")
     assert "✨ Edit" in alice.last and ladder_of(bot, alice)["rungs"][0]["values"]["prompt"] == "make it snow"
     alice.tap("✏ Just the words")
     alice.tap("▶")
     assert job_of(bot, alice).model == "z-image" and job_of(bot, alice).inputs["prompt"] == "make it snow"
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_a_photo_alone_shows_what_people_want_most_each_with_its_price(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    say = lambda key: bot.bot.texts.plain(lang, key)  # noqa: E731
+    wanted = ["ideas.title_old_photo", "do.image-to-video", "do.image-upscale", "do.background-removal"]
+    for place, key in enumerate(wanted):
+        alice.photo(png(key))
+        shown = labels(alice)[:4]
+        assert [label.removeprefix("▶ ").split(" · ")[0] for label in shown] == list(map(say, wanted))
+        before, price = bot.balance(alice), kopecks(shown[place].replace(",", "."))
+        alice.tap(shown[place])
+        assert bot.balance(alice) == before - price, key
+        bot.forward(120)
+    assert all(job.state == "succeeded" for job in jobs_of(bot, alice))
+    assert_books_are_right()
+
+
+@SQLITE
+def test_an_album_alone_offers_nothing_that_leaves_a_photo_out(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.album([png(str(n)) for n in range(3)])
+    assert "Write what to change" in alice.last and labels(alice)[0].startswith("▶ 🎬 Animate")
+    assert [len(quote["values"]["image_urls"]) for quote in ladder_of(bot, alice)["rungs"]] == [3]
+    alice.tap("🔍 Upscale")
+    assert "Only the first 1" in alice.last
+
+
+# a change of the last result, without a reply
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "a bit warmer"), ("ru", "потеплее"), ("es", "un poco más cálido"), ("en", "make it night")]
+)
+def test_words_right_after_a_result_that_read_like_a_change_change_it(start_bot, lang, words):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    first = picture(bot, alice)
+    alice.send(words)
+    edit, new = labels(alice)[:2]
+    assert bot.bot.texts.plain(lang, "ladder.change_image") in edit and bot.bot.texts.plain(lang, "rung.draft") in new
+    before = bot.balance(alice)
+    alice.tap(edit)
+    job, older = job_of(bot, alice), jobs_of(bot, alice)[0]
+    assert bot.balance(alice) == before - kopecks(edit.replace(",", "."))
+    assert job.inputs["prompt"] == words and job.inputs["image_urls"][0]["url"] == older.result["urls"][0]
+    bot.forward(90)
+    assert "v2 ← v1" in alice.last and alice.last_message["message_id"] > first["message_id"]
+    assert_books_are_right()
+
+
+@SQLITE
+def test_a_wrong_guess_of_a_change_is_a_new_picture_with_one_tap(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    picture(bot, alice)
+    alice.send("a bit of snow")
+    assert "Change the last" in labels(alice)[0]
+    alice.tap("Draft")
+    assert job_of(bot, alice).inputs["prompt"] == "a bit of snow" and job_of(bot, alice).model == "z-image"
+    bot.forward(60)
+    assert "←" not in alice.last
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("words", "wait_s"),
+    [("a bit warmer", 700), ("a castle on a hill above a quiet lake at dusk, warmer", 0), ("a video of a warmer sea", 0)],
+)
+def test_what_is_late_long_or_of_another_kind_is_no_change(start_bot, words, wait_s):
+    bot = start_bot()
+    alice = bot.rich()
+    picture(bot, alice)
+    bot.clock.forward(wait_s)
+    alice.send(words)
+    assert not any("Change the last" in label for label in labels(alice))
+
+
+@SQLITE
+def test_nobody_changes_what_another_has_made(start_bot):
+    bot = start_bot()
+    alice, bob = bot.rich(), bot.rich("Bob")
+    picture(bot, alice)
+    bob.send("a bit warmer")
+    assert not any("Change the last" in label for label in labels(bob))
+
+
+# a question
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "who painted the Mona Lisa?"), ("ru", "сколько будет 7 на 8"), ("es", "¿quién pintó la Mona Lisa?")],
+)
+def test_a_question_can_be_asked_with_one_tap_at_the_price_shown(start_bot, lang, words):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    alice.send(words)
+    ask, draft = labels(alice)[:2]
+    assert ask.startswith("💬") and draft.startswith("▶")
+    before, most = bot.balance(alice), kopecks(ask.replace(",", "."))
+    alice.tap(ask)
+    bot.forward(30)
+    spent = before - bot.balance(alice)
+    assert 0 < spent <= most and bot.bot.texts.plain(lang, "ask.new") in alice.buttons
+    assert_books_are_right()
+
+
+@SQLITE
+def test_a_question_is_asked_once_and_only_by_the_ladder_that_shows_it(start_bot):
+    bot = start_bot(FREE_QUESTIONS="3")
+    alice, mallory = bot.user(), bot.user("Mallory")
+    alice.send("what is the highest mountain?")
+    assert labels(alice)[0] == "💬 Ask · free (3 left)"
+    data, shown = alice.buttons[labels(alice)[0]], alice.last_message
+    mallory.send("a boat")
+    mallory.forge(data)
+    alice.forge("ask:words")
+    for _ in range(3):
+        alice.forge(data, shown)
+    found = bot.bot.jobs.of_user(user_of(bot, alice).id, limit=9, questions=True)
+    assert [job.inputs["question"] for job in found] == ["what is the highest mountain?"]
+
+
+@SQLITE
+def test_a_photo_with_a_question_can_be_looked_at(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.photo(png(), caption="what is this?")
+    alice.tap("💬 Ask")
+    (job,) = bot.bot.jobs.of_user(user_of(bot, alice).id, limit=9, questions=True)
+    assert len(job.inputs["pictures"]) == 1 and job.inputs["question"] == "what is this?"
+
+
+@SQLITE
+def test_a_dearer_question_is_shown_before_it_is_asked(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    alice.send("what is the highest mountain?")
+    old = labels(alice)[0]
+    boss.send("/rate 180")
+    alice.tap(old)
+    assert "price has changed" in alice.toast and labels(alice)[0] not in (old, "") and bot.balance(alice) == 100_000
+
+
+@SQLITE
+@pytest.mark.parametrize("words", ["a fox in the snow", "лиса в снегу", "un zorro en la nieve"])
+def test_a_description_is_no_question(start_bot, words):
+    alice = start_bot().rich()
+    alice.send(words)
+    assert not any(label.startswith("💬") for label in labels(alice))
 
 
 @SQLITE

@@ -22,6 +22,9 @@ REPLIED = ("image", "video", "music")  # the kinds of results that a reply edits
 MUSIC = "music"  # the row of the main menu: other sounds are no songs
 SETTINGS = ("choice", "switch", "number")
 FIELDS = {"model", "settings"}
+SIGNS = ("edit", "degree", "question")  # how a change begins; how it says "more" or "less" anywhere; how a question begins
+IDEA = "idea:"
+EDIT_WORDS = 7  # a text with more words describes something new
 GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
 WORD = re.compile(r"\w+")
 
@@ -46,13 +49,17 @@ class Rung:
 class Offers:
     """Every ladder by its kind of work, the phrases that ask for a work, and (entry, reason) of what was left out.
 
-    `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first.
+    `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first, `signs` phrases
+    that tell what a text is (see SIGNS), `wordless` what is offered for a file without words: works, and ideas as
+    "idea:<name>".
     """
 
     works: Mapping[str, tuple[Rung, ...]] = field(default_factory=dict)
     words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     rejected: tuple[tuple[str, str], ...] = ()
     replies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    signs: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    wordless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path, catalog: Catalog) -> "Offers":
@@ -73,9 +80,13 @@ class Offers:
             if work not in TYPES:
                 rejected.append((f"words of {work}", "no such kind of work"))
                 continue
-            words[work] = tuple(tuple(phrase.casefold().split()) for phrases in lists.values() for phrase in phrases)
+            words[work] = _phrases(lists)
+        strange = sorted(set(data.get("signs", {})) - set(SIGNS))
+        rejected += [(f"signs of {name}", f"there are only {', '.join(SIGNS)}") for name in strange]
+        signs = {name: _phrases(lists) for name, lists in data.get("signs", {}).items() if name in SIGNS}
+        wordless = {kind: tuple(_wordless(kind, raw, rejected)) for kind, raw in data.get("wordless", {}).items()}
         replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
-        return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies)
+        return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies, signs, wordless)
 
     def edits(self, model: Model) -> tuple[str, ...]:
         """Return the works that a reply to a result of this model asks for, the usual one first; none to a voice."""
@@ -96,6 +107,19 @@ class Offers:
             if offers and not change.get("off"):
                 ladder.append(Rung(name, offers))
         return tuple(ladder)
+
+    def is_edit(self, text: str) -> bool:
+        """Return whether a text reads like a change of what was made last: short, and of words such as "warmer", "add"."""
+        said = WORD.findall(text.casefold())
+        if not 0 < len(said) <= EDIT_WORDS:
+            return False
+        first = any(_begins(said, phrase) for phrase in self.signs.get("edit", ()))
+        return first or any(_begins(said[n:], p) for n in range(len(said)) for p in self.signs.get("degree", ()))
+
+    def is_question(self, text: str) -> bool:
+        """Return whether a text reads like a question to somebody who knows things."""
+        said = WORD.findall(text.casefold())
+        return text.rstrip().endswith("?") or any(_begins(said, phrase) for phrase in self.signs.get("question", ()))
 
     def guess(self, text: str, works: Collection[str]) -> str | None:
         """Return which of these works the beginning of a text asks for, or None; phrases of all languages count."""
@@ -118,11 +142,30 @@ def settings_of(model: Model, offer: Offer) -> dict[str, Any]:
 
 
 def _begins(said: list[str], phrase: tuple[str, ...]) -> bool:
-    """Return whether words begin with a phrase; `*` at the end of one of its words stands for any ending."""
+    """Return whether words begin with a phrase; `*` at an end of one of its words stands for anything."""
     return len(said) >= len(phrase) and all(
-        word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
-        for word, wanted in zip(said, phrase, strict=False)
+        _is_like(word, wanted) for word, wanted in zip(said, phrase, strict=False)
     )
+
+
+def _is_like(word: str, wanted: str) -> bool:
+    if wanted.endswith("*"):
+        return word.startswith(wanted[:-1])
+    return word.endswith(wanted[1:]) if wanted.startswith("*") else word == wanted
+
+
+def _phrases(lists: Mapping[str, list[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return the phrases of all languages as their words."""
+    return tuple(tuple(phrase.casefold().split()) for phrases in lists.values() for phrase in phrases)
+
+
+def _wordless(kind: str, raw: Any, rejected: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield what is offered for a file of a kind without words, and note what is wrong with the others."""
+    for entry in raw:
+        if entry in TYPES or entry.startswith(IDEA):
+            yield entry
+        else:
+            rejected.append((f"wordless {kind}", f"no such kind of work: {entry}"))
 
 
 def _rungs(work: str, raw: Any, catalog: Catalog, rejected: list[tuple[str, str]]) -> Iterator[Rung]:

@@ -28,6 +28,7 @@ def register(bot):
     bot.button("ask:lack", lack, lacking=int)
     bot.button("ask:new", new_topic, below=int)
     bot.button("ask:send", send, version=int)
+    bot.button("ask:words", ask_words)
     bot.menu("ask.menu", "ask:open:0", row=0)
 
 
@@ -37,6 +38,15 @@ def command(ctx):
         _take(ctx, ctx.args, None)
     else:
         _draw(ctx, _open(ctx), ctx.reply)
+
+
+def ask_words(ctx, words="", pictures=(), rank="quick", name=""):
+    """Ask words that were written elsewhere, in a topic of their own; what showed them has shown their price, too."""
+    if not words:
+        raise UserError("common.old_button")
+    ask(ctx, NEW | {"rank": rank, "question": words, "pictures": list(map(_picture, pictures))}, name)
+    if ctx.draft.data["question"] == "":
+        ctx.edit("ask.asked", question=words[:SHOWN])
 
 
 def show(ctx, below):

@@ -3,9 +3,10 @@
 from core.buttons import button, primary, route
 from core.errors import UserError
 from core.services.input_labels import Labels
+from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
-from kie.catalogue.offers import settings_of
+from kie.catalogue.offers import IDEA, settings_of
 from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, put, remembered
 
@@ -52,6 +53,29 @@ def _quote(ctx, name, model, offer, loose, whole):
     except (InputError, KeyError, UserError):
         return None  # a setting the model has lost, or a text or file it does not accept: the next one replaces it
     return ctx.generation.rung(name, ctx.user.id, model, values, ctx.now)
+
+
+def wordless(ctx, loose):
+    """Return the quotes of what is offered for a file without words, one for each kind of work and idea."""
+    live, found = ctx.generation.live_catalogue, []
+    for entry in live.offers.wordless.get(kind_of(loose), ()):
+        if entry.startswith(IDEA):
+            quote, label = _of_idea(ctx, entry.removeprefix(IDEA), loose), f"ideas.title_{entry.removeprefix(IDEA)}"
+        else:
+            made = (_quote(ctx, entry, model, offer, loose, True) for _name, offers in live.rungs(entry) for offer, model in offers)
+            quote, label = next((one for one in made if one), None), f"do.{entry}"
+        found += [quote | {"label": label}] if quote and ctx.texts.has(label) else []
+    return found
+
+
+def _of_idea(ctx, name, loose):
+    """Return the quote of an idea that needs nothing but this one file, or None."""
+    ideas = ctx.generation.live_catalogue.ideas.known if len(loose["files"]) == 1 else ()
+    idea = next((one for one in ideas if one.name == name and one.asks == (PHOTO,)), None)
+    for offer, model in ctx.generation.live_catalogue.offers_of(idea) if idea else ():
+        if quote := _quote(ctx, name, model, offer, loose | {"text": idea.prompt}, True):
+            return quote
+    return None
 
 
 def _is_same(one, other):
@@ -120,7 +144,9 @@ def _label(ctx, draft, place, title, cost):
 
 def _name(ctx, draft, quote):
     """Return the name of a rung; the only one of a ladder is called by what it does."""
-    alone = sum(other["name"] != LAST for other in draft.data["rungs"]) == 1
+    if quote.get("label"):
+        return ctx.texts.plain(ctx.lang, quote["label"])
+    alone = sum(other["name"] != LAST and not other.get("label") for other in draft.data["rungs"]) == 1
     key = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
     return ctx.texts.plain(ctx.lang, key, model=ctx.generation.catalog.models[quote["model"]].title)
 

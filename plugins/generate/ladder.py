@@ -5,16 +5,24 @@ sold, `generate/suggest.py` answers. `generate/orders.py` orders a rung: its but
 Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
 """
 
-from core.attachments import MEDIA_FIELDS
-from core.buttons import MENU, button
-from core.errors import UserError
-from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
-from plugins.generate._rungs import LACKING, in_rows, quotes, rows, takes_words, works_of
+from datetime import timedelta
 
-STEP = "ladder:words"
+from core.attachments import MEDIA_FIELDS
+from core.buttons import MENU, button, route
+from core.errors import UserError
+from core.services.input_labels import Labels
+from core.services.talk import PICTURES
+from plugins.generate import _edits
+from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
+from plugins.generate._rungs import LACKING, LAST, in_rows, quotes, rows, takes_words, wordless, works_of
+
+ASK = route("ask:words", optional=True)
+
+STEP, RANK = "ladder:words", "quick"
+JUST_NOW = timedelta(minutes=10)  # how long words without a reply may be about the last result
 UPSCALE = "image-upscale"
 SHOWN, WHICH = 160, 10
-ASK = -1  # in place of a part: ask which one
+EACH = -1  # in place of a part: ask which one
 
 
 def register(bot):
@@ -27,6 +35,7 @@ def register(bot):
     bot.button("ladder:work", change_work, work=str)
     bot.button("ladder:alone", without_files)
     bot.button("ladder:lack", top_up, amount=int)
+    bot.button("ladder:ask", ask, version=int)
     bot.button("ladder:finish", finish, job=int, part=int)
     bot.under_result(2, under_result)
 
@@ -46,19 +55,49 @@ def take_words(ctx):
 def _answer(ctx, loose, below=False):
     """Show the ladder of the work that the words ask for, else of the first one that can be ordered."""
     works = works_of(ctx, loose)
+    if works and _waits_for_words(ctx, loose):
+        return _put(ctx, works[0], loose, wordless(ctx, loose), below)
     guessed = ctx.generation.live_catalogue.offers.guess(loose["text"], works)
     unused = {work for work in works if loose["text"] and not takes_words(ctx, work)}
     for work in sorted(works, key=lambda work: (work != guessed, work in unused)):
-        if rungs := quotes(ctx, work, loose):
+        if rungs := _rungs(ctx, work, loose):
             return _put(ctx, work, loose, rungs, below)
     return ctx.PASS
+
+
+def _waits_for_words(ctx, loose):
+    """Tell whether a file came without words of a kind that most people want to change by words."""
+    offers = ctx.generation.live_catalogue.offers
+    return bool(loose["files"] and not loose["text"] and kind_of(loose) in offers.wordless)
+
+
+def _rungs(ctx, work, loose):
+    """Return the quotes of a ladder; a text that reads like a change of the last result has that change first."""
+    found = quotes(ctx, work, loose)
+    changed = _change_of_last(ctx, loose) if found and not loose["files"] and not loose.get("task") else None
+    return [changed, *(quote for quote in found if quote["name"] != LAST)] if changed else found
+
+
+def _change_of_last(ctx, loose):
+    """Return the quote of the cheapest edit of a result that has just come, with these words; None if they describe a new one."""
+    offers, text = ctx.generation.live_catalogue.offers, loose["text"]
+    if not offers.is_edit(text) or offers.guess(text, works_of(ctx, loose)):
+        return None
+    for job in ctx.jobs.of_user(ctx.user.id, limit=1):
+        fresh = job.result and job.finished_at > ctx.now - JUST_NOW and len(job.result["urls"]) == 1
+        works = _edits.works_of(ctx, job) if fresh else []
+        source, rungs = _edits.first_fit(ctx, job, 0, _edits.NOTHING | {"text": text}, works) if works else (None, [])
+        if rungs:
+            label = f"ladder.change_{ctx.generation.model(job).output}"
+            return rungs[0] | {"name": "change", "label": label, "parent": source["parent"]}
+    return None
 
 
 def _put(ctx, work, loose, rungs, below=False):
     """Write the ladder into the draft and draw it; photos without words wait for them."""
     waits = loose["files"] and not loose["text"]
     step = STEP if waits else None
-    data = {"loose": loose | {"work": work}, "parent": loose.get("parent")}
+    data = {"loose": loose | {"work": work}, "parent": loose.get("parent"), "ask": _price_of_question(ctx, loose)}
     ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=step, **data)
     _draw(ctx, below)
 
@@ -67,7 +106,7 @@ def show(ctx, below=False):
     """Show the ladder as it is now: prices and balance may have changed (`below`: under a message that stays)."""
     loose = need(ctx)
     work = loose.get("work")
-    rungs = quotes(ctx, work, loose) if work else []
+    rungs = _rungs(ctx, work, loose) if work else []
     if rungs:
         _put(ctx, work, loose, rungs, below)
     elif _answer(ctx, loose, below) is ctx.PASS:
@@ -81,7 +120,7 @@ def change_work(ctx, work):
         ctx.toast("job.stale_quote")  # something else was sent since this screen was drawn
         show(ctx)
         return
-    rungs = quotes(ctx, work, loose)
+    rungs = _rungs(ctx, work, loose)
     if not rungs and loose["text"]:
         raise UserError("ladder.not_for_this")
     _put(ctx, work, loose, rungs)
@@ -100,13 +139,50 @@ def top_up(ctx, amount):
     ctx.go(LACKING, amount=amount)
 
 
+# a question
+
+
+def _price_of_question(ctx, loose):
+    """Return what an answer costs at most, if a text reads like a question: {"price", "left"}; else None.
+
+    Photos that came with it are looked at.
+    """
+    offers = ctx.generation.live_catalogue.offers
+    fits = not loose["files"] or (kind_of(loose) == "image" and len(loose["files"]) <= PICTURES and "task" not in loose)
+    if not fits or ASK not in ctx.bot.handlers["button"] or not offers.is_question(loose["text"]):
+        return None
+    found = ctx.generation.talk.bound(ctx.user.id, RANK, ctx.now, loose["text"], loose["files"])
+    return found and {"price": found.price, "left": found.free["left"] if found.free else 0}
+
+
+def ask(ctx, version):
+    """Ask a chat model what was written, at the price that was shown."""
+    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
+    if draft is None or draft.version != version or not draft.data.get("ask"):
+        raise UserError("common.old_card")
+    loose = need(ctx)
+    if _price_of_question(ctx, loose) != draft.data["ask"]:
+        ctx.toast("job.price_changed", alert=True)
+        show(ctx)
+        return
+    ctx.go(ASK, words=loose["text"], pictures=loose["files"], rank=RANK, name=f"ask:{draft.id}.{version}")
+
+
+def _ask_row(ctx, draft):
+    found, labels = draft.data.get("ask"), Labels(ctx.texts, ctx.lang)
+    if not found:
+        return []
+    cost = labels.word("rung.free", n=found["left"]) if found["left"] else labels.word("rung.up_to", price=found["price"])
+    return [button("ladder.ask", "ladder:ask", draft.version, cost=cost)]
+
+
 # the screen
 
 
 def _draw(ctx, below):
     """Show the ladder in its live message: edited in place after a tap or within an album, else below what was sent."""
     draft, loose = ctx.draft, ctx.draft.data["loose"]
-    keyboard = [*rows(ctx, draft), *_better(ctx, loose), *_work_rows(ctx, loose)]
+    keyboard = [*_ask_row(ctx, draft), *rows(ctx, draft), *_better(ctx, loose), *_work_rows(ctx, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -126,6 +202,8 @@ def _lines(ctx, draft, loose):
     lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{loose['work']}"))]
     if loose["files"] and not text:
         lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
+    if draft.data["rungs"] and draft.data["rungs"][0]["name"] == "change":
+        lines.append(ctx.say("ladder.or_new"))
     return lines + _left_out(ctx, draft, loose)
 
 
@@ -146,7 +224,8 @@ def _better(ctx, loose):
 
 def _work_rows(ctx, loose):
     """Return the other kinds of work, as many in a row as a phone shows in full."""
-    cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other != loose["work"]]
+    shown = {loose["work"], *(quote["name"] for quote in ctx.draft.data["rungs"] if quote.get("label"))}
+    cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other not in shown]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
     return in_rows(ctx, cells)
@@ -161,13 +240,13 @@ def under_result(bot, job):
     is_draft = model is not None and model.output == "image" and UPSCALE not in model.modes
     if not is_draft or not job.result["urls"] or not bot.generation.live_catalogue.rungs(UPSCALE):
         return []
-    return [button("ladder.finish", "ladder:finish", job.id, 0 if len(job.result["urls"]) == 1 else ASK)]
+    return [button("ladder.finish", "ladder:finish", job.id, 0 if len(job.result["urls"]) == 1 else EACH)]
 
 
 def finish(ctx, job, part):
     """Show the ladder that enlarges a result, below it."""
     found = own(ctx, job)
-    if part == ASK:
+    if part == EACH:
         many = range(min(WHICH, len(found.result["urls"])))
         cells = [button("label", "ladder:finish", job, one, label=str(one + 1)) for one in many]
         ctx.reply("common.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])

@@ -67,6 +67,7 @@ class Quote(NamedTuple):
     expected: int | None
     topic: int | None = None  # of a further question of a conversation
     place: dict[str, int | None] | None = None  # of an order in a group: {"chat_id", "reply_to", "thread_id"}
+    parent: dict[str, Any] | None = None  # {"job", "part"} of the earlier result that it is made from
 
 
 class StaleQuote(Exception):
@@ -91,8 +92,8 @@ def _quote_of(draft: Draft, rung: int | None) -> Quote | None:
         model, price = data.get("model"), data.get("price")
     if model is None or price is None:
         return None
-    place = draft.data.get("place")
-    return Quote(model, data["values"], price, data.get("free"), data.get("expected"), place=place)
+    more = {"place": draft.data.get("place"), "parent": data.get("parent") or draft.data.get("parent")}
+    return Quote(model, data["values"], price, data.get("free"), data.get("expected"), **more)
 
 
 def order(
@@ -124,8 +125,8 @@ def order(
         if quote is None:
             raise StaleQuote(name)
         job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
-        if parent := draft.data.get("parent"):
-            _note_parent(job, parent)
+        if quote.parent:
+            _note_parent(job, quote.parent)
         if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
             raise TooManyJobs
         refuse_haste(user_id, starts, now)
