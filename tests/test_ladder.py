@@ -215,10 +215,54 @@ def test_what_is_lacking_is_topped_up_and_the_ladder_comes_back(start_bot):
     alice.tap("payments:amount")
     alice.tap("⭐")
     alice.pay()
+    assert labels(alice)[0] == "▶ Nano Banana Pro · 16.20 ₽"
     alice.tap("generate:waiting")
     alice.tap(rung(alice, "Best"))
     assert job_of(bot, alice).price == 1620
     assert_books_are_right()
+
+
+@pytest.mark.parametrize("form", ["ladder", "reply", "card"])
+def test_after_a_top_up_what_was_chosen_is_one_tap_at_the_price_shown(start_bot, form):
+    bot = start_bot()
+    alice = bot.rich(amount="1")
+    message = picture(bot, alice) if form == "reply" else None
+    if form == "card":
+        alice.forge("generate:open:nanobanana-pro")
+    alice.send("warmer light", reply_to=message)
+    short = next(label for label in labels(alice) if "short" in label and (form == "card" or label.startswith("Best")))
+    for tapped in (short, "payments:amount", "⭐"):
+        alice.tap(tapped)
+    alice.pay()
+    money, paid = alice.last_message, labels(alice)[0]
+    assert paid.startswith("▶ ") and "generate:waiting" in alice.buttons.values()
+    before = bot.balance(alice)
+    alice.tap(paid)
+    job = job_of(bot, alice)
+    assert job.price == kopecks(paid) == before - bot.balance(alice) and "warmer light" in job.inputs["prompt"]
+    assert money["message_id"] < alice.last_message["message_id"] and "balance" in money["text"]
+    assert bot.bot.revisions.numbers([job.id]) == ({job.id: 2} if form == "reply" else {})
+    alice.forge(paid_data(money), money)
+    assert len(jobs_of(bot, alice)) == (2 if form == "reply" else 1)
+    assert_books_are_right()
+
+
+def paid_data(message):
+    """Return the data of a message's first button."""
+    return message["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+
+
+@SQLITE
+def test_after_a_top_up_a_price_that_has_changed_is_shown_before_it_is_paid(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich(amount="1")
+    alice.send("a fox")
+    for tapped in ("Best", "payments:amount", "⭐"):
+        alice.tap(tapped)
+    alice.pay()
+    boss.send("/rate 180")
+    alice.tap("▶")
+    assert jobs_of(bot, alice) == [] and "price has changed" in alice.toast and "32.40 ₽" in str(labels(alice))
 
 
 @SQLITE

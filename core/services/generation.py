@@ -245,10 +245,25 @@ class Generation:
 
     def waiting(self, user_id, now):
         """Return the most recently changed draft of a card, a ladder or a question that can be ordered, or None."""
-        waits = {QUESTION: lambda data: data["question"], REPLIES: lambda data: data.get("rungs")}
+        waits = {
+            QUESTION: lambda data: data["question"],
+            REPLIES: lambda data: data.get("rungs"),
+            VOICED: lambda data: data.get("wanted") is not None,
+        }
         found = [draft for name in waits if (draft := drafts.get(user_id, name, now)) and waits[name](draft.data)]
         found += [drafts.get(user_id, CARD, now)] if self.has_card(user_id, now) else []
         return max(found, key=lambda draft: draft.expires_at, default=None)
+
+    def chosen(self, user_id, now):
+        """Return (draft, rung or None, model, quote) of what waits to be ordered: the card's, or the rung that was chosen.
+
+        None if nothing waits, or on a ladder nothing was chosen: "wanted" in its draft is the place of that rung.
+        """
+        draft = self.waiting(user_id, now)
+        rung = draft.data.get("wanted") if draft is not None else None
+        quote = _shown(draft, rung) if draft is not None else None
+        model = self.catalog.models.get(quote["model"]) if quote and quote["price"] is not None else None
+        return None if model is None else (draft, rung, model, quote | {"free": None})
 
     def words(self, lang, model, values):
         """Return what a person wrote for a model, for people; a prompt of an idea's is shown as the idea with their words.

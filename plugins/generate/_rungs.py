@@ -120,8 +120,15 @@ def _row(ctx, draft, place, balance, order, lack):
             [first, rest] if lacking == quote["price"] else [cost, rest]
         )  # with nothing on the balance, both are one
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], shortest])
-        return act("label", lack, lacking, label=label)
+        return act("label", lack, lacking, place, label=label)
     return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, place, title, cost))
+
+
+def choose(ctx, form, rung):
+    """Remember which rung of a ladder waits for money; the message it is on is the payment's from here on."""
+    if draft := ctx.drafts.get(ctx.user.id, form, ctx.now):
+        draft = ctx.drafts.put(ctx.user.id, form, ctx.now, data=draft.data | {"wanted": rung})
+        ctx.drafts.note_screen(draft, None)
 
 
 def public_rows(ctx, draft, order, *args):

@@ -9,7 +9,7 @@ Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and cho
 from core.buttons import build, button, primary, route, way_out
 from core.errors import UserError
 from core.services import forms
-from core.services.generation import QUESTION, REPLIES
+from core.services.generation import QUESTION, REPLIES, VOICED
 from core.services.input_labels import slug
 from kie.catalogue import pricing
 from kie.catalogue.inputs import MEDIA, present
@@ -160,6 +160,8 @@ def show_waiting(ctx):
     draft = ctx.generation.waiting(ctx.user.id, ctx.now)
     if draft is not None and draft.plugin == REPLIES and "replies:show" in ctx.bot.handlers["button"]:
         ctx.go("replies:show", below=True)
+    elif draft is not None and draft.plugin == VOICED and "voiced:show" in ctx.bot.handlers["button"]:
+        ctx.go("voiced:show", below=True)
     elif draft is not None and draft.plugin == QUESTION and ASK in ctx.bot.handlers["button"]:
         ctx.go(ASK)
     else:

@@ -14,7 +14,7 @@ from core.services.input_labels import Labels
 from core.services.talk import PICTURES
 from plugins.generate import _edits
 from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
-from plugins.generate._rungs import LACKING, LAST, in_rows, quotes, rows, takes_words, wordless, works_of
+from plugins.generate._rungs import LACKING, LAST, choose, in_rows, quotes, rows, takes_words, wordless, works_of
 
 ASK = route("ask:words", optional=True)
 
@@ -34,7 +34,7 @@ def register(bot):
     bot.button("ladder:show", show)
     bot.button("ladder:work", change_work, work=str)
     bot.button("ladder:alone", without_files)
-    bot.button("ladder:lack", top_up, amount=int)
+    bot.button("ladder:lack", top_up, amount=int, rung=int)
     bot.button("ladder:ask", ask, version=int)
     bot.button("ladder:finish", finish, job=int, part=int)
     bot.under_result(2, under_result)
@@ -132,10 +132,9 @@ def without_files(ctx):
         raise UserError("common.old_button")
 
 
-def top_up(ctx, amount):
-    """Offer to top up what a rung lacks. The message now belongs to the payment, so the next ladder comes below it."""
-    if draft := ctx.drafts.get(ctx.user.id, "generate", ctx.now):
-        ctx.drafts.note_screen(draft, None)
+def top_up(ctx, amount, rung):
+    """Offer to top up what a rung lacks."""
+    choose(ctx, "generate", rung)
     ctx.go(LACKING, amount=amount)
 
 

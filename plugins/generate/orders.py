@@ -8,6 +8,7 @@ from core.errors import UserError
 from plugins.generate._loose import opened
 
 MODELS = route("models:menu", optional=True)
+WAITING = "generate:waiting"
 
 ON_CARD = ("job.stale_quote", "job.price_changed", "job.not_enough")
 
@@ -18,16 +19,22 @@ def register(bot):
     bot.command("cancel", cancel_all, about="orders.about_cancel", order=10)
     bot.button("orders:go", order, draft=int, version=int)
     bot.button("orders:rung", order, draft=int, version=int, rung=int)
+    bot.button("orders:waiting", order_waiting, draft=int, version=int, rung=int)
     bot.button("orders:cancel", cancel_job, job=int)
     bot.button("orders:again", again, job=int)
     bot.button("orders:change", change, job=int)
     bot.under_result(1, under_result)
 
 
-def order(ctx, draft, version, rung=None, screen=CARD):
+def order_waiting(ctx, draft, version, rung):
+    """Order what waited for money, below the message about it; `rung` is -1 for the card."""
+    order(ctx, draft, version, None if rung < 0 else rung, screen=WAITING, below=True)
+
+
+def order(ctx, draft, version, rung=None, screen=CARD, below=False):
     """Turn the shown quote (of the card, or of a ladder's rung) into a job; its screen becomes the progress message.
 
-    `screen` is the route that shows it again where it cannot be ordered as it stands.
+    `screen` is the route that shows it again where it cannot be ordered as it stands; `below` a message that stays.
     """
     try:
         job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now, rung)
@@ -38,7 +45,7 @@ def order(ctx, draft, version, rung=None, screen=CARD):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
     cancel = button("job.cancel", "orders:cancel", job.id)
-    shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
+    shown = (ctx.reply if below else ctx.edit)("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 
@@ -48,6 +55,8 @@ def _explain(ctx, error, screen):
     if gone:
         error.buttons = [button("common.all_models", MODELS)]
     draft = ctx.drafts.get(ctx.user.id, screen.split(":")[0], ctx.now)
+    if screen == WAITING:
+        draft = ctx.generation.waiting(ctx.user.id, ctx.now)
     is_there = ctx.generation.has_card(ctx.user.id, ctx.now) if screen == CARD else draft is not None
     if not (error.key in ON_CARD or gone and draft and draft.data.get("rungs")) or not is_there:
         raise error

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.services.generation import REPLIES
 from plugins.generate._edits import NOTHING, first_fit, is_frame, source_of, works_of
 from plugins.generate._loose import is_further, own, sent
-from plugins.generate._rungs import LACKING, in_rows, quotes, rows
+from plugins.generate._rungs import LACKING, choose, in_rows, quotes, rows
 
 WORDS, FILE = "replies:words", "replies:file"  # the steps: what to change; the result's own file, once more
 TAKEN = ("text", "photo", "document", "sticker")
@@ -30,7 +30,7 @@ def register(bot):
     bot.button("replies:edit", edit, beside=True, job=int, part=int)
     bot.button("replies:work", change_work, beside=True, work=str)
     bot.button("replies:rung", order, beside=True, draft=int, version=int, rung=int)
-    bot.button("replies:lack", top_up, beside=True, amount=int)
+    bot.button("replies:lack", top_up, beside=True, amount=int, rung=int)
     bot.button("replies:show", show, beside=True)
     bot.button("replies:anew", ask_file)
     bot.button("replies:all", all_models)
@@ -241,9 +241,9 @@ def order(ctx, draft, version, rung):
     ctx.go("orders:rung", draft=draft, version=version, rung=rung, screen="replies:show")
 
 
-def top_up(ctx, amount):
-    """Offer to top up what a rung lacks. The message is the payment's from here on: the next ladder comes below it."""
-    _leave(ctx)
+def top_up(ctx, amount, rung):
+    """Offer to top up what a rung lacks."""
+    choose(ctx, REPLIES, rung)
     ctx.go(LACKING, amount=amount, back="replies:show")
 
 

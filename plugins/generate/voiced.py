@@ -8,11 +8,12 @@ Texts: voiced.* in data/texts/<lang>/generate/voiced.po.
 from core.buttons import button, way_out
 from core.errors import UserError
 from core.services import forms
+from core.services.generation import VOICED
 from kie.catalogue.inputs import present
 from plugins.generate._loose import lacks_voice, own, result
-from plugins.generate._rungs import LACKING, quotes, rows
+from plugins.generate._rungs import LACKING, choose, quotes, rows
 
-DRAFT, STEP, WORK = "voiced", "voiced:words", "text-to-speech"
+DRAFT, STEP, WORK = VOICED, "voiced:words", "text-to-speech"
 SHOWN = 160
 
 
@@ -23,7 +24,7 @@ def register(bot):
     bot.button("voiced:take", take)
     bot.button("voiced:show", show, beside=True)
     bot.button("voiced:rung", order, beside=True, draft=int, version=int, rung=int)
-    bot.button("voiced:lack", top_up, beside=True, amount=int)
+    bot.button("voiced:lack", top_up, beside=True, amount=int, rung=int)
     bot.button("voiced:prompt", as_prompt)
     bot.button("voiced:use", use, job=int)
     bot.step(STEP, take)
@@ -58,9 +59,9 @@ def take(ctx):
     return None
 
 
-def show(ctx):
-    """Show the ladder as it is now: prices and balance may have changed."""
-    _open(ctx, _words(ctx))
+def show(ctx, below=False):
+    """Show the ladder as it is now: prices and balance may have changed (`below`: under a message that stays)."""
+    _open(ctx, _words(ctx), below)
 
 
 def _words(ctx):
@@ -70,7 +71,7 @@ def _words(ctx):
     return draft.data["loose"]["text"]
 
 
-def _open(ctx, words):
+def _open(ctx, words, below=False):
     """Show the voices that can say these words, with their prices; other words may follow."""
     loose = {"text": words, "files": [], "work": WORK}
     rungs = quotes(ctx, WORK, loose, last=False)
@@ -79,7 +80,8 @@ def _open(ctx, words):
     ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=STEP, form=DRAFT, loose=loose)
     keyboard = [*rows(ctx, ctx.draft, "voiced:rung", "voiced:lack"), button("voiced.prompt", "voiced:prompt")]
     shown = words[:SHOWN] + "…" * (len(words) > SHOWN)
-    screen = ctx.edit("voiced.screen", [*keyboard, way_out("generate:card")], words=shown)
+    draw = ctx.reply if below else ctx.edit
+    screen = draw("voiced.screen", [*keyboard, way_out("generate:card")], words=shown)
     ctx.drafts.note_screen(ctx.draft, screen)
 
 
@@ -88,8 +90,9 @@ def order(ctx, draft, version, rung):
     ctx.go("orders:rung", draft=draft, version=version, rung=rung, screen="voiced:show")
 
 
-def top_up(ctx, amount):
+def top_up(ctx, amount, rung):
     """Offer to top up what a voice lacks."""
+    choose(ctx, DRAFT, rung)
     ctx.go(LACKING, amount=amount, back="voiced:show")
 
 

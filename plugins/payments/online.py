@@ -12,6 +12,7 @@ from core.services.providers import payments
 
 BALANCE = route("balance:show", optional=True)
 TOP_UP = route("payments:show", optional=True)
+WAYS = route("payments:amount", optional=True)
 DESK = "online:desk"
 RECEIPT = route("receipts:show", optional=True)
 
@@ -93,7 +94,9 @@ def _about_link(bot, payment, lang):
 def _link(payment):
     pay = link("online.pay", payment.url, amount=payment.topup.amount)
     check = button("online.check", "online:check", payment.topup_id)
-    return [pay, check, [button("common.balance", BALANCE), button("common.menu", FRESH)]]
+    other = button("online.another_way", WAYS, payment.topup.amount)
+    back = button("common.back", TOP_UP)
+    return [pay, check, [other, back], [button("common.balance", BALANCE), button("common.menu", FRESH)]]
 
 
 def _again(payment):
@@ -101,7 +104,7 @@ def _again(payment):
     provider, way, amount = payment.provider, payment.way, payment.topup.amount
     return [
         button("online.again", "online:start", provider, way, amount, amount=amount),
-        [button("online.another_way", TOP_UP), button("common.menu", FRESH)],
+        [button("online.another_way", WAYS, amount), button("common.menu", FRESH)],
     ]
 
 

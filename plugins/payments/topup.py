@@ -6,13 +6,15 @@ Texts: payments.* in data/texts/<lang>/payments/topup.po.
 """
 
 from core import amounts
-from core.buttons import FRESH, MENU, button, route, way_out
+from core.buttons import FRESH, MENU, button, primary, route, way_out
 from core.errors import UserError
+from core.services.input_labels import Labels
 from core.settings import whole_numbers
 from plugins.payments._pack_offers import keep_offer, offered
 
 BALANCE = route("balance:show", optional=True)
 OPEN_CARD = route("generate:card", optional=True)
+ORDER = route("orders:waiting", optional=True)
 WAITING = route("generate:waiting", optional=True)
 PERSON = route("users:card", optional=True)
 FIRST = "stars"  # the way that Telegram wants for digital goods stands before all others
@@ -82,7 +84,7 @@ def ask_amount(ctx):
 
 def take_amount(ctx):
     """Read a typed amount."""
-    limits, amount = _limits(ctx), amounts.read(ctx.text)
+    limits, amount = _limits(ctx), amounts.read(ctx.text, ctx.settings["CURRENCY"])
     if amount is None:
         raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **limits)
     if not limits["least"] <= amount <= limits["most"]:
@@ -137,11 +139,24 @@ def pay(ctx, name, amount):
 def tell_credited(bot, event, now):
     """Tell the payer, with a button to the waiting order."""
     user = bot.users.get(event.user)
-    rows = [[button("common.to_order", WAITING)]] if bot.generation.waiting(user.id, now) else []
+    rows = [*_waiting(bot, user, now)]
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     values = {"amount": event.amount, "balance": bot.ledger.balance(user.id)}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
+
+
+def _waiting(bot, user, now):
+    """Return the rows that lead to the order that waits: what was chosen is ordered with one tap, if the money is there."""
+    if not bot.generation.waiting(user.id, now):
+        return []
+    rows, chosen = [[button("common.to_order", WAITING)]], bot.generation.chosen(user.id, now)
+    if chosen and chosen[3]["price"] <= bot.ledger.balance(user.id):
+        draft, rung, model, quote = chosen
+        cost = Labels(bot.texts, bot.lang_of(user)).cost(model, quote)
+        place = (draft.id, draft.version, -1 if rung is None else rung)
+        rows.insert(0, [primary("payments.order", ORDER, *place, model=model.title, cost=cost)])
+    return rows
 
 
 def tell_returned(bot, event, now):
