@@ -19,6 +19,7 @@ VERSIONS = route("versions:show", optional=True)
 PAGE, PAST_PAGE = 6, 10
 LINK_LIFE = timedelta(days=1)  # how long KIE keeps a result, at least
 SHOWN = ("photo", "video", "audio", "document", "animation")  # what a message can be turned into (editMessageMedia)
+GIVEN_BACK = ("failed", "cancelled")
 LABEL, CAPTION_PROMPT = 36, 300  # characters of a label that a phone shows in full, and of a prompt under a picture
 
 
@@ -63,7 +64,17 @@ def show_page(ctx, before):
     rows = rows or [button("history.make", MODELS)]
     if not before and ctx.store.of(ctx.user.id).get("past"):
         turn.insert(0, button("history.past", "history:past", 0))
-    ctx.edit("history.list" if found else "history.none", [*rows, turn, *ctx.bot.home()])
+    keyboard = [*rows, turn, *ctx.bot.home()]
+    if found:
+        ctx.edit("history.list", keyboard, spent=ctx.jobs.spent(ctx.user.id, _month(ctx)))
+    else:
+        ctx.edit("history.none", keyboard)
+
+
+def _month(ctx):
+    """Return when the month began where the person is."""
+    here = ctx.now.astimezone(ctx.bot.zone_of(ctx.user))
+    return here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def show_past(ctx, first):
@@ -87,10 +98,19 @@ def _label(ctx, job, numbers):
         version=ctx.texts.plain(ctx.lang, "history.version", n=version) if version else "",
         state=ctx.texts.plain(ctx.lang, f"history.mark_{job.state}"),
         number=job.id,
+        price=_price(ctx, job),
         model=ctx.generation.title(job),
         prompt=" ".join(_prompt(ctx, job)[:LABEL].split()),
     ).strip()
     return label if len(label) <= LABEL else label[: LABEL - 1] + "…"
+
+
+def _price(ctx, job):
+    """Return what an order costs, as a part of its label; nothing if the money came back."""
+    if job.state in GIVEN_BACK and not job.charged:
+        return ""
+    price = job.price if job.charged is None else job.charged
+    return ctx.texts.plain(ctx.lang, "history.price" if price else "history.free", price=price)
 
 
 def _prompt(ctx, job):

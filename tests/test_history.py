@@ -35,11 +35,16 @@ def test_orders_are_paged_newest_first_with_the_words_they_began_with(start_bot)
     alice = bot.rich()
     make(bot, alice, 8)
     alice.send("/history")
-    assert [row[0] for row in labels(alice)[:6]] == [f"✓ {n + 1} Z-Image fox number {n}" for n in range(7, 1, -1)]
+    assert [row[0] for row in labels(alice)[:6]] == [
+        f"✓ {n + 1} · 0.72 ₽ · Z-Image fox number {n}" for n in range(7, 1, -1)
+    ]
     alice.tap("Older")
-    assert [row[0] for row in labels(alice)[:2]] == ["✓ 2 Z-Image fox number 1", "✓ 1 Z-Image fox number 0"]
+    assert [row[0] for row in labels(alice)[:2]] == [
+        "✓ 2 · 0.72 ₽ · Z-Image fox number 1",
+        "✓ 1 · 0.72 ₽ · Z-Image fox number 0",
+    ]
     alice.tap("‹ Newest")
-    assert labels(alice)[0] == ["✓ 8 Z-Image fox number 7"]
+    assert labels(alice)[0] == ["✓ 8 · 0.72 ₽ · Z-Image fox number 7"]
 
 
 @SQLITE
@@ -63,7 +68,7 @@ def test_an_entry_shows_its_picture_long_after_kie_has_forgotten_it(start_bot):
     alice.tap("‹ Newer")
     assert picture(alice) == third
     alice.tap("‹ Back")
-    assert labels(alice)[0] == ["✓ 3 Z-Image fox number 2"]
+    assert labels(alice)[0] == ["✓ 3 · 0.72 ₽ · Z-Image fox number 2"]
     assert shown not in [message["message_id"] for message in alice.received]  # the picture's screen is gone
 
 
@@ -151,4 +156,27 @@ def test_every_row_of_the_history_fits_a_phone_whatever_was_ordered(start_bot):
     alice.send("/history")
     screen = Screen.of(alice.last_message)
     assert not style(screen)
-    assert [label.text for label in screen.labels[:2]] == ["✓ 3 Z-Image fox fox fox fox fox fox…", "✓ 2 Z-Image a fox"]
+    assert [label.text for label in screen.labels[:2]] == [
+        "✓ 3 · 0.72 ₽ · Z-Image fox fox fox …",
+        "✓ 2 · 0.72 ₽ · Z-Image a fox",
+    ]
+
+
+@SQLITE
+@pytest.mark.parametrize(("lang", "spent"), [("en", "1.44 ₽"), ("ru", "1,44 ₽"), ("es", "1,44 ₽")])
+def test_each_order_has_its_price_and_the_head_says_what_the_month_has_cost(start_bot, lang, spent):
+    bot = start_bot(USER_JOBS="100", WELCOME_RUNS="1", now="2026-11-29 12:00")
+    alice = bot.rich()
+    make(bot, alice, 1)
+    bot.clock.forward(3 * 24 * 3600)  # another month
+    make(bot, alice, 2)
+    order(bot, alice, "a failure")
+    bot.kie.fail()
+    bot.forward(60)
+    alice.send("/start")
+    alice.forge(f"language:set:{lang}")
+    alice.send("/history")
+    rows = [row[0] for row in labels(alice)[:4]]
+    assert "₽" not in rows[0] and all("0" in row and "₽" in row for row in rows[1:3]) and "₽" not in rows[3]
+    assert spent.replace(" ", "\u00a0") in alice.last.replace(" ", "\u00a0")
+    assert bot.bot.texts.plain(lang, "history.free").strip() in rows[3]

@@ -305,6 +305,7 @@ class Jobs:
     place = staticmethod(jobs.place)
     recent_models = staticmethod(jobs.recent_models)
     redeliver = staticmethod(jobs.redeliver)
+    spent = staticmethod(jobs.spent)
     spent_credits = staticmethod(jobs.spent_credits)
     to_show_progress = staticmethod(jobs.to_show_progress)
 

@@ -588,6 +588,13 @@ def _balance_and_held(user: int) -> "ModelSelect[Account]":
     return Account.select(Account.balance, held).where(Account.user == user)
 
 
+def spent(user_id: int, since: datetime) -> int:
+    """Return what a user's orders, questions among them, that ended since a time were charged, in minor units."""
+    with connection():
+        query = Job.select(fn.SUM(Job.charged)).where(Job.user == user_id, Job.finished_at >= since)
+        return int(query.scalar() or 0)
+
+
 def popularity(now: datetime, days: int = 30) -> dict[str, int]:
     """Return {model: number of orders} of the last days."""
     with connection():
