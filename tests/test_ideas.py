@@ -68,7 +68,7 @@ def test_every_idea_has_a_picture_a_title_and_a_price_in_one_message(start_bot, 
     for place in range(len(KNOWN)):
         assert "photo" in alice.last_message and alice.last_message["message_id"] == first
         title, about, note = alice.last.split("\n")
-        assert note.startswith("A drawing" if lang == "en" else "Это рисунок")
+        assert note.startswith("A drawing of the idea" if lang == "en" else "Это рисунок идеи")
         assert f"{place + 1}/{len(KNOWN)}" in alice.buttons and price_on(main_button(alice)) > 0
         seen.append((title, about))
         alice.tap("›")
@@ -76,6 +76,30 @@ def test_every_idea_has_a_picture_a_title_and_a_price_in_one_message(start_bot, 
     assert f"1/{len(KNOWN)}" in alice.buttons
     alice.tap("‹")
     assert alice.last.split("\n")[0] == seen[-1][0]
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_all_ideas_are_listed_by_their_titles_and_by_kind(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    say = lambda key: bot.bot.texts.plain(lang, key)  # noqa: E731
+    alice.send("/ideas")
+    alice.tap(say("ideas.all"))
+    seen = []
+    for _page in range(3):
+        titles = [label for label, data in alice.buttons.items() if data.startswith("ideas:show")]
+        assert len(titles) == 8 and len(alice.last_message["reply_markup"]["inline_keyboard"]) <= 8
+        seen += titles
+        alice.tap("›")
+    assert sorted(seen) == sorted(say(f"ideas.title_{idea.name}") for idea in KNOWN)
+    alice.tap(say("menu.music"))
+    titles = [label for label, data in alice.buttons.items() if data.startswith("ideas:show")]
+    assert titles == [say("ideas.title_jingle"), say("ideas.title_song")]
+    alice.tap(titles[0])
+    assert "photo" in alice.last_message and titles[0] in alice.last
+    alice.forge("ideas:list:nothing:0")
+    assert "photo" in alice.last_message and titles[0] in alice.last
 
 
 @SQLITE

@@ -11,11 +11,13 @@ from core.errors import UserError
 from core.services.input_labels import Labels
 from core.telegram.sender import TelegramError
 from kie.catalogue.ideas import PHOTO
+from kie.catalogue.model import TYPES
 from plugins.ideas._idea import example, known, lacking, named, quote, title
 
 MODELS = route("models:menu", optional=True)
 
 DRAFT, TAKES_PHOTO, TAKES_WORDS = "ideas", "ideas:photo", "ideas:words"
+ALL, LISTED = "all", 8  # of every kind; titles on a page
 MOST = 200  # characters of what is asked for
 NOTHING_ELSE = dict.fromkeys(("sent", "parent", "prompt_message", "prompt_input"))  # of a card that was open before
 
@@ -26,6 +28,7 @@ def register(bot):
     bot.command("ideas", first, about="ideas.about", order=2)
     bot.menu("ideas.menu", "ideas:show:0", row=0)
     bot.button("ideas:show", show, page=int)
+    bot.button("ideas:list", show_list, kind=str, page=int)
     bot.button("ideas:make", make, name=str)
     bot.step(TAKES_PHOTO, take_photo)
     bot.step(TAKES_WORDS, take_words)
@@ -60,8 +63,31 @@ def show(ctx, page):
     if found:
         model, _values, quoted = found
         make = [button("ideas.make", "ideas:make", idea.name, cost=Labels(ctx.texts, ctx.lang).cost(model, quoted))]
-    rows = [make, *pager(page, len(ideas), "ideas:show"), button("common.menu", MENU)]
+    rows = [make, *pager(page, len(ideas), "ideas:show")]
+    rows.append([button("ideas.all", "ideas:list", ALL, 0), button("common.menu", MENU)])
     _draw(ctx, idea, rows)
+
+
+def show_list(ctx, kind, page):
+    """Show a page of titles: of all ideas, or of those of one kind."""
+    ideas = list(enumerate(known(ctx.bot)))
+    kinds = dict.fromkeys(TYPES[idea.work] for _place, idea in ideas)
+    mine = [one for one in ideas if kind == ALL or TYPES[one[1].work] == kind]
+    if not mine:
+        raise UserError("common.old_button")
+    pages = -(-len(mine) // LISTED)
+    page %= pages
+    cells = [button("label", "ideas:show", place, label=title(ctx, idea)) for place, idea in mine[page * LISTED :][:LISTED]]
+    filters = [button(f"menu.{one}", "ideas:list", one, 0) for one in kinds if one != kind]
+    filters += [button("ideas.every", "ideas:list", ALL, 0)] if kind != ALL else []
+    rows = [*_by(2, cells), *pager(page, pages, "ideas:list", kind), *_by(3, filters), button("common.menu", MENU)]
+    if ctx.tap and "text" not in ctx.message:
+        ctx.delete(ctx.message["message_id"])
+    ctx.edit("ideas.list", rows, n=len(mine))
+
+
+def _by(size, cells):
+    return [cells[i : i + size] for i in range(0, len(cells), size)]
 
 
 def _draw(ctx, idea, rows):
