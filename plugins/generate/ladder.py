@@ -72,7 +72,12 @@ def _waits_for_words(ctx, loose):
 
 
 def _rungs(ctx, work, loose):
-    """Return the quotes of a ladder; a text that reads like a change of the last result has that change first."""
+    """Return the quotes of a ladder; a text that reads like a change of the last result has that change first.
+
+    What finishes a picture has the highest rung first, by its own name.
+    """
+    if loose.get("finish") and work == UPSCALE and (found := quotes(ctx, work, loose, last=False)):
+        return [found[-1] | {"label": "ladder.in_4k"}, *found[:-1]]
     found = quotes(ctx, work, loose)
     changed = _change_of_last(ctx, loose) if found and not loose["files"] and not loose.get("task") else None
     return [changed, *(quote for quote in found if quote["name"] != LAST)] if changed else found
@@ -198,8 +203,12 @@ def _lines(ctx, draft, loose):
     text = loose["text"][:SHOWN] + "…" * (len(loose["text"]) > SHOWN)
     what = [ctx.say(f"ladder.{kind_of(loose)}", n=len(loose["files"]))] if loose["files"] else []
     what += [ctx.say("ladder.words", text=text)] if text else []
-    lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{loose['work']}"))]
-    if loose["files"] and not text:
+    finishes = loose.get("finish") and loose["work"] == UPSCALE
+    work = ctx.texts.plain(ctx.lang, "ladder.finish" if finishes else f"do.{loose['work']}")
+    lines = [ctx.lines(what), ctx.say("ladder.work", work=work)]
+    if finishes:
+        lines.append(ctx.say("ladder.same_larger"))
+    if loose["files"] and not text and not finishes:
         lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
     if draft.data["rungs"] and draft.data["rungs"][0]["name"] == "change":
         lines.append(ctx.say("ladder.or_new"))
@@ -250,8 +259,8 @@ def finish(ctx, job, part):
         cells = [button("label", "ladder:finish", job, one, label=str(one + 1)) for one in many]
         ctx.reply("common.which", [*(cells[i : i + 3] for i in range(0, len(cells), 3)), *ctx.bot.home()])
         return
-    loose = result(found, part)
-    rungs = quotes(ctx, UPSCALE, loose)
+    loose = result(found, part) | {"finish": True}
+    rungs = _rungs(ctx, UPSCALE, loose)
     if not rungs:
         raise UserError("ladder.not_for_this")
     _put(ctx, UPSCALE, loose, rungs, below=True)
