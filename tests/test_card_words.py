@@ -207,3 +207,11 @@ def test_an_order_that_has_just_left_the_queue_has_no_place_in_it(start_bot):
     job.state = "queued"  # as it was when the row was read
     key, _buttons, values = progress._screen(bot.bot, job, bot.clock.now())
     assert key == "progress.running" and "place" not in values
+
+
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_what_a_model_makes_is_said_in_words_and_each_in_its_own(lang):
+    modes = [key for key in TEXTS.keys(lang) if key.startswith("mode.")]
+    said = [TEXTS.plain(lang, key) for key in modes]
+    assert len(modes) > 40 and not [words for words in said if "→" in words or len(words) > 32]
+    assert len(set(said)) == len(said)

@@ -449,7 +449,7 @@ def prices(bot):
 def test_a_feed_a_thousand_times_lower_is_not_applied_in_a_tap(start, speaker, offer):
     bot, boss = differing(start, speaker, cheaper(offer, 1000))
     before = prices(bot)
-    assert "Apply all" not in " ".join(boss.buttons) and "💰 Z-Image, text → picture ⚠" in boss.buttons
+    assert "Apply all" not in " ".join(boss.buttons) and "💰 Z-Image, picture from your words ⚠" in boss.buttons
     boss.forge(f"supply:all:{mark(*(one.id for one in bot.bot.overrides.differences()))}")
     assert "Applied: 0" in boss.toast and "of their own" in boss.toast
     assert prices(bot) == before
@@ -488,7 +488,7 @@ def test_more_than_a_fifth_of_the_models_does_not_go_off_sale_for_their_forms(st
     bot, boss = differing(start, speaker, answers)
     boss.forge("supply:all")
     assert {"z-image", "google/imagen4"} <= set(bot.bot.generation.catalog.models)
-    assert "✏ Z-Image, text → picture ⚠" in boss.buttons
+    assert "✏ Z-Image, picture from your words ⚠" in boss.buttons
 
 
 def form_of(answers, name):
