@@ -587,6 +587,63 @@ def a_top_up_for_a_question(bot, boss, anna):
     return poor
 
 
+def a_question_outside(_bot, _boss, anna):
+    """Write a question where pictures are made."""
+    anna.send("who painted the Mona Lisa?")
+    return anna
+
+
+def a_photo_that_is_to_talk(_bot, _boss, anna):
+    """Open the card of a model that makes a photo talk."""
+    anna.photo(png())
+    anna.forge("generate:open:avatar")
+    return anna
+
+
+def words_to_say(bot, boss, anna):
+    """Write what it is to say."""
+    a_photo_that_is_to_talk(bot, boss, anna).send("Happy birthday")
+    return anna
+
+
+def words_to_say_without_money(bot, boss, _anna):
+    """Do the same with nothing to pay for the voice."""
+    poor = bot.user("Poor")
+    poor.send("/start")
+    return words_to_say(bot, boss, poor)
+
+
+def no_voice_for_nothing(bot, boss, anna):
+    """Look at the amounts to add for it."""
+    poor = words_to_say_without_money(bot, boss, anna)
+    poor.tap("voiced:lack")
+    return poor
+
+
+def a_finished_voice(bot, boss, anna):
+    """Have the voice made."""
+    words_to_say(bot, boss, anna).tap("voiced:rung")
+    bot.forward(90)
+    return anna
+
+
+def money_for_a_rung(bot, _boss, _anna):
+    """Top up for a rung that was too dear."""
+    poor = bot.rich("Poor", "1")
+    poor.send("a fox in the snow")
+    for tapped in ("Best", "payments:amount", "⭐"):
+        poor.tap(tapped)
+    poor.pay()
+    return poor
+
+
+def spoken_in_a_talk(_bot, _boss, anna):
+    """Say something to a chat model."""
+    anna.send("/ask")
+    speak(anna)
+    return anna
+
+
 def a_first_day(bot, boss, _anna):
     """The list of a first day, before any backup."""
     boss.send("/admin")
@@ -597,6 +654,15 @@ def a_first_day(bot, boss, _anna):
 WAYS = {
     "ask:lack": a_question_without_money,
     "ask:waiting": a_top_up_for_a_question,
+    "ask:ladder": a_question_outside,
+    "voiced:ask": a_photo_that_is_to_talk,
+    "voiced:rung": words_to_say,
+    "voiced:prompt": words_to_say,
+    "voiced:lack": words_to_say_without_money,
+    "voiced:show": no_voice_for_nothing,
+    "voiced:use": a_finished_voice,
+    "orders:waiting": money_for_a_rung,
+    "voice:make": spoken_in_a_talk,
     "groups:work": a_mention,
     "groups:rung": a_mention,
     "groups:cancel": a_queue_in_a_group,

@@ -6,12 +6,15 @@ Texts: ask.* in data/texts/<lang>/chat/ask.po, talk.* in core.po.
 """
 
 from core.attachments import HEIC, file_in, media_kind
-from core.buttons import MENU, button
+from core.buttons import MENU, button, route
 from core.errors import UserError
+from core.services.generation import CARD
 from core.services.markdown import length
 from core.services.talk import MOST_QUESTION, PICTURES
 from kie.catalogue.chat_models import SOLD
 from plugins.chat._dialogue import DRAFT, LACKING, NEW, NOTHING, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
+
+LADDER = route("ladder:show", optional=True)
 
 CUT_AT = 3_500  # UTF-16 units from which on a text may be a part: apps cut at 4096, or at a word before that
 SAME_S = 5  # seconds within which parts follow one another
@@ -28,7 +31,7 @@ def register(bot):
     bot.button("ask:lack", lack, lacking=int)
     bot.button("ask:new", new_topic, below=int)
     bot.button("ask:send", send, version=int)
-    bot.button("ask:words", ask_words)
+    bot.button("ask:ladder", ask_ladder, version=int)
     bot.menu("ask.menu", "ask:open:0", row=0)
 
 
@@ -40,11 +43,20 @@ def command(ctx):
         _draw(ctx, _open(ctx), ctx.reply)
 
 
-def ask_words(ctx, words="", pictures=(), rank="quick", name=""):
-    """Ask words that were written elsewhere, in a topic of their own; what showed them has shown their price, too."""
-    if not words:
-        raise UserError("common.old_button")
-    ask(ctx, NEW | {"rank": rank, "question": words, "pictures": list(map(_picture, pictures))}, name)
+def ask_ladder(ctx, version):
+    """Ask what was written outside, in a topic of its own, at the price that its ladder shows."""
+    ladder = ctx.drafts.get(ctx.user.id, CARD, ctx.now)
+    shown = ladder.data.get("ask") if ladder is not None and ladder.version == version else None
+    if not shown:
+        raise UserError("common.old_card")
+    words, pictures = ladder.data["loose"]["text"], list(map(_picture, ladder.data["loose"]["files"]))
+    data = NEW | {"question": words, "pictures": pictures}
+    found = bound(ctx, data)
+    if found is None or found.price != shown["price"]:
+        ctx.toast("job.price_changed", alert=True)
+        ctx.go(LADDER)
+        return
+    ask(ctx, data, f"ask:{ladder.id}.{version}")
     if ctx.draft.data["question"] == "":
         ctx.edit("ask.asked", question=words[:SHOWN])
 

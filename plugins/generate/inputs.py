@@ -17,7 +17,7 @@ from kie.catalogue.pricing import steps
 from plugins.generate._card_view import PER_ROW, Card
 from plugins.generate._loose import AS_IT_IS, lacks_voice
 
-STEP, HEARS, SAYS = "generate:input", "voice:yes", "voiced:take"
+STEP, HEARS, SAYS = "generate:input", "voice:yes", "voiced:ask"
 CHOICES, SHORT = 10, 11  # choices on a page; characters of a label that fits three times in a row
 RESULTS, LOOKED_AT = 5, 100  # earlier results on a page, and how many of the newest orders are searched for them
 
@@ -195,7 +195,7 @@ def take(ctx):
     if _is_spoken(ctx, model):
         return ctx.PASS
     if _is_to_be_said(ctx, model):
-        ctx.go(SAYS)
+        ctx.go(SAYS, words=ctx.text)
         return None
     with _way_back():
         spec = _take(ctx, model)

@@ -16,7 +16,7 @@ from plugins.generate import _edits
 from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
 from plugins.generate._rungs import LACKING, LAST, choose, in_rows, quotes, rows, takes_words, wordless, works_of
 
-ASK = route("ask:words", optional=True)
+ASK = route("ask:ladder", optional=True)
 
 STEP, RANK = "ladder:words", "quick"
 JUST_NOW = timedelta(minutes=10)  # how long words without a reply may be about the last result
@@ -35,7 +35,6 @@ def register(bot):
     bot.button("ladder:work", change_work, work=str)
     bot.button("ladder:alone", without_files)
     bot.button("ladder:lack", top_up, amount=int, rung=int)
-    bot.button("ladder:ask", ask, version=int)
     bot.button("ladder:finish", finish, job=int, part=int)
     bot.under_result(2, under_result)
 
@@ -159,25 +158,12 @@ def _price_of_question(ctx, loose):
     return found and {"price": found.price, "left": found.free["left"] if found.free else 0}
 
 
-def ask(ctx, version):
-    """Ask a chat model what was written, at the price that was shown."""
-    draft = ctx.drafts.get(ctx.user.id, "generate", ctx.now)
-    if draft is None or draft.version != version or not draft.data.get("ask"):
-        raise UserError("common.old_card")
-    loose = need(ctx)
-    if _price_of_question(ctx, loose) != draft.data["ask"]:
-        ctx.toast("job.price_changed", alert=True)
-        show(ctx)
-        return
-    ctx.go(ASK, words=loose["text"], pictures=loose["files"], rank=RANK, name=f"ask:{draft.id}.{version}")
-
-
 def _ask_row(ctx, draft):
     found, labels = draft.data.get("ask"), Labels(ctx.texts, ctx.lang)
     if not found:
         return []
     cost = labels.word("rung.free", n=found["left"]) if found["left"] else labels.word("rung.up_to", price=found["price"])
-    return [button("ladder.ask", "ladder:ask", draft.version, cost=cost)]
+    return [button("ladder.ask", ASK, draft.version, cost=cost)]
 
 
 # the screen

@@ -21,7 +21,6 @@ def register(bot):
     """Declare the ladder of voices, and what puts the voice onto the card."""
     bot.repeatable()
     bot.button("voiced:ask", ask)
-    bot.button("voiced:take", take)
     bot.button("voiced:show", show, beside=True)
     bot.button("voiced:rung", order, beside=True, draft=int, version=int, rung=int)
     bot.button("voiced:lack", top_up, beside=True, amount=int, rung=int)
@@ -42,10 +41,10 @@ def under_result(bot, job):
     return [button("voiced.use", "voiced:use", job.id)] if is_wanted else []
 
 
-def ask(ctx):
-    """Voice the words that are on the card, else ask for them."""
+def ask(ctx, words=""):
+    """Voice these words, else those that are on the card, else ask for them."""
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
-    if words := model.words_of(draft.data["values"]):
+    if words := words or model.words_of(draft.data["values"]):
         _open(ctx, words)
     else:
         ctx.ask(STEP, "voiced.ask", [way_out("generate:card")])
