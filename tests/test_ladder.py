@@ -353,7 +353,8 @@ def test_an_album_alone_offers_nothing_that_leaves_a_photo_out(start_bot):
 
 @SQLITE
 @pytest.mark.parametrize(
-    ("lang", "words"), [("en", "a bit warmer"), ("ru", "потеплее"), ("es", "un poco más cálido"), ("en", "make it night")]
+    ("lang", "words"),
+    [("en", "a bit warmer"), ("ru", "потеплее"), ("es", "un poco más cálido"), ("en", "make it night")],
 )
 def test_words_right_after_a_result_that_read_like_a_change_change_it(start_bot, lang, words):
     bot = start_bot()
@@ -388,7 +389,11 @@ def test_a_wrong_guess_of_a_change_is_a_new_picture_with_one_tap(start_bot):
 @SQLITE
 @pytest.mark.parametrize(
     ("words", "wait_s"),
-    [("a bit warmer", 700), ("a castle on a hill above a quiet lake at dusk, warmer", 0), ("a video of a warmer sea", 0)],
+    [
+        ("a bit warmer", 700),
+        ("a castle on a hill above a quiet lake at dusk, warmer", 0),
+        ("a video of a warmer sea", 0),
+    ],
 )
 def test_what_is_late_long_or_of_another_kind_is_no_change(start_bot, words, wait_s):
     bot = start_bot()

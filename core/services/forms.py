@@ -61,7 +61,9 @@ def with_words_moved(model, before, after):
         if not present(words) or model.applies(spec.name, after) or not model.applies(spec.name, before):
             continue
         try:
-            return {name: value for name, value in after.items() if name != spec.name} | {place.name: place.parse(words)}
+            return {name: value for name, value in after.items() if name != spec.name} | {
+                place.name: place.parse(words)
+            }
         except InputError:
             return after
     return after

@@ -22,7 +22,11 @@ REPLIED = ("image", "video", "music")  # the kinds of results that a reply edits
 MUSIC = "music"  # the row of the main menu: other sounds are no songs
 SETTINGS = ("choice", "switch", "number")
 FIELDS = {"model", "settings"}
-SIGNS = ("edit", "degree", "question")  # how a change begins; how it says "more" or "less" anywhere; how a question begins
+SIGNS = (
+    "edit",
+    "degree",
+    "question",
+)  # how a change begins; how it says "more" or "less" anywhere; how a question begins
 IDEA = "idea:"
 EDIT_WORDS = 7  # a text with more words describes something new
 GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
@@ -86,7 +90,9 @@ class Offers:
         signs = {name: _phrases(lists) for name, lists in data.get("signs", {}).items() if name in SIGNS}
         wordless = {kind: tuple(_wordless(kind, raw, rejected)) for kind, raw in data.get("wordless", {}).items()}
         replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
-        return cls({work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies, signs, wordless)
+        return cls(
+            {work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies, signs, wordless
+        )
 
     def edits(self, model: Model) -> tuple[str, ...]:
         """Return the works that a reply to a result of this model asks for, the usual one first; none to a voice."""
@@ -143,9 +149,7 @@ def settings_of(model: Model, offer: Offer) -> dict[str, Any]:
 
 def _begins(said: list[str], phrase: tuple[str, ...]) -> bool:
     """Return whether words begin with a phrase; `*` at an end of one of its words stands for anything."""
-    return len(said) >= len(phrase) and all(
-        _is_like(word, wanted) for word, wanted in zip(said, phrase, strict=False)
-    )
+    return len(said) >= len(phrase) and all(_is_like(word, wanted) for word, wanted in zip(said, phrase, strict=False))
 
 
 def _is_like(word: str, wanted: str) -> bool:

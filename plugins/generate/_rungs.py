@@ -62,7 +62,11 @@ def wordless(ctx, loose):
         if entry.startswith(IDEA):
             quote, label = _of_idea(ctx, entry.removeprefix(IDEA), loose), f"ideas.title_{entry.removeprefix(IDEA)}"
         else:
-            made = (_quote(ctx, entry, model, offer, loose, True) for _name, offers in live.rungs(entry) for offer, model in offers)
+            made = (
+                _quote(ctx, entry, model, offer, loose, True)
+                for _name, offers in live.rungs(entry)
+                for offer, model in offers
+            )
             quote, label = next((one for one in made if one), None), f"do.{entry}"
         found += [quote | {"label": label}] if quote and ctx.texts.has(label) else []
     return found

@@ -64,7 +64,11 @@ def open_model(ctx, code, back=None, below=False, goes_on=False):
         values, trouble = _with_loose(ctx, model, values, sent)
     elif draft is not None:
         values = _carried(ctx, draft, model, values)
-    kept = ({"back": back} if back else {}) | ({"idea": idea} if idea else {}) | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
+    kept = (
+        ({"back": back} if back else {})
+        | ({"idea": idea} if idea else {})
+        | ({"sent": sent, "parent": sent.get("parent")} if sent else {})
+    )
     if draft is None or draft.model != model.id:
         kept["brought"] = [s.name for s in model.inputs if s.kind in MEDIA and present(values.get(s.name))]
     ctx.draft = ctx.generation.fill(ctx.user.id, model, values, ctx.now, **kept)

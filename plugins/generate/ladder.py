@@ -162,7 +162,9 @@ def _ask_row(ctx, draft):
     found, labels = draft.data.get("ask"), Labels(ctx.texts, ctx.lang)
     if not found:
         return []
-    cost = labels.word("rung.free", n=found["left"]) if found["left"] else labels.word("rung.up_to", price=found["price"])
+    cost = (
+        labels.word("rung.free", n=found["left"]) if found["left"] else labels.word("rung.up_to", price=found["price"])
+    )
     return [button("ladder.ask", ASK, draft.version, cost=cost)]
 
 

@@ -77,7 +77,9 @@ def show_list(ctx, kind, page):
         raise UserError("common.old_button")
     pages = -(-len(mine) // LISTED)
     page %= pages
-    cells = [button("label", "ideas:show", place, label=title(ctx, idea)) for place, idea in mine[page * LISTED :][:LISTED]]
+    cells = [
+        button("label", "ideas:show", place, label=title(ctx, idea)) for place, idea in mine[page * LISTED :][:LISTED]
+    ]
     filters = [button(f"menu.{one}", "ideas:list", one, 0) for one in kinds if one != kind]
     filters += [button("ideas.every", "ideas:list", ALL, 0)] if kind != ALL else []
     rows = [*_by(2, cells), *pager(page, pages, "ideas:list", kind), *_by(3, filters), button("common.menu", MENU)]
