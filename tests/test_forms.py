@@ -486,3 +486,14 @@ def test_the_words_of_a_song_move_with_the_mode_that_asks_for_them(start_bot):
     assert "La la, a fox in the snow" in anna.last and "Lyrics" not in anna.last
     anna.tap("▶ Create")
     assert job_of(bot, anna).inputs["prompt"] == "La la, a fox in the snow"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_each_way_to_use_a_product_shows_its_lowest_price(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    card(anna, "suno")
+    anna.forge("modes:show:0")
+    ways = [label for label, data in anna.buttons.items() if data.startswith("modes:pick")]
+    assert len(ways) > 1 and any("from" in label and "₽" in label for label in ways)
+    assert all("₽" in label or len(label) > 20 for label in ways)

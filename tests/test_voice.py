@@ -8,6 +8,7 @@ from kie.stub.chat import TRANSCRIPTS
 from tests.house import plugins_with
 from tests.media import mp3
 from tests.shop import assert_books_are_right, job_of, jobs_of, picture, user_of
+from tests.test_ladder import kopecks
 from tests.test_talk import asked, questions, said
 
 FLASH = "gemini-3-8-flash-openai"
@@ -228,10 +229,13 @@ def test_in_a_talk_a_voice_goes_both_ways_with_one_tap(start_bot, lang):
     for way in ("voice.make", "voice.ask_it"):
         alice.send("/ask")
         words = speak(alice)
-        assert words and {say("voice.make"), say("voice.ask_it")} <= set(alice.buttons)
-        alice.tap(say(way))
+        ask = next(label for label in alice.buttons if label.startswith("💬"))
+        assert words and say("voice.make") in alice.buttons and "₽" in ask
+        before, most = bot.balance(alice), kopecks(ask.replace(",", "."))
+        alice.tap(ask if way == "voice.ask_it" else say(way))
         if way == "voice.make":
             assert words in alice.last and any(label.startswith("▶") for label in alice.buttons)
             assert questions(bot, alice) == []
     assert [job.inputs["question"] for job in questions(bot, alice)] == [words]
+    assert 0 < before - bot.balance(alice) <= most
     assert_books_are_right()

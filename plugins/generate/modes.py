@@ -6,7 +6,8 @@ Texts: modes.* in data/texts/<lang>/generate/modes.po.
 
 from core.buttons import button, pager, way_out
 from core.services import forms
-from plugins.generate._card_view import Card
+from kie.catalogue.pricing import cheapest
+from plugins.generate._card_view import FITS, Card
 
 PAGE = 6
 
@@ -53,11 +54,19 @@ def show(ctx, page):
     pages = -(-len(siblings) // PAGE)
     shown = siblings[page % pages * PAGE :][:PAGE]
     card = Card(ctx, model, ctx.draft.data["values"])
-    labels = {m: Card(ctx, m, {}).mode_name(catalog) for m in shown}
-    mark = {True: "✓ ", False: ""}
-    rows = [button("label", "modes:pick", m.code, label=mark[m is model] + labels[m]) for m in shown]
+    rows = [button("label", "modes:pick", m.code, label=_label(ctx, m, m is model)) for m in shown]
     rows += pager(page % pages, pages, "modes:show")
     card.draw([*rows, way_out("generate:card")])
+
+
+def _label(ctx, model, is_open):
+    """Return what a way is called, with its lowest price where a phone shows both in full."""
+    name = ("✓ " if is_open else "") + Card(ctx, model, {}).mode_name(ctx.generation.catalog)
+    price = ctx.generation.price_of_credits(cheapest(model), model)
+    if price is None:
+        return name
+    whole = ctx.texts.plain(ctx.lang, "common.offer" if price else "common.offer_free", title=name, price=price)
+    return whole if len(whole) <= FITS[1] else name
 
 
 def pick(ctx, code):

@@ -71,11 +71,21 @@ def _keep(ctx, data):
 def _rows(ctx):
     """Return the ways on: in a talk with a chat model the words can be asked, or something made of them."""
     version, is_talk = ctx.draft.version, ctx.draft.data["plugin"] == QUESTION
-    first = [button("voice.ask_it" if is_talk else "voice.yes", "voice:yes", version)]
-    first += [button("voice.make", "voice:make", version)] if is_talk else []
-    correct = button("voice.correct", "voice:correct", version)
-    rows = [first, [correct, _sound(ctx)]] if is_talk else [[*first, correct], _sound(ctx)]
-    return [*rows, button("common.menu", MENU)]
+    correct, menu = button("voice.correct", "voice:correct", version), button("common.menu", MENU)
+    if not is_talk:
+        return [[button("voice.yes", "voice:yes", version), correct], _sound(ctx), menu]
+    ask = button("voice.ask_it", "voice:yes", version, cost=_cost(ctx, ctx.draft.data["words"]))
+    return [ask, [button("voice.make", "voice:make", version), correct], _sound(ctx), menu]
+
+
+def _cost(ctx, words):
+    """Return what an answer to the words costs at most in the open talk, as on a button."""
+    data, talk = ctx.drafts.get(ctx.user.id, QUESTION, ctx.now).data, ctx.generation.talk
+    topic = data["topic"] if talk.owns(ctx.user.id, data["topic"]) else None
+    found = talk.bound(ctx.user.id, data["rank"], ctx.now, words, data["pictures"], topic)
+    if found is None or found.price == 0:
+        return ctx.texts.plain(ctx.lang, "rung.gift")
+    return ctx.texts.plain(ctx.lang, "rung.up_to", price=found.price)
 
 
 def _sound(ctx):
