@@ -5,7 +5,9 @@ import re
 import pytest
 
 from core.texts import Texts
+from kie.catalogue.model import WORKS, Catalog
 from plugins.generate import progress
+from plugins.generate._card_view import FITS
 from tests.kit import ROOT, png
 from tests.media import wav
 from tests.shop import job_of, order
@@ -215,3 +217,17 @@ def test_what_a_model_makes_is_said_in_words_and_each_in_its_own(lang):
     said = [TEXTS.plain(lang, key) for key in modes]
     assert len(modes) > 40 and not [words for words in said if "→" in words or len(words) > 32]
     assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_a_phone_shows_in_full_what_a_model_makes(lang):
+    catalog, labels = Catalog.load(ROOT / "data/models.json"), []
+    for model in catalog.models.values():
+        variant = model.title.removeprefix(catalog.cards[model.card].title).strip()
+        labels.append(" · ".join(filter(None, (TEXTS.plain(lang, model.mode_title), variant))) + " ▾")
+    for kind in WORKS:
+        for models in catalog.works_with(kind).values():
+            titles = [model.title for model in models]
+            twins = [model for model in models if titles.count(model.title) > 1]
+            labels += [f"{model.title}, {TEXTS.plain(lang, model.mode_title)}" for model in twins]
+    assert not [label for label in labels if len(label) > FITS[1]]
