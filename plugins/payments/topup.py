@@ -5,11 +5,11 @@ TOPUP_MIN and TOPUP_MAX, whole units.
 Texts: payments.* in data/texts/<lang>/payments/topup.po.
 """
 
-from core import amounts
 from core.buttons import FRESH, MENU, button, primary, route, way_out
 from core.errors import UserError
 from core.services.input_labels import Labels
 from core.settings import whole_numbers
+from plugins.payments import _typed
 from plugins.payments._pack_offers import keep_offer, offered
 
 BALANCE = route("balance:show", optional=True)
@@ -84,7 +84,7 @@ def ask_amount(ctx):
 
 def take_amount(ctx):
     """Read a typed amount."""
-    limits, amount = _limits(ctx), amounts.read(ctx.text, ctx.settings["CURRENCY"])
+    limits, amount = _limits(ctx), _typed.read(ctx.text, ctx.settings["CURRENCY"])
     if amount is None:
         raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **limits)
     if not limits["least"] <= amount <= limits["most"]:

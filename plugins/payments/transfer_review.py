@@ -9,10 +9,10 @@ Texts: desk.* in data/texts/<lang>/payments/transfer_review.po.
 
 from datetime import timedelta
 
-from core import amounts
 from core.buttons import FRESH, button, danger, link, primary, route, way_out
 from core.errors import OwnCheque, UserError
 from core.handling import rights
+from plugins.payments import _typed
 
 ADMIN = route("admin:show", optional=True)
 PERSON = route("users:card", optional=True)
@@ -341,7 +341,7 @@ def take_words(ctx):
 
 
 def _check_amount(ctx, topup):
-    amount, found = amounts.read(ctx.text, ctx.settings["CURRENCY"]), ctx.payments.get(topup)
+    amount, found = _typed.read(ctx.text, ctx.settings["CURRENCY"]), ctx.payments.get(topup)
     if amount is None:
         raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
     if amount > _most(ctx):
