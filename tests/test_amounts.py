@@ -3,7 +3,6 @@
 import pytest
 
 from core import amounts
-from plugins.payments import _typed
 
 
 @pytest.mark.parametrize(
@@ -30,19 +29,3 @@ def test_services_amounts_are_read_and_written_exactly():
     assert {text: amounts.minor(text) for text in read} == read
     for text in ("", "-1", "1e3", "1,5", "1.999", "0.001", "NaN", " 1", "1.", ".5", "9" * 16, None, 199, 1.5, "١"):
         assert amounts.minor(text) is None, text
-
-
-@pytest.mark.parametrize("typed", ["300 rub", "300 RUB", "300 руб", "300 руб.", "300₽", "300 ₽", "300 р.", "₽ 300", "300 рублей",
-    "300 rublos", "300,00 р", "300"])  # fmt: skip
-def test_the_currency_may_be_named_beside_an_amount(typed):
-    assert _typed.read(typed, "RUB") == 30_000
-
-
-@pytest.mark.parametrize("typed", ["300 usd", "300 $", "$300", "-300 rub", "rub 300 rub", "300 rub 5", "1. rub", "rub", "300 r u b", "1.",
-    "300 rub" + " " * 100])  # fmt: skip
-def test_another_currency_or_more_than_one_amount_is_refused(typed):
-    assert _typed.read(typed, "RUB") is None
-
-
-def test_a_currency_without_words_of_its_own_is_known_by_its_code():
-    assert _typed.read("12.50 GEL", "GEL") == 1250 and _typed.read("12.50 ₽", "GEL") is None

@@ -2,11 +2,14 @@
 
 import pytest
 
+from kie.stub.chat import TRANSCRIPTS
 from storage.base import db
 from storage.base.tables import Account, Entry, Person, ResultMessage, User
 from tests.kit import png
+from tests.media import mp3
 from tests.shop import assert_books_are_right, entries_of, job_of, jobs_of, order, picture, user_of
 from tests.test_ladder import Steps, kopecks
+from tests.test_talk import asked
 from tests.till import pay_stars
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -427,6 +430,29 @@ def test_a_reply_to_the_picture_edits_it(start_bot, lang):
     task, jobs = bot.kie.task()["inputs"], jobs_of(bot, alice)
     assert task["prompt"] == words and task["image_urls"] == jobs[0].result["urls"]
     assert_books_are_right()
+
+
+@LANGS
+def test_a_spoken_reply_edits_the_picture_with_one_tap(start_bot, lang):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    group = bot.telegram.group("Friends", alice)
+    first = made(bot, alice, group)
+    alice.voice(mp3(3), duration=3, group=group, reply_to=first)
+    words = next(words for words in TRANSCRIPTS if words in group.last)
+    alice.tap("▶", group=group)
+    bot.forward(90)
+    assert bot.kie.task()["inputs"]["prompt"] == words and "v2 ← v1" in group.last
+    assert_books_are_right()
+
+
+@SQLITE
+def test_a_voice_that_is_no_reply_to_a_picture_is_talk(party):
+    bot, group, alice, bob = party
+    said = len(group.received)
+    bob.voice(mp3(3), duration=3, group=group)
+    bob.voice(mp3(300), duration=300, group=group, reply_to=made(bot, alice, group))
+    assert len(group.received) == said + 1 and not asked(bot)
 
 
 @SQLITE

@@ -235,6 +235,43 @@ def test_an_amount_out_of_bounds_is_asked_for_again(start_bot, words):
     assert "250.50 ₽" in alice.last
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "300 rub",
+        "300 RUB",
+        "300 руб",
+        "300 руб.",
+        "300₽",
+        "300 р.",
+        "₽ 300",
+        "300 рублей",
+        "300 rublos",
+        "300,00 р",
+        "300",
+    ],
+)
+def test_the_currency_may_be_named_beside_an_amount(start_bot, words):
+    anna = start_bot().user("Anna")
+    anna.send("/topup")
+    anna.tap("payments:other")
+    anna.send(words)
+    assert "300 ₽" in anna.last and "payments:pay:stars:30000" in anna.buttons.values()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "words", ["300 usd", "$300", "-300 rub", "rub 300 rub", "300 rub 5", "rub", "300 r u b", "1.", "300 " * 30]
+)
+def test_another_currency_or_two_amounts_are_asked_for_again(start_bot, words):
+    anna = start_bot().user("Anna")
+    anna.send("/topup")
+    anna.tap("payments:other")
+    anna.send(words)
+    assert "not a number" in anna.last and not any(data.startswith("payments:pay") for data in anna.buttons.values())
+
+
 @pytest.mark.parametrize("data", ["payments:amount:1", "payments:amount:-30000", "payments:pay:stars:1",
                                   "payments:pay:nothing:30000", "payments:pay:stars:99999999999"])  # fmt: skip
 def test_a_forged_amount_starts_no_payment(start_bot, data):

@@ -14,7 +14,8 @@ from plugins.generate._loose import is_further, sent
 
 TOP_UP = route("payments:show", optional=True)
 
-TAKEN = ("text", "photo", "document", "video", "sticker")
+TAKEN = ("text", "photo", "document", "video", "sticker", "voice")
+HEARING, MOST = "assistant.hear", 4_000  # how a recording is written down; characters of its words
 CHANGED = ("job.stale_quote", "job.price_changed", "job.gone")
 ADMINS = ("creator", "administrator")
 
@@ -43,7 +44,8 @@ def on_message(ctx):
         return ctx.PASS
     shown, is_known = _result(ctx), ctx.user.id is not None
     album = opened(ctx) if is_known and goes_on(ctx) else None
-    if _is_off(ctx) or not (ctx.called.by_name or album or (shown and ctx.text)):
+    is_spoken = shown is not None and is_known and ctx.generation.assistant.can_hear(file_in(ctx.message))
+    if _is_off(ctx) or not (ctx.called.by_name or album or (shown and (ctx.text or is_spoken))):
         return None
     if not is_known:
         _refuse(ctx, "groups.stranger" if ctx.user.telegram_id else "groups.nameless")
@@ -55,7 +57,7 @@ def on_message(ctx):
 def _answer(ctx, shown, album):
     """Show the ladder of what was asked; that of an `album` it is a part of takes this one, too."""
     try:
-        ask = _asked(ctx, shown, album.data["ask"] if album else {})
+        ask = _heard(ctx, shown) if "voice" in ctx.message else _asked(ctx, shown, album.data["ask"] if album else {})
         place = album.data["place"] if album else place_of(ctx.message, ctx.thread_id)
         draft = put(ctx, ask, place) if ask["text"] or ask["files"] else ctx.PASS
     except UserError as error:
@@ -79,14 +81,27 @@ def _asked(ctx, shown, before):
     if not is_further(ask):
         ask |= {"text": ctx.text}
     if shown is not None:
-        if shown.part is None and len(shown.job.result["urls"]) > 1:
-            raise UserError("groups.which")
-        return ask | {"source": {"job": shown.job.id, "part": shown.part or 0}}
+        return ask | {"source": _source_of(shown)}
     replied = ctx.message.get("reply_to_message") or {}
     if not ask["files"] and not replied.get("from", {}).get("is_bot"):
         file = file_in(replied)
         ask |= {"text": ask["text"] or replied.get("text", ""), "files": [file] if file else []}
     return ask | {"source": None}
+
+
+def _heard(ctx, shown):
+    """Return what was asked aloud of a result; the words are on the ladder, and a tap orders."""
+    words = ctx.generation.hear(ctx.user, file_in(ctx.message), ctx.now, ctx.texts.plain(ctx.texts.default, HEARING))
+    if words.strip("-—–. ") == "":
+        raise UserError("groups.nothing_said")
+    return {"text": words[:MOST], "files": [], "source": _source_of(shown)}
+
+
+def _source_of(shown):
+    """Return which result is meant; raise UserError if that is not clear."""
+    if shown.part is None and len(shown.job.result["urls"]) > 1:
+        raise UserError("groups.which")
+    return {"job": shown.job.id, "part": shown.part or 0}
 
 
 def _refuse(ctx, key, **values):

@@ -43,7 +43,7 @@ def hear(ctx):
     _keep(ctx, _to(ctx) | {"message": {name: ctx.message[name] for name in KEPT if name in ctx.message}})
     ctx.bot.show_typing(ctx.chat_id)
     try:
-        words = ctx.generation.hear(ctx.user, file, ctx.now, ctx.texts.plain(ctx.texts.default, "voice.instruction"))
+        words = ctx.generation.hear(ctx.user, file, ctx.now, ctx.texts.plain(ctx.texts.default, "assistant.hear"))
         if words.strip("-—–. ") == "":
             raise UserError("voice.nothing")
     except UserError as error:

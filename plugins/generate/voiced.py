@@ -100,7 +100,7 @@ def as_prompt(ctx):
     words = _words(ctx)
     draft, model = ctx.generation.card(ctx.user.id, ctx.now)
     if model.main_text is None:
-        raise UserError("inputs.takes_no_text")
+        raise UserError("common.old_card")
     ctx.done(DRAFT)
     values = draft.data["values"] | {model.main_text.name: forms.read(model.main_text, words)}
     ctx.generation.fill(ctx.user.id, model, values, ctx.now)

@@ -84,7 +84,7 @@ def ask_amount(ctx):
 
 def take_amount(ctx):
     """Read a typed amount."""
-    limits, amount = _limits(ctx), _typed.read(ctx.text, ctx.settings["CURRENCY"])
+    limits, amount = _limits(ctx), _typed.read(ctx, ctx.text)
     if amount is None:
         raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **limits)
     if not limits["least"] <= amount <= limits["most"]:

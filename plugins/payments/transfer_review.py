@@ -341,7 +341,7 @@ def take_words(ctx):
 
 
 def _check_amount(ctx, topup):
-    amount, found = _typed.read(ctx.text, ctx.settings["CURRENCY"]), ctx.payments.get(topup)
+    amount, found = _typed.read(ctx, ctx.text), ctx.payments.get(topup)
     if amount is None:
         raise UserError("desk.want_amount", buttons=[way_out("transfer:list")])
     if amount > _most(ctx):
