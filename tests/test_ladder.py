@@ -518,7 +518,7 @@ def test_a_finished_picture_is_made_larger_on_the_ladder_below_it(start_bot):
     alice.tap("✨ Finish in 4K")
     assert "✨ Finish in 4K" in alice.last and "larger and sharper" in alice.last
     shown, before = labels(alice)[0], bot.balance(alice)
-    assert shown.startswith("▶ In 4K · ") and [rung(alice, name) for name in ("Draft", "Good")]
+    assert shown.startswith("▶ In 4K · Topaz Image Upscale · ") and [rung(alice, name) for name in ("Draft", "Good")]
     alice.tap(shown)
     assert before - bot.balance(alice) == kopecks(shown) and job_of(bot, alice).inputs["upscale_factor"] == "4"
     bot.forward(90)

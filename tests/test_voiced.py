@@ -33,6 +33,7 @@ def test_typed_words_become_the_voice_of_a_photo(start_bot, code, lang):
     assert say("generate.wants_voice") in anna.last and say("generate.voice") in anna.buttons
     anna.send(WORDS[lang])
     assert WORDS[lang] in anna.last and anna.last.startswith("🗣")
+    assert bot.bot.generation.catalog.by_code(code).title in anna.last and "₽" in anna.last
     shown, before = kopecks(labels(anna)[0].replace(",", ".")), bot.balance(anna)
     anna.tap(labels(anna)[0])
     voice = job_of(bot, anna)

@@ -9,6 +9,7 @@ from core.buttons import button, way_out
 from core.errors import UserError
 from core.services import forms
 from core.services.generation import VOICED
+from kie.catalogue import pricing
 from kie.catalogue.inputs import present
 from plugins.generate._loose import lacks_voice, own, result
 from plugins.generate._rungs import LACKING, choose, quotes, rows
@@ -80,8 +81,19 @@ def _open(ctx, words, below=False):
     keyboard = [*rows(ctx, ctx.draft, "voiced:rung", "voiced:lack"), button("voiced.prompt", "voiced:prompt")]
     shown = words[:SHOWN] + "…" * (len(words) > SHOWN)
     draw = ctx.reply if below else ctx.edit
-    screen = draw("voiced.screen", [*keyboard, way_out("generate:card")], words=shown)
+    screen = draw("voiced.screen", [*keyboard, way_out("generate:card")], words=shown, video=_price_of_video(ctx))
     ctx.drafts.note_screen(ctx.draft, screen)
+
+
+def _price_of_video(ctx):
+    """Return what a second of what follows costs, or an empty text."""
+    draft, model = ctx.generation.card(ctx.user.id, ctx.now)
+    try:
+        credits, unit = pricing.rate(model, draft.data["values"])
+    except pricing.NoPrice:
+        return ""
+    price = ctx.generation.price_of_credits(credits, model)
+    return ctx.say("voiced.video", model=model.title, price=price) if price and unit == "second" else ""
 
 
 def order(ctx, draft, version, rung):
