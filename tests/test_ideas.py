@@ -622,3 +622,15 @@ def test_an_idea_goes_on_in_another_way_to_use_its_product(start_bot):
     alice.send("Sunny Corner")
     alice.forge("modes:pick:suno-cover")
     assert "💡 A jingle: Sunny Corner" in alice.last
+
+
+@SQLITE
+@pytest.mark.parametrize("leave", ["‹ Back", "⌂ Menu"])
+def test_an_idea_that_was_left_takes_no_photo_any_more(start_bot, leave):
+    bot = start_bot()
+    alice = bot.rich()
+    open_idea(alice, "night")
+    alice.tap("▶")
+    alice.tap(leave)
+    alice.photo(png())
+    assert "Write what to change" in alice.last and "💡" not in alice.last

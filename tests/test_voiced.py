@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kit import png
+from tests.kit import ROOT, png
 from tests.media import mp3
 from tests.shop import assert_books_are_right, job_of, jobs_of, user_of
 from tests.test_ladder import kopecks, labels, rung
@@ -114,3 +114,13 @@ def test_nobody_else_s_voice_is_taken_and_a_card_that_is_gone_says_so(start_bot)
     anna.forge("generate:open:z-image")
     anna.forge(f"voiced:use:{job_of(bot, anna).id}")
     assert "out of date" in anna.toast + anna.last
+
+
+@SQLITE
+def test_a_model_that_takes_no_words_at_all_gets_a_voice_of_them_too(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.video((ROOT / "data/samples/clip-wide.mp4").read_bytes(), duration=5)
+    anna.forge("generate:open:lipsync")
+    anna.send("Happy birthday")
+    assert rung(anna, "Draft") and "🎬 Not to be said" not in anna.buttons

@@ -78,7 +78,9 @@ def _open(ctx, words, below=False):
     if not rungs:
         raise UserError("voiced.not_now", buttons=[way_out("generate:card")])
     ctx.draft = ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, step=STEP, form=DRAFT, loose=loose)
-    keyboard = [*rows(ctx, ctx.draft, "voiced:rung", "voiced:lack"), button("voiced.prompt", "voiced:prompt")]
+    keyboard = rows(ctx, ctx.draft, "voiced:rung", "voiced:lack")
+    if ctx.generation.card(ctx.user.id, ctx.now)[1].main_text is not None:
+        keyboard.append(button("voiced.prompt", "voiced:prompt"))
     shown = words[:SHOWN] + "…" * (len(words) > SHOWN)
     draw = ctx.reply if below else ctx.edit
     screen = draw("voiced.screen", [*keyboard, way_out("generate:card")], words=shown, video=_price_of_video(ctx))

@@ -52,7 +52,8 @@ def first(ctx):
 
 
 def show(ctx, page):
-    """Show one idea: its picture, what comes of it, and what it costs."""
+    """Show one idea: its picture, what comes of it, and what it costs; what was begun of another one is dropped."""
+    ctx.done(DRAFT)
     ideas = known(ctx.bot)
     if not ideas:
         ctx.edit("ideas.none", [button("common.all_models", MODELS), button("common.menu", MENU)])
@@ -70,6 +71,7 @@ def show(ctx, page):
 
 def show_list(ctx, kind, page):
     """Show a page of titles: of all ideas, or of those of one kind."""
+    ctx.done(DRAFT)
     ideas = list(enumerate(known(ctx.bot)))
     kinds = dict.fromkeys(TYPES[idea.work] for _place, idea in ideas)
     mine = [one for one in ideas if kind == ALL or TYPES[one[1].work] == kind]
