@@ -231,3 +231,13 @@ def test_a_phone_shows_in_full_what_a_model_makes(lang):
             twins = [model for model in models if titles.count(model.title) > 1]
             labels += [f"{model.title}, {TEXTS.plain(lang, model.mode_title)}" for model in twins]
     assert not [label for label in labels if len(label) > FITS[1]]
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_the_help_says_in_six_lines_what_one_can_do_today(start_bot, lang):
+    alice = start_bot().user(language_code=lang)
+    alice.send("/help")
+    said, commands = alice.last.split("\n\n")
+    assert len(said.splitlines()) == 6 and all(len(line) < 100 for line in said.splitlines())
+    assert all(sign in said for sign in ("🖼", "💡", "💬", "👥")) and "/ask" in commands and "/ideas" in commands

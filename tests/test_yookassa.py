@@ -92,6 +92,19 @@ def test_a_forged_callback_about_a_foreign_payment_is_answered_and_asks_nobody(s
     assert len(yookassa_shop.calls()) == before
 
 
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_from_a_link_one_can_go_back_or_pay_in_another_way(start, lang):
+    bot = start()
+    alice = bot.user(language_code=lang)
+    ask(alice)
+    say = bot.bot.texts.plain
+    assert {say(lang, "online.another_way"), say(lang, "common.back"), say(lang, "common.menu")} <= set(alice.buttons)
+    alice.tap(say(lang, "online.another_way"))
+    assert "payments:pay:stars:30000" in alice.buttons.values() and "300" in alice.last
+    alice.tap(say(lang, "common.back"))
+    assert "payments:amount:30000" in alice.buttons.values()
+
+
 def test_many_callbacks_about_one_payment_are_one_question(start, yookassa_shop):
     bot = start()
     alice = bot.user()
