@@ -563,6 +563,11 @@ def test_without_offers_the_kinds_of_work_are_offered(start_bot, tmp_path, conte
     assert "make it snow" in alice.last
 
 
+def read_catalog():
+    """Return the catalogue as the file has it."""
+    return Catalog.load(ROOT / "data/models.json")
+
+
 @SQLITE
 def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
     wrong = {
@@ -581,6 +586,11 @@ def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
     read = Offers.from_data({"replies": replies}, Catalog.load(ROOT / "data/models.json"))
     assert read.replies["image"] == ("image-edit",) and not read.replies["smell"]
     assert "image-to-poem" in str(read.rejected) and "replies to smell" in str(read.rejected)
+    signs = {"edit": {"en": ["paint*", "a bit"]}, "smell": {"en": ["musty"]}}
+    read = Offers.from_data({"signs": signs, "wordless": {"image": ["image-edit", "a-poem"]}}, read_catalog())
+    assert read.is_edit("painted red") and read.is_edit("a bit, of snow") and not read.is_edit("no paint")
+    assert not read.is_question("who") and read.is_question("really?") and read.wordless["image"] == ("image-edit",)
+    assert "smell" in str(read.rejected) and "a-poem" in str(read.rejected)
     bot = start_bot(offers=path)
     assert any(name == "offers" and "nobody" in str(values) for name, _key, values in bot.bot.examine())
 

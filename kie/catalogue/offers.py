@@ -27,7 +27,9 @@ SIGNS = (
     "degree",
     "question",
 )  # how a change begins; how it says "more" or "less" anywhere; how a question begins
+NEVER = re.compile("(?!)")
 IDEA = "idea:"
+QUESTION_CHARS = 100  # a question shows at its beginning
 EDIT_WORDS = 7  # a text with more words describes something new
 GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
 WORD = re.compile(r"\w+")
@@ -53,8 +55,8 @@ class Rung:
 class Offers:
     """Every ladder by its kind of work, the phrases that ask for a work, and (entry, reason) of what was left out.
 
-    `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first, `signs` phrases
-    that tell what a text is (see SIGNS), `wordless` what is offered for a file without words: works, and ideas as
+    `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first, `signs` what
+    finds phrases that tell what a text is (see SIGNS), `wordless` what is offered for a file without words: works, and ideas as
     "idea:<name>".
     """
 
@@ -62,7 +64,7 @@ class Offers:
     words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     rejected: tuple[tuple[str, str], ...] = ()
     replies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    signs: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    signs: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     wordless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -87,7 +89,7 @@ class Offers:
             words[work] = _phrases(lists)
         strange = sorted(set(data.get("signs", {})) - set(SIGNS))
         rejected += [(f"signs of {name}", f"there are only {', '.join(SIGNS)}") for name in strange]
-        signs = {name: _phrases(lists) for name, lists in data.get("signs", {}).items() if name in SIGNS}
+        signs = {name: _pattern(lists) for name, lists in data.get("signs", {}).items() if name in SIGNS}
         wordless = {kind: tuple(_wordless(kind, raw, rejected)) for kind, raw in data.get("wordless", {}).items()}
         replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
         return cls(
@@ -119,13 +121,16 @@ class Offers:
         said = WORD.findall(text.casefold())
         if not 0 < len(said) <= EDIT_WORDS:
             return False
-        first = any(_begins(said, phrase) for phrase in self.signs.get("edit", ()))
-        return first or any(_begins(said[n:], p) for n in range(len(said)) for p in self.signs.get("degree", ()))
+        words = " ".join(said)
+        begins, degree = self.signs.get("edit", NEVER).match(words), self.signs.get("degree", NEVER).search(words)
+        return bool(begins or degree)
 
     def is_question(self, text: str) -> bool:
         """Return whether a text reads like a question to somebody who knows things."""
-        said = WORD.findall(text.casefold())
-        return text.rstrip().endswith("?") or any(_begins(said, phrase) for phrase in self.signs.get("question", ()))
+        if text.rstrip().endswith("?"):
+            return True
+        words = " ".join(WORD.findall(text[:QUESTION_CHARS].casefold()))
+        return self.signs.get("question", NEVER).match(words) is not None
 
     def guess(self, text: str, works: Collection[str]) -> str | None:
         """Return which of these works the beginning of a text asks for, or None; phrases of all languages count."""
@@ -148,19 +153,23 @@ def settings_of(model: Model, offer: Offer) -> dict[str, Any]:
 
 
 def _begins(said: list[str], phrase: tuple[str, ...]) -> bool:
-    """Return whether words begin with a phrase; `*` at an end of one of its words stands for anything."""
-    return len(said) >= len(phrase) and all(_is_like(word, wanted) for word, wanted in zip(said, phrase, strict=False))
-
-
-def _is_like(word: str, wanted: str) -> bool:
-    if wanted.endswith("*"):
-        return word.startswith(wanted[:-1])
-    return word.endswith(wanted[1:]) if wanted.startswith("*") else word == wanted
+    """Return whether words begin with a phrase; `*` at the end of one of its words stands for any ending."""
+    return len(said) >= len(phrase) and all(
+        word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
+        for word, wanted in zip(said, phrase, strict=False)
+    )
 
 
 def _phrases(lists: Mapping[str, list[str]]) -> tuple[tuple[str, ...], ...]:
     """Return the phrases of all languages as their words."""
     return tuple(tuple(phrase.casefold().split()) for phrases in lists.values() for phrase in phrases)
+
+
+def _pattern(lists: Mapping[str, list[str]]) -> re.Pattern[str]:
+    """Return what finds the phrases of all languages in words with single spaces; `*` stands for any letters."""
+    phrases = (" ".join(phrase) for phrase in _phrases(lists))
+    either = "|".join(re.escape(phrase).replace(r"\*", r"\w*") for phrase in phrases)
+    return re.compile(rf"(?<!\S)(?:{either or '(?!)'})(?!\S)")
 
 
 def _wordless(kind: str, raw: Any, rejected: list[tuple[str, str]]) -> Iterator[str]:

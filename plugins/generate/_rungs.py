@@ -150,7 +150,9 @@ def _label(ctx, draft, place, title, cost):
     quote = draft.data["rungs"][place]
     name = ("" if place else "▶ ") + _name(ctx, draft, quote)
     time = _time(ctx, ctx.generation.catalog.models[quote["model"]])
-    named = [[name, *title, cost]] if quote.get("label") else []  # its name does not say how good it is, but its model does
+    named = (
+        [[name, *title, cost]] if quote.get("label") else []
+    )  # its name does not say how good it is, but its model does
     return _shortened([[name, *title, cost, time], *named, [name, cost, time], [name, cost]])
 
 
