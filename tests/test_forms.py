@@ -497,3 +497,27 @@ def test_each_way_to_use_a_product_shows_its_lowest_price(start_bot):
     ways = [label for label, data in anna.buttons.items() if data.startswith("modes:pick")]
     assert len(ways) > 1 and any("from" in label and "₽" in label for label in ways)
     assert all("₽" in label or len(label) > 20 for label in ways)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_words_of_a_whole_song_become_its_lyrics(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    words = "La la la, a fox in the snow. " * 30
+    anna.send(words)
+    anna.forge("generate:open:suno")
+    assert "Lyrics: La la la" in anna.last and "Full control: on" in anna.last
+    for answer in ("folk, guitar", "The fox"):
+        anna.tap(next(label for label in anna.buttons if label.startswith("✏")))
+        anna.send(answer)
+    anna.tap("▶ Create")
+    assert job_of(bot, anna).inputs["lyrics"] == words.strip()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_words_too_long_for_every_input_are_told(start_bot):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.send("fox " * 1000)
+    anna.forge("generate:open:z-image")
+    assert "fox" not in anna.last and anna.toast

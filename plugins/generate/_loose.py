@@ -87,13 +87,28 @@ def put(ctx, model, values, loose, whole=False):
     task = loose.get("task") if len(loose["files"]) < 2 else None  # with more than the result, its file is what goes in
     fed = next((spec for spec in model.inputs if task and spec.kind == "task" and spec.usable(task)), None)
     if loose.get("text") and model.main_text and (loose["files"] or fed is None):
-        values = values | {model.main_text.name: forms.read(model.main_text, loose["text"])}
+        values = values | _words(model, loose["text"])
     if fed is not None:
         return values | {fed.name: task}
     if loose.get("lost"):
         raise UserError("common.gone")
     spec = model.input_for(kind_of(loose)) if loose["files"] else None
     return values if spec is None else _put_files(ctx, model, values, loose, whole)
+
+
+def _words(model, text):
+    """Return the values that put a text where the model takes it: a long one where switches open a longer input.
+
+    The words of a whole song are too long for its idea, say, and become its lyrics. Raise UserError if they fit nowhere.
+    """
+    try:
+        return {model.main_text.name: forms.read(model.main_text, text)}
+    except UserError:
+        for spec in model.inputs:
+            is_open = spec.when and all(isinstance(value, bool) for value in spec.when.values())
+            if spec.kind == "text" and spec.required and is_open and len(text) <= (spec.max_length or 0):
+                return {**spec.when, spec.name: forms.read(spec, text)}
+        raise
 
 
 def _put_files(ctx, model, values, loose, whole):
