@@ -634,3 +634,15 @@ def test_an_idea_that_was_left_takes_no_photo_any_more(start_bot, leave):
     alice.tap(leave)
     alice.photo(png())
     assert "Write what to change" in alice.last and "💡" not in alice.last
+
+
+@SQLITE
+def test_an_idea_ordered_again_fills_no_other_card(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    job = make(bot, alice, "logo", "Sunny Corner")
+    bot.forward(60)
+    alice.forge(f"orders:again:{job.id}")
+    assert "Sunny Corner" in alice.last
+    alice.forge("generate:open:z-image")
+    assert "Sunny Corner" not in alice.last and "✏ Write what to make" in alice.buttons

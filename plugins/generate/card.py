@@ -108,7 +108,10 @@ def _carried(ctx, draft, model, values):
     if source is None or source is model:
         return values | given
     kinds = CARRIED + SETTINGS if source.card == model.card else CARRIED
+    ideas = ctx.generation.live_catalogue.ideas
     for name, value in given.items():
+        if source.card != model.card and isinstance(value, str) and ideas.made(value):
+            continue  # the prompt of an idea that was ordered again: ours, not the person's words
         spec = _twin(source.by_name.get(name), model)
         if (
             spec is not None
