@@ -207,7 +207,7 @@ def test_an_order_that_has_just_left_the_queue_has_no_place_in_it(start_bot):
     job = job_of(bot, alice)
     assert job.state == "running"
     job.state = "queued"  # as it was when the row was read
-    key, _buttons, values = progress._screen(bot.bot, job, bot.clock.now())
+    key, _buttons, values = progress._screen(bot.bot, job, bot.clock.now(), "en")
     assert key == "progress.running" and "place" not in values
 
 

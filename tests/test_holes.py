@@ -156,7 +156,6 @@ def test_9_neither_the_token_nor_an_address_of_telegram_reaches_kie(start_bot):
     bot = start_bot()
     alice = bot.rich()
     alice.photo(png("my face"))
-    alice.tap("✨ Edit")
     alice.send("make it blue")
     alice.tap("▶ Draft")
     bot.forward(120)
