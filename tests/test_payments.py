@@ -469,6 +469,18 @@ def test_a_top_up_that_was_left_takes_no_screenshot_any_more(start_bot):
     assert "Write what to change" in alice.last
 
 
+def test_from_the_details_one_can_go_to_another_way_and_then_takes_no_screenshot(start_bot):
+    bot = start_bot()
+    alice, boss = bot.user(), bot.admin()
+    alice.send("/topup")
+    alice.tap("300 ₽")
+    alice.tap("🏦 Transfer")
+    alice.tap("Another way to pay")
+    assert "payments:pay:stars:30000" in alice.buttons.values()
+    alice.photo(png("too late"))
+    assert not any("photo" in message for message in boss.received) and "Write what to change" in alice.last
+
+
 def test_a_request_that_waits_survives_a_restart_and_reaches_an_admin_whom_telegram_kept_away(start_bot):
     bot = start_bot()
     alice, boss = bot.user(), bot.admin()

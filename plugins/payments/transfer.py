@@ -21,6 +21,7 @@ from core.telegram.sender import TooBig
 from core.telegram.transport import TelegramFailed
 
 BALANCE = route("balance:show", optional=True)
+WAYS = route("payments:amount", optional=True)
 
 log = logging.getLogger(__name__)
 STEP = "transfer:proof"
@@ -46,11 +47,12 @@ def start(ctx, amount):
         ctx.edit("transfer.already", ctx.bot.trouble(f"pay{pending.id}"), number=pending.id, amount=pending.amount)
         return
     ctx.payments.cancel_new(ctx.user.id)
-    topup = _create(ctx, amount)
+    asked, topup = amount, _create(ctx, amount)
     amount = topup.amount
     details = ctx.settings["TRANSFER_DETAILS"]
     rows = [copy("transfer.copy", details)] if len(details) <= COPY_MAX else []
-    rows += [button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
+    other = button("transfer.another_way", WAYS, asked)
+    rows += [other, button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
     ctx.ask(STEP, "transfer.details", rows, data={"topup": topup.id}, amount=amount, details=details)
 
 
