@@ -34,7 +34,7 @@ def test_the_card_shows_the_price_and_what_is_short(start_bot):
     assert "Price: 0.72 ₽" in anna.last and "0.72 ₽ short · top up" in anna.buttons
     anna.tap("0.72 ₽ short · top up")
     offers = [label for label, data in anna.buttons.items() if data.startswith("payments:amount")]
-    assert offers[0] == "10 ₽", "the smallest top-up that covers it"
+    assert offers[0] == "10 ₽ · 7 ⭐", "the smallest top-up that covers it"
 
 
 @SQLITE

@@ -48,6 +48,7 @@ class AuditLog:
 class Drafts:
     """Open dialogues and cards."""
 
+    agree = staticmethod(drafts.agree)
     drop = staticmethod(drafts.drop)
     get = staticmethod(drafts.get)
     note_screen = staticmethod(drafts.note_screen)

@@ -5,6 +5,7 @@ Texts: orders.* in data/texts/<lang>/generate/orders.po.
 
 from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
+from core.services import paid_orders
 from plugins.generate._loose import opened
 
 MODELS = route("models:menu", optional=True)
@@ -22,6 +23,7 @@ def register(bot):
     bot.button("orders:again", again, job=int)
     bot.button("orders:change", change, job=int)
     bot.under_result(1, under_result)
+    bot.on("message.sent", note_shown)
 
 
 def order(ctx, draft, version, rung=None, screen=CARD):
@@ -40,6 +42,19 @@ def order(ctx, draft, version, rung=None, screen=CARD):
     cancel = button("job.cancel", "orders:cancel", job.id)
     shown = ctx.edit("job.queued", [cancel], **ctx.generation.in_queue(job, model))
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
+
+
+def note_shown(bot, event, now):
+    """Have an order that was made by its payment show its progress in the message about it."""
+    kind, _colon, number = event.ref.partition(":")
+    if f"{kind}:" != paid_orders.REF:
+        return
+    job = bot.jobs.get(int(number))
+    for row in bot.outbox.sent_for(event.ref):
+        if job.state in bot.jobs.OPEN:
+            bot.jobs.note_progress(job.id, row.message_id, now + bot.jobs.PROGRESS)
+        else:  # its result was faster
+            bot.delete_quietly(bot.users.get(event.user).telegram_id, row.message_id)
 
 
 def _explain(ctx, error, screen):
