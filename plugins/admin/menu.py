@@ -7,8 +7,11 @@ Texts: admin.* in data/texts/<lang>/admin/menu.po.
 from datetime import timedelta
 from decimal import Decimal
 
+from core.buttons import route
+
+PAYING = route("payments:show", optional=True)
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries for money from or back to the outside
-MICRO = 1_000_000
+MICRO, MOST_DAYS = 1_000_000, 90
 
 
 def register(bot):
@@ -28,7 +31,8 @@ def show(ctx):
         "orders": sum(count for count, _charged, _cost in figures.values()),
         "stuck": ctx.job_health.stuck(ctx.now),
     }
-    lines = [ctx.say("admin.now", **values)]
+    lines = [] if _can_be_paid(ctx.bot) else [ctx.say("admin.no_way_to_pay")]
+    lines.append(ctx.say("admin.now", **values))
     if ctx.may("stats"):
         lines += _money(ctx, figures, entries)
     lines += [line for admin_line in ctx.bot.admin_lines if (line := admin_line(ctx))]
@@ -37,6 +41,12 @@ def show(ctx):
     if ctx.runtime_settings.get("SALES_PAUSED"):
         lines.append(ctx.say("admin.paused"))
     ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], lines=ctx.lines(lines))
+
+
+def _can_be_paid(bot):
+    """Return whether there is a way to pay, or no top-up at all."""
+    ways = [when is None or bot.settings[when] for _key, _start, when in bot.payment_methods.values()]
+    return PAYING not in bot.handlers["button"] or any(ways)
 
 
 def _money(ctx, figures, entries):
@@ -49,10 +59,10 @@ def _money(ctx, figures, entries):
     if left is None:
         return [*lines, ctx.say("admin.no_credits")]
     worth = {"credits": int(left), "worth": _worth(ctx, left)}
-    return [
-        *lines,
-        ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth),
-    ]
+    days = int(left / cost) if cost else None
+    if days is None or days > MOST_DAYS:  # a day with an order or two says nothing about the next year
+        return [*lines, ctx.say("admin.credits", **worth)]
+    return [*lines, ctx.say("admin.credits_days", n=days, **worth)]
 
 
 def _worth(ctx, credits):
