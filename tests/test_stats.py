@@ -6,6 +6,7 @@ import io
 import pytest
 import requests
 
+from storage.base import db
 from storage.orders import stats
 from storage.people import users
 from tests.kit import TOKEN
@@ -33,6 +34,30 @@ def test_the_numbers_are_those_of_the_books(start_bot):
     assert "correction: +50 ₽ (1)" in text and "№" not in text, (
         "money that is no income has its line, orders have theirs"
     )
+
+
+def test_both_places_for_figures_have_the_same_cost_also_of_what_failed(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich("Alice", "50"), bot.admin()
+    order(bot, alice)
+    order(bot, alice, "a wolf")
+    bot.forward(120)
+    job = bot.bot.jobs.get(1)
+    with db.connection():
+        type(job).update(state="failed", charged=None).where(type(job).id == job.id).execute()
+    boss.send("/admin")
+    assert "cost 0.72 ₽" in boss.last and "spent 0.72 ₽" in boss.last
+    boss.send("/stats 1d")
+    assert "cost 0.72 ₽" in boss.last and "Spent 0.72 ₽" in boss.last and "done 50%" in boss.last
+
+
+def test_days_of_credits_are_shown_only_where_they_say_something(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich("Alice", "50")
+    order(bot, alice)
+    bot.forward(60)
+    boss.send("/admin")
+    assert "credits" in boss.last and "≈" not in boss.last, "one cheap order a day would last for years"
 
 
 def test_there_is_one_place_for_figures(start_bot):

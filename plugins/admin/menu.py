@@ -11,7 +11,7 @@ from core.buttons import route
 
 PAYING = route("payments:show", optional=True)
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries for money from or back to the outside
-MICRO, MOST_DAYS = 1_000_000, 90
+MICRO, MOST_DAYS, DAY = 1_000_000, 90, timedelta(days=1)
 
 
 def register(bot):
@@ -34,7 +34,7 @@ def show(ctx):
     lines = [] if _can_be_paid(ctx.bot) else [ctx.say("admin.no_way_to_pay")]
     lines.append(ctx.say("admin.now", **values))
     if ctx.may("stats"):
-        lines += _money(ctx, figures, entries)
+        lines += _money(ctx, entries)
     lines += [line for admin_line in ctx.bot.admin_lines if (line := admin_line(ctx))]
     if not ctx.settings["USD_RATE"]:
         lines.append(ctx.say("admin.no_rate"))
@@ -49,11 +49,12 @@ def _can_be_paid(bot):
     return PAYING not in bot.handlers["button"] or any(ways)
 
 
-def _money(ctx, figures, entries):
-    """Return the lines about money: a day's income and spending, and how long KIE's credits last at that pace."""
-    cost = Decimal(sum(cost for _count, _charged, cost in figures.values())) / MICRO
+def _money(ctx, entries):
+    """Return the lines about money: a day's income and spending, as /stats has them, and how long KIE's credits last."""
+    ended = ctx.stats.jobs_by_day(ctx.now - DAY).values()
+    cost = Decimal(sum(day.cost for day in ended)) / MICRO
     income = sum(entries.get(kind, (0, 0))[0] for kind in INCOME)
-    spent = sum(charged for _count, charged, _cost in figures.values())
+    spent = sum(day.charged for day in ended)
     lines = [ctx.say("admin.money", income=income, spent=spent, cost=_worth(ctx, cost))]
     left = ctx.generation.credits_left(ctx.now)
     if left is None:
@@ -71,7 +72,7 @@ def _worth(ctx, credits):
 
 
 def _figures(ctx):
-    since = ctx.now - timedelta(hours=24)
+    since = ctx.now - DAY
     return ctx.jobs.figures(since), ctx.ledger.sums_by_kind(since)
 
 
