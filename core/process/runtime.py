@@ -4,6 +4,7 @@ import logging
 import time
 import traceback
 
+from core.buttons import Button
 from core.handling import rights
 from core.handling.dispatch import Dispatcher
 from core.log import hide
@@ -123,8 +124,10 @@ class Runtime:
         unique = f"aside:{update['update_id']}"
         if "callback_query" in update and "id" in body:
             bot.call_quietly("answerCallbackQuery", callback_query_id=body["id"])
+        again = _again(update.get("callback_query"))
         if user is not None:
-            bot.notify(user.id, "common.sorry", unique=unique, now=now, buttons=bot.trouble(), code=code)
+            key, rows = ("common.sorry", [again, *bot.trouble()]) if again else ("common.sorry_sent", bot.trouble())
+            bot.notify(user.id, key, unique=unique, now=now, buttons=rows, code=code)
         bot.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
     def _call(self, works):
@@ -195,3 +198,9 @@ class Runtime:
             log.warning("stopped without the database: %s", error)
         else:
             log.info("stopped; %s", "updates are left for the next start" if left else "nothing is left to do")
+
+
+def _again(tap):
+    """Return the button that repeats a tap in a private chat, or None."""
+    is_private = tap and tap.get("message", {}).get("chat", {}).get("type") == "private"
+    return Button("common.again", data=tap["data"]) if is_private and tap.get("data") else None
