@@ -116,7 +116,7 @@ def test_the_clocks_of_the_page_move_the_bot(start_demo, open_page):
     anna.wait_for("+100 ₽")
     anna.send("/payments")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    anna.wait_for(f"{tomorrow:%b} {tomorrow.day}")
+    anna.wait_for(f"{tomorrow.day} {tomorrow:%b}")
 
 
 def walk(chat):
