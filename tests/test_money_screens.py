@@ -93,13 +93,13 @@ def test_a_declined_transfer_says_what_to_do_and_takes_another_screenshot(start_
     boss.tap(next(label for label in boss.buttons if reason in label))
     assert "was declined" in anna.last and reason in anna.last and len(anna.last.splitlines()) == 2
     declined = anna.last_message
-    anna.tap("🖼 Send another screenshot")
+    anna.tap("Send another screenshot")
     assert "payment №1, 300 ₽" in anna.last and "was declined" in str(anna.received), "what was declined stays"
     anna.photo(png("another"))
     assert "Received" in anna.last
     boss.tap("✓ Approve 300 ₽", message=request(boss))
     assert "+300 ₽" in anna.last
-    anna.tap("🖼 Send another screenshot", message=declined)
+    anna.tap("Send another screenshot", message=declined)
     assert bot.bot.payments.count_waiting() == 0 and bot.balance(anna) == 30_000
 
 
