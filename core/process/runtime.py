@@ -4,12 +4,12 @@ import logging
 import time
 import traceback
 
-from core.buttons import Button
 from core.handling import rights
 from core.handling.dispatch import Dispatcher
 from core.log import hide
 from core.process import clustered_intake, outbox_worker
 from core.process.loops import Loop, Paced
+from core.services import apology
 from core.telegram import webhook
 from core.telegram.intake import Updates
 from storage.base.db import StorageDown
@@ -124,10 +124,8 @@ class Runtime:
         unique = f"aside:{update['update_id']}"
         if "callback_query" in update and "id" in body:
             bot.call_quietly("answerCallbackQuery", callback_query_id=body["id"])
-        again = _again(update.get("callback_query"))
         if user is not None:
-            key, rows = ("common.sorry", [again, *bot.trouble()]) if again else ("common.sorry_sent", bot.trouble())
-            bot.notify(user.id, key, unique=unique, now=now, buttons=rows, code=code)
+            apology.send(bot, user, update, unique=unique, now=now, code=code)
         bot.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
     def _call(self, works):
@@ -198,9 +196,3 @@ class Runtime:
             log.warning("stopped without the database: %s", error)
         else:
             log.info("stopped; %s", "updates are left for the next start" if left else "nothing is left to do")
-
-
-def _again(tap):
-    """Return the button that repeats a tap in a private chat, or None."""
-    is_private = tap and tap.get("message", {}).get("chat", {}).get("type") == "private"
-    return Button("common.again", data=tap["data"]) if is_private and tap.get("data") else None

@@ -68,11 +68,6 @@ class TelegramError(TelegramFailed, call_errors.Refused, ApiTelegramException): 
         """Return whether an edit was refused because nothing would change."""
         return "message is not modified" in self.description
 
-    @property
-    def is_late(self) -> bool:
-        """Return whether a tap or a pre-checkout was answered too late: Telegram does not wait for it any more."""
-        return "query is too old" in self.description
-
 
 class TooBig(Exception):
     """A user's file is larger than Telegram lets bots download."""
