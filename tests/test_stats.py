@@ -79,7 +79,7 @@ def test_a_wrong_span_is_explained(start_bot):
     boss = bot.admin()
     for words in ("week", "0", "99999", "-7d"):
         boss.send(f"/stats {words}")
-        assert "no span" in boss.last or "9999" in boss.last
+        assert "not a period" in boss.last or "9999" in boss.last
 
 
 def test_csv_files_hold_every_row(start_bot):
