@@ -165,7 +165,7 @@ def run(environ, stage=None):
     """Run the bot until it is told to stop; return the exit code. `stage` connects the demo to it."""
     from storage.base import db
 
-    clock = Clock()
+    clock = stage.clock if stage else Clock()
     load_one = stage.reloader.load_one if stage and stage.reloader else loader.load_one
     runtime = build(environ, clock, load_one=load_one)
     found = runtime.bot.settings

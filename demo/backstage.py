@@ -4,6 +4,8 @@ Whoever starts both hands over the bot; nothing here imports it, and the page wo
 """
 
 import threading
+import time
+from datetime import UTC, datetime
 
 ENTRIES = 50  # of a person's ledger, newest first
 LOOK_S = 0.3  # between two checks of the plugins' files
@@ -14,6 +16,7 @@ class Backstage:
 
     def __init__(self):
         self.runtime = self.reloader = None
+        self.clock = MovedClock()
         self.leave = lambda: None  # called when the bot ends, which takes the process and the page's server with it
 
     @property
@@ -59,6 +62,29 @@ class Backstage:
             "on_hold": held,
             "entries": [shown(entry) for entry in self.bot.ledger.entries(user.id, limit=ENTRIES)],
         }
+
+
+class MovedClock:
+    """The bot's clock in the demo: the real time, moved ahead with Telegram's, and never back: its books are in order."""
+
+    def __init__(self):
+        self._ahead_s = 0.0
+
+    def move(self, now_s):
+        """Be at least at `now_s` (seconds since 1970)."""
+        self._ahead_s = max(self._ahead_s, now_s - time.time())
+
+    def now(self):
+        """Return the aware UTC time."""
+        return datetime.fromtimestamp(time.time() + self._ahead_s, UTC)
+
+    def monotonic(self):
+        """Return seconds that never go backwards, nor ahead with the clock."""
+        return time.monotonic()
+
+    def sleep(self, seconds):
+        """Block the calling thread for some seconds."""
+        time.sleep(seconds)
 
 
 def shown(entry):

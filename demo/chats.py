@@ -198,6 +198,13 @@ class World:
         self.announce_message("edited", message)
         return message
 
+    def mark_paid(self, chat_id, invoice):
+        """Show an invoice as paid."""
+        invoice["paid"], chat = True, self.chat(chat_id)
+        for message_id in [one for one, known in chat.invoices.items() if known is invoice]:
+            if message_id in chat.messages:
+                self.announce_message("edited", chat.messages[message_id])
+
     def remove(self, chat_id, message_id):
         """Delete a message."""
         chat = self.chat(chat_id)
@@ -258,11 +265,20 @@ class World:
         return [self.decorated(one, chat) for number, one in list(chat.messages.items()) if number > start]
 
     def decorated(self, message, chat=None):
-        """Return a message with `_from_bot`, `_url` of files, `_keyboard` (reply keyboard), `_votes` and `_hides` of a poll."""
-        shown = message | {"_from_bot": message["from"]["id"] == self.bot["id"]}
-        keyboard = (chat or self.chat(message["chat"]["id"])).keyboards.get(message["message_id"])
+        """Return a message with what only the page and the kit are shown.
+
+        That is `_from_bot`, `_url` of files, `_keyboard` (reply keyboard), `_votes` and `_hides` of a poll, and `_paid` of
+        an invoice.
+        """
+        shown, chat = (
+            message | {"_from_bot": message["from"]["id"] == self.bot["id"]},
+            chat or self.chat(message["chat"]["id"]),
+        )
+        keyboard = chat.keyboards.get(message["message_id"])
         if keyboard:
             shown["_keyboard"] = keyboard
+        if chat.invoices.get(message["message_id"], {}).get("paid"):
+            shown["_paid"] = True
         if "poll" in shown:
             record = self.polls.get(shown["poll"]["id"], {})  # none yet while it is being sent
             shown |= {"_votes": record.get("votes", {}), "_hides": record.get("hides", False)}

@@ -236,7 +236,10 @@ async def post_pay(server, body, person_id):
     """Pay an invoice by its message or link."""
     world, person = server.world, acts.person_of(server.world, int(person_id))
     invoice = acts.invoice_of(world, person, body.number("message_id"), body.get("link"))
-    return await acts.pay(world, person, invoice, body.number("times", 1), body.flag("cancel"))
+    outcome = await acts.pay(world, person, invoice, body.number("times", 1), body.flag("cancel"))
+    if outcome["charge_ids"]:
+        world.mark_paid(person.id, invoice)
+    return outcome
 
 
 @route("GET", r"/demo/people/(\d+)/invoice")
@@ -320,6 +323,8 @@ def post_clock(server, body):
         clock.stop_at(body["now"])
     if "forward_s" in body:
         clock.forward(float(body["forward_s"]))
+    if server.backstage:
+        server.backstage.clock.move(clock.now())
     polls.close_due(server.world)
     server.world.changed()
     return {"now": clock.now()}

@@ -4,6 +4,9 @@ Setting: DEMO_PORT, where the page is; 8081.
 """
 
 import socket
+import time
+
+import requests
 
 from demo import server
 from demo.backstage import Backstage
@@ -39,6 +42,7 @@ def begin(environ, folder, start_kie, reload_with=None):
         providers={"yookassa": shop.origin, "cryptopay": app.origin},
     )
     stage.leave = telegram.save
+    _set_clocks(stage, telegram, kie)
     kie.pages.update(telegram.origins)
     if reload_with:
         stage.reloader = _reloader(telegram, *reload_with)
@@ -61,6 +65,14 @@ def begin(environ, folder, start_kie, reload_with=None):
         "CRYPTOPAY_API_URL": app.url,
     }
     return DEFAULTS | environ | fixed, stage
+
+
+def _set_clocks(stage, telegram, kie):
+    """Let the bot and KIE begin at Telegram's time, which an earlier run may have moved."""
+    ahead_s = telegram.world.clock.now() - time.time()
+    stage.clock.move(telegram.world.clock.now())
+    if ahead_s > 1:
+        requests.post(f"{kie.api_url}/stub/clock", json={"forward_s": ahead_s}, timeout=10).raise_for_status()
 
 
 def _providers(folder, page, bot):

@@ -88,6 +88,68 @@ def too_little_money(bot, boss, anna):
     return poor
 
 
+def what_an_order_lacks(bot, boss, anna):
+    """Come to the screen that says what an order lacks."""
+    poor = too_little_money(bot, boss, anna)
+    poor.tap(next(data for data in poor.buttons.values() if data.startswith("payments:lack")))
+    return poor
+
+
+def what_failed(bot, boss, anna):
+    """Hear that an order has failed."""
+    bot.kie.fail_next()
+    order(bot, anna)
+    bot.forward(60)
+    return anna
+
+
+def a_declined_transfer(bot, boss, anna):
+    """Hear that a transfer was declined."""
+    till.transfer(anna)
+    boss.tap("✗ Decline", message=till.request(boss))
+    boss.tap("the payment was not found")
+    return anna
+
+
+def a_draft_with_buttons(bot, boss, anna):
+    """Write a broadcast with a button below it."""
+    boss.send("/broadcast")
+    boss.send("News")
+    boss.tap("Buttons")
+    boss.send("All models /models")
+    return boss
+
+
+def the_buttons_of_a_draft(bot, boss, anna):
+    """Look at the buttons of a broadcast."""
+    a_draft_with_buttons(bot, boss, anna).tap("Buttons")
+    return boss
+
+
+def news_with_a_button(bot, boss, anna):
+    """Get a broadcast with a button."""
+    a_draft_with_buttons(bot, boss, anna).tap("Send to")
+    boss.tap("✓ Send to")
+    bot.forward(30)
+    return anna
+
+
+def a_time(bot, boss, anna):
+    """Name the time of a broadcast."""
+    boss.send("/broadcast")
+    boss.send("News")
+    boss.tap("Send to")
+    boss.tap("🕓")
+    boss.send("23:30")
+    return boss
+
+
+def a_broadcast_for_later(bot, boss, anna):
+    """Have a broadcast wait for its time."""
+    a_time(bot, boss, anna).tap("later:set")
+    return boss
+
+
 def a_reason(bot, boss, anna):
     """Write the reason for which somebody is blocked."""
     boss.forge(f"users:block:{user_of(bot, anna).id}")
@@ -721,6 +783,13 @@ WAYS = {
     "inputs:nudge": a_number,
     "inputs:result": an_earlier_result,
     "payments:lack": too_little_money,
+    "lack:agree": what_an_order_lacks,
+    "orders:retry": what_failed,
+    "transfer:resend": a_declined_transfer,
+    "under:none": the_buttons_of_a_draft,
+    "under:open": news_with_a_button,
+    "later:set": a_time,
+    "later:cancel": a_broadcast_for_later,
     "users:ok": a_reason,
     "users:unblock": lambda *all_: card_of(*all_, banned=True),
     "users:resume": lambda *all_: card_of(*all_, sales_paused=True),

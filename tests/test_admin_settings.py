@@ -87,7 +87,8 @@ def test_stars_and_transfers_are_switched_on_and_off_from_the_chat(start_bot):
     bot = start_bot(TRANSFER_DETAILS="", STARS_RATE="0")
     boss, alice = bot.admin(), bot.user()
     alice.send("/topup")
-    alice.tap("300 ₽")
+    assert "There is no way to pay" in alice.last and "Support" in alice.buttons
+    alice.forge("payments:amount:30000")
     assert "There is no way to pay" in alice.last and "Support" in alice.buttons
     set_in_chat(boss, "TRANSFER_DETAILS", "New Bank 1111\nto Ivan <P.>")
     transfer(alice)
@@ -110,7 +111,7 @@ def test_limits_and_amounts_count_at_once(start_bot):
     set_in_chat(boss, "TOPUP_AMOUNTS", "150, 250")
     set_in_chat(boss, "TOPUP_MIN", "200")
     alice.send("/topup")
-    assert "250 ₽" in alice.buttons and "150 ₽" not in alice.buttons and "300 ₽" not in alice.buttons
+    assert "250 ₽ · 157 ⭐" in alice.buttons and "150 ₽" not in str(alice.buttons) and "300 ₽" not in str(alice.buttons)
     alice.forge("payments:amount:15000")
     assert "out of date" in alice.toast
     set_in_chat(boss, "TOPUP_MAX", "100")
@@ -155,6 +156,17 @@ def test_an_invoice_made_before_a_change_is_refused_and_takes_nothing(start_bot)
     set_in_chat(boss, "STARS_RATE", "10")
     assert alice.pay(message)["state"] == "refused"
     assert bot.balance(alice) == 0
+
+
+def test_a_factor_has_its_languages_decimal_sign_also_in_the_log(start_bot):
+    bot = start_bot()
+    boss = bot.telegram.person("Boss", id=5000000900, language_code="ru")
+    boss.send("/markup 2,5")
+    assert "×2,5" in boss.last
+    boss.send("/price z-image")
+    assert "наценка ×2,5" in boss.last
+    boss.send("/audit")
+    assert "×2,5" in boss.last or "2,5" in boss.last
 
 
 def test_money_has_its_sign_and_factors_no_needless_zeros(start_bot):

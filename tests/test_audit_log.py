@@ -115,6 +115,19 @@ class Shop:
         broadcasts.move(number, ["running"], state, self.bot.clock.now())
         return number
 
+    def timed(self):
+        """Have a broadcast asked about for a time; return its number."""
+        number = self.draft()
+        self.tap(f"later:ask:{number}")
+        self.send("23:30")
+        return number
+
+    def waiting(self):
+        """Have a broadcast wait for its time; return its number."""
+        number = self.timed()
+        self.press("later:set")
+        return number
+
     def doubtful(self):
         """Have a broadcast end with every copy in doubt; return its number."""
         number = self.going("done")
@@ -301,6 +314,8 @@ ACTS = {
     ),
     "step supply:words": prepared(Shop.asked_for_words, lambda s, _: s.send("Z Two\nQuick\nБыстро")),
     "button broadcast:start": prepared(Shop.checked, lambda s, _: s.press("broadcast:start")),
+    "button later:set": prepared(Shop.timed, lambda s, _: s.press("later:set")),
+    "button later:cancel": prepared(Shop.waiting, lambda s, number: s.tap(f"later:cancel:{number}")),
     "button broadcast:pause": prepared(Shop.going, lambda s, number: s.tap(f"broadcast:pause:{number}")),
     "button broadcast:resume": prepared(
         lambda s: s.going("paused"), lambda s, number: s.tap(f"broadcast:resume:{number}")
@@ -369,6 +384,14 @@ READERS = {
         for name, rest in (("draft", ""), ("to", ":3"), ("ids", ""), ("preview", ""), ("check", ""))
     },
     "button broadcast:who": prepared(Shop.doubtful, lambda s, number: s.tap(f"broadcast:who:{number}:doubt:0")),
+    "button under:ask": prepared(Shop.draft, lambda s, number: s.tap(f"under:ask:{number}")),
+    "button under:none": prepared(Shop.draft, lambda s, number: s.tap(f"under:none:{number}")),
+    "step under:typed": prepared(
+        lambda s: s.tap(f"under:ask:{s.draft()}"), lambda s, _: s.send("Shop https://example.org")
+    ),
+    "button later:ask": prepared(Shop.draft, lambda s, number: s.tap(f"later:ask:{number}")),
+    "step later:typed": prepared(lambda s: s.tap(f"later:ask:{s.draft()}"), lambda s, _: s.send("23:30")),
+    "step broadcast:message": prepared(lambda s: s.send("/broadcast"), lambda s, _: s.send("News")),
     "step broadcast:typed": prepared(
         lambda s: s.tap(f"broadcast:ids:{s.draft()}"), lambda s, _: s.send(f"{s.alice.id}")
     ),

@@ -131,7 +131,7 @@ def test_from_start_to_a_picture_with_a_top_up_by_transfer(open_chat, demo, lang
     admin, chat = demo.admin(lang), open_chat(lang)
     fill_in_a_picture(chat)
     chat.tap("generate.top_up")
-    chat.sees("payments.lack")
+    chat.sees("lack.text")
     chat.tap("payments.amount", amount=10_000)
     chat.tap("transfer.button")
     chat.sees("transfer.details")

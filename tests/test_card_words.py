@@ -36,7 +36,7 @@ def test_the_card_shows_the_price_and_what_is_short(start_bot):
     assert "Price: 0.72 ₽" in anna.last and "0.72 ₽ short · top up" in anna.buttons
     anna.tap("0.72 ₽ short · top up")
     offers = [label for label, data in anna.buttons.items() if data.startswith("payments:amount")]
-    assert offers[0] == "10 ₽", "the smallest top-up that covers it"
+    assert offers[0] == "10 ₽ · 7 ⭐", "the smallest top-up that covers it"
 
 
 @SQLITE
@@ -72,6 +72,20 @@ def test_the_price_in_a_list_is_that_of_the_first_kind_of_work(start_bot):
     alice.tap("Suno · from 10.80 ₽")
     alice.send("a song about a fox")
     assert "▶ Create · 10.80 ₽" in alice.buttons
+
+
+@SQLITE
+@pytest.mark.parametrize(("lang", "shown"), [("en", "0.76"), ("ru", "0,76")])
+def test_a_changed_setting_has_its_name_and_its_language(start_bot, lang, shown):
+    bot = start_bot()
+    model = bot.bot.generation.catalog.by_code("suno")
+    spec = next(one for one in model.more_inputs if one.kind == "number" and (one.min or 0) < 0.76)
+    anna = bot.rich("Anna", language_code=lang)
+    opened(anna, "suno")
+    anna.forge(f"inputs:set:suno:{model.inputs.index(spec)}")
+    anna.send("0,76" if lang == "ru" else "0.76")
+    name = TEXTS.plain(lang, f"input.{spec.label}")
+    assert f"{name}: {shown}" in anna.last
 
 
 # files from before

@@ -164,7 +164,7 @@ def test_an_accepted_pre_checkout_whose_payment_never_comes_is_forgotten(start_b
     assert len(checkouts()) == 1 and entries_of(bot, alice) == [("stars", 30_000)]
 
 
-def test_an_answer_that_never_reached_telegram_leaves_the_invoice_payable(start_bot):
+def test_an_answer_that_never_reached_telegram_leaves_the_invoice_payable(start_bot, caplog):
     """A crash, or a lost call, between the row and the answer: the person tries again and is let through."""
     bot = start_bot()
     alice = bot.user()
@@ -174,6 +174,8 @@ def test_an_answer_that_never_reached_telegram_leaves_the_invoice_payable(start_
     query = {"id": "7", "from": person, "currency": "XTR", "total_amount": 188, "invoice_payload": payload}
     bot.telegram.update(pre_checkout_query=query)  # Telegram does not know this query: the answer is refused
     assert checkouts() == [(False, None)]
+    assert "query is too old" in caplog.text
+    assert not [row for row in caplog.records if row.levelname == "ERROR"], "it is nobody's mistake"
     assert alice.pay(message)["state"] == "paid"
     assert entries_of(bot, alice) == [("stars", 30_000)]
     assert_books_are_right()

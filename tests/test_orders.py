@@ -423,6 +423,67 @@ def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
     assert_books_are_right()
 
 
+def test_what_failed_is_ordered_again_by_one_tap_and_once(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    bot.kie.fail_next()
+    order(bot, alice, prompt="a fox")
+    bot.forward(60)
+    assert list(alice.buttons)[0] == "↻ Again · 0.72 ₽", alice.buttons
+    failure = alice.last_message
+    alice.send("a wolf")
+    for _ in range(3):
+        alice.tap("↻ Again", message=failure)
+    assert "already" in alice.toast.lower() and len(jobs_of(bot, alice)) == 2
+    bot.forward(60)
+    assert "photo" in alice.last_message and jobs_of(bot, alice)[1].inputs == jobs_of(bot, alice)[0].inputs
+    assert entries_of(bot, alice)[1:] == [HELD, RELEASED, HELD, CAPTURED]
+    assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["text"] == "a wolf"
+    assert_books_are_right()
+
+
+def test_again_is_not_offered_where_it_would_fail_once_more(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    bot.kie.fail_next("400-moderation")
+    order(bot, alice)
+    bot.forward(60)
+    assert "↻" not in str(alice.buttons) and "✏ Change" in alice.buttons
+
+
+def test_again_at_another_price_or_without_money_shows_the_card(start_bot):
+    bot = start_bot()
+    alice, eve = bot.rich(amount="1"), bot.rich("Eve")
+    bot.kie.fail_next()
+    order(bot, alice)
+    bot.forward(60)
+    failure = alice.last_message
+    eve.forge(next(data for data in alice.buttons.values() if data.startswith("orders:retry")))
+    assert "out of date" in eve.toast
+    bot.restart(USD_RATE="95")
+    alice.tap("↻ Again", message=failure)
+    assert "price" in alice.toast.lower() and "▶ Create · 0.76 ₽" in alice.buttons
+    bot.restart(USD_RATE="90")
+    user = user_of(bot, alice).id
+    bot.bot.ledger.post(user, -90, kind="admin", key="spent", now=bot.clock.now(), reason="spent")
+    alice.tap("↻ Again", message=failure)
+    assert "0.62 ₽ short · top up" in alice.buttons and len(jobs_of(bot, alice)) == 1
+
+
+def test_a_failed_version_is_made_again_from_the_same_result(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    order(bot, alice)
+    bot.forward(60)
+    alice.send("warmer light", reply_to=alice.last_message)
+    bot.kie.fail_next()
+    alice.tap(next(data for data in alice.buttons.values() if data.startswith("replies:rung")))
+    bot.forward(60)
+    alice.tap("↻ Again")
+    again = jobs_of(bot, alice)[-1]
+    assert bot.bot.revisions.get(again.id).parent_id == jobs_of(bot, alice)[0].id
+
+
 def test_a_kill_right_after_the_order_leaves_a_screen_that_says_so(start_bot):
     bot = start_bot()
     alice = bot.rich()

@@ -432,6 +432,9 @@ def test_the_payment_sheet_pays_once_twice_or_not_at_all(open_page, bot, anna):
     agree(bot)
     assert came(bot, "message")["successful_payment"]["total_amount"] == 63
     expect(bubble(chat, "You paid ⭐ 63")).to_have_count(1)
+    expect(chat.page.get_by_test_id("keyboard-button")).to_have_text("✓ Paid")
+    chat.page.reload()
+    expect(chat.page.get_by_test_id("keyboard-button")).to_have_text("✓ Paid")
     press("pay-twice")
     agree(bot)
     agree(bot)
@@ -557,11 +560,37 @@ def test_the_first_visit_says_what_this_is_in_three_lines(open_page, anna):
     chat.page.evaluate("localStorage.clear()")
     chat.page.goto(chat.page.url.split("?")[0])
     expect(chat.page.locator(".welcome-line")).to_have_count(3)
+    said = chat.page.get_by_test_id("welcome").inner_text()
+    assert "AI pictures, video and music" in said and "Fox Studio" in said and "play money" in said
     expect(chat.page.get_by_test_id("welcome-tour")).to_be_focused()
     chat.page.get_by_test_id("welcome-close").click()
     chat.page.reload()
     expect(chat.page.get_by_test_id("chat")).to_be_visible()
     expect(chat.page.get_by_test_id("welcome")).to_have_count(0)
+
+
+def test_a_phone_is_told_where_things_are_there(open_page, anna):
+    chat = open_page(anna, size=(390, 844))
+    chat.page.evaluate("localStorage.clear()")
+    chat.page.goto(chat.page.url.split("?")[0])
+    said = chat.page.get_by_test_id("welcome").inner_text()
+    assert "arrow at the top left" in said and "button at the top right" in said and "on the right" not in said
+
+
+def test_the_globe_is_the_pages_and_a_persons_language_is_theirs(open_page, telegram, anna):
+    anna.change(language_code="de")
+    anna.send("hello")
+    chat = open_page(anna)
+    chat.page.get_by_test_id("language").click()
+    expect(chat.page.locator("html")).to_have_attribute("lang", "ru")
+    languages = {one["first_name"]: one["language_code"] for one in telegram.state["people"]}
+    assert languages["Anna"] == "de" and languages["Boris"] == "en"
+    chat.page.evaluate("localStorage.clear(); localStorage.setItem('demo.lang', 'ru')")
+    chat.page.goto(chat.page.url.split("?")[0])
+    expect(chat.page.get_by_test_id("welcome")).to_be_visible()
+    languages = {one["first_name"]: one["language_code"] for one in telegram.state["people"]}
+    assert languages["Anna"] == "de", "whoever has written keeps their language"
+    assert languages["Boris"] == "ru", "the first visit in Russian meets people who speak it"
 
 
 def test_theme_and_language_are_switched_and_remembered(open_page, anna):
@@ -788,9 +817,52 @@ def test_the_clocks_go_faster(open_page, telegram, anna, servers):
     telegram.wait(lambda: kie.now() > before + 600, WAIT_S)
     open_tab(chat, "trouble")
     now = telegram.now
+    stub = kie.now()
     chat.page.get_by_role("button", name="+ 1 day").click()
-    telegram.wait(lambda: telegram.now > now + 86_000, WAIT_S)
+    telegram.wait(lambda: telegram.now > now + 86_000 and kie.now() > stub + 86_000, WAIT_S)
     kie.speed(1)
+
+
+def test_kie_goes_down_slow_and_out_of_credits_and_is_well_again(open_page, anna, servers):
+    _telegram, kie = servers
+    chat = open_page(anna, panel="open")
+    open_tab(chat, "trouble")
+
+    def press(name):
+        """Press a fault, and wait until it is set."""
+        chat.page.get_by_test_id("toast").wait_for(state="detached")
+        chat.page.get_by_test_id(name).click()
+        expect(chat.page.get_by_test_id("toast")).to_be_visible()
+
+    for name, kinds in (("kie_down", {"500"}), ("kie_slow", {"500", "slow"})):
+        press(name)
+        assert {order["kind"] for order in kie._get("trouble")} == kinds
+    press("kie_empty")
+    assert kie.bill()["credits"] == 0
+    press("kie_calm")
+    assert kie._get("trouble") == [] and kie.bill()["credits"] > 1000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pane_of_kie_is_in_russian_and_fits_beside_the_chat(open_page, anna, kie_server, servers, theme):
+    new_task(kie_server)
+    chat = open_page(anna, size=(1440, 900), theme=theme)
+    kept = {"lang": "ru", "panel": "open", "tab": "tasks", "welcomed": "yes", "theme": theme}
+    for name, value in kept.items():
+        chat.page.evaluate("([name, value]) => localStorage.setItem(name, value)", [f"demo.{name}", value])
+    chat.page.goto(chat.page.url.split("?")[0])
+    expect(chat.page.get_by_test_id("task")).to_be_visible()
+    for tab in ("tasks", "trouble"):
+        open_tab(chat, tab)
+        wide = chat.page.evaluate(
+            """() => [...document.querySelectorAll(".panel *")].filter(node => node.offsetParent
+                && node.getBoundingClientRect().right > innerWidth + 0.5).map(node => node.className)"""
+        )
+        assert wide == []
+    open_tab(chat, "tasks")
+    said = chat.page.get_by_test_id("task").inner_text()
+    assert not {"waiting", "queuing", "generating"} & set(said.split()) and "Завершить" in said
+    assert serious(chat, "the pane of KIE") == []
 
 
 def test_without_a_bot_behind_it_the_page_shows_no_ledger(open_page, anna):

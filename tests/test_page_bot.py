@@ -5,6 +5,8 @@ Everything here is pressed on the page, as a visitor or a contributor would.
 
 import os
 import shutil
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -91,6 +93,30 @@ def test_the_guided_tour_leads_from_hello_to_a_picture(start_demo, open_page, la
     expect(chat.page.get_by_test_id("tour-card")).to_have_count(0)
     chat.sees_picture()
     chat.sees_words("balance" if lang == "en" else "баланс")  # the bot spoke the visitor's language
+    if lang == "ru":
+        chat.page.get_by_test_id("back").click()
+    chat.page.get_by_test_id("tour").click()
+    words = chat.page.get_by_test_id("tour-card").get_by_role("status")
+    expect(words).to_contain_text("You have been here before" if lang == "en" else "Вы здесь не впервые")
+
+
+def test_the_clocks_of_the_page_move_the_bot(start_demo, open_page):
+    demo = start_demo()
+    chat = open_page(demo, first_user(demo), panel="open", tab="trouble")
+    chat.page.get_by_role("button", name="+ 1 day").click()
+    anna = demo.telegram.person("Anna", id=first_user(demo))
+    demo.telegram.wait(lambda: demo.kie.now() > time.time() + 80_000, about="the clocks")
+    anna.send("/topup")
+    demo.telegram.wait(lambda: "payments:amount:10000" in anna.buttons.values(), about="the amounts")
+    anna.tap("payments:amount:10000")
+    anna.wait_for("100 ₽")
+    anna.tap("payments:pay:stars")
+    demo.telegram.wait(lambda: "invoice" in anna.last_message, about="the invoice")
+    anna.pay()
+    anna.wait_for("+100 ₽")
+    anna.send("/payments")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    anna.wait_for(f"{tomorrow.day} {tomorrow:%b}")
 
 
 def walk(chat):

@@ -645,7 +645,7 @@ def test_packs_and_the_months_sum_are_set_in_the_chat_and_shown_there(start_bot)
     boss.send("/rate")
     assert "500:75, 3000:600" in boss.last
     alice.send("/topup")
-    assert "3,000 ₽ + 600 ₽" in alice.buttons
+    assert "3,000 ₽ + 600 ₽ · 1,875 ⭐" in alice.buttons
 
 
 def test_a_transfer_that_was_decided_before_the_staff_was_told_is_announced_no_more(start_bot):

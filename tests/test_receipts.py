@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.till import pay_stars, transfer
+from tests.till import invoice, pay_stars, pay_unheard, transfer
 
 pytest.importorskip("plugins.payments.receipts")
 
@@ -34,6 +34,23 @@ def test_an_invoice_paid_twice_shows_both_credits(start_bot):
     alice.send("/payments")
     alice.tap("№1")
     assert alice.last.count("+100 ₽ · Stars") == 2
+
+
+def test_an_invoice_paid_three_times_shows_the_whole_sum_and_every_number(start_bot):
+    bot = start_bot()
+    alice = bot.user()
+    first = invoice(alice, "100 ₽")
+    charges = [alice.pay()["charge_ids"][0], *(pay_unheard(bot, alice, first) for _ in range(2))]
+    paid = bot.bot.refunds.charge(charges[0])
+    for charge in charges[1:]:
+        bot.bot.payments.credit_stars(charge, paid.topup_id, paid.user_id, 63, bot.clock.now(), agreed=True)
+    bot.pump()
+    alice.send("/payments")
+    assert "№1" in alice.last and "300 ₽" in alice.last
+    alice.tap("№1")
+    assert "Payment №1 · 300 ₽" in alice.last and "189 ⭐" in alice.last and alice.last.count("+100 ₽") == 3
+    keyboard = str(alice.last_message["reply_markup"])
+    assert all(charge in keyboard for charge in charges)
 
 
 def test_nobody_sees_the_receipts_of_others(start_bot):

@@ -12,6 +12,7 @@ TRIES = []
 def register(bot):
     """Declare the commands."""
     bot.command("fails", fails, repeat={repeat})
+    bot.button("zzz:fails", tapped)
     bot.telebot.register_message_handler(library, commands=["library"])
     bot.page("/tries", lambda bot, leads, visit: TRIES)
 
@@ -21,6 +22,12 @@ def fails(ctx):
     TRIES.append(ctx.args)
     if ctx.args == "late":
         ctx.reply("common.menu")
+    raise RuntimeError("broken")
+
+
+def tapped(ctx):
+    """Fail on a tap."""
+    TRIES.append("tap")
     raise RuntimeError("broken")
 
 
@@ -77,3 +84,16 @@ def test_an_error_has_one_traceback_however_often_it_is_tried(start_bot, monkeyp
     assert len(made) == len(told) == 3 and [bool(row.exc_info) for row in told] == [True, False, False]
     assert all("RuntimeError('broken')" in row.getMessage() for row in told)
     assert [str(error) for error in bot.failed("update")] == ["broken"]
+
+
+def test_the_apology_for_a_tap_repeats_it_and_for_words_asks_for_them_again(start_bot, monkeypatch, tmp_path):
+    bot, made = start(start_bot, monkeypatch, tmp_path, False)
+    alice = bot.user("Alice")
+    alice.send("/fails early")
+    assert "Please send it once more" in alice.last and "↻ Try again" not in alice.buttons
+    alice.forge("zzz:fails")
+    assert "Please try again" in alice.last
+    tries = len(made)
+    alice.tap("↻ Try again")
+    assert len(made) > tries
+    assert len(bot.failed("update")) == 3

@@ -6,6 +6,7 @@ import io
 import pytest
 import requests
 
+from storage.base import db
 from storage.orders import stats
 from storage.people import users
 from tests.kit import TOKEN
@@ -35,6 +36,30 @@ def test_the_numbers_are_those_of_the_books(start_bot):
     )
 
 
+def test_both_places_for_figures_have_the_same_cost_also_of_what_failed(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich("Alice", "50"), bot.admin()
+    order(bot, alice)
+    order(bot, alice, "a wolf")
+    bot.forward(120)
+    job = bot.bot.jobs.get(1)
+    with db.connection():
+        type(job).update(state="failed", charged=None).where(type(job).id == job.id).execute()
+    boss.send("/admin")
+    assert "cost 0.72 ₽" in boss.last and "spent 0.72 ₽" in boss.last
+    boss.send("/stats 1d")
+    assert "cost 0.72 ₽" in boss.last and "Spent 0.72 ₽" in boss.last and "done 50%" in boss.last
+
+
+def test_days_of_credits_are_shown_only_where_they_say_something(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich("Alice", "50")
+    order(bot, alice)
+    bot.forward(60)
+    boss.send("/admin")
+    assert "credits" in boss.last and "≈" not in boss.last, "one cheap order a day would last for years"
+
+
 def test_there_is_one_place_for_figures(start_bot):
     boss = start_bot().admin()
     boss.send("/admin")
@@ -54,7 +79,7 @@ def test_a_wrong_span_is_explained(start_bot):
     boss = bot.admin()
     for words in ("week", "0", "99999", "-7d"):
         boss.send(f"/stats {words}")
-        assert "no span" in boss.last or "9999" in boss.last
+        assert "not a period" in boss.last or "9999" in boss.last
 
 
 def test_csv_files_hold_every_row(start_bot):

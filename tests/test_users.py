@@ -231,3 +231,13 @@ def test_a_persons_payments_by_transfer_stand_on_the_card_with_the_reason(start_
     open_card(boss, alice)
     boss.tap("Payments")
     assert "declined another amount came" in boss.last
+
+
+def test_last_seen_is_true_to_the_minute(start_bot):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.user()
+    alice.send("/start")
+    bot.clock.forward(1500)
+    alice.send("/balance")
+    open_card(boss, alice)
+    assert "seen 22 Nov, 12:25" in boss.last

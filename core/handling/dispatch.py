@@ -125,7 +125,11 @@ class Dispatcher:
         if error.is_gone and ctx.private:
             users.mark_blocked([ctx.user.id], True, ctx.now)
         else:
-            log.error("Telegram refused an answer: %s", error)
+            log.log(
+                logging.WARNING if "query is too old" in error.description else logging.ERROR,
+                "Telegram refused an answer: %s",
+                error,
+            )
         ctx.answered = ctx.answered or ctx.refused or error.is_gone or error.is_server
         ctx.refused = True  # if what is said instead is refused as well, that is the end of it
 

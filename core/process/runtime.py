@@ -9,6 +9,7 @@ from core.handling.dispatch import Dispatcher
 from core.log import hide
 from core.process import clustered_intake, outbox_worker
 from core.process.loops import Loop, Paced
+from core.services import apology
 from core.telegram import webhook
 from core.telegram.intake import Updates
 from storage.base.db import StorageDown
@@ -124,7 +125,7 @@ class Runtime:
         if "callback_query" in update and "id" in body:
             bot.call_quietly("answerCallbackQuery", callback_query_id=body["id"])
         if user is not None:
-            bot.notify(user.id, "common.sorry", unique=unique, now=now, buttons=bot.trouble(), code=code)
+            apology.send(bot, user, update, unique=unique, now=now, code=code)
         bot.alert("common.alert_aside", cause="aside", update=update["update_id"], code=code)
 
     def _call(self, works):

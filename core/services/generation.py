@@ -336,11 +336,34 @@ class Generation:
             here = (draft.data.get("place") or {}).get("chat_id") == group
             model = self._refuse_stale(user, _shown(draft, rung) if here else None, now)
         self.refuse_sales(user, now)
+        job, created = self._ordered(model, now, partial(jobs.order, user.id, draft_id, version, rung=rung))
+        return job, model if created else self.model(job), created
+
+    def repeat(self, user, failed, price, now, parent=None):
+        """Order once more what a failed job asked for, in one step; return (job, its model, created).
+
+        `price` is what was shown, `parent` the result that it was made from. It is made once, however often it is asked
+        for. Raise UserError as `order` does; a changed price is shown before it is paid.
+        """
+        model = self.catalog.models.get(failed.model)
+        if model is None:
+            raise UserError("job.gone")
+        if model.missing(failed.inputs) or not failed.inputs.keys() <= model.by_name.keys():
+            raise UserError("job.stale_quote")
+        asked, free = self.quote(user.id, model, failed.inputs, now)
+        if asked != price:
+            raise UserError("job.price_changed")
+        self.refuse_sales(user, now)
+        quote = jobs.Quote(model.id, failed.inputs, price, free, self._expected(model, failed.inputs))
+        job, created = self._ordered(model, now, partial(jobs.repeat, user.id, failed.id, quote, parent))
+        return job, model, created
+
+    def _ordered(self, model, now, order):
+        """Return what an operation on jobs returns that orders; raise UserError for what is in its way."""
         usual_s = self.usual_s(model, now) if model else 60
         limit, starts = self._bot.settings["USER_JOBS"], self._bot.settings["USER_STARTS"]
         try:
-            terms = {"now": now, "usual_s": usual_s, "limit": limit, "starts": starts, "rung": rung}
-            job, created = jobs.order(user.id, draft_id, version, **terms)
+            found = order(now=now, usual_s=usual_s, limit=limit, starts=starts)
         except jobs.StaleQuote:
             raise UserError("job.stale_quote") from None
         except jobs.TooManyJobs:
@@ -352,7 +375,7 @@ class Generation:
         except NotEnoughMoney as error:
             raise UserError("job.not_enough", lacking=error.lacking) from None
         self._bot.wake()
-        return job, model if created else self.model(job), created
+        return found
 
     def refuse_sales(self, user, now):
         """Raise UserError if nothing is sold now, or nothing to this person."""

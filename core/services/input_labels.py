@@ -3,11 +3,14 @@
 import re
 from typing import Any
 
+from babel.numbers import format_decimal
+
 from core.texts import Lang, Texts
 from kie.catalogue.inputs import MEDIA, Input, files_of
 from kie.catalogue.model import Card, Model
 from kie.catalogue.pricing import is_upper_bound
 
+DECIMAL = re.compile(r"-?\d{1,9}\.\d{1,6}")
 SHOWN_TEXT = 160  # characters of what somebody wrote
 
 
@@ -51,6 +54,8 @@ class Labels:
         if spec.kind == "task":
             return f"№{value.get('job')}" + (f" · {value['index'] + 1}" if value.get("index") else "")
         text = str(value)
+        if spec.kind == "number" and DECIMAL.fullmatch(text):
+            return format_decimal(text, "0.######", locale=str(self._lang))
         return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
 
     def seconds(self, spec: Input, value: Any) -> str:

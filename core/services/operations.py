@@ -48,6 +48,7 @@ class AuditLog:
 class Drafts:
     """Open dialogues and cards."""
 
+    agree = staticmethod(drafts.agree)
     drop = staticmethod(drafts.drop)
     get = staticmethod(drafts.get)
     note_screen = staticmethod(drafts.note_screen)
@@ -351,6 +352,7 @@ class Broadcasts:
     count = staticmethod(broadcasts.count)
     create = staticmethod(broadcasts.create)
     doubt = staticmethod(broadcasts.doubt)
+    due = staticmethod(broadcasts.due)
     get = staticmethod(broadcasts.get)
     mark = staticmethod(broadcasts.mark)
     move = staticmethod(broadcasts.move)
@@ -358,8 +360,11 @@ class Broadcasts:
     progress = staticmethod(broadcasts.progress)
     recipients = staticmethod(broadcasts.recipients)
     running = staticmethod(broadcasts.running)
+    schedule = staticmethod(broadcasts.schedule)
     set_audience = staticmethod(broadcasts.set_audience)
+    set_links = staticmethod(broadcasts.set_links)
     start = staticmethod(broadcasts.start)
+    unschedule = staticmethod(broadcasts.unschedule)
 
 
 class MyData:

@@ -3,9 +3,14 @@
 Texts: audit.* in data/texts/<lang>/admin/audit_log.po, act.* in core.po.
 """
 
+import re
+
+from babel.numbers import get_decimal_symbol
+
 from core.buttons import button, way_out
 from core.texts import untagged
 
+FIGURE = re.compile(r"×?\d+\.\d+(?: \S{1,3})?")  # a factor, or a sum with its sign, as it was kept
 PAGE = 8
 SHOWN = 80
 
@@ -80,4 +85,6 @@ def _words(ctx, act):
         key = f"broadcast.to_{kind if counted else words.replace(':', '_')}"
         values = {"n": int(rest)} if counted else {}
     words = untagged(words) if act.what == "text" else words
+    if FIGURE.fullmatch(words):
+        words = words.replace(".", get_decimal_symbol(str(ctx.lang)))
     return ctx.texts.plain(ctx.lang, key, **values) if key and ctx.texts.has(key) else words

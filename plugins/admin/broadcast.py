@@ -1,7 +1,7 @@
-"""/broadcast: one message to many. Reply to any message with it: text, photo, video and link buttons go out as they are.
-What is written after the command is a message, too.
+"""/broadcast: one message to many. It asks for the message: text, photo, video and link buttons go out as they are.
+What is written after the command is one, too, and so is a message that is replied to with it.
 
-A preview to oneself, an audience, a confirmation with the number of people and a realistic time; then progress, pause
+The message itself is the preview, with its buttons below it (`broadcast_buttons.py`) and the controls in the next one; an audience, a confirmation with the number of people and a realistic time; then progress, pause
 and stop. Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
 Copies that may or may not have arrived are in doubt: counted, listed, and sent once more only by hand.
 Texts: broadcast.* in data/texts/<lang>/admin/broadcast.po.
@@ -11,10 +11,12 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from core.buttons import MENU, button, danger, pager, primary
+from core.buttons import MENU, button, danger, pager, primary, route
 from core.errors import UserError
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
+
+UNDER, LATER, UNSCHEDULE = (route(name, optional=True) for name in ("under:ask", "later:ask", "later:cancel"))
 
 log = logging.getLogger(__name__)
 PER_SECOND = 28.6  # Telegram: about 30 messages a second overall; answers to people take precedence over the broadcast
@@ -36,6 +38,7 @@ def register(bot):
     bot.button("broadcast:to", choose, right="broadcast", number=int, place=int)
     bot.button("broadcast:ids", ask_ids, right="broadcast", number=int)
     bot.step("broadcast:typed", take_ids, right="broadcast")
+    bot.step("broadcast:message", take_message, right="broadcast")
     bot.button("broadcast:preview", preview, right="broadcast", number=int)
     bot.button("broadcast:check", check, right="broadcast", number=int)
     bot.button("broadcast:start", start, right="broadcast", number=int, version=int)
@@ -51,9 +54,21 @@ def begin(ctx):
     """Take a copy of the message replied to as the one to send: later edits cannot change what was confirmed."""
     replied = ctx.message.get("reply_to_message")
     if replied is None and not ctx.args:
-        raise UserError("broadcast.how", buttons=[button("common.back", "broadcast:list")])
-    links = links_in(replied) if replied else []
-    copied = _copy(ctx, ctx.chat_id, replied["message_id"], _markup(links)) if replied else _written(ctx)
+        ctx.ask("broadcast:message", "broadcast.how", [button("common.back", "broadcast:list")])
+        return
+    _take(ctx, replied)
+
+
+def take_message(ctx):
+    """Take the next message, whatever it is, for the one to send: it is no order."""
+    ctx.done("broadcast")
+    _take(ctx, ctx.message)
+
+
+def _take(ctx, message):
+    """Make a draft of a message, or of what was written after the command."""
+    links = links_in(message) if message else []
+    copied = _copy(ctx, ctx.chat_id, message["message_id"], _markup(links)) if message else _written(ctx)
     found = ctx.broadcasts.create(ctx.user.id, ctx.chat_id, copied, ctx.now, links)
     show_draft(ctx, found.id)
 
@@ -116,6 +131,16 @@ def _get(ctx, number):
 def show_draft(ctx, number):
     """Show a draft with its audience, or the progress of a broadcast."""
     found = _get(ctx, number)
+    if found.state == "scheduled":
+        rows = [
+            danger("broadcast.unschedule", UNSCHEDULE, number),
+            [button("common.back", "broadcast:list"), button("common.menu", MENU)],
+        ]
+        values = {"when": found.send_at, "audience": _words(ctx.texts, ctx.lang, found.audience)}
+        ctx.edit(
+            "broadcast.is_scheduled", rows, number=number, n=ctx.broadcasts.count(found.audience, ctx.now), **values
+        )
+        return
     if found.state != "draft":
         key, rows, values = _progress(ctx.bot, found)
         ctx.edit(key, rows, **values)
@@ -135,7 +160,11 @@ def show_draft(ctx, number):
     rows = [
         cells[:1],
         *(cells[i : i + 2] for i in range(1, len(cells), 2)),
-        [button("broadcast.ids", "broadcast:ids", number), button("broadcast.preview", "broadcast:preview", number)],
+        [
+            button("broadcast.ids", "broadcast:ids", number),
+            button("broadcast.buttons", UNDER, number),
+            button("broadcast.preview", "broadcast:preview", number),
+        ],
         button("broadcast.send", "broadcast:check", number, n=people),
         [button("common.back", "broadcast:list"), button("common.menu", MENU)],
     ]
@@ -214,6 +243,7 @@ def check(ctx, number):
         raise UserError("broadcast.nobody")
     rows = [
         primary("broadcast.go", "broadcast:start", number, found.version, n=people),
+        button("broadcast.later", LATER, number),
         button("common.back", "broadcast:draft", number),
     ]
     ctx.edit(

@@ -10,11 +10,13 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from core.buttons import way_out
+from core.buttons import route, way_out
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 from kie.api.errors import KieError
 from kie.catalogue.pricing import cheapest
+
+PAYING = route("payments:show", optional=True)
 
 log = logging.getLogger(__name__)
 DOCTOR = "admin/doctor"  # the name under which it keeps what it has reported
@@ -34,7 +36,7 @@ def register(bot):
     bot.button("doctor:show", show, right="alerts")
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
-        migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
+        ways_to_pay, migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
         texts, stars, seals, admins, files, away,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
@@ -48,6 +50,12 @@ def show(ctx):
     found = list(ctx.bot.examine())
     lines = [ctx.say("doctor.line", problem=ctx.say(key, **values)) for _name, key, values in found if key]
     ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
+
+
+def ways_to_pay(bot):
+    """Can people pay? Each way is on or off; without one, nobody who lacks money gets any further."""
+    on = [when for _key, _start, when in bot.payment_methods.values() if when is None or bot.settings[when]]
+    return "doctor.no_way_to_pay" if PAYING in bot.handlers["button"] and not on else None
 
 
 def migrations(bot):

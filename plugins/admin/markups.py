@@ -119,8 +119,8 @@ def _bound(ctx, field, value):
 
 
 def _factor(value):
-    """Return a factor without trailing zeros."""
-    return f"{Decimal(value).normalize():f}"
+    """Return a factor without trailing zeros, a number that the text writes as its language does."""
+    return Decimal(f"{Decimal(value).normalize():f}")
 
 
 def _terms(ctx, model):

@@ -7,8 +7,11 @@ Texts: admin.* in data/texts/<lang>/admin/menu.po.
 from datetime import timedelta
 from decimal import Decimal
 
+from core.buttons import route
+
+PAYING = route("payments:show", optional=True)
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries for money from or back to the outside
-MICRO = 1_000_000
+MICRO, MOST_DAYS, DAY = 1_000_000, 90, timedelta(days=1)
 
 
 def register(bot):
@@ -28,9 +31,10 @@ def show(ctx):
         "orders": sum(count for count, _charged, _cost in figures.values()),
         "stuck": ctx.job_health.stuck(ctx.now),
     }
-    lines = [ctx.say("admin.now", **values)]
+    lines = [] if _can_be_paid(ctx.bot) else [ctx.say("admin.no_way_to_pay")]
+    lines.append(ctx.say("admin.now", **values))
     if ctx.may("stats"):
-        lines += _money(ctx, figures, entries)
+        lines += _money(ctx, entries)
     lines += [line for admin_line in ctx.bot.admin_lines if (line := admin_line(ctx))]
     if not ctx.settings["USD_RATE"]:
         lines.append(ctx.say("admin.no_rate"))
@@ -39,20 +43,27 @@ def show(ctx):
     ctx.edit("admin.text", [*ctx.bot.menu_rows("admin"), *ctx.bot.home()], lines=ctx.lines(lines))
 
 
-def _money(ctx, figures, entries):
-    """Return the lines about money: a day's income and spending, and how long KIE's credits last at that pace."""
-    cost = Decimal(sum(cost for _count, _charged, cost in figures.values())) / MICRO
+def _can_be_paid(bot):
+    """Return whether there is a way to pay, or no top-up at all."""
+    ways = [when is None or bot.settings[when] for _key, _start, when in bot.payment_methods.values()]
+    return PAYING not in bot.handlers["button"] or any(ways)
+
+
+def _money(ctx, entries):
+    """Return the lines about money: a day's income and spending, as /stats has them, and how long KIE's credits last."""
+    ended = ctx.stats.jobs_by_day(ctx.now - DAY).values()
+    cost = Decimal(sum(day.cost for day in ended)) / MICRO
     income = sum(entries.get(kind, (0, 0))[0] for kind in INCOME)
-    spent = sum(charged for _count, charged, _cost in figures.values())
+    spent = sum(day.charged for day in ended)
     lines = [ctx.say("admin.money", income=income, spent=spent, cost=_worth(ctx, cost))]
     left = ctx.generation.credits_left(ctx.now)
     if left is None:
         return [*lines, ctx.say("admin.no_credits")]
     worth = {"credits": int(left), "worth": _worth(ctx, left)}
-    return [
-        *lines,
-        ctx.say("admin.credits_days", n=int(left / cost), **worth) if cost else ctx.say("admin.credits", **worth),
-    ]
+    days = int(left / cost) if cost else None
+    if days is None or days > MOST_DAYS:  # a day with an order or two says nothing about the next year
+        return [*lines, ctx.say("admin.credits", **worth)]
+    return [*lines, ctx.say("admin.credits_days", n=days, **worth)]
 
 
 def _worth(ctx, credits):
@@ -61,7 +72,7 @@ def _worth(ctx, credits):
 
 
 def _figures(ctx):
-    since = ctx.now - timedelta(hours=24)
+    since = ctx.now - DAY
     return ctx.jobs.figures(since), ctx.ledger.sums_by_kind(since)
 
 

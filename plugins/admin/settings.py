@@ -84,8 +84,7 @@ def _told(ctx, name, value):
     if not ctx.texts.has(key):
         return str(value)
     number = Decimal(value)
-    plain = f"{number.normalize():f}"
-    return ctx.texts.plain(ctx.lang, key, amount=round(number * 100), value=plain)
+    return ctx.texts.plain(ctx.lang, key, amount=round(number * 100), value=number)
 
 
 def _prices(ctx):

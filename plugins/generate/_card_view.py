@@ -10,6 +10,7 @@ from kie.catalogue.inputs import MEDIA, files_of, present
 from plugins.generate._loose import lacks_voice
 
 PER_ROW, FRONT_ROWS = 3, 4  # of inputs on a card: with the order, more settings, the mode and the way back, eight rows
+BARE = re.compile(r"[-−]?\d+(?:[.,]\d+)?")  # a number that does not say what it counts
 FITS = {1: 36, 2: 16, 3: 9}  # characters of a label that a phone shows in full, by the number of buttons in the row
 
 
@@ -76,7 +77,8 @@ class Card(Labels):
     def _setting(self, spec, value):
         """Return a setting with its name, unless the value speaks for itself, as 5 s and 16:9 do."""
         shown = self.seconds(spec, value)
-        return shown if re.search(r"\d\D|\D\d", shown) else f"{self.label(spec)}: {shown}"
+        speaks = re.search(r"\d\D|\D\d", shown) and not BARE.fullmatch(shown)
+        return shown if speaks else f"{self.label(spec)}: {shown}"
 
     def _worth_showing(self, spec, value):
         """Return whether the card shows a value: it is set and, if it is a text or behind *More*, not the default."""

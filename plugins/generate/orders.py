@@ -5,6 +5,7 @@ Texts: orders.* in data/texts/<lang>/generate/orders.po.
 
 from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
+from core.services import paid_orders
 from plugins.generate._loose import opened
 
 MODELS = route("models:menu", optional=True)
@@ -22,8 +23,10 @@ def register(bot):
     bot.button("orders:waiting", order_waiting, draft=int, version=int, rung=int)
     bot.button("orders:cancel", cancel_job, job=int)
     bot.button("orders:again", again, job=int)
+    bot.button("orders:retry", retry, job=int, price=int)
     bot.button("orders:change", change, job=int)
     bot.under_result(1, under_result)
+    bot.on("message.sent", note_shown)
 
 
 def order_waiting(ctx, draft, version, rung):
@@ -41,12 +44,30 @@ def order(ctx, draft, version, rung=None, screen=CARD, below=False):
     except UserError as error:
         _explain(ctx, error, screen)
         return
+    _show_ordered(ctx, job, model, created, ctx.reply if below else ctx.edit)
+
+
+def _show_ordered(ctx, job, model, created, show):
+    """Show that an order is under way, in the message that becomes its progress message; once."""
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
     cancel = button("job.cancel", "orders:cancel", job.id)
-    shown = (ctx.reply if below else ctx.edit)("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
+    shown = show("job.queued", [cancel], **ctx.generation.in_queue(job, model, ctx.lang))
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
+
+
+def note_shown(bot, event, now):
+    """Have an order that was made by its payment show its progress in the message about it."""
+    kind, _colon, number = event.ref.partition(":")
+    if f"{kind}:" != paid_orders.REF:
+        return
+    job = bot.jobs.get(int(number))
+    for row in bot.outbox.sent_for(event.ref):
+        if job.state in bot.jobs.OPEN:
+            bot.jobs.note_progress(job.id, row.message_id, now + bot.jobs.PROGRESS)
+        else:  # its result was faster
+            bot.delete_quietly(bot.users.get(event.user).telegram_id, row.message_id)
 
 
 def _explain(ctx, error, screen):
@@ -119,6 +140,28 @@ def change(ctx, job):
     _reopen(ctx, job, "orders.change_it")
 
 
+def retry(ctx, job, price):
+    """Order what has failed once more, by this one tap; if it is not what was shown, the card shows what it is now."""
+    found = ctx.jobs.get(job, ctx.user.id)
+    if found is None or found.state not in ("failed", "cancelled") or found.topic is not None:
+        raise UserError("common.old_button")
+    try:
+        ordered = ctx.generation.repeat(ctx.user, found, price, ctx.now, _parent(ctx, job))
+    except UserError as error:
+        if error.key not in ON_CARD:
+            raise
+        _reopen(ctx, job, None)
+        ctx.toast(error.key, alert=True, **error.values)
+        return
+    _show_ordered(ctx, *ordered, ctx.reply)
+
+
+def _parent(ctx, job):
+    """Return the result that an order was made from, or None."""
+    version = ctx.revisions.get(job)
+    return {"job": version.parent_id, "part": version.part} if version else None
+
+
 def _reopen(ctx, job, note):
     found = ctx.jobs.get(job, ctx.user.id)
     if found is None:
@@ -131,9 +174,7 @@ def _reopen(ctx, job, note):
         values = ctx.generation.measured(model, values, ctx.user)
     except UserError as error:  # e.g. its file is gone: the card asks for another one
         trouble = error
-    version = ctx.revisions.get(found.id)
-    parent = {"job": version.parent_id, "part": version.part} if version else None
-    ctx.generation.fill(ctx.user.id, model, values, ctx.now, parent=parent)
+    ctx.generation.fill(ctx.user.id, model, values, ctx.now, parent=_parent(ctx, found.id))
     ctx.go("generate:card", below=True, note=note)
     if trouble is not None:
         ctx.toast(trouble.key, alert=True, **trouble.values)

@@ -5,7 +5,7 @@ Texts: progress.* and job.why_* in data/texts/<lang>/generate/progress.po.
 
 from datetime import timedelta
 
-from core.buttons import FRESH, HELP, button, route
+from core.buttons import FRESH, HELP, button, primary, route
 from core.services.input_labels import SHOWN_TEXT
 
 MODELS = route("models:menu", optional=True)
@@ -14,6 +14,14 @@ CANCEL_IN_GROUP = route("groups:cancel", optional=True)
 EVERY_IN_GROUP = timedelta(seconds=45)  # Telegram allows about 20 messages and edits a minute in a group
 LONG_AFTER_S = 600
 BAR = 10  # places
+OWN = (
+    "moderation",
+    "validation",
+    "file",
+    "file_too_big",
+    "picture_too_large",
+    "model",
+)  # the same would fail once more
 
 
 def register(bot):
@@ -73,6 +81,7 @@ def tell_failed(bot, event, now):
     why = _why(bot, job, bot.lang_of(user))
     owed = bot.ledger.recovered(job.id)
     rows = [
+        *_again(bot, job, now),
         [button("job.change", "orders:change", job.id), button("progress.other", MODELS)],
         [button("common.support", HELP, f"job{job.id}"), button("common.menu", FRESH)],
     ]
@@ -88,6 +97,17 @@ def tell_failed(bot, event, now):
         balance=bot.ledger.balance(user.id),
         owed=bot.texts.plain(bot.lang_of(user), "job.owed", amount=owed) if owed else "",
     )
+
+
+def _again(bot, job, now):
+    """Return the button that orders the same once more by one tap, where it was not the order's own fault."""
+    model = bot.generation.catalog.models.get(job.model)
+    if job.reason in OWN or model is None or not job.inputs:
+        return []
+    price, _free = bot.generation.quote(job.user_id, model, job.inputs, now)
+    if price is None:
+        return []
+    return [primary("progress.again" if price else "progress.again_free", "orders:retry", job.id, price, price=price)]
 
 
 def _why(bot, job, lang):

@@ -10,6 +10,7 @@ from core.services import providers
 BALANCE = route("balance:show", optional=True)
 
 PAGE = 6
+MOST = 18  # numbers of one payment to copy: six rows of three
 
 
 def register(bot):
@@ -38,13 +39,19 @@ def page(ctx, before):
             "receipts.line",
             number=t.id,
             when=t.created_at,
-            amount=t.credited or t.amount,
+            amount=_paid(ctx, t),
             state=_state(ctx, t),
             reason=ctx.say("statement.reason", reason=t.reason) if t.reason else "",
         )
         for t in found[:PAGE]
     ]
     ctx.edit("receipts.list" if found else "receipts.none", [*rows, way_out(BALANCE)], lines=ctx.lines(lines))
+
+
+def _paid(ctx, topup):
+    """Return what a payment has brought, every charge of an invoice that was paid several times; else what was asked for."""
+    charges = ctx.payments.charges(topup_id=topup.id)
+    return sum(charge.credit.amount for charge in charges) if len(charges) > 1 else topup.credited or topup.amount
 
 
 def _state(ctx, topup):
@@ -68,16 +75,21 @@ def show(ctx, topup):
         for e in ctx.payments.entries(found)
     ]
     charges = ctx.payments.charges(topup_id=found.id)
-    rows = [copy("receipts.charge", charge.charge_id) for charge in charges[:2]]
+    numbers = [copy("receipts.charge", charge.charge_id) for charge in charges[:1]]
+    if len(charges) > 1:
+        numbers = [
+            copy("receipts.charge_of", charge.charge_id, n=n) for n, charge in enumerate(charges[:MOST], start=1)
+        ]
+    rows = [numbers[i : i + 3] for i in range(0, len(numbers), 3)]
     rows += [button("receipts.problem", HELP, f"pay{topup}"), way_out("receipts:list")]
     ctx.edit(
         "receipts.text",
         rows,
         number=topup,
         when=found.created_at,
-        amount=found.amount,
+        amount=_paid(ctx, found),
         method=way,
-        stars=ctx.say("receipts.stars", stars=found.stars) if found.stars else "",
+        stars=ctx.say("receipts.stars", stars=found.stars * max(1, len(charges))) if found.stars else "",
         state=_state(ctx, found),
         reason=found.reason or "",
         lines=ctx.lines(lines),

@@ -5,19 +5,19 @@ TOPUP_MIN and TOPUP_MAX, whole units.
 Texts: payments.* in data/texts/<lang>/payments/topup.po.
 """
 
-from core.buttons import FRESH, MENU, button, primary, route, way_out
+from core.buttons import FRESH, button, primary, route, way_out
 from core.errors import UserError
+from core.services import paid_orders
 from core.services.input_labels import Labels
 from core.settings import whole_numbers
 from plugins.payments import _typed
-from plugins.payments._pack_offers import keep_offer, offered
+from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way, ways
+from plugins.payments._pack_offers import keep_offer
 
 BALANCE = route("balance:show", optional=True)
-OPEN_CARD = route("generate:card", optional=True)
 ORDER = route("orders:waiting", optional=True)
 WAITING = route("generate:waiting", optional=True)
 PERSON = route("users:card", optional=True)
-FIRST = "stars"  # the way that Telegram wants for digital goods stands before all others
 
 
 def register(bot):
@@ -28,7 +28,6 @@ def register(bot):
     bot.setting("TOPUP_MAX", int, default=50_000, minimum=1, maximum=10**8, chat=True)
     bot.command("topup", show, about="payments.about", order=5)
     bot.button("payments:show", show)
-    bot.button("payments:lack", lack, amount=int)
     bot.button("payments:other", ask_amount)
     bot.button("payments:amount", choose_method, amount=int)
     bot.button("payments:pay", pay, name=str, amount=int)
@@ -40,55 +39,28 @@ def register(bot):
     bot.on("bonus.restored", tell_bonus_restored)
 
 
-def _limits(ctx):
-    return {"least": ctx.settings["TOPUP_MIN"] * 100, "most": ctx.settings["TOPUP_MAX"] * 100}
-
-
-def _amounts(ctx, least=0):
-    """Return the offered amounts and packs above `least` and within the limits, in minor units."""
-    limits = _limits(ctx)
-    found = sorted({*(amount * 100 for amount in ctx.settings["TOPUP_AMOUNTS"]), *offered(ctx)})
-    return [amount for amount in found if limits["least"] <= amount <= limits["most"] and amount > least]
-
-
 def show(ctx):
     """Offer amounts."""
     ctx.done("payments")
-    cells = [_amount(ctx, a) for a in _amounts(ctx)]
-    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    rows += [[button("payments.other", "payments:other"), button("common.payments", "receipts:list")]]
-    ctx.edit("payments.choose", [*rows, way_out(BALANCE)])
-
-
-def _amount(ctx, amount):
-    """Return the button of an amount, with what comes on top of it."""
-    bonus = offered(ctx).get(amount)
-    return button(
-        "payments.pack" if bonus else "payments.amount", "payments:amount", amount, amount=amount, bonus=bonus or 0
-    )
-
-
-def lack(ctx, amount, back=OPEN_CARD):
-    """Offer the smallest amount that covers what an order lacks, and the usual ones above it; `back` is its screen."""
-    least = max(_limits(ctx)["least"], -(-amount // 100) * 100)
-    cells = [_amount(ctx, a) for a in (least, *_amounts(ctx, least)[:3])]
-    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
-    last = [button("common.to_card", back), button("common.menu", MENU)]
-    ctx.edit("payments.lack", [*rows, button("payments.other", "payments:other"), last], amount=amount)
+    if not ways(ctx):
+        say_no_way(ctx)
+        return
+    last = [button("payments.other", "payments:other"), button("common.payments", "receipts:list")]
+    ctx.edit("payments.choose", [*in_rows(ctx, amounts_above(ctx)), last, way_out(BALANCE)])
 
 
 def ask_amount(ctx):
     """Ask for another amount."""
-    ctx.ask("payments:type", "payments.ask", [way_out("payments:show")], **_limits(ctx))
+    ctx.ask("payments:type", "payments.ask", [way_out("payments:show")], **limits(ctx))
 
 
 def take_amount(ctx):
     """Read a typed amount."""
-    limits, amount = _limits(ctx), _typed.read(ctx, ctx.text)
+    bounds, amount = limits(ctx), _typed.read(ctx, ctx.text)
     if amount is None:
-        raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **limits)
-    if not limits["least"] <= amount <= limits["most"]:
-        raise UserError("payments.out_of_range", buttons=[way_out("payments:show")], **limits)
+        raise UserError("payments.not_a_number", buttons=[way_out("payments:show")], **bounds)
+    if not bounds["least"] <= amount <= bounds["most"]:
+        raise UserError("payments.out_of_range", buttons=[way_out("payments:show")], **bounds)
     ctx.done("payments")
     choose_method(ctx, amount)
 
@@ -96,13 +68,13 @@ def take_amount(ctx):
 def choose_method(ctx, amount):
     """Offer the ways to pay this amount."""
     _check(ctx, amount)
-    rows = [_way(ctx, name, label, amount) for name, (label, _start) in _methods(ctx).items()]
+    rows = [_way(ctx, name, label, amount) for name, (label, _start) in ways(ctx).items()]
     if rows:
         bonus = keep_offer(ctx, amount)
         more = ctx.say("payments.with_bonus", amount=amount + bonus) if bonus else ""
         ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount, more=more)
     else:
-        ctx.edit("payments.no_method", ctx.bot.trouble())
+        say_no_way(ctx)
 
 
 def _way(ctx, name, label, amount):
@@ -111,21 +83,15 @@ def _way(ctx, name, label, amount):
     return button(key, "payments:pay", name, amount, **values)
 
 
-def _methods(ctx):
-    """Return {name: (label, start)} of the ways that are switched on."""
-    methods = sorted(ctx.bot.payment_methods.items(), key=lambda one: one[0] != FIRST)
-    return {name: (label, start) for name, (label, start, when) in methods if when is None or ctx.settings[when]}
-
-
 def _check(ctx, amount):
-    if not _limits(ctx)["least"] <= amount <= _limits(ctx)["most"]:
+    if not limits(ctx)["least"] <= amount <= limits(ctx)["most"]:
         raise UserError("common.old_button")
 
 
 def pay(ctx, name, amount):
     """Start the chosen way to pay."""
     _check(ctx, amount)
-    methods = _methods(ctx)
+    methods = ways(ctx)
     if name not in ctx.bot.payment_methods:
         raise UserError("common.old_button")
     if name not in methods:
@@ -137,13 +103,16 @@ def pay(ctx, name, amount):
 
 
 def tell_credited(bot, event, now):
-    """Tell the payer, with a button to the waiting order."""
+    """Tell the payer, with a button to the waiting order; one that was to be made by its payment is made here."""
     user = bot.users.get(event.user)
-    rows = [*_waiting(bot, user, now)]
+    made = paid_orders.order(bot, user, now)
+    rows = _waiting(bot, user, now)
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     values = {"amount": event.amount, "balance": bot.ledger.balance(user.id)}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
+    if made:
+        paid_orders.tell(bot, *made, now)
 
 
 def _waiting(bot, user, now):

@@ -10,7 +10,10 @@ Texts: transfer.* in data/texts/<lang>/payments/transfer.po.
 """
 
 import logging
+import re
 from datetime import timedelta
+
+from babel.numbers import format_decimal
 
 from core.attachments import file_in
 from core.buttons import MENU, button, copy, route
@@ -29,6 +32,10 @@ PROOFS = ("photo", "document")
 MOST, SPAN = 10, timedelta(hours=1)  # screenshots from one person: each is fetched, examined and shown to the staff
 OPEN, KOPECKS = timedelta(days=1), 999  # a dialogue lasts no longer; most that is added to a sum
 COPY_MAX = 256  # Bot API, CopyTextButton
+# What is copied alone: an IBAN, a wallet, or the number of a card, an account or a phone, as people write them
+NUMBER = re.compile(
+    r"\b[A-Z]{2}\d{2}(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,4})?\b|\b[A-Za-z\d]{26,}\b|\+?\d(?:[\s().-]{0,2}\d){7,}"
+)
 
 
 def register(bot):
@@ -39,6 +46,7 @@ def register(bot):
     bot.payment_method("transfer", "transfer.button", start, when="TRANSFER_DETAILS")
     bot.step(STEP, take_proof)
     bot.button("transfer:cancel", cancel)
+    bot.button("transfer:resend", resend, topup=int)
 
 
 def start(ctx, amount):
@@ -50,10 +58,28 @@ def start(ctx, amount):
     asked, topup = amount, _create(ctx, amount)
     amount = topup.amount
     details = ctx.settings["TRANSFER_DETAILS"]
-    rows = [copy("transfer.copy", details)] if len(details) <= COPY_MAX else []
-    other = button("transfer.another_way", WAYS, asked)
-    rows += [other, button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
-    ctx.ask(STEP, "transfer.details", rows, data={"topup": topup.id}, amount=amount, details=details)
+    rows = [
+        _copies(details, _bare(ctx, amount)),
+        button("transfer.another_way", WAYS, asked),
+        button("transfer.cancel", "transfer:cancel"),
+        button("common.menu", MENU),
+    ]
+    values = {"amount": amount, "sum": _bare(ctx, amount), "details": details}
+    ctx.ask(STEP, "transfer.details", rows, data={"topup": topup.id}, **values)
+
+
+def _copies(details, amount):
+    """Return the buttons that copy what a bank's form asks for: the number without spaces, and the sum without its sign."""
+    found = NUMBER.search(details)
+    number = re.sub(r"[\s().-]", "", found[0]) if found else details
+    copies = [copy("transfer.copy" if found else "transfer.copy_details", number)] if len(number) <= COPY_MAX else []
+    return [*copies, copy("transfer.copy_sum", amount)]
+
+
+def _bare(ctx, amount):
+    """Return an amount as a bank's form takes it: digits, with the language's decimal sign if there are minor units."""
+    whole, minor = divmod(amount, 100)
+    return str(whole) if not minor else format_decimal(amount / 100, "0.00", locale=str(ctx.lang))
 
 
 def _create(ctx, amount):
@@ -62,6 +88,21 @@ def _create(ctx, amount):
         return ctx.payments.create(ctx.user.id, "transfer", amount, now=ctx.now)
     since = ctx.now - OPEN  # as long as its dialogue may last
     return ctx.payments.create_unique(ctx.user.id, "transfer", amount, KOPECKS, now=ctx.now, since=since)
+
+
+def resend(ctx, topup):
+    """Take another screenshot of a payment that was declined; it is checked under a number of its own."""
+    declined = ctx.payments.get(topup, ctx.user.id)
+    if declined is None or declined.state != "rejected":
+        raise UserError("common.old_button")
+    if (pending := ctx.payments.pending_of(ctx.user.id)) is not None:
+        ctx.reply("transfer.already", ctx.bot.trouble(f"pay{pending.id}"), number=pending.id, amount=pending.amount)
+        return
+    ctx.payments.cancel_new(ctx.user.id)
+    fresh = ctx.payments.create(ctx.user.id, "transfer", declined.amount, now=ctx.now)
+    rows = [button("transfer.cancel", "transfer:cancel"), button("common.menu", MENU)]
+    shown = ctx.reply("transfer.resend_now", rows, number=topup, amount=fresh.amount)  # what was declined stays above
+    ctx.drafts.put(ctx.user.id, "transfer", ctx.now, step=STEP, data={"topup": fresh.id}, message_id=shown)
 
 
 def cancel(ctx):

@@ -16,6 +16,7 @@ from plugins.payments import _typed
 
 ADMIN = route("admin:show", optional=True)
 PERSON = route("users:card", optional=True)
+RESEND = route("transfer:resend", optional=True)
 
 REASONS = ("not_found", "wrong_amount", "unreadable", "duplicate")
 SAME_PICTURE = 36  # of 255, where two pictures differ most: see `payments/transfer.py`
@@ -231,15 +232,17 @@ def take_sum(ctx):
 
 
 def ask_reason(ctx, topup):
-    """Replace the decision buttons by the reasons for a refusal."""
+    """Replace the decision buttons by the reasons for a refusal, and say that one is wanted."""
     if _pending(ctx, topup):
         ctx.edit_buttons(_reasons("refuse", topup))
+        ctx.toast("desk.want_why")
 
 
 def ask_undo(ctx, topup):
     """Offer the reasons for taking an approval back; this is the only question."""
     if _pending(ctx, topup, "approved"):
         ctx.edit_buttons(_reasons("take", topup))
+        ctx.toast("desk.want_why")
 
 
 def _reasons(verb, topup):
@@ -292,14 +295,18 @@ def _refuse(ctx, topup, words):
 
 
 def _tell_refused(ctx, found):
+    """Tell the payer why, what to do about it, and take another screenshot by a tap."""
+    lang = ctx.bot.lang_of(ctx.bot.users.get(found.user_id))
+    known = next((one for one in REASONS if ctx.texts.plain(lang, f"desk.reason_{one}") == found.reason), "own")
     ctx.notify(
         found.user_id,
         "desk.refused",
         unique=f"topup:{found.id}:refused",
-        buttons=ctx.bot.trouble(f"pay{found.id}"),
+        buttons=[button("desk.resend", RESEND, found.id), *ctx.bot.trouble(f"pay{found.id}")],
         number=found.id,
         amount=found.amount,
         reason=found.reason,
+        todo=ctx.texts.plain(lang, f"desk.todo_{known}"),
     )
 
 

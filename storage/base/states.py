@@ -135,6 +135,7 @@ class BroadcastState(StrEnum):
     """Where a broadcast is (`storage/people/broadcasts.py`)."""
 
     DRAFT = "draft"  # its audience can still be changed
+    SCHEDULED = "scheduled"  # confirmed for a time
     RUNNING = "running"  # being sent
     PAUSED = "paused"  # stopped for now
     DONE = "done"  # everybody has been tried

@@ -694,9 +694,10 @@ class Broadcast(Table):
     created_at = UtcField()
     started_at = UtcField(null=True)
     ended_at = UtcField(null=True)
-    links = JSONField(null=True)  # the message's link buttons, as rows of {"text", "url"}
+    links = JSONField(null=True)  # the message's buttons, as rows of {"text", and "url" or "callback_data"}
     totals = JSONField(null=True)  # {state: recipients}, once their rows have been deleted
-    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of the audience
+    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])  # grows with every change of what is confirmed
+    send_at = UtcField(null=True)  # when a SCHEDULED one begins
 
 
 class Recipient(Table):

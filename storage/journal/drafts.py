@@ -65,6 +65,18 @@ def note_screen(draft: Draft, message_id: int | None) -> None:
         Draft.update(message_id=message_id).where(Draft.id == draft.id).execute()
 
 
+def agree(draft: Draft, rung: int | None, is_on: bool) -> bool:
+    """Note whether what a draft shows (its card, or a `rung`) is to be ordered by its payment; return whether it still shows it.
+
+    This is no change of the draft; any change of it forgets the agreement.
+    """
+    data = {name: value for name, value in draft.data.items() if name != "agreed"}
+    data |= {"agreed": {"version": draft.version, "rung": rung}} if is_on else {}
+    with transaction():
+        shown = Draft.id == draft.id, Draft.version == draft.version
+        return bool(Draft.update(data=data).where(*shown).execute())
+
+
 def stop_listening(user_id: int) -> None:
     """Stop listening for the user's next input; what was filled in stays."""
     with transaction():

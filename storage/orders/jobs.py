@@ -133,6 +133,35 @@ def order(
         return job, True
 
 
+def repeat(
+    user_id: int,
+    job_id: int,
+    quote: Quote,
+    parent: dict[str, Any] | None,
+    *,
+    now: datetime,
+    usual_s: int,
+    limit: int,
+    starts: int,
+) -> tuple[Job, bool]:
+    """Order once more what a failed order of the user asked for, at a fresh quote, and once: return (job, created).
+
+    Raise what `order` raises, which leaves everything as it was.
+    """
+    name = f"again:{job_id}"
+    with transaction():
+        known = Job.get_or_none(Job.quote == name, Job.user == user_id)
+        if known is not None:
+            return known, False
+        job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
+        if parent:
+            _note_parent(job, parent)
+        if count_open(user_id) > limit:
+            raise TooManyJobs
+        refuse_haste(user_id, starts, now)
+        return job, True
+
+
 def _note_parent(job: Job, parent: dict[str, Any]) -> None:
     try:
         revisions.add(job, parent)

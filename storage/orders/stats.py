@@ -44,13 +44,14 @@ def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str,
 
 
 def jobs_by_day(since: datetime) -> dict[int, JobSums]:
-    """Return {day: JobSums} of the jobs that succeeded since a time."""
+    """Return {day: JobSums} of the jobs that ended since a time: only those that succeeded count, but each one's cost does."""
     with connection():
-        day = _day(Job.finished_at)
-        query = Job.select(day, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
-        query = query.where(Job.finished_at >= since, Job.state == JobState.SUCCEEDED).group_by(day)
+        day, done = _day(Job.finished_at), fn.SUM((Job.state == JobState.SUCCEEDED).cast("INTEGER"))
+        query = Job.select(day, done, fn.SUM(Job.charged), fn.SUM(Job.cost))
+        query = query.where(Job.finished_at >= since).group_by(day)
         return {
-            int(d): JobSums(n, int(charged or 0), int(cost or 0)) for d, n, charged, cost in query.tuples().execute()
+            int(d): JobSums(int(n), int(charged or 0), int(cost or 0))
+            for d, n, charged, cost in query.tuples().execute()
         }
 
 

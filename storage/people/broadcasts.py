@@ -19,11 +19,12 @@ from storage.journal import audit_log
 from storage.money.payments import CREDITS
 from storage.people import users
 
+NOT_BEGUN = (BroadcastState.DRAFT, BroadcastState.SCHEDULED)
 ENDED = (BroadcastState.DONE, BroadcastState.STOPPED)
 
 
 def create(author_id: int, chat_id: int, message_id: int, now: datetime, links: list[Any] | None = None) -> Broadcast:
-    """Keep the message to be copied, as a draft to everybody; `links` are rows of its link buttons, {"text", "url"}."""
+    """Keep the message to be copied, as a draft to everybody; `links` are rows of its buttons, {"text", "url"}."""
     place = {"author": author_id, "chat_id": chat_id, "message_id": message_id}
     with transaction():
         return Broadcast.create(**place, audience="all", created_at=now, links=links or None)
@@ -40,6 +41,46 @@ def set_audience(broadcast_id: int, audience: str) -> bool:
     with transaction():
         query = Broadcast.update(audience=audience, version=Broadcast.version + 1)
         return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state == BroadcastState.DRAFT).execute())
+
+
+def set_links(broadcast_id: int, links: list[Any]) -> bool:
+    """Change the buttons under a draft and increase its version; return whether it was still a draft."""
+    with transaction():
+        query = Broadcast.update(links=links or None, version=Broadcast.version + 1)
+        return bool(query.where(Broadcast.id == broadcast_id, Broadcast.state == BroadcastState.DRAFT).execute())
+
+
+def schedule(broadcast_id: int, version: int, at: datetime, screen_id: int, now: datetime, actor: int) -> bool:
+    """draft → scheduled, in the `version` that was confirmed; return whether it was."""
+    with transaction():
+        query = Broadcast.update(state=BroadcastState.SCHEDULED, send_at=at, screen_id=screen_id)
+        seen = (Broadcast.id == broadcast_id) & (Broadcast.version == version)
+        moved = bool(query.where(seen, Broadcast.state == BroadcastState.DRAFT).execute())
+        if moved:
+            audit_log.note(actor, "broadcast_later", now, ref=f"broadcast:{broadcast_id}")
+        return moved
+
+
+def unschedule(broadcast_id: int, now: datetime, actor: int) -> bool:
+    """scheduled → draft; return whether it was."""
+    with transaction():
+        query = Broadcast.update(state=BroadcastState.DRAFT, send_at=None, version=Broadcast.version + 1)
+        scheduled = Broadcast.id == broadcast_id, Broadcast.state == BroadcastState.SCHEDULED
+        moved = bool(query.where(*scheduled).execute())
+        if moved:
+            audit_log.note(actor, "broadcast_draft", now, ref=f"broadcast:{broadcast_id}")
+        return moved
+
+
+def due(now: datetime) -> list[Broadcast]:
+    """Return the scheduled broadcasts whose time has come."""
+    return _due.rows(now)
+
+
+@Prepared[Broadcast]
+def _due(now: datetime) -> "ModelSelect[Broadcast]":
+    scheduled = Broadcast.state == BroadcastState.SCHEDULED
+    return Broadcast.select().where(scheduled, Broadcast.send_at <= now).order_by(Broadcast.send_at)
 
 
 def people(audience: str, now: datetime) -> "ModelSelect[User]":
@@ -75,15 +116,15 @@ def count(audience: str, now: datetime) -> int:
         return people(audience, now).count()
 
 
-def start(broadcast_id: int, version: int, screen_id: int, now: datetime, actor: int) -> int | None:
-    """draft → running, with a row for each recipient; return how many there are.
+def start(broadcast_id: int, version: int, screen_id: int | None, now: datetime, actor: int) -> int | None:
+    """draft or scheduled → running, with a row for each recipient; return how many there are.
 
-    None if it is no draft, or no longer in the `version` that was confirmed.
+    None if it is neither, or no longer in the `version` that was confirmed.
     """
     with transaction():
         query = Broadcast.update(state=BroadcastState.RUNNING, started_at=now, screen_id=screen_id)
         seen = (Broadcast.id == broadcast_id) & (Broadcast.version == version)
-        if not query.where(seen, Broadcast.state == BroadcastState.DRAFT).execute():
+        if not query.where(seen, Broadcast.state.in_(NOT_BEGUN)).execute():
             return None
         audience = Broadcast.get_by_id(broadcast_id).audience
         audit_log.note(actor, "broadcast", now, ref=f"broadcast:{broadcast_id}", words=_without_ids(audience))

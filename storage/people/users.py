@@ -17,7 +17,7 @@ from storage.money import persons
 
 _get = Prepared[User](lambda user_id: User.select().where(User.id == user_id))
 _by_telegram_id = Prepared[User](lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
-SEEN_EVERY = timedelta(hours=1)  # `seen_at` is for figures only: not worth a write for every update
+SEEN_EVERY = timedelta(minutes=1)  # what the staff reads is true to the minute, and not every update is a write
 
 
 @Prepared[User]

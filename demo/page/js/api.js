@@ -50,6 +50,9 @@ export const reset = () => call("POST", "/demo/reset");
 export const getTasks = (kie) => call("GET", `${kie}/stub/tasks`);
 export const getKieClock = (kie) => call("GET", `${kie}/stub/clock`);
 export const setKieClock = (kie, fields) => call("POST", `${kie}/stub/clock`, fields);
+export const makeKieTrouble = (kie, fields) => call("POST", `${kie}/stub/trouble`, fields);
+export const calmKie = (kie) => call("DELETE", `${kie}/stub/trouble`);
+export const setKie = (kie, fields) => call("POST", `${kie}/stub/settings`, fields);
 export const moveTask = (kie, id, action) => call("POST", `${kie}/stub/tasks/${encodeURIComponent(id)}/${action}`);
 
 const EVENTS = ["message", "edited", "deleted", "answer", "action", "person", "group", "call", "bot", "plugins"];

@@ -22,8 +22,9 @@ export function has(key) {
   return key in WORDS[language];
 }
 
-/** Change to the next language. The page is drawn anew: the server keeps the chats, this browser the rest. */
+/** Change to the page's next language. It is drawn anew: the server keeps the chats and what people speak, this browser the rest. */
 export function switchLanguage() {
+  remember("welcomed", "yes"); // it is no first visit, on which people learn the language of the page
   remember("lang", LANGUAGES[(LANGUAGES.indexOf(language) + 1) % LANGUAGES.length]);
   location.search = "";
 }

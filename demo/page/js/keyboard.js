@@ -50,6 +50,7 @@ function inlineButton(button, message, view) {
 // In an invoice's first button the words stand as they are, and "XTR" or ⭐ becomes Telegram's star; an empty one gets the price.
 function payLabel(button, message) {
   const price = money(message.invoice?.total_amount ?? 0, message.invoice?.currency ?? "XTR");
+  if (message._paid) return t("paid_mark");
   return button.text ? button.text.replaceAll("XTR", "⭐") : `${t("pay")} ${price}`;
 }
 

@@ -117,8 +117,10 @@ function firstPerson() {
 /** On the first visit of somebody who reads the page in another language than its default, so do the people of the demo. */
 async function speakAsThePage() {
   if (isDefault || remembered("welcomed") !== null) return;
-  for (const { id } of store.people.values()) store.putPerson(await api.changePerson(id, { language_code: language }));
-  for (const { id } of store.groups.values()) store.putGroup(await api.changeGroup(id, { title: t("group_example") }));
+  await store.loadMissing();
+  const untouched = [...store.people.values()].filter(({ id }) => !store.chat(id).last); // whoever has written has a language
+  for (const { id } of untouched) store.putPerson(await api.changePerson(id, { language_code: language }));
+  for (const { id } of store.groups.values()) if (!store.chat(id).last) store.putGroup(await api.changeGroup(id, { title: t("group_example") }));
 }
 
 async function start() {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { t } from "./i18n.js";
+import { has, language, t } from "./i18n.js";
 import { attempt } from "./overlay.js";
 import { store } from "./store.js";
 
@@ -76,7 +76,7 @@ function taskRow(task, redraw) {
       "div",
       { class: "task-head" },
       h("strong", { class: "ellipsis" }, task.model),
-      h("span", { class: `chip state-${task.state}` }, task.state),
+      h("span", { class: `chip state-${task.state}` }, has(`state_${task.state}`) ? t(`state_${task.state}`) : task.state),
     ),
     h("div", { class: "muted small ellipsis" }, task.task_id),
     h(
@@ -85,7 +85,7 @@ function taskRow(task, redraw) {
       h(
         "span",
         { class: "muted small" },
-        task.credits === null || task.credits === undefined ? "" : t("credits", { n: task.credits }),
+        task.credits === null || task.credits === undefined ? "" : t("credits", { n: task.credits.toLocaleString(language) }),
       ),
       !FINAL.includes(task.state) && h("span", { class: "task-buttons" }, ["finish", "fail", "stall", "break"].map(button)),
     ),

@@ -4,23 +4,31 @@
  */
 
 import { h } from "./dom.js";
-import { t } from "./i18n.js";
+import { has, t } from "./i18n.js";
 import { dialog } from "./overlay.js";
+import { botAvatar } from "./people.js";
 import { remember, remembered } from "./settings.js";
 import { store } from "./store.js";
+
+const NARROW = matchMedia("(max-width: 719px)"); // one column shows at a time; the same figure is in base.css
+
+/** Return a text that says where things are, as they are on a screen of this width. */
+function here(key, values) {
+  return t(NARROW.matches && has(`${key}_narrow`) ? `${key}_narrow` : key, values);
+}
 
 /** Show the three lines of the first visit, once; resolves to "tour" when the visitor asks for it. */
 export function welcome() {
   if (remembered("welcomed")) return Promise.resolve(null);
   return dialog({ class: "welcome", "aria-label": t("welcome_title"), "data-testid": "welcome" }, (close) =>
     [
-      h("h2", {}, t("welcome_title")),
+      h("div", { class: "welcome-head" }, botAvatar(store.bot), h("h2", {}, t("welcome_title"))),
       ["welcome_1", "welcome_2", "welcome_3"].map((key, index) =>
         h(
           "p",
           { class: "welcome-line" },
           h("span", { class: "number", "aria-hidden": "true" }, String(index + 1)),
-          h("span", {}, t(key)),
+          h("span", {}, here(key, { bot: store.bot.first_name })),
         ),
       ),
       h(
@@ -77,11 +85,17 @@ const STEPS = [
   { key: "tour_result", until: "photo" },
   { key: "tour_done", last: true },
 ];
+const FIRST_STEPS = ["tour_start", "tour_prompt", "tour_draft", "tour_picture"];
 const ANSWER_MS = 600; // the bot's answer is drawn before the next step looks for its button
 const PASS_OVER_MS = 3_000;
 
 const isVisible = (node) => Boolean(node?.offsetParent);
 let customer = null; // the id of the person who orders
+
+/** Tell whether a person has a picture by the bot already. */
+function hasPicture(id) {
+  return id !== null && store.chat(id).list().some((message) => message._from_bot && message.photo);
+}
 
 /** Return what to press next on the way to a sample picture: the paper clip, its menu, Send. */
 function sampleReceipt() {
@@ -116,6 +130,8 @@ class Tour {
     this.page = page;
     this.index = -1;
     this.done = new Set(); // keys of the steps that were acted out, not passed over
+    this.isKnown = hasPicture(customer); // a second tour begins where the first draft is made already
+    if (this.isKnown) this.done.add("tour_picture");
     this.stop = new AbortController();
     this.build();
     this.follow();
@@ -219,7 +235,8 @@ class Tour {
     if (this.step.optional && !this.target()) this.later(PASS_OVER_MS, () => this.passOver());
   }
 
-  isNeedless({ onlyAfter, unless }) {
+  isNeedless({ key, onlyAfter, unless }) {
+    if (this.isKnown && FIRST_STEPS.includes(key)) return true;
     return Boolean((onlyAfter && !this.done.has(onlyAfter)) || unless?.());
   }
 
@@ -237,7 +254,8 @@ class Tour {
     this.card.classList.toggle("high", !target || target.getBoundingClientRect().top > innerHeight / 2);
     target?.classList.add("tour-target");
     const isPlain = target || this.step.last || this.step.until === "photo";
-    this.words.textContent = isPlain ? t(this.step.key) : `${t(this.step.key)} ${t("tour_free")}`;
+    const words = here(this.step.key === "tour_better" && this.isKnown ? "tour_known" : this.step.key);
+    this.words.textContent = isPlain ? words : `${words} ${t("tour_free")}`;
   }
 
   target() {
@@ -259,9 +277,10 @@ class Tour {
 let running = null;
 
 /** Begin the tour as the first person who is not an admin. `page`: choose(id), write(text). */
-export function startTour(page) {
+export async function startTour(page) {
   running?.end();
   customer = [...store.people.values()].find((person) => person.role !== "admin")?.id ?? null;
+  await store.loadMissing(); // what was done in an earlier tour
   if (customer !== null) page.choose(customer);
   running = new Tour(page);
 }

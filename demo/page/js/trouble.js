@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { attempt, confirmBox } from "./overlay.js";
+import { store } from "./store.js";
 
 const PENDING_EVERY_MS = 2_000;
 // Most screens of a bot are edits, so what is about sending is about both.
@@ -18,6 +19,13 @@ const PRESETS = [
   ["trouble_garbage", SENDS, { kind: "garbage", times: 1 }],
   ["trouble_409", ["getUpdates"], { kind: "409", times: 3 }],
 ];
+// KIE's own, until it is well again: the places of its stub, and what happens there.
+const KIE_PRESETS = [
+  ["kie_down", ["create", "poll", "credit", "upload", "chat"], { kind: "500", times: 0 }],
+  ["kie_slow", ["create", "poll", "credit", "upload", "chat"], { kind: "slow", times: 0, delay_s: 20 }],
+];
+const FEW_CREDITS = 0;
+const MANY_CREDITS = 100_000;
 const KINDS = ["429", "500", "502", "401", "403", "409", "drop", "drop_before", "slow", "garbage"];
 
 function makeTrouble(methods, fields) {
@@ -34,11 +42,13 @@ export function troubleTab() {
     type: "checkbox",
     onchange: () => attempt(() => api.setLimits(flood.checked), t("flood_limits")),
   });
-  const clock = (fields) => attempt(() => api.setClock(fields), t("clock_moved"));
+  const clock = (forward_s) => attempt(() => moveClocks(forward_s), t("clock_moved"));
   return h(
     "div",
     { class: "tab-body scroll" },
     h("p", { class: "muted" }, t("trouble_about")),
+    store.kie && kieFaults(),
+    h("h3", {}, t("trouble_telegram")),
     h(
       "div",
       { class: "rows" },
@@ -57,12 +67,37 @@ export function troubleTab() {
     h(
       "div",
       { class: "in-line" },
-      wideButton(t("forward_hour"), () => clock({ forward_s: 3600 })),
-      wideButton(t("forward_day"), () => clock({ forward_s: 86400 })),
-      wideButton(t("real_time"), () => clock({ real: true })),
+      wideButton(t("forward_hour"), () => clock(3600)),
+      wideButton(t("forward_day"), () => clock(86400)),
     ),
+    h("p", { class: "muted small" }, t("clock_about")),
     h("hr"),
     wideButton(t("everything_forgotten"), forget, { class: "row-button danger" }),
+  );
+}
+
+/** Move all clocks together: the server's, which takes the bot's with it, and KIE's. */
+async function moveClocks(forward_s) {
+  await api.setClock({ forward_s });
+  if (store.kie) await api.setKieClock(store.kie, { forward_s });
+}
+
+/** What can be wrong at KIE, and the way back. */
+function kieFaults() {
+  const set = (key, act) => wideButton(t(key), () => attempt(act, t("kie_set", { what: t(key) })), { "data-testid": key });
+  const calm = async () => {
+    await api.calmKie(store.kie);
+    await api.setKie(store.kie, { credits: MANY_CREDITS });
+  };
+  return h(
+    "div",
+    { class: "rows" },
+    h("h3", {}, t("trouble_kie")),
+    KIE_PRESETS.map(([key, places, fields]) =>
+      set(key, () => Promise.all(places.map((at) => api.makeKieTrouble(store.kie, { at, ...fields })))),
+    ),
+    set("kie_empty", () => api.setKie(store.kie, { credits: FEW_CREDITS })),
+    wideButton(t("kie_calm"), () => attempt(calm, t("kie_calm")), { class: "row-button main", "data-testid": "kie_calm" }),
   );
 }
 
