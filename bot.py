@@ -19,7 +19,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 if __name__ == "__main__":  # first, as what follows imports Peewee
-    from storage import driver
+    from storage.base import driver
     from tools.command_line import environment
 
     driver.leave_out_unless_named([*sys.argv, environment(Path(__file__).parent).get("DATABASE_URL", "")])

@@ -329,11 +329,8 @@ def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None,
     merged, files, homes = None, dict[str, str](), dict[str, Path]()
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
-            part, file, home = (
-                _read(path, folder.name),
-                path.relative_to(folder).with_suffix("").as_posix(),
-                folder.parent,
-            )
+            part, home = _read(path, folder.name), folder.parent
+            file = path.relative_to(folder).with_suffix("").as_posix()
             merged = Messages(part.locale) if merged is None else merged
             for message in filter(_is_translated, part):
                 if message.id in merged:

@@ -125,11 +125,8 @@ class Dispatcher:
         if error.is_gone and ctx.private:
             users.mark_blocked([ctx.user.id], True, ctx.now)
         else:
-            log.log(
-                logging.WARNING if "query is too old" in error.description else logging.ERROR,
-                "Telegram refused an answer: %s",
-                error,
-            )
+            is_late = "query is too old" in error.description
+            log.log(logging.WARNING if is_late else logging.ERROR, "Telegram refused an answer: %s", error)
         ctx.answered = ctx.answered or ctx.refused or error.is_gone or error.is_server
         ctx.refused = True  # if what is said instead is refused as well, that is the end of it
 

@@ -3,6 +3,8 @@
 Texts: orders.* in data/texts/<lang>/generate/orders.po.
 """
 
+from functools import partial
+
 from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services import paid_orders
@@ -39,16 +41,21 @@ def order(ctx, draft, version, rung=None, screen=CARD, below=False):
 
     `screen` is the route that shows it again where it cannot be ordered as it stands; `below` a message that stays.
     """
+    _make(
+        ctx,
+        partial(ctx.generation.order, ctx.user, draft, version, ctx.now, rung),
+        lambda error: _explain(ctx, error, screen),
+        ctx.reply if below else ctx.edit,
+    )
+
+
+def _make(ctx, make, explain, show):
+    """Make an order and show that it is under way, in the message that becomes its progress message; once."""
     try:
-        job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now, rung)
+        job, model, created = make()
     except UserError as error:
-        _explain(ctx, error, screen)
+        explain(error)
         return
-    _show_ordered(ctx, job, model, created, ctx.reply if below else ctx.edit)
-
-
-def _show_ordered(ctx, job, model, created, show):
-    """Show that an order is under way, in the message that becomes its progress message; once."""
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
         return  # else the process was killed before it could show that the order is under way
@@ -145,15 +152,16 @@ def retry(ctx, job, price):
     found = ctx.jobs.get(job, ctx.user.id)
     if found is None or found.state not in ("failed", "cancelled") or found.topic is not None:
         raise UserError("common.old_button")
-    try:
-        ordered = ctx.generation.repeat(ctx.user, found, price, ctx.now, _parent(ctx, job))
-    except UserError as error:
-        if error.key not in ON_CARD:
-            raise
-        _reopen(ctx, job, None)
-        ctx.toast(error.key, alert=True, **error.values)
-        return
-    _show_ordered(ctx, *ordered, ctx.reply)
+    repeat = partial(ctx.generation.repeat, ctx.user, found, price, ctx.now, _parent(ctx, job))
+    _make(ctx, repeat, lambda error: _explain_failed(ctx, error, job), ctx.reply)
+
+
+def _explain_failed(ctx, error, job):
+    """Show the card of a failed order with what it costs now."""
+    if error.key not in ON_CARD:
+        raise error
+    _reopen(ctx, job, None)
+    ctx.toast(error.key, alert=True, **error.values)
 
 
 def _parent(ctx, job):
