@@ -1,13 +1,17 @@
 """The page on which a person pays, in a real Chromium: what it shows, what its buttons do, that anybody can use it.
 
-No page may end with an error in its console or a request to another machine.
+No page may end with an error in its console or a request to another machine. `SCREENSHOTS=1 pytest
+tests/test_demo_payment_page.py -k three_taps` renews the pictures of docs/payments.md.
 """
 
+import io
 import json
+import os
 
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from demo.kit import RawBot, Telegram
@@ -18,6 +22,9 @@ from tests.browser import ARGUMENTS, CHROMIUM, ROOT, Chat, Demo, Words
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 SIZES = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
+NAMES, PROMPTS = {"en": "Anna", "ru": "Анна"}, {"en": "a fox in the snow", "ru": "лиса на снегу"}
+OPEN, PAY = {"en": "Open", "ru": "Открыть"}, {"en": "Pay", "ru": "Оплатить"}  # of the pages, which are not the bot's
+GAP = 24  # between screenshots
 BILL = {"currency_type": "fiat", "fiat": "RUB", "amount": "1250.00", "expires_in": 3600, "accepted_assets": "USDT,TON"}
 
 
@@ -245,38 +252,60 @@ def has_plugins(*names):
 
 WAYS = [
     pytest.param(name, way, marks=pytest.mark.skipif(not has_plugins(name), reason=f"without the plugin {name}"))
-    for name, way in (("yookassa", "yookassa.bank_card"), ("cryptopay", "cryptopay"))
+    for name, way in (("yookassa", "yookassa.card"), ("cryptopay", "cryptopay.button"))
 ]
 
 
 @in_browser
-@pytest.mark.parametrize(("lang", "open_it", "pay_it"), [("en", "Open", "Pay"), ("ru", "Открыть", "Оплатить")])
+@pytest.mark.parametrize("lang", ["en", "ru"])
 @pytest.mark.parametrize(("name", "way"), WAYS)
-def test_in_the_demo_the_page_brings_the_money_at_once(browser, tmp_path, name, way, lang, open_it, pay_it):
-    demo = Demo(tmp_path)
-    context = browser.new_context(locale=lang)
+def test_from_too_little_money_to_the_order_in_three_taps_and_the_page(browser, tmp_path, name, way, lang):
+    demo, words, shots = Demo(tmp_path), Words(lang), []
+    context = browser.new_context(locale=lang, viewport={"width": 390, "height": 844})
     try:
-        carl, words, provider = demo.telegram.person("Carl", language_code=lang), Words(lang), getattr(demo, name)
-        carl.send("/start")
-        carl.wait_for(words("start.hello"))
-        demo.choose_payment(carl, lang, 500, way)
-        carl.wait_for(words("online.go"))
-        chat = Chat(context.new_page(), demo, carl.id, lang)
-        chat.tap("online.pay", amount=50_000)
+        demo.kie.speed(20)
+        anna, provider = demo.telegram.person(NAMES[lang], language_code=lang), getattr(demo, name)
+        chat = Chat(context.new_page(), demo, anna.id, lang)
+        chat.send("/start")
+        chat.send(PROMPTS[lang])
+        chat.tap("rung.good")
+        chat.sees("lack.text")
+        shots.append(chat.page.screenshot())
+        chat.tap_label(chat.labels[0], exactly=True)  # the smallest amount that is enough
+        chat.tap(way)
+        chat.sees("online.go")
+        shots.append(chat.page.screenshot())
+        chat.tap("online.pay", amount=1000)
         with context.expect_page() as opened:
-            chat.page.get_by_role("button", name=open_it, exact=True).click()
+            chat.page.get_by_role("button", name=OPEN[lang], exact=True).click()
         page = opened.value
-        page.get_by_role("button", name=pay_it).first.click()
+        shots.append(page.screenshot())
+        page.get_by_role("button", name=PAY[lang]).first.click()
         expect(page.get_by_role("status")).to_be_visible()
-        chat.sees_words("+" + words.money(50_000))
         demo.telegram.wait(lambda: provider.callbacks()[0]["tries"], about="the callback's answer")
         assert [one["status"] for one in provider.callbacks()[0]["tries"]] == [200]
         page.get_by_role("link").click()
         expect(page.get_by_test_id("chat")).to_be_visible()
+        chat.sees_words("+" + words.money(1000))
+        shots.append(chat.page.screenshot())
+        chat.tap_label("▶")
+        chat.sees_picture()
         assert (chat.errors, chat.strangers) == ([], [])
     finally:
         context.close()
         demo.stop()
+    if os.environ.get("SCREENSHOTS"):
+        side_by_side(shots).save(ROOT / "docs" / "images" / f"{name}-{lang}.png", optimize=True)
+
+
+def side_by_side(shots):
+    """Return screenshots of one size next to each other, half as large."""
+    pictures = [Image.open(io.BytesIO(shot)) for shot in shots]
+    width, height = pictures[0].size
+    strip = Image.new("RGB", (len(pictures) * (width + GAP) - GAP, height), "white")
+    for place, picture in enumerate(pictures):
+        strip.paste(picture, (place * (width + GAP), 0))
+    return strip.resize((strip.width // 2, strip.height // 2)).quantize(64)
 
 
 def faults(page):

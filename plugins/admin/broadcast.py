@@ -1,8 +1,9 @@
 """/broadcast: one message to many. It asks for the message: text, photo, video and link buttons go out as they are.
 What is written after the command is one, too, and so is a message that is replied to with it.
 
-The message itself is the preview, with its buttons below it (`broadcast_buttons.py`) and the controls in the next one; an audience, a confirmation with the number of people and a realistic time; then progress, pause
-and stop. Each recipient is a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
+The message itself is the preview, with its buttons below it (`broadcast_buttons.py`) and the controls in the next one; an
+audience, a confirmation with the number of people and a realistic time; then progress, pause and stop. Each recipient is
+a row that is marked before Telegram is asked: a crash resumes, and nobody gets it twice.
 Copies that may or may not have arrived are in doubt: counted, listed, and sent once more only by hand.
 Texts: broadcast.* in data/texts/<lang>/admin/broadcast.po.
 """
