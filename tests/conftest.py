@@ -252,6 +252,16 @@ def database_url(request, tmp_path):
     return f"sqlite:///{tmp_path}/bot.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_ready(request, tmp_path):
+    """A function that makes databases of this version's schema, of each kind in turn, and returns the address."""
+    if request.param == "postgresql":
+        fresh, like = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
+        return lambda: fresh(like)
+    template, numbers = request.getfixturevalue("template"), itertools.count()
+    return lambda: f"sqlite:///{shutil.copyfile(template, tmp_path / f'{next(numbers)}.db')}"
+
+
 @pytest.fixture
 def ready_url(database_url):
     """The address of a database of this version's schema, of each kind in turn."""

@@ -133,7 +133,11 @@ def test_the_admin_menu_says_how_long_the_credits_last(start_bot):
     order(bot, alice)
     bot.forward(400, step=60)
     boss.send("/admin")
-    assert "failed orders: 0 of 1 · stuck: 0" in boss.last and "days" in boss.last
+    assert "failed orders: 0 of 1 · stuck: 0" in boss.last and "days" not in boss.last, "a year tells nobody anything"
+    bot.kie.settings(credits=40)
+    bot.forward(400, step=60)
+    boss.send("/admin")
+    assert "50 days" in boss.last  # of the 0.8 credits of a picture
 
 
 def test_a_kie_that_does_not_answer_is_said_so(start_bot):

@@ -19,18 +19,17 @@ def test_every_contestant_answers_everybody(name, kind):
     assert name in "\n".join(updates.table(found, "a short contest"))
 
 
-@pytest.mark.parametrize("name", ["ours", "aiogram"])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("says", ["/start", "/balance"])
+@pytest.mark.parametrize(
+    ("name", "kind", "says"), [("ours", "postgresql", "/start"), ("aiogram", "sqlite", "/start"), ("aiogram", "postgresql", "/balance")]
+)  # fmt: skip
 def test_newcomers_are_answered_too(name, kind, says):
     pytest.importorskip("telebot" if name == "ours" else name)
-    rate, _cpu, _rss = updates.contest([name], kind, updates=20, people=10, rounds=2, newcomers=says)[name]
+    rate, _cpu, _rss = updates.contest([name], kind, updates=20, people=10, rounds=1, newcomers=says)[name]
     assert rate > 0
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_an_order_costs_some_time(kind):
-    assert orders.contest([ROOT], kind, orders=2, rounds=1)[ROOT] > 0
+def test_an_order_costs_some_time():
+    assert orders.contest([ROOT], "sqlite", orders=2, rounds=1)[ROOT] > 0
 
 
 def test_running_jobs_are_noticed_by_polling_and_by_callbacks_and_the_queue_moves():

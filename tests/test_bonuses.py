@@ -125,7 +125,7 @@ def test_a_refund_that_telegram_refuses_gives_the_bonuses_back(start_bot, days):
     give_back(boss, bob)
     assert bot.balance(bob) == bot.balance(alice) == 0
     bot.forward(120, step=30)
-    assert "refused the refund" in texts(boss)
+    assert "declined the refund" in texts(boss)
     assert bot.balance(bob) == 15_000 and bot.balance(alice) == before
     assert_books_are_right()
     bot.forward(22 * 86400, step=86400)

@@ -37,7 +37,7 @@ def run(database_url, tmp_path, capsys):
     def run(*arguments, **settings):
         environ = {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path / "var"), "ADMIN_IDS": "900"} | settings
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(main, "environment", lambda: environ)
+            patch.setattr(main.command_line, "environment", lambda _root: environ)
             code = main.main(["import", *map(str, arguments)])
         told = capsys.readouterr()
         return code, told.out + told.err

@@ -16,7 +16,7 @@ from tests.till import charge_back_unheard, invoice, pay_stars, pay_unheard
 LANGS = Texts(ROOT / "data" / "texts").languages
 STAFF_TEXTS = ("admin", "alerts", "audit", "broadcast", "desk", "doctor", "rates", "reconcile", "refunds", "stats", "supply", "team",
                "terms", "users")  # fmt: skip
-TOLD_TO_USERS = ("desk.reason_", "desk.refused", "team.told_", "team.role_", "users.marks")
+TOLD_TO_USERS = ("desk.reason_", "desk.refused", "desk.todo_", "desk.resend", "team.told_", "team.role_", "users.marks")
 RAW = ["Traceback", "Exception", "Error:", "Internal Error", "HTTP", "NoneType", "sqlite", "psycopg", "peewee", "api.kie", "KIE", "createTask",
        "errorCode", "failCode", "callBackUrl", "taskId", "task_id", "stub"]  # fmt: skip
 SETTING = re.compile(r"\b[A-Z]{2,}_[A-Z_]{2,}\b")
