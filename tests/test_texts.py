@@ -387,6 +387,13 @@ NAMING = {  # who may name a language, and why
 }
 
 
+def test_no_key_stands_twice_in_a_file():
+    """Babel keeps one of them and says nothing."""
+    for path in sorted((ROOT / "data" / "texts").rglob("*.po")):
+        keys = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("msgid ")]
+        assert [key for key in set(keys) if keys.count(key) > 1] == [], path
+
+
 def test_no_code_names_a_language():
     """A language is a folder of data/texts; the default and what is guessed are languages.json."""
     python = [*_python(), *sorted((ROOT / "demo").rglob("*.py"))]

@@ -68,7 +68,7 @@ def show(ctx):
         sold=len(catalog.models),
         off=len(catalog.known) - len(catalog.models),
         rejected=len(catalog.rejected),
-        found=ctx.say("supply.differences", n=len(found)) if last else "",
+        found=ctx.say("supply.counted", n=len(found)) if last or found else "",
         checked=ctx.lines([_checked(ctx, last), *_why_off(ctx, catalog), *_endings(ctx)]),
     )
 
