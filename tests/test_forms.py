@@ -429,7 +429,7 @@ def test_again_and_change_bring_the_card_with_everything_in_it(start_bot):
     anna.tap("▶ Create")
     bot.forward(90)
     result = anna.last_message
-    anna.tap("✏ Change")
+    anna.tap("✏ Edit prompt")
     assert "a fox in the snow" in anna.last and any("▶ Create" in label for label in anna.buttons)
     assert result["message_id"] in {message["message_id"] for message in anna.received}, "the result stays"
     anna.send("a bear in the rain")

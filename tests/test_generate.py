@@ -184,8 +184,8 @@ def test_an_order_is_followed_by_an_empty_card_and_again_fills_it(start_bot):
     assert "prompt" not in values(bot, alice)
     alice.tap("↻ Again", message=shown)
     assert values(bot, alice)["prompt"] == "a fox in the snow" and rows(alice)[0] == ["▶ Create · 0.72 ₽"]
-    alice.tap("✏ Change", message=shown)
-    assert "tap what to change" in alice.last
+    alice.tap("✏ Edit prompt", message=shown)
+    assert "send the whole new text" in alice.last
     alice.send("a cat in the snow")
     assert values(bot, alice)["prompt"] == "a cat in the snow"
 

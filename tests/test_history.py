@@ -59,7 +59,7 @@ def test_an_entry_shows_its_picture_long_after_kie_has_forgotten_it(start_bot):
     first, second, third = (message["photo"][-1]["file_unique_id"] for message in delivered)
     assert picture(alice) == second
     assert "fox number 1" in alice.last and "0.72 ₽" in alice.last
-    assert {"↻ Again", "✏ Change", "⬇ As a file", "🔍 Upscale", "➜ Use in…"} <= set(alice.buttons)
+    assert {"↻ Again", "✏ Edit prompt", "⬇ As a file", "🔍 Upscale", "➜ Use in…"} <= set(alice.buttons)
     shown = alice.last_message["message_id"]
     alice.tap("Older ›")
     assert alice.last_message["message_id"] == shown  # one screen, changed in place
@@ -79,7 +79,7 @@ def test_any_entry_can_be_repeated_and_changed(start_bot):
     make(bot, alice, 2)
     alice.send("/history")
     alice.tap("✓ 1")
-    alice.tap("✏ Change")
+    alice.tap("✏ Edit prompt")
     alice.send("an owl")
     alice.tap("▶ Create")
     assert job_of(bot, alice).inputs["prompt"] == "an owl"
@@ -107,7 +107,7 @@ def test_a_failed_order_says_why_and_what_came_back(start_bot):
     alice.send("/history")
     alice.tap("✗ 1")
     assert "safety rules" in alice.last and "money is back" in alice.last
-    assert {"↻ Again", "✏ Change"} <= set(alice.buttons) and "⬇ As a file" not in alice.buttons
+    assert {"↻ Again", "✏ Edit prompt"} <= set(alice.buttons) and "⬇ As a file" not in alice.buttons
 
 
 @SQLITE

@@ -144,7 +144,7 @@ def check(bot, day, alice, boss):
         assert "photo" in alice.last_message and "0.72 ₽ · balance 999.28 ₽" in alice.last
     else:
         assert alice.last.startswith(f"Z-Image: {day.said}") and "0.72 ₽ returned, balance 1,000 ₽" in alice.last
-        assert "✏ Change" in alice.buttons and "Another model" in alice.buttons
+        assert "✏ Edit prompt" in alice.buttons and "Another model" in alice.buttons
     alerts = [message["text"] for message in boss.received if message["text"].startswith("⚠")]
     known = [text for text in ALERTS if any(text in alert for alert in alerts)]
     assert known == [day.alert] * bool(day.alert)

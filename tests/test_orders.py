@@ -413,7 +413,7 @@ def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
     bot.kie.fail_next("400-moderation")
     order(bot, alice, prompt="something forbidden")
     bot.forward(60)
-    alice.tap("✏ Change")
+    alice.tap("✏ Edit prompt")
     assert "something forbidden" in alice.last
     alice.send("something kind")
     alice.tap("▶ Create")
@@ -448,7 +448,7 @@ def test_again_is_not_offered_where_it_would_fail_once_more(start_bot):
     bot.kie.fail_next("400-moderation")
     order(bot, alice)
     bot.forward(60)
-    assert "↻" not in str(alice.buttons) and "✏ Change" in alice.buttons
+    assert "↻" not in str(alice.buttons) and "✏ Edit prompt" in alice.buttons
 
 
 def test_again_at_another_price_or_without_money_shows_the_card(start_bot):

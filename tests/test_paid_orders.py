@@ -34,7 +34,7 @@ def test_the_payment_makes_the_order_if_the_person_has_said_so(start_bot):
     pay(anna)
     (job,) = jobs_of(bot, anna)
     told = [message.get("text", "") for message in anna.received]
-    assert "<b>" not in told[-2] and told[-2] == "+10 ₽, balance 9.28 ₽." and "Z-Image" in told[-1]
+    assert "<b>" not in told[-2] and told[-2] == "+10 ₽, balance 10 ₽." and "Z-Image" in told[-1]
     assert "▶ To the waiting order" not in str(anna.received[-2]), "nothing waits any more"
     assert job.progress_id is None or job.progress_id == anna.last_message["message_id"]
     bot.forward(60)

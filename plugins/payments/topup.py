@@ -106,10 +106,13 @@ def tell_credited(bot, event, now):
     """Tell the payer, with a button to the waiting order; one that was to be made by its payment is made here."""
     user = bot.users.get(event.user)
     made = paid_orders.order(bot, user, now)
-    rows = _waiting(bot, user, now)
+    rows = [] if made else _waiting(bot, user, now)
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
-    values = {"amount": event.amount, "balance": bot.ledger.balance(user.id)}
+    balance = bot.ledger.balance(user.id) + (
+        made[0].price if made else 0
+    )  # before the order, which tells its own price
+    values = {"amount": event.amount, "balance": balance}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
     if made:
         paid_orders.tell(bot, *made, now)
