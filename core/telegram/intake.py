@@ -116,9 +116,8 @@ class Updates:
 
     def _meet(self, updates):
         """Make users of all newcomers at once: one by one, each would wait for the disk."""
-        newcomers = senders.newcomers(updates) if len(updates) > 1 else {}
         try:
-            users.meet(newcomers.values(), self._clock.now())
+            users.meet(senders.newcomers(updates) if len(updates) > 1 else [], self._clock.now())
         except Exception as error:  # whatever it is, it meets each of them again in their own update
             log.warning("newcomers could not be stored together: %r", error)
 

@@ -22,11 +22,11 @@ def makes_user(kind, body):
 
 
 def newcomers(updates):
-    """Return {Telegram id: (Sender, update id)} of those whom raw updates would make users, with their first update."""
+    """Return [(Sender, update id)] of those whom raw updates would make users, each with their first update."""
     found = {}
     for update in updates:
         kind = next((key for key in update if key != "update_id"), None)
         body = update.get(kind)
         if isinstance(body, dict) and makes_user(kind, body) and (sender := sender_of(body)) is not None:
             found.setdefault(sender.telegram_id, (sender, update["update_id"]))
-    return found
+    return list(found.values())
