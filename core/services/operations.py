@@ -317,6 +317,7 @@ class ResultMessages:
     find = staticmethod(result_messages.find)
     has_any = staticmethod(result_messages.has_any)
     in_group = staticmethod(result_messages.in_group)
+    last = staticmethod(result_messages.last)
     note = staticmethod(result_messages.note)
 
 

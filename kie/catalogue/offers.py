@@ -23,14 +23,22 @@ MUSIC = "music"  # the row of the main menu: other sounds are no songs
 SETTINGS = ("choice", "switch", "number")
 FIELDS = {"model", "settings"}
 SIGNS = (
-    "edit",
-    "degree",
-    "question",
-)  # how a change begins; how it says "more" or "less" anywhere; how a question begins
+    "edit",  # how a change begins
+    "degree",  # how it says "more" or "less", anywhere
+    "follow",  # what refers to a result that was just made, anywhere
+    "new",  # how something new begins, however short
+    "larger",  # what asks for it in more pixels, anywhere
+    "only_larger",  # the same, as all that is said
+    "undo",  # what asks for the version before, as all that is said
+    "first",  # the same for the first version
+    "polite",  # what may stand beside these
+    "question",  # how a question begins
+)
 NEVER = re.compile("(?!)")
 IDEA = "idea:"
 QUESTION_CHARS = 100  # a question shows at its beginning
 EDIT_WORDS = 7  # a text with more words describes something new
+FEW_WORDS, MOST_WORDS = 3, 12  # right after a result: what is so short is about it; what is longer is not
 GUESSED_FROM = 6  # the first words of a text say what is wanted, later ones what is in it
 WORD = re.compile(r"\w+")
 
@@ -124,6 +132,38 @@ class Offers:
         words = " ".join(said)
         begins, degree = self.signs.get("edit", NEVER).match(words), self.signs.get("degree", NEVER).search(words)
         return bool(begins or degree)
+
+    def refers(self, text: str) -> bool:
+        """Return whether a text refers to what was made last, by words such as "the same" or "it"."""
+        said = self._said(text)
+        return len(said.split()) <= MOST_WORDS and self._has("follow", said)
+
+    def follows(self, text: str) -> bool:
+        """Return whether a text that comes right after a result reads like one about it."""
+        said = self._said(text)
+        is_short = len(said.split()) <= FEW_WORDS and not self.signs.get("new", NEVER).match(said)
+        return is_short or self.is_edit(said) or self.refers(said)
+
+    def is_larger(self, text: str) -> bool:
+        """Return whether a text asks for the same picture in more pixels."""
+        said = self._said(text)
+        few = len(said.split()) <= MOST_WORDS
+        return (few and self._has("larger", said)) or self._is("only_larger", said)
+
+    def goes_back(self, text: str) -> str | None:
+        """Return which version a text asks for, and nothing else: the one before ("undo"), the "first", or None."""
+        said = self._said(text)
+        return next((name for name in ("first", "undo") if self._is(name, said)), None)
+
+    def _said(self, text: str) -> str:
+        """Return the words of a text without polite ones."""
+        return " ".join(self.signs.get("polite", NEVER).sub("", " ".join(WORD.findall(text.casefold()))).split())
+
+    def _has(self, sign: str, said: str) -> bool:
+        return self.signs.get(sign, NEVER).search(said) is not None
+
+    def _is(self, sign: str, said: str) -> bool:
+        return self.signs.get(sign, NEVER).fullmatch(said) is not None
 
     def is_question(self, text: str) -> bool:
         """Return whether a text reads like a question to somebody who knows things."""

@@ -118,6 +118,8 @@ def _row(ctx, draft, place, balance, order, lack):
     first, cost = _name(ctx, draft, quote), Labels(ctx.texts, ctx.lang).cost(model, quote)
     title = [] if quote["name"] == LAST else [model.title]
     act = button if place else primary
+    if quote.get("which"):
+        return act("label", "ladder:which", quote["which"], label=_label(ctx, draft, place, title, cost))
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
         shortest = (

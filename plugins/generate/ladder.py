@@ -5,22 +5,18 @@ sold, `generate/suggest.py` answers. `generate/orders.py` orders a rung: its but
 Texts: ladder.* in data/texts/<lang>/generate/ladder.po, do.* in core.po.
 """
 
-from datetime import timedelta
-
 from core.attachments import MEDIA_FIELDS
 from core.buttons import MENU, button, route
 from core.errors import UserError
 from core.services.input_labels import Labels
 from core.services.talk import PICTURES
-from plugins.generate import _edits
+from plugins.generate._follow_up import CHANGE, UPSCALE, rung_of_last
 from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
 from plugins.generate._rungs import LACKING, LAST, choose, in_rows, quotes, rows, takes_words, wordless, works_of
 
 ASK = route("ask:ladder", optional=True)
 
 STEP, RANK = "ladder:words", "quick"
-JUST_NOW = timedelta(minutes=10)  # how long words without a reply may be about the last result
-UPSCALE = "image-upscale"
 SHOWN, WHICH = 160, 10
 EACH = -1  # in place of a part: ask which one
 
@@ -35,6 +31,7 @@ def register(bot):
     bot.button("ladder:work", change_work, work=str)
     bot.button("ladder:alone", without_files)
     bot.button("ladder:lack", top_up, amount=int, rung=int)
+    bot.button("ladder:which", ask_which, job=int)
     bot.button("ladder:finish", finish, job=int, part=int)
     bot.under_result(2, under_result)
 
@@ -71,30 +68,18 @@ def _waits_for_words(ctx, loose):
 
 
 def _rungs(ctx, work, loose):
-    """Return the quotes of a ladder; a text that reads like a change of the last result has that change first.
+    """Return the quotes of a ladder; right after a result with what changes it: first if the text reads so, else last.
 
     What finishes a picture has the highest rung first, by its own name.
     """
     if loose.get("finish") and work == UPSCALE and (found := quotes(ctx, work, loose, last=False)):
         return [found[-1] | {"label": "ladder.in_4k"}, *found[:-1]]
     found = quotes(ctx, work, loose)
-    changed = _change_of_last(ctx, loose) if found and not loose["files"] and not loose.get("task") else None
-    return [changed, *(quote for quote in found if quote["name"] != LAST)] if changed else found
-
-
-def _change_of_last(ctx, loose):
-    """Return the quote of the cheapest edit of a result that has just come, with these words; None if they describe a new one."""
-    offers, text = ctx.generation.live_catalogue.offers, loose["text"]
-    if not offers.is_edit(text) or offers.guess(text, works_of(ctx, loose)):
-        return None
-    for job in ctx.jobs.of_user(ctx.user.id, limit=1):
-        fresh = job.result and job.finished_at > ctx.now - JUST_NOW and len(job.result["urls"]) == 1
-        works = _edits.works_of(ctx, job) if fresh else []
-        source, rungs = _edits.first_fit(ctx, job, 0, _edits.NOTHING | {"text": text}, works) if works else (None, [])
-        if rungs:
-            label = f"ladder.change_{ctx.generation.model(job).output}"
-            return rungs[0] | {"name": "change", "label": label, "parent": source["parent"]}
-    return None
+    last = rung_of_last(ctx, loose) if found else None
+    if last is None:
+        return found
+    changed, is_meant = last
+    return [changed, *(quote for quote in found if quote["name"] != LAST)] if is_meant else [*found, changed]
 
 
 def _put(ctx, work, loose, rungs, below=False):
@@ -142,6 +127,12 @@ def top_up(ctx, amount, rung):
     ctx.go(LACKING, amount=amount)
 
 
+def ask_which(ctx, job):
+    """Ask which of several results is to be changed with these words."""
+    own(ctx, job)
+    ctx.go("replies:edit", job=job, part=EACH, text=need(ctx)["text"])
+
+
 # a question
 
 
@@ -174,7 +165,10 @@ def _ask_row(ctx, draft):
 def _draw(ctx, below):
     """Show the ladder in its live message: edited in place after a tap or within an album, else below what was sent."""
     draft, loose = ctx.draft, ctx.draft.data["loose"]
-    keyboard = [*_ask_row(ctx, draft), *rows(ctx, draft), *_better(ctx, loose), *_work_rows(ctx, loose)]
+    first = [*_ask_row(ctx, draft), *rows(ctx, draft)]
+    if _changes_last(draft):
+        first = [*rows(ctx, draft), *_ask_row(ctx, draft)]  # "can it be green?" asks for a picture
+    keyboard = [*first, *_better(ctx, loose), *_work_rows(ctx, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -198,9 +192,15 @@ def _lines(ctx, draft, loose):
         lines.append(ctx.say("ladder.same_larger"))
     if loose["files"] and not text and not finishes:
         lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
-    if draft.data["rungs"] and draft.data["rungs"][0]["name"] == "change":
-        lines.append(ctx.say("ladder.or_new"))
+    if _changes_last(draft):
+        first = draft.data["rungs"][0]
+        lines.append(ctx.say("ladder.or_new", number=first["number"], parent=first["grows"]))
     return lines + _left_out(ctx, draft, loose)
+
+
+def _changes_last(draft):
+    """Tell whether the words were taken for a change of the last result."""
+    return bool(draft.data["rungs"]) and draft.data["rungs"][0]["name"] == CHANGE
 
 
 def _left_out(ctx, draft, loose):

@@ -76,11 +76,11 @@ def take_words(ctx):
 def edit(ctx, job, part, text=""):
     """Open the ladder of one version: with a `text`, or with the words and photos of the ladder that was tapped.
 
-    Without any it asks what to change.
+    Without any it asks what to change, and for part -1 of several which one.
     """
     draft = _draft(ctx)
     given = draft.data.get("given", NOTHING) if _is_tapped(ctx, draft) else NOTHING
-    _open(ctx, own(ctx, job), part, given | {"text": text or given["text"]})
+    _open(ctx, own(ctx, job), None if part < 0 else part, given | {"text": text or given["text"]})
 
 
 def change_work(ctx, work):

@@ -56,6 +56,15 @@ def find(user_id: int, chat_id: int, message_id: int) -> Shown | None:
         return Shown(job, row.part) if row and job else None
 
 
+def last(user_id: int, chat_id: int) -> Shown | None:
+    """Return what the newest message of a chat that shows a result of this person shows, or None."""
+    with connection():
+        rows = ResultMessage.select().where(ResultMessage.chat_id == chat_id, ResultMessage.user == user_id)
+        row = rows.order_by(ResultMessage.message_id.desc()).first()
+        job = row and Job.get_or_none(Job.id == row.job_id, Job.user == user_id)
+        return Shown(job, row.part) if row and job else None
+
+
 def in_group(chat_id: int, message_id: int) -> Shown | None:
     """Return what a message of a group shows, whosever order it was, or None."""
     with connection():
