@@ -324,6 +324,63 @@ def test_back_shows_the_version_again_and_it_can_be_replied_to(start_bot):
     assert alice.last.startswith("v3 ← v1 · “in winter”")
 
 
+UNDO = [("en", "undo"), ("en", "Go back!"), ("ru", "вернуть как было"), ("ru", "верни"), ("es", "déjalo como estaba")]
+
+
+@SQLITE
+@pytest.mark.parametrize("with_reply", [True, False])
+@pytest.mark.parametrize(("lang", "words"), UNDO)
+def test_undo_shows_the_version_before_for_nothing(start_bot, lang, words, with_reply):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    third = edited(bot, alice, edited(bot, alice, picture(bot, alice)))
+    before = bot.balance(alice)
+    alice.send(words, **({"reply_to": third} if with_reply else {}))
+    assert "photo" in alice.last_message and alice.last.startswith("v2 · ")
+    assert not any(data.startswith("orders:rung") for data in alice.buttons.values())
+    assert bot.balance(alice) == before and len(jobs_of(bot, alice)) == 3
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "back to the first one"), ("ru", "верни первый вариант"), ("es", "vuelve a la primera")],
+)
+def test_the_first_version_comes_back_when_it_is_asked_for(start_bot, lang, words):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    edited(bot, alice, edited(bot, alice, picture(bot, alice)))
+    alice.send(words)
+    assert "photo" in alice.last_message and alice.last.startswith("v1 · ")
+
+
+@SQLITE
+def test_undo_of_a_first_result_costs_nothing_and_in_a_dialogue_it_is_an_answer(start_bot):
+    bot = start_bot()
+    alice, boss = bot.rich(language_code="ru"), bot.admin()
+    first = picture(bot, alice)
+    for more in ({"reply_to": first}, {}):
+        alice.send("верни как было", **more)
+        assert alice.last.startswith("v1 · ") and "photo" in alice.last_message
+    alice.send("/support")
+    alice.send("верни как было")
+    bot.forward(30, step=10)
+    assert any("верни как было" in message.get("text", "") for message in boss.messages)
+    mallory = bot.rich("Mallory", language_code="ru")
+    mallory.send("верни как было")
+    assert "photo" not in mallory.last_message
+
+
+@SQLITE
+def test_undo_as_a_reply_to_the_ladder_or_where_a_change_is_asked_for_goes_back_too(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    second = edited(bot, alice, picture(bot, alice))
+    alice.send("at night", reply_to=second)
+    alice.send("undo", reply_to=alice.last_message)
+    assert alice.last.startswith("v1 · ") and "photo" in alice.last_message
+
+
 @SQLITE
 @LANGS
 def test_the_history_shows_the_tree(start_bot, lang):

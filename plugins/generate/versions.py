@@ -5,6 +5,7 @@ Texts: versions.* in data/texts/<lang>/generate/versions.po.
 
 from core.buttons import button, pager, route, way_out
 from core.services.generation import REPLIES
+from plugins.generate._follow_up import just_made
 from plugins.generate._loose import own
 
 HISTORY = route("history:job", optional=True)
@@ -20,6 +21,8 @@ def register(bot):
     bot.repeatable()
     bot.button("versions:show", show, beside=True, job=int, page=int)
     bot.button("versions:back", back, beside=True, job=int)
+    bot.update("text", undo, order=15, beside=True)  # before what else "back" may mean
+    bot.update("text", stay, order=25, beside=True)
     bot.under_result(4, under_result)
     bot.result_line(line, groups=True)
 
@@ -53,6 +56,41 @@ def line(bot, job):
 
 def _number(bot, job):
     return bot.revisions.numbers([job]).get(job, bot.revisions.FIRST)
+
+
+# what is said
+
+
+def undo(ctx):
+    """Show the version before a result, or the first, to whoever asks for it in words: with a reply, or right after it."""
+    which, job = ctx.generation.live_catalogue.offers.goes_back(ctx.text), None
+    if which is not None:
+        job = _talked_of(ctx)
+    row = job and ctx.revisions.get(job.id)
+    if not row:
+        return ctx.PASS
+    back(ctx, row.root_id if which == "first" else row.parent_id)
+    return None
+
+
+def stay(ctx):
+    """Show a result that nothing came before once more: it is as it was, and nobody pays for saying so."""
+    if ctx.generation.live_catalogue.offers.goes_back(ctx.text) is None or (job := _talked_of(ctx)) is None:
+        return ctx.PASS
+    back(ctx, job.id)
+    return None
+
+
+def _talked_of(ctx):
+    """Return the order whose result a text is about: replied to, open to be changed, or just made; None if there is none."""
+    draft, target = ctx.drafts.get(ctx.user.id, REPLIES, ctx.now), ctx.message.get("reply_to_message")
+    listens = ctx.draft is not None and ctx.draft.plugin == REPLIES
+    if draft and "parent" in draft.data and (listens or (target and draft.message_id == target["message_id"])):
+        return ctx.jobs.get(draft.data["parent"]["job"], ctx.user.id)
+    if target:
+        shown = ctx.result_messages.find(ctx.user.id, ctx.chat_id, target["message_id"])
+        return shown and shown.job
+    return just_made(ctx) if ctx.draft is None else None
 
 
 # the tree
