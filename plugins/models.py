@@ -38,6 +38,7 @@ def register(bot):
     bot.button("models:open", open_card, code=str, menu=str, page=int)
     bot.button("models:search", ask_word)
     bot.button("models:found", show_found, page=int)
+    bot.button("models:prices", prices)
     bot.step("models:word", search)
 
 
@@ -171,6 +172,26 @@ def _find(ctx, words):
     ctx.drafts.put(ctx.user.id, "models", ctx.now, step=None, data={"words": words[:64]})
     if not show_found(ctx, 0):
         ctx.drafts.put(ctx.user.id, "models", ctx.now, step="models:word", data={"words": words[:64]})
+
+
+def prices(ctx, words=""):
+    """Show what is meant by these words, each with its price; if that is nothing, each kind of work with its lowest one."""
+    found = words_for.find(ctx.texts, ctx.generation.catalog, words)
+    if found.hits:
+        _find(ctx, words)
+        return
+    rows = [
+        button("common.offer", "models:type", kind, 0, title=Ref(f"menu.{kind}"), price=price)
+        for kind, _cards in ctx.generation.catalog.types()
+        if (price := _lowest(ctx, kind)) is not None
+    ]
+    ctx.edit("models.prices", [*rows, [button("models.search", "models:search"), button("common.menu", MENU)]])
+
+
+def _lowest(ctx, kind):
+    """Return the lowest price of a kind of work, as its page shows it; None without any."""
+    found = [(card, _of(card, kind, None), ()) for card in ctx.generation.catalog.cards_of(kind)]
+    return min((price for _card, _model, price in _ranked(ctx, found, ())), default=None)
 
 
 def show_found(ctx, page):

@@ -2,14 +2,16 @@
 
 A message counts only as a whole, so "balance" is the balance, and "a balance of light and shadow" a picture. An open
 dialogue that asks for words gets them, except for the card or ladder of something to look at: nobody wants a picture of
-"stop". The phrases are texts, so an owner can add some in the chat.
+"stop". "How much is a video" leads to the prices of what is asked for. The phrases are texts, so an owner can add some in the chat.
 Texts: sense.* in data/texts/<lang>/sense.po.
 """
 
+from core.buttons import route
 from core.services.generation import CARD, CARD_STEP
-from core.services.wording import meant
+from core.services.wording import meant, rest_after
 
-THANKS, POLITE = "sense.thanks", "sense.polite"
+THANKS, POLITE, PRICE = "sense.thanks", "sense.polite", "sense.price_of"
+PRICES = route("models:prices", optional=True)
 COMMANDS = (  # what leads where; the first one that fits counts
     "cancel topup paysupport balance history support help models ideas language invite promo privacy terms ask start"
 ).split()
@@ -30,12 +32,22 @@ def answer(ctx):
     keys = [THANKS, *(f"sense.{name}" for name in COMMANDS if name in ctx.bot.handlers["command"])]
     key = meant(ctx.texts, keys, POLITE, ctx.text)
     if key is None:
-        return ctx.PASS
+        return _answer_price(ctx)
     ctx.drafts.stop_listening(ctx.user.id)
     if key == THANKS:
         ctx.reply("sense.welcome", ctx.bot.home())
     else:
         ctx.bot.handlers["command"][key.partition(".")[2]].handler(ctx)
+    return None
+
+
+def _answer_price(ctx):
+    """Show what the thing costs whose price is asked for."""
+    thing = rest_after(ctx.texts, PRICE, POLITE, ctx.text)
+    if not thing or PRICES not in ctx.bot.handlers["button"]:
+        return ctx.PASS
+    ctx.drafts.stop_listening(ctx.user.id)
+    ctx.go(PRICES, words=thing)
     return None
 
 

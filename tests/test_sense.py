@@ -114,5 +114,57 @@ def test_every_phrase_of_every_language_leads_to_its_screen(lang):
             assert meant(TEXTS, KEYS, sense.POLITE, phrase) == key, (key, phrase)
 
 
+# what something costs
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("lang", "said", "words"),
+    [
+        ("ru", "сколько стоит оживить картинку?", "оживить картинку"),
+        ("ru", "а почём песня", "песня"),
+        ("ru", "песня почём?", "песня"),
+        ("en", "how much is a video", "a video"),
+        ("en", "How much does a video cost?", "a video"),
+        ("es", "¿Cuánto cuesta una canción?", "una cancion"),
+    ],
+)
+def test_who_asks_for_a_price_sees_the_prices_of_what_a_search_finds(start_bot, lang, said, words):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    alice.send(f"/models {words}")
+    screen, buttons = alice.last, alice.buttons
+    alice.send(said)
+    assert (alice.last, alice.buttons) == (screen, buttons)
+    assert any(data.startswith("models:open") and "₽" in label for label, data in alice.buttons.items())
+    assert bot.balance(alice) == 100_000
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("ru", "сколько стоит слон?"), ("en", "how much is an elephant"), ("es", "cuánto vale un elefante")],
+)
+def test_the_price_of_what_is_not_sold_is_answered_with_the_lowest_price_of_each_kind_of_work(start_bot, lang, said):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    alice.send(said)
+    assert alice.last == TEXTS.plain(lang, "models.prices")
+    kinds = [label for label, data in alice.buttons.items() if data.startswith("models:type")]
+    assert len(kinds) == len(bot.bot.generation.catalog.types()) and all("₽" in label for label in kinds)
+    least = kinds[0].rpartition(" · ")[2]
+    alice.tap(kinds[0])
+    assert any(label.endswith(least) for label in alice.buttons), "the page has an offer at that price"
+
+
+@SQLITE
+@pytest.mark.parametrize("said", ["how much water does a person need", "сколько будет 7 на 8", "the cost of war, oil"])
+def test_a_question_about_something_else_is_no_price(start_bot, said):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.send(said)
+    assert any(data.startswith("orders:rung") for data in alice.buttons.values()), alice.last
+
+
 def test_every_command_that_words_lead_to_is_there(start_bot):
     assert set(sense.COMMANDS) <= set(start_bot().bot.handlers["command"])

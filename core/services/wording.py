@@ -142,6 +142,37 @@ def meant(texts: Texts, keys: Iterable[str], polite: str, said: str) -> str | No
     return None
 
 
+def rest_after(texts: Texts, key: str, polite: str, said: str) -> str | None:
+    """Return what was said beside a phrase of this key that it begins with, or ends with; None if it does neither.
+
+    At the beginning other words may stand between those of the phrase, and words of the key `polite` before it.
+    """
+    words, known = words_of(said), _index_of(_pairs(texts, (key, polite)))
+    while words and any(polite in known.keys[word] for word in known.exact(words[0])):
+        words = words[1:]
+    rests = [rest for phrase in known.phrases[key] if (rest := _beside(phrase, words)) is not None]
+    return " ".join(min(rests, key=len)) if rests else None
+
+
+def _beside(phrase: tuple[str, ...], words: list[str]) -> list[str] | None:
+    """Return the words beside those of a phrase, or None if it neither begins nor ends them."""
+    if len(words) >= len(phrase) and all(map(_is_form, words[-len(phrase) :], phrase)):
+        return words[: -len(phrase)]
+    if not words or not _is_form(words[0], phrase[0]):
+        return None
+    rest, wanted = list[str](), list(phrase)
+    for word in words:
+        if wanted and _is_form(word, wanted[0]):
+            del wanted[0]
+        else:
+            rest.append(word)
+    return None if wanted else rest
+
+
+def _is_form(said: str, word: str) -> bool:
+    return said.startswith(word[:-1]) if word.endswith("*") else said == word
+
+
 def _pairs(texts: Texts, keys: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the (key, text) pairs of every language."""
     return tuple((key, texts.plain(lang, key)) for key in keys for lang in texts.languages if texts.has_in(lang, key))
