@@ -850,16 +850,45 @@ def test_without_a_rate_nothing_is_promised(start_bot):
     assert "What shall I make of" in alice.last
 
 
-@pytest.mark.parametrize(
-    ("lang", "caption"),
-    [
-        ("en", "make him say Happy birthday, Mum"),
-        ("ru", "пусть скажет: с днём рождения"),
-        ("es", "que diga feliz día, mamá"),
-    ],
-)
+SPOKEN = [
+    ("en", "make him say Happy birthday, Mum"),
+    ("en", "let her say good night to the kids"),
+    ("en", "Happy birthday, grandma! — I want my dog to say this"),
+    ("ru", "пусть скажет: с днём рождения"),
+    ("ru", "пусть скажет С днём рождения, бабушка!"),
+    ("ru", "скажи доброе утро"),
+    ("ru", "произнеси: мы тебя любим"),
+    ("ru", "поздравь голосом маму с юбилеем"),
+    ("ru", "С днём рождения, бабушка! хочу чтоб она это сказала"),
+    ("es", "que diga feliz día, mamá"),
+    ("es", "haz que el perro diga buenas noches"),
+    ("es", "Feliz cumpleaños, abuela: quiero que lo diga en voz alta"),
+]
+
+
+@SQLITE
+@pytest.mark.parametrize(("lang", "caption"), SPOKEN)
 def test_a_photo_that_is_to_speak_is_offered_as_a_clip(start_bot, lang, caption):
     bot = start_bot()
     anna = bot.rich("Anna", language_code=lang)
     anna.photo(png(), caption=caption)
     assert bot.bot.texts.plain(lang, "do.image-to-video") in anna.last
+    assert bot.bot.texts.plain(lang, "ladder.speaks") in anna.last
+    rungs = ladder_of(bot, anna)["rungs"]
+    assert [quote["values"].get("generate_audio", quote["values"].get("audio")) for quote in rungs] == [True] * 3
+    assert sorted(quote["price"] for quote in rungs) == [quote["price"] for quote in rungs]
+    first = next(label for label in labels(anna) if label.startswith("▶"))
+    anna.tap(first)
+    assert job_of(bot, anna).inputs["prompt"] == caption and job_of(bot, anna).inputs["generate_audio"] is True
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    "caption",
+    ["оживи", "add a sign with the words good morning", "надпись, чтобы говорила всем привет", "what does it say?"],
+)
+def test_a_photo_that_has_words_only_to_be_seen_does_not_speak(start_bot, caption):
+    bot = start_bot()
+    anna = bot.rich("Anna")
+    anna.photo(png(), caption=caption)
+    assert bot.bot.texts.plain("en", "ladder.speaks") not in anna.last

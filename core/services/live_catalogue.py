@@ -55,9 +55,15 @@ class LiveCatalogue:
 
     def rungs(self, work):
         """Return the ladder of a kind of work as it is now: [(rung, [(offer, its model), …])] of what is on sale."""
-        changes, catalog = self.current()
-        found = []
-        for rung in self.offers.rungs(work, changes):
+        return self._on_sale(self.offers.rungs(work, self.current()[0]))
+
+    def spoken(self):
+        """Return the same of the ladder for a photo that is to say something."""
+        return self._on_sale(self.offers.spoken)
+
+    def _on_sale(self, rungs):
+        catalog, found = self.catalog(), []
+        for rung in rungs:
             models = [(offer, catalog.by_code(offer.code)) for offer in rung.offers]
             found.append((rung.name, [(offer, model) for offer, model in models if model is not None]))
         return [(name, offers) for name, offers in found if offers]

@@ -32,10 +32,13 @@ SIGNS = (
     "undo",  # what asks for the version before, as all that is said
     "first",  # the same for the first version
     "polite",  # what may stand beside these
+    "say",  # what asks that somebody in a photo speaks, anywhere
+    "written",  # what asks for words to be seen, not heard, anywhere
     "question",  # how a question begins
 )
 NEVER = re.compile("(?!)")
 IDEA = "idea:"
+SPEAKING = "image-to-video"  # the work of a photo that is to speak
 QUESTION_CHARS = 100  # a question shows at its beginning
 EDIT_WORDS = 7  # a text with more words describes something new
 FEW_WORDS, MOST_WORDS = 3, 12  # right after a result: what is so short is about it; what is longer is not
@@ -65,7 +68,7 @@ class Offers:
 
     `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first, `signs` what
     finds phrases that tell what a text is (see SIGNS), `wordless` what is offered for a file without words: works, and ideas as
-    "idea:<name>".
+    "idea:<name>", `spoken` the ladder for a photo that is to say something.
     """
 
     works: Mapping[str, tuple[Rung, ...]] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class Offers:
     replies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     signs: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     wordless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spoken: tuple[Rung, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path, catalog: Catalog) -> "Offers":
@@ -100,9 +104,9 @@ class Offers:
         signs = {name: _pattern(lists) for name, lists in data.get("signs", {}).items() if name in SIGNS}
         wordless = {kind: tuple(_wordless(kind, raw, rejected)) for kind, raw in data.get("wordless", {}).items()}
         replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
-        return cls(
-            {work: rungs for work, rungs in works.items() if rungs}, words, tuple(rejected), replies, signs, wordless
-        )
+        spoken = tuple(_rungs(SPEAKING, data.get("spoken", {}), catalog, rejected))
+        known = {work: rungs for work, rungs in works.items() if rungs}
+        return cls(known, words, tuple(rejected), replies, signs, wordless, spoken)
 
     def edits(self, model: Model) -> tuple[str, ...]:
         """Return the works that a reply to a result of this model asks for, the usual one first; none to a voice."""
@@ -172,8 +176,16 @@ class Offers:
         words = " ".join(WORD.findall(text[:QUESTION_CHARS].casefold()))
         return self.signs.get("question", NEVER).match(words) is not None
 
+    def speaks(self, text: str) -> bool:
+        """Return whether a text that comes with a photo asks that who is on it says something."""
+        said = " ".join(WORD.findall(text.casefold()))
+        asks = self.signs.get("question", NEVER).match(said) is not None  # "what does it say?"
+        return self._has("say", said) and not self._has("written", said) and not asks
+
     def guess(self, text: str, works: Collection[str]) -> str | None:
         """Return which of these works the beginning of a text asks for, or None; phrases of all languages count."""
+        if SPEAKING in works and self.speaks(text):
+            return SPEAKING
         said = WORD.findall(text.casefold())[:GUESSED_FROM]
         for place in range(len(said)):
             for work in works:

@@ -6,7 +6,7 @@ from core.services.input_labels import Labels
 from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
-from kie.catalogue.offers import IDEA, settings_of
+from kie.catalogue.offers import IDEA, SPEAKING, settings_of
 from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, put, remembered
 
@@ -38,12 +38,17 @@ def quotes(ctx, work, loose, last=True):
 
 
 def _quotes(ctx, work, loose, whole):
-    found = []
-    for name, offers in ctx.generation.live_catalogue.rungs(work):
+    found, live = [], ctx.generation.live_catalogue
+    for name, offers in (speaks(ctx, work, loose) and live.spoken()) or live.rungs(work):
         made = (_quote(ctx, name, model, offer, loose, whole) for offer, model in offers)
         fresh = (quote for quote in made if quote and not any(_is_same(quote, other) for other in found))
         found += [quote for quote in [next(fresh, None)] if quote]
     return found
+
+
+def speaks(ctx, work, loose):
+    """Tell whether somebody in a photo is to say something."""
+    return work == SPEAKING and kind_of(loose) == "image" and ctx.generation.live_catalogue.offers.speaks(loose["text"])
 
 
 def _quote(ctx, name, model, offer, loose, whole):

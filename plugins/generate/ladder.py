@@ -12,7 +12,18 @@ from core.services.input_labels import Labels
 from core.services.talk import PICTURES
 from plugins.generate._follow_up import CHANGE, UPSCALE, rung_of_last
 from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own, result, sent
-from plugins.generate._rungs import LACKING, LAST, choose, in_rows, quotes, rows, takes_words, wordless, works_of
+from plugins.generate._rungs import (
+    LACKING,
+    LAST,
+    choose,
+    in_rows,
+    quotes,
+    rows,
+    speaks,
+    takes_words,
+    wordless,
+    works_of,
+)
 
 ASK = route("ask:ladder", optional=True)
 
@@ -188,6 +199,8 @@ def _lines(ctx, draft, loose):
     finishes = loose.get("finish") and loose["work"] == UPSCALE
     work = ctx.texts.plain(ctx.lang, "ladder.finish" if finishes else f"do.{loose['work']}")
     lines = [ctx.lines(what), ctx.say("ladder.work", work=work)]
+    if speaks(ctx, loose["work"], loose):
+        lines.append(ctx.say("ladder.speaks"))
     if finishes:
         lines.append(ctx.say("ladder.same_larger"))
     if loose["files"] and not text and not finishes:
