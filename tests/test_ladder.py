@@ -700,6 +700,8 @@ def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
     read = Offers.from_data({"signs": signs, "wordless": {"image": ["image-edit", "a-poem"]}}, read_catalog())
     assert read.is_edit("painted red") and read.is_edit("a bit, of snow") and not read.is_edit("no paint")
     assert not read.is_question("who") and read.is_question("really?") and read.wordless["image"] == ("image-edit",)
+    strange = Offers.from_data({"captions": {"image-edit": {}}, "spoken": {"loud": []}}, read_catalog()).rejected
+    assert "captions of image-edit" in str(strange) and "loud" in str(strange)
     assert "smell" in str(read.rejected) and "a-poem" in str(read.rejected)
     bot = start_bot(offers=path)
     assert any(name == "offers" and "nobody" in str(values) for name, _key, values in bot.bot.examine())
@@ -848,6 +850,40 @@ def test_without_a_rate_nothing_is_promised(start_bot):
     assert "free" not in alice.last
     alice.send("a fox")
     assert "What shall I make of" in alice.last
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("lang", "caption"),
+    [
+        ("en", "fix this old photo and make it color"),
+        ("en", "Can you restore my grandparents?"),
+        ("ru", "отреставрируй"),
+        ("ru", "почини старое фото"),
+        ("es", "restaura esta foto antigua"),
+    ],
+)
+def test_an_old_photo_to_be_restored_has_that_idea_first(start_bot, lang, caption):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    alice.photo(png(), caption=caption)
+    named, draft = [label for label in labels(alice) if " ₽" in label and not label.startswith("💬")][:2]
+    assert named.startswith("▶ " + bot.bot.texts.plain(lang, "ideas.title_old_photo"))
+    assert draft.startswith(bot.bot.texts.plain(lang, "rung.draft"))
+    before = bot.balance(alice)
+    alice.tap(named)
+    idea = next(one for one in bot.bot.generation.live_catalogue.ideas.known if one.name == "old_photo")
+    assert job_of(bot, alice).inputs["prompt"] == idea.prompt
+    assert bot.balance(alice) == before - kopecks(named.replace(",", "."))
+
+
+@SQLITE
+@pytest.mark.parametrize("caption", ["make him look old", "оживи старое фото"])
+def test_other_words_about_a_photo_are_no_restoration(start_bot, caption):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.photo(png(), caption=caption)
+    assert not any(bot.bot.texts.plain("en", "ideas.title_old_photo") in label for label in labels(alice))
 
 
 SPOKEN = [

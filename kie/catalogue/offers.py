@@ -68,7 +68,8 @@ class Offers:
 
     `replies` has the works that a reply to a result of a kind asks for (see REPLIED), the usual one first, `signs` what
     finds phrases that tell what a text is (see SIGNS), `wordless` what is offered for a file without words: works, and ideas as
-    "idea:<name>", `spoken` the ladder for a photo that is to say something.
+    "idea:<name>", `spoken` the ladder for a photo that is to say something,
+    `captions` what finds phrases that ask for an idea of a photo.
     """
 
     works: Mapping[str, tuple[Rung, ...]] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Offers:
     signs: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     wordless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spoken: tuple[Rung, ...] = ()
+    captions: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path, catalog: Catalog) -> "Offers":
@@ -105,8 +107,11 @@ class Offers:
         wordless = {kind: tuple(_wordless(kind, raw, rejected)) for kind, raw in data.get("wordless", {}).items()}
         replies = {kind: tuple(_replies(kind, raw, rejected)) for kind, raw in data.get("replies", {}).items()}
         spoken = tuple(_rungs(SPEAKING, data.get("spoken", {}), catalog, rejected))
+        asked = data.get("captions", {})
+        rejected += [(f"captions of {name}", "no idea") for name in asked if not name.startswith(IDEA)]
+        captions = {name.removeprefix(IDEA): _pattern(lists) for name, lists in asked.items() if name.startswith(IDEA)}
         known = {work: rungs for work, rungs in works.items() if rungs}
-        return cls(known, words, tuple(rejected), replies, signs, wordless, spoken)
+        return cls(known, words, tuple(rejected), replies, signs, wordless, spoken, captions)
 
     def edits(self, model: Model) -> tuple[str, ...]:
         """Return the works that a reply to a result of this model asks for, the usual one first; none to a voice."""
@@ -181,6 +186,11 @@ class Offers:
         said = " ".join(WORD.findall(text.casefold()))
         asks = self.signs.get("question", NEVER).match(said) is not None  # "what does it say?"
         return self._has("say", said) and not self._has("written", said) and not asks
+
+    def idea_of(self, caption: str) -> str | None:
+        """Return the idea that a photo's caption asks for, or None."""
+        said = " ".join(WORD.findall(caption.casefold()))
+        return next((idea for idea, found in self.captions.items() if found.search(said)), None)
 
     def guess(self, text: str, works: Collection[str]) -> str | None:
         """Return which of these works the beginning of a text asks for, or None; phrases of all languages count."""

@@ -12,6 +12,7 @@ from plugins.generate._loose import kind_of, put, remembered
 
 LACKING = route("payments:lack", optional=True)
 
+TITLE = "ideas.title_"
 LAST = "last"  # the rung of the model that the person used last
 PER_ROW = 3
 LONG_S = 100  # from here on, times are shown in minutes
@@ -65,7 +66,7 @@ def wordless(ctx, loose):
     live, found = ctx.generation.live_catalogue, []
     for entry in live.offers.wordless.get(kind_of(loose), ()):
         if entry.startswith(IDEA):
-            quote, label = _of_idea(ctx, entry.removeprefix(IDEA), loose), f"ideas.title_{entry.removeprefix(IDEA)}"
+            quote, label = _of_idea(ctx, entry.removeprefix(IDEA), loose), TITLE + entry.removeprefix(IDEA)
         else:
             made = (
                 _quote(ctx, entry, model, offer, loose, True)
@@ -75,6 +76,15 @@ def wordless(ctx, loose):
             quote, label = next((one for one in made if one), None), f"do.{entry}"
         found += [quote | {"label": label}] if quote and ctx.texts.has(label) else []
     return found
+
+
+def asked_idea(ctx, work, loose):
+    """Return, as a list, the quote of the idea that a photo's caption asks for, by its name."""
+    name = work == "image-edit" and ctx.generation.live_catalogue.offers.idea_of(loose["text"])
+    if not name or kind_of(loose) != "image" or not ctx.texts.has(TITLE + name):
+        return []
+    quote = _of_idea(ctx, name, loose)
+    return [quote | {"label": TITLE + name}] if quote else []
 
 
 def _of_idea(ctx, name, loose):

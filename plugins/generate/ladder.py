@@ -15,6 +15,7 @@ from plugins.generate._loose import SPOKEN, is_further, kind_of, most, need, own
 from plugins.generate._rungs import (
     LACKING,
     LAST,
+    asked_idea,
     choose,
     in_rows,
     quotes,
@@ -85,7 +86,7 @@ def _rungs(ctx, work, loose):
     """
     if loose.get("finish") and work == UPSCALE and (found := quotes(ctx, work, loose, last=False)):
         return [found[-1] | {"label": "ladder.in_4k"}, *found[:-1]]
-    found = quotes(ctx, work, loose)
+    found = asked_idea(ctx, work, loose) + quotes(ctx, work, loose)
     last = rung_of_last(ctx, loose) if found else None
     if last is None:
         return found
