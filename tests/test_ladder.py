@@ -479,6 +479,19 @@ def test_more_of_something_in_the_picture_is_a_change_of_it(start_bot):
 
 
 @SQLITE
+def test_while_the_next_one_is_made_the_last_one_that_has_come_can_be_changed(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    picture(bot, alice)
+    older = job_of(bot, alice)
+    alice.send("make it night")
+    alice.tap("▶")
+    alice.send("make it snow")
+    assert "v3 ← v1" in alice.last and labels(alice)[0].startswith("▶ ✏ Change the last picture")
+    assert ladder_of(bot, alice)["rungs"][0]["parent"] == {"job": older.id, "part": 0}
+
+
+@SQLITE
 def test_of_two_songs_it_is_asked_which_one_changes(start_bot):
     bot = start_bot()
     alice = bot.rich()

@@ -14,12 +14,16 @@ CHANGE = "change"
 
 def just_made(ctx):
     """Return the order whose result has just come, or the other version that is shown below it; None if there is none."""
-    recent = ctx.jobs.of_user(ctx.user.id, limit=RECENT)
-    found = next((job for job in recent if job.result and job.finished_at > ctx.now - JUST_NOW), None)
-    if not found:
+    if not any(_is_fresh(ctx, job) for job in ctx.jobs.of_user(ctx.user.id, limit=RECENT)):
         return None
     shown = ctx.result_messages.last(ctx.user.id, ctx.chat_id)
-    return shown.job if shown and shown.job.result else found
+    return shown.job if shown and shown.job.result else None
+
+
+def _is_fresh(ctx, job):
+    """Tell whether the result of an order has just come to this chat, and not to a group."""
+    is_here = job.chat_id in (None, ctx.chat_id)
+    return bool(job.result and job.sent and is_here and job.finished_at > ctx.now - JUST_NOW)
 
 
 def rung_of_last(ctx, loose):
