@@ -204,9 +204,10 @@ def show_found(ctx, page):
     if not fits:
         found = words_for.nearest(ctx.texts, ctx.generation.catalog, words)
     rows = _rows_found(ctx, found, page, PAGE - len(asks))
+    costs = [] if fits else [button("models.all_prices", "models:prices")]
     last = [button("models.search", "models:search"), *way_out("models:menu")]
     key = "found" if fits and not found.instead else "instead" if fits else "near" if rows else "none"
-    ctx.edit(f"models.{key}", [*asks, *(rows or ([] if fits else _kinds(ctx))), last], words=words)
+    ctx.edit(f"models.{key}", [*asks, *(rows or ([] if fits else _kinds(ctx))), *costs, last], words=words)
     return fits
 
 

@@ -713,7 +713,14 @@ def a_first_day(bot, boss, _anna):
     return boss
 
 
+def what_is_not_sold(bot, boss, anna):
+    """Search for what nobody sells."""
+    anna.send("/models xyzzy")
+    return anna
+
+
 WAYS = {
+    "models:prices": what_is_not_sold,
     "ask:lack": a_question_without_money,
     "ask:waiting": a_top_up_for_a_question,
     "ask:ladder": a_question_outside,

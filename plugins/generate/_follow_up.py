@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+from core.buttons import route
 from plugins.generate import _edits
 from plugins.generate._loose import result
 from plugins.generate._rungs import quotes, works_of
 
 JUST_NOW = timedelta(minutes=10)  # how long words without a reply may be about the last result
 RECENT = 3  # orders: a newer one may be at work still, or have failed
+WHICH = route("replies:edit", optional=True)
 UPSCALE = "image-upscale"
 CHANGE = "change"
 
@@ -31,7 +33,8 @@ def rung_of_last(ctx, loose):
     if loose["files"] or loose.get("task") or not loose["text"]:
         return None
     job = just_made(ctx)
-    if job is None or not job.result["urls"]:
+    many = job is not None and len(job.result["urls"]) > 1
+    if job is None or not job.result["urls"] or (many and WHICH not in ctx.bot.handlers["button"]):
         return None
     offers, text = ctx.generation.live_catalogue.offers, loose["text"]
     if offers.is_larger(text) and (quote := _larger(ctx, job)):

@@ -27,6 +27,7 @@ from plugins.generate._rungs import (
 )
 
 ASK = route("ask:ladder", optional=True)
+WHICH_ONE = route("replies:edit", optional=True)
 
 STEP, RANK = "ladder:words", "quick"
 SHOWN, WHICH = 160, 10
@@ -142,7 +143,7 @@ def top_up(ctx, amount, rung):
 def ask_which(ctx, job):
     """Ask which of several results is to be changed with these words."""
     own(ctx, job)
-    ctx.go("replies:edit", job=job, part=EACH, text=need(ctx)["text"])
+    ctx.go(WHICH_ONE, job=job, part=EACH, text=need(ctx)["text"])
 
 
 # a question
