@@ -236,9 +236,9 @@ def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(
 
 
 def check_language(walk):
-    """A Russian's screens are in Russian: each has words of it, unless it is all names and numbers."""
+    """A Russian's screens are in Russian: each has words of it, unless it is all names, numbers and what the person wrote."""
     for path, screen in walk.screens.values():
-        words = re.sub(r"[^a-z]+", " ", screen.text.lower()).split()
+        words = re.sub(r"[^a-z]+", " ", screen.text.replace("a fox in the snow", "").lower()).split()
         assert CYRILLIC.search(screen.text) or len(words) < 6, f"{' › '.join(path)}: {screen.text!r}"
 
 
