@@ -206,7 +206,7 @@ def test_what_is_lacking_is_topped_up_and_the_ladder_comes_back(start_bot):
     alice = bot.rich(amount="1")
     alice.send("a fox")
     assert labels(alice)[0].startswith("▶ Draft · ")
-    assert rung(alice, "Best") == "Best · 16.20 ₽ · 15.20 ₽ short"
+    assert rung(alice, "Best") == "Best · 16.20 ₽ · top up"
     alice.tap("Best")
     assert "15.20 ₽" in alice.last
     alice.tap("To the order")
@@ -230,7 +230,7 @@ def test_after_a_top_up_what_was_chosen_is_one_tap_at_the_price_shown(start_bot,
     if form == "card":
         alice.forge("generate:open:nanobanana-pro")
     alice.send("warmer light", reply_to=message)
-    short = next(label for label in labels(alice) if "short" in label and (form == "card" or label.startswith("Best")))
+    short = next(label for label in labels(alice) if ("short" in label if form == "card" else label.startswith("Best")))
     for tapped in (short, "payments:amount", "⭐"):
         alice.tap(tapped)
     alice.pay()
@@ -786,7 +786,7 @@ def test_three_drafts_are_free_once_whatever_becomes_of_the_account(start_bot):
     alice.send("/start")
     assert "free" not in alice.last
     alice.send("a dog")
-    assert labels(alice)[0] == "Draft · 0.72 ₽ · 0.72 ₽ short"
+    assert labels(alice)[0] == "Draft · Z-Image · 0.72 ₽ · top up"
     assert not list(verify.verify())
 
 
@@ -810,7 +810,7 @@ def test_the_whole_bot_gives_no_more_than_its_ceiling_in_a_day(start_bot):
     for person in people[:2]:
         person.tap("▶ Draft · free")
     people[2].tap("▶ Draft · free")
-    assert "0.72 ₽ short" in labels(people[2])[0] and jobs_of(bot, people[2]) == []
+    assert "0.72 ₽ · top up" in labels(people[2])[0] and jobs_of(bot, people[2]) == []
     bot.forward(60)
     boss.send("/admin")
     assert "Free orders today: 2 of 2, cost 0.72 ₽" in boss.last

@@ -123,7 +123,7 @@ def test_a_rung_of_a_ladder_and_a_changed_result_are_made_by_their_payment(start
     for start in (None, "a fox in the snow"):
         if start:
             anna.send(start)
-        anna.tap(next(label for label in anna.buttons if "short" in label))
+        anna.tap(next(label for label in anna.buttons if "top up" in label))
         anna.tap("☐ and create at once")
         before = len(jobs_of(bot, anna))
         anna.tap("100 ₽")

@@ -136,11 +136,8 @@ def _row(ctx, draft, place, balance, order, lack):
     if quote.get("which"):
         return act("label", "ladder:which", quote["which"], label=_label(ctx, draft, place, title, cost))
     if lacking > 0:
-        rest = ctx.texts.plain(ctx.lang, "rung.lacking", amount=lacking)
-        shortest = (
-            [first, rest] if lacking == quote["price"] else [cost, rest]
-        )  # with nothing on the balance, both are one
-        label = _shortened([[first, *title, cost, rest], [first, cost, rest], shortest])
+        rest = ctx.texts.plain(ctx.lang, "rung.lacking")
+        label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, cost]])
         return act("label", lack, lacking, place, label=label)
     return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, place, title, cost))
 
