@@ -10,9 +10,10 @@ both lock the payment's row first, so a bonus never outlives its payment, howeve
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
-from storage.base.db import connection, transaction
+from storage.base.db import EPOCH, MICROSECOND, connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import BonusState, EntryKind, RefundState, TopUpState
 from storage.base.tables import Bonus, Charge, ProviderPayment, ProviderRefund, TopUp
 from storage.journal import events
@@ -152,13 +153,23 @@ def get(bonus_id: int) -> Bonus | None:
         return Bonus.get_or_none(Bonus.id == bonus_id)
 
 
+@Prepared[tuple[Any, Any]]
+def _waiting(user_id: int) -> "ModelSelect[Bonus]":
+    waiting = Bonus.user == user_id, Bonus.state == BonusState.WAITING
+    return Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at)).where(*waiting)
+
+
+@Prepared[tuple[Any, Any]]
+def _waiting_of(user_id: int, kind: str) -> "ModelSelect[Bonus]":
+    waiting = Bonus.user == user_id, Bonus.kind == kind, Bonus.state == BonusState.WAITING
+    return Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at)).where(*waiting)
+
+
 def on_the_way(user_id: int, kind: str | None = None) -> OnTheWay:
     """Return the sum of a user's waiting bonuses, and when the first is due."""
-    with connection():
-        query = Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at).converter(Bonus.due_at.python_value))
-        query = query.where(Bonus.user == user_id, Bonus.state == BonusState.WAITING)
-        total, first = (query if kind is None else query.where(Bonus.kind == kind)).tuples().first()
-        return OnTheWay(int(total or 0), first)
+    row = _waiting.first(user_id) if kind is None else _waiting_of.first(user_id, kind)
+    total, first = row or (None, None)
+    return OnTheWay(int(total or 0), None if first is None else EPOCH + first * MICROSECOND)
 
 
 def earned(user_id: int, kind: str) -> Total:
