@@ -11,6 +11,7 @@ from core.process.runtime import Runtime
 from tests.house import plugins_with
 from tests.kit import ROOT
 from tests.shop import card, job_of, order
+from tests.watching import Calls, while_handled
 
 MOST_FRAMES = 6  # from a lane to the handler, both included
 MOST_CHANGES = 20  # of top-level package, from a confirmed order to its progress message
@@ -51,28 +52,17 @@ def note(ctx):
 """
 
 
-class Calls:
-    """The calls of our own functions within a block, as `package/…:name`."""
+def own(frame):
+    """Name one of our own functions as `package/…:name`."""
+    path = Path(frame.f_code.co_filename)
+    place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else None
+    return f"{place}:{frame.f_code.co_name}" if place and place.parts[0] in OWN else None
 
-    def __enter__(self):
-        self.names = []
-        sys.setprofile(self._note)
-        return self
 
-    def __exit__(self, *_error):
-        sys.setprofile(None)
-
-    def _note(self, frame, event, _argument):
-        path = frame.f_code.co_filename
-        if event == "call" and path.startswith(str(ROOT)):
-            place = Path(path).relative_to(ROOT)
-            if place.parts[0] in OWN:
-                self.names.append(f"{place}:{frame.f_code.co_name}")
-
-    def changes(self):
-        """Return how often the calls go from one top-level package to another."""
-        packages = [name.split("/")[0] for name in self.names if not name.startswith(KEPT)]
-        return sum(a != b for a, b in itertools.pairwise(packages))
+def changes(names):
+    """Return how often the calls go from one top-level package to another."""
+    packages = [name.split("/")[0] for name in names if not name.startswith(KEPT)]
+    return sum(a != b for a, b in itertools.pairwise(packages))
 
 
 @SQLITE
@@ -100,22 +90,13 @@ def test_a_plugin_cannot_start_or_stop_the_bot():
 @SQLITE
 def test_an_order_and_its_delivery_are_few_steps(start_bot):
     bot = start_bot()
-    alice, pump, loops = bot.rich(), bot.telegram.pump, {loop.name: loop.step for loop in bot.runtime.loops}
+    alice, loops = bot.rich(), {loop.name: loop.step for loop in bot.runtime.loops}
     order(bot, alice)
     bot.forward(60)  # what is looked up once in a while is known now
     card(alice)
-    ordering, delivering = Calls(), Calls()
-
-    def pump_once():
-        bot.runtime.updates.fetch(wait_s=0)
-        with ordering:
-            bot.runtime.updates.executor.run_waiting()
-        bot.telegram.pump = pump
-        pump()
-
-    bot.telegram.pump = pump_once
-    alice.tap("▶ Create")
-    assert ordering.changes() <= MOST_CHANGES, ordering.names
+    ordering, delivering = Calls(own), Calls(own)
+    while_handled(bot, lambda: alice.tap("▶ Create"), ordering)
+    assert changes(ordering.names) <= MOST_CHANGES, ordering.names
     while job_of(bot, alice).state != "succeeded":
         bot.clock.forward(1)
         loops["poller"](bot.clock.now())

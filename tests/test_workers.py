@@ -70,6 +70,16 @@ def test_a_chat_is_claimed_by_its_oldest_update_and_one_at_a_time(rows):
     assert claims.done(6, "two") and claim(ALICE, "one") is None
 
 
+def test_whoever_wrote_in_private_is_seen_when_it_is_done(rows):
+    for person in (ALICE, BORIS):
+        users.seen(users.Sender(person, "Somebody"), NOW - timedelta(minutes=30))
+    arrive((5, ALICE))
+    assert claim(ALICE, "one") == (5, 0) and not claims.done(5, "two")
+    assert users.by_telegram_id(ALICE).seen_at == NOW - timedelta(minutes=30)
+    assert claims.done(5, "one")
+    assert [users.by_telegram_id(person).seen_at for person in (ALICE, BORIS)] == [NOW, NOW - timedelta(minutes=30)]
+
+
 def test_an_update_that_came_late_waits_for_the_younger_one_in_hand(rows):
     arrive((6, ALICE))
     assert claim(ALICE, "one") == (6, 0)

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from peewee import ModelSelect, fn
+from peewee import SQL, ModelSelect, fn
 
 from storage.base.db import UtcField, connection, transaction
 from storage.base.prepared import Prepared
-from storage.base.tables import Inbox
+from storage.base.tables import Inbox, User
 
 MAX_ATTEMPTS = 3
+MINUTE_US = SQL("60000000")
 INSERT = (
     "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee takes three times as long
 )
@@ -66,8 +67,23 @@ def attempt(update_id: int) -> int:
 
 def done(update_ids: Iterable[int]) -> None:
     """Delete updates that have been handled."""
+    handled = list(update_ids)
     with transaction():
-        Inbox.delete().where(Inbox.update_id.in_(list(update_ids))).execute()
+        note_seen(handled)
+        Inbox.delete().where(Inbox.update_id.in_(handled)).execute()
+
+
+def note_seen(update_ids: Sequence[int]) -> None:
+    """Note when people were seen in their private chats, to the minute, within the transaction that deletes these updates.
+
+    A transaction of its own for each would take longer than most answers.
+    """
+    since = Inbox.received_at.cast("BIGINT") - User.seen_at.cast("BIGINT")
+    mine = (
+        Inbox.update_id.in_(update_ids),
+        Inbox.lane == User.telegram_id,
+    )  # the lane of a private chat is the person's id
+    User.update(seen_at=Inbox.received_at).from_(Inbox).where(*mine, since >= MINUTE_US).execute()
 
 
 def set_aside(update_id: int) -> None:

@@ -32,11 +32,7 @@ def hashed(key: str, telegram_id: int) -> str:
 
 def known_as(telegram_id: int) -> Person:
     """Return the person with a Telegram id, created if new; the row stays locked until the transaction ends."""
-    with transaction() as db:
-        row = Person.insert(hash=hashed(_key(), telegram_id)).on_conflict_ignore()
-        row.execute()
-        query = Person.select().where(Person.hash == hashed(_key(), telegram_id))
-        return (query.for_update() if db.for_update else query).get()
+    return all_known_as([telegram_id])[telegram_id]
 
 
 def all_known_as(telegram_ids: Iterable[int]) -> dict[int, Person]:

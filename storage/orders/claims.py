@@ -18,6 +18,7 @@ from storage.base.schema import PluginTable
 from storage.base.states import JobState
 from storage.base.tables import Job, Stored
 from storage.journal import runtime_settings
+from storage.journal.inbox import MINUTE_US
 
 TERMS = "LEADER"  # the runtime setting with the mode and schema that all copies must share
 AT_ONCE = 100  # jobs a copy takes at once, so that the others get some, too
@@ -32,7 +33,13 @@ CLAIM = f"""
     UPDATE inbox AS mine SET claimed_by = %(who)s, lease_until = %(until)s,
         attempts = attempts + CASE WHEN claimed_by IS NULL THEN 0 ELSE 1 END
     WHERE lane = %(lane)s AND {HEAD} RETURNING update_id, body, attempts"""
-DONE = "DELETE FROM inbox WHERE update_id = %(update)s AND claimed_by = %(who)s"
+DONE = f"""
+    WITH gone AS (
+        DELETE FROM inbox WHERE update_id = %(update)s AND claimed_by = %(who)s RETURNING lane, received_at
+    ), seen AS (
+        UPDATE "user" SET seen_at = gone.received_at FROM gone
+        WHERE telegram_id = gone.lane AND gone.received_at - seen_at >= {MINUTE_US.sql}
+    ) SELECT 1 FROM gone"""  # seen as in `inbox.note_seen`
 KEEP = "UPDATE inbox SET lease_until = %(until)s WHERE claimed_by = %(who)s AND update_id = ANY(%(updates)s)"
 GIVE_BACK = """
     UPDATE inbox SET claimed_by = NULL, lease_until = NULL

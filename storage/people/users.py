@@ -17,7 +17,9 @@ from storage.money import persons
 
 _get = Prepared[User](lambda user_id: User.select().where(User.id == user_id))
 _by_telegram_id = Prepared[User](lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
-SEEN_EVERY = timedelta(minutes=1)  # what the staff reads is true to the minute, and not every update is a write
+SEEN_EVERY = timedelta(
+    hours=1
+)  # not worth a write in every handler; `inbox.note_seen` is more exact, for private chats
 
 
 @Prepared[User]
@@ -65,7 +67,7 @@ def stranger(sender: Sender) -> User:
     return user
 
 
-def meet(senders: Collection[tuple[Sender, int]], now: datetime) -> None:
+def meet(senders: Collection[tuple[Sender, int | None]], now: datetime) -> None:
     """Create the users of those senders who are new, each with the id of their first update, in one transaction."""
     if not senders:
         return
@@ -78,32 +80,23 @@ def meet(senders: Collection[tuple[Sender, int]], now: datetime) -> None:
         return
     with transaction():
         people = persons.all_known_as([sender.telegram_id for sender, _update_id in fresh])
-        rows = [_row(sender, people[sender.telegram_id], now, update_id) for sender, update_id in fresh]
-        made = User.insert_many(rows).on_conflict_ignore().returning(User.id).tuples().execute()
-        ids = [user_id for (user_id,) in made]
-        if ids:
-            Account.insert_many([{"user": user_id, "balance": 0} for user_id in ids]).execute()
-        for user_id in ids:
+        made = _insert([_row(sender, people[sender.telegram_id], now, update_id) for sender, update_id in fresh])
+        for user_id in made:
             events.emit(UserCreated(user=user_id), now)
 
 
+def _insert(rows: list[dict[str, Any]]) -> list[int]:
+    """Insert users with their accounts; return the ids of those who were not there yet."""
+    made = User.insert_many(rows).on_conflict_ignore().returning(User.id).tuples().execute()
+    ids = [user_id for (user_id,) in made]
+    if ids:
+        Account.insert_many([{"user": user_id, "balance": 0} for user_id in ids]).execute()
+    return ids
+
+
 def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
-    with transaction():
-        user, made = _insert(sender, persons.known_as(sender.telegram_id), now, update_id)
-        if made:
-            events.emit(UserCreated(user=user.id), now)
-        return user
-
-
-def _insert(
-    sender: Sender, person: Person, at: datetime, update_id: int | None = None, lang: str | None = None
-) -> tuple[User, bool]:
-    row = _row(sender, person, at, update_id, lang)
-    made = list(User.insert(**row).on_conflict_ignore().returning(User).execute())
-    if not made:
-        return User.get(User.telegram_id == sender.telegram_id), False
-    Account.insert(user=made[0].id, balance=0).execute()
-    return made[0], True
+    meet([(sender, update_id)], now)
+    return User.get(User.telegram_id == sender.telegram_id)
 
 
 def _row(
@@ -128,7 +121,8 @@ def bring(sender: Sender, person: Person, at: datetime, lang: str | None = None)
     The person's row is locked (`persons.known_as`); `at` is when they came and were last seen.
     """
     with transaction():
-        return _insert(sender, person, at, lang=lang)
+        made = _insert([_row(sender, person, at, lang=lang)])
+        return User.get(User.telegram_id == sender.telegram_id), bool(made)
 
 
 def change(user: User, **fields: Any) -> User:
