@@ -15,6 +15,7 @@ from tests.shop import (
     card,
     creates,
     entries_of,
+    in_threads,
     job_of,
     jobs_of,
     order,
@@ -439,6 +440,25 @@ def test_what_failed_is_ordered_again_by_one_tap_and_once(start_bot):
     assert "photo" in alice.last_message and jobs_of(bot, alice)[1].inputs == jobs_of(bot, alice)[0].inputs
     assert entries_of(bot, alice)[1:] == [HELD, RELEASED, HELD, CAPTURED]
     assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["text"] == "a wolf"
+    assert_books_are_right()
+
+
+def test_of_several_that_order_again_at_once_one_does_and_only_what_has_failed(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    bot.kie.fail_next()
+    order(bot, alice)
+    bot.forward(60)
+    (failed,) = jobs_of(bot, alice)
+    quote = jobs.Quote(failed.model, failed.inputs, failed.price, None, None)
+    terms = {"now": bot.clock.now(), "usual_s": 60, "limit": 5, "starts": 20}
+    made = in_threads(8, lambda _number: jobs.repeat(failed.user_id, failed.id, quote, **terms))
+    assert sorted(created for _job, created in made) == [False] * 7 + [True] and len({job.id for job, _ in made}) == 1
+    bot.forward(60)
+    again = jobs_of(bot, alice)[1]
+    with pytest.raises(jobs.StaleQuote):
+        jobs.repeat(failed.user_id, again.id, quote, **terms)
+    assert again.state == "succeeded" and len(jobs_of(bot, alice)) == 2
     assert_books_are_right()
 
 

@@ -81,6 +81,12 @@ def _shown(draft, rung):
     return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
 
 
+def shown(draft):
+    """Return (rung or None, quote or None) of what was chosen on a draft: the rung that was tapped, else its card's."""
+    rung = draft.data.get("wanted")
+    return rung, _shown(draft, rung)
+
+
 class NotOnSale(Exception):
     """The model of an order is not in the catalogue any more."""
 
@@ -260,8 +266,7 @@ class Generation:
         None if nothing waits, or on a ladder nothing was chosen: "wanted" in its draft is the place of that rung.
         """
         draft = self.waiting(user_id, now)
-        rung = draft.data.get("wanted") if draft is not None else None
-        quote = _shown(draft, rung) if draft is not None else None
+        rung, quote = shown(draft) if draft is not None else (None, None)
         model = self.catalog.models.get(quote["model"]) if quote and quote["price"] is not None else None
         return None if model is None else (draft, rung, model, quote | {"free": None})
 
@@ -354,8 +359,8 @@ class Generation:
         if asked != price:
             raise UserError("job.price_changed")
         self.refuse_sales(user, now)
-        quote = jobs.Quote(model.id, failed.inputs, price, free, self._expected(model, failed.inputs))
-        job, created = self._ordered(model, now, partial(jobs.repeat, user.id, failed.id, quote, parent))
+        quote = jobs.Quote(model.id, failed.inputs, price, free, self._expected(model, failed.inputs), parent=parent)
+        job, created = self._ordered(model, now, partial(jobs.repeat, user.id, failed.id, quote))
         return job, model, created
 
     def _ordered(self, model, now, order):

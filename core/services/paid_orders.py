@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.buttons import button, route
 from core.errors import UserError
-from core.services.generation import CARD, REPLIES
+from core.services.generation import CARD, REPLIES, shown
 from storage.base.tables import Draft, Job, User
 
 if TYPE_CHECKING:
@@ -30,17 +30,12 @@ class Waiting(NamedTuple):
 
 
 def lacking(bot: "Bot", user_id: int, form: str, amount: int, now: datetime) -> Waiting | None:
-    """Return the one quote of a draft that lacks exactly `amount` (minor units); None if there is none, or several."""
-    draft, asked = bot.drafts.get(user_id, form, now), amount + bot.ledger.balance(user_id)
-    if draft is None or draft.data.get("place"):
+    """Return what was chosen on a draft, if it lacks exactly `amount` (minor units); None if it is another by now."""
+    draft = bot.drafts.get(user_id, form, now)
+    rung, quote = shown(draft) if draft is not None else (None, None)
+    if quote is None or draft.data.get("place") or quote["price"] != amount + bot.ledger.balance(user_id):
         return None
-    card = [(None, draft.price)] if draft.model else []
-    rungs = [(place, quote["price"]) for place, quote in enumerate(draft.data.get("rungs") or ())]
-    found = [(rung, price) for rung, price in [*card, *rungs] if price == asked]
-    if len(found) != 1:
-        return None
-    rung, price = found[0]
-    return Waiting(draft, rung, price, _agreed(draft) == {"version": draft.version, "rung": rung})
+    return Waiting(draft, rung, quote["price"], _agreed(draft) == {"version": draft.version, "rung": rung})
 
 
 def _agreed(draft: Draft) -> dict[str, Any] | None:

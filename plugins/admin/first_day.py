@@ -77,4 +77,4 @@ def _is_set(bot, name):
 
 def _has_ordered(bot, telegram_id):
     owner = bot.users.by_telegram_id(telegram_id)
-    return owner is not None and bool(bot.jobs.recent_models(owner.id, limit=1))
+    return owner is not None and bot.jobs.last_model(owner.id) is not None

@@ -103,17 +103,15 @@ def _is_same(one, other):
 
 def _last(ctx, work, loose, found):
     """Return, as a list, the quote of the model used last, if it does this work and is on no rung."""
-    for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
-        model = ctx.generation.catalog.models.get(name)
-        if model is None or work not in model.works(kind_of(loose)) or any(q["model"] == name for q in found):
-            continue
-        try:
-            values = put(ctx, model, model.defaults() | remembered(ctx, model), loose, whole=True)
-        except UserError:
-            continue
-        quote = ctx.generation.rung(LAST, ctx.user.id, model, values, ctx.now)
-        return [quote] if quote else []
-    return []
+    model = ctx.generation.catalog.models.get(ctx.jobs.last_model(ctx.user.id))
+    if model is None or work not in model.works(kind_of(loose)) or any(q["model"] == model.id for q in found):
+        return []
+    try:
+        values = put(ctx, model, model.defaults() | remembered(ctx, model), loose, whole=True)
+    except UserError:
+        return []
+    quote = ctx.generation.rung(LAST, ctx.user.id, model, values, ctx.now)
+    return [quote] if quote else []
 
 
 # as buttons

@@ -150,7 +150,7 @@ def change(ctx, job):
 def retry(ctx, job, price):
     """Order what has failed once more, by this one tap; if it is not what was shown, the card shows what it is now."""
     found = ctx.jobs.get(job, ctx.user.id)
-    if found is None or found.state not in ("failed", "cancelled") or found.topic is not None:
+    if found is None:
         raise UserError("common.old_button")
     repeat = partial(ctx.generation.repeat, ctx.user, found, price, ctx.now, _parent(ctx, job))
     _make(ctx, repeat, lambda error: _explain_failed(ctx, error, job), ctx.reply)

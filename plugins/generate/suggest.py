@@ -52,8 +52,6 @@ def _draw(ctx, loose):
 
 def _last(ctx, kind):
     """Return the button of the model used last, if it can take this."""
-    for name in ctx.jobs.recent_models(ctx.user.id, limit=1):
-        model = ctx.generation.catalog.models.get(name)
-        if model is not None and model.takes(kind):
-            return [button("common.last_model", "generate:open", model.code, model=model.title)]
-    return []
+    model = ctx.generation.catalog.models.get(ctx.jobs.last_model(ctx.user.id))
+    takes = model is not None and model.takes(kind)
+    return [button("common.last_model", "generate:open", model.code, model=model.title)] if takes else []

@@ -8,12 +8,11 @@ from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services import paid_orders
 from core.services.generation import CARD as ON_CARD
-from core.services.generation import QUESTION, REPLIES
+from core.services.generation import REPLIES
 from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way, ways
 
 REPLY = route("replies:show", optional=True)
-ASK = route("ask:waiting", optional=True)
-FORMS = {REPLY: REPLIES, ASK: QUESTION}  # the draft behind the screen of an order; else the card's
+FORMS = {CARD: ON_CARD, REPLY: REPLIES}  # the drafts behind the screens of what a payment can order, as they are shown
 
 
 def register(bot):
@@ -30,8 +29,9 @@ def show(ctx, amount, back=CARD):
         return
     least = max(limits(ctx)["least"], -(-amount // 100) * 100)
     rows = in_rows(ctx, (least, *amounts_above(ctx, least)[:3]))
-    found = paid_orders.lacking(ctx.bot, ctx.user.id, FORMS.get(back, ON_CARD), amount, ctx.now)
-    text, values = "lack.text", {"amount": amount}
+    found, text, values = None, "lack.text", {"amount": amount}
+    if back in FORMS:
+        found = paid_orders.lacking(ctx.bot, ctx.user.id, FORMS[back], amount, ctx.now)
     if found is not None:
         key, values = "lack.agreed" if found.is_agreed else "lack.agree", values | {"price": found.price}
         text = "lack.text_agreed" if found.is_agreed else text

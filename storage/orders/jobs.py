@@ -30,6 +30,7 @@ from storage.money.ledger import Total
 from storage.orders import result_messages, revisions
 
 OPEN = OPEN_JOBS
+GIVEN_BACK = (JobState.FAILED, JobState.CANCELLED)  # the hold was released
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
 QUEUE_PATIENCE = timedelta(hours=2)  # how long an order may wait to be sent, including pauses of sales
@@ -124,42 +125,36 @@ def order(
         quote = _quote_of(draft, rung)
         if quote is None:
             raise StaleQuote(name)
-        job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
-        if quote.parent:
-            _note_parent(job, quote.parent)
-        if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
-            raise TooManyJobs
-        refuse_haste(user_id, starts, now)
-        return job, True
+        return _order(user_id, name, quote, now=now, usual_s=usual_s, limit=limit, starts=starts), True
 
 
 def repeat(
-    user_id: int,
-    job_id: int,
-    quote: Quote,
-    parent: dict[str, Any] | None,
-    *,
-    now: datetime,
-    usual_s: int,
-    limit: int,
-    starts: int,
+    user_id: int, job_id: int, quote: Quote, *, now: datetime, usual_s: int, limit: int, starts: int
 ) -> tuple[Job, bool]:
     """Order once more what a failed order of the user asked for, at a fresh quote, and once: return (job, created).
 
-    Raise what `order` raises, which leaves everything as it was.
+    Raise StaleQuote if it has not failed, and what `order` raises; each leaves everything as it was.
     """
     name = f"again:{job_id}"
-    with transaction():
-        known = Job.get_or_none(Job.quote == name, Job.user == user_id)
+    with transaction() as db:
+        failed = Job.select().where(Job.id == job_id, Job.user == user_id, Job.state.in_(GIVEN_BACK))
+        if (failed.for_update() if db.for_update else failed).first() is None:  # locked: of two taps the second waits
+            raise StaleQuote(name)
+        known = Job.get_or_none(Job.quote == name)
         if known is not None:
             return known, False
-        job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
-        if parent:
-            _note_parent(job, parent)
-        if count_open(user_id) > limit:
-            raise TooManyJobs
-        refuse_haste(user_id, starts, now)
-        return job, True
+        return _order(user_id, name, quote, now=now, usual_s=usual_s, limit=limit, starts=starts), True
+
+
+def _order(user_id: int, name: str, quote: Quote, *, now: datetime, usual_s: int, limit: int, starts: int) -> Job:
+    """Create a person's job within their limits, in an open transaction."""
+    job = create(user_id, name, quote, now=now, usual_s=usual_s, patience=QUEUE_PATIENCE)
+    if quote.parent:
+        _note_parent(job, quote.parent)
+    if count_open(user_id) > limit:  # after the hold: its row lock serialises a user's orders
+        raise TooManyJobs
+    refuse_haste(user_id, starts, now)
+    return job
 
 
 def _note_parent(job: Job, parent: dict[str, Any]) -> None:
