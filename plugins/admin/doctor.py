@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.buttons import route, way_out
+from core.services import ways_to_pay
 from core.telegram.sender import TelegramError
 from core.telegram.transport import NotSent, TelegramFailed, UnknownOutcome
 from kie.api.errors import KieError
@@ -36,7 +37,7 @@ def register(bot):
     bot.button("doctor:show", show, right="alerts")
     bot.admin_menu("doctor.menu", "doctor:show", row=5)
     for check in (
-        ways_to_pay, migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
+        way_to_pay, migrations, database, disk, temporary_disk, token, webhook, second_program, clock, kie, rate, prices,
         texts, stars, seals, admins, files, away,
     ):  # fmt: skip
         bot.check(check.__name__.replace("_", " "), check)
@@ -52,10 +53,10 @@ def show(ctx):
     ctx.edit("doctor.ill" if lines else "doctor.well", [way_out("admin:show")], n=len(found), lines=ctx.lines(lines))
 
 
-def ways_to_pay(bot):
+def way_to_pay(bot):
     """Can people pay? Each way is on or off; without one, nobody who lacks money gets any further."""
-    on = [when for _key, _start, when in bot.payment_methods.values() if when is None or bot.settings[when]]
-    return "doctor.no_way_to_pay" if PAYING in bot.handlers["button"] and not on else None
+    is_stuck = PAYING in bot.handlers["button"] and not ways_to_pay.switched_on(bot)
+    return "doctor.no_way_to_pay" if is_stuck else None
 
 
 def migrations(bot):

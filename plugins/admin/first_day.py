@@ -4,6 +4,7 @@ Texts: first.* in data/texts/<lang>/admin/first_day.po.
 """
 
 from core.buttons import FRESH, button, way_out
+from core.services import ways_to_pay
 
 ADMIN = "admin:show"
 EDIT, MONEY, BACKUP = "rates:edit", "rates:show", "backup:send"
@@ -54,10 +55,9 @@ def hide(ctx, seen):
 
 def _steps(bot):
     """Return (name, whether it is done, the way to it or None) in the order of a first day."""
-    ways = [when is None or _is_set(bot, when) for _key, _start, when in bot.payment_methods.values()]
     return (
         ("rate", _is_set(bot, "USD_RATE"), (EDIT, "USD_RATE")),
-        ("pay", any(ways), (MONEY,)),
+        ("pay", bool(ways_to_pay.switched_on(bot)), (MONEY,)),
         ("contact", _is_set(bot, "SUPPORT_CONTACT"), (EDIT, "SUPPORT_CONTACT")),
         (
             "terms",

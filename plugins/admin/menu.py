@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from core.buttons import route
+from core.services import ways_to_pay
 
 PAYING = route("payments:show", optional=True)
 INCOME = ("topup", "stars", "refund", "chargeback")  # kinds of entries for money from or back to the outside
@@ -45,8 +46,7 @@ def show(ctx):
 
 def _can_be_paid(bot):
     """Return whether there is a way to pay, or no top-up at all."""
-    ways = [when is None or bot.settings[when] for _key, _start, when in bot.payment_methods.values()]
-    return PAYING not in bot.handlers["button"] or any(ways)
+    return PAYING not in bot.handlers["button"] or bool(ways_to_pay.switched_on(bot))
 
 
 def _money(ctx, entries):

@@ -1,6 +1,7 @@
 """What the screens of a top-up share: its limits, the amounts as buttons, the ways to pay, and what to say without one."""
 
 from core.buttons import button, link
+from core.services import ways_to_pay
 from plugins.payments._pack_offers import offered
 
 FITS = 16  # characters of a label that a phone shows in full, with two in a row
@@ -43,9 +44,8 @@ def _stars(ctx, amount):
 
 
 def ways(ctx):
-    """Return {name: (label, start)} of the ways to pay that are switched on."""
-    methods = sorted(ctx.bot.payment_methods.items(), key=lambda one: one[0] != FIRST)
-    return {name: (label, start) for name, (label, start, when) in methods if when is None or ctx.settings[when]}
+    """Return {name: (label, start)} of the ways to pay that are switched on, Stars first."""
+    return dict(sorted(ways_to_pay.switched_on(ctx.bot).items(), key=lambda one: one[0] != FIRST))
 
 
 def say_no_way(ctx):
