@@ -27,14 +27,13 @@ RIGHT = "admin"  # of who makes codes
 CODE = re.compile(r"[A-Za-z0-9_-]{3,24}")
 MOST, SPAN = 10, timedelta(hours=1)  # codes that one person may try: otherwise short ones could be guessed
 LEAST_WORDS, SHOWN = 3, 24
-PARTS = {
+PARTS = {  # of a new code, in the order in which they are written
     "code": CODE,
     "worth": re.compile(r"0*[1-9]\d{0,6}%?"),
     "uses": re.compile(r"0*[1-9]\d{0,5}"),
     "person": re.compile(r"0*[1-9]\d{0,2}"),
     "days": re.compile(r"\d{1,4}"),
 }
-SHAPE = re.compile(r"(\S+)\s+(\d{1,7})(%?)\s+(\d{1,6})(?:\s+(\d{1,3}))?(?:\s+(\d{1,4}))?")
 
 
 def register(bot):
@@ -128,12 +127,14 @@ def add_percentage(bot, event, now):
 
 def create(ctx):
     """Make a code from `CODE VALUE[%] USES [PER PERSON [DAYS]]`; a high percentage needs an owner's confirmation."""
-    found = SHAPE.fullmatch(ctx.args.strip())
-    if wrong := _wrong(ctx, ctx.args.split(), found):
+    words = ctx.args.split()
+    if wrong := _wrong(ctx, words):
         raise UserError("promo.shape", buttons=[way_out("promo:list")], wrong=wrong)
-    kind, value = ("percent", int(found[2])) if found[3] else ("amount", int(found[2]) * 100)
-    code = {"code": found[1], "kind": kind, "value": value, "total_limit": int(found[4])}
-    code |= {"user_limit": int(found[5] or 1), "days": int(found[6] or 0)}
+    given = dict(zip(PARTS, words, strict=False))
+    is_share, worth = given["worth"].endswith("%"), int(given["worth"].rstrip("%"))
+    kind, value = ("percent", worth) if is_share else ("amount", worth * 100)
+    code = {"code": given["code"], "kind": kind, "value": value, "total_limit": int(given["uses"])}
+    code |= {"user_limit": int(given.get("person", 1)), "days": int(given.get("days", 0))}
     if kind == "percent":
         _create_percent(ctx, code)
         return
@@ -148,17 +149,16 @@ def create(ctx):
         show_list(ctx)
 
 
-def _wrong(ctx, words, found):
+def _wrong(ctx, words):
     """Return what is wrong with the words of a new code, or None; with none at all, how they are written is enough."""
-    names = ("code", "worth", "uses", "person", "days")
     if not words:
         return ctx.say("promo.wrong_none")
-    for name, word in zip(names, words, strict=False):
+    for name, word in zip(PARTS, words, strict=False):
         if not PARTS[name].fullmatch(word):
             return ctx.say(f"promo.wrong_{name}", word=word[:SHOWN])
     if len(words) < LEAST_WORDS:
         return ctx.say("promo.wrong_missing_worth" if len(words) == 1 else "promo.wrong_missing_uses")
-    return None if found else ctx.say("promo.wrong_many")
+    return ctx.say("promo.wrong_many") if len(words) > len(PARTS) else None
 
 
 def _create_percent(ctx, code):
