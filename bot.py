@@ -334,8 +334,8 @@ def _printed(lines):
     try:
         for line in lines:
             print(line, flush=True)
-    except commands.FAILURES as error:
-        print(error, file=sys.stderr)
+    except (*commands.FAILURES, KeyboardInterrupt) as error:
+        print(str(error) or "Stopped.", file=sys.stderr)
         return 1
     return 0
 
