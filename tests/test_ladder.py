@@ -709,10 +709,15 @@ def test_what_is_wrong_in_the_file_is_left_out_and_named(start_bot, tmp_path):
     read = Offers.from_data({"replies": replies}, Catalog.load(ROOT / "data/models.json"))
     assert read.replies["image"] == ("image-edit",) and not read.replies["smell"]
     assert "image-to-poem" in str(read.rejected) and "replies to smell" in str(read.rejected)
-    signs = {"edit": {"en": ["paint*", "a bit"]}, "smell": {"en": ["musty"]}}
-    read = Offers.from_data({"signs": signs, "wordless": {"image": ["image-edit", "a-poem"]}}, read_catalog())
-    assert read.is_edit("painted red") and read.is_edit("a bit, of snow") and not read.is_edit("no paint")
-    assert not read.is_question("who") and read.is_question("really?") and read.wordless["image"] == ("image-edit",)
+    phrases = {"edit": {"en": ["paint*", "a bit"]}, "smell": {"en": ["musty"]}}
+    read = Offers.from_data({"phrases": phrases, "wordless": {"image": ["image-edit", "a-poem"]}}, read_catalog())
+    is_edit = read.phrases.is_edit
+    assert is_edit("painted red") and is_edit("a bit, of snow") and not is_edit("no paint")
+    assert (
+        not read.phrases.is_question("who")
+        and read.phrases.is_question("really?")
+        and read.wordless["image"] == ("image-edit",)
+    )
     strange = Offers.from_data({"captions": {"image-edit": {}}, "spoken": {"loud": []}}, read_catalog()).rejected
     assert "captions of image-edit" in str(strange) and "loud" in str(strange)
     assert "smell" in str(read.rejected) and "a-poem" in str(read.rejected)

@@ -37,13 +37,15 @@ def rung_of_last(ctx, loose):
     if job is None or not job.result["urls"] or (many and WHICH not in ctx.bot.handlers["button"]):
         return None
     offers, text = ctx.generation.live_catalogue.offers, loose["text"]
-    if offers.is_larger(text) and (quote := _larger(ctx, job)):
+    if offers.phrases.is_larger(text) and (quote := _larger(ctx, job)):
         return quote | _more(ctx, job), True
     works = _edits.works_of(ctx, job)
     source, rungs = _edits.first_fit(ctx, job, 0, _edits.NOTHING | {"text": text}, works) if works else (None, [])
     if not rungs:
         return None
-    is_meant = offers.refers(text) or (offers.follows(text) and not offers.guess(text, works_of(ctx, loose)))
+    is_meant = offers.phrases.refers(text) or (
+        offers.phrases.follows(text) and not offers.guess(text, works_of(ctx, loose))
+    )
     usual = f"ladder.change_{ctx.generation.model(job).output}"
     label = f"do.{source['work']}" if is_meant and source["work"] != works[0] else usual
     return rungs[0] | {"label": label, "parent": source["parent"]} | _more(ctx, job), is_meant

@@ -49,7 +49,11 @@ def _quotes(ctx, work, loose, whole):
 
 def speaks(ctx, work, loose):
     """Tell whether somebody in a photo is to say something."""
-    return work == SPEAKING and kind_of(loose) == "image" and ctx.generation.live_catalogue.offers.speaks(loose["text"])
+    return (
+        work == SPEAKING
+        and kind_of(loose) == "image"
+        and ctx.generation.live_catalogue.offers.phrases.speaks(loose["text"])
+    )
 
 
 def _quote(ctx, name, model, offer, loose, whole):
@@ -80,7 +84,7 @@ def wordless(ctx, loose):
 
 def asked_idea(ctx, work, loose):
     """Return, as a list, the quote of the idea that a photo's caption asks for, by its name."""
-    name = work == "image-edit" and ctx.generation.live_catalogue.offers.idea_of(loose["text"])
+    name = work == "image-edit" and ctx.generation.live_catalogue.offers.phrases.idea_of(loose["text"])
     if not name or kind_of(loose) != "image" or not ctx.texts.has(TITLE + name):
         return []
     quote = _of_idea(ctx, name, loose)

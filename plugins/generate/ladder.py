@@ -156,7 +156,7 @@ def _price_of_question(ctx, loose):
     """
     offers = ctx.generation.live_catalogue.offers
     fits = not loose["files"] or (kind_of(loose) == "image" and len(loose["files"]) <= PICTURES and "task" not in loose)
-    if not fits or ASK not in ctx.bot.handlers["button"] or not offers.is_question(loose["text"]):
+    if not fits or ASK not in ctx.bot.handlers["button"] or not offers.phrases.is_question(loose["text"]):
         return None
     found = ctx.generation.talk.bound(ctx.user.id, RANK, ctx.now, loose["text"], loose["files"])
     return found and {"price": found.price, "left": found.free["left"] if found.free else 0}

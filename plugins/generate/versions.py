@@ -63,7 +63,7 @@ def _number(bot, job):
 
 def undo(ctx):
     """Show the version before a result, or the first, to whoever asks for it in words: with a reply, or right after it."""
-    which, job = ctx.generation.live_catalogue.offers.goes_back(ctx.text), None
+    which, job = ctx.generation.live_catalogue.offers.phrases.goes_back(ctx.text), None
     if which is not None:
         job = _talked_of(ctx)
     row = job and ctx.revisions.get(job.id)
@@ -75,7 +75,7 @@ def undo(ctx):
 
 def stay(ctx):
     """Show a result that nothing came before once more: it is as it was, and nobody pays for saying so."""
-    if ctx.generation.live_catalogue.offers.goes_back(ctx.text) is None or (job := _talked_of(ctx)) is None:
+    if ctx.generation.live_catalogue.offers.phrases.goes_back(ctx.text) is None or (job := _talked_of(ctx)) is None:
         return ctx.PASS
     back(ctx, job.id)
     return None
