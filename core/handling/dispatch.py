@@ -147,13 +147,13 @@ class Dispatcher:
     def hand_over(self, ctx, message, plugin=None, step=None):
         """Handle a message that was put together here, such as a voice message as words, as if it had just come.
 
-        A `step` of a `plugin`'s dialogue gets it first, if the dialogue is still there.
+        A command goes where it would; else a `step` of a `plugin`'s dialogue gets it first, if the dialogue is still there.
         """
         written = Ctx(self.bot, ctx.user, ctx.update_id, "message", message)
         written.draft = drafts.get(ctx.user.id, plugin, ctx.now) if plugin else None
         first = self.bot.handlers["step"].get(step) if written.draft else None
         self._let_in(written, first)
-        for entry in self._takers(written, first):
+        for entry in self._for_message(written) if written.text.startswith("/") else self._takers(written, first):
             written.entry, written.plugin = entry, entry.plugin
             if entry.handler(written) is not PASS:
                 break

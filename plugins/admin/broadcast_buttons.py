@@ -8,7 +8,6 @@ import re
 from urllib.parse import urlsplit
 
 from core.buttons import build, button
-from core.ctx import Ctx
 from core.errors import UserError
 
 DRAFT = "broadcast:draft"
@@ -94,7 +93,4 @@ def open_screen(ctx, command):
     entry = ctx.bot.handlers["command"].get(command)
     if entry is None or not ctx.may(entry.right):
         raise UserError("common.old_button")
-    written = Ctx(ctx.bot, ctx.user, ctx.update_id, "message", ctx.message | {"text": f"/{command}"})
-    written.entry, written.plugin = entry, entry.plugin
-    entry.handler(written)
-    ctx.answered = ctx.answered or written.answered
+    ctx.bot.hand_over(ctx, ctx.message | {"text": f"/{command}"})
