@@ -45,15 +45,13 @@ KEPT = 10  # databases: no test uses that many
 
 SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_demo_payment_page", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
         "test_process", "test_webhook", "test_leaks", "test_screens")  # fmt: skip
-# What the chat says, what keeps it going, and each of the many corruptions that `verify` names: each test on one of the two
-# databases, drawn by its name, and on both in `make prove`. All other tests run on both: they are about what is stored, or
-# about money.
-ONE_DATABASE = (
-    "test_admin", "test_admin_settings", "test_alerts", "test_audit_log", "test_bad_input", "test_better", "test_broadcast",
-    "test_confirm", "test_connection_limits", "test_contract", "test_corrupt", "test_delivery", "test_discovery", "test_docs_examples",
-    "test_doctor", "test_forms", "test_groups", "test_holes", "test_hostile", "test_ideas", "test_kie_days", "test_ladder",
-    "test_leaks", "test_loops", "test_media", "test_models_walk", "test_own_texts", "test_plugin_sources", "test_profile", "test_replies",
-    "test_talk", "test_voice", "test_webhook",
+# What is stored, and money: each test on both databases. All others run on one of the two, drawn by their names, and on
+# both in `make prove`.
+BOTH_DATABASES = (
+    "test_backup", "test_bonuses", "test_cached", "test_connection_limits", "test_dump", "test_events", "test_import", "test_invoices",
+    "test_jobs", "test_ledger", "test_lock", "test_monthly", "test_orders", "test_outbox", "test_paid_orders", "test_payments",
+    "test_persons", "test_plugin_tables", "test_prepared", "test_privacy", "test_promo", "test_provider_payments", "test_quotas", "test_refunds",
+    "test_sales", "test_seals", "test_states", "test_storage", "test_storage_down", "test_threads", "test_updates", "test_upgrades",
 )  # fmt: skip
 TOGETHER = SLOW[:5]  # in one worker each: a browser, or processes that must not wait for each other's kind
 
@@ -75,11 +73,11 @@ def pytest_collection_modifyitems(items):
 
 
 def _drawn(items):
-    """Leave out one of the two databases where a test of `ONE_DATABASE` would run on both."""
+    """Leave out one of the two databases where a test outside `BOTH_DATABASES` would run on both."""
     by_name = collections.defaultdict(list)
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "database_url" in params and _module(item) in ONE_DATABASE:
+        if "database_url" in params and _module(item) not in BOTH_DATABASES:
             by_name[item.nodeid.replace(params["database_url"], "")].append(item)
     out = {pair[zlib.crc32(name.encode()) % 2] for name, pair in by_name.items() if len(pair) == 2}
     return [item for item in items if item not in out]
