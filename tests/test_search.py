@@ -86,6 +86,10 @@ def test_everyday_wishes_find_what_serves_first_or_second(asked, lang):
         ("музыка для видео", "text-to-music"),
         ("music video for my song", "music-video"),
         ("видео в стиле аниме", "video-to-video"),
+        # the medium that is named says what is wanted, whatever it is about
+        ("видео где город взрывается", "text-to-video"),
+        ("meme video cat cooking", "text-to-video"),
+        ("убрать фон с фотки", "background-removal"),
     ],
 )
 def test_words_people_use_lead_to_what_serves(asked, words, answer):
@@ -118,6 +122,13 @@ def test_nothing_found_says_what_comes_nearest(asked):
     assert "choose" in person.last and "models:type:video:0" in person.buttons.values()
     person.send("imagen")
     assert offers(person)[0][0] == "Imagen 4"
+
+
+@SQLITE
+def test_a_description_that_is_like_nothing_wants_a_picture_and_of_ones_own_an_edit(asked):
+    for words, work in (("zeppelin full of hedgehogs", "text-to-image"), ("make my dog a superhero", "image-edit")):
+        person = asked(words)
+        assert "Nothing found" in person.last and does(offers(person)[0][1], "", [work])
 
 
 @SQLITE

@@ -21,18 +21,24 @@ from core.services.wording import (
     words_of,
 )
 from core.texts import Texts
-from kie.catalogue.model import Card, Catalog, Model
+from kie.catalogue.model import MENU, WORKS, Card, Catalog, Model
 
-# The keys: what says nothing, and after which words comes what a thing is for or about; words that mean the same;
-# what a chat model answers; works, modes and products by what they do; names in another spelling; names that are not sold,
-# with the work that comes near
-IGNORED, ABOUT, SAME, CHAT = "search.ignored", "search.about", "search.same.", "search.chat"
+# The keys: what says nothing; after which words comes what a thing is for or about; words whose phrases have one order;
+# what a person calls their own; words that mean the same; what a chat model answers; works, modes and products by what
+# they do; names in another spelling; names that are not sold, with the work that comes near
+IGNORED, ABOUT, ORDER, OWN = "search.ignored", "search.about", "search.order", "search.own"
+SAME, CHAT = "search.same.", "search.chat"
 WORK, MODE, CARD, NAME, INSTEAD = "search.work.", "search.mode.", "search.card.", "search.name.", "search.instead."
+PLAIN = (IGNORED, ABOUT, ORDER, OWN)  # lists of words, not of phrases
 ADDED = 0.8  # how much a work counts that a model also does, with another file, or that only comes near
-MEDIA = {SAME + medium for medium in ("photo", "video", "song")}
 OF_A_RESULT = 0.65  # how much a work counts that wants an earlier result
 ABOUT_IT = 0.3  # how much more a product counts that the words are about
-OTHER_MEDIUM = 0.7  # how much a work counts that has nothing to do with a medium that was named
+# What people name that goes in or comes out: the works it has a part in, and how much any other work counts then
+MEDIA = {
+    SAME + "photo": ({*MENU["picture"], *MENU["edit"], *WORKS["image"]}, 0.7),
+    SAME + "video": ({*MENU["video"], *WORKS["video"], "video-upscale", "video-extend", "music-video"}, 0.2),
+    SAME + "song": ({*MENU["music"], *WORKS["audio"], "music-video", "stem-separation"}, 0.7),
+}
 IN_ORDER = 1.1  # how much more a phrase counts in the order it has in the list
 ALIKE = 0.95  # how much another word of the same meaning counts
 SUBJECT = 0.2  # how much words count that say what a thing is for, or about
@@ -81,8 +87,12 @@ def find(texts: Texts, catalog: Catalog, said: str) -> Found:
 
 
 def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
-    """Return what comes near when nothing fits: lines about products with one of the words, else names much alike."""
-    words = [word for word in words_of(said) if len(word) >= SHORTEST_PART]
+    """Return what comes near when nothing fits: lines about products with one of the words, or names much alike.
+
+    A description that is like neither wants a picture, or if it speaks of the person's own, an edited one.
+    """
+    known, spoken = _words(texts), words_of(said)
+    words = [word for word in spoken if len(word) >= SHORTEST_PART and word not in known.ignored]
     hits = []
     for card in catalog.cards.values():
         about = {word for line in _lines_about(texts, card) for word in words_of(line)}
@@ -90,6 +100,10 @@ def nearest(texts: Texts, catalog: Catalog, said: str) -> Found:
         alike = max((likeness(word, name) for word in words for name in words_of(card.title)), default=0.0)
         if shared or alike >= NEAR:
             hits.append(Hit(card, card.models, None, (-shared, -alike)))
+    if not hits and len(words) > 1:
+        works = {WORK + ("text-to-image" if known.own.isdisjoint(spoken) else "image-edit"): 1.0}
+        nameless = dict.fromkeys(catalog.cards.values(), (0.0, 0.0))
+        hits = [hit for card in nameless if (hit := _hit(card, nameless, works, named=False))]
     return Found(tuple(sorted(hits, key=lambda hit: hit.rank)))
 
 
@@ -158,6 +172,8 @@ class Words:
     same: Index
     ignored: frozenset[str]
     about: frozenset[str]
+    order: frozenset[str]
+    own: frozenset[str]
 
 
 def _words(texts: Texts) -> Words:
@@ -170,12 +186,12 @@ def _words(texts: Texts) -> Words:
 @lru_cache(maxsize=4)
 def _read(pairs: tuple[tuple[str, str], ...]) -> Words:
     same = index((key, text) for key, text in pairs if key.startswith(SAME))
-    works = ((key, text) for key, text in pairs if not key.startswith((SAME, NAME)) and key not in (IGNORED, ABOUT))
+    works = ((key, text) for key, text in pairs if not key.startswith((SAME, NAME)) and key not in PLAIN)
     return Words(
         index(works, same),
         index((key, text) for key, text in pairs if key.startswith(NAME)),
         same,
-        *(frozenset(word for key, text in pairs if key == one for word in words_of(text)) for one in (IGNORED, ABOUT)),
+        *(frozenset(word for key, text in pairs if key == one for word in words_of(text)) for one in PLAIN),
     )
 
 
@@ -190,6 +206,7 @@ class _Asked:
 
     def __init__(self, words: Words, catalog: Catalog, said: str) -> None:
         self.works, self._same, self._ignored, self._about = words.works, words.same, words.ignored, words.about
+        self._order = words.about | words.order
         self._told = {word for card in catalog.cards.values() for name in _names(card) for word in name}
         plain = words_of(said)[:MOST_WORDS]
         self._words = _respelt(plain, words, self._told)
@@ -198,7 +215,7 @@ class _Asked:
         self._weights = [self._weight(*pair) for pair in zip(self._words, self._fits, strict=True)]
         after = next((at for at, word in enumerate(self._words) if word in self._about), len(plain))
         self._weights[after:] = [SUBJECT * weight for weight in self._weights[after:]]
-        self._media = {at: fit for at, fit in enumerate(self._fits[:after]) if MEDIA & fit.keys()}
+        self._media = {at: medium for at, fit in enumerate(self._fits[:after]) for medium in fit if medium in MEDIA}
 
     def _fitting(self, word: str) -> dict[str, float]:
         """Return {word of a phrase: how much it counts} for one word that was said."""
@@ -234,13 +251,24 @@ class _Asked:
         for phrase in self.works.phrases[key]:
             places = places_of(phrase, self._fits)
             in_order = list(places) == sorted(places)
-            if not in_order and not self._about.isdisjoint(phrase):
-                continue  # "music for a video" is no "video for music"
+            if not in_order and not self._order.isdisjoint(phrase):
+                continue  # "music for a video" is no "video for music", and "text to voice" no "voice to text"
             bonus = IN_ORDER if len(places) > 1 and in_order else 1.0
             for at, counts in places.items():
                 covered[at] = max(counts * bonus, covered.get(at, 0.0))
-        left = self._media.keys() - covered.keys()
-        return OTHER_MEDIUM ** len(left) * sum(self._weights[at] * counts for at, counts in covered.items())
+        share = self._of_media(key, covered) if covered else 0.0
+        return share * sum(self._weights[at] * counts for at, counts in covered.items())
+
+    def _of_media(self, key: str, covered: dict[int, float]) -> float:
+        """Cover the media that a work has a part in, as people say them beside it; return what the others leave of it."""
+        share, work = 1.0, key.rpartition(".")[2]
+        for at, medium in self._media.items():
+            works, less = MEDIA[medium]
+            if at in covered or work in works:
+                covered.setdefault(at, ALIKE)
+            else:
+                share *= less
+        return share
 
     def name(self, card: Card) -> tuple[float, float] | None:
         """Return (words of a product's name that were said, which share of it), or None without its first one.
