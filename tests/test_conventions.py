@@ -324,7 +324,7 @@ def test_no_data_of_anybody_is_in_the_repository():
     ]
     assert not wrong
     ignored = (ROOT / ".gitignore").read_text().split()
-    assert {"var/", ".env", ".venv/"} <= set(ignored) and any(line.startswith("*.db") for line in ignored)
+    assert {"var/", ".env", ".venv"} <= set(ignored) and any(line.startswith("*.db") for line in ignored)
 
 
 PLACES = re.compile(r"(?<![\w./])/(?:home|root|Users|work|mnt)/[\w.-]+")

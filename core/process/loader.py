@@ -8,11 +8,11 @@ import inspect
 import pkgutil
 import sys
 import traceback
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import NamedTuple
 
 from core.buttons import Route, split
 from core.process import plugin_source
@@ -26,7 +26,8 @@ class PluginError(Exception):
     """A plugin could not be loaded or registered."""
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """Where a plugin comes from."""
 
     path: Path
@@ -38,7 +39,7 @@ class Source(NamedTuple):
         """The folder of its texts, if it comes from elsewhere."""
         return self.path.parent / "texts"
 
-    @property
+    @cached_property
     def shown(self):
         """What its file is called in messages."""
         return str(self.path) if self.origin else f"plugins/{name_of(self.path)}.py"
@@ -175,15 +176,13 @@ def load(bot, known, off=(), load_one=load_one):
     for name, source in loaded.items():
         load_one(bot, name, source)
     bot.texts.check()
-    served = _served(bot, known.values())
+    served = _served(bot, known.values()) | {"text": bot.texts.keys(bot.texts.default)}
     for name, source in loaded.items():
         _check_names(bot.texts, name, source, served)
         _check_routes(bot, name, source.shown, sys.modules[source.module])
     for name, (key, _start, _when) in bot.payment_methods.items():
         if isinstance(key, str):
-            _check(
-                "{}, line {}".format(*bot.places["way to pay", name]), "text", key, bot.texts.keys(bot.texts.default)
-            )
+            _check("{}, line {}".format(*bot.places["way to pay", name]), "text", key, served["text"])
     return list(loaded)
 
 
@@ -201,14 +200,13 @@ def _check_names(texts, name, source, served):
 
     Of the bot's own files any may be missing, so there only what a file serves itself is sure.
     """
-    known = served | {"text": texts.keys(texts.default)}
     named = plugin_source.names_in(source.path)
     sure = "" if source.origin else f"{name}:"  # files of one folder share names
     for one in named:
         if one.what != "text" and not one.name.startswith(sure):
             continue
         place = f"{source.shown}, line {one.line}"
-        _check(place, one.what, one.name, known[one.what])
+        _check(place, one.what, one.name, served[one.what])
         if one.values is not None and (lacking := texts.needs(one.name) - one.values):
             raise PluginError(f"{place}: the text {one.name!r} fills in {', '.join(sorted(lacking))}: give it here")
 
