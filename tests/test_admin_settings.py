@@ -173,7 +173,7 @@ def test_money_has_its_sign_and_factors_no_needless_zeros(start_bot):
     bot = start_bot()
     boss = bot.admin()
     boss.send("/rate")
-    for line in ("Dollar rate: 90 ₽", "Markup: ×2", "Price of a Star: 1.60 ₽", "Least top-up: 10 ₽"):
+    for line in ("Dollar rate: 90 ₽", "Markup: ×2", "Price of a Star: 1.60 ₽", "Smallest top-up: 10 ₽"):
         assert line in boss.last.split("\n")
     assert "Amounts offered: 100 ₽, 300 ₽, 500 ₽, 1,000 ₽" in boss.last and "Largest top-up: 50,000 ₽" in boss.last
 

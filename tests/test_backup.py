@@ -71,7 +71,7 @@ def test_nobody_but_an_owner_gets_one(begin, tmp_path):
     bot = begin()
     boris = bot.user("Boris")
     boris.send("/backup")
-    assert "no such command" in boris.last and kept(tmp_path) == []
+    assert "No such command" in boris.last and kept(tmp_path) == []
 
 
 def test_one_is_written_every_night_and_the_oldest_go(begin, tmp_path):

@@ -107,7 +107,7 @@ def test_a_transfer_that_is_undone_takes_the_share_with_it(start_bot):
     assert entries_of(bot, alice) == [("referral", 3_000), ("takeback", -3_000)]
     assert bot.balance(alice) == bot.balance(bob) == 0 and not user_of(bot, alice).sales_paused
     alice.send("/balance")
-    assert "bonus of a returned payment" in alice.last
+    assert "bonus of a payment taken back" in alice.last
     assert_books_are_right()
 
 
@@ -279,7 +279,7 @@ def test_neither_a_top_up_nor_an_order_made_later_pays_the_debt(start_bot):
     assert entries_of(bot, alice)[-1] == ("recovery", -spent) and bot.balance(alice) == 10_000 - spent
     assert "as agreed" in alice.last and "owes" not in boss.last
     boss.send("/audit")
-    assert "debt taken" in boss.last
+    assert "debt collected" in boss.last
     assert_books_are_right()
 
 

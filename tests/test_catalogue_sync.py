@@ -123,7 +123,7 @@ def test_a_model_that_is_gone_goes_off_sale_when_applied(start_with):
     alice.send("/cancel")
     alice.send("a fox")
     alice.forge("generate:open:z-image")
-    assert "not on offer" in alice.last
+    assert "no longer available" in alice.last
     assert "z-image" in bot.bot.generation.catalog.known
 
 

@@ -241,7 +241,7 @@ def test_a_post_reaches_a_channel_or_the_staff_hear_why_not(bot):
     assert "Menu" in group.messages[-1]["text"]
     alice.send("/post")
     bot.forward(3)
-    assert "did not take a post" in boss.last
+    assert "refused a post" in boss.last
 
 
 def test_another_service_is_asked_and_its_answer_read(bot):

@@ -94,7 +94,7 @@ def test_the_admin_sees_it_in_the_chat(healthy):
     assert "20 credits" in boss.last and "Top up at kie.ai" in boss.last
     alice = bot.user()
     alice.send("/doctor")
-    assert "no such command" in alice.last
+    assert "No such command" in alice.last
 
 
 def test_the_command_prints_a_line_for_each_check_and_fails_when_something_is_wrong(healthy, tmp_path, capsys):

@@ -63,7 +63,7 @@ def test_a_code_that_is_none_is_told_so_and_a_stranger_learns_nothing(broken):
     boss.send("/error NOSUCH")
     assert "NOSUCH" in boss.last and "Traceback" not in boss.last
     alice.send(f"/error {code}")
-    assert "no such command" in alice.last and "RuntimeError" not in alice.last
+    assert "No such command" in alice.last and "RuntimeError" not in alice.last
 
 
 def test_a_code_outlives_a_restart(broken):

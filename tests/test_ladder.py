@@ -154,7 +154,7 @@ def test_a_model_gone_since_is_never_ordered_and_the_next_one_stands_in(start_bo
     alice.send("a fox")
     boss.forge("terms:switch:z-image:0")
     alice.tap("▶ Draft")
-    assert "not on offer" in alice.toast and jobs_of(bot, alice) == []
+    assert "no longer available" in alice.toast and jobs_of(bot, alice) == []
     assert "2.92 ₽" in labels(alice)[0]
     alice.tap("▶ Draft")
     assert job_of(bot, alice).price == 292
@@ -344,7 +344,7 @@ def test_an_album_alone_offers_nothing_that_leaves_a_photo_out(start_bot):
     alice.album([png(str(n)) for n in range(3)])
     assert "Write what to change" in alice.last and labels(alice)[0].startswith("▶ 🎬 Animate")
     assert [len(quote["values"]["image_urls"]) for quote in ladder_of(bot, alice)["rungs"]] == [3]
-    alice.tap("🔍 Upscale")
+    alice.tap("🔍 Enlarge")
     assert "Only the first 1" in alice.last
 
 
@@ -608,7 +608,7 @@ def test_more_photos_than_a_model_takes_go_to_one_that_takes_them(start_bot):
     alice.album([png(str(n)) for n in range(10)], caption="all of them in one room")
     models = {quote["name"]: quote["model"] for quote in ladder_of(bot, alice)["rungs"]}
     assert models["best"] == "nano-banana-2" and "Only the first" not in alice.last
-    alice.tap("🔍 Upscale")
+    alice.tap("🔍 Enlarge")
     assert "Only the first 1" in alice.last
 
 
@@ -747,7 +747,7 @@ def test_an_admin_puts_another_model_on_a_rung_switches_one_off_and_takes_it_bac
     assert [quote["model"] for quote in ladder_of(bot, alice)["rungs"]][0].startswith("grok-imagine")
     assert not any(label.startswith("Best") for label in labels(alice))
     boss.send("/audit")
-    assert boss.last.count("rung of a ladder changed") == 2 and "draft · grok2" in boss.last
+    assert boss.last.count("one-tap offer changed") == 2 and "draft · grok2" in boss.last
     boss.send("/catalog")
     boss.tap("supply:done")
     boss.tap("supply:undo")

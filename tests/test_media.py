@@ -65,7 +65,7 @@ def test_a_length_is_counted_from_the_file_whatever_its_message_says(start_bot):
     alice = bot.rich()
     opened(bot, alice, "omnihuman")
     alice.audio(("a.wav", wav(200)), duration=1)
-    assert "lasts 200 s; at most 59 s" in alice.last
+    assert "lasts 200 s; the limit is 59 s" in alice.last
     opened(bot, alice, "omnihuman")
     alice.photo(png())
     alice.audio(("a.wav", wav(58)), duration=1)
@@ -86,7 +86,7 @@ def test_a_long_recording_sent_as_a_plain_document_is_not_sold_at_the_longest_le
         opened(bot, alice, code)
         alice.photo(png())
         alice.document(wav(200), "a.wav")
-        assert re.search(rf"lasts 200 s; at most {most}(\.5)? s", alice.last), alice.last
+        assert re.search(rf"lasts 200 s; the limit is {most}(\.5)? s", alice.last), alice.last
         assert priced(bot, alice) == (None, None)
     assert jobs_of(bot, alice) == []
 

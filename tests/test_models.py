@@ -148,7 +148,7 @@ def test_a_model_that_needs_a_callback_is_offered_only_with_a_public_address(sta
     alice = bot.user()
     alice.send("/start")
     alice.forge(f"generate:open:{code}")
-    assert "not on offer" in alice.last
+    assert "no longer available" in alice.last
     public = start_bot(PUBLIC_URL="http://127.0.0.1:9", PORT="9")
     assert all(m.id in public.bot.generation.catalog.models for m in needing)
 

@@ -243,7 +243,7 @@ def test_nobody_but_an_admin_touches_rates_and_people(start_bot, command):
     bot = start_bot()
     alice = bot.rich()
     alice.send(f"/{command}")
-    assert "There is no such command" in alice.last
+    assert "No such command" in alice.last
     card(alice)
     assert quoted(alice) == (72, False)
 
@@ -292,7 +292,7 @@ def test_money_spent_elsewhere_meanwhile_refuses_the_order_and_keeps_it(start_bo
     user = user_of(bot, alice)
     ledger.post(user.id, -60, kind="admin", key="spent", now=bot.clock.now())
     alice.forge(data, message)
-    assert "You’re 0.32 ₽ short. Your order waits here." in alice.toast
+    assert "You’re 0.32 ₽ short. Your order is waiting here." in alice.toast
     assert jobs_of(bot, alice) == [] and bot.balance(alice) == 40
     assert "0.32 ₽ short · top up" in alice.buttons
     ledger.post(user.id, 100, kind="admin", key="back", now=bot.clock.now())
@@ -370,7 +370,7 @@ def test_a_model_that_is_not_on_offer_is_not_shown_and_its_old_button_says_so(st
     bot = start_bot()
     alice = bot.rich()
     alice.forge("generate:open:never-was")
-    assert "This model is not on offer any more" in (alice.toast or alice.last)
+    assert "This model is no longer available" in (alice.toast or alice.last)
     alice.forge("generate:open:z-image")
     assert "Z-Image" in alice.last
 
@@ -386,7 +386,7 @@ def test_an_order_of_a_model_that_was_withdrawn_meanwhile_gives_the_money_back(s
     number = job_of(bot, alice).id
     alice.send("/history")
     alice.forge(f"orders:again:{number}")
-    assert "not on offer any more" in (alice.toast or alice.last)
+    assert "no longer available" in (alice.toast or alice.last)
     assert creates(bot) == []
 
 

@@ -16,7 +16,7 @@ from tests.till import OLEG, TWO_OWNERS, open_card, owner, pay_stars, request, t
 from tests.till import staff as hire
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-NOT_YOURS = "Somebody else has to do it"
+NOT_YOURS = "Somebody else has to do this"
 
 
 def newest(bot, what):
@@ -71,7 +71,7 @@ def test_an_owner_alone_types_the_sum_and_the_log_says_so(start_bot):
     boss = bot.admin()
     transfer(boss)
     boss.tap("✓ Approve", request(boss))
-    assert "type the sum: 300 ₽" in boss.last and entries_of(bot, boss) == []
+    assert "type the amount: 300 ₽" in boss.last and entries_of(bot, boss) == []
     for wrong in ("yes", "3000", "-300", "300000"):
         boss.send(wrong)
         assert "That is not 300 ₽. Type exactly this sum" in boss.last and entries_of(bot, boss) == []
@@ -133,7 +133,7 @@ def test_in_the_group_the_sum_is_asked_for_in_private(start_bot):
     boss.send("/here", group=group)
     transfer(boss)
     boss.tap("✓ Approve", group=group)
-    assert "in private" in boss.toast and "type the sum" in boss.last
+    assert "in private" in boss.toast and "type the amount" in boss.last
     boss.send("300")
     assert entries_of(bot, boss) == [("topup", 30_000)]
 
@@ -170,7 +170,7 @@ def test_an_owner_alone_corrects_their_own_balance_by_typing_the_sum(start_bot):
     boss.tap("+ Credit")
     boss.send("100 to try it")
     boss.tap("✓ Credit")
-    assert "type the sum: 100 ₽" in boss.last
+    assert "type the amount: 100 ₽" in boss.last
     boss.send("100")
     assert entries_of(bot, boss) == [("admin", 10_000)] and newest(bot, "credit").own
     assert "+100 ₽, balance 100 ₽." in texts(boss)
@@ -233,7 +233,7 @@ def test_an_owner_alone_redeems_their_own_code_by_typing_its_worth(start_bot, wo
     boss = bot.admin()
     boss.send(f"/newpromo MINE {worth} 5")
     boss.send("/promo MINE")
-    assert f"type the sum: {asked}" in boss.last
+    assert f"type the amount: {asked}" in boss.last
     boss.send("7")
     assert promo.get("MINE").uses == 0
     boss.send(typed)
@@ -249,9 +249,9 @@ def test_a_large_code_leaves_a_trace_and_waits_for_a_second_person(start_bot):
     alice.send("/promo HUGE")
     assert "no such code" in alice.last and bot.balance(alice) == 0
     boss.send("/audit")
-    assert "Sam: promo code made, waits for a second person · HUGE · 9,999,999 ₽ · × 5" in boss.last
+    assert "Sam: promo code made, waiting for a second person · HUGE · 9,999,999 ₽ · × 5" in boss.last
     sam.forge("promo:show:HUGE")
-    assert "waits for a second person" in sam.last and "✓ Confirm this code" not in sam.buttons
+    assert "waiting for a second person" in sam.last and "✓ Confirm this code" not in sam.buttons
     sam.forge("promo:confirm:HUGE")
     assert NOT_YOURS in sam.toast
     alice.send("/promo HUGE")
@@ -278,7 +278,7 @@ def test_an_owner_alone_makes_a_large_code_by_typing_its_amount(start_bot):
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     boss.send("/newpromo HUGE 5000 5")
-    assert "type the sum: 5,000 ₽" in boss.last and promo.get("HUGE") is None
+    assert "type the amount: 5,000 ₽" in boss.last and promo.get("HUGE") is None
     boss.send("5000")
     alice.send("/promo HUGE")
     assert bot.balance(alice) == 500_000 and newest(bot, "promo").own

@@ -44,17 +44,17 @@ def nonsense(person):
 def test_a_text_is_found_by_its_words_seen_set_and_counts_at_once(start_bot):
     bot = start_bot()
     boss, alice = bot.admin(), bot.user("Alice")
-    assert "There is no such command" in nonsense(alice)
+    assert "No such command" in nonsense(alice)
     boss.send("/texts")
     boss.send("NO such command")
     assert "1 text with “NO such command”" in boss.last
-    boss.tap("There is no such")
+    boss.tap("No such command")
     assert (
-        "common.unknown_command · English" in boss.last and "There is no such command. All of them: /help" in boss.last
+        "common.unknown_command · English" in boss.last and "No such command. The full list: /help" in boss.last
     )
     boss.send("<b>Pardon?</b> Here you are")
     assert "This is how it will look:\n\nPardon? Here you are" in boss.last
-    assert "There is no such command" in nonsense(alice), "it was only seen"
+    assert "No such command" in nonsense(alice), "it was only seen"
     boss.tap("✓ Use", boss.messages[-1]["message_id"])
     assert "Pardon? Here you are" in nonsense(alice)
     bot.restart()
@@ -96,7 +96,7 @@ def test_ways_back_lead_to_the_original_and_to_the_one_before(start_bot):
     boss.tap("↶ The one before")
     assert nonsense(alice) == "First"
     boss.tap("↺ The original")
-    assert "There is no such command" in nonsense(alice)
+    assert "No such command" in nonsense(alice)
     assert "↺ The original" not in boss.buttons
     boss.tap("↶ The one before")
     assert nonsense(alice) == "First"
@@ -196,7 +196,7 @@ def test_only_owners_reach_it(start_bot, role):
     sam.send("/start")
     users.change(user_of(bot, sam), role=role)
     sam.send("/texts")
-    assert "no such command" in sam.last
+    assert "No such command" in sam.last
     for data in (
         "texts:find",
         "texts:list:0",
@@ -497,7 +497,7 @@ def test_a_language_that_is_only_begun_works_in_the_default_and_counts_as_it_doe
     )
     bot = start_bot(texts=folder)
     anna, boss = bot.user("Anna", language_code="de"), bot.admin()
-    assert "There is no such command" in nonsense(anna) and "⌂ Menü" in anna.buttons
+    assert "No such command" in nonsense(anna) and "⌂ Menü" in anna.buttons
     anna.send("/balance")
     assert "0 ₽" in anna.last
     assert bot.bot.texts.plain("de", "job.too_many", n=2).startswith("2 orders")
@@ -525,7 +525,7 @@ def test_formatting_made_in_telegram_counts_as_tags(start_bot):
 @SQLITE
 def test_what_is_copied_from_a_message_finds_its_text(start_bot):
     boss = start_bot().admin()
-    boss.send("/texts You’re 12.50 ₽ short. Your order waits here.")
+    boss.send("/texts You’re 12.50 ₽ short. Your order is waiting here.")
     assert any("short. Your order" in label for label in boss.buttons)
     boss.send("xyzzy plugh menu")
     assert "No text has" in boss.last

@@ -49,7 +49,7 @@ def test_an_order_that_waits_is_not_made_unasked_and_agreeing_can_be_taken_back(
     anna = bot.user("Anna")
     agree(anna)
     anna.tap("✓ and create at once")
-    assert "☐ and create at once · 0.72 ₽" in anna.buttons and "Your order waits" in anna.last
+    assert "☐ and create at once · 0.72 ₽" in anna.buttons and "Your order is waiting" in anna.last
     pay(anna)
     assert jobs_of(bot, anna) == [] and "▶ To the waiting order" in anna.buttons
 

@@ -127,7 +127,7 @@ def test_somebody_whose_access_is_closed_can_see_and_erase_their_data_and_stays_
     boss.send("spam")
     boss.tap("✓")
     alice.send("/start")
-    assert "Your access is closed" in alice.last
+    assert "You’re blocked here" in alice.last
     for command, words in {"/privacy": "What I know about you", "/mydata": "Everything I know about you"}.items():
         alice.send(command)
         assert words in (alice.last or alice.last_message["caption"])
@@ -135,7 +135,7 @@ def test_somebody_whose_access_is_closed_can_see_and_erase_their_data_and_stays_
     with db.connection():
         assert not User.select().where(User.first_name == "Alice Secret").exists()
     alice.send("/start")
-    assert "Your access is closed" in alice.last
+    assert "You’re blocked here" in alice.last
     open_card(boss, alice)
     boss.tap("Unblock")
     boss.send("a mistake")

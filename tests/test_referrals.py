@@ -186,7 +186,7 @@ def test_without_a_share_nothing_is_promised(start_bot):
     alice.send("/start")
     assert "Invite" not in alice.buttons
     alice.send("/invite")
-    assert "no such command" in alice.last
+    assert "No such command" in alice.last
 
 
 def test_a_second_start_by_the_same_link_invites_no_second_time(start_bot):

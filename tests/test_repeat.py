@@ -90,7 +90,7 @@ def test_the_apology_for_a_tap_repeats_it_and_for_words_asks_for_them_again(star
     bot, made = start(start_bot, monkeypatch, tmp_path, False)
     alice = bot.user("Alice")
     alice.send("/fails early")
-    assert "Please send it once more" in alice.last and "↻ Try again" not in alice.buttons
+    assert "Please send it again" in alice.last and "↻ Try again" not in alice.buttons
     alice.forge("zzz:fails")
     assert "Please try again" in alice.last
     tries = len(made)

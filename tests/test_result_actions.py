@@ -68,7 +68,7 @@ def test_upscale_and_animate_are_one_tap_from_a_picture_and_get_it(start_bot):
     bot = start_bot()
     alice = bot.rich()
     first = result(bot, alice, "z-image", 60)
-    for label, name in (("🔍 Upscale", "image"), ("🎬 Animate", "image_urls")):
+    for label, name in (("🔍 Enlarge", "image"), ("🎬 Animate", "image_urls")):
         alice.tap(label, message=first.sent[0]["message_id"])
         given = card(bot, alice)[name]
         file = given[0] if isinstance(given, list) else given
@@ -86,7 +86,7 @@ def test_a_result_whose_address_has_expired_goes_to_kie_by_telegrams_copy(start_
     alice = bot.rich()
     first = result(bot, alice, "z-image", 60)
     bot.clock.forward(30 * 3600)
-    alice.tap("🔍 Upscale")
+    alice.tap("🔍 Enlarge")
     alice.tap("▶ Create")
     bot.forward(100)
     sent = bot.kie.task()
@@ -171,7 +171,7 @@ def test_a_photo_sent_anywhere_is_offered_to_all_models_and_its_caption_is_the_p
     bot = start_bot()
     alice = bot.rich()
     alice.photo(png(), caption="make it snow")
-    assert list(alice.buttons)[3:7] == ["✨ Better prompt", "🔍 Upscale", "🎬 Animate", "✂ Remove background"]
+    assert list(alice.buttons)[3:7] == ["✨ Better prompt", "🔍 Enlarge", "🎬 Animate", "✂ Remove background"]
     alice.tap("All models")
     assert len(works_on(alice)) > 8
     alice.tap("✨ Edit")

@@ -550,7 +550,7 @@ def test_without_a_rate_nothing_is_asked(start_bot):
     alice.send("/ask")
     assert "Quick · not now" in "".join(alice.buttons)
     alice.send("Why is the sky blue?")
-    assert "aren’t open yet" in alice.last and not asked(bot)
+    assert "can’t take questions yet" in alice.last and not asked(bot)
 
 
 def test_somebody_whose_sales_are_paused_asks_nothing(start_bot):

@@ -305,7 +305,7 @@ TYPICAL = {
     "title": "Kling",
     "model": "Nano Banana",
     "name": "Anna",
-    "mode": "🔍 Upscale",
+    "mode": "🔍 Enlarge",
     "value": "720p",
     "label": "16:9",
     "id": 5000000001,

@@ -132,10 +132,10 @@ def test_access_is_closed_and_opened_with_a_reason_and_money_still_counts(start_
     boss.tap("✓ Block")
     assert "access closed" in boss.last
     alice.send("/start")
-    assert "Your access is closed" in alice.last and "spam" not in texts(alice)
+    assert "You’re blocked here" in alice.last and "spam" not in texts(alice)
     alice.send("a fox")
     alice.forge("models:menu")
-    assert "Your access is closed" in alice.last
+    assert "You’re blocked here" in alice.last
     alice.tap("Support")
     assert "Write here what happened" in alice.last
     alice.send("why me")
@@ -150,7 +150,7 @@ def test_access_is_closed_and_opened_with_a_reason_and_money_still_counts(start_
     alice.send("/start")
     assert "Hi, Alice" in alice.last
     boss.send("/audit")
-    assert "access opened" in boss.last and "a mistake" in boss.last and "access closed" in boss.last
+    assert ": unblocked" in boss.last and "a mistake" in boss.last and ": blocked" in boss.last
 
 
 def test_somebody_with_a_role_is_not_blocked(start_bot):
