@@ -34,7 +34,7 @@ def test_ones_own_words_stay_without_a_tap(start_bot):
     alice = bot.rich("Alice")
     words = card(bot, alice)
     alice.tap("✨ Better prompt")
-    alice.tap("Once more")
+    alice.tap("Again")
     alice.tap("Keep mine")
     alice.tap("▶ Create")
     assert job_of(bot, alice).inputs["prompt"] == words and bot.kie.bill()["chats"] == 2
@@ -86,7 +86,7 @@ def test_an_old_button_takes_no_words_that_were_not_shown(start_bot):
     use = next(
         one for one in alice.messages[-1]["reply_markup"]["inline_keyboard"] for one in one if "Use" in one["text"]
     )
-    alice.tap("Once more")
+    alice.tap("Again")
     alice.forge(use["callback_data"])
     assert "out of date" in alice.toast
     alice.tap("Keep mine")

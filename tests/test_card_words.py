@@ -191,15 +191,15 @@ def test_cancel_speaks_of_an_order_only_if_one_was_open(start_bot):
     for before in ("/start", "/models xyzzy", "/support", "/topup"):
         alice.send(before)
         alice.send("/cancel")
-        assert "dropped" not in alice.last, before
+        assert "unfinished order" not in alice.last, before
     opened(alice, "z-image", "a fox")
     alice.send("/cancel")
-    assert "dropped" in alice.last
+    assert "unfinished order" in alice.last
     alice.photo(png())
     alice.send("/cancel")
-    assert "dropped" in alice.last
+    assert "unfinished order" in alice.last
     alice.send("/cancel")
-    assert "dropped" not in alice.last
+    assert "unfinished order" not in alice.last
 
 
 @SQLITE

@@ -195,7 +195,7 @@ def test_cancel_in_every_situation(start_bot):
     assert "nothing to cancel" in anna.last.lower()
     card(anna)
     anna.send("/cancel")
-    assert "dropped" in anna.last
+    assert "unfinished order" in anna.last
     anna.forge("generate:card")
     assert "out of date" in (anna.toast or "") + anna.last
     before = bot.balance(anna)

@@ -198,7 +198,7 @@ def test_the_same_confirm_twice_is_one_order(start_bot):
     confirm, shown = alice.buttons["▶ Create · 0.72 ₽"], alice.last_message
     alice.forge(confirm, message=shown)
     alice.forge(confirm, message=shown)
-    assert "being made already" in alice.toast and len(bot.bot.jobs.of_user(user_of(bot, alice).id)) == 1
+    assert "already being made" in alice.toast and len(bot.bot.jobs.of_user(user_of(bot, alice).id)) == 1
 
 
 @SQLITE

@@ -622,7 +622,7 @@ def test_the_channel_of_a_group_and_other_bots_are_not_answered(party):
 def test_who_writes_in_the_groups_name_is_told_why_not(party):
     _bot, group, alice, _bob = party
     ask(alice, group, as_group=True)
-    assert "Write as yourself" in group.last
+    assert "Please write as yourself" in group.last
     ask(alice, group, as_group=True)
     assert len(group.received) == 1
 

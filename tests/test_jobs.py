@@ -288,7 +288,7 @@ def test_a_running_order_can_not_be_stopped_and_that_is_said(start_bot):
     bot.kie.finish()
     bot.forward(60)
     alice.forge(f"orders:cancel:{job.id}")
-    assert "over already" in alice.toast
+    assert "already over" in alice.toast
     assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
 
 
@@ -375,12 +375,12 @@ def test_a_kill_between_writing_submitting_and_the_answer_never_creates_twice(st
     bot.restart()
     bot.forward(10 * MINUTE, step=30)
     assert job_of(bot, alice).state == "lost" and bot.balance(alice) == 100_000 - 72
-    assert "did not answer whether it took it" in boss.last
+    assert "didn’t say whether it accepted" in boss.last
     bot.restart()
     bot.forward(25 * MINUTE, step=60)
     assert "it got lost on the way" in alice.last and bot.balance(alice) == 100_000
     assert creates(bot) == []
-    assert texts(boss).count("did not answer") == 1
+    assert texts(boss).count("didn’t say whether") == 1
     assert_books_are_right()
 
 
@@ -450,7 +450,7 @@ def test_a_second_confirm_after_a_restart_finds_the_job_there(start_bot):
     alice.forge(data, message)
     bot.restart()
     alice.forge(data, message)
-    assert "being made already" in alice.toast
+    assert "already being made" in alice.toast
     assert len(jobs_of(bot, alice)) == len(creates(bot)) == 1
 
 

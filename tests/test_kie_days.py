@@ -52,20 +52,20 @@ def name(day):
     return f"{day.kind}x{day.times}"
 
 
-SAFETY, SETTING, FILE = "refused by the safety rules", "a setting was not accepted", "your file could not be used"
-SERVER, OTHER, CLOSED = "something went wrong", "that did not work", "temporarily unavailable, nothing was charged"
+SAFETY, SETTING, FILE = "refused by the safety rules", "a setting was not accepted", "your file couldn’t be used"
+SERVER, OTHER, CLOSED = "something went wrong", "that did not work", "temporarily unavailable. Please try later."
 NO_MODEL, NO_KEY, NO_CREDITS = "does not know the model", "KIE refuses the key", "KIE has run out of credits"
-ALERTS = (NO_MODEL, NO_KEY, NO_CREDITS, "gives no result", "did not answer")
+ALERTS = (NO_MODEL, NO_KEY, NO_CREDITS, "gives no result", "didn’t say whether")
 
 AT_CREATE = [
     failed("400", "validation", SETTING),
     failed("401", "key", CLOSED, alert=NO_KEY),
     failed("402", "credits", CLOSED, alert=NO_CREDITS),
     failed("403", "key", CLOSED, alert=NO_KEY),
-    failed("404", "model", "this model is not available now", alert=NO_MODEL),
+    failed("404", "model", "this model isn’t available now", alert=NO_MODEL),
     failed("413", "file", FILE),
     failed("422", "validation", SETTING),
-    failed("422-model", "model", "this model is not available now", alert=NO_MODEL),
+    failed("422-model", "model", "this model isn’t available now", alert=NO_MODEL),
     Day("429", creates=2),
     Day("429-http", creates=2),
     Day("429", times=5, creates=6, wait_s=150),
@@ -80,12 +80,12 @@ AT_CREATE = [
     failed("500-credits", "credits", CLOSED, alert=NO_CREDITS),
     failed("500-moderation", "moderation", SAFETY),
     failed("500-validation", "validation", SETTING),
-    failed("505", "model", "this model is not available now", alert=NO_MODEL),
+    failed("505", "model", "this model isn’t available now", alert=NO_MODEL),
     Day("550", creates=2),
     Day("no-record-id"),
     Day("message"),
 ]
-GOT_LOST = "it got lost on the way. Should it still come, you get it free."
+GOT_LOST = "it got lost on the way. If it still comes, it’s free."
 UNKNOWN = [
     failed("drop", "lost", GOT_LOST, lost=1),
     failed("502-created", "lost", GOT_LOST, lost=1),
@@ -169,9 +169,9 @@ def test_a_create_without_an_answer_is_never_repeated_and_its_money_waits(start_
     bot.forward(29 * MINUTE, step=60)
     assert job_of(bot, alice).state == "lost"
     assert entries_of(bot, alice)[1:] == [HELD]
-    assert "did not answer whether it took it" in boss.last
+    assert "didn’t say whether it accepted" in boss.last
     bot.forward(2 * MINUTE, step=60)
-    assert texts(boss).count("did not answer") == 1
+    assert texts(boss).count("didn’t say whether") == 1
     job = job_of(bot, alice)
     assert (job.state, job.reason) == ("failed", "lost")
     assert f"Z-Image: {day.said}" in alice.last and "0.72 ₽ returned" in alice.last
@@ -226,9 +226,9 @@ def test_a_task_that_never_ends_is_given_up_at_its_deadline_and_its_late_result_
     order(bot, alice)
     bot.forward(14 * MINUTE, step=30)
     assert job_of(bot, alice).state == "running"
-    assert "takes longer than usual. Your money is safe" in alice.last
+    assert "taking longer than usual. Your money is safe" in alice.last
     bot.forward(2 * MINUTE, step=10)
-    assert alice.last.startswith("Z-Image: it took too long. Should it still come, you get it free.")
+    assert alice.last.startswith("Z-Image: it took too long. If it still comes, it’s free.")
     assert entries_of(bot, alice)[1:] == [HELD, RELEASED]
     bot.kie.finish()
     bot.forward(65 * MINUTE, step=120)

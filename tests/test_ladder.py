@@ -169,7 +169,7 @@ def test_one_ladder_is_one_order_whichever_rungs_are_tapped(start_bot):
     alice.forge(draft, shown)
     for data in (draft, best):
         alice.forge(data, shown)
-        assert "being made already" in alice.toast
+        assert "already being made" in alice.toast
     assert len(jobs_of(bot, alice)) == 1
 
 
@@ -475,7 +475,7 @@ def test_more_of_something_in_the_picture_is_a_change_of_it(start_bot):
     alice = bot.rich(language_code="ru")
     picture(bot, alice)
     alice.send("больше цветов")
-    assert labels(alice)[0].startswith("▶ ✏ Поправить картинку")
+    assert labels(alice)[0].startswith("▶ ✏ Изменить картинку")
 
 
 @SQLITE
@@ -680,7 +680,7 @@ def test_without_offers_the_kinds_of_work_are_offered(start_bot, tmp_path, conte
     bot = start_bot(offers=path)
     alice = bot.rich()
     alice.send("a fox")
-    assert labels(alice)[:2] == ["🖼 Picture", "🎬 Video"] and "What shall I make of" in alice.last
+    assert labels(alice)[:2] == ["🖼 Picture", "🎬 Video"] and "What shall I make from" in alice.last
     alice.photo(png(), caption="make it snow")
     alice.tap("✨ Edit")
     assert "make it snow" in alice.last
@@ -867,7 +867,7 @@ def test_without_a_rate_nothing_is_promised(start_bot):
     alice.send("/start")
     assert "free" not in alice.last
     alice.send("a fox")
-    assert "What shall I make of" in alice.last
+    assert "What shall I make from" in alice.last
 
 
 @SQLITE

@@ -342,7 +342,7 @@ def test_an_order_that_is_never_sent_ends_after_two_hours_with_the_money_back(st
     bot.forward(240, step=60)
     job = bot.bot.jobs.get(job.id)
     assert (job.state, job.reason) == ("failed", "waited")
-    assert bot.balance(alice) == 100_000 and "could not be started in time" in alice.last
+    assert bot.balance(alice) == 100_000 and "couldn’t be started in time" in alice.last
     assert_books_are_right()
 
 

@@ -53,7 +53,7 @@ def test_twenty_rapid_taps_make_one_job_one_charge_and_one_line_in_the_history(s
     bot.pump()
     answers = [bot.telegram.call("GET", f"/taps/{number}") for number in ids]
     assert all(answer["answered"] for answer in answers)
-    assert sum("being made already" in answer["text"] for answer in answers) == 19
+    assert sum("already being made" in answer["text"] for answer in answers) == 19
     bot.forward(60)
     assert len(jobs_of(bot, alice)) == len(creates(bot)) == billed(bot) == captured() == 1
     assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
@@ -256,7 +256,7 @@ def test_without_a_rate_nothing_is_sold_and_the_admin_reads_how_to_set_one(start
     assert [label for label in alice.buttons if "from" in label] == []
     card(alice)
     assert "▶ Create" not in " ".join(alice.buttons)
-    assert "Not on sale now" in alice.buttons
+    assert "Not available now" in alice.buttons
     draft = drafts.get(user_of(bot, alice).id, "generate", bot.clock.now())
     alice.forge(f"orders:go:{draft.id}:{draft.version}")
     assert jobs_of(bot, alice) == [] and bot.balance(alice) == 100_000
@@ -265,7 +265,7 @@ def test_without_a_rate_nothing_is_sold_and_the_admin_reads_how_to_set_one(start
     boss.send("/rate")
     assert "The dollar rate is not set, so nothing is on sale." in boss.last and "/rate 92.5" in boss.last
     boss.send("/rate 90")
-    alice.tap("Not on sale now")
+    alice.tap("Not available now")
     alice.tap("▶ Create · 0.72 ₽")
     bot.forward(60)
     assert "photo" in alice.last_message
@@ -382,7 +382,7 @@ def test_an_order_of_a_model_that_was_withdrawn_meanwhile_gives_the_money_back(s
     draft = drafts.put(user.id, "generate", now, model="gone/model", data={"values": {"prompt": "a fox"}}, price=72)
     jobs.order(user.id, draft.id, draft.version, now=now, usual_s=15, limit=5, starts=5)
     bot.forward(5)
-    assert "model: this model is not available now." in alice.last and bot.balance(alice) == 100_000
+    assert "model: this model isn’t available now." in alice.last and bot.balance(alice) == 100_000
     number = job_of(bot, alice).id
     alice.send("/history")
     alice.forge(f"orders:again:{number}")

@@ -86,7 +86,7 @@ def test_nobody_wants_a_picture_of_stop(start_bot):
     alice = bot.rich()
     alice.forge("generate:open:z-image")
     alice.send("отмена")
-    assert "dropped" in alice.last
+    assert "unfinished order" in alice.last
     alice.photo(png())
     alice.send("спасибо")
     assert alice.last == TEXTS.plain("en", "sense.welcome")
