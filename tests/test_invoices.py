@@ -50,7 +50,7 @@ def test_a_rate_of_last_season_can_not_be_kept(start_bot):
     assert kept["invoice"]["total_amount"] == 19
     set_rate(bot, "1.6")
     outcome = alice.pay(kept)
-    assert outcome["state"] == "refused" and "rate of Stars has changed" in outcome["error"]
+    assert outcome["state"] == "refused" and "price of Stars has changed" in outcome["error"]
     for _ in range(3):
         bot.forward(30 * DAY, step=30 * DAY)
         assert alice.pay(kept)["state"] == "refused"
@@ -65,7 +65,7 @@ def test_nothing_is_paid_while_stars_are_off(start_bot):
     message = invoice(alice)
     set_rate(bot, "0")
     outcome = alice.pay(message)
-    assert outcome["state"] == "refused" and "not taken at the moment" in outcome["error"]
+    assert outcome["state"] == "refused" and "not accepted at the moment" in outcome["error"]
     alice.tap("Another way to pay")
     assert "How would you like to pay?" in alice.last and "⭐" not in " ".join(alice.buttons)
     assert entries_of(bot, alice) == []

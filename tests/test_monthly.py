@@ -50,7 +50,7 @@ def test_the_staff_ends_it_from_the_persons_card(start_bot):
     charge = subscribe(bot, alice)
     open_card(boss, alice)
     boss.tap("refunds:list")
-    boss.tap("Stop the subscription")
+    boss.tap("Stop the monthly top-up")
     assert "is stopped" in boss.last and "We have stopped your" in alice.last
     assert alice.renew(charge)["charge_id"] is None
     boss.forge("monthly:end:2:1")

@@ -122,7 +122,7 @@ def test_a_forwarded_invoice_is_refused_to_anybody_else(start_bot):
     }  # fmt: skip
     bot.telegram.update(pre_checkout_query=query)
     (answer,) = bot.telegram.calls("answerPreCheckoutQuery")
-    assert answer["params"]["ok"] is False and "not for you" in answer["params"]["error_message"]
+    assert answer["params"]["ok"] is False and "isn’t yours" in answer["params"]["error_message"]
 
 
 def test_a_payment_of_somebody_elses_invoice_that_went_through_is_credited_to_its_payer(start_bot):

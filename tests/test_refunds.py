@@ -98,7 +98,7 @@ def test_a_refund_telegram_does_not_answer_is_asked_for_again_also_after_a_crash
     ask_refund(boss, alice)
     bot.telegram.fail_next("refundStarPayment", "500", times=1)
     boss.tap("✓ Refund")
-    assert "I keep asking" in boss.last
+    assert "keep trying to refund" in boss.last
     assert entries_of(bot, alice)[-1] == ("refund", -30_000)
     bot.restart()
     bot.forward(180, step=30)

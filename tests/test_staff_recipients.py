@@ -62,7 +62,7 @@ def test_a_reason_can_be_typed_and_the_payer_reads_it_with_a_person_one_tap_away
     boss, alice = bot.admin(), bot.user()
     transfer(alice)
     boss.tap("✗ Decline")
-    boss.tap("✏ Own words")
+    boss.tap("✏ In my own words")
     boss.send("the card is <closed>")
     assert "was declined: the card is <closed>" in alice.last
     assert "Support" in alice.buttons
@@ -180,7 +180,7 @@ def test_requests_older_than_an_hour_are_reminded_of_once(start_bot):
     assert reminders == ["⏰ 2 top-ups have been waiting for more than an hour: №1, №2"]
     boss.tap("Top-ups (2)")
     boss.tap("№1 · 300 ₽")
-    assert boss.toast == "Below"
+    assert boss.toast == "Sent below"
     boss.tap("✓ Approve", request(boss))
     assert entries_of(bot, alice) == [("topup", 30_000)]
 
@@ -196,7 +196,7 @@ def test_a_group_of_the_staff_gets_the_requests_and_only_people_with_the_right_d
     assert "come here from now on" in group.messages[-1]["text"]
     transfer(alice)
     sent = [message for message in group.messages if "photo" in message]
-    assert len(sent) == 1 and "Top-up №1" in sent[0]["caption"]
+    assert len(sent) == 1 and "Payment №1" in sent[0]["caption"]
     assert not any("photo" in message for message in (*boss.received, *cashier.received))
     eve.tap("✓ Approve", group=group)
     assert "not for you" in eve.toast

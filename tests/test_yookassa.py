@@ -709,12 +709,12 @@ def test_money_for_somebody_who_was_forgotten_is_told_to_the_staff_and_can_go_ba
     boss, alice = bot.admin(), bot.user()
     ask(alice)
     alice.send("/privacy")
-    assert "the payment service gets the amount and a number" in alice.last
+    assert "the payment service gets the amount and a payment number" in alice.last
     alice.send("/deleteme")
     alice.tap("privacy:erase")
     yookassa_shop.pay()
     bot.forward(30)
-    assert "came for somebody who has been forgotten" in boss.last
+    assert "came for somebody whose data has since been deleted" in boss.last
     assert_books_are_right()
     yookassa_shop.refund()
     list_again(bot)
