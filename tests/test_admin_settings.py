@@ -69,7 +69,7 @@ def set_in_chat(boss, name, value):
     boss.send("/admin")
     boss.tap("Rates")
     if f"rates:edit:{name}" not in boss.buttons.values():
-        boss.tap("Texts and details")
+        boss.tap("Details and terms")
     boss.tap(f"rates:edit:{name}")
     boss.send(value)
 
@@ -132,7 +132,7 @@ def test_texts_are_the_operators_own_in_each_language_and_go_back(start_bot):
     assert "Be <kind>.\nPay first." in alice.last and "Сначала <оплата>." in anna.last
     boss.send("/admin")
     boss.tap("Rates")
-    boss.tap("Texts and details")
+    boss.tap("Details and terms")
     boss.tap("rates:edit:TERMS_TEXT")
     boss.tap("Back to default")
     alice.send("/terms")

@@ -46,7 +46,7 @@ def test_a_model_that_fails_is_one_alarm_and_not_one_an_order(start_bot):
         order(bot, alice)
         bot.forward(60, step=20)
     bot.forward(120, step=60)
-    assert count(boss, "orders of the last hour failed") == 1
+    assert count(boss, "orders in the last hour failed") == 1
     assert "z-image" in texts(boss)
 
 
@@ -57,7 +57,7 @@ def test_failures_of_peoples_own_making_ring_nothing(start_bot):
     for _ in range(6):
         order(bot, alice)
         bot.forward(60, step=20)
-    assert count(boss, "orders of the last hour failed") == 0
+    assert count(boss, "orders in the last hour failed") == 0
 
 
 def test_orders_that_stand_still_ring_and_are_counted_in_the_menu(start_bot):
@@ -103,7 +103,7 @@ def test_alarms_go_to_the_group_and_back_again(start_bot):
     boss, oleg = bot.admin(), owner(bot)
     group = bot.telegram.group("Staff", boss, oleg)
     boss.send("/here")
-    assert "Add me to a group" in boss.last
+    assert "Add me to your team’s group" in boss.last
     boss.send("/here", group=group)
     bot.kie.settings(credits=100)
     bot.forward(900, step=300)

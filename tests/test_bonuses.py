@@ -263,18 +263,18 @@ def test_neither_a_top_up_nor_an_order_made_later_pays_the_debt(start_bot):
     assert bot.balance(alice) == 10_000
     open_card(boss, alice)
     assert f"owes {bot.bot.texts.money('en', spent)}" in boss.last
-    boss.tap("▶ Sell again")
+    boss.tap("▶ Resume orders")
     boss.send("talked")
-    boss.tap("✓ Sell again")
+    boss.tap("✓ Resume orders")
     bot.kie.settings(hold=True)
     order(bot, alice)
     bot.forward(10)
     bot.kie.fail()
     bot.forward(120)
     assert bot.balance(alice) == 10_000 and ledger.debt(user_of(bot, alice).id) == spent
-    boss.tap("⚖ Take the debt")
+    boss.tap("⚖ Collect the debt")
     boss.send("as agreed")
-    boss.tap("✓ Take it")
+    boss.tap("✓ Collect")
     boss.forge("users:ok:1")
     assert entries_of(bot, alice)[-1] == ("recovery", -spent) and bot.balance(alice) == 10_000 - spent
     assert "as agreed" in alice.last and "owes" not in boss.last

@@ -99,7 +99,7 @@ def test_it_goes_out_at_its_time_also_after_a_restart_and_once(start_bot):
     bot = start_bot()
     boss, anna = asked(bot)
     boss.tap("Send to")
-    boss.tap("🕓 At a time")
+    boss.tap("🕓 Schedule")
     boss.send("12:30")
     assert "Send it 22 Nov, 12:30 to about 2 people?" in boss.last
     boss.tap("✓ Send 22 Nov, 12:30")
@@ -128,7 +128,7 @@ def test_its_time_can_be_taken_back_and_a_change_meanwhile_voids_the_confirmatio
     boss.forge("later:ask:1")
     boss.send("12:30")
     boss.tap("✓ Send 22 Nov, 12:30")
-    boss.tap("✕ Not at this time")
+    boss.tap("✕ Unschedule")
     assert broadcasts.get(1).state == "draft" and "Send to" in str(boss.buttons)
     bot.forward(3600, step=120)
     assert anna.last != "News"
@@ -141,7 +141,7 @@ def test_what_is_no_time_is_said_so(start_bot, words):
     boss, _anna = asked(bot)
     boss.forge("later:ask:1")
     boss.send(words or "-")
-    assert "no time to come" in boss.last
+    assert "not a time within" in boss.last
 
 
 def test_a_time_is_read_by_the_clock_of_its_writer():

@@ -134,7 +134,7 @@ def test_what_runs_goes_on_when_its_model_goes_off_sale(start_with):
     card(alice)
     alice.tap("▶ Create")
     boss.send("/price z-image")
-    boss.tap("Change the terms")
+    boss.tap("Change markup or price")
     boss.tap("✗ Take off sale")
     bot.forward(60)
     assert "photo" in alice.last_message and "Z-Image" in alice.last
@@ -250,7 +250,7 @@ def test_what_cannot_be_priced_stays_off(start_with):
     compare(bot, boss)
     boss.tap("Differences: 1")
     boss.tap("➕ fox/paint-1")
-    assert "price can’t be told" in boss.last and not any("Apply" in label for label in boss.buttons)
+    assert "price can’t be worked out" in boss.last and not any("Apply" in label for label in boss.buttons)
     boss.tap("Leave as it is")
     assert "No differences" in boss.last
 

@@ -184,7 +184,7 @@ def test_the_button_of_one_pause_does_not_end_the_next(start_bot):
     alice.send("/start")
     assert "lunch" in alice.last
     boss.send("/resume")
-    assert "Sales go on" in boss.last
+    assert "Sales are back on" in boss.last
 
 
 def test_a_group_chosen_meanwhile_is_not_left_by_an_old_button(start_bot):
@@ -238,9 +238,9 @@ def test_terms_set_meanwhile_are_not_cleared(start_bot):
     for one, factor in ((boss, "3"), (sam, "4")):
         one.forge("terms:ask:m.z-image:markup")
         one.send(factor)
-    boss.tap("↺ As the rest")
+    boss.tap("↺ Same as the rest")
     assert CHANGED in boss.toast and overrides.in_force()[("model:z-image", "markup")] == "4"
-    boss.tap("↺ As the rest")
+    boss.tap("↺ Same as the rest")
     assert ("model:z-image", "markup") not in overrides.in_force()
 
 

@@ -451,10 +451,10 @@ def test_a_feed_a_thousand_times_lower_is_not_applied_in_a_tap(start, speaker, o
     before = prices(bot)
     assert "Apply all" not in " ".join(boss.buttons) and "💰 Z-Image, picture from your words ⚠" in boss.buttons
     boss.forge(f"supply:all:{mark(*(one.id for one in bot.bot.overrides.differences()))}")
-    assert "Applied: 0" in boss.toast and "of their own" in boss.toast
+    assert "Applied: 0" in boss.toast and "one by one" in boss.toast
     assert prices(bot) == before
     boss.tap("💰 Z-Image")
-    assert "0.8 → 0.0008 credits" in boss.last and "look at KIE’s site first" in boss.last
+    assert "0.8 → 0.0008 credits" in boss.last and "Check KIE’s site first" in boss.last
     boss.tap("✓ Apply")
     after = prices(bot)
     assert after.pop("z-image") == [Decimal("0.0008")] and after.items() <= before.items()

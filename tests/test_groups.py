@@ -581,7 +581,7 @@ def test_a_banned_person_is_not_answered(party):
     bot.bot.users.change(user_of(bot, alice), banned=True)
     ask(alice, group)
     alice.tap("▶", group=group)
-    assert len(group.received) == 1 and "closed" in alice.toast and len(jobs_of(bot, alice)) == 1
+    assert len(group.received) == 1 and "blocked" in alice.toast and len(jobs_of(bot, alice)) == 1
 
 
 @SQLITE

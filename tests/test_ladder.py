@@ -737,7 +737,7 @@ def test_an_admin_puts_another_model_on_a_rung_switches_one_off_and_takes_it_bac
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich()
     boss.send("/catalog")
-    for label in ("Ladders", "🖼 Picture", "Draft: Z-Image"):
+    for label in ("One-tap offers", "🖼 Picture", "Draft: Z-Image"):
         boss.tap(label)
     boss.forge("rungs:pick:text-to-image:draft:grok2")
     assert "Draft: Grok Imagine Image 2.0" in boss.buttons

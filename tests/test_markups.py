@@ -63,7 +63,7 @@ def test_the_nearest_terms_count(start_bot):
     assert price_of(alice) == "5 ₽" and price_of(alice, "imagen4-fast") == "7.20 ₽"
     set_terms(boss, "terms:model:z-image", "Markup…", "2,5")
     assert price_of(alice) == "0.90 ₽"
-    boss.tap("↺ As the rest")
+    boss.tap("↺ Same as the rest")
     assert price_of(alice) == "1.44 ₽" and "markup ×4" in boss.last
 
 

@@ -48,7 +48,7 @@ def order_more(bot, boss, job):
     boss.send("/doctor")
     assert "KIE took" in boss.last and "more than the price covers" in boss.last
     boss.send("/stats 7d")
-    assert "KIE took beyond the prices" in boss.last and "(1)" in boss.last
+    assert "KIE took more than the prices cover" in boss.last and "(1)" in boss.last
     assert bot.bot.jobs.overruns(bot.clock.now()) == (0, 0)
     assert bot.bot.jobs.overruns(job.created_at) == (1, job.overrun)
 
@@ -64,7 +64,7 @@ def test_an_order_as_the_catalogue_says_rings_nothing(start_bot):
     boss.send("/doctor")
     assert "KIE took" not in boss.last
     boss.send("/stats 7d")
-    assert "beyond the prices" not in boss.last
+    assert "than the prices cover" not in boss.last
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -129,7 +129,7 @@ WRONG = {
     "Send <b>more": "A tag is not closed",
     "Send <u>more</u>": "A tag is not closed",
     "x" * 801: "Too long: 801 characters, and at most 800",
-    "<b></b>": "Nothing of it would be seen",
+    "<b></b>": "It would look empty",
 }
 
 

@@ -163,9 +163,9 @@ def test_a_chargeback_after_the_erasure_stops_sales_to_who_has_come_back(start_b
     assert "Your orders are paused" in alice.last
     assert "was taken back: 100 ₽" in texts(boss)
     open_card(boss, alice)
-    boss.tap("▶ Sell again")
+    boss.tap("▶ Resume orders")
     boss.send("talked to them")
-    boss.tap("✓ Sell again")
+    boss.tap("✓ Resume orders")
     order(bot, alice)
     assert_books_are_right()
 
@@ -306,7 +306,7 @@ def test_who_comes_back_among_newcomers_is_recognised(start_bot):
     bot.start()
     bot.pump()
     assert [user_of(bot, person).banned for person in (alice, boris, carl)] == [True, False, False]
-    assert "closed" in alice.last and "Language" not in alice.last
+    assert "blocked" in alice.last and "Language" not in alice.last
 
 
 def test_newcomers_take_no_more_statements_than_one_does(start_bot, caplog):

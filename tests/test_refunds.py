@@ -166,9 +166,9 @@ def test_a_chargeback_told_by_telegram_is_booked_once_and_an_admin_decides_about
     assert "Your orders are paused" in alice.last and "Support" in alice.buttons
     open_card(boss, alice)
     assert "orders paused" in boss.last
-    boss.tap("▶ Sell again")
+    boss.tap("▶ Resume orders")
     boss.send("talked to the bank")
-    boss.tap("✓ Sell again")
+    boss.tap("✓ Resume orders")
     assert "You can order again." in alice.last
     order(bot, alice)
     bot.forward(60)

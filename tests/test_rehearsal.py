@@ -552,8 +552,8 @@ def test_a_difference_ends_with_the_file_to_attach(make):
     stage = make()
     stage.kie.alter("recordInfo", done(put(8.0, "data", "creditsConsumed")))
     said, failed = told(stage, yes=True, only="kie")
-    assert failed and "DIFFERS       KIE takes the price that this bot reckons with" in said
-    assert "creditsConsumed: expected 0.795…0.805, came 8.0" in said
+    assert failed and "DIFFERS       KIE takes the price this bot expects" in said
+    assert "creditsConsumed: expected 0.795…0.805, got 8.0" in said
     assert "What rests on it: the alert when KIE takes more than planned (plugins/admin/overrun.py)" in said
     assert "attach this file" in said
 

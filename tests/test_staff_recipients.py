@@ -242,7 +242,7 @@ def test_the_user_is_one_tap_away_from_a_request(start_bot):
     bot = start_bot()
     boss, alice = bot.admin(), bot.user()
     transfer(alice, picture=png("x"))
-    boss.tap("User")
+    boss.tap("Person")
     assert "Alice" in boss.last and "Balance 0 ₽" in boss.last
     open_card(boss, alice)
 

@@ -87,7 +87,7 @@ def test_csv_files_hold_every_row(start_bot):
     bot.rich("Алиса", "50")
     boss = bot.admin()
     boss.send("/stats 7d")
-    for label in ("⬇ Transactions", "⬇ Orders", "⬇ Users", "⬇ Top-ups"):
+    for label in ("⬇ Transactions", "⬇ Orders", "⬇ People", "⬇ Top-ups"):
         boss.tap(label)
         assert boss.last_message["document"]["file_name"].endswith(".csv")
     since = bot.clock.now().replace(hour=0)
@@ -122,7 +122,7 @@ def test_a_name_is_no_formula_in_a_spreadsheet(start_bot, sign):
     bot.rich(f'{sign}HYPERLINK("http://evil","x")', "50")
     boss = bot.admin()
     boss.send("/stats 7d")
-    boss.tap("⬇ Users")
+    boss.tap("⬇ People")
     cells = [cell for row in csv.reader(io.StringIO(content_of(bot, boss))) for cell in row]
     assert any("HYPERLINK" in cell for cell in cells)
     assert not [cell for cell in cells if cell.strip(" \t")[:1] in ("=", "+", "@", "＝")]

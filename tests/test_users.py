@@ -130,7 +130,7 @@ def test_access_is_closed_and_opened_with_a_reason_and_money_still_counts(start_
     boss.tap("Block")
     boss.send("spam")
     boss.tap("✓ Block")
-    assert "access closed" in boss.last
+    assert "blocked" in boss.last
     alice.send("/start")
     assert "You’re blocked here" in alice.last and "spam" not in texts(alice)
     alice.send("a fox")
@@ -187,7 +187,7 @@ def test_a_note_is_for_the_staff_alone(start_bot):
     open_card(boss, alice)
     boss.tap("📝 Note")
     boss.send("prefers to write in the evening")
-    boss.tap("✓ Keep")
+    boss.tap("✓ Save")
     assert "📝 prefers to write in the evening (Boss" in boss.last
     alice.send("/start")
     assert "evening" not in texts(alice)
