@@ -149,7 +149,7 @@ def _with_a_bonus(stage):
     stage.admin.make_code()  # or learn that it exists
     customer.code()
     customer.stars()
-    customer.answer(1, "By your promo code")
+    customer.answer(1, "From your promo code")
     return customer
 
 

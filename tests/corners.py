@@ -589,7 +589,7 @@ def ideas_for_a_result(bot, boss, anna):
 
 def a_result_that_is_shown(bot, boss, anna):
     """Show them again once it is the example of one."""
-    ideas_for_a_result(bot, boss, anna).tap("A logo")
+    ideas_for_a_result(bot, boss, anna).tap("Logo")
     boss.forge(f"examples:pick:{job_of(bot, anna).id}:0:0")
     return boss
 

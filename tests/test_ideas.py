@@ -421,7 +421,7 @@ def test_a_result_of_the_staffs_own_becomes_the_example_and_stops_being_it(start
     bot.bot.ledger.post(user_of(bot, boss).id, 10_000, kind="admin", key="t", now=bot.clock.now(), reason="t")
     job = deliver(bot, boss)
     boss.tap("★")
-    boss.tap("A logo")
+    boss.tap("Logo")
     assert shows(bot, job)
     assert "Made here with Z-Image." in shown_to(bot, "logo")["caption"]
     assert "A drawing" in shown_to(bot, "storybook")["caption"]
@@ -458,7 +458,7 @@ def test_another_persons_result_is_shown_only_once_they_have_agreed(start_bot, l
     bot.pump()
     assert consent_of(bot, alice, job)["answer"] is True
     boss.tap("★")
-    boss.tap("A logo")
+    boss.tap("Logo")
     assert shows(bot, job)
     bot.restart()
     assert shows(bot, job)
@@ -621,7 +621,7 @@ def test_an_idea_goes_on_in_another_way_to_use_its_product(start_bot):
     alice.tap("▶")
     alice.send("Sunny Corner")
     alice.forge("modes:pick:suno-cover")
-    assert "💡 A jingle: Sunny Corner" in alice.last
+    assert "💡 Jingle: Sunny Corner" in alice.last
 
 
 @SQLITE

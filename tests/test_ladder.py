@@ -773,7 +773,7 @@ def test_three_drafts_are_free_once_whatever_becomes_of_the_account(start_bot):
     bot = start_bot(WELCOME_RUNS="3")
     alice = bot.user()
     alice.send("/start")
-    assert "3 draft pictures from your words are free." in alice.last
+    assert "Free: 3 draft pictures from your words" in alice.last
     for left in (3, 2):
         alice.send("a fox")
         assert f"free ({left} left)" in labels(alice)[0]

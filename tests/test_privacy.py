@@ -124,7 +124,7 @@ def test_orders_under_way_are_told_of_and_leave_no_word_when_they_have_ended(kno
     order(bot, alice)  # waits its turn, or is with KIE already: either way it is not to be delivered
     user = user_of(bot, alice)
     alice.send("/deleteme")
-    assert "orders are still being made" in alice.last and "You will not get them" in alice.last
+    assert "orders are still being made" in alice.last and "You won’t get them" in alice.last
     alice.tap("Yes, forget me")
     pictures = len([message for message in alice.received if "photo" in message])
     getattr(bot.kie, end)()

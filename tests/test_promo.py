@@ -77,10 +77,10 @@ def test_a_code_of_a_wrong_shape_is_explained(start_bot, words):
 
 
 @pytest.mark.parametrize(("words", "wrong"), [
-    ("a:b 5 5", "“a:b” can’t be a code"), ("SUMMER", "worth and the number of uses are missing"),
-    ("SUMMER 5", "number of uses is missing"), ("SUMMER 12.5 5", "“12.5” can’t be its worth"),
-    ("SUMMER 5 many", "“many” can’t be the number of uses:"), ("SUMMER 5 5 0", "“0” can’t be the number of uses a person"),
-    ("SUMMER 5 5 1 soon", "“soon” can’t be the number of days"), ("SUMMER 5 5 1 1 1", "five words at most"),
+    ("a:b 5 5", "“a:b” can’t be a code"), ("SUMMER", "value and the number of uses are missing"),
+    ("SUMMER 5", "number of uses is missing"), ("SUMMER 12.5 5", "“12.5” can’t be its value"),
+    ("SUMMER 5 many", "“many” can’t be the number of uses:"), ("SUMMER 5 5 0", "“0” can’t be the number of uses per person"),
+    ("SUMMER 5 5 1 soon", "“soon” can’t be the number of days"), ("SUMMER 5 5 1 1 1", "five at most"),
 ])  # fmt: skip
 def test_what_is_wrong_with_a_code_is_said(start_bot, words, wrong):
     boss = start_bot().admin()

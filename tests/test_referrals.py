@@ -35,7 +35,7 @@ def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_
     assert "10%" in alice.last
     bob = bot.user("Bob <3")
     bob.send(f"/start {link}")
-    assert "Bob <3 has joined by your link" in alice.last
+    assert "Bob <3 has joined through your link" in alice.last
     top_up(bob)
     assert "Bob <3 has topped up: +30 ₽, balance 30 ₽." in alice.last
     assert entries_of(bot, alice) == [("referral", 3_000)]
@@ -54,7 +54,7 @@ def test_a_link_of_the_former_bot_credits_the_inviter(start_bot, form):
     word = str(alice.id) if form == "plain" else base64.urlsafe_b64encode(f"u:{alice.id}".encode()).decode().rstrip("=")
     bob = bot.user("Bob")
     bob.send(f"/start ref_{word}")
-    assert "Bob has joined by your link" in alice.last
+    assert "Bob has joined through your link" in alice.last
     top_up(bob)
     assert entries_of(bot, alice) == [("referral", 3_000)]
 
@@ -103,7 +103,7 @@ def test_nobody_invites_oneself(start_bot):
     alice.send(f"/start {link}")
     top_up(alice)
     assert entries_of(bot, alice) == [("stars", 30_000)]
-    assert "has joined by your link" not in texts(alice)
+    assert "has joined through your link" not in texts(alice)
 
 
 def test_who_was_here_before_is_not_invited_any_more(start_bot):
@@ -197,7 +197,7 @@ def test_a_second_start_by_the_same_link_invites_no_second_time(start_bot):
     bob.send(f"/start {link}")
     bot.restart()
     bob.send(f"/start {link}")
-    assert texts(alice).count("has joined by your link") == 1
+    assert texts(alice).count("has joined through your link") == 1
 
 
 @pytest.fixture

@@ -316,7 +316,7 @@ def test_an_unknown_outcome_is_never_repeated_and_never_charged(start_bot, kind)
     assert (
         (job.state, job.reason, job.charged) == ("failed", "lost", 0) and job.cost == job.expected and job.overrun > 0
     )
-    assert bot.balance(alice) == 100_000 and "the answer did not come in time" in alice.last
+    assert bot.balance(alice) == 100_000 and "the answer didn’t come in time" in alice.last
     assert_books_are_right()
     bot.kie.calm()
     alice.tap("↻ Ask again")
@@ -416,7 +416,7 @@ def test_a_kill_while_a_model_is_asked_gives_the_money_back(servers, ready_url, 
     kie.calm()
     again = Process(telegram, kie, tmp_path, **settings)
     try:
-        alice.wait_for("the answer did not come in time")
+        alice.wait_for("the answer didn’t come in time")
         assert len(kie.requests("/v1/chat/completions")) == 1
         alice.tap("↻ Ask again")
         alice.wait_for("sample answer")
@@ -483,9 +483,9 @@ def test_without_money_the_question_waits_for_it(start_bot):
     alice = bot.user()
     alice.send("/start")
     alice.send("/ask Why is the sky blue?")
-    assert "The question waits here" in alice.last and not asked(bot) and not questions(bot, alice)
+    assert "The question is waiting here" in alice.last and not asked(bot) and not questions(bot, alice)
     alice.tap("▶ Ask")
-    assert "The question waits here" in alice.last
+    assert "The question is waiting here" in alice.last
     alice.tap("Another model")
     alice.tap("Clever")
     assert "Ready to ask" in alice.last and "4." in next(label for label in alice.buttons if label.startswith("▶"))
@@ -523,11 +523,11 @@ def test_free_questions_are_counted_and_come_back_when_they_fail(start_bot):
         alice.send(words)
         assert "sample answer" in alice.last
     alice.send("four")
-    assert "waits here" in alice.last
+    assert "is waiting here" in alice.last
     bob.send("/ask one")
     assert "sample answer" in bob.last
     bob.send("two")
-    assert "waits here" in bob.last, "the whole bot has given its three"
+    assert "is waiting here" in bob.last, "the whole bot has given its three"
     assert bot.bot.ledger.balance(user_of(bot, alice).id) == 0
     bot.clock.forward(25 * 3600)
     bob.send("/ask three")
