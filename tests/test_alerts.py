@@ -66,7 +66,7 @@ def test_orders_that_stand_still_ring_and_are_counted_in_the_menu(start_bot):
     bot.kie.trouble("create", "429", times=1000)
     order(bot, alice)
     bot.forward(20 * 60, step=30)
-    assert count(boss, "1 order stands still") == 1
+    assert count(boss, "1 order is stuck") == 1
     boss.send("/admin")
     assert "stuck: 1" in boss.last
 

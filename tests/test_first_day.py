@@ -21,7 +21,7 @@ def open_list(start_bot):
 
 def test_each_thing_that_is_missing_has_a_button_and_goes_once_it_is_done(open_list):
     bot, boss = open_list(USD_RATE="")
-    assert "○ Dollar rate" in boss.last and "○ A contact" in boss.last and "✓ A way to pay" in boss.last
+    assert "○ Dollar rate" in boss.last and "○ Support contact" in boss.last and "✓ A way to pay" in boss.last
     boss.tap("Set the rate")
     boss.send("92.5")
     boss.forge("first:show")

@@ -26,7 +26,7 @@ def test_a_price_that_hangs_on_a_clip_is_told_as_a_rate_and_then_exactly(start_b
     alice = bot.rich()
     alice.send("/start")
     alice.forge("generate:open:topaz-vid")
-    assert "from 7.20 ₽ a second" in alice.last and rows(alice)[0] == ["🎬 Send a video"]
+    assert "from 7.20 ₽ per second" in alice.last and rows(alice)[0] == ["🎬 Send a video"]
     alice.video(CLIP, duration=5)
     assert "▶ Create · 36 ₽" in alice.buttons
 

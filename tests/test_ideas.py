@@ -426,7 +426,7 @@ def test_a_result_of_the_staffs_own_becomes_the_example_and_stops_being_it(start
     assert "Made here with Z-Image." in shown_to(bot, "logo")["caption"]
     assert "A drawing" in shown_to(bot, "storybook")["caption"]
     boss.forge(f"examples:pick:{job.id}:0:0")
-    boss.tap("✓ A logo")
+    boss.tap("✓ Logo")
     assert "A drawing" in shown_to(bot, "logo")["caption"]
 
 

@@ -74,7 +74,7 @@ def test_an_owner_alone_types_the_sum_and_the_log_says_so(start_bot):
     assert "type the amount: 300 ₽" in boss.last and entries_of(bot, boss) == []
     for wrong in ("yes", "3000", "-300", "300000"):
         boss.send(wrong)
-        assert "That is not 300 ₽. Type exactly this sum" in boss.last and entries_of(bot, boss) == []
+        assert "That is not 300 ₽. Type exactly this amount" in boss.last and entries_of(bot, boss) == []
     boss.send("300")
     assert entries_of(bot, boss) == [("topup", 30_000)]
     act = newest(bot, "approve")

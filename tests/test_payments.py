@@ -608,7 +608,7 @@ def test_a_pack_gives_what_was_shown_and_goes_back_with_its_payment(start_bot):
     alice.tap("⭐")
     (charge,) = alice.pay()["charge_ids"]
     assert entries_of(bot, alice) == [("stars", 50_000), ("bonus", 7_500)]
-    assert "+75 ₽ is the pack bonus" in texts(alice)
+    assert "Pack bonus: +75 ₽" in texts(alice)
     alice.refund(charge)
     assert bot.balance(alice) == 0
     assert_books_are_right()

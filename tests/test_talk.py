@@ -513,7 +513,7 @@ def test_free_questions_are_counted_and_come_back_when_they_fail(start_bot):
     bot = start_bot(FREE_QUESTIONS="2", FREE_CEILING="3")
     alice, bob = bot.user(), bot.user("Bob")
     alice.send("/start")
-    assert "2 questions to the quick model are free" in alice.last
+    assert "Free today: 2 questions to the quick model" in alice.last
     alice.send("/ask")
     assert "✓ Quick · free" in alice.buttons and any("Clever · up to" in label for label in alice.buttons)
     bot.kie.trouble("chat", "drop")
