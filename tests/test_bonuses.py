@@ -70,7 +70,7 @@ def test_shares_that_were_paid_at_once_are_taken_back_and_what_is_spent_is_a_los
     open_card(boss, alice)
     assert "owes" in boss.last and "orders paused" in boss.last
     alice.send("/invite")
-    assert "Invited: 3 · paid: 0 · 0 ₽" in alice.last
+    assert "Invited: 3 · paid: 0 · earned: 0 ₽" in alice.last
     assert_books_are_right()
 
 
@@ -82,7 +82,7 @@ def test_a_share_of_stars_is_on_its_way_for_its_days_and_then_comes_once(start_b
     assert "Bob has topped up: 30 ₽ is on its way" in alice.last and "13" in alice.last
     for screen in ("/balance", "/invite"):
         alice.send(screen)
-        assert "On its way: 30 ₽, from" in alice.last
+        assert "On its way: 30 ₽, available from" in alice.last
     assert bot.balance(alice) == 0
     bot.restart()
     bot.forward(20 * 86400, step=86400)
@@ -91,7 +91,7 @@ def test_a_share_of_stars_is_on_its_way_for_its_days_and_then_comes_once(start_b
     assert entries_of(bot, alice) == [("referral", 3_000)]
     assert texts(alice).count("For your invitation: +30 ₽, balance 30 ₽.") == 1
     alice.send("/invite")
-    assert "paid: 1 · 30 ₽" in alice.last and "On its way" not in alice.last
+    assert "paid: 1 · earned: 30 ₽" in alice.last and "On its way" not in alice.last
     assert_books_are_right()
 
 

@@ -134,7 +134,11 @@ def test_a_result_over_50_mb_is_a_link_with_its_end_and_comes_again_while_it_liv
     url = shelf("huge.png", "image/png", 60 * MEGABYTE)
     finish_with(bot, alice, [url])
     end = job_of(bot, alice).finished_at + timedelta(days=1)
-    assert url in alice.last and f"at least {end:%b} {end:%-d}" in alice.last or f"at least {end:%-d} {end:%b}" in alice.last
+    assert (
+        url in alice.last
+        and f"at least {end:%b} {end:%-d}" in alice.last
+        or f"at least {end:%-d} {end:%b}" in alice.last
+    )
     for hours, answer in ((1, url), (30, "not kept any more")):
         bot.clock.forward(hours * 3600)
         alice.send("/history")

@@ -345,7 +345,7 @@ def test_an_album_alone_offers_nothing_that_leaves_a_photo_out(start_bot):
     assert "Write what to change" in alice.last and labels(alice)[0].startswith("▶ 🎬 Animate")
     assert [len(quote["values"]["image_urls"]) for quote in ladder_of(bot, alice)["rungs"]] == [3]
     alice.tap("🔍 Enlarge")
-    assert "Only the first 1" in alice.last
+    assert "Only the first is used (1)." in alice.last
 
 
 # a change of the last result, without a reply
@@ -609,7 +609,7 @@ def test_more_photos_than_a_model_takes_go_to_one_that_takes_them(start_bot):
     models = {quote["name"]: quote["model"] for quote in ladder_of(bot, alice)["rungs"]}
     assert models["best"] == "nano-banana-2" and "Only the first" not in alice.last
     alice.tap("🔍 Enlarge")
-    assert "Only the first 1" in alice.last
+    assert "Only the first is used (1)." in alice.last
 
 
 @SQLITE

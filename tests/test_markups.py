@@ -29,7 +29,7 @@ def test_price_shows_cost_price_and_margin_of_each_combination(start_bot):
     boss = bot.admin()
     boss.send("/price kling-2.6/text-to-video")
     # 55 credits are 0.275 dollars, 24.75 roubles; sold for twice as much
-    assert "55 · 24.75 ₽ → 49.50 ₽ · 50 %" in boss.last and "220 · 99 ₽ → 198 ₽ · 50 %" in boss.last
+    assert "55 · 24.75 ₽ → 49.50 ₽ · 50%" in boss.last and "220 · 99 ₽ → 198 ₽ · 50%" in boss.last
     assert len([line for line in boss.last.split("\n") if "→" in line and "%" in line]) == 4
 
 

@@ -49,9 +49,7 @@ def test_a_text_is_found_by_its_words_seen_set_and_counts_at_once(start_bot):
     boss.send("NO such command")
     assert "1 text with “NO such command”" in boss.last
     boss.tap("No such command")
-    assert (
-        "common.unknown_command · English" in boss.last and "No such command. The full list: /help" in boss.last
-    )
+    assert "common.unknown_command · English" in boss.last and "No such command. The full list: /help" in boss.last
     boss.send("<b>Pardon?</b> Here you are")
     assert "This is how it will look:\n\nPardon? Here you are" in boss.last
     assert "No such command" in nonsense(alice), "it was only seen"

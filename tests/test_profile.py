@@ -43,7 +43,9 @@ def test_a_new_bot_gets_its_texts_photo_and_menu_button_in_every_language_once(o
     bot.user().send("/start")
     shown = texts(bot)
     assert (
-        "Free to start with: 3 drafts" in shown[""] and "3 черновика" in shown["ru"] and "3 borradores" in shown["es"]
+        "Your first 3 draft pictures are free" in shown[""]
+        and "3 черновика" in shown["ru"]
+        and "3 borradores" in shown["es"]
     )
     assert all(len(text) <= 120 for text in texts(bot, "ShortDescription", "short_description").values())
     me = bot.bot.sender.call("getMe")["id"]
@@ -71,7 +73,7 @@ def test_a_new_word_of_ours_replaces_the_old_one_but_not_the_operators(open_bot)
     bot.environ["WELCOME_RUNS"] = "2"
     bot.restart()
     bot.pump()
-    assert "2 drafts" in texts(bot)[""] and texts(bot)["es"] == "Ours by hand"
+    assert "2 draft pictures" in texts(bot)[""] and texts(bot)["es"] == "Ours by hand"
 
 
 def test_the_name_is_set_only_where_the_setting_asks_for_it(open_bot):

@@ -41,7 +41,7 @@ def test_the_link_that_is_shown_leads_back_to_its_owner_and_pays_a_share_of_the_
     assert entries_of(bot, alice) == [("referral", 3_000)]
     assert entries_of(bot, bob) == [("stars", 30_000)]
     alice.send("/invite")
-    assert "Invited: 1 · paid: 1 · 30 ₽" in alice.last
+    assert "Invited: 1 · paid: 1 · earned: 30 ₽" in alice.last
     assert_books_are_right()
 
 

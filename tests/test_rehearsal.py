@@ -291,7 +291,7 @@ def test_what_is_said_of_a_difference_helps(make):
     assert found.differences == [("data.state", '"success"', '"succeeded"')]
     what, part, lines = stage.bot.rehearsal.describe("en", found)
     assert what == "the picture is done within five minutes" and part == "following orders until they are done"
-    assert lines == ['data.state: expected "success", came "succeeded"']
+    assert lines == ['data.state: expected "success", got "succeeded"']
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def test_after_kill_9_the_next_one_counts_and_cleans_up(servers, tmp_path):
     assert left and set(left) <= shown
     done = subprocess.run(**arguments(servers, tmp_path), capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0.8 spent so far today" in done.stdout and "75 of 77 hold" in done.stdout
+    assert "0.8 spent so far today" in done.stdout and "Of 77: as expected 75" in done.stdout
     assert not boss.messages, "everything that was sent is gone again"
 
 
@@ -539,7 +539,7 @@ def test_it_says_what_it_costs_and_does_nothing_without_a_yes(make, servers):
         assert failed and "about 1.64 credits" in said and "never more than 10 a day" in said and "no Stars" in said
     assert len(servers[0].calls()) == before and not stage.control.requests("/api/")
     said, failed = told(stage, ask=lambda _question: "y")
-    assert not failed and "75 of 77 hold" in said and str(stage.folder) in said
+    assert not failed and "Of 77: as expected 75" in said and str(stage.folder) in said
 
 
 def test_it_speaks_the_terminals_language(make, monkeypatch):
@@ -575,7 +575,7 @@ def test_an_owner_rehearses_in_the_chat(shop):
     assert not shop.bot.kie.requests("/createTask")
     shop.boss.tap("▶ Begin")
     texts = [message.get("text", "") for message in shop.boss.messages]
-    assert any("Nothing differs from what I expect" in text and "75 hold" in text for text in texts), texts
+    assert any("Nothing differs from what I expect" in text and "as expected 75" in text for text in texts), texts
     assert any("It has ended" in text for text in texts)
     sent = [message for message in shop.boss.messages if "document" in message]
     assert [one["document"]["file_name"] for one in sent] == ["rehearsal.json"]
@@ -589,7 +589,7 @@ def test_what_differs_is_told_in_the_chat(shop, servers):
     shop.boss.tap("▶ Begin")
     told = next(m["text"] for m in shop.boss.messages if "Differences:" in m.get("text", "") and "•" in m["text"])
     assert (
-        "KIE accepts the key and says how many credits are left" in told and "data: expected number, came null" in told
+        "KIE accepts the key and says how many credits are left" in told and "data: expected number, got null" in told
     )
 
 
