@@ -45,8 +45,9 @@ KEPT = 10  # databases: no test uses that many
 
 SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_demo_payment_page", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
         "test_process", "test_webhook", "test_leaks", "test_screens")  # fmt: skip
-# What is stored, and money: each test on both databases. All others run on one of the two, drawn by their names, and on
-# both in `make prove`.
+# What is stored, and money: each test on both databases. Where many files are run, all others run on one of the two, drawn
+# by their names; on both in `make prove`, and where somebody tries a few files.
+FEW = 20
 BOTH_DATABASES = (
     "test_backup", "test_bonuses", "test_cached", "test_connection_limits", "test_dump", "test_events", "test_import", "test_invoices",
     "test_jobs", "test_ledger", "test_lock", "test_monthly", "test_orders", "test_outbox", "test_paid_orders", "test_payments",
@@ -67,7 +68,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if _module(item) in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(_module(item)))
-    if not proof.IS_WHOLE:
+    if not proof.IS_WHOLE and len({item.path for item in items}) > FEW:
         items[:] = _drawn(items)
     items.sort(key=lambda item: SLOW.index(_module(item)) if _module(item) in SLOW else len(SLOW))
 
