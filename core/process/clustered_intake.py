@@ -17,8 +17,8 @@ from storage.journal import inbox, runtime_settings
 from storage.orders import claims
 
 log = logging.getLogger(__name__)
-LEASE, RENEW_S = timedelta(seconds=10), 3  # so a tap can still be answered: Telegram allows about 15 s
-SHORT_LEASE = timedelta(seconds=5)  # of a pre-checkout: if its copy dies, another still has time to answer (10 s)
+# So that another copy can still answer a tap (Telegram allows about 15 s), or a pre-checkout (10 s; its claim is not renewed)
+LEASE, RENEW_S, LOOK_S = timedelta(seconds=5), 1, 1
 LOOPS = ("inbox", "adopt", "claims", "hanging", "poller", "write test")  # of a copy that is not the leader
 
 
@@ -78,8 +78,8 @@ class Shared(Updates):
         self._called.discard(lane)
         update_id = None
         try:
-            now, lease = self._clock.now(), LEASE if lane < EXPRESS else SHORT_LEASE
-            found = None if self._ending else claims.claim(lane, self.name, now, now + lease)
+            now = self._clock.now()
+            found = None if self._ending else claims.claim(lane, self.name, now, now + LEASE)
             if found is not None:
                 update_id = self._held[lane] = found.update_id
                 self._left.discard(update_id)

@@ -79,7 +79,7 @@ class Runtime:
         loops = [
             loop("webhook", self.ensure_webhook, WEBHOOK_LOOK_S),
             loop("inbox", self.updates.tidy, 0.5, rest_s=0.05),
-            loop("adopt", (lambda now: clustered_intake.look(self, now)) if self.shares else self.updates.adopt, 2),
+            loop("adopt", self.updates.adopt, 2),
             loop("write test", Paced(lambda now: self.can_write(now) and None, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", outbox_worker.OutboxWorker(bot).step, 1),
@@ -93,6 +93,7 @@ class Runtime:
             loop("drafts", Paced(lambda now: drafts.drop_expired(now) and None, 600), 600),
         ]
         if self.shares:
+            loops[2] = loop("adopt", lambda now: clustered_intake.look(self, now), clustered_intake.LOOK_S)
             loops.append(loop("claims", lambda now: clustered_intake.renew(self, now), clustered_intake.RENEW_S))
         if bot.settings["BOT_MODE"] == "polling":
             loops[0] = loop("fetch", self.updates.fetch, 0)

@@ -2,7 +2,7 @@
 
 A claim is a row's `claimed_by` and `lease_until`. Taking, renewing and ending a claim is a single statement, and the rows
 it returns say whether it was ours; no lock is held in between. Any copy may take over an expired lease: its holder is
-dead, or cannot reach the database. Times are the copies' own: their clocks must agree to a few seconds.
+dead, or cannot reach the database. Times are the copies' own: their clocks must agree to two seconds.
 """
 
 import os
