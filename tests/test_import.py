@@ -484,14 +484,18 @@ def test_an_import_that_is_killed_again_and_again_ends_with_the_sums_of_one_that
     settings = environment(DATABASE_URL=database_url, DATA_DIR=str(tmp_path / "var"), ADMIN_IDS="900")
     command = [sys.executable, str(ROOT / "bot.py"), "import", str(source)]
     rng = random.Random(shape.__name__)
+    whole = PEOPLE + 1 + sum(p["inviter"] is not None for p in people)
     for kill in range(KILLS):
         process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        until = rng.uniform(0.1, 0.9) * (kill + 1) / KILLS * PEOPLE
+        taken = count(database_url)
+        until = taken + rng.uniform(0.1, 1) * (whole - taken) / (KILLS - kill)  # a little further each time
         while process.poll() is None and count(database_url) < until:
-            threading.Event().wait(0.05)
-        killed += process.poll() is None
+            threading.Event().wait(0.01)
+        was_at_work = process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        killed += was_at_work and taken < count(database_url) < whole
+    print(f"{shape.__name__}: {PEOPLE} people, caught at work by {killed} of {KILLS} kills")
     assert killed, "it was never caught at work"
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -506,10 +510,11 @@ def test_an_import_that_is_killed_again_and_again_ends_with_the_sums_of_one_that
 
 
 def count(url):
-    """Return how many people another process has committed so far."""
+    """Return how many people and invitations another process has committed so far."""
+    rows = 'SELECT (SELECT COUNT(*) FROM "user") + (SELECT COUNT(*) FROM referral)'
     try:
         with closing(psycopg.connect(url) if url.startswith("postgres") else _sqlite(url)) as connection:
-            return connection.execute('SELECT COUNT(*) FROM "user"').fetchone()[0]
+            return connection.execute(rows).fetchone()[0]
     except Exception:  # the tables are still to be made
         return 0
 
