@@ -7,6 +7,7 @@ poll waits at most 50 s, the latest poll ends an older one, a webhook excludes p
 import asyncio
 import functools
 import json
+import ssl
 from collections import OrderedDict
 from itertools import islice
 
@@ -92,7 +93,7 @@ class Updates:
         self._poll = None
 
     def set_webhook(self, webhook):
-        """Deliver to `webhook` (`{url, secret_token, max_connections}`) from now on, or stop with None."""
+        """Deliver to `webhook` (`{url, secret_token, certificate, max_connections}`) from now on, or stop with None."""
         for task in self._deliveries:
             task.cancel()
         self._deliveries, self._chain = set(), {}
@@ -135,11 +136,13 @@ class Updates:
         timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_S)
         post = functools.partial(aiohttp.request, "POST", self.webhook["url"], timeout=timeout)
         try:
-            async with post(json=update, headers=headers) as answer:
+            async with post(json=update, headers=headers, ssl=_trust(self.webhook.get("certificate"))) as answer:
                 body = await answer.read()
                 if answer.status < 300:
                     return body
                 wrong = f"Wrong response from the webhook: {answer.status} {answer.reason}"
+        except (aiohttp.ClientSSLError, ssl.SSLError):
+            wrong = "SSL error {certificate verify failed}"
         except aiohttp.ClientError as error:
             wrong = "Connection refused" if isinstance(error, aiohttp.ClientConnectorError) else "Connection closed"
         except TimeoutError:
@@ -170,3 +173,8 @@ class Updates:
         self.waiting = OrderedDict((update["update_id"], update) for update in saved["waiting"])
         self.next_id, self.allowed = saved["next_id"], saved["allowed"]
         self.set_webhook(saved["webhook"])
+
+
+def _trust(pem):
+    """Return what a webhook's TLS is checked against: the certificate that came with it, or those of the system."""
+    return ssl.create_default_context(cadata=pem) if isinstance(pem, str) else True

@@ -40,7 +40,7 @@ def set_webhook(world, params):
         raise bad("bad webhook: certificate is no PEM file")
     webhook = {
         "url": url,
-        "certificate": certificate is not None,
+        "certificate": certificate.data.decode("utf-8", "replace") if certificate is not None else None,
         "secret_token": secret,
         "max_connections": min(max(connections, 1), CONNECTIONS_MAX),
     }
@@ -67,7 +67,7 @@ def get_webhook_info(world, _params):
     """Return a WebhookInfo object; the number of waiting updates is right for polling, too."""
     updates = world.updates
     webhook = updates.webhook or {}
-    info = {"url": webhook.get("url", ""), "has_custom_certificate": webhook.get("certificate", False)}
+    info = {"url": webhook.get("url", ""), "has_custom_certificate": bool(webhook.get("certificate"))}
     info["pending_update_count"] = len(updates.waiting)
     if webhook:
         info["max_connections"] = webhook["max_connections"]
