@@ -56,7 +56,7 @@ def terms(servers, tmp_path):
     def make(talk, then=lambda: None, **environ):
         places = {"TELEGRAM_API_URL": telegram.url, "KIE_API_URL": kie.url, "KIE_UPLOAD_URL": kie.url}
         places |= {"DATA_DIR": str(tmp_path / "var")} | environ
-        return first_setup.Terms(places, tmp_path / ".env", Quick(then), talk, talk)
+        return first_setup.Terms(places, tmp_path / ".env", Quick(then), talk, talk, "anna")
 
     return make
 
@@ -87,6 +87,8 @@ def test_a_token_a_key_a_rate_and_whoever_opens_the_link_becomes_the_owner(serve
     }  # fmt: skip
     assert f"Anna ({anna.id}) is the owner" in said and "credits" in said and TOKEN not in said
     assert stat.S_IMODE(found.path.stat().st_mode) == 0o600
+    assert anna.last == "This bot is yours now. Go back to the terminal; the bot answers here once it runs."
+    assert not other.received
     assert servers[0].pending >= 2, "what people have written waits for the bot"
     environ = dict(found.environ) | written(found)
     assert main.build(environ, Clock(), threads=0).bot.settings["ADMIN_IDS"] == (anna.id,)
@@ -100,6 +102,30 @@ def test_without_a_key_the_stub_is_on_and_without_an_owner_the_line_is_empty(ter
         "TELEGRAM_BOT_TOKEN": TOKEN, "KIE_STUB": "1", "USD_RATE": "", "CURRENCY": "EUR", "ADMIN_IDS": ""
     }  # fmt: skip
     assert "Nobody came" in said
+
+
+def test_a_rate_in_place_of_the_currency_is_asked_again(terms, capsys):
+    found = terms(Talk(TOKEN, "", "92,5", "usd", "92,5", "no"))
+    found.ask.have(found)
+    assert written(found)["CURRENCY"] == "USD" and written(found)["USD_RATE"] == "92.5"
+    assert "want three letters such as RUB" in capsys.readouterr().err
+
+
+def test_an_owner_who_cannot_be_told_is_the_owner_all_the_same(servers, terms, capsys):
+    servers[0].fail_next("sendMessage", "403")
+    anna = servers[0].person("Anna")
+    talk = Talk(TOKEN, "", "", "", "no")
+    found = terms(talk, lambda: anna.send(f"/start {code(talk)}"))
+    talk.have(found)
+    assert written(found)["ADMIN_IDS"] == str(anna.id) and "could not be told" in capsys.readouterr().err
+
+
+def test_root_is_led_to_the_unit_that_runs_as_a_user_of_its_own(terms, tmp_path):
+    found = terms(Talk(TOKEN, "", "", ""))
+    found.user = "root"
+    said = found.ask.have(found)
+    assert "deploy/bot.service" in said and f"chown root:bot {found.path}" in said
+    assert not (tmp_path / "bot.service").exists()
 
 
 def test_what_does_not_hold_is_asked_again_and_in_the_end_nothing_is_written(servers, terms, capsys):
@@ -150,4 +176,4 @@ def test_a_service_unit_is_written_when_it_is_wanted(terms, tmp_path):
     talk = Talk(TOKEN, "", "", "", "y")
     said = talk.have(terms(talk))
     unit = (tmp_path / "bot.service").read_text()
-    assert f"WorkingDirectory={first_setup.ROOT}" in unit and "/opt/bot" not in unit and "systemctl enable" in said
+    assert "User=anna\n" in unit and f"WorkingDirectory={first_setup.ROOT}" in unit and "/opt/bot" not in unit and "systemctl enable" in said

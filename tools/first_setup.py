@@ -6,9 +6,10 @@ are read but not confirmed, so people's messages wait for the bot. It refuses to
 
 import getpass
 import os
+import re
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core import settings
 from core.process import leader_lock
 from core.telegram.sender import Sender, TelegramError
 from core.telegram.transport import NotSent, UnknownOutcome
+from core.texts import Texts
 from kie.api.client import Client
 from kie.api.errors import KieError
 from tools.database_commands import Failed
@@ -37,6 +39,7 @@ class Terms:
     clock: object
     ask: object = input
     ask_secret: object = getpass.getpass
+    user: str = field(default_factory=getpass.getuser)
 
 
 def run(terms):
@@ -61,7 +64,7 @@ def _steps(terms):
     lines |= {"KIE_API_KEY": key} if key else {"KIE_STUB": "1"}
     yield f"   {told}"
     yield "\n3. The price of one US dollar in your currency, such as 92.5. Empty: nothing is sold until you send /rate."
-    currency = _answer(terms, "   Currency [RUB]: ", lambda text: text.upper() or "RUB")
+    currency = _answer(terms, "   Currency [RUB]: ", _currency)
     rate = _answer(terms, "   Rate: ", _rate)
     lines |= {"USD_RATE": rate, "CURRENCY": currency}
     yield "\n4. The owner: open this link in Telegram and press Start. It is good once, for five minutes."
@@ -75,7 +78,9 @@ def _steps(terms):
     )
     lines["ADMIN_IDS"] = str(owner["id"]) if owner else ""
     _write(terms.path, lines)
-    yield f"\nWritten: {terms.path}, readable by you alone. `python bot.py` starts the bot."
+    if owner:
+        _tell(sender, owner)
+    yield f"\nWritten: {terms.path}, readable by {terms.user} alone. `python bot.py` starts the bot."
     yield from _service(terms)
 
 
@@ -147,6 +152,12 @@ def _key(terms):
     return _answer(terms, "   Key (not shown): ", check, secret=True)
 
 
+def _currency(text):
+    if not re.fullmatch("[A-Za-z]{3}|", text):
+        raise ValueError("want three letters such as RUB")
+    return text.upper() or "RUB"
+
+
 def _rate(text):
     if not text:
         return ""
@@ -178,6 +189,16 @@ def _owner(terms, sender, code):
     return None
 
 
+def _tell(sender, owner):
+    """Answer whoever opened the link: until the bot runs, nothing else does."""
+    texts = Texts(ROOT / "data" / "texts")
+    text = texts.plain(texts.guess(owner.get("language_code")), "common.owner")
+    try:
+        sender.call("sendMessage", chat_id=owner["id"], text=text, wait=False)
+    except (TelegramError, NotSent, UnknownOutcome) as error:
+        sys.stderr.write(f"   The owner could not be told: {error}\n")
+
+
 def _write(path, lines):
     """Write the file, readable only by its owner; never overwrite one that has appeared meanwhile."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
@@ -186,12 +207,17 @@ def _write(path, lines):
 
 
 def _service(terms):
-    """Offer a systemd unit for this folder and user."""
+    """Offer a systemd unit for this folder and user; a service of root's would be more than the bot needs."""
+    if terms.user == "root":
+        yield "The service: deploy/bot.service runs it as the user `bot`, who has to be able to read that file:"
+        yield f"  chown root:bot {terms.path} && chmod 640 {terms.path}"
+        yield "docs/operate.md has the rest (A VPS)."
+        return
     text = _answer(terms, "\nWrite a systemd unit, so that it starts with the machine? [y/N]: ", str.lower)
     if text not in ("y", "yes"):
         return
     unit, folder = (ROOT / "deploy" / "bot.service").read_text(), str(ROOT)
-    unit = unit.replace("/opt/bot", folder).replace("User=bot", f"User={getpass.getuser()}")
+    unit = unit.replace("/opt/bot", folder).replace("User=bot", f"User={terms.user}")
     unit = unit.replace("Group=bot\n", "").replace("ProtectHome=yes", "ProtectHome=no")
     unit = unit.replace("StateDirectory=bot", f"ReadWritePaths={folder}\nStateDirectory=bot")
     path = terms.path.parent / "bot.service"
