@@ -39,6 +39,8 @@ def read(arguments=None):
             parser.error(f"texts {COMMANDS['texts']}")
     elif len(options.argument) > 1 and options.command != "plugins":
         parser.error(f"{options.command} wants no {options.argument[1]!r}")
+    if options.command == "doctor":
+        options.value = options.wait
     if options.command == "import":
         from tools.importing import Wish
 
@@ -68,6 +70,9 @@ def _parser():
     parser.add_argument("--name", default="before", help="with import: of the other bot, when people come from several")
     parser.add_argument("--part", help="with import: the BOT_INSTANCE_ID, when several bots share the other database")
     parser.add_argument("--bundle", action="store_true", help="with doctor: write one file for whoever helps")
+    parser.add_argument(
+        "--wait", metavar="SECONDS", type=int, default=0, help="with doctor: how long the bot has to begin its work"
+    )
     parser.add_argument("--yes", action="store_true", help="with rehearse: begin without asking")
     parser.add_argument("--free", action="store_true", help="with rehearse: leave out what can cost credits")
     parser.add_argument("--only", choices=("telegram", "kie"), help="with rehearse: only this service")
