@@ -120,12 +120,15 @@ class Machine:
         tools.mkdir()
         self.data.mkdir()
         (tools / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {self.calls}\n')
-        (tools / "python").write_text(f'#!/bin/sh\n[ "$2" = pip ] && exit 0\nexec {sys.executable} "$@"\n')
+        (tools / "python").write_text(
+            f'#!/bin/sh\n[ "$2" = pip ] && exit 0\n[ "$2" = "$BROKEN" ] && exit 9\nexec {sys.executable} "$@"\n'
+        )
         for tool in tools.iterdir():
             tool.chmod(0o755)
         self.environ = environment(
             BOT_DIR=str(self.install), BOT_DATA=str(self.data), BOT_USER="", BOT_PYTHON=str(tools / "python"),
-            DATA_DIR=str(self.data), TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_URL=telegram.url, KIE_STUB="1", USD_RATE="90", **GIT,
+            DATA_DIR=str(self.data), TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_URL=telegram.url, KIE_STUB="1", USD_RATE="90",
+            BOT_WAIT="0", **GIT,
         )  # fmt: skip
         self.environ["PATH"] = f"{tools}:{os.environ['PATH']}"
 
@@ -143,9 +146,40 @@ class Machine:
         code, said = self.run(
             sys.executable,
             "-c",
-            "import os; from storage.base import db, schema; db.connect('sqlite:///' + os.environ['DATA_DIR'] + '/bot.db'); schema.migrate(); db.flatten()",
+            "import bot; from storage.base import db, schema; found = bot.command_line.environment(bot.ROOT);"
+            "db.connect(found.get('DATABASE_URL') or f'sqlite:///{found[\"DATA_DIR\"]}/bot.db'); schema.migrate(); db.flatten()",
         )
         assert code == 0, said
+
+
+START = """#!/bin/sh
+nohup {python} bot.py > {data}/log 2>&1 < /dev/null &
+echo $! > {data}/pid
+"""
+STOP = """#!{python}
+import os, signal, sys, time
+sys.path.insert(0, "{install}")
+from core.process import leader_lock
+try:
+    os.kill(int(open("{data}/pid").read()), signal.SIGTERM)
+except (OSError, ValueError):
+    pass
+while leader_lock.FileLock("{data}").is_held():
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def live(machine, tmp_path):
+    """The machine without systemd: commands of its own start the bot and stop it."""
+    for name, text in (("start", START), ("stop", STOP)):
+        path = tmp_path / "bin" / name
+        path.write_text(text.format(python=sys.executable, install=machine.install, data=machine.data))
+        path.chmod(0o755)
+        machine.environ[f"BOT_{name.upper()}"] = str(path)
+    assert machine.run(machine.environ["BOT_START"])[0] == 0
+    yield machine
+    machine.run(machine.environ["BOT_STOP"])
 
 
 @pytest.fixture
@@ -195,3 +229,90 @@ def test_changed_files_are_not_run_over(machine):
     (machine.install / "bot.py").write_text("mine")
     code, said = machine.run("deploy/update.sh")
     assert code == 1 and "files are changed here" in said and not machine.calls.exists()
+
+
+def test_what_breaks_before_anything_is_changed_leaves_the_bot_running(origin, machine):
+    release(origin)
+    machine.environ["BROKEN"] = "backup"
+    code, said = machine.run("deploy/update.sh")
+    assert code == 9 and "before anything was changed; the bot is started again" in said
+    assert machine.calls.read_text().split() == ["stop", "bot", "start", "bot"]
+    assert "there is no update to take back" in machine.run("deploy/update.sh", "back")[1]
+    assert machine.calls.read_text().split() == ["stop", "bot", "start", "bot"]
+
+
+def test_without_systemd_it_asks_for_the_two_commands(machine, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    machine.environ["PATH"] = str(tmp_path / "nothing")
+    for words in ((), ("back",)):
+        code, said = machine.run("/bin/sh", "deploy/update.sh", *words)
+        assert code == 1 and "BOT_STOP='…' BOT_START='…'" in said
+
+
+def test_a_version_that_does_not_begin_its_work_is_told_and_not_taken_again_until_it_is_mended(origin, live):
+    works = git(live.install, "rev-parse", "HEAD")
+    runtime = origin / "core" / "process" / "runtime.py"
+    text = runtime.read_text()
+    runtime.write_text(
+        text.replace("    def start(self", "    def start(self, leads=True):\n        1 / 0\n\n    def went(self")
+    )
+    commit(origin, "broken")
+    live.environ["BOT_WAIT"] = "2"
+    code, said = live.run("deploy/update.sh")
+    assert code == 1 and "PROBLEM running: no copy of the bot was at work within 2 s" in said, said
+    live.environ["BOT_WAIT"] = "60"
+    assert "If they are not yours to mend: deploy/update.sh back" in said
+    _code, said = live.run("deploy/update.sh", "back")
+    assert "nothing is lost" in said and "PROBLEM running" not in said, said
+    assert git(live.install, "rev-parse", "HEAD") == works
+    assert "0.1.0 there (origin/main): 1 changes" in check(live.install)[1]
+    code, said = live.run("deploy/update.sh")
+    assert code == 1 and "nothing newer than the version that was taken back; the bot runs on" in said
+    runtime.write_text(text)
+    commit(origin, "mended")
+    _code, said = live.run("deploy/update.sh")
+    assert f"updated from {works}" in said and "PROBLEM running" not in said and "PROBLEM migrations" not in said, said
+    assert git(live.install, "rev-parse", "--abbrev-ref", "HEAD") == "main"
+    live.environ["BOT_WAIT"] = "0"
+    _code, said = live.run("deploy/update.sh", "back")
+    assert f"back at {works}" in said, "not at the one that was taken back before"
+
+
+def test_the_way_back_on_postgresql_wants_an_empty_database_and_writes_it_down(origin, machine, tmp_path, postgres):
+    newer, before = postgres(), postgres()
+    (machine.data / "bot.db").unlink()
+    (machine.install / ".env").write_text(f"PORT=\n\nDATABASE_URL={newer}\nMARKUP=3\n")
+    assert machine.bot("import", str(tmp_path / "people.csv"))[0] == 0
+    release(origin)
+    machine.run("deploy/update.sh")
+    machine.migrate()
+    (tmp_path / "people.csv").write_text("telegram_id,balance\n222,7\n")
+    assert machine.bot("import", str(tmp_path / "people.csv"))[0] == 0
+    calls = machine.calls.read_text()
+    code, said = machine.run("deploy/update.sh", "back")
+    assert code == 1 and "want EMPTY_DATABASE_URL" in said and "Nothing was done" in said
+    assert machine.calls.read_text() == calls and 'VERSION = "0.2.0"' in (machine.install / "bot.py").read_text()
+    machine.environ["EMPTY_DATABASE_URL"] = before
+    _code, said = machine.run("deploy/update.sh", "back")
+    assert "now:    2 accounts, 2 entries, 12.00 in balances" in said, said
+    assert "before: 1 accounts, 1 entries, 5.00 in balances: 0 differences" in said
+    wanted = f"PORT=\n\n# the newer rows: DATABASE_URL={newer}\nMARKUP=3\nDATABASE_URL={before}\n"
+    assert (machine.install / ".env").read_text() == wanted
+    assert "1 accounts, 1 entries, 5.00 in balances: 0 differences" in machine.bot("verify")[1]
+
+
+def test_a_changed_point_of_the_changelog_is_shown_whole(origin, tmp_path):
+    changes = origin / "CHANGELOG.md"
+    first, *rest = changes.read_text().splitlines(keepends=True)
+    changes.write_text("".join([first, *rest, "- A point of two lines, of which\n  the second one changes.\n"]))
+    commit(origin, "before")
+    git(tmp_path / "install", "pull", "--quiet")
+    changes.write_text(changes.read_text().replace("one changes", "one has changed"))
+    commit(origin, "after")
+    said = check(tmp_path / "install")[1]
+    assert "  - A point of two lines, of which\n    the second one has changed.\ndatabase: " in said, said
+
+
+def test_a_folder_of_roots_is_named_with_the_command_that_works(origin, tmp_path):
+    code, said = check(tmp_path / "install", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert code == 1 and "sudo .venv/bin/python bot.py update --check" in said and "safe.directory" not in said

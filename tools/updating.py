@@ -40,13 +40,15 @@ def check(root, environ):
 
 def _git(root, *arguments):
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=120)
+    if "dubious ownership" in done.stderr:
+        raise Failed(f"{root} belongs to somebody else, root perhaps: sudo .venv/bin/python bot.py update --check")
     if done.returncode:
         raise Failed(f"git {arguments[0]}: {done.stderr.strip() or 'failed'}")
     return done.stdout.strip()
 
 
 def _newest(root):
-    """Return the newest tag ahead of us, else the branch that this one follows."""
+    """Return the newest tag ahead of us, else the branch that this one follows, or after a way back the origin's own."""
     tags = _git(root, "tag", "--list", "v*", "--sort=-version:refname").splitlines()
     for tag in tags[:1]:
         if (
@@ -54,7 +56,8 @@ def _newest(root):
             or tag in _git(root, "tag", "--points-at", "HEAD").splitlines()
         ):
             return tag
-    return _git(root, "rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+    at = "@{upstream}" if _git(root, "rev-parse", "--abbrev-ref", "HEAD") != "HEAD" else "origin/HEAD"
+    return _git(root, "rev-parse", "--abbrev-ref", "--symbolic-full-name", at)
 
 
 def _version(root, commit):
@@ -63,13 +66,17 @@ def _version(root, commit):
 
 
 def _changelog(root, there):
-    difference = _git(root, "diff", "--unified=0", "HEAD", there, "--", "CHANGELOG.md").splitlines()
-    lines = [
-        line[1:] for line in difference if line.startswith("+") and not line.startswith("+++") and line[1:].strip()
-    ]
+    here = set(_points(_git(root, "show", "HEAD:CHANGELOG.md")))
+    new = [point for point in _points(_git(root, "show", f"{there}:CHANGELOG.md")) if point not in here]
+    lines = [line for point in new for line in point.splitlines()]
     yield from (f"  {line}" for line in lines[:SHOWN])
     if len(lines) > SHOWN:
         yield f"  and {len(lines) - SHOWN} lines more in CHANGELOG.md"
+
+
+def _points(changelog):
+    """Return the headings and whole points of a changelog, each with all its lines."""
+    return [point.rstrip() for point in re.split(r"^(?=- |#)", changelog, flags=re.M) if point.strip()]
 
 
 def _names(root, commit, folder):
