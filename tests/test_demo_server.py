@@ -1,6 +1,8 @@
 """The local Bot API server: messages, edits, taps, updates, webhook, people, as the bot sees them over HTTP."""
 
 import json
+import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -477,6 +479,24 @@ def test_a_webhook_gets_updates_in_order_again_after_an_error_and_may_answer_wit
     info = bot("getWebhookInfo")
     assert (info["url"], info["pending_update_count"]) == (hook.url, 0)
     assert info["last_error_message"] == "Wrong response from the webhook: 500 Internal Server Error"
+
+
+def test_a_certificate_of_ones_own_is_trusted_once_it_came_with_the_webhook(hook, bot, alice, telegram, tmp_path):
+    pem, key = tmp_path / "bot.pem", tmp_path / "bot.key"
+    command = "openssl req -newkey rsa:2048 -nodes -x509 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", key, "-out", pem], check=True, capture_output=True, timeout=60)
+    inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    inside.load_cert_chain(pem, key)
+    hook.socket = inside.wrap_socket(hook.socket, server_side=True)
+    url = hook.url.replace("http:", "https:")
+    bot("setWebhook", url=url)
+    alice.send("hello")
+    telegram.wait(lambda: "last_error_message" in bot("getWebhookInfo"))
+    assert bot("getWebhookInfo")["last_error_message"] == "SSL error {certificate verify failed}" and not hook.got
+    bot("setWebhook", url=url, files={"certificate": ("bot.pem", pem.read_bytes())})
+    telegram.wait(lambda: telegram.pending == 0)
+    assert [body["message"]["text"] for _, body in hook.got] == ["hello"]
+    assert bot("getWebhookInfo")["has_custom_certificate"] is True
 
 
 def test_a_webhook_refuses_polls_until_it_is_deleted(server, hook, bot, alice):

@@ -495,7 +495,6 @@ def test_an_import_that_is_killed_again_and_again_ends_with_the_sums_of_one_that
         process.send_signal(signal.SIGKILL)
         process.communicate()
         killed += was_at_work and taken < count(database_url) < whole
-    print(f"{shape.__name__}: {PEOPLE} people, caught at work by {killed} of {KILLS} kills")
     assert killed, "it was never caught at work"
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stdout + done.stderr

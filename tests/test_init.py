@@ -176,4 +176,9 @@ def test_a_service_unit_is_written_when_it_is_wanted(terms, tmp_path):
     talk = Talk(TOKEN, "", "", "", "y")
     said = talk.have(terms(talk))
     unit = (tmp_path / "bot.service").read_text()
-    assert "User=anna\n" in unit and f"WorkingDirectory={first_setup.ROOT}" in unit and "/opt/bot" not in unit and "systemctl enable" in said
+    assert (
+        "User=anna\n" in unit
+        and f"WorkingDirectory={first_setup.ROOT}" in unit
+        and "/opt/bot" not in unit
+        and "systemctl enable" in said
+    )

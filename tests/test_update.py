@@ -121,7 +121,7 @@ class Machine:
         self.data.mkdir()
         (tools / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {self.calls}\n')
         (tools / "python").write_text(
-            f'#!/bin/sh\n[ "$2" = pip ] && exit 0\n[ "$2" = "$BROKEN" ] && exit 9\nexec {sys.executable} "$@"\n'
+            f'#!/bin/sh\n[ "$2" = pip ] && exit 0\n[ -n "$2" ] && [ "$2" = "$BROKEN" ] && exit 9\nexec {sys.executable} "$@"\n'
         )
         for tool in tools.iterdir():
             tool.chmod(0o755)
