@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.process import leader_lock
+from core.process.loops import Clock
 from storage.base import db, schema
-from tests.kit import main
+from tests.kit import TOKEN, main
+from tests.process import run
 from tests.till import pay_stars
 
 
@@ -106,6 +109,39 @@ def test_the_command_prints_a_line_for_each_check_and_fails_when_something_is_wr
     assert "PROBLEM kie: KIE has only 20 credits. Top up at kie.ai" in out
     assert "ok      token" in out
     assert "checks found something" in err
+
+
+def test_before_the_first_start_it_says_what_only_the_start_can_do_and_no_traceback(servers, database_url, tmp_path):
+    telegram, kie = servers
+    settings = {
+        "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": telegram.url, "KIE_STUB": "1", "KIE_API_URL": kie.url,
+        "KIE_UPLOAD_URL": kie.url, "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url, "USD_RATE": "90",
+        "ADMIN_IDS": "900", "BACKUP_KEEP": "14", "BOT_MODE": "webhook", "PORT": "8080", "PUBLIC_URL": "https://example.org",
+    }  # fmt: skip
+    code, said = run("doctor", folder=tmp_path, **settings)
+    assert "Traceback" not in said and "PROBLEM migrations" not in said, said
+    for name in ("migrations", "backup", "webhook", "seals"):
+        assert f"later   {name}: the next start of the bot sees to it" in said, said
+    assert "ok      token" in said and "PROBLEM" not in said.replace("PROBLEM disk", ""), said
+
+
+def test_it_waits_for_the_bot_to_begin_its_work(start_bot, tmp_path, capsys):
+    bot = start_bot(now=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()))
+    settings = bot.environ | {"DATA_DIR": str(tmp_path / "data")}
+    assert main.command("doctor", 1, settings) == 1
+    assert "PROBLEM running: no copy of the bot was at work within 1 s" in capsys.readouterr().out
+    leader = leader_lock.make(settings["DATABASE_URL"], settings["DATA_DIR"])
+    assert leader.acquire()
+    main.command("doctor", 60, settings, Hasty())
+    assert "PROBLEM running" not in capsys.readouterr().out
+    leader.release()
+
+
+class Hasty(Clock):
+    """A clock whose waits take no time."""
+
+    def sleep(self, seconds):
+        """Return at once."""
 
 
 # what depends on the machine
