@@ -204,6 +204,27 @@ def test_the_systemd_unit_restarts_hardens_and_keeps_its_rows():
     assert "DATA_DIR=/var/lib/bot" in read("docs/operate.md")
 
 
+def test_the_page_turns_the_site_of_nginx_into_one_with_a_certificate_of_ones_own(tmp_path):
+    block = next(
+        text
+        for text in re.findall(r"```\n(.+?)```", read("docs/operate.md"), re.S)
+        if "openssl" in text and "sed" in text
+    )
+    lines = block.replace("\\\n", "").splitlines()
+    site = tmp_path / "bot"
+    shutil.copy(ROOT / "deploy" / "nginx.conf", site)
+    _sudo, *command, place = shlex.split(next(line for line in lines if " sed " in line))
+    assert place == "/etc/nginx/sites-enabled/bot"
+    subprocess.run([*command, site], check=True, timeout=10)
+    made = shlex.split(next(line for line in lines if " openssl req " in line))
+    pem, key = made[made.index("-out") + 1], made[made.index("-keyout") + 1]
+    text = site.read_text()
+    assert f"ssl_certificate {pem};" in text and f"ssl_certificate_key {key};" in text
+    assert "listen 8443 ssl" in text and "server_name 203.0.113.7;" in text and "letsencrypt" not in text
+    assert "subjectAltName=IP:203.0.113.7" in made
+    assert f"WEBHOOK_CERTIFICATE={pem}\nPUBLIC_URL=https://203.0.113.7:8443\n" in read("docs/operate.md")
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     text = read("deploy/bot.service").replace("/opt/bot/.venv/bin/python", sys.executable)
