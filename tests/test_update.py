@@ -164,7 +164,7 @@ try:
     os.kill(int(open("{data}/pid").read()), signal.SIGTERM)
 except (OSError, ValueError):
     pass
-while leader_lock.FileLock("{data}").is_held():
+while not leader_lock.FileLock("{data}").acquire():
     time.sleep(0.05)
 """
 

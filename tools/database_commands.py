@@ -170,9 +170,16 @@ def _begins(bot, wait_s):
     end = now + wait_s
     while led_s < STEADY_S and now < end:
         bot.clock.sleep(1)
-        led_s = led_s + 1 if lock.is_held() and not schema.pending() else 0
+        led_s = led_s + 1 if _is_taken(lock) and not schema.pending() else 0
         now = bot.clock.monotonic()
     return led_s >= STEADY_S
+
+
+def _is_taken(lock):
+    """Return whether a copy has the lock. One that wants it at this very moment tries again within seconds."""
+    taken = not lock.acquire()
+    lock.release()
+    return taken
 
 
 def catalog(bot, argument):

@@ -49,13 +49,6 @@ class FileLock:
             return False
         return True
 
-    def is_held(self):
-        """Return whether somebody has the lock."""
-        if not self.acquire():
-            return True
-        self.release()
-        return False
-
     def check(self):
         """Do nothing: the system keeps a file lock as long as the process lives."""
 
@@ -114,13 +107,6 @@ class AdvisoryLock:
     @staticmethod
     def _session(connection):
         return connection.execute("SELECT pg_backend_pid()").fetchone()[0]
-
-    def is_held(self):
-        """Return whether somebody has the lock, without taking it."""
-        held = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database()"
-        with self._connect() as connection:
-            rows = connection.execute(f"{held} AND locktype = 'advisory' AND (classid, objid) = (%s, %s)", self.KEY)
-            return rows.fetchone() is not None
 
     def check(self):
         """Query the server over the lock's own connection; raise LockLost if it is gone or does not answer in time."""
