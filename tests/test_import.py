@@ -490,7 +490,7 @@ def test_an_import_that_is_killed_again_and_again_ends_with_the_sums_of_one_that
         taken = count(database_url)
         until = taken + rng.uniform(0.1, 1) * (whole - taken) / (KILLS - kill)  # a little further each time
         while process.poll() is None and count(database_url) < until:
-            threading.Event().wait(0.01)
+            threading.Event().wait(0.1)
         was_at_work = process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()
