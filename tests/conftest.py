@@ -44,7 +44,7 @@ KEPT = 10  # databases: no test uses that many
 
 
 SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_demo_payment_page", "test_properties", "test_crash", "test_network", "test_workers", "test_bench",
-        "test_process", "test_webhook", "test_leaks", "test_screens")  # fmt: skip
+        "test_process", "test_webhook", "test_leaks", "test_screens", "test_update", "test_import")  # fmt: skip
 # What is stored, and money: each test on both databases. Where many files are run, all others run on one of the two, drawn
 # by their names; on both in `make prove`, and where somebody tries a few files.
 FEW = 20

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import re
 import time
 from pathlib import Path
 
@@ -122,7 +123,8 @@ def test_before_the_first_start_it_says_what_only_the_start_can_do_and_no_traceb
     assert "Traceback" not in said and "PROBLEM migrations" not in said, said
     for name in ("migrations", "backup", "webhook", "seals"):
         assert f"later   {name}: the next start of the bot sees to it" in said, said
-    assert "ok      token" in said and "PROBLEM" not in said.replace("PROBLEM disk", ""), said
+    found = {line.split()[-1] for line in re.findall(r"PROBLEM [\w ]+", said)}
+    assert "ok      token" in said and found <= {"disk"}, said  # of this machine: full, or temporary
 
 
 def test_it_waits_for_the_bot_to_begin_its_work(start_bot, tmp_path, capsys):
