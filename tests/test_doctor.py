@@ -1,8 +1,8 @@
 """Doctor: every problem an installation can have, each with its fix, in the chat and on the command line."""
 
 import logging
-import shutil
 import re
+import shutil
 import time
 from pathlib import Path
 
