@@ -4,7 +4,7 @@ import base64
 import itertools
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -122,7 +122,7 @@ class Engine(ABC):
         """Close the connection, rolling back what was not committed."""
         self._connection.close()
 
-    def execute(self, statement: str, values: Sequence[Any] | None = None) -> Any:
+    def execute(self, statement: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
         """Run a statement and return its cursor; without values, `%` and `?` are not placeholders."""
         return self._connection.execute(statement, *([values] if values else []))
 
