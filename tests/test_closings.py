@@ -8,7 +8,6 @@ import pytest
 from storage.base import db, schema
 from storage.base.tables import Closing, EntrySum, OrderSum, OutcomeSum
 from storage.money import closings, ledger, payments, proof, seals, verify
-from storage.money.payments import CREDITS
 from storage.orders import jobs, stats
 from storage.people import users
 from tests.shop import in_threads, order
@@ -179,8 +178,8 @@ def test_every_figure_is_what_the_rows_alone_would_give(shop, seed):
     town = shop(seed)
     for _round in range(8):
         town.live(40)
-        while town.random.random() < 0.7 and closings.close(town.now):
-            pass
+        if town.random.random() < 0.8:
+            closings.close(town.now)
         for hours in (0, 1, 24, 24 * 7, town.random.random() * 80, town.random.random() * 3):
             since = town.now - timedelta(hours=hours)
             for moment in (since, since.replace(minute=0, second=0, microsecond=0)):
@@ -188,8 +187,7 @@ def test_every_figure_is_what_the_rows_alone_would_give(shop, seed):
     assert list(verify.verify()) == []
     with db.connection():
         summed = [table.select().count() for table in (Closing, EntrySum, OrderSum, OutcomeSum)]
-    assert all(count > 5 for count in summed), summed
-    assert CREDITS == KINDS or set(CREDITS) == set(KINDS)
+    assert all(count > 2 for count in summed), summed
 
 
 def test_what_is_summed_is_not_read_again(shop):

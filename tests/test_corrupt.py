@@ -4,6 +4,7 @@ The attacker is careful: triggers are dropped and put back, and balances are mad
 """
 
 import re
+from datetime import timedelta
 
 import peewee
 import pytest
@@ -12,7 +13,7 @@ import bot as main
 from storage.base import db, guards, schema
 from storage.base.engines import over
 from storage.base.tables import Seal
-from storage.money import ledger, seals, verify
+from storage.money import closings, ledger, seals, verify
 from tests.ledgers import Town
 from tests.shop import order
 from tests.till import open_card, pay_stars, request, transfer
@@ -37,6 +38,7 @@ def town(request, tmp_path_factory):
     for _life in range(2):
         town.live()
         town.later(2)
+    closings.close(town.now + timedelta(hours=1))
     town.sealed = dict(town.rows)
     town.later()
     town.live()
@@ -79,6 +81,7 @@ STRANGE = "nothing is there that changes, hides or adds rows"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
 MADE, EARNED = "a code was made by somebody, on its terms", "a bonus is of its invitation or its redemption"
 BARRED = "who is barred was barred by somebody"
+SUMMED, CLOSED = "what is summed is the sum of its rows", "a closing follows the one before, and covers what is sealed"
 GROWN, NUMBERED = (
     "a version grows from an earlier order of the same person",
     "a version has its number unless it came to nothing",
@@ -93,6 +96,17 @@ def invented(kind, key, amount=5000, ref="NULL", actor="NULL", user="{alice}"):
 
 
 TRIES = {
+    # sums of what is closed
+    "a sum raised": ("UPDATE entry_sum SET amount = amount + 1 WHERE kind = 'stars'", SUMMED),
+    "a sum invented": ("INSERT INTO entry_sum (quarter, kind, closing_id, entries, amount) VALUES (9, 'gift', 1, 1, 5)", SUMMED),
+    "a sum of orders left out": ("DELETE FROM order_sum WHERE state = 'failed'", SUMMED),
+    "times made shorter": ("UPDATE outcome_sum SET times = '{{}}'", SUMMED),
+    "a cost raised after it was summed": ("UPDATE job SET cost = 999 WHERE id = {old_captured}", SUMMED),
+    "a model renamed after it was summed": ("UPDATE job SET model = 'x' WHERE id = {old_captured}", SUMMED),
+    "a closing that says it covers less": ("UPDATE closing SET entry = entry - 1", SUMMED),
+    "a closing of what is not sealed": (
+        "INSERT INTO closing (id, entry, made_at) SELECT 2, MAX(id), 1 FROM entry", CLOSED),
+    "a closing with a gap before it": ("INSERT INTO closing (id, entry, made_at) VALUES (3, 99, 1)", CLOSED),
     # invented, a kind at a time
     "a hold given back that never was": (invented("release", "settle:999999", ref="'job:999999'"), ORIGIN),
     "a release of a job that runs": (invented("release", "settle:{running}", 300, "'job:{running}'"), STATE),

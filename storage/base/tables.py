@@ -198,7 +198,7 @@ class Seal(Table):
 
 
 class Closing(Table):
-    """The entries up to `entry` are summed for good, by the hour (`storage/money/closings.py`); append-only like its sums."""
+    """The entries up to `entry` are summed for good, by the quarter of an hour (`storage/money/closings.py`); append-only like its sums."""
 
     id = IdField()  # 1, 2, 3 … without a gap
     entry = BigIntegerField()  # the last one it covers; the first is the one after the previous closing's
@@ -206,9 +206,9 @@ class Closing(Table):
 
 
 class EntrySum(Table):
-    """The entries of one closing that were written in one hour, of one kind."""
+    """The entries of one closing that were written in one quarter of an hour, of one kind."""
 
-    hour = IntegerField()  # since 1970, UTC
+    quarter = IntegerField()  # of an hour, since 1970
     kind = TextField()
     closing = ForeignKeyField(Closing)
     closing_id: int
@@ -216,13 +216,13 @@ class EntrySum(Table):
     amount = BigIntegerField()
 
     class Meta:
-        primary_key = CompositeKey("hour", "kind", "closing")
+        primary_key = CompositeKey("quarter", "kind", "closing")
 
 
 class OrderSum(Table):
-    """The orders that ended in one closing, by the hour they were made in, their model and how they ended."""
+    """The orders that ended in one closing, by the quarter of an hour they were made in, their model and how they ended."""
 
-    hour = IntegerField()
+    quarter = IntegerField()
     model = TextField()
     state = TextField()  # a final JobState
     closing = ForeignKeyField(Closing)
@@ -232,13 +232,13 @@ class OrderSum(Table):
     cost = BigIntegerField()  # of those that succeeded; another's may still change (`jobs.arrive_late`)
 
     class Meta:
-        primary_key = CompositeKey("hour", "model", "state", "closing")
+        primary_key = CompositeKey("quarter", "model", "state", "closing")
 
 
 class OutcomeSum(Table):
-    """The orders that ended in one closing, by the hour they ended in; all but `ended` is of those that succeeded."""
+    """The orders that ended in one closing, by the quarter they ended in; all but `ended` is of those that succeeded."""
 
-    hour = IntegerField()
+    quarter = IntegerField()
     closing = ForeignKeyField(Closing)
     closing_id: int
     ended = IntegerField()
@@ -247,10 +247,10 @@ class OutcomeSum(Table):
     cost = BigIntegerField()
     overruns = IntegerField()
     overrun = BigIntegerField()
-    times = TextField()  # how many took how many seconds, as "41:3 42:17"
+    times = TextField()  # how many took how many seconds, as '{"41": 3, "42": 17}'
 
     class Meta:
-        primary_key = CompositeKey("hour", "closing")
+        primary_key = CompositeKey("quarter", "closing")
 
 
 class Draft(Table):
@@ -328,8 +328,8 @@ class Job(Table):
 
 
 Job.add_index(SQL("CREATE INDEX job_topic ON job (topic) WHERE topic IS NOT NULL"))
-Job.add_index(SQL("CREATE INDEX job_wasted ON job (finished_at) WHERE state = 'failed' AND cost > 0"))
-Job.add_index(SQL("CREATE INDEX job_wasted_made ON job (created_at) WHERE state = 'failed' AND cost > 0"))
+Job.add_index(SQL("CREATE INDEX job_wasted ON job (finished_at) WHERE state <> 'succeeded' AND cost > 0"))
+Job.add_index(SQL("CREATE INDEX job_wasted_made ON job (created_at) WHERE state <> 'succeeded' AND cost > 0"))
 
 
 class Revision(Table):

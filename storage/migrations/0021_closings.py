@@ -1,4 +1,4 @@
-"""Closings: sums of the entries and of the orders that ended, by the hour (`storage/money/closings.py`); and their indexes.
+"""Closings: sums of the entries and of the orders that ended, by the quarter of an hour (`storage/money/closings.py`); and their indexes.
 
 The tables stay empty: the leader sums what there is already, a piece at a time, while the bot works.
 """
@@ -13,29 +13,29 @@ CREATE TABLE closing (
     made_at BIGINT NOT NULL
 );
 CREATE TABLE entry_sum (
-    hour INTEGER NOT NULL,
+    quarter INTEGER NOT NULL,
     kind TEXT NOT NULL,
     closing_id BIGINT NOT NULL,
     entries INTEGER NOT NULL,
     amount BIGINT NOT NULL,
-    PRIMARY KEY (hour, kind, closing_id),
+    PRIMARY KEY (quarter, kind, closing_id),
     FOREIGN KEY (closing_id) REFERENCES closing (id)
 );
 CREATE INDEX entry_sum_closing_id ON entry_sum (closing_id);
 CREATE TABLE order_sum (
-    hour INTEGER NOT NULL,
+    quarter INTEGER NOT NULL,
     model TEXT NOT NULL,
     state TEXT NOT NULL,
     closing_id BIGINT NOT NULL,
     orders INTEGER NOT NULL,
     charged BIGINT NOT NULL,
     cost BIGINT NOT NULL,
-    PRIMARY KEY (hour, model, state, closing_id),
+    PRIMARY KEY (quarter, model, state, closing_id),
     FOREIGN KEY (closing_id) REFERENCES closing (id)
 );
 CREATE INDEX order_sum_closing_id ON order_sum (closing_id);
 CREATE TABLE outcome_sum (
-    hour INTEGER NOT NULL,
+    quarter INTEGER NOT NULL,
     closing_id BIGINT NOT NULL,
     ended INTEGER NOT NULL,
     succeeded INTEGER NOT NULL,
@@ -44,13 +44,13 @@ CREATE TABLE outcome_sum (
     overruns INTEGER NOT NULL,
     overrun BIGINT NOT NULL,
     times TEXT NOT NULL,
-    PRIMARY KEY (hour, closing_id),
+    PRIMARY KEY (quarter, closing_id),
     FOREIGN KEY (closing_id) REFERENCES closing (id)
 );
 CREATE INDEX outcome_sum_closing_id ON outcome_sum (closing_id);
 CREATE INDEX entry_credit ON entry (created_at, user_id) WHERE kind IN ('topup', 'stars') AND amount > 0;
-CREATE INDEX job_wasted ON job (finished_at) WHERE state = 'failed' AND cost > 0;
-CREATE INDEX job_wasted_made ON job (created_at) WHERE state = 'failed' AND cost > 0;
+CREATE INDEX job_wasted ON job (finished_at) WHERE state <> 'succeeded' AND cost > 0;
+CREATE INDEX job_wasted_made ON job (created_at) WHERE state <> 'succeeded' AND cost > 0;
 CREATE INDEX user_created_at ON "user" (created_at)
 """
 

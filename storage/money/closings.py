@@ -10,6 +10,7 @@ failed (`jobs.arrive_late`): that is always read from its row. `broken` proves e
 """
 
 import itertools
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,8 @@ from storage.base.states import JobState
 from storage.base.tables import Closing
 from storage.money import entry_kinds, seals
 
-HOUR = 3_600_000_000  # microseconds
+QUARTER = 900_000_000  # of an hour, in microseconds: all time zones are whole quarters
+HOUR = 4 * QUARTER
 MOST = 4_000  # entries in one closing: what a screen may have to sum itself
 ORDER = "j.id = {number:SUBSTR(e.ref, 5)}"  # joins the order whose hold an entry settles
 ENDED = "e.kind IN ('capture', 'release')"
@@ -30,23 +32,23 @@ ENDED = "e.kind IN ('capture', 'release')"
 # A plus keeps the index of times out of it, where the number is much closer.
 BEFORE = "e.created_at >= :since AND e.created_at < :edge"
 AFTER = "e.id > :entry AND +e.created_at >= :edge"
-SUMMED = "hour >= :hour AND closing_id <= :closing"
+SUMMED = "quarter >= :quarter AND +closing_id <= :closing"
 COST = f"CASE WHEN j.state = '{JobState.SUCCEEDED}' THEN j.cost END"  # of what is final
 
 ENTRIES = f"""
-    SELECT e.created_at / {HOUR}, e.kind, COUNT(*), SUM(e.amount) FROM entry e
+    SELECT e.created_at / {QUARTER}, e.kind, COUNT(*), SUM(e.amount) FROM entry e
     WHERE e.id > :after AND e.id <= :entry GROUP BY 1, 2"""
 ORDERS = f"""
-    SELECT j.created_at / {HOUR}, j.model, j.state, j.finished_at / {HOUR}, j.charged, {COST}, j.overrun,
+    SELECT j.created_at / {QUARTER}, j.model, j.state, j.finished_at / {QUARTER}, j.charged, {COST}, j.overrun,
         CASE WHEN j.state = '{JobState.SUCCEEDED}' THEN (j.finished_at - j.submitted_at) / 1000000 END
     FROM entry e JOIN job j ON {ORDER} WHERE e.id > :after AND e.id <= :entry AND {ENDED}"""
 
 Key = tuple[Any, ...]
 Sums = dict[str, dict[Key, tuple[Any, ...]]]  # table → {key without the closing: values}
 TABLES = {  # table → (its key without the closing, what is summed)
-    "entry_sum": (("hour", "kind"), ("entries", "amount")),
-    "order_sum": (("hour", "model", "state"), ("orders", "charged", "cost")),
-    "outcome_sum": (("hour",), ("ended", "succeeded", "charged", "cost", "overruns", "overrun", "times")),
+    "entry_sum": (("quarter", "kind"), ("entries", "amount")),
+    "order_sum": (("quarter", "model", "state"), ("orders", "charged", "cost")),
+    "outcome_sum": (("quarter",), ("ended", "succeeded", "charged", "cost", "overruns", "overrun", "times")),
 }
 
 
@@ -65,10 +67,16 @@ def query(sql: str, since: datetime, **more: Any) -> list[tuple[Any, ...]]:
     It may use BEFORE, AFTER and SUMMED; what a closing made meanwhile covers is still read from the rows.
     """
     at = (since - EPOCH) // MICROSECOND
-    hour = -(-at // HOUR)  # the first whole one
+    quarter = -(-at // QUARTER)  # the first whole one
     with connection() as db:
         last = db.execute_sql("SELECT id, entry FROM closing ORDER BY id DESC LIMIT 1").fetchone() or (0, 0)
-        values = {"since": at, "hour": hour, "edge": hour * HOUR, "closing": last[0], "entry": last[1]} | more
+        values = {
+            "since": at,
+            "quarter": quarter,
+            "edge": quarter * QUARTER,
+            "closing": last[0],
+            "entry": last[1],
+        } | more
         statement: Any = _statement(sql, is_postgres())
         return list(db.execute_sql(statement, values).fetchall())
 
@@ -77,17 +85,11 @@ def entry_sums(since: datetime, grouped: str, kinds: Sequence[str] = ()) -> list
     """Return (`grouped` of hour and kind …, sum in minor units, entries) of the entries since a time, of all or some kinds."""
     named = {f"kind{chr(97 + place)}": kind for place, kind in enumerate(kinds)}
     which = f"e.kind IN ({', '.join(f':{name}' for name in named)})" if named else "TRUE"
-    live = f"SELECT e.created_at / {HOUR}, e.kind, e.amount, 1 FROM entry e WHERE {which} AND"
+    live = f"SELECT e.created_at / {QUARTER}, e.kind, e.amount, 1 FROM entry e WHERE {which} AND"
     rows = f"""
-        SELECT hour, kind, amount, entries FROM entry_sum e WHERE {SUMMED} AND {which}
+        SELECT quarter, kind, amount, entries FROM entry_sum e WHERE {SUMMED} AND {which}
         UNION ALL {live} {BEFORE} UNION ALL {live} {AFTER}"""
     return query(f"SELECT {grouped}, SUM(amount), SUM(entries) FROM ({rows}) x GROUP BY {grouped}", since, **named)
-
-
-def seconds(times: str) -> Counter[int]:
-    """Return {seconds: orders} of an `OutcomeSum.times`."""
-    pairs = (pair.split(":") for pair in times.split())
-    return Counter({int(took): int(orders) for took, orders in pairs})
 
 
 # closing
@@ -160,7 +162,7 @@ def _add(sums: list[int], *values: int) -> None:
 
 
 def _said(times: Counter[int]) -> str:
-    return " ".join(f"{took}:{orders}" for took, orders in sorted(times.items()))
+    return json.dumps(dict(sorted(times.items())))
 
 
 # the proof
@@ -180,7 +182,7 @@ def broken(engine: Engine, after: int = 0) -> Iterator[tuple[str, tuple[Any, ...
                 return
             for table, sums in _sum(engine, entry, end).items():
                 for key in _differences(sums, stored[table].pop(closing)):
-                    yield "what is summed is the sum of its rows", (closing, table, _hour(key[0]), *key[1:])
+                    yield "what is summed is the sum of its rows", (closing, table, _time(key[0]), *key[1:])
             number, entry = closing, end
 
 
@@ -224,5 +226,5 @@ def _stored(engine: Engine, table: str, after: int) -> _Stored:
     return _Stored((tuple(row) for rows in batches for row in rows), len(keys))
 
 
-def _hour(hour: Any) -> str:
-    return f"{EPOCH + hour * HOUR * MICROSECOND:%Y-%m-%d %H:00} UTC" if isinstance(hour, int) else str(hour)
+def _time(quarter: Any) -> str:
+    return f"{EPOCH + quarter * QUARTER * MICROSECOND:%Y-%m-%d %H:%M} UTC" if isinstance(quarter, int) else str(quarter)

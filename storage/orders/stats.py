@@ -4,7 +4,7 @@ Whole hours that are closed come from their sums, the rest from its rows (`stora
 what its rows alone would give, however many there are.
 """
 
-from collections import Counter
+import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,12 +16,13 @@ from storage.base.states import OPEN_JOBS, JobState
 from storage.base.tables import Entry, Job, TopUp, User, Words
 from storage.journal import audit_log
 from storage.money import closings
-from storage.money.closings import AFTER, BEFORE, COST, ENDED, HOUR, ORDER, SUMMED
+from storage.money.closings import AFTER, BEFORE, COST, ENDED, ORDER, QUARTER, SUMMED
 from storage.money.ledger import Total
 
+DAY = 96  # quarters of an hour
 DONE = f"CASE WHEN j.state = '{JobState.SUCCEEDED}' THEN 1 ELSE 0 END"
 SETTLED = f"FROM entry e JOIN job j ON {ORDER} WHERE {ENDED} AND"  # the orders that ended with some entries
-WASTED = f"j.state = '{JobState.FAILED}' AND j.cost > 0"  # word for word as the indexes `job_wasted…` have it
+WASTED = f"j.state <> '{JobState.SUCCEEDED}' AND j.cost > 0"  # word for word as the indexes `job_wasted…` have it
 OPEN = ", ".join(f"'{state}'" for state in OPEN_JOBS)
 
 # The orders made since a time: (model, state, how many, charged, cost).
@@ -33,10 +34,10 @@ MADE = f"""
     UNION ALL SELECT j.model, j.state, 0, 0, j.cost FROM job j WHERE {WASTED} AND j.created_at >= :since"""
 # The orders that ended since a time: (day, how many succeeded, charged, cost).
 OUTCOMES = f"""
-    SELECT hour / 24 AS day, succeeded AS n, charged, cost FROM outcome_sum WHERE {SUMMED}
-    UNION ALL SELECT j.finished_at / {24 * HOUR}, {DONE}, j.charged, {COST} {SETTLED} {BEFORE}
-    UNION ALL SELECT j.finished_at / {24 * HOUR}, {DONE}, j.charged, {COST} {SETTLED} {AFTER}
-    UNION ALL SELECT j.finished_at / {24 * HOUR}, 0, 0, j.cost FROM job j WHERE {WASTED} AND j.finished_at >= :since"""
+    SELECT quarter / {DAY} AS day, succeeded AS n, charged, cost FROM outcome_sum WHERE {SUMMED}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, {DONE}, j.charged, {COST} {SETTLED} {BEFORE}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, {DONE}, j.charged, {COST} {SETTLED} {AFTER}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, 0, 0, j.cost FROM job j WHERE {WASTED} AND j.finished_at >= :since"""
 BEYOND = f"""
     SELECT overruns AS n, overrun FROM outcome_sum WHERE {SUMMED}
     UNION ALL SELECT 1, j.overrun {SETTLED} j.overrun > 0 AND {BEFORE}
@@ -73,7 +74,7 @@ class ModelSums(NamedTuple):
 def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str, int]]:
     """Return {day (days since 1970, UTC): {kind: sum in minor units}} of the entries of some kinds since a time."""
     days: dict[int, dict[str, int]] = {}
-    for day, kind, total, _number in closings.entry_sums(since, "hour / 24, kind", list(kinds)):
+    for day, kind, total, _number in closings.entry_sums(since, f"quarter / {DAY}, kind", list(kinds)):
         days.setdefault(day, {})[kind] = int(total)
     return days
 
@@ -117,14 +118,15 @@ def overruns(since: datetime) -> Total:
 
 def median_seconds(since: datetime) -> int | None:
     """Return the median time from a job's start to its result since a time, in whole seconds, or None."""
-    took: Counter[int] = Counter()
+    took: dict[str, int] = {}
     for times, each in closings.query(TIMES, since):
-        took.update([each] if times is None else closings.seconds(times))
-    left = (took.total() - 1) // 2
-    for each in sorted(took):
-        left -= took[each]
+        for seconds, orders in (json.loads(times) if times else {str(each): 1}).items():
+            took[seconds] = took.get(seconds, 0) + orders
+    left = (sum(took.values()) - 1) // 2
+    for whole in sorted(map(int, took)):
+        left -= took[str(whole)]
         if left < 0:
-            return each
+            return whole
     return None
 
 
