@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,19 +27,22 @@ from bench.scale import ENTRIES, JOBS, USERS, close_all  # noqa: E402
 
 
 def run(url, folder, *arguments):
-    """Run a command of the bot; return (seconds, peak memory in MB, its last line)."""
+    """Run a command of the bot; return (seconds, CPU seconds, peak memory in MB, its last line)."""
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": url, "DATA_DIR": str(folder)}
-    start, peak_kb = time.perf_counter(), 0
-    command = [sys.executable, str(BOT), *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
-    while process.poll() is None:
-        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
-        peak_kb = int(found[1]) if found else peak_kb  # a process that is ending has none
-        time.sleep(0.01)
-    said = process.stdout.read().splitlines()
+    start, peak_kb, ended = time.perf_counter(), 0, 0
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen([sys.executable, str(BOT), *arguments], cwd=ROOT, env=environ, stdout=said)
+        while not ended:
+            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+            peak_kb = int(found[1]) if found else peak_kb  # a process that is ending has none
+            time.sleep(0.01)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        said.seek(0)
+        lines = said.read().splitlines()
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}: {said[-3:]}")
-    return time.perf_counter() - start, peak_kb / 1024, said[-1]
+        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}: {lines[-3:]}")
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, peak_kb / 1024, lines[-1]
 
 
 def limits(url, backup):
@@ -117,8 +121,8 @@ def main():
         ):
             if "day" in name:
                 work_on(url, entries)
-            seconds, peak_mb, said = run(at, folder, *arguments)
-            print(f"{name:32}{seconds:8.2f} s {peak_mb:6.0f} MB  {said}", flush=True)
+            seconds, cpu_s, peak_mb, said = run(at, folder, *arguments)
+            print(f"{name:32}{seconds:8.2f} s {cpu_s:8.2f} s CPU {peak_mb:6.0f} MB  {said}", flush=True)
         for name, seconds in limits(url, copy).items():
             print(f"{name:50}{seconds:8.2f} s")
 

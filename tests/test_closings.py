@@ -150,6 +150,7 @@ def alone(since):
         "median": took[(len(took) - 1) // 2] if took else None,
         "payers": (fresh, *rows_of(paid)[0]),
         "credits": sums_of(made)[2],
+        "popular": {model: len(of) for model, of in models.items()},
     }
 
 
@@ -170,6 +171,7 @@ def shown(since):
         "median": stats.median_seconds(since),
         "payers": stats.payers(since),
         "credits": stats.spent_credits(since),
+        "popular": stats.popularity(since, 0),
     }
 
 

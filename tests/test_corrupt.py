@@ -13,7 +13,7 @@ import bot as main
 from storage.base import db, guards, schema
 from storage.base.engines import over
 from storage.base.tables import Seal
-from storage.money import closings, ledger, seals, verify
+from storage.money import closings, ledger, proof, seals, verify
 from tests.ledgers import Town
 from tests.shop import order
 from tests.till import open_card, pay_stars, request, transfer
@@ -695,6 +695,41 @@ def test_a_guard_that_is_taken_away_is_named(town, kind, name):
         found = list(verify.verify(over(real)))
         raise Undo
     assert promise in {said for said, _row in found}, found
+
+
+# the daily proof, which reads what is new: the town's third life came after it
+
+NEW = (
+    "a release of a job that runs", "a second hold", "a transfer that still waits", "Stars credited once more",
+    "a write-off of a credit", "a gift nobody gave", "a correction in the boss's name", "a chargeback undone",
+    "a kind of one's own", "a sale made cheaper", "an import raised", "a seal of the future", "a sum invented",
+    "a closing of what is not sealed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_is_new_is_proven_without_the_rest(town, name, monkeypatch):
+    first = proof.Proven(seals.newest(), 1)
+    monkeypatch.setattr(verify, "verify", lambda engine: proof.new(engine, first))
+    statements, *_promise = TRIES.get(name) or (FUTURE,)
+    found = attempt(town, statements)
+    assert found, "nothing was found"
+
+
+FUTURE = "INSERT INTO seal VALUES (3, 999999, 999999, (SELECT hash FROM seal WHERE id = 2), 'x', 1)"
+
+
+def test_what_is_new_and_untouched_is_clean(town):
+    with db.transaction() as real:
+        assert list(proof.new(over(real), proof.Proven(seals.newest(), 1))) == []
+
+
+def test_a_balance_raised_is_found_although_its_entries_are_old(town, monkeypatch):
+    """All balances together are the sum of all entries, most of which were summed long ago."""
+    first = proof.Proven(seals.newest(), 1)
+    monkeypatch.setattr(verify, "verify", lambda engine: proof.new(engine, first))
+    found = attempt(town, "UPDATE account SET balance = balance + 1 WHERE user_id = {old_alice}", covered=False)
+    assert "all balances are the sum of all entries" in {promise for promise, _row in found}
 
 
 # seals

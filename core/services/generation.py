@@ -157,7 +157,7 @@ class Generation:
     def popularity(self, now):
         """Return {model: orders} of the last 30 days, at most five minutes old."""
         if self._popular is None or now - self._popular[0] > POPULAR_FOR:
-            self._popular = (now, jobs.popularity(now))
+            self._popular = (now, stats.popularity(now))
         return self._popular[1]
 
     def usual_s(self, model, now):

@@ -5,6 +5,7 @@ import itertools
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -170,7 +171,7 @@ class Sqlite(Engine):
 
     def begin_reading(self) -> None:
         # Invalid UTF-8 must be reported, not stop the reading.
-        self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+        self._connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         self.execute("BEGIN")
 
     def loosen(self) -> None:

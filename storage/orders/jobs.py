@@ -610,13 +610,6 @@ def spent(user_id: int, since: datetime) -> int:
         return int(query.scalar() or 0)
 
 
-def popularity(now: datetime, days: int = 30) -> dict[str, int]:
-    """Return {model: number of orders} of the last days."""
-    with connection():
-        query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
-        return dict(query.group_by(Job.model).tuples().execute())
-
-
 def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
     """Return {model: median seconds from create to result} of the newest jobs, for models with at least `least` of them."""
     taken = collections.defaultdict(list)

@@ -6,7 +6,7 @@ what its rows alone would give, however many there are.
 
 import json
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from peewee import JOIN, ModelSelect
@@ -108,6 +108,12 @@ def jobs_by_model(since: datetime, limit: int = 8) -> list[ModelSums]:
         since,
     )
     return [ModelSums(model, int(n), int(ok), int(charged or 0)) for model, n, ok, charged in rows]
+
+
+def popularity(now: datetime, days: int = 30) -> dict[str, int]:
+    """Return {model: number of orders} of the last days."""
+    rows = closings.query(f"SELECT model, SUM(n) FROM ({MADE}) x GROUP BY model", now - timedelta(days=days))
+    return {model: int(n) for model, n in rows}
 
 
 def overruns(since: datetime) -> Total:
