@@ -11,7 +11,6 @@ from bench.contest import FIRST
 DAYS, MODEL = 90, "z-image"
 HOUR = 3_600_000_000
 SEALS = 2_000
-FILLED = ("user", "account", "top_up", "charge", "job", "source", "entry")
 SERIES = {
     False: "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {0})",
     True: "WITH s(n) AS (SELECT generate_series(1, {0}::bigint))",
@@ -73,7 +72,7 @@ def fill(url, users, entries, jobs, now=None):
         if not engine.postgres:
             engine.execute("PRAGMA cache_size = -1000000")
         with db.transaction():
-            made = _drop_indexes(engine)
+            made = engine.drop_indexes()
             for statement in STATEMENTS:
                 for name in ("users", "jobs", "others"):
                     statement = statement.replace(f"{{series:{name}}}", SERIES[engine.postgres].format(values[name]))
@@ -89,24 +88,6 @@ def fill(url, users, entries, jobs, now=None):
                     f"""SELECT setval(pg_get_serial_sequence('"{table}"', 'id'), (SELECT MAX(id) FROM "{table}"))"""
                 )
     db.disconnect()
-
-
-def _drop_indexes(engine):
-    """Drop the indexes of the tables to fill, and return the statements that make them again."""
-    names = ", ".join(f"'{name}'" for name in FILLED)
-    if engine.postgres:
-        query = (
-            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename IN"
-            f" ({names}) AND indexname NOT IN (SELECT conname FROM pg_constraint)"
-        )
-    else:
-        query = (
-            f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ({names}) AND sql IS NOT NULL"
-        )
-    found = [tuple(row) for row in engine.execute(query).fetchall()]
-    for name, _made in found:
-        engine.execute(f'DROP INDEX "{name}"')
-    return [made for _name, made in found]
 
 
 def seal(entries):

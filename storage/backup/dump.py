@@ -195,7 +195,10 @@ def _restore(path: str | Path, engine: Engine, header: Header, tables: Sequence[
     _refuse_unknown_tables(engine, header)
     try:
         engine.loosen()
+        indexes = engine.drop_indexes()
         parked = _load(path, engine, header)
+        for statement in indexes:
+            engine.execute(statement)
         for table, last in header["last_ids"].items():
             if table not in parked:
                 engine.set_last_id(table, last)
@@ -242,7 +245,7 @@ def _load(path: str | Path, engine: Engine, header: Header) -> dict[str, int]:
     nothing: tuple[None, list[str], Iterator[list[Any]]] = (None, [], iter(()))
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         next(lines)
-        sections = _sections(map(json.loads, lines))
+        sections = _sections(map(json.JSONDecoder().decode, lines))
         for wanted, section in itertools.zip_longest(header["tables"], sections):
             table, columns, rows = section or nothing
             if table is None or table != wanted:

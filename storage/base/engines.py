@@ -88,6 +88,10 @@ class Engine(ABC):
         """Return the sets of columns that are unique in a table."""
 
     @abstractmethod
+    def indexes(self) -> list[tuple[str, str]]:
+        """Return (name, statement that makes it) of every index that is none of a constraint."""
+
+    @abstractmethod
     def doubled(self, table: str, column: str) -> Iterable[Row]:
         """Return the values that occur twice in a column despite its unique index, if that is possible."""
 
@@ -147,16 +151,27 @@ class Engine(ABC):
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Insert rows of a dump's values: numbers, texts, and bytes as base64."""
         kinds = self.columns(table)
-        convert = [self.CONVERT.get(kinds[name], _same) for name in columns]
+        convert = [(at, self.CONVERT[kinds[name]]) for at, name in enumerate(columns) if kinds[name] in self.CONVERT]
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join([self.MARK] * len(columns))
-        values = [
-            [None if value is None else do(value) for do, value in zip(convert, row, strict=True)] for row in rows
-        ]
-        self._connection.cursor().executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)
+        rows = [self._converted(row, convert) for row in rows] if convert else rows
+        self._connection.cursor().executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)
 
+    @staticmethod
+    def _converted(row: Row, convert: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
+        values = list(row)
+        for at, do in convert:
+            values[at] = None if values[at] is None else do(values[at])
+        return values
 
-def _same(value: Any) -> Any:
-    return value
+    def drop_indexes(self) -> list[str]:
+        """Drop every index that is none of a constraint, and return the statements that make them again.
+
+        Made when the rows are there, an index is sorted once, and not searched for each row.
+        """
+        found = self.indexes()
+        for name, _made in found:
+            self.execute(f'DROP INDEX "{name}"')
+        return [made for _name, made in found]
 
 
 class Sqlite(Engine):
@@ -199,6 +214,9 @@ class Sqlite(Engine):
             if is_unique and not is_partial:
                 keys.add(frozenset(row[2] for row in self.execute(f'PRAGMA index_info("{index}")')))
         return keys
+
+    def indexes(self) -> list[tuple[str, str]]:
+        return list(self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
 
     def references(self, table: str) -> set[str]:
         return {row[3] for row in self.execute(f'PRAGMA foreign_key_list("{table}")')}
@@ -283,6 +301,13 @@ class Postgres(Engine):
         cursor = self._connection.cursor(name=f"stream_{next(self._numbers)}")
         cursor.itersize = READ_AT_ONCE
         return cursor.execute(statement)
+
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = self.execute(
+            "SELECT indexname::text, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+            " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+        )
+        return list(rows)
 
     def doubled(self, table: str, column: str) -> tuple[Row, ...]:
         return ()  # a unique index cannot be fooled here
