@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.base import db, schema
+from storage.backup import dump
+from storage.base import db, guards, schema
 from storage.base.tables import Closing, EntrySum, OrderSum, OutcomeSum
 from storage.money import closings, ledger, payments, proof, seals, verify
 from storage.orders import jobs, stats
 from storage.people import users
 from tests.shop import in_threads, order
+from tests.test_dump import environ, run
+from tools import command_line
 
 HOUR, DAY_US = timedelta(hours=1), 86_400_000_000
 START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -202,8 +205,6 @@ def test_what_is_summed_is_not_read_again(shop):
     since = START.replace(minute=0) - 72 * HOUR
     before = stats.figures(since)["succeeded"].jobs
     with db.transaction() as real:
-        from storage.base import guards
-
         guards.lower(real)
         real.execute_sql("UPDATE order_sum SET orders = orders + 1000 WHERE state = 'succeeded'")
         guards.raise_up(real)
@@ -310,3 +311,57 @@ def test_the_leader_sums_and_proves_by_itself_and_the_screens_stay_the_same(star
     assert proof.proven() is None
     bot.forward(25 * 3600, step=6 * 3600)
     assert proof.proven().seal == seals.newest()
+
+
+def test_the_staff_is_told_when_the_daily_proof_finds_something(start_bot, tmp_path, capsys):
+    bot = start_bot()
+    boss, alice = bot.admin(), bot.rich()
+    bot.forward(180)
+    bot.forward(25 * 3600, step=6 * 3600)
+    settings = environ(bot, tmp_path)
+    code, said = run("new", None, settings, capsys)
+    assert code == 0 and "since seal 1 of 2026-11-22" in said and "0 differences" in said
+    db.connect(bot.url)
+    user = bot.bot.users.by_telegram_id(alice.id).id
+    with db.transaction() as real:
+        real.execute_sql(
+            "INSERT INTO entry (user_id, amount, kind, key, created_at)"
+            f" VALUES ({user}, 5000, 'gift', 'gift:{user}', {int(bot.clock.now().timestamp() * 10**6)})"
+        )
+        real.execute_sql(f"UPDATE account SET balance = balance + 5000 WHERE user_id = {user}")
+    code, said = run("new", None, settings, capsys)
+    assert code == 1 and "broken: an entry has the row it comes from" in said, said
+    db.connect(bot.url)
+    bot.forward(25 * 3600, step=6 * 3600)
+    assert "The books do not add up" in boss.last and "an entry has the row it comes from" in boss.last
+    assert proof.proven().seal.id == 1, "what is broken is not proven"
+
+
+def test_the_first_proof_by_command_is_of_everything(start_bot, tmp_path, capsys):
+    bot = start_bot()
+    bot.rich()
+    code, said = run("new", None, environ(bot, tmp_path), capsys)
+    assert code == 0 and "everything, as nothing was proven before: 0 differences" in said
+    db.connect(bot.url)
+    assert command_line.read(["verify", "--new"]).name == "new"
+    assert command_line.read(["verify"]).name == "verify" and command_line.read(["doctor", "--bundle"]).name == "bundle"
+
+
+def test_a_backup_keeps_what_is_closed_and_its_proof(shop, request, tmp_path, database_url):
+    town = shop(6)
+    town.live(80)
+    town.seal()
+    closings.close(town.now + HOUR)
+    assert proof.prove(town.now).findings == []
+    before, found = closed(), shown(START)
+    dump.write(database_url, tmp_path / "copy.gz", town.now)
+    in_sqlite = database_url.startswith("sqlite")
+    dump.restore(
+        tmp_path / "copy.gz", request.getfixturevalue("postgres")() if in_sqlite else f"sqlite:///{tmp_path}/x.db"
+    )
+    assert before and closed() == before and shown(START) == found == alone(START)
+    assert proof.prove() == ([], proof.proven().seal) and proof.proven().closing == 1
+    town.live(40)
+    town.seal()
+    closings.close(town.now + HOUR)
+    assert len(closed()) == len(before) + 1 and list(verify.verify()) == []
