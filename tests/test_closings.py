@@ -313,7 +313,7 @@ def test_the_leader_sums_and_proves_by_itself_and_the_screens_stay_the_same(star
     assert proof.proven().seal == seals.newest()
 
 
-def test_the_staff_is_told_when_the_daily_proof_finds_something(start_bot, tmp_path, capsys):
+def test_the_staff_is_told_when_the_leaders_own_proof_finds_something(start_bot, tmp_path, capsys):
     bot = start_bot()
     boss, alice = bot.admin(), bot.rich()
     bot.forward(180)

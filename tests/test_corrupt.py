@@ -697,7 +697,7 @@ def test_a_guard_that_is_taken_away_is_named(town, kind, name):
     assert promise in {said for said, _row in found}, found
 
 
-# the daily proof, which reads what is new: the town's third life came after it
+# the leader's own proof, which reads what is new: the town's third life came after it
 
 NEW = (
     "a release of a job that runs", "a second hold", "a transfer that still waits", "Stars credited once more",

@@ -4,7 +4,7 @@ import argparse
 import os
 
 COMMANDS = {
-    "verify": "proves the books, --new only what came since the bot's last daily proof; --head names the newest seal, and"
+    "verify": "proves the books, --new only what came since the bot's last own proof; --head names the newest seal, and"
     " verify SEAL proves that one is in its place (beside the bot)",
     "doctor": "says what is wrong and how to mend it; --bundle puts what a helper needs to know into one file, without"
     " secrets (beside the bot)",
@@ -66,7 +66,7 @@ def _parser():
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
     parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
-    parser.add_argument("--new", action="store_true", help="with verify: only what came since the last daily proof")
+    parser.add_argument("--new", action="store_true", help="with verify: only what came since the bot's last own proof")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to; with init: the file to write")
     parser.add_argument(
         "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"

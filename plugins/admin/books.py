@@ -1,4 +1,4 @@
-"""The books by themselves: every minute what is sealed is summed by the hour, every day what is new is proven.
+"""The books by themselves: every minute what is sealed is summed by the hour, every six hours what is new is proven.
 
 Without this file the figures stay the same, and take longer. A proof that fails is told to the staff at once.
 Texts: books.* in data/texts/<lang>/admin/books.po.
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 def register(bot):
     """Declare the periodic work."""
     bot.every(60, "closings", lambda bot, now: bot.closings.close(now))
-    bot.every(24 * 3600, "proof", prove)
+    bot.every(6 * 3600, "proof", prove)
 
 
 def prove(bot, now):
