@@ -27,12 +27,12 @@ STATEMENTS = (
         {false}, {false}, {false}, {start} + n * {span} / {users}, {now} - n % 1000 * 80000000 FROM s""",
     """INSERT INTO job (id, user_id, model, inputs, price, charged, cost, state, quote, secret, task_id, reason, tries,
         submit_at, submitted_at, finished_at, usual_s, delivery, delivery_tries, sent, created_at)
-        {series:jobs} SELECT id, user_id, model, '{{"prompt": "a fox ' || id || '"}}', 100,
+        {series:jobs} SELECT id, user_id, model, CAST('{{"prompt": "a fox ' || id || '"}}' AS {json}), 100,
         CASE WHEN failed THEN 0 ELSE 100 END, CASE WHEN failed THEN NULL ELSE 4000000 END,
         CASE WHEN failed THEN 'failed' ELSE 'succeeded' END, 'q' || id, 's' || id, 't' || id,
         CASE WHEN failed THEN 'server' END, 0, created_at, created_at + 1000000, finished_at, 60,
         CASE WHEN failed THEN NULL ELSE 'sent' END, 0,
-        CASE WHEN failed THEN NULL ELSE '[{{"kind": "photo", "file_id": "x"}}]' END, created_at FROM ({job}) j""",
+        CASE WHEN failed THEN NULL ELSE CAST('[{{"kind": "photo", "file_id": "x"}}]' AS {json}) END, created_at FROM ({job}) j""",
     """INSERT INTO top_up (id, user_id, method, amount, stars, state, credited, reminded, created_at)
         {series:users} SELECT n, n + 1, CASE WHEN n % 2 = 0 THEN 'stars' ELSE 'card' END, 500,
         CASE WHEN n % 2 = 0 THEN 250 END, 'paid', 500, {false}, {start} + n * {span} / {users} FROM s""",
@@ -67,7 +67,8 @@ def fill(url, users, entries, jobs, now=None):
         engine = over(real)
         truth = ("FALSE", "TRUE") if engine.postgres else ("0", "1")
         values = {"users": users, "jobs": jobs, "others": others, "span": span, "start": now - DAYS * 24 * HOUR,
-                  "now": now, "first": FIRST, "model": MODEL, "false": truth[0], "true": truth[1]}  # fmt: skip
+                  "now": now, "first": FIRST, "model": MODEL, "false": truth[0], "true": truth[1],
+                  "json": "jsonb" if engine.postgres else "TEXT"}  # fmt: skip
         values["job"] = JOB.format(**values)
         if not engine.postgres:
             engine.execute("PRAGMA cache_size = -1000000")
