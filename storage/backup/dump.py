@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TypedDict
+from typing import Any, TypedDict
 
 import peewee
 
@@ -113,7 +113,7 @@ def _header(engine: Engine, now: datetime) -> Header:
     }
 
 
-def _write_lines(engine: Engine, header: Header, lines: BinaryIO) -> None:
+def _write_lines(engine: Engine, header: Header, lines: gzip.GzipFile) -> None:
     encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_plain).encode
     for table, values in _sections_of(engine, header):
         while some := list(itertools.islice(values, LINES)):
