@@ -137,7 +137,7 @@ def databases(kind, people):
             from bench.crash import postgres
 
             fresh = stack.enter_context(postgres(folder / "postgres"))
-            addresses = {"ours": fresh("ours"), "peer": fresh("peer")}
+            addresses = {"ours": fresh("ours"), "peer": fresh("peer"), "fresh": fresh}
         else:
             addresses = {"ours": f"sqlite:///{folder}/ours.db", "peer": str(folder / "peer.db")}
         _fill_peer(addresses["peer"], people)

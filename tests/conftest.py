@@ -49,7 +49,7 @@ SLOW = ("test_failover", "test_page", "test_browser", "test_page_bot", "test_dem
 # by their names; on both in `make prove`, and where somebody tries a few files.
 FEW = 20
 BOTH_DATABASES = (
-    "test_backup", "test_bonuses", "test_cached", "test_connection_limits", "test_dump", "test_events", "test_import", "test_invoices",
+    "test_backup", "test_bonuses", "test_cached", "test_closings", "test_connection_limits", "test_dump", "test_events", "test_import", "test_invoices",
     "test_jobs", "test_ledger", "test_lock", "test_monthly", "test_orders", "test_outbox", "test_paid_orders", "test_payments",
     "test_persons", "test_plugin_tables", "test_prepared", "test_privacy", "test_promo", "test_provider_payments", "test_quotas", "test_refunds",
     "test_sales", "test_seals", "test_states", "test_storage", "test_storage_down", "test_threads", "test_updates", "test_upgrades",

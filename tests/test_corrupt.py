@@ -4,6 +4,7 @@ The attacker is careful: triggers are dropped and put back, and balances are mad
 """
 
 import re
+from datetime import timedelta
 
 import peewee
 import pytest
@@ -12,7 +13,7 @@ import bot as main
 from storage.base import db, guards, schema
 from storage.base.engines import over
 from storage.base.tables import Seal
-from storage.money import ledger, seals, verify
+from storage.money import closings, ledger, proof, seals, verify
 from tests.ledgers import Town
 from tests.shop import order
 from tests.till import open_card, pay_stars, request, transfer
@@ -37,6 +38,7 @@ def town(request, tmp_path_factory):
     for _life in range(2):
         town.live()
         town.later(2)
+    closings.close(town.now + timedelta(hours=1))
     town.sealed = dict(town.rows)
     town.later()
     town.live()
@@ -79,6 +81,7 @@ STRANGE = "nothing is there that changes, hides or adds rows"
 TYPE, TRIGGERS = "every value has its type", "the triggers of the books are in place"
 MADE, EARNED = "a code was made by somebody, on its terms", "a bonus is of its invitation or its redemption"
 BARRED = "who is barred was barred by somebody"
+SUMMED, CLOSED = "what is summed is the sum of its rows", "a closing follows the one before, and covers what is sealed"
 GROWN, NUMBERED = (
     "a version grows from an earlier order of the same person",
     "a version has its number unless it came to nothing",
@@ -93,6 +96,17 @@ def invented(kind, key, amount=5000, ref="NULL", actor="NULL", user="{alice}"):
 
 
 TRIES = {
+    # sums of what is closed
+    "a sum raised": ("UPDATE entry_sum SET amount = amount + 1 WHERE kind = 'stars'", SUMMED),
+    "a sum invented": ("INSERT INTO entry_sum (quarter, kind, closing_id, entries, amount) VALUES (9, 'gift', 1, 1, 5)", SUMMED),
+    "a sum of orders left out": ("DELETE FROM order_sum WHERE state = 'failed'", SUMMED),
+    "times made shorter": ("UPDATE outcome_sum SET times = '{{}}'", SUMMED),
+    "a cost raised after it was summed": ("UPDATE job SET cost = 999 WHERE id = {old_captured}", SUMMED),
+    "a model renamed after it was summed": ("UPDATE job SET model = 'x' WHERE id = {old_captured}", SUMMED),
+    "a closing that says it covers less": ("UPDATE closing SET entry = entry - 1", SUMMED),
+    "a closing of what is not sealed": (
+        "INSERT INTO closing (id, entry, made_at) SELECT 2, MAX(id), 1 FROM entry", CLOSED),
+    "a closing with a gap before it": ("INSERT INTO closing (id, entry, made_at) VALUES (3, 99, 1)", CLOSED),
     # invented, a kind at a time
     "a hold given back that never was": (invented("release", "settle:999999", ref="'job:999999'"), ORIGIN),
     "a release of a job that runs": (invented("release", "settle:{running}", 300, "'job:{running}'"), STATE),
@@ -681,6 +695,41 @@ def test_a_guard_that_is_taken_away_is_named(town, kind, name):
         found = list(verify.verify(over(real)))
         raise Undo
     assert promise in {said for said, _row in found}, found
+
+
+# the leader's own proof, which reads what is new: the town's third life came after it
+
+NEW = (
+    "a release of a job that runs", "a second hold", "a transfer that still waits", "Stars credited once more",
+    "a write-off of a credit", "a gift nobody gave", "a correction in the boss's name", "a chargeback undone",
+    "a kind of one's own", "a sale made cheaper", "an import raised", "a seal of the future", "a sum invented",
+    "a closing of what is not sealed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_is_new_is_proven_without_the_rest(town, name, monkeypatch):
+    first = proof.Proven(seals.newest(), 1)
+    monkeypatch.setattr(verify, "verify", lambda engine: proof.new(engine, first))
+    statements, *_promise = TRIES.get(name) or (FUTURE,)
+    found = attempt(town, statements)
+    assert found, "nothing was found"
+
+
+FUTURE = "INSERT INTO seal VALUES (3, 999999, 999999, (SELECT hash FROM seal WHERE id = 2), 'x', 1)"
+
+
+def test_what_is_new_and_untouched_is_clean(town):
+    with db.transaction() as real:
+        assert list(proof.new(over(real), proof.Proven(seals.newest(), 1))) == []
+
+
+def test_a_balance_raised_is_found_although_its_entries_are_old(town, monkeypatch):
+    """All balances together are the sum of all entries, most of which were summed long ago."""
+    first = proof.Proven(seals.newest(), 1)
+    monkeypatch.setattr(verify, "verify", lambda engine: proof.new(engine, first))
+    found = attempt(town, "UPDATE account SET balance = balance + 1 WHERE user_id = {old_alice}", covered=False)
+    assert "all balances are the sum of all entries" in {promise for promise, _row in found}
 
 
 # seals

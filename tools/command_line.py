@@ -4,7 +4,8 @@ import argparse
 import os
 
 COMMANDS = {
-    "verify": "proves the books; --head names the newest seal, and verify SEAL that one is in its place (beside the bot)",
+    "verify": "proves the books, --new only what came since the bot's last own proof; --head names the newest seal, and"
+    " verify SEAL proves that one is in its place (beside the bot)",
     "doctor": "says what is wrong and how to mend it; --bundle puts what a helper needs to know into one file, without"
     " secrets (beside the bot)",
     "rehearse": "checks with your own keys that Telegram and KIE behave as this bot expects; it says what that costs and"
@@ -27,6 +28,7 @@ def read(arguments=None):
     """Return the options, with the command's argument as `value`; end with exit code 2 for what does not go together."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.name = _name(options)
     if options.command == "update" and not options.check:
         parser.error("update wants --check; to update: deploy/update.sh")
     if options.reload and not options.demo:
@@ -52,12 +54,19 @@ def read(arguments=None):
     return options
 
 
+def _name(options):
+    """Return the command that is meant: some have an option that makes another one of them."""
+    of = {"verify": ("head", "new"), "doctor": ("bundle",)}.get(options.command, ())
+    return next((name for name in of if getattr(options, name)), options.command)
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="bot.py", description="A Telegram bot that sells AI generation.")
     about = "; ".join(f"{name} {does}" for name, does in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="run", choices=("run", *COMMANDS), help=about)
     parser.add_argument("argument", nargs="*", help="the FILE, NAME or SEAL of the command")
     parser.add_argument("--head", action="store_true", help="with verify: the newest seal, to be kept elsewhere")
+    parser.add_argument("--new", action="store_true", help="with verify: only what came since the bot's last own proof")
     parser.add_argument("--to", metavar="URL", help="with move: the database to move to; with init: the file to write")
     parser.add_argument(
         "--dir", metavar="PATH", help="with new-plugin: a folder outside the repository, for PLUGINS_DIR"

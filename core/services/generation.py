@@ -37,7 +37,7 @@ from storage.journal import drafts, events, runtime_settings
 from storage.journal.event_kinds import JobFailed, JobLost, JobOverrun, JobSucceeded
 from storage.money.free import NoneLeft
 from storage.money.ledger import NotEnoughMoney
-from storage.orders import claims, jobs
+from storage.orders import claims, jobs, stats
 
 log = logging.getLogger(__name__)
 MICRO = 1_000_000
@@ -157,7 +157,7 @@ class Generation:
     def popularity(self, now):
         """Return {model: orders} of the last 30 days, at most five minutes old."""
         if self._popular is None or now - self._popular[0] > POPULAR_FOR:
-            self._popular = (now, jobs.popularity(now))
+            self._popular = (now, stats.popularity(now))
         return self._popular[1]
 
     def usual_s(self, model, now):
@@ -430,7 +430,7 @@ class Generation:
         if not ceiling:
             return False
         if self._spent is None or now - self._spent[0] > SPENT_FOR:
-            self._spent = (now, jobs.spent_credits(now - timedelta(days=1)) >= ceiling * MICRO)
+            self._spent = (now, stats.spent_credits(now - timedelta(days=1)) >= ceiling * MICRO)
             if self._spent[1]:
                 self._bot.alert("job.alert_ceiling", cause="ceiling", ceiling=ceiling)
         return self._spent[1]

@@ -8,11 +8,13 @@ from storage.base import plugin_tables, schema
 from storage.journal import alarms, audit_log, drafts, error_reports, letters, outbox, own_texts, runtime_settings
 from storage.money import (
     bonuses,
+    closings,
     free,
     ledger,
     payments,
     persons,
     promo,
+    proof,
     provider_payments,
     provider_refunds,
     referrals,
@@ -249,9 +251,16 @@ class Seals:
     unsealed_since = staticmethod(seals.unsealed_since)
 
 
+class Closings:
+    """Sums of what cannot change any more."""
+
+    close = staticmethod(closings.close)
+
+
 class Verify:
     """The proof of the books."""
 
+    prove = staticmethod(proof.prove)
     totals = staticmethod(verify.totals)
     verify = staticmethod(verify.verify)
 
@@ -294,7 +303,7 @@ class Jobs:
     OPEN = jobs.OPEN
     PROGRESS = jobs.PROGRESS
     balance_and_held = staticmethod(jobs.balance_and_held)
-    figures = staticmethod(jobs.figures)
+    figures = staticmethod(stats.figures)
     get = staticmethod(jobs.get)
     last_model = staticmethod(jobs.last_model)
     last_of = staticmethod(jobs.last_of)
@@ -302,12 +311,12 @@ class Jobs:
     neighbours = staticmethod(jobs.neighbours)
     note_progress = staticmethod(jobs.note_progress)
     of_user = staticmethod(jobs.of_user)
-    overruns = staticmethod(jobs.overruns)
+    overruns = staticmethod(stats.overruns)
     place = staticmethod(jobs.place)
     recent_models = staticmethod(jobs.recent_models)
     redeliver = staticmethod(jobs.redeliver)
     spent = staticmethod(jobs.spent)
-    spent_credits = staticmethod(jobs.spent_credits)
+    spent_credits = staticmethod(stats.spent_credits)
     to_show_progress = staticmethod(jobs.to_show_progress)
 
 
@@ -434,6 +443,7 @@ class Operations:
     audit_log = AuditLog
     bonuses = Bonuses
     broadcasts = Broadcasts
+    closings = Closings
     drafts = Drafts
     dump = Dump
     error_reports = ErrorReports

@@ -4,7 +4,8 @@ import base64
 import itertools
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -87,6 +88,10 @@ class Engine(ABC):
         """Return the sets of columns that are unique in a table."""
 
     @abstractmethod
+    def indexes(self) -> list[tuple[str, str]]:
+        """Return (name, statement that makes it) of every index that is none of a constraint."""
+
+    @abstractmethod
     def doubled(self, table: str, column: str) -> Iterable[Row]:
         """Return the values that occur twice in a column despite its unique index, if that is possible."""
 
@@ -122,7 +127,7 @@ class Engine(ABC):
         """Close the connection, rolling back what was not committed."""
         self._connection.close()
 
-    def execute(self, statement: str, values: Sequence[Any] | None = None) -> Any:
+    def execute(self, statement: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> Any:
         """Run a statement and return its cursor; without values, `%` and `?` are not placeholders."""
         return self._connection.execute(statement, *([values] if values else []))
 
@@ -146,16 +151,27 @@ class Engine(ABC):
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Insert rows of a dump's values: numbers, texts, and bytes as base64."""
         kinds = self.columns(table)
-        convert = [self.CONVERT.get(kinds[name], _same) for name in columns]
+        convert = [(at, self.CONVERT[kinds[name]]) for at, name in enumerate(columns) if kinds[name] in self.CONVERT]
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join([self.MARK] * len(columns))
-        values = [
-            [None if value is None else do(value) for do, value in zip(convert, row, strict=True)] for row in rows
-        ]
-        self._connection.cursor().executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', values)
+        rows = [self._converted(row, convert) for row in rows] if convert else rows
+        self._connection.cursor().executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)
 
+    @staticmethod
+    def _converted(row: Row, convert: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
+        values = list(row)
+        for at, do in convert:
+            values[at] = None if values[at] is None else do(values[at])
+        return values
 
-def _same(value: Any) -> Any:
-    return value
+    def drop_indexes(self) -> list[str]:
+        """Drop every index that is none of a constraint, and return the statements that make them again.
+
+        Made when the rows are there, an index is sorted once, and not searched for each row.
+        """
+        found = self.indexes()
+        for name, _made in found:
+            self.execute(f'DROP INDEX "{name}"')
+        return [made for _name, made in found]
 
 
 class Sqlite(Engine):
@@ -170,7 +186,7 @@ class Sqlite(Engine):
 
     def begin_reading(self) -> None:
         # Invalid UTF-8 must be reported, not stop the reading.
-        self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+        self._connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         self.execute("BEGIN")
 
     def loosen(self) -> None:
@@ -198,6 +214,9 @@ class Sqlite(Engine):
             if is_unique and not is_partial:
                 keys.add(frozenset(row[2] for row in self.execute(f'PRAGMA index_info("{index}")')))
         return keys
+
+    def indexes(self) -> list[tuple[str, str]]:
+        return list(self.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
 
     def references(self, table: str) -> set[str]:
         return {row[3] for row in self.execute(f'PRAGMA foreign_key_list("{table}")')}
@@ -282,6 +301,13 @@ class Postgres(Engine):
         cursor = self._connection.cursor(name=f"stream_{next(self._numbers)}")
         cursor.itersize = READ_AT_ONCE
         return cursor.execute(statement)
+
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = self.execute(
+            "SELECT indexname::text, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+            " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+        )
+        return list(rows)
 
     def doubled(self, table: str, column: str) -> tuple[Row, ...]:
         return ()  # a unique index cannot be fooled here

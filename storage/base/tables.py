@@ -89,7 +89,7 @@ class User(Table):
     sales_paused = BooleanField(default=False)  # after a forced debit, until an admin decides
     role = TextField(null=True)  # admin, cashier, support; owners are the ADMIN_IDS of the settings
     born_of = BigIntegerField(null=True)  # update_id of the update that created the row
-    created_at = UtcField()
+    created_at = UtcField(index=True)
     seen_at = UtcField(index=True)
     person = TextField(null=True, index=True, constraints=[SQL('REFERENCES "person" ("hash")')])  # stays when erased
 
@@ -164,6 +164,11 @@ class Entry(Table):
         indexes = ((("user", "id"), False),)
 
 
+Entry.add_index(
+    SQL("CREATE INDEX entry_credit ON entry (created_at, user_id) WHERE kind IN ('topup', 'stars') AND amount > 0")
+)
+
+
 class Source(Table):
     """The origin of an entry that no other row accounts for; append-only like the entry it was written with.
 
@@ -190,6 +195,62 @@ class Seal(Table):
     previous = TextField(unique=True)  # the hash of the previous seal; zeros for the first
     hash = TextField()
     made_at = UtcField()
+
+
+class Closing(Table):
+    """The entries up to `entry` are summed for good, by the quarter of an hour (`storage/money/closings.py`); append-only like its sums."""
+
+    id = IdField()  # 1, 2, 3 … without a gap
+    entry = BigIntegerField()  # the last one it covers; the first is the one after the previous closing's
+    made_at = UtcField()
+
+
+class EntrySum(Table):
+    """The entries of one closing that were written in one quarter of an hour, of one kind."""
+
+    quarter = IntegerField()  # of an hour, since 1970
+    kind = TextField()
+    closing = ForeignKeyField(Closing)
+    closing_id: int
+    entries = IntegerField()
+    amount = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("quarter", "kind", "closing")
+
+
+class OrderSum(Table):
+    """The orders that ended in one closing, by the quarter of an hour they were made in, their model and how they ended."""
+
+    quarter = IntegerField()
+    model = TextField()
+    state = TextField()  # a final JobState
+    closing = ForeignKeyField(Closing)
+    closing_id: int
+    orders = IntegerField()
+    charged = BigIntegerField()
+    cost = BigIntegerField()  # of those that succeeded; another's may still change (`jobs.arrive_late`)
+
+    class Meta:
+        primary_key = CompositeKey("quarter", "model", "state", "closing")
+
+
+class OutcomeSum(Table):
+    """The orders that ended in one closing, by the quarter they ended in; all but `ended` is of those that succeeded."""
+
+    quarter = IntegerField()
+    closing = ForeignKeyField(Closing)
+    closing_id: int
+    ended = IntegerField()
+    succeeded = IntegerField()
+    charged = BigIntegerField()
+    cost = BigIntegerField()
+    overruns = IntegerField()
+    overrun = BigIntegerField()
+    times = TextField()  # how many took how many seconds, as '{"41": 3, "42": 17}'
+
+    class Meta:
+        primary_key = CompositeKey("quarter", "closing")
 
 
 class Draft(Table):
@@ -267,6 +328,8 @@ class Job(Table):
 
 
 Job.add_index(SQL("CREATE INDEX job_topic ON job (topic) WHERE topic IS NOT NULL"))
+Job.add_index(SQL("CREATE INDEX job_wasted ON job (finished_at) WHERE state <> 'succeeded' AND cost > 0"))
+Job.add_index(SQL("CREATE INDEX job_wasted_made ON job (created_at) WHERE state <> 'succeeded' AND cost > 0"))
 
 
 class Revision(Table):
@@ -774,4 +837,5 @@ TABLES = [
     Person, Once, User, Account, Words, Entry, Source, Seal, Draft, Job, TopUp, Sketch, Charge, Checkout, Bonus, Referral,
     Inbox, Outbox, Fact, FactDone, Stored, OwnText, Act, Alarm, Overlay, Difference, Promo, PromoUse, FreeRun, FreeDay, Broadcast, Recipient,
     Letter, Trouble, Quota, KeptValue, Parked, Sale, ProviderPayment, ProviderRefund, Revision, ResultMessage,
+    Closing, EntrySum, OrderSum, OutcomeSum,
 ]  # fmt: skip

@@ -5,6 +5,7 @@ its user, reference, amount, actor and state must be. What is not proven is wron
 without a shape is refused. A new kind, or a new key of one, is a line here (and a member of `EntryKind`).
 """
 
+import re
 from typing import NamedTuple
 
 from storage.base.states import (
@@ -58,6 +59,12 @@ ORIGINS = {
     }),
     "s": ("source", "key", dict.fromkeys(("gift", "import", "bonus", "admin", "topup"), "e.key")),
 }  # fmt: skip
+
+
+def spelled(sql: str, postgres: bool) -> str:
+    """Return SQL with `{number:…}`, a text as a whole number, replaced by the database's own expression."""
+    number = r"CASE WHEN \1 ~ '^[0-9]{1,18}$' THEN (\1)::bigint END" if postgres else r"CAST(\1 AS INTEGER)"
+    return re.sub(r"\{number:([^{}]*)\}", number, sql)
 
 
 class Shape(NamedTuple):

@@ -20,6 +20,7 @@ from storage.base.prepared import Prepared
 from storage.base.states import EntryKind
 from storage.base.tables import Account, Entry, Source
 from storage.journal import audit_log, erasable_text
+from storage.money import closings
 
 _balance = Prepared[tuple[int]](lambda user: Account.select(Account.balance).where(Account.user == user))
 _debt = Prepared[tuple[int]](lambda user: Account.select(Account.debt).where(Account.user == user))
@@ -264,10 +265,5 @@ def entries(user_id: int, limit: int = 10, before: int | None = None, moving: bo
 
 def sums_by_kind(since: datetime) -> dict[str, KindSum]:
     """Return {kind: KindSum} of all entries since a time."""
-    with connection():
-        query = (
-            Entry.select(Entry.kind, fn.SUM(Entry.amount), fn.COUNT(Entry.id))
-            .where(Entry.created_at >= since)
-            .group_by(Entry.kind)
-        )
-        return {kind: KindSum(int(total), count) for kind, total, count in query.tuples().execute()}
+    rows = closings.entry_sums(since, "kind")
+    return {kind: KindSum(int(amount), int(number)) for kind, amount, number in rows}

@@ -179,11 +179,16 @@ def unsealed_since(now: datetime, longer_than: timedelta = timedelta(hours=1)) -
 # the proof
 
 
-def broken(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield (promise, (seal, its minute)) for every seal that does not match its rows or its predecessor."""
-    entries, acts = _Lines(engine, "entry"), _Lines(engine, "act")
-    number, hash_, bounds = 0, FIRST, (0, 0)
-    for rows in engine.stream("SELECT id, entry, act, previous, hash, made_at FROM seal ORDER BY id"):
+def broken(engine: Engine, after: Seal | None = None) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield (promise, (seal, its minute)) for every seal that does not match its rows or its predecessor.
+
+    With `after`, only the later seals, the first of which must continue from it.
+    """
+    last = after or Seal(id=0, entry=0, act=0, hash=FIRST)
+    number, hash_, bounds = last.id, last.hash, (last.entry, last.act)
+    entries, acts = _Lines(engine, "entry", last.entry), _Lines(engine, "act", last.act)
+    later = f"WHERE id > {int(number)}" if after else ""
+    for rows in engine.stream(f"SELECT id, entry, act, previous, hash, made_at FROM seal {later} ORDER BY id"):
         for seal_id, entry, act, previous, stored, made_at in rows:
             if not all(isinstance(value, int) for value in (seal_id, entry, act, made_at)):
                 yield "a seal holds", (seal_id, "no numbers")
@@ -208,10 +213,12 @@ def minute(made_at: int) -> str:
 class _Lines:
     """The lines of a table in the order of their ids, consumed seal by seal."""
 
-    def __init__(self, engine: Engine, table: str) -> None:
+    def __init__(self, engine: Engine, table: str, after: int) -> None:
         line = _line(table, engine.postgres)
         line = line if engine.postgres else f"CAST({line} AS BLOB)"  # bytes, as there is nothing to decode
-        self._batches = engine.stream(f"SELECT id, {line} FROM {table} ORDER BY id")
+        self._batches = engine.stream(
+            f"SELECT id, {line} FROM {table}{f' WHERE id > {int(after)}' if after else ''} ORDER BY id"
+        )
         self._rows: Sequence[Any] = []
         self._at = 0
 

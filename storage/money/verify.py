@@ -15,7 +15,7 @@ from storage.base.db import connection
 from storage.base.engines import Engine, open_engine
 from storage.base.states import EntryKind, JobState
 from storage.journal import erasable_text
-from storage.money import entry_kinds, seals
+from storage.money import closings, entry_kinds, seals
 
 FACETS = {
     "kind": "an entry is of a known kind",
@@ -66,20 +66,22 @@ def _prove(engine: Engine) -> Iterator[Finding]:
     try:
         yield from guards.missing(engine)
         for promise, query in itertools.chain(guards.wrong_values(engine.postgres), _states()):
-            yield from _found(engine, promise, query)
+            yield from found(engine, promise, query)
         yield from _entries(engine)
         for promise, query in entry_kinds.OTHERS.items():
-            yield from _found(engine, promise, query)
+            yield from found(engine, promise, query)
         for query in _acts(engine.postgres):
-            yield from _found(engine, "an act and its money agree", query)
-        yield from _found(engine, "a balance is the sum of its entries", SUMS)
+            yield from found(engine, "an act and its money agree", query)
+        yield from found(engine, "a balance is the sum of its entries", SUMS)
         yield from erasable_text.broken(engine)
         yield from seals.broken(engine)
+        yield from closings.broken(engine)
     except engine.error as error:
         yield "the rows can be read to their end", (str(error).strip(),)
 
 
-def _found(engine: Engine, promise: str, query: str) -> Iterator[Finding]:
+def found(engine: Engine, promise: str, query: str) -> Iterator[Finding]:
+    """Yield (promise, row) for every row of a query."""
     for rows in engine.stream(query):
         for row in rows:
             yield promise, tuple(row)
@@ -104,29 +106,32 @@ def _entries(engine: Engine) -> Iterator[Finding]:
     """
     held = False
     for query in entry_queries(engine.postgres):
-        for _promise, (facet, number, kind, *row) in _found(engine, "", query):
+        for _promise, (facet, number, kind, *row) in found(engine, "", query):
             held = held or kind in HELD
             yield FACETS[facet], (number, kind, *row)
     jobs, entries = engine.execute(COUNTS).fetchall()
     if held or tuple(jobs) != tuple(entries):
         for promise, query in entry_kinds.JOBS.items():
-            yield from _found(engine, promise, query)
+            yield from found(engine, promise, query)
 
 
-def entry_queries(postgres: bool) -> list[str]:
-    """Return the queries that find entries which are not what their kind demands.
+def entry_queries(postgres: bool, after: int = 0) -> list[str]:
+    """Return the queries that find entries which are not what their kind demands, of all or of those after an id.
 
     The kinds that come from other entries have their own query, as it has to join entries.
     """
     own = [kind for kind in _kinds() if any(o[0] == "entry" and kind in o[2] for o in entry_kinds.ORIGINS.values())]
-    return [_entry_query([k for k in _kinds() if k not in own], own, postgres), _entry_query(own, None, postgres)]
+    return [
+        _entry_query([k for k in _kinds() if k not in own], own, postgres, after),
+        _entry_query(own, None, postgres, after),
+    ]
 
 
 def _kinds() -> list[str]:
     return list(dict.fromkeys(shape.kind for shape in entry_kinds.SHAPES))
 
 
-def _entry_query(names: Sequence[str], others: Sequence[str] | None, postgres: bool) -> str:
+def _entry_query(names: Sequence[str], others: Sequence[str] | None, postgres: bool, after: int) -> str:
     """Return the query over entries of some kinds, or over all kinds but `others`, where unknown kinds are wrong."""
     cases = " ".join(f"WHEN '{name}' THEN {_case(name, postgres)}" for name in names)
     joins = " ".join(
@@ -137,15 +142,16 @@ def _entry_query(names: Sequence[str], others: Sequence[str] | None, postgres: b
     known = names if others is None else others
     listed = ", ".join(f"'{name}'" for name in known)
     which = f"e.kind IN ({listed})" if others is None else f"(e.kind IN ({listed})) IS NOT TRUE"
+    later = f" AND e.id > {after:d}" if after else ""
     return f"""
         SELECT wrong, id, kind, key, amount FROM (
             SELECT CASE e.kind {cases} ELSE 'kind' END AS wrong, e.id, e.kind, e.key, e.amount
-            FROM entry e {joins} WHERE {which}
+            FROM entry e {joins} WHERE {which}{later}
         ) x WHERE wrong IS NOT NULL"""
 
 
 def _places(places: Mapping[str, str], postgres: bool) -> str:
-    return " ".join(f"WHEN e.kind = '{kind}' THEN {spelled(sql, postgres)}" for kind, sql in places.items())
+    return " ".join(f"WHEN e.kind = '{kind}' THEN {entry_kinds.spelled(sql, postgres)}" for kind, sql in places.items())
 
 
 def _case(kind: str, postgres: bool) -> str:
@@ -174,12 +180,6 @@ def _facets(shape: entry_kinds.Shape, postgres: bool) -> str:
     return f"CASE {tests} END"
 
 
-def spelled(sql: str, postgres: bool) -> str:
-    """Return SQL with `{number:…}` replaced by the database's own expression."""
-    number = r"CASE WHEN \1 ~ '^[0-9]{1,18}$' THEN (\1)::bigint END" if postgres else r"CAST(\1 AS INTEGER)"
-    return re.sub(r"\{number:([^{}]*)\}", number, sql)
-
-
 def _acts(postgres: bool) -> Iterator[str]:
     """Yield the queries that find acts without their money, and the staff's entries without an act."""
     names = ", ".join(f"'{what}'" for what, _which in entry_kinds.MONEY_ACTS)
@@ -195,7 +195,9 @@ def _acts(postgres: bool) -> Iterator[str]:
                 SELECT what, user_id, actor_id, amount, created_at, ref, -1 FROM act WHERE what IN ({names})
             ) x
         ) y GROUP BY what, user_id, actor_id, amount, created_at, ref HAVING SUM(n) <> 0"""
-    rules = " ".join(f"WHEN '{what}' THEN {spelled(rule, postgres)}" for what, rule in entry_kinds.OTHER_ACTS.items())
+    rules = " ".join(
+        f"WHEN '{what}' THEN {entry_kinds.spelled(rule, postgres)}" for what, rule in entry_kinds.OTHER_ACTS.items()
+    )
     yield f"""
         SELECT a.id, a.what, a.actor_id, a.amount FROM act a
         WHERE a.amount IS NOT NULL AND a.what NOT IN ({names}) AND CASE a.what {rules} END IS NOT TRUE"""

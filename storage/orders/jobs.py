@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from peewee import JOIN, SQL, ModelSelect, Select, fn
+from peewee import JOIN, ModelSelect, Select, fn
 
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
@@ -26,7 +26,6 @@ from storage.base.tables import Account, Draft, Job, Media, Result, User
 from storage.journal import events
 from storage.journal.event_kinds import JobCreated, JobDelivered
 from storage.money import free, ledger
-from storage.money.ledger import Total
 from storage.orders import result_messages, revisions
 
 OPEN = OPEN_JOBS
@@ -41,14 +40,6 @@ DELIVERY_TRIES = 30
 PROGRESS, PROGRESS_PER_S = timedelta(seconds=5), 4  # between two edits of one message; edits of all of them together
 NO_PROGRESS: dict[str, Any] = {"progress_id": None, "progress_at": None}
 IN_PRIVATE: dict[str, Any] = {"chat_id": None, "reply_to": None, "thread_id": None}
-
-
-class JobSums(NamedTuple):
-    """Orders: how many, the sum charged in minor units, and what KIE took in millionths of a credit."""
-
-    jobs: int
-    charged: int
-    cost: int
 
 
 class Neighbours(NamedTuple):
@@ -619,13 +610,6 @@ def spent(user_id: int, since: datetime) -> int:
         return int(query.scalar() or 0)
 
 
-def popularity(now: datetime, days: int = 30) -> dict[str, int]:
-    """Return {model: number of orders} of the last days."""
-    with connection():
-        query = Job.select(Job.model, fn.COUNT(Job.id)).where(Job.created_at > now - timedelta(days=days))
-        return dict(query.group_by(Job.model).tuples().execute())
-
-
 def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
     """Return {model: median seconds from create to result} of the newest jobs, for models with at least `least` of them."""
     taken = collections.defaultdict(list)
@@ -634,31 +618,3 @@ def usual_seconds(newest: int = 2000, least: int = 5) -> dict[str, int]:
         for model, submitted_at, finished_at in query.where(Job.state == JobState.SUCCEEDED).tuples().execute():
             taken[model].append((finished_at - submitted_at).total_seconds())
     return {model: max(1, round(statistics.median(all))) for model, all in taken.items() if len(all) >= least}
-
-
-def spent_credits(since: datetime) -> int:
-    """Return what KIE took for the orders since a time, in millionths of a credit."""
-    with connection():
-        return int(Job.select(fn.SUM(Job.cost)).where(Job.created_at >= since).scalar() or 0)
-
-
-def overruns(since: datetime) -> Total:
-    """Return number and sum of the overruns of orders that ended since a time."""
-    with connection():
-        query = Job.select(fn.COUNT(Job.id), fn.SUM(Job.overrun)).where(Job.finished_at >= since, Job.overrun > 0)
-        count, total = query.tuples().first()
-        return Total(count, int(total or 0))
-
-
-def figures(since: datetime) -> dict[str, JobSums]:
-    """Return {state: JobSums} of the orders since a time."""
-    with connection():
-        state = Job.state.concat(SQL("''"))  # with the bare column, SQLite would scan the index of all jobs
-        query = (
-            Job.select(state, fn.COUNT(Job.id), fn.SUM(Job.charged), fn.SUM(Job.cost))
-            .where(Job.created_at >= since)
-            .group_by(state)
-        )
-        return {
-            state: JobSums(n, int(charged or 0), int(cost or 0)) for state, n, charged, cost in query.tuples().execute()
-        }

@@ -1,22 +1,65 @@
-"""Statistics for admins over a span of time, and rows to export."""
+"""Figures over a span of time until now, as the screens of the staff show them; and rows to export.
 
+Whole hours that are closed come from their sums, the rest from its rows (`storage/money/closings.py`): each is exactly
+what its rows alone would give, however many there are.
+"""
+
+import json
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from peewee import JOIN, SQL, ModelSelect, fn
+from peewee import JOIN, ModelSelect
 
-from storage.base.db import EPOCH, connection
-from storage.base.states import JobState
+from storage.base.db import connection
+from storage.base.states import OPEN_JOBS, JobState
 from storage.base.tables import Entry, Job, TopUp, User, Words
 from storage.journal import audit_log
-from storage.money.payments import CREDITS
-from storage.orders.jobs import JobSums
+from storage.money import closings
+from storage.money.closings import AFTER, BEFORE, COST, ENDED, ORDER, QUARTER, SUMMED
+from storage.money.ledger import Total
 
-DAY_US = SQL("86400000000")  # microseconds; not a parameter, as PostgreSQL compares the text of grouped expressions
+DAY = 96  # quarters of an hour
+DONE = f"CASE WHEN j.state = '{JobState.SUCCEEDED}' THEN 1 ELSE 0 END"
+SETTLED = f"FROM entry e JOIN job j ON {ORDER} WHERE {ENDED} AND"  # the orders that ended with some entries
+WASTED = f"j.state <> '{JobState.SUCCEEDED}' AND j.cost > 0"  # word for word as the indexes `job_wasted…` have it
+OPEN = ", ".join(f"'{state}'" for state in OPEN_JOBS)
+
+# The orders made since a time: (model, state, how many, charged, cost).
+MADE = f"""
+    SELECT model, state, orders AS n, charged, cost FROM order_sum WHERE {SUMMED}
+    UNION ALL SELECT j.model, j.state, 1, j.charged, {COST} FROM job j WHERE j.created_at >= :since AND j.created_at < :edge
+    UNION ALL SELECT j.model, j.state, 1, j.charged, {COST} {SETTLED} e.id > :entry AND +j.created_at >= :edge
+    UNION ALL SELECT j.model, j.state, 1, j.charged, NULL FROM job j WHERE j.state IN ({OPEN}) AND +j.created_at >= :edge
+    UNION ALL SELECT j.model, j.state, 0, 0, j.cost FROM job j WHERE {WASTED} AND j.created_at >= :since"""
+# The orders that ended since a time: (day, how many succeeded, charged, cost).
+OUTCOMES = f"""
+    SELECT quarter / {DAY} AS day, succeeded AS n, charged, cost FROM outcome_sum WHERE {SUMMED}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, {DONE}, j.charged, {COST} {SETTLED} {BEFORE}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, {DONE}, j.charged, {COST} {SETTLED} {AFTER}
+    UNION ALL SELECT j.finished_at / {DAY * QUARTER}, 0, 0, j.cost FROM job j WHERE {WASTED} AND j.finished_at >= :since"""
+BEYOND = f"""
+    SELECT overruns AS n, overrun FROM outcome_sum WHERE {SUMMED}
+    UNION ALL SELECT 1, j.overrun {SETTLED} j.overrun > 0 AND {BEFORE}
+    UNION ALL SELECT 1, j.overrun {SETTLED} j.overrun > 0 AND {AFTER}"""
+TOOK = (
+    f"SELECT NULL, (j.finished_at - j.submitted_at) / 1000000 {SETTLED} {DONE} = 1 AND j.submitted_at IS NOT NULL AND"
+)
+TIMES = f"SELECT times, NULL FROM outcome_sum WHERE {SUMMED} UNION ALL {TOOK} {BEFORE} UNION ALL {TOOK} {AFTER}"
+PAYERS = """
+    SELECT COUNT(DISTINCT e.user_id) FROM entry e JOIN "user" u ON u.id = e.user_id
+    WHERE e.kind IN ('topup', 'stars') AND e.amount > 0 AND e.created_at >= :since AND +u.created_at >= :since"""
 
 
 Export = tuple[tuple[str, ...], "ModelSelect[Any]"]  # the header of a CSV file, and the query of its rows
+
+
+class JobSums(NamedTuple):
+    """Orders: how many, the sum charged in minor units, and what KIE took in millionths of a credit."""
+
+    jobs: int
+    charged: int
+    cost: int
 
 
 class ModelSums(NamedTuple):
@@ -30,75 +73,77 @@ class ModelSums(NamedTuple):
 
 def money_by_day(since: datetime, kinds: Collection[str]) -> dict[int, dict[str, int]]:
     """Return {day (days since 1970, UTC): {kind: sum in minor units}} of the entries of some kinds since a time."""
-    with connection():
-        day = _day(Entry.created_at)
-        query = (
-            Entry.select(day, Entry.kind, fn.SUM(Entry.amount))
-            .where(Entry.created_at >= since, Entry.kind.in_(kinds))
-            .group_by(day, Entry.kind)
-        )
-        days: dict[int, dict[str, int]] = {}
-        for number, kind, total in query.tuples().execute():
-            days.setdefault(int(number), {})[kind] = int(total)
-        return days
+    days: dict[int, dict[str, int]] = {}
+    for day, kind, total, _number in closings.entry_sums(since, f"quarter / {DAY}, kind", list(kinds)):
+        days.setdefault(day, {})[kind] = int(total)
+    return days
 
 
 def jobs_by_day(since: datetime) -> dict[int, JobSums]:
     """Return {day: JobSums} of the jobs that ended since a time: only those that succeeded count, but each one's cost does."""
-    with connection():
-        day, done = _day(Job.finished_at), fn.SUM((Job.state == JobState.SUCCEEDED).cast("INTEGER"))
-        query = Job.select(day, done, fn.SUM(Job.charged), fn.SUM(Job.cost))
-        query = query.where(Job.finished_at >= since).group_by(day)
-        return {
-            int(d): JobSums(int(n), int(charged or 0), int(cost or 0))
-            for d, n, charged, cost in query.tuples().execute()
-        }
+    rows = closings.query(f"SELECT day, SUM(n), SUM(charged), SUM(cost) FROM ({OUTCOMES}) x GROUP BY day", since)
+    return {day: _sums(*values) for day, *values in rows}
 
 
-def _day(column: Any) -> Any:
-    """Return the SQL of a UtcField's day, computed from the stored microseconds."""
-    return (column.cast("BIGINT") / DAY_US).cast("BIGINT")
+def _sums(jobs: int, charged: int | None, cost: int | None) -> JobSums:
+    return JobSums(int(jobs), int(charged or 0), int(cost or 0))
+
+
+def figures(since: datetime) -> dict[str, JobSums]:
+    """Return {state: JobSums} of the orders since a time."""
+    rows = closings.query(f"SELECT state, SUM(n), SUM(charged), SUM(cost) FROM ({MADE}) x GROUP BY state", since)
+    return {state: _sums(*values) for state, *values in rows}
+
+
+def spent_credits(since: datetime) -> int:
+    """Return what KIE took for the orders since a time, in millionths of a credit."""
+    return sum(state.cost for state in figures(since).values())
 
 
 def jobs_by_model(since: datetime, limit: int = 8) -> list[ModelSums]:
     """Return the models ordered since a time, the most ordered first."""
-    with connection():
-        done = fn.SUM((Job.state == JobState.SUCCEEDED).cast("INTEGER"))
-        query = (
-            Job.select(Job.model, fn.COUNT(Job.id), done, fn.SUM(Job.charged))
-            .where(Job.created_at >= since)
-            .group_by(Job.model)
-            .order_by(fn.COUNT(Job.id).desc(), Job.model)
-            .limit(limit)
-        )
-        return [
-            ModelSums(model, n, int(ok or 0), int(charged or 0)) for model, n, ok, charged in query.tuples().execute()
-        ]
+    done = f"SUM(CASE WHEN state = '{JobState.SUCCEEDED}' THEN n ELSE 0 END)"
+    rows = closings.query(
+        f"SELECT model, SUM(n), {done}, SUM(charged) FROM ({MADE}) x GROUP BY model ORDER BY 2 DESC, 1 LIMIT {limit:d}",
+        since,
+    )
+    return [ModelSums(model, int(n), int(ok), int(charged or 0)) for model, n, ok, charged in rows]
 
 
-def median_seconds(since: datetime) -> float | None:
-    """Return the median time from a job's start to its result since a time, in seconds, or None."""
-    with connection():
-        took = Job.finished_at.cast("BIGINT") - Job.submitted_at.cast("BIGINT")
-        query = Job.select(took).where(
-            Job.finished_at >= since, Job.state == JobState.SUCCEEDED, Job.submitted_at.is_null(False)
-        )
-        count = query.count()
-        if not count:
-            return None
-        middle = query.order_by(took).limit(1).offset((count - 1) // 2).tuples().first()[0]
-        return (middle if isinstance(middle, int) else (middle - EPOCH).total_seconds() * 1e6) / 1e6
+def popularity(now: datetime, days: int = 30) -> dict[str, int]:
+    """Return {model: number of orders} of the last days."""
+    rows = closings.query(f"SELECT model, SUM(n) FROM ({MADE}) x GROUP BY model", now - timedelta(days=days))
+    return {model: int(n) for model, n in rows}
+
+
+def overruns(since: datetime) -> Total:
+    """Return number and sum of the overruns of orders that ended since a time."""
+    ((count, total),) = closings.query(f"SELECT SUM(n), SUM(overrun) FROM ({BEYOND}) x", since)
+    return Total(int(count or 0), int(total or 0))
+
+
+def median_seconds(since: datetime) -> int | None:
+    """Return the median time from a job's start to its result since a time, in whole seconds, or None."""
+    took: dict[str, int] = {}
+    for times, each in closings.query(TIMES, since):
+        for seconds, orders in (json.loads(times) if times else {str(each): 1}).items():
+            took[seconds] = took.get(seconds, 0) + orders
+    left = (sum(took.values()) - 1) // 2
+    for whole in sorted(map(int, took)):
+        left -= took[str(whole)]
+        if left < 0:
+            return whole
+    return None
 
 
 def payers(since: datetime) -> tuple[int, int]:
     """Return (users created since a time, those of them who have paid since)."""
-    with connection():
-        brought = (Entry.created_at >= since) & Entry.kind.in_(CREDITS) & (Entry.amount > 0)
-        paid = Entry.select(fn.COUNT(fn.DISTINCT(Entry.user))).join(User, on=Entry.user)
-        return (
-            User.select().where(User.created_at >= since).count(),
-            paid.where(brought, User.created_at >= since).scalar(),
-        )
+    ((fresh,),) = closings.query('SELECT COUNT(*) FROM "user" WHERE created_at >= :since', since)
+    ((paid,),) = closings.query(PAYERS, since)
+    return fresh, paid
+
+
+# rows to export
 
 
 def export(table: str, since: datetime, actor: int, now: datetime) -> Iterator[tuple[Any, ...]]:
