@@ -17,6 +17,7 @@ from plugins.generate._rungs import (
     LAST,
     asked_idea,
     choose,
+    example_cell,
     in_rows,
     quotes,
     rows,
@@ -181,7 +182,7 @@ def _draw(ctx, below):
     first = [*_ask_row(ctx, draft), *rows(ctx, draft)]
     if _changes_last(draft):
         first = [*rows(ctx, draft), *_ask_row(ctx, draft)]  # "can it be green?" asks for a picture
-    keyboard = [*first, *_better(ctx, loose), *_work_rows(ctx, loose)]
+    keyboard = [*first, *_better(ctx, loose), *_work_rows(ctx, draft, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -233,13 +234,13 @@ def _better(ctx, loose):
     return [button("common.better", "better:ask")] if wanted else []
 
 
-def _work_rows(ctx, loose):
-    """Return the other kinds of work, as many in a row as a phone shows in full."""
-    shown = {loose["work"], *(quote["name"] for quote in ctx.draft.data["rungs"] if quote.get("label"))}
+def _work_rows(ctx, draft, loose):
+    """Return the other kinds of work and an example of what the rungs make, as many in a row as a phone shows in full."""
+    shown = {loose["work"], *(quote["name"] for quote in draft.data["rungs"] if quote.get("label"))}
     cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other not in shown]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
-    return in_rows(ctx, cells)
+    return in_rows(ctx, cells + example_cell(ctx, draft))
 
 
 # from a result
