@@ -8,6 +8,7 @@ from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
 from kie.catalogue.offers import IDEA, SPEAKING, settings_of
+from kie.catalogue.pricing import enlarged
 from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, put, remembered
 
@@ -16,6 +17,8 @@ LACKING = route("payments:lack", optional=True)
 TITLE = "ideas.title_"
 LAST = "last"  # the rung of the model that the person used last
 PER_ROW = 3
+UPSCALING = {"image-upscale", "video-upscale"}
+NAMED_SIDES = ((7680, "8K"), (3840, "4K"))  # the longer side in pixels, from which on people know the size by a name
 LONG_S = 100  # from here on, times are shown in minutes
 
 
@@ -183,11 +186,26 @@ def _label(ctx, draft, quote, title, cost, leads):
 
 def _name(ctx, draft, quote):
     """Return the name of a rung; the only one of a ladder is called by what it does."""
+    size = _size(ctx, quote)
     if quote.get("label"):
-        return ctx.texts.plain(ctx.lang, quote["label"])
+        return " · ".join([ctx.texts.plain(ctx.lang, quote["label"]), *size])
+    if size:
+        return size[0]
     alone = sum(other["name"] != LAST and not other.get("label") for other in draft.data["rungs"]) == 1
     key = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
     return ctx.texts.plain(ctx.lang, key, model=ctx.generation.catalog.models[quote["model"]].title)
+
+
+def _size(ctx, quote):
+    """Return, as a list, what a quote for a larger picture or clip gives: pixels, else how many times larger it gets."""
+    model = ctx.generation.catalog.models[quote["model"]]
+    if not UPSCALING & set(model.modes):
+        return []
+    if size := enlarged(model, quote["values"]):
+        name = next((f"{name} " for side, name in NAMED_SIDES if max(size) >= side), "")
+        return [f"{name}{size[0]}×{size[1]}"]
+    factor = quote["values"].get("upscale_factor")
+    return [f"×{factor}"] if factor else [] if quote.get("label") else [ctx.texts.plain(ctx.lang, "rung.larger")]
 
 
 def _shortened(tries):
