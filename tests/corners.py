@@ -622,6 +622,13 @@ def an_example_without_money(bot, boss, anna):
     return poor
 
 
+def many_ways_to_pay(_bot, _boss, anna):
+    """Choose an amount where there are more ways to pay than one screen has room for."""
+    anna.send("/topup")
+    anna.tap("300 ₽")
+    return anna
+
+
 class InGroup:
     """A person as they are in a group: what they see and tap is there."""
 
@@ -823,6 +830,7 @@ WAYS = {
     "inputs:nudge": a_number,
     "inputs:result": an_earlier_result,
     "payments:lack": too_little_money,
+    "payments:ways": many_ways_to_pay,
     "lack:agree": what_an_order_lacks,
     "orders:retry": what_failed,
     "transfer:resend": a_declined_transfer,

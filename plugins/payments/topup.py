@@ -123,12 +123,12 @@ def tell_credited(bot, event, now):
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     balance = bot.ledger.balance(user.id) + (
-        made[0].price if made else 0
+        made.job.price if made else 0
     )  # before the order, which tells its own price
     values = {"amount": event.amount, "balance": balance}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
     if made:
-        paid_orders.tell(bot, *made, now)
+        paid_orders.tell(bot, made, now)
 
 
 def _waiting(bot, user, now):
