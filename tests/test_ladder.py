@@ -638,15 +638,15 @@ def test_a_finished_picture_is_made_larger_on_the_ladder_below_it(start_bot):
     alice.tap("▶")
     bot.forward(60)
     first = job_of(bot, alice)
-    alice.tap("🔍 Upscale")
-    assert "🔍 Upscale" in alice.last and "larger and sharper" in alice.last and "Now it is 320×320" in alice.last
+    alice.tap("🔍 Enlarge")
+    assert "🔍 Enlarge" in alice.last and "larger and sharper" in alice.last and "Now it is 320×320" in alice.last
     shown, before = labels(alice)[0], bot.balance(alice)
     assert shown.startswith("▶ 1280×1280 · ") and [rung(alice, name) for name in ("640×640", "Larger, sharper")]
     alice.tap(shown)
     assert before - bot.balance(alice) == kopecks(shown) and job_of(bot, alice).inputs["upscale_factor"] == "4"
     bot.forward(90)
     assert bot.kie.task()["inputs"]["image_url"] == first.result["urls"][0] and "photo" in alice.last_message
-    assert [data for label, data in alice.buttons.items() if label == "🔍 Upscale"][0].startswith("uses:do")
+    assert [data for label, data in alice.buttons.items() if label == "🔍 Enlarge"][0].startswith("uses:do")
 
 
 @SQLITE

@@ -173,7 +173,7 @@ def test_a_question_is_not_asked_unasked_and_then_waits(start_bot):
     ask_without_money(anna)
     anna.tap("☐ and ask at once")
     anna.tap("✓ and ask at once")
-    assert "Your order waits" in anna.last
+    assert "Your order is waiting" in anna.last
     anna.tap("payments:amount")
     anna.tap("⭐")
     anna.pay()

@@ -49,7 +49,6 @@ class Drafts:
     """Open dialogues and cards."""
 
     agree = staticmethod(drafts.agree)
-    all_of = staticmethod(drafts.all_of)
     drop = staticmethod(drafts.drop)
     get = staticmethod(drafts.get)
     note_screen = staticmethod(drafts.note_screen)

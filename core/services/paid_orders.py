@@ -13,6 +13,7 @@ from core.services.generation import QUESTION, shown
 from core.services.input_labels import SHOWN_TEXT
 from core.services.talk import UNASKED
 from storage.base.tables import Draft, Job, User
+from storage.journal import drafts
 
 if TYPE_CHECKING:
     from core.bot import Bot
@@ -51,7 +52,7 @@ def lacking(bot: "Bot", user_id: int, form: str, amount: int, now: datetime) -> 
 
 def lacking_in_groups(bot: "Bot", user_id: int, now: datetime) -> Waiting | None:
     """Return what was chosen last in a group, if there is not money enough for it."""
-    for draft in bot.drafts.all_of(user_id, now):
+    for draft in drafts.all_of(user_id, now):
         rung, price = _shown(draft)
         if draft.data.get("place") and rung is not None and price and price > bot.ledger.balance(user_id):
             return Waiting(draft, rung, price, _agreed(draft) == {"version": draft.version, "rung": rung})
@@ -74,7 +75,7 @@ def _agreed(draft: Draft) -> dict[str, Any] | None:
 
 def order(bot: "Bot", user: User, now: datetime) -> Made | None:
     """Order what was agreed to, the newest of several; None if nothing was, or if it has to be offered instead."""
-    for draft in [] if user.banned else bot.drafts.all_of(user.id, now):
+    for draft in [] if user.banned else drafts.all_of(user.id, now):
         if (agreed := _agreed(draft)) is None:
             continue
         try:
