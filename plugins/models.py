@@ -16,6 +16,7 @@ from kie.catalogue.pricing import cheapest
 CARD = route("generate:open", optional=True)
 CHAT = route("ask:open", optional=True)
 PAGE, FILTERS_A_ROW = 6, 2
+WIDE = 36  # characters of a label that a phone shows in full on a row of its own
 FILTERS = {  # the menu → its shorter lists: name → works
     "video": {
         "text": ("text-to-video",),
@@ -71,9 +72,10 @@ def show_type(ctx, menu, page):
     if kind not in KINDS:
         raise UserError("common.old_button")
     mine = [(card, _of(card, kind, works)) for card in ctx.generation.catalog.cards_of(kind)]
-    offers = _ranked(ctx, [(card, models, ()) for card, models in mine if models], works or _usual(ctx, kind))
+    works = works or _usual(ctx, kind)
+    offers = _ranked(ctx, [(card, models, ()) for card, models in mine if models], works)
     filters = _filters(menu, kind)
-    rows = _page(offers, page, PAGE - len(filters), menu, "models:type", menu)
+    rows = _page(ctx, offers, page, PAGE - len(filters), menu, "models:type", menu, rungs=_rungs(ctx, works))
     last = [button("models.search", "models:search"), *way_out("models:menu")]
     ctx.edit("models.type", [*filters, *rows, last], title=ctx.say(f"menu.{kind}.title"))
 
@@ -99,14 +101,18 @@ def _filters(shown, kind):
     return [cells[i : i + FILTERS_A_ROW] for i in range(0, len(cells), FILTERS_A_ROW)]
 
 
-def _page(offers, page, size, menu, *data):
-    """Return the rows of one page of offers, and the row for paging."""
+def _page(ctx, offers, page, size, menu, *data, rungs=()):
+    """Return the rows of one page of offers, and the row for paging; with `rungs`, what the recommended ones are good for."""
     pages = max(1, -(-len(offers) // size))
     page = min(max(page, 0), pages - 1)
-    rows = [
-        button("common.offer", "models:open", model.code, menu, page, title=card.title, price=price)
-        for card, model, price in offers[page * size :][:size]
-    ]
+    rows = []
+    for card, model, price in offers[page * size :][:size]:
+        values = {"title": card.title, "price": price}
+        rung = next((rungs[one.code] for one in card.models if one.code in rungs), None)
+        named = values | {"rung": rung and ctx.texts.plain(ctx.lang, f"rung.{rung}")}
+        is_named = rung and len(ctx.texts.plain(ctx.lang, "models.recommended", **named)) <= WIDE
+        shown = ("models.recommended", named) if is_named else ("common.offer", values)
+        rows.append(button(shown[0], "models:open", model.code, menu, page, **shown[1]))
     return rows + pager(page, pages, *data)
 
 
@@ -127,6 +133,16 @@ def _ranked(ctx, found, works):
             orders = sum(popular.get(m.id, 0) for m in card.models)
             offers.append(((fit, place, last, -orders, price), (card, model, price)))
     return [offer for _rank, offer in sorted(offers, key=lambda ranked: ranked[0])]
+
+
+def _rungs(ctx, works):
+    """Return {code: the name of the rung} of the first choice for each rung of these works' ladders, the first work's first."""
+    found = {}
+    for work in works:
+        rungs = ctx.generation.live_catalogue.rungs(work)
+        for name, offers in rungs if len(rungs) > 1 else ():
+            found.setdefault(offers[0][1].code, name)
+    return found
 
 
 def _advised(ctx, works):
@@ -215,4 +231,4 @@ def _rows_found(ctx, found, page, size):
     """Return the rows of a page of what was found."""
     works = {hit.work for hit in found.hits if hit.work}
     offers = _ranked(ctx, [(hit.card, hit.models, hit.rank) for hit in found.hits], works)
-    return _page(offers, page, size, "found", "models:found") if offers else []
+    return _page(ctx, offers, page, size, "found", "models:found") if offers else []

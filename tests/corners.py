@@ -594,6 +594,41 @@ def a_result_that_is_shown(bot, boss, anna):
     return boss
 
 
+def a_model_with_an_example(bot, boss, anna):
+    """Make a result the example of its model, and write words for that model."""
+    ideas_for_a_result(bot, boss, anna).tap("The model")
+    anna.send("a fox in the snow")
+    return anna
+
+
+def a_card_with_an_example(bot, boss, anna):
+    """Open the card of that model."""
+    a_model_with_an_example(bot, boss, anna).forge("generate:open:z-image")
+    return anna
+
+
+def an_example_on_a_ladder(bot, boss, anna):
+    """Look at it from a ladder."""
+    a_model_with_an_example(bot, boss, anna).tap("👁")
+    return anna
+
+
+def an_example_without_money(bot, boss, anna):
+    """Do the same with nothing to pay for the rung."""
+    a_model_with_an_example(bot, boss, anna)
+    poor = bot.user("Poor")
+    poor.send("a fox in the snow")
+    poor.tap("👁")
+    return poor
+
+
+def many_ways_to_pay(_bot, _boss, anna):
+    """Choose an amount where there are more ways to pay than one screen has room for."""
+    anna.send("/topup")
+    anna.tap("300 ₽")
+    return anna
+
+
 class InGroup:
     """A person as they are in a group: what they see and tap is there."""
 
@@ -740,6 +775,11 @@ WAYS = {
     "examples:pick": a_result_that_may_be_shown,
     "examples:put": ideas_for_a_result,
     "examples:drop": a_result_that_is_shown,
+    "model_examples:card": a_card_with_an_example,
+    "model_examples:rung": a_model_with_an_example,
+    "model_examples:back": an_example_on_a_ladder,
+    "model_examples:order": an_example_on_a_ladder,
+    "model_examples:lack": an_example_without_money,
     "replies:work": a_reply,
     "replies:rung": a_reply,
     "replies:all": a_reply,
@@ -790,6 +830,7 @@ WAYS = {
     "inputs:nudge": a_number,
     "inputs:result": an_earlier_result,
     "payments:lack": too_little_money,
+    "payments:ways": many_ways_to_pay,
     "lack:agree": what_an_order_lacks,
     "orders:retry": what_failed,
     "transfer:resend": a_declined_transfer,

@@ -26,7 +26,7 @@ def test_the_whole_way_is_four_taps_and_one_sentence(start_bot):
     anna = bot.rich("Anna")
     anna.send("/start")
     anna.tap("🖼 Picture")
-    anna.tap("Z-Image")
+    anna.tap("Draft: Z-Image")
     anna.send("a fox in the snow")
     anna.tap("▶ Create")
     bot.forward(120)
@@ -500,13 +500,37 @@ def test_each_way_to_use_a_product_shows_its_lowest_price(start_bot):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+def test_voices_are_heard_one_after_another_before_one_is_taken(start_bot, lang):
+    bot = start_bot()
+    anna = bot.rich("Anna", language_code=lang)
+    anna.send("The fox crossed the frozen river at night.")
+    anna.forge("generate:open:tts-multi")
+    anna.tap(next(label for label in anna.buttons if "James" in label))
+    hear = lambda: [data for data in anna.buttons.values() if data.startswith("https://")]  # noqa: E731
+    assert hear() == ["https://static.aiquickdraw.com/elevenlabs/voice/EkK5I93UQWFDigLMpZcX.mp3"]
+    anna.tap("›")
+    shown = list(anna.buttons)
+    anna.tap(shown[0])
+    assert list(anna.buttons)[0] == f"✓ {shown[0]}" and "EkK5" not in hear()[0] and shown[0] in str(anna.buttons)
+    anna.tap("‹", message=anna.last_message)
+    anna.forge("generate:card")
+    assert shown[0] in anna.last
+    anna.tap("▶")
+    assert (
+        hear() == []
+        and job_of(bot, anna).inputs["voice"] in bot.bot.generation.catalog.by_code("tts-multi").by_name["voice"].enum
+    )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_words_of_a_whole_song_become_its_lyrics(start_bot):
     bot = start_bot()
     anna = bot.rich("Anna")
     words = "La la la, a fox in the snow. " * 30
     anna.send(words)
     anna.forge("generate:open:suno")
-    assert "Lyrics: La la la" in anna.last and "Full control: on" in anna.last
+    assert "Lyrics: La la la" in anna.last and "Own lyrics and style: on" in anna.last
     for answer in ("folk, guitar", "The fox"):
         anna.tap(next(label for label in anna.buttons if label.startswith("✏")))
         anna.send(answer)

@@ -461,7 +461,7 @@ def test_more_pixels_for_the_last_picture_are_one_tap(start_bot, lang, words):
     picture(bot, alice)
     alice.send(words)
     first = labels(alice)[0]
-    assert first.startswith("▶ " + bot.bot.texts.plain(lang, "ladder.finish") + " · ")
+    assert first.startswith("▶ " + bot.bot.texts.plain(lang, "do.image-upscale") + " · 1280×1280 · ")
     before = bot.balance(alice)
     alice.tap(first)
     assert job_of(bot, alice).inputs["upscale_factor"] == "4"
@@ -638,15 +638,37 @@ def test_a_finished_picture_is_made_larger_on_the_ladder_below_it(start_bot):
     alice.tap("▶")
     bot.forward(60)
     first = job_of(bot, alice)
-    alice.tap("✨ Finish in 4K")
-    assert "✨ Finish in 4K" in alice.last and "larger and sharper" in alice.last
+    alice.tap("🔍 Enlarge")
+    assert "🔍 Enlarge" in alice.last and "larger and sharper" in alice.last and "Now it is 320×320" in alice.last
     shown, before = labels(alice)[0], bot.balance(alice)
-    assert shown.startswith("▶ In 4K · Topaz Image Upscale · ") and [rung(alice, name) for name in ("Draft", "Good")]
+    assert shown.startswith("▶ 1280×1280 · ") and [rung(alice, name) for name in ("640×640", "Larger, sharper")]
     alice.tap(shown)
     assert before - bot.balance(alice) == kopecks(shown) and job_of(bot, alice).inputs["upscale_factor"] == "4"
     bot.forward(90)
     assert bot.kie.task()["inputs"]["image_url"] == first.result["urls"][0] and "photo" in alice.last_message
-    assert "✨ Finish in 4K" not in alice.buttons
+    assert [data for label, data in alice.buttons.items() if label == "🔍 Enlarge"][0].startswith("uses:do")
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru", "es"])
+@pytest.mark.parametrize("side, sizes", [(320, ("640×640", "1280×1280")), (1000, ("2000×2000", "4K 4000×4000"))])
+def test_what_enlarges_a_photo_says_the_pixels_it_gives(start_bot, lang, side, sizes):
+    bot = start_bot()
+    alice = bot.rich(language_code=lang)
+    alice.photo(png(size=(side, side)))
+    alice.forge("ladder:work:image-upscale")
+    found = [label.removeprefix("▶ ") for label in labels(alice)]
+    assert [label for size in sizes for label in found if label.startswith(f"{size} · ")], found
+    assert rung(alice, bot.bot.texts.plain(lang, "rung.larger"))
+
+
+@SQLITE
+def test_a_clip_is_enlarged_to_the_pixels_that_are_said(start_bot):
+    bot = start_bot()
+    alice = bot.rich()
+    alice.document(CLIP, name="clip.mp4")
+    alice.forge("ladder:work:video-upscale")
+    assert [label for label in labels(alice) if label.removeprefix("▶ ").startswith("×")], labels(alice)
 
 
 @SQLITE

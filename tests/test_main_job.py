@@ -7,7 +7,7 @@ def test_a_picture_from_start_to_result(start_bot):
     alice.send("/start")
     assert "Alice <3" in alice.last and "1,000 ₽" in alice.last
     alice.tap("🖼 Picture")
-    alice.tap("Z-Image")
+    alice.tap("Draft: Z-Image")
     alice.send("a fox in the snow")
     alice.tap("▶ Create")
     bot.forward(120)

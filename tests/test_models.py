@@ -77,7 +77,23 @@ def test_what_we_recommend_comes_first_then_what_a_person_used_last_and_what_is_
     first = [label.split(" · ")[0] for label in opened(bob)]
     ladder = bot.bot.generation.live_catalogue.rungs("text-to-image")
     advised = [bot.bot.generation.catalog.cards[offers[0][1].card].title for _rung, offers in ladder]
-    assert first[:5] == [*advised, "Imagen 4", "Nano Banana"] and len(advised) == 3
+    named = [f"{rung}: {title}" for rung, title in zip(("Draft", "Good", "Best"), advised, strict=True)]
+    assert first[:5] == [*named, "Imagen 4", "Nano Banana"]
+
+
+@SQLITE
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_what_the_recommended_models_are_good_for_stands_before_their_names(start_bot, lang):
+    bot = start_bot()
+    alice = bot.user(language_code=lang)
+    say = lambda key: bot.bot.texts.plain(lang, key)  # noqa: E731
+    alice.send("/models")
+    alice.tap("models:type:picture:0")
+    labels = list(opened(alice))
+    for label, name in zip(labels, ("draft", "good"), strict=False):
+        assert label.startswith(say(f"rung.{name}") + ": ") and "₽" in label
+    whole = f"{say('rung.best')}: {labels[2].removeprefix(say('rung.best') + ': ')}"
+    assert (labels[2] == whole) is (len(whole) <= 36) and not any(": " in label for label in labels[3:])
 
 
 @SQLITE

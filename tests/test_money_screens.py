@@ -6,6 +6,8 @@ from tests.kit import BOSS, png
 from tests.till import invoice, request, transfer
 
 OFF = {"STARS_RATE": "0", "TRANSFER_DETAILS": ""}
+CARD = {"YOOKASSA_SHOP_ID": "500001", "YOOKASSA_SECRET_KEY": "test_demo-secret-key"}
+COINS = {"CRYPTOPAY_TOKEN": "7001:DEMO-crypto-pay-token"}
 
 
 def copies(person):
@@ -117,3 +119,42 @@ def test_another_screenshot_is_only_for_ones_own_declined_payment(start_bot):
     transfer(anna, "100 ₽")
     anna.forge("transfer:resend:1")
     assert "№2" in anna.last and "being checked" in anna.last
+
+
+@pytest.mark.parametrize(("lang", "more", "ways"), [
+    ("en", "More ways to pay", ["⭐ Stars · 188", "🪙 Crypto", "💳 Card", "🏦 Transfer", "⚡ SBP"]),
+    ("ru", "Другие способы", ["⭐ Stars · 188", "🪙 Криптовалюта", "💳 Карта", "🏦 Перевод", "⚡ СБП"]),
+    ("es", "Otras formas", ["⭐ Stars · 188", "🪙 Cripto", "💳 Tarjeta", "🏦 Transferencia", "⚡ SBP"]),
+])  # fmt: skip
+def test_of_many_ways_to_pay_the_first_ones_are_shown_and_the_others_a_tap_away(
+    start_bot, yookassa_server, cryptopay_server, lang, more, ways
+):
+    bot = start_bot(YOOKASSA_API_URL=yookassa_server.url, CRYPTOPAY_API_URL=cryptopay_server.url, **CARD, **COINS)
+    anna = bot.user("Anna", language_code=lang)
+    anna.send("/topup")
+    anna.tap("300 ₽")
+    first = list(anna.buttons)
+    assert first[:4] == [*ways[:3], more] and len(first) == 6
+    anna.tap(more)
+    assert sorted(list(anna.buttons)[:5]) == sorted(ways) and len(anna.buttons) == 7
+    anna.tap("‹")
+    assert list(anna.buttons) == first
+    anna.tap(more)
+    anna.tap(ways[4])
+    assert any(data.startswith("http") for data in anna.buttons.values()) and "300" in anna.last
+
+
+def test_four_ways_to_pay_are_one_screen(start_bot, yookassa_server):
+    bot = start_bot(YOOKASSA_API_URL=yookassa_server.url, **CARD)
+    anna = bot.user("Anna")
+    anna.send("/topup")
+    anna.tap("300 ₽")
+    assert list(anna.buttons)[:4] == ["⭐ Stars · 188", "🏦 Transfer", "💳 Card", "⚡ SBP"]
+
+
+@pytest.mark.parametrize("amount", ["0", "-5", "999999999999"])
+def test_ways_to_pay_a_forged_amount_are_refused(start_bot, amount):
+    anna = start_bot().user("Anna")
+    anna.send("/topup")
+    anna.forge(f"payments:ways:{amount}")
+    assert "out of date" in (anna.toast or anna.last)

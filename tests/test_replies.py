@@ -77,7 +77,7 @@ def test_each_version_can_be_replied_to_and_says_what_it_grew_from(start_bot, la
     assert "v3 ← v2" in alice.last
     alice.send("in winter", reply_to=third)
     assert alice.last.startswith("v4 ← v3 · ")
-    branch, back = ("Start from v2", "‹ Back to v3") if lang == "en" else ("Начать с v2", "‹ Назад к v3")
+    branch, back = ("✏ Change v2", "‹ Back to v3") if lang == "en" else ("✏ Изменить v2", "‹ Назад к v3")
     assert branch in labels(alice) and back in labels(alice)
     alice.tap(branch)
     assert alice.last.startswith("v4 ← v2 · ") and "in winter" in alice.last
@@ -318,7 +318,7 @@ def test_back_shows_the_version_again_and_it_can_be_replied_to(start_bot):
     assert alice.last.startswith("v3 ← v1 · “at night”")
     alice.tap("‹ Back to v1")
     assert alice.last.startswith("v1 · ") and draft_of(bot, alice) is None
-    alice.tap("Start from v1", message=second)
+    alice.tap("✏ Change v1", message=second)
     assert "Write what to change" in alice.last
     alice.send("in winter")
     assert alice.last.startswith("v3 ← v1 · “in winter”")

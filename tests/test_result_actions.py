@@ -3,7 +3,7 @@
 import pytest
 
 from tests.kit import png
-from tests.shop import job_of, order, user_of
+from tests.shop import job_of, jobs_of, order, user_of
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -68,9 +68,10 @@ def test_upscale_and_animate_are_one_tap_from_a_picture_and_get_it(start_bot):
     bot = start_bot()
     alice = bot.rich()
     first = result(bot, alice, "z-image", 60)
-    for label, name in (("🔍 Enlarge", "image"), ("🎬 Animate", "image_urls")):
+    for label, name in (("🔍 Enlarge", "image_url"), ("🎬 Animate", "image_urls")):
         alice.tap(label, message=first.sent[0]["message_id"])
-        given = card(bot, alice)[name]
+        open_now = bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data
+        given = (open_now.get("values") or open_now["rungs"][0]["values"])[name]
         file = given[0] if isinstance(given, list) else given
         assert file["url"] == first.result["urls"][0] and file["file_id"] == first.sent[0]["file_id"]
     alice.send("the fox runs")
@@ -87,10 +88,10 @@ def test_a_result_whose_address_has_expired_goes_to_kie_by_telegrams_copy(start_
     first = result(bot, alice, "z-image", 60)
     bot.clock.forward(30 * 3600)
     alice.tap("🔍 Enlarge")
-    alice.tap("▶ Create")
+    alice.tap("▶")
     bot.forward(100)
     sent = bot.kie.task()
-    assert sent["state"] == "success" and sent["inputs"]["image"] != first.result["urls"][0]
+    assert sent["state"] == "success" and sent["inputs"]["image_url"] != first.result["urls"][0]
     assert "photo" in alice.last_message
 
 
@@ -209,3 +210,27 @@ def test_somebody_elses_result_cannot_be_used(start_bot):
     ):
         mallory.forge(data)
         assert "out of date" in mallory.toast
+
+
+@SQLITE
+@pytest.mark.parametrize("code", ["z-image", "suno", "kling3"])
+def test_no_button_under_a_result_orders_before_a_price_was_seen(start_bot, code):
+    bot = start_bot()
+    alice = bot.rich()
+    made = result(bot, alice, code)
+    press_all_under_it(bot, alice)
+    alice.send("warmer light", reply_to=made.sent[0]["message_id"])
+    if code == "z-image":
+        alice.tap("▶")
+        bot.forward(600, step=15)
+        assert "✏ Change v1" in alice.buttons
+        press_all_under_it(bot, alice)
+
+
+def press_all_under_it(bot, person):
+    """Press each button under the newest result; none of them makes an order."""
+    before, shown, under = len(jobs_of(bot, person)), person.last_message, dict(person.buttons)
+    assert any(label.startswith("↻") for label in under)
+    for data in under.values():
+        person.forge(data, shown)
+        assert len(jobs_of(bot, person)) == before, data

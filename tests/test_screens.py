@@ -12,6 +12,7 @@ from kie.catalogue.model import Catalog
 from tests import corners, proof
 from tests.crawler import Crawl, Screen, faults, leads_out, style
 from tests.kit import BOSS, ROOT, png
+from tests.test_cryptopay import TOKEN
 from tests.test_yookassa import KEYS
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing here depends on the database
@@ -19,6 +20,7 @@ UNLIMITED = {
     "FLOOD_MESSAGES": "1000000", "USER_STARTS": "1000000", "USER_JOBS": "1000", "SUPPORT_CONTACT": "@help_me", "WELCOME_GIFT": "",
 }  # fmt: skip
 CATALOG = Catalog.load(ROOT / "data/models.json")
+COINS = {"CRYPTOPAY_TOKEN": TOKEN}
 WISHES = {"en": "a fox in the snow", "ru": "лиса на снегу"}
 CYRILLIC = re.compile("[а-яё]", re.I)
 WHOLE = (("user", "en"), ("admin", "ru"))  # an admin is also a person, and sees what people see
@@ -203,7 +205,7 @@ def check_coverage(bot, walk, role):
 @SQLITE
 @pytest.mark.parametrize("route", corners.WAYS)
 def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(
-    start_bot, caplog, tmp_path, route, yookassa_server, yookassa_shop
+    start_bot, caplog, tmp_path, route, yookassa_server, yookassa_shop, cryptopay_server
 ):
     """Together with the crawl this presses every button there is, as `check_coverage` makes sure."""
     plugin = route.split(":")[0]
@@ -212,6 +214,8 @@ def test_a_button_off_the_ways_of_the_crawl_is_drawn_and_does_something(
         more = {"models": corners.catalogue(tmp_path)}
     if plugin in corners.BY_PROVIDER:
         more = {"YOOKASSA_API_URL": yookassa_server.url} | KEYS
+    if route == "payments:ways":
+        more = {"YOOKASSA_API_URL": yookassa_server.url, "CRYPTOPAY_API_URL": cryptopay_server.url} | KEYS | COINS
     bot = start_bot(**UNLIMITED, **more)
     if plugin in corners.BY_PROVIDER:
         bot.shop = yookassa_shop

@@ -17,7 +17,7 @@ def test_the_numbers_are_those_of_the_books(start_bot):
     bot = start_bot()
     alice = bot.rich("Alice", "50")
     alice.tap("🖼 Picture")
-    alice.tap("Z-Image")
+    alice.tap("Draft: Z-Image")
     alice.send("a fox")
     alice.tap("▶ Create")
     bot.forward(60)

@@ -178,6 +178,7 @@ class Input:
     take: str = "task_id"
     also: Mapping[str, str] = field(default_factory=dict)
     drives_price: bool = False
+    sample: str = ""  # of a list of voices: the address at which one can be heard, with {} for the choice
     random: bool = False  # a number that is drawn for each request, if none is given
 
     @property

@@ -38,6 +38,7 @@ __all__ = ["Card", "Catalog", "CatalogError", "Input", "InputError", "Model", "N
 OUTPUTS = ("image", "video", "audio", "text")
 CODE = re.compile(r"[a-z0-9-]{1,16}")
 PATH = re.compile(r"[A-Za-z_]+(\.(\d|\*)\.[A-Za-z_]+)?")
+SAMPLE = re.compile(r"https://[\w./-]*\{\}[\w./-]*")
 NAMES_IN_QUANTITY = re.compile(r"(?:input|media_seconds|chars):([\w,]+)")
 
 # The rows of the main menu and the generation types in each. A model that requires an earlier result is a tool, whatever
@@ -590,6 +591,7 @@ def _read_input(raw: dict[str, Any], drivers: Collection[str], lists: Mapping[st
     bounds = raw["type"] == "integer" and {"min", "max"} <= set(raw)
     _need(bounds or not raw.get("random"), f"{where}: random is for integers with min and max")
     _need(PATH.fullmatch(raw.get("into", name)), f"{where}: into is not a path")
+    _need(SAMPLE.fullmatch(raw.get("sample", "https://{}")), f"{where}: sample is no https address with one {{}} in it")
     plain = {key: value for key, value in raw.items() if key not in ("enum", "accept", "from", "list", "left_out")}
     spec = Input(
         **{"label": name, **plain},

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from kie.catalogue.inputs import MEDIA, Condition, Input, InputError, Values, files_of, holds, present
 
 SIZES = (("up to 2K", 2048), ("up to 4K", 4096), ("up to 8K", 8192))  # longer side of an upscaled picture, pixels
+ENLARGED = ("image", "video")
 OPERATORS = re.compile(r"([*/])")
 
 
@@ -308,11 +309,17 @@ def _source_resolution(model: Priced, values: Values) -> str | None:
 
 def _output_size(model: Priced, values: Values) -> str | None:
     """Return the size class of an upscaled picture, from its longer side times the factor."""
-    files = [file for spec in model.inputs if spec.kind == "image" for file in files_of(values.get(spec.name))]
-    if not files or not (files[0].get("width") and files[0].get("height")):
+    size = enlarged(model, values)
+    return size and next((name for name, limit in SIZES if max(size) <= limit), "above 8K")
+
+
+def enlarged(model: Priced, values: Values) -> tuple[int, int] | None:
+    """Return (width, height) in pixels of what a picture or a clip is enlarged to, or None if that is not known."""
+    files = [file for spec in model.inputs if spec.kind in ENLARGED for file in files_of(values.get(spec.name))]
+    if "upscale_factor" not in values or not files or not (files[0].get("width") and files[0].get("height")):
         return None
-    side = max(files[0]["width"], files[0]["height"]) * int(values["upscale_factor"])
-    return next((name for name, limit in SIZES if side <= limit), "above 8K")
+    factor = int(values["upscale_factor"])
+    return files[0]["width"] * factor, files[0]["height"] * factor
 
 
 FACTS = {"$source_resolution": _source_resolution, "$output_size": _output_size}

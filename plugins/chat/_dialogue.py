@@ -7,12 +7,12 @@ it came (epoch seconds) and in which album, and the price that was shown for it 
 from core.buttons import MENU, button, primary, route
 from core.errors import NotEnoughMoney, UserError
 from core.services.generation import QUESTION
-from core.services.talk import MOST_QUESTION
+from core.services.talk import MOST_QUESTION, UNASKED
 
 LACKING = route("payments:lack", optional=True)
 
 DRAFT, STEP = QUESTION, "ask:question"
-NOTHING = {"question": "", "pictures": [], "album": None, "part_at": 0, "most": None}
+NOTHING = UNASKED
 NEW = {"rank": "quick", "topic": None, **NOTHING}
 SHOWN = 160  # characters of a question
 

@@ -91,11 +91,14 @@ class Card(Labels):
             return self.word("form.of", n=len(files_of(value)), limit=spec.max_items)
         return self.shown(spec, value)
 
-    def front(self):
-        """Return the rows of the inputs that are on the card itself, and the inputs left for *More settings*."""
+    def front(self, is_tall=False):
+        """Return the rows of the inputs that are on the card itself, and the inputs left for *More settings*.
+
+        Below a card that `is_tall` there is one more row.
+        """
         all_of = (self.model.main_inputs, self.model.more_inputs)
         main, more = ([spec for spec in some if self.model.applies(spec.name, self.values)] for some in all_of)
-        taken = bool(self.ctx.draft.data.get("brought")) + lacks_voice(self.model, self.values)
+        taken = bool(self.ctx.draft.data.get("brought")) + lacks_voice(self.model, self.values) + is_tall
         rows = self.input_rows(main)[: FRONT_ROWS - taken]
         return rows, main[sum(map(len, rows)) :] + more
 

@@ -56,7 +56,7 @@ def _larger(ctx, job):
     if ctx.generation.model(job).output != "image":
         return None
     found = quotes(ctx, UPSCALE, result(job, 0), last=False)
-    return found[-1] | {"label": "ladder.finish", "parent": {"job": job.id, "part": 0}} if found else None
+    return found[-1] | {"label": f"do.{UPSCALE}", "parent": {"job": job.id, "part": 0}} if found else None
 
 
 def _more(ctx, job):

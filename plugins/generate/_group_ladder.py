@@ -36,17 +36,18 @@ def _form(ctx):
     return f"group{ctx.chat_id}"
 
 
-def put(ctx, ask, place, wanted=None):
+def put(ctx, ask, place, wanted=None, rung=None):
     """Write the ladder of what was asked and return its draft, or PASS if nothing can be made of it.
 
-    It is that of the `wanted` kind of work, or of the one the words ask for, else of the first that can be ordered.
+    It is that of the `wanted` kind of work, or of the one the words ask for, else of the first that can be ordered. `rung`
+    is the one that was chosen and lacks money.
     """
     found = _source(ctx, ask)
     works = [wanted] if wanted else _ranked(ctx, ask, _works(ctx, ask, found))
     for work in works:
         loose = _loose(ctx, ask, found, work)
         if not loose.get("lost") and (rungs := quotes(ctx, work, loose, last=False)):
-            data = {"loose": loose, "parent": loose.get("parent"), "ask": ask, "place": place}
+            data = {"loose": loose, "parent": loose.get("parent"), "ask": ask, "place": place, "wanted": rung}
             return ctx.generation.put_ladder(ctx.user.id, rungs, ctx.now, form=_form(ctx), **data)
     return PASS
 

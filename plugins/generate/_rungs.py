@@ -2,11 +2,13 @@
 
 from core.buttons import button, primary, route
 from core.errors import UserError
+from core.services import examples
 from core.services.input_labels import Labels
 from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.model import WORKS
 from kie.catalogue.offers import IDEA, SPEAKING, settings_of
+from kie.catalogue.pricing import enlarged
 from plugins.generate._card_view import FITS
 from plugins.generate._loose import kind_of, put, remembered
 
@@ -15,6 +17,8 @@ LACKING = route("payments:lack", optional=True)
 TITLE = "ideas.title_"
 LAST = "last"  # the rung of the model that the person used last
 PER_ROW = 3
+UPSCALING = {"image-upscale", "video-upscale"}
+NAMED_SIDES = ((7680, "8K"), (3840, "4K"))  # the longer side in pixels, from which on people know the size by a name
 LONG_S = 100  # from here on, times are shown in minutes
 
 
@@ -126,22 +130,30 @@ def rows(ctx, draft, order="orders:rung", lack="ladder:lack"):
     balance, found = ctx.ledger.balance(ctx.user.id), draft.data["rungs"]
     can_top_up = LACKING in ctx.bot.handlers["button"]
     shown = [place for place, quote in enumerate(found) if can_top_up or quote["price"] <= balance]
-    return [_row(ctx, draft, place, balance, order, lack) for place in shown]
+    return [_row(ctx, draft, place, balance, order, lack, not place) for place in shown]
 
 
-def _row(ctx, draft, place, balance, order, lack):
+def row_of(ctx, draft, place, order, lack):
+    """Return, as a list, the row of one rung as a screen's main action; none where it lacks money that cannot be paid in."""
+    balance = ctx.ledger.balance(ctx.user.id)
+    if draft.data["rungs"][place]["price"] > balance and LACKING not in ctx.bot.handlers["button"]:
+        return []
+    return [_row(ctx, draft, place, balance, order, lack, True)]
+
+
+def _row(ctx, draft, place, balance, order, lack, leads):
     quote = draft.data["rungs"][place]
     model, lacking = ctx.generation.catalog.models[quote["model"]], quote["price"] - balance
     first, cost = _name(ctx, draft, quote), Labels(ctx.texts, ctx.lang).cost(model, quote)
     title = [] if quote["name"] == LAST else [model.title]
-    act = button if place else primary
+    act = primary if leads else button
     if quote.get("which"):
-        return act("label", "ladder:which", quote["which"], label=_label(ctx, draft, place, title, cost))
+        return act("label", "ladder:which", quote["which"], label=_label(ctx, draft, quote, title, cost, leads))
     if lacking > 0:
         rest = ctx.texts.plain(ctx.lang, "rung.lacking")
         label = _shortened([[first, *title, cost, rest], [first, cost, rest], [first, cost]])
         return act("label", lack, lacking, place, label=label)
-    return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, place, title, cost))
+    return act("label", order, draft.id, draft.version, place, label=_label(ctx, draft, quote, title, cost, leads))
 
 
 def choose(ctx, form, rung):
@@ -156,15 +168,15 @@ def public_rows(ctx, draft, order, *args):
     rows = []
     for place, quote in enumerate(draft.data["rungs"]):
         model = ctx.generation.catalog.models[quote["model"]]
-        label = _label(ctx, draft, place, [model.title], Labels(ctx.texts, ctx.lang).cost(model, quote, public=True))
+        cost = Labels(ctx.texts, ctx.lang).cost(model, quote, public=True)
+        label = _label(ctx, draft, quote, [model.title], cost, not place)
         act = button if place else primary
         rows.append(act("label", order, *args, draft.id, draft.version, place, label=label))
     return rows
 
 
-def _label(ctx, draft, place, title, cost):
-    quote = draft.data["rungs"][place]
-    name = ("" if place else "▶ ") + _name(ctx, draft, quote)
+def _label(ctx, draft, quote, title, cost, leads):
+    name = ("▶ " if leads else "") + _name(ctx, draft, quote)
     time = _time(ctx, ctx.generation.catalog.models[quote["model"]])
     named = (
         [[name, *title, cost]] if quote.get("label") else []
@@ -174,11 +186,26 @@ def _label(ctx, draft, place, title, cost):
 
 def _name(ctx, draft, quote):
     """Return the name of a rung; the only one of a ladder is called by what it does."""
+    size = _size(ctx, quote)
     if quote.get("label"):
-        return ctx.texts.plain(ctx.lang, quote["label"])
+        return " · ".join([ctx.texts.plain(ctx.lang, quote["label"]), *size])
+    if size:
+        return size[0]
     alone = sum(other["name"] != LAST and not other.get("label") for other in draft.data["rungs"]) == 1
     key = f"do.{draft.data['loose']['work']}" if alone and quote["name"] != LAST else f"rung.{quote['name']}"
     return ctx.texts.plain(ctx.lang, key, model=ctx.generation.catalog.models[quote["model"]].title)
+
+
+def _size(ctx, quote):
+    """Return, as a list, what a quote for a larger picture or clip gives: pixels, else how many times larger it gets."""
+    model = ctx.generation.catalog.models[quote["model"]]
+    if not UPSCALING & set(model.modes):
+        return []
+    if size := enlarged(model, quote["values"]):
+        name = next((f"{name} " for side, name in NAMED_SIDES if max(size) >= side), "")
+        return [f"{name}{size[0]}×{size[1]}"]
+    factor = quote["values"].get("upscale_factor")
+    return [f"×{factor}"] if factor else [] if quote.get("label") else [ctx.texts.plain(ctx.lang, "rung.larger")]
 
 
 def _shortened(tries):
@@ -194,8 +221,36 @@ def _time(ctx, model):
     return ctx.texts.plain(ctx.lang, "rung.minutes", count=round(usual / 60))
 
 
+# their examples
+
+
+def examples_of(ctx, draft):
+    """Return {place: example} of the rungs that can be shown: an idea's by its own, any other by its model's."""
+    found = examples.shown(ctx.bot)
+    models = examples.by_model(found)
+    shown = {}
+    for place, quote in enumerate(draft.data["rungs"]):
+        is_idea = quote.get("label", "").startswith(TITLE)
+        example = (found.get(quote["name"]) if is_idea else None) or models.get(quote["model"])
+        if example is not None and not quote.get("which"):
+            shown[place] = example
+    return shown
+
+
+def example_cell(ctx, draft):
+    """Return, as a list, the button that shows what a ladder's models have made here."""
+    return [button("common.example", "model_examples:rung", draft.plugin, 0)] if examples_of(ctx, draft) else []
+
+
+def name_of(ctx, draft, place, example):
+    """Return what a rung is called beside its example, with the model that made it."""
+    quote = draft.data["rungs"][place]
+    return example["model"] if quote["name"] == LAST else f"{_name(ctx, draft, quote)} · {example['model']}"
+
+
 def in_rows(ctx, cells):
     """Return buttons in rows, as many a row as a phone shows whole."""
     labels = [ctx.texts.plain(ctx.lang, cell.key, **cell.values) for cell in cells]
-    per_row = PER_ROW if all(len(label) <= FITS[PER_ROW] for label in labels) else PER_ROW - 1
+    is_short = all(len(label) <= FITS[PER_ROW] for label in labels)
+    per_row = PER_ROW if is_short and len(cells) != PER_ROW + 1 else PER_ROW - 1  # of four none stands alone
     return [cells[i : i + per_row] for i in range(0, len(cells), per_row)]

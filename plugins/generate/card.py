@@ -8,7 +8,7 @@ Texts: generate.* in data/texts/<lang>/generate/card.po; names of inputs and cho
 
 from core.buttons import build, button, primary, route, way_out
 from core.errors import UserError
-from core.services import forms
+from core.services import examples, forms
 from core.services.generation import QUESTION, REPLIES, VOICED
 from core.services.input_labels import slug
 from kie.catalogue import pricing
@@ -185,9 +185,9 @@ def show(ctx, below=False, note=None):
     card = Card(ctx, model, ctx.draft.data["values"])
     missing = model.missing(card.values)
     wrong = None if missing else forms.problem(model, card.values)
-    front, more = card.front()
-    voice = _voice_row(ctx, card)
-    rows = [_main_row(ctx, card, missing, wrong), *voice, *front, *_lower_rows(ctx, card, len(more))]
+    example, voice = _example(ctx, card), _voice_row(ctx, card)
+    front, more = card.front(bool(example and _may_be_better(ctx, card)))
+    rows = [_main_row(ctx, card, missing, wrong), *voice, *front, *_lower_rows(ctx, card, len(more), example)]
     last = [ctx.say(wrong.key, **wrong.values)] if wrong else [ctx.say(note)] if note else []
     last += [ctx.say("generate.wants_voice")] if voice else []
     price = "" if wrong else _price_line(ctx, card, missing)
@@ -271,13 +271,18 @@ def _brought(ctx, card):
     return card.model.by_name[names[0]].kind if names else None
 
 
-def _lower_rows(ctx, card, more):
-    rows = []
+def _example(ctx, card):
+    """Return, as a list, the button that shows what the model has made here."""
+    shown = card.model.id in examples.by_model(examples.shown(ctx.bot))
+    return [button("common.example", "model_examples:card")] if shown else []
+
+
+def _lower_rows(ctx, card, more, example):
     settings = [button("generate.more", "modes:more", count=more)] if more else []
     if _may_be_better(ctx, card):
         settings.append(button("common.better", "better:ask"))
-    if settings:
-        rows.append(settings)
+    cells = settings + example
+    rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     if len(ctx.generation.catalog.cards[card.model.card].models) > 1:
         rows.append(button("generate.mode", "modes:show", 0, mode=card.mode_name(ctx.generation.catalog)))
     if kind := _brought(ctx, card):

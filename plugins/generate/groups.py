@@ -9,10 +9,12 @@ from core.attachments import file_in
 from core.buttons import button, link, route
 from core.errors import UserError
 from core.handling.limits import may_refuse
+from core.services import paid_orders
 from plugins.generate._group_ladder import draw, goes_on, opened, place_of, put
 from plugins.generate._loose import is_further, sent
 
 TOP_UP = route("payments:show", optional=True)
+LACKING = route("payments:lack", optional=True)
 
 TAKEN = ("text", "photo", "document", "video", "sticker", "voice")
 HEARING, MOST = "assistant.hear", 4_000  # how a recording is written down; characters of its words
@@ -143,7 +145,7 @@ def order(ctx, user, draft, version, rung):
     try:
         job, model, created = ctx.generation.order(ctx.user, draft, version, ctx.now, rung, group=ctx.chat_id)
     except UserError as error:
-        _explain(ctx, error, user, draft)
+        _explain(ctx, error, user, draft, rung)
         return
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("groups.already")
@@ -153,14 +155,15 @@ def order(ctx, user, draft, version, rung):
     ctx.jobs.note_progress(job.id, shown, ctx.now + ctx.jobs.PROGRESS)
 
 
-def _explain(ctx, error, user, draft):
+def _explain(ctx, error, user, draft, rung):
     """Say in a toast, which nobody else sees, why a rung cannot be ordered; show the ladder as it is now."""
     is_short = error.key == "job.not_enough"
     if not is_short and error.key not in CHANGED:
         raise error
     found = _own_draft(ctx, user, draft)
     ctx.toast("groups.not_enough" if is_short else error.key, alert=True)
-    fresh = put(ctx, found.data["ask"], found.data["place"], found.data["loose"]["work"])
+    chosen = rung if is_short else None
+    fresh = put(ctx, found.data["ask"], found.data["place"], found.data["loose"]["work"], chosen)
     if fresh is not ctx.PASS:
         draw(ctx, fresh, short=is_short)
 
@@ -176,10 +179,15 @@ def cancel(ctx, user, job):
 
 
 def arrive(ctx, _rest):
-    """Show the ways to top up to somebody who comes from a group; without any, leave it to the menu."""
+    """Offer to top up what an order in a group lacks to whoever comes from there; without a way to pay, leave it to the menu."""
     if TOP_UP not in ctx.bot.handlers["button"]:
         return False
-    ctx.go(TOP_UP)
+    chosen = paid_orders.lacking_in_groups(ctx.bot, ctx.user.id, ctx.now)
+    if chosen is None or LACKING not in ctx.bot.handlers["button"]:
+        ctx.go(TOP_UP)
+    else:
+        lacking = chosen.price - ctx.ledger.balance(ctx.user.id)
+        ctx.go(LACKING, amount=lacking, back=None, form=chosen.draft.plugin)
     return True
 
 

@@ -6,7 +6,7 @@ Texts: inputs.* in data/texts/<lang>/generate/inputs.po; ask.*, error.* and kind
 from contextlib import contextmanager
 
 from core.attachments import file_in, media_kind
-from core.buttons import MENU, button, pager, way_out
+from core.buttons import MENU, button, link, pager, way_out
 from core.errors import UserError
 from core.services import forms
 from core.services.input_labels import slug
@@ -62,8 +62,18 @@ def ask(ctx, code, place, page=0):
     card = Card(ctx, model, values)
     rows = _results(ctx, model, spec, page) if spec.kind == "task" else _choices(ctx, card, spec, page)
     key = "inputs.no_result" if spec.kind == "task" and not rows else f"ask.{spec.label}"
+    key = "inputs.voices" if spec.sample else key
     question = [ctx.say(key) if ctx.texts.has(key) else card.label(spec), *_limits(ctx, spec, values.get(spec.name))]
-    card.draw([*rows, *_answer_rows(card, spec, place), way_out("generate:card")], ctx.lines(question))
+    rows += [*_sample(card, spec), *_answer_rows(card, spec, place)]
+    card.draw([*rows, way_out("generate:card")], ctx.lines(question))
+
+
+def _sample(card, spec):
+    """Return, as a list, the button that lets the chosen voice be heard."""
+    chosen = card.model.effective(card.values).get(spec.name)
+    if not spec.sample or not present(chosen):
+        return []
+    return [link("inputs.hear", spec.sample.format(chosen), name=card.shown(spec, chosen))]
 
 
 def _choices(ctx, card, spec, page):
@@ -128,7 +138,10 @@ def pick(ctx, code, place, choice):
     if not 0 <= choice < len(choices):
         raise UserError("common.old_card")
     _fill(ctx, model, values | {spec.name: choices[choice]})
-    ctx.go("generate:card")
+    if spec.sample:  # people hear several before they decide
+        ask(ctx, code, place, choice // CHOICES)
+    else:
+        ctx.go("generate:card")
 
 
 def nudge(ctx, code, place, steps):

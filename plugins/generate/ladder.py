@@ -17,6 +17,7 @@ from plugins.generate._rungs import (
     LAST,
     asked_idea,
     choose,
+    example_cell,
     in_rows,
     quotes,
     rows,
@@ -46,7 +47,6 @@ def register(bot):
     bot.button("ladder:lack", top_up, amount=int, rung=int)
     bot.button("ladder:which", ask_which, job=int)
     bot.button("ladder:finish", finish, job=int, part=int)
-    bot.under_result(2, under_result)
 
 
 def on_content(ctx):
@@ -83,10 +83,10 @@ def _waits_for_words(ctx, loose):
 def _rungs(ctx, work, loose):
     """Return the quotes of a ladder; right after a result with what changes it: first if the text reads so, else last.
 
-    What finishes a picture has the highest rung first, by its own name.
+    What finishes a picture has the highest rung first, as it says what each gives.
     """
     if loose.get("finish") and work == UPSCALE and (found := quotes(ctx, work, loose, last=False)):
-        return [found[-1] | {"label": "ladder.in_4k"}, *found[:-1]]
+        return found[::-1]
     found = asked_idea(ctx, work, loose) + quotes(ctx, work, loose)
     last = rung_of_last(ctx, loose) if found else None
     if last is None:
@@ -181,7 +181,7 @@ def _draw(ctx, below):
     first = [*_ask_row(ctx, draft), *rows(ctx, draft)]
     if _changes_last(draft):
         first = [*rows(ctx, draft), *_ask_row(ctx, draft)]  # "can it be green?" asks for a picture
-    keyboard = [*first, *_better(ctx, loose), *_work_rows(ctx, loose)]
+    keyboard = [*first, *_better(ctx, loose), *_work_rows(ctx, draft, loose)]
     keyboard.append([button("common.all_models", "uses:works", 0, 0), button("common.menu", MENU)])
     values, live = {"lines": ctx.lines(_lines(ctx, draft, loose))}, draft.message_id
     if below or (ctx.kind == "message" and not is_further(loose)):
@@ -199,12 +199,13 @@ def _lines(ctx, draft, loose):
     what = [ctx.say(f"ladder.{kind_of(loose)}", n=len(loose["files"]))] if loose["files"] else []
     what += [ctx.say("ladder.words", text=text)] if text else []
     finishes = loose.get("finish") and loose["work"] == UPSCALE
-    work = ctx.texts.plain(ctx.lang, "ladder.finish" if finishes else f"do.{loose['work']}")
-    lines = [ctx.lines(what), ctx.say("ladder.work", work=work)]
+    lines = [ctx.lines(what), ctx.say("ladder.work", work=ctx.texts.plain(ctx.lang, f"do.{loose['work']}"))]
     if speaks(ctx, loose["work"], loose):
         lines.append(ctx.say("ladder.speaks"))
     if finishes:
         lines.append(ctx.say("ladder.same_larger"))
+    if loose["work"] == UPSCALE and loose["files"][0].get("width"):
+        lines.append(ctx.say("ladder.size_now", width=loose["files"][0]["width"], height=loose["files"][0]["height"]))
     if loose["files"] and not text and not finishes:
         lines.append(ctx.say("ladder.or_words" if draft.data["rungs"] else "ladder.ask_words"))
     if _changes_last(draft):
@@ -233,25 +234,16 @@ def _better(ctx, loose):
     return [button("common.better", "better:ask")] if wanted else []
 
 
-def _work_rows(ctx, loose):
-    """Return the other kinds of work, as many in a row as a phone shows in full."""
-    shown = {loose["work"], *(quote["name"] for quote in ctx.draft.data["rungs"] if quote.get("label"))}
+def _work_rows(ctx, draft, loose):
+    """Return the other kinds of work and an example of what the rungs make, as many in a row as a phone shows in full."""
+    shown = {loose["work"], *(quote["name"] for quote in draft.data["rungs"] if quote.get("label"))}
     cells = [button(f"do.{other}", "ladder:work", other) for other in works_of(ctx, loose) if other not in shown]
     if loose.get("later"):
         cells.append(button("ladder.alone", "ladder:alone"))
-    return in_rows(ctx, cells)
+    return in_rows(ctx, cells + example_cell(ctx, draft))
 
 
 # from a result
-
-
-def under_result(bot, job):
-    """Return the button that enlarges a finished picture, if there is a ladder for that."""
-    model = bot.generation.model(job)
-    is_draft = model is not None and model.output == "image" and UPSCALE not in model.modes
-    if not is_draft or not job.result["urls"] or not bot.generation.live_catalogue.rungs(UPSCALE):
-        return []
-    return [button("ladder.finish", "ladder:finish", job.id, 0 if len(job.result["urls"]) == 1 else EACH)]
 
 
 def finish(ctx, job, part):

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.services.generation import REPLIES
 from plugins.generate._edits import NOTHING, first_fit, is_frame, source_of, works_of
 from plugins.generate._loose import is_further, own, sent
-from plugins.generate._rungs import LACKING, choose, in_rows, quotes, rows
+from plugins.generate._rungs import LACKING, choose, example_cell, in_rows, quotes, rows
 
 WORDS, FILE = "replies:words", "replies:file"  # the steps: what to change; the result's own file, once more
 TAKEN = ("text", "photo", "document", "sticker")
@@ -215,6 +215,7 @@ def _keyboard(ctx, found, loose):
     """Return the rungs, the other kinds of work, the other versions, and the ways out."""
     others = [work for work in works_of(ctx, found) if work != loose["work"]]
     cells = [button("label", "replies:work", work, label=_title(ctx, found, work)) for work in others]
+    cells += example_cell(ctx, ctx.draft)
     keyboard = [*rows(ctx, ctx.draft, "replies:rung", "replies:lack"), *in_rows(ctx, cells)]
     if loose.get("lost"):
         keyboard.append(button("replies.anew", "replies:anew"))

@@ -14,6 +14,7 @@ from plugins.generate._loose import kind_of, need, own, result, screen_of
 
 MODELS = route("models:menu", optional=True)
 
+UPSCALE, LARGER, EACH = "image-upscale", "ladder:finish", -1
 PAGE = 6
 QUICK = {"image": ("image-upscale", "image-to-video"), "video": ("video-upscale",), "audio": (), "text": ()}
 OFFERS = ("common.offer", "common.offer_free")
@@ -39,8 +40,17 @@ def under_result(bot, job):
         return []
     kind = model.output if job.result["urls"] else "text"
     works = bot.generation.catalog.works_with(kind)
-    quick = [button(f"do.{work}", "uses:do", job.id, work) for work in QUICK[kind] if work in works]
-    return [*quick, button("uses.use", "uses:of", job.id)]
+    quick = {work: button(f"do.{work}", "uses:do", job.id, work) for work in QUICK[kind] if work in works}
+    if UPSCALE in quick and UPSCALE not in model.modes and LARGER in bot.handlers["button"]:
+        quick |= _larger(bot, job)
+    return [*quick.values(), button("uses.use", "uses:of", job.id)]
+
+
+def _larger(bot, job):
+    """Return the button that enlarges a picture on a ladder, which says what each rung gives; none without its rungs."""
+    if not bot.generation.live_catalogue.rungs(UPSCALE):
+        return {}
+    return {UPSCALE: button(f"do.{UPSCALE}", LARGER, job.id, 0 if len(job.result["urls"]) == 1 else EACH)}
 
 
 # from a result, which stays as it is: what follows comes below it

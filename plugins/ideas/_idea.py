@@ -1,8 +1,4 @@
-"""An idea as it is now: whether it can be ordered, for how much, and the picture that shows it.
-
-An example is a result of the bot's own. It is kept in the store of the person whose result it is, and so erased with them, in
-one value beside what they have answered: {"answers": {order: {"answer", "by"}}, "shown": {idea: example}}.
-"""
+"""An idea as it is now: whether it can be ordered, and for how much."""
 
 from core.errors import UserError
 from core.services import forms
@@ -10,7 +6,6 @@ from kie.catalogue.ideas import PHOTO
 from kie.catalogue.inputs import InputError
 from kie.catalogue.offers import settings_of
 
-STORE, RESULTS = "ideas/examples", "results"
 SAMPLE = {"file_id": "sample", "unique_id": "sample", "kind": "photo", "mime": None, "size": None}
 SAMPLE |= {"name": None, "seconds": None, "width": None, "height": None}
 
@@ -66,9 +61,3 @@ def _values(idea, offer, model, words, photo):
     if spec is None:
         raise UserError("ideas.want_photo")
     return forms.add_file(spec, values, photo)
-
-
-def example(bot, name):
-    """Return the newest example of an idea, or None: {"job", "part", "kind", "file_id", "model", "at"}."""
-    found = [kept["shown"][name] for kept in bot.store(STORE).everybodys(RESULTS).values() if name in kept["shown"]]
-    return max(found, key=lambda one: one["at"], default=None)

@@ -1,17 +1,21 @@
-"""*Make it the example*: a result of the bot's own is shown with an idea, in place of its drawing.
+"""*Make it the example*: a result of the bot's own is shown with an idea, in place of its drawing, and where its model is offered.
 
 The staff's own results have the button; for another person's, /example NUMBER asks that person in the chat first. The answer is
 kept, and can be taken back; with the person's data the example is erased.
 Texts: examples.* in data/texts/<lang>/ideas/examples.po.
 """
 
-from core.buttons import button, pager
+from core.buttons import button, pager, route
 from core.errors import UserError
-from plugins.ideas._idea import RESULTS, STORE, example, known, named, title
+from core.services.examples import NOTHING, RESULTS, STORE, name_of
+from core.services.examples import shown as all_shown
+from plugins.ideas._idea import known, named, title
+
+CARD_OF = route("generate:open", optional=True)
 
 RIGHT = "settings"
 ASK, PAGE, MOST_DIGITS = -1, 8, 15
-NOTHING = {"answers": {}, "shown": {}}
+MODEL = "@model"  # in place of an idea's name: the model that made it
 SHOWN = ("photo", "video", "animation", "audio")  # what a message can be turned into (editMessageMedia)
 
 
@@ -85,7 +89,7 @@ def _act(ctx, what, words):
 
 
 def _asked(kept, job, by):
-    return kept | {"answers": {str(job): {"answer": None, "by": by}} | kept["answers"]}
+    return kept | {"answers": {str(job): {"answer": None, "by": by, "models": True}} | kept["answers"]}
 
 
 def _has_agreed(kept, job):
@@ -94,8 +98,16 @@ def _has_agreed(kept, job):
 
 def _may_show(ctx, job):
     """Return whether an order's result may be shown to all: it is the asker's own, or its owner has agreed."""
-    kept = ctx.bot.store(STORE).of(job.user_id).get(RESULTS, NOTHING)
-    return job.user_id == ctx.user.id or _has_agreed(kept, job.id)
+    return job.user_id == ctx.user.id or _has_agreed(_kept(ctx, job), job.id)
+
+
+def _goes_with_model(ctx, job):
+    """Return whether it may also be shown where its model is offered, which was not asked about from the start."""
+    return job.user_id == ctx.user.id or bool(_kept(ctx, job)["answers"].get(str(job.id), {}).get("models"))
+
+
+def _kept(ctx, job):
+    return ctx.bot.store(STORE).of(job.user_id).get(RESULTS, NOTHING)
 
 
 def answer(ctx, job, yes):
@@ -131,7 +143,7 @@ def _allowed(ctx, job):
 
 
 def pick(ctx, job, part, page):
-    """Show the ideas that a result could be the example of; of several files, ask which one."""
+    """Show what a result could be the example of, its model first; of several files, ask which one."""
     found = _allowed(ctx, job)
     parts = [place for place, _file in _parts(found)]
     if part == ASK and len(parts) > 1:
@@ -142,10 +154,15 @@ def pick(ctx, job, part, page):
     _file(found, part)
     ideas = [idea for idea in known(ctx.bot) if _is_like(ctx, idea, found)]
     pages = -(-len(ideas) // PAGE)
-    cells = [_cell(ctx, idea, job, part) for idea in ideas[page % max(1, pages) * PAGE :][:PAGE]]
+    now = all_shown(ctx.bot)
+    cells = [_cell(now, idea.name, job, part, title(ctx, idea)) for idea in ideas[page % max(1, pages) * PAGE :][:PAGE]]
     rows = [cells[i : i + 2] for i in range(0, len(cells), 2)]
     rows += pager(page % max(1, pages), pages, "examples:pick", job, part)
-    ctx.edit("examples.pick" if ideas else "examples.none", [*rows, *ctx.bot.home()], number=job)
+    model = ctx.generation.model(found)
+    if model is not None and _goes_with_model(ctx, found):
+        label = ctx.texts.plain(ctx.lang, "examples.of_model", model=model.title)
+        rows.insert(0, [_cell(now, MODEL, job, part, label, name_of(model.id))])
+    ctx.edit("examples.pick", [*rows, *ctx.bot.home()], number=job)
 
 
 def _is_like(ctx, idea, job):
@@ -154,26 +171,40 @@ def _is_like(ctx, idea, job):
     return model is not None and ctx.generation.live_catalogue.offers_of(idea)[0][1].output == model.output
 
 
-def _cell(ctx, idea, job, part):
-    shown = example(ctx.bot, idea.name)
-    if shown and (shown["job"], shown["part"]) == (job, part):
-        return button("label", "examples:drop", idea.name, job, label="✓ " + title(ctx, idea))
-    return button("label", "examples:put", job, part, idea.name, label=title(ctx, idea))
+def _cell(now, name, job, part, label, key=None):
+    """Return the button that makes a result an example, or takes it off; `key` is the name that it is kept under."""
+    is_it = (one := now.get(key or name)) and (one["job"], one["part"]) == (job, part)
+    if is_it:
+        return button("label", "examples:drop", name, job, label="✓ " + label)
+    return button("label", "examples:put", job, part, name, label=label)
+
+
+def _target(ctx, name, job):
+    """Return (the name that an example is kept under, its title, the button that leads to it) of an idea or a job's model."""
+    if name == MODEL and (model := job and ctx.generation.model(job)):
+        return name_of(model.id), model.title, button("label", CARD_OF, model.code, label=model.title)
+    place, idea = named(ctx.bot, name)
+    return name, title(ctx, idea), button("label", "ideas:show", place, label=title(ctx, idea))
 
 
 def put(ctx, job, part, name):
-    """Make a result the example of an idea, in place of the one before."""
+    """Make a result the example of an idea, or of its model, in place of the one before."""
     found = _allowed(ctx, job)
-    file, (place, idea) = _file(found, part), named(ctx.bot, name)
-    if not _is_like(ctx, idea, found):
+    file, (key, words, there) = _file(found, part), _target(ctx, name, found)
+    with_model = _goes_with_model(ctx, found)
+    if not (with_model if name == MODEL else _is_like(ctx, named(ctx.bot, name)[1], found)):
         raise UserError("common.old_button")
     value = {"job": job, "part": part, "kind": file["kind"], "file_id": file["file_id"]}
-    value |= {"model": ctx.generation.title(found), "at": ctx.now.timestamp()}
+    value |= {
+        "model": ctx.generation.title(found),
+        "of": found.model if with_model else None,
+        "at": ctx.now.timestamp(),
+    }
     own = found.user_id == ctx.user.id
-    act = _act(ctx, "example", title(ctx, idea))
-    _change(ctx.bot, found.user_id, lambda kept: _shown(kept, name, value, own), act)
-    _drop(ctx.bot, name, but=found.user_id)
-    ctx.edit("examples.shown", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
+    act = _act(ctx, "example", words)
+    _change(ctx.bot, found.user_id, lambda kept: _shown(kept, key, value, own), act)
+    _drop(ctx.bot, key, but=found.user_id)
+    ctx.edit("examples.shown_model" if name == MODEL else "examples.shown", [there, *ctx.bot.home()])
 
 
 def _shown(kept, name, value, own):
@@ -184,14 +215,14 @@ def _shown(kept, name, value, own):
 
 
 def drop(ctx, name, seen):
-    """Show the drawing of an idea again, if its example still is of the order `seen`."""
-    place, idea = named(ctx.bot, name)
-    shown = example(ctx.bot, name)
+    """Take an example off, if it still is of the order `seen`: an idea has its drawing again, a model none."""
+    key, words, there = _target(ctx, name, ctx.jobs.get(seen))
+    shown = all_shown(ctx.bot).get(key)
     if shown is None or shown["job"] != seen:
         ctx.toast("common.changed_meanwhile", alert=True)
         return
-    _drop(ctx.bot, name, act=_act(ctx, "example_drop", title(ctx, idea)))
-    ctx.edit("examples.dropped", [button("label", "ideas:show", place, label=title(ctx, idea)), *ctx.bot.home()])
+    _drop(ctx.bot, key, act=_act(ctx, "example_drop", words))
+    ctx.edit("examples.off" if name == MODEL else "examples.dropped", [there, *ctx.bot.home()])
 
 
 def _drop(bot, name, but=None, act=None):

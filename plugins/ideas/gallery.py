@@ -8,11 +8,12 @@ Texts: ideas.* in data/texts/<lang>/ideas/gallery.po, rung.* in core.po.
 from core.attachments import file_in, media_kind
 from core.buttons import CARD, MENU, button, pager, route, way_out
 from core.errors import UserError
+from core.services import examples
 from core.services.input_labels import Labels
 from core.telegram.sender import TelegramError
 from kie.catalogue.ideas import PHOTO
 from kie.catalogue.model import TYPES
-from plugins.ideas._idea import example, known, lacking, named, quote, title
+from plugins.ideas._idea import known, lacking, named, quote, title
 
 MODELS = route("models:menu", optional=True)
 
@@ -97,7 +98,7 @@ def _by(size, cells):
 def _draw(ctx, idea, rows):
     """Show an idea with its example; with the drawing if there is none, or if Telegram has lost it."""
     values = {"title": title(ctx, idea), "about": ctx.say(f"ideas.about_{idea.name}")}
-    if shown := example(ctx.bot, idea.name):
+    if shown := examples.shown(ctx.bot).get(idea.name):
         try:
             ctx.show_media(shown["kind"], shown["file_id"], "ideas.example", rows, **values, model=shown["model"])
             return

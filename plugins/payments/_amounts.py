@@ -5,6 +5,7 @@ from core.services import ways_to_pay
 from plugins.payments._pack_offers import offered
 
 FITS = 16  # characters of a label that a phone shows in full, with two in a row
+AT_ONCE = 3  # ways to pay on the first screen
 FIRST = "stars"  # the way that Telegram wants for digital goods stands before all others
 
 
@@ -46,6 +47,20 @@ def _stars(ctx, amount):
 def ways(ctx):
     """Return {name: (label, start)} of the ways to pay that are switched on, Stars first."""
     return dict(sorted(ways_to_pay.switched_on(ctx.bot).items(), key=lambda one: one[0] != FIRST))
+
+
+def recommended(ctx, found):
+    """Return of many ways the few that suit most people: Stars, then the first way of each provider."""
+    if len(found) <= AT_ONCE + 1:  # one more takes no more room than the button that would hide it
+        return found
+    firsts = {}
+    for name in found:
+        provider = name.split(".")[0]
+        if provider in ctx.bot.payment_providers:
+            firsts.setdefault(provider, name)
+    ranked = [name for name in (FIRST, *firsts.values()) if name in found]
+    ranked += [name for name in found if name not in ranked]
+    return {name: found[name] for name in ranked[:AT_ONCE]}
 
 
 def say_no_way(ctx):

@@ -8,11 +8,12 @@ from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services import paid_orders
 from core.services.generation import CARD as ON_CARD
-from core.services.generation import REPLIES
+from core.services.generation import QUESTION, REPLIES
 from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way, ways
 
 REPLY = route("replies:show", optional=True)
-FORMS = {CARD: ON_CARD, REPLY: REPLIES}  # the drafts behind the screens of what a payment can order, as they are shown
+ASKED = route("ask:waiting", optional=True)
+FORMS = {CARD: ON_CARD, REPLY: REPLIES, ASKED: QUESTION}  # the drafts behind the screens of what a payment can order
 
 
 def register(bot):
@@ -22,21 +23,25 @@ def register(bot):
     bot.button("lack:agree", agree, form=str, version=int, amount=int)
 
 
-def show(ctx, amount, back=CARD):
-    """Offer the smallest amount that covers what an order lacks, and the usual ones above it; `back` is its screen."""
+def show(ctx, amount, back=CARD, form=None):
+    """Offer the smallest amount that covers what an order lacks, and the usual ones above it.
+
+    `back` is its screen; of a group's ladder, which is elsewhere, there is none, but the `form` of its draft.
+    """
     if not ways(ctx):
         say_no_way(ctx)
         return
     least = max(limits(ctx)["least"], -(-amount // 100) * 100)
     rows = in_rows(ctx, (least, *amounts_above(ctx, least)[:3]))
-    found, text, values = None, "lack.text", {"amount": amount}
-    if back in FORMS:
-        found = paid_orders.lacking(ctx.bot, ctx.user.id, FORMS[back], amount, ctx.now)
+    found, text, values, form = None, "lack.text", {"amount": amount}, form or FORMS.get(back)
+    if form is not None:
+        found = paid_orders.lacking(ctx.bot, ctx.user.id, form, amount, ctx.now)
     if found is not None:
-        key, values = "lack.agreed" if found.is_agreed else "lack.agree", values | {"price": found.price}
-        text = "lack.text_agreed" if found.is_agreed else text
-        rows.append(button(key, "lack:agree", found.draft.plugin, found.draft.version, amount, price=found.price))
-    last = [button("common.to_card", back), button("common.menu", MENU)]
+        kind = "_question" if form == QUESTION else ""
+        key, values = f"lack.{'agreed' if found.is_agreed else 'agree'}{kind}", values | {"price": found.price}
+        text = f"lack.text_agreed{kind}" if found.is_agreed else text
+        rows.append(button(key, "lack:agree", form, found.draft.version, amount, price=found.price))
+    last = [*([button("common.to_card", back)] if back else []), button("common.menu", MENU)]
     ctx.edit(text, [*rows, button("lack.other", "payments:other"), last], **values)
 
 
@@ -46,4 +51,4 @@ def agree(ctx, form, version, amount):
     stands = found is not None and found.draft.version == version
     if not stands or not ctx.drafts.agree(found.draft, found.rung, not found.is_agreed):
         raise UserError("common.old_button")
-    show(ctx, amount, REPLY if form == REPLIES else CARD)
+    show(ctx, amount, {one: screen for screen, one in FORMS.items()}.get(form), form)

@@ -11,7 +11,7 @@ from core.services import paid_orders
 from core.services.input_labels import Labels
 from core.settings import whole_numbers
 from plugins.payments import _typed
-from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way, ways
+from plugins.payments._amounts import amounts_above, in_rows, limits, recommended, say_no_way, ways
 from plugins.payments._pack_offers import keep_offer
 
 BALANCE = route("balance:show", optional=True)
@@ -30,6 +30,7 @@ def register(bot):
     bot.button("payments:show", show)
     bot.button("payments:other", ask_amount)
     bot.button("payments:amount", choose_method, amount=int)
+    bot.button("payments:ways", show_ways, amount=int)
     bot.button("payments:pay", pay, name=str, amount=int)
     bot.step("payments:type", take_amount)
     bot.on("payment.credited", tell_credited)
@@ -66,15 +67,27 @@ def take_amount(ctx):
 
 
 def choose_method(ctx, amount):
-    """Offer the ways to pay this amount."""
+    """Offer the ways to pay this amount: of many those that suit most people, the others are a tap away."""
+    found = ways(ctx)
+    first = recommended(ctx, found)
+    rest = [button("payments.more_ways", "payments:ways", amount)] if len(first) < len(found) else []
+    _offer(ctx, amount, first, [*rest, way_out("payments:show")])
+
+
+def show_ways(ctx, amount):
+    """Offer every way to pay this amount."""
+    _offer(ctx, amount, ways(ctx), [way_out("payments:amount", amount)])
+
+
+def _offer(ctx, amount, found, last):
+    """Show ways to pay an amount, or say that there is none."""
     _check(ctx, amount)
-    rows = [_way(ctx, name, label, amount) for name, (label, _start) in ways(ctx).items()]
-    if rows:
-        bonus = keep_offer(ctx, amount)
-        more = ctx.say("payments.with_bonus", amount=amount + bonus) if bonus else ""
-        ctx.edit("payments.method", [*rows, way_out("payments:show")], amount=amount, more=more)
-    else:
+    if not found:
         say_no_way(ctx)
+        return
+    bonus, rows = keep_offer(ctx, amount), [_way(ctx, name, label, amount) for name, (label, _start) in found.items()]
+    more = ctx.say("payments.with_bonus", amount=amount + bonus) if bonus else ""
+    ctx.edit("payments.method", [*rows, *last], amount=amount, more=more)
 
 
 def _way(ctx, name, label, amount):
@@ -110,12 +123,12 @@ def tell_credited(bot, event, now):
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
     balance = bot.ledger.balance(user.id) + (
-        made[0].price if made else 0
+        made.job.price if made else 0
     )  # before the order, which tells its own price
     values = {"amount": event.amount, "balance": balance}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
     if made:
-        paid_orders.tell(bot, *made, now)
+        paid_orders.tell(bot, made, now)
 
 
 def _waiting(bot, user, now):

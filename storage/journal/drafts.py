@@ -9,7 +9,7 @@ from typing import Any
 
 from peewee import Expression, Field
 
-from storage.base.db import transaction
+from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import Draft
 
@@ -36,6 +36,13 @@ def get(user_id: int, plugin: str, now: datetime) -> Draft | None:
 def find(user_id: int, draft_id: int, now: datetime) -> Draft | None:
     """Return the user's draft with this id unless it has expired, or None."""
     return _find.first(user_id, draft_id, now)
+
+
+def all_of(user_id: int, now: datetime) -> list[Draft]:
+    """Return the user's drafts that have not expired, the one changed last first."""
+    with connection():
+        query = Draft.select().where(Draft.user == user_id, Draft.expires_at > now)
+        return list(query.order_by(Draft.expires_at.desc(), Draft.id.desc()))
 
 
 def listening(user_id: int, now: datetime) -> Draft | None:

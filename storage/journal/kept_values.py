@@ -6,7 +6,10 @@ Plugins use them as `bot.store` and `ctx.store` (`core/services/store.py`).
 from collections.abc import Callable
 from typing import Any
 
+from peewee import ModelSelect
+
 from storage.base.db import connection, is_postgres, transaction
+from storage.base.prepared import Prepared
 from storage.base.tables import KeptValue
 from storage.journal import audit_log
 
@@ -55,9 +58,12 @@ def drop(plugin: str, name: str, person: int = NOBODY) -> bool:
 
 def everybodys(plugin: str, name: str) -> dict[int, Any]:
     """Return {user id: value} of everybody with a value under this name."""
-    with connection():
-        rows = KeptValue.select().where(KeptValue.plugin == plugin, KeptValue.name == name, KeptValue.person != NOBODY)
-        return {row.person: row.value for row in rows}
+    return {row.person: row.value for row in _everybodys.rows(plugin, name)}
+
+
+@Prepared[KeptValue]
+def _everybodys(plugin: str, name: str) -> "ModelSelect[KeptValue]":
+    return KeptValue.select().where(KeptValue.plugin == plugin, KeptValue.name == name, KeptValue.person != NOBODY)
 
 
 def _place(plugin: str, name: str, person: int) -> tuple[Any, ...]:
