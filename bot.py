@@ -285,7 +285,7 @@ def main(arguments=None):
         os.umask(0o077)  # files written from here on are for their owner alone
         if options.command != "run":
             own = {"DATA_DIR": str(demo_folder(environ)), "DATABASE_URL": ""} if options.demo else {}
-            return command(options.name, argument, environ | own)
+            return command(options.work, argument, environ | own)
         if options.demo:
             return run(*open_demo(environ, options.reload))
         if wants_stub(environ):

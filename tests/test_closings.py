@@ -343,8 +343,10 @@ def test_the_first_proof_by_command_is_of_everything(start_bot, tmp_path, capsys
     code, said = run("new", None, environ(bot, tmp_path), capsys)
     assert code == 0 and "everything, as nothing was proven before: 0 differences" in said
     db.connect(bot.url)
-    assert command_line.read(["verify", "--new"]).name == "new"
-    assert command_line.read(["verify"]).name == "verify" and command_line.read(["doctor", "--bundle"]).name == "bundle"
+    assert command_line.read(["verify", "--new"]).work == "new"
+    assert command_line.read(["verify"]).work == "verify" and command_line.read(["doctor", "--bundle"]).work == "bundle"
+    moving = command_line.read(["import", "people.csv"])
+    assert (moving.work, moving.name) == ("import", "before"), "the option of that name is another thing"
 
 
 def test_a_backup_keeps_what_is_closed_and_its_proof(shop, request, tmp_path, database_url):

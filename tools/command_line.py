@@ -28,7 +28,7 @@ def read(arguments=None):
     """Return the options, with the command's argument as `value`; end with exit code 2 for what does not go together."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.name = _name(options)
+    options.work = _work(options)
     if options.command == "update" and not options.check:
         parser.error("update wants --check; to update: deploy/update.sh")
     if options.reload and not options.demo:
@@ -54,7 +54,7 @@ def read(arguments=None):
     return options
 
 
-def _name(options):
+def _work(options):
     """Return the command that is meant: some have an option that makes another one of them."""
     of = {"verify": ("head", "new"), "doctor": ("bundle",)}.get(options.command, ())
     return next((name for name in of if getattr(options, name)), options.command)
