@@ -294,11 +294,11 @@ class Books:
         shown = Counter(data for messages in self.seen.values() for message in messages for data in _buttons(message))
         ended = [job for job in self.jobs if job["state"] == "succeeded" or job["result"]]
         asked = Counter(filter(None, map(_asked_in_group, self.in_group)))
-        shown.update({f"orders:again:{job['id']}": asked[self._prompt(job)] for job in ended})
+        shown.update({f"uses:of:{job['id']}": asked[self._prompt(job)] for job in ended})
         good = [job["id"] for job in ended if job["user"] not in self.forgotten or job["delivery"] != "undeliverable"]
         bad = [job["id"] for job in self.jobs if job["state"] == "failed" and not job["result"]]
-        twice = sum(shown[f"orders:again:{job}"] > 1 for job in good)
-        missing = [job for job in good if not shown[f"orders:again:{job}"]]
+        twice = sum(shown[f"uses:of:{job}"] > 1 for job in good)
+        missing = [job for job in good if not shown[f"uses:of:{job}"]]
         left = {job["id"] for job in self.jobs if job["user"] in self.forgotten}  # their messages were deleted, too
         untold = [job for job in bad if not shown[f"orders:change:{job}"] and job not in left]
         return [

@@ -133,6 +133,7 @@ def test_from_start_to_a_picture_with_a_top_up_by_transfer(open_chat, demo, lang
     chat.tap("generate.top_up")
     chat.sees("lack.text")
     chat.tap("payments.amount", amount=10_000)
+    chat.tap("payments.more_ways")
     chat.tap("transfer.button")
     chat.sees("transfer.details")
     chat.sends_picture("receipt.png", png(f"receipt {lang}"))

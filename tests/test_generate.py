@@ -174,7 +174,7 @@ def test_a_text_shows_its_limit_and_what_is_left(start_bot):
 
 
 @SQLITE
-def test_an_order_is_followed_by_an_empty_card_and_again_fills_it(start_bot):
+def test_an_order_is_followed_by_an_empty_card_and_what_was_ordered_fills_it(start_bot):
     bot = start_bot()
     alice = bot.rich()
     order(bot, alice)
@@ -182,7 +182,7 @@ def test_an_order_is_followed_by_an_empty_card_and_again_fills_it(start_bot):
     shown = alice.last_message["message_id"]
     alice.forge("generate:open:z-image")
     assert "prompt" not in values(bot, alice)
-    alice.tap("↻ Again", message=shown)
+    alice.forge(f"orders:again:{job_of(bot, alice).id}", message=shown)
     assert values(bot, alice)["prompt"] == "a fox in the snow" and rows(alice)[0] == ["▶ Create · 0.72 ₽"]
     alice.tap("✏ Edit prompt", message=shown)
     assert "send the whole new text" in alice.last

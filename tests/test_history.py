@@ -59,7 +59,7 @@ def test_an_entry_shows_its_picture_long_after_kie_has_forgotten_it(start_bot):
     first, second, third = (message["photo"][-1]["file_unique_id"] for message in delivered)
     assert picture(alice) == second
     assert "fox number 1" in alice.last and "0.72 ₽" in alice.last
-    assert {"↻ Again", "✏ Edit prompt", "⬇ As a file", "🔍 Enlarge", "➜ Use in…"} <= set(alice.buttons)
+    assert {"↻ Again · 0.72 ₽", "✏ Edit prompt", "⬇ As a file", "🔍 Enlarge", "➜ Use in…"} <= set(alice.buttons)
     shown = alice.last_message["message_id"]
     alice.tap("Older ›")
     assert alice.last_message["message_id"] == shown  # one screen, changed in place

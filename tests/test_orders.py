@@ -393,18 +393,38 @@ def test_an_order_of_a_model_that_was_withdrawn_meanwhile_gives_the_money_back(s
 # going on from a result
 
 
-def test_again_opens_the_same_order_and_charges_it_once_more_when_confirmed(start_bot):
+def test_again_is_one_tap_at_the_price_it_says(start_bot):
     bot = start_bot()
     alice = bot.rich()
     order(bot, alice)
     bot.forward(60)
-    alice.tap("↻ Again")
-    assert "a fox in the snow" in alice.last and len(jobs_of(bot, alice)) == 1
-    alice.tap("▶ Create")
+    shown = alice.last_message
+    assert "↻ Again · 0.72 ₽" in alice.buttons
+    for _ in range(3):
+        alice.tap("↻ Again", message=shown)
+    assert "already" in alice.toast.lower() and len(jobs_of(bot, alice)) == 2
     bot.forward(60)
     assert entries_of(bot, alice)[1:] == [HELD, CAPTURED] * 2
     inputs = [task["inputs"] for task in bot.kie.tasks()]
     assert inputs[0] == inputs[1]
+    alice.tap("↻ Again", message=shown)
+    assert "a fox in the snow" in alice.last and "▶ Create · 0.72 ₽" in alice.buttons, "its next one is there"
+    alice.tap("↻ Again", message=[one for one in alice.messages if "photo" in one][-1])
+    assert len(jobs_of(bot, alice)) == 3
+    assert_books_are_right()
+
+
+def test_again_at_another_price_than_it_says_shows_the_card(start_bot):
+    bot = start_bot()
+    alice, eve = bot.rich(), bot.rich("Eve")
+    order(bot, alice)
+    bot.forward(60)
+    shown = alice.last_message
+    bot.restart(USD_RATE="95")
+    eve.forge(next(data for data in alice.buttons.values() if data.startswith("orders:retry")))
+    assert "out of date" in eve.toast
+    alice.tap("↻ Again", message=shown)
+    assert "price" in alice.toast.lower() and "▶ Create · 0.76 ₽" in alice.buttons and len(jobs_of(bot, alice)) == 1
 
 
 def test_a_failed_order_can_be_changed_and_tried_again(start_bot):
@@ -443,7 +463,7 @@ def test_what_failed_is_ordered_again_by_one_tap_and_once(start_bot):
     assert_books_are_right()
 
 
-def test_of_several_that_order_again_at_once_one_does_and_only_what_has_failed(start_bot):
+def test_of_several_that_order_again_at_once_one_does_and_only_what_has_ended(start_bot):
     bot = start_bot()
     alice = bot.rich()
     bot.kie.fail_next()
@@ -454,11 +474,12 @@ def test_of_several_that_order_again_at_once_one_does_and_only_what_has_failed(s
     terms = {"now": bot.clock.now(), "usual_s": 60, "limit": 5, "starts": 20}
     made = in_threads(8, lambda _number: jobs.repeat(failed.user_id, failed.id, quote, **terms))
     assert sorted(created for _job, created in made) == [False] * 7 + [True] and len({job.id for job, _ in made}) == 1
-    bot.forward(60)
     again = jobs_of(bot, alice)[1]
     with pytest.raises(jobs.StaleQuote):
         jobs.repeat(failed.user_id, again.id, quote, **terms)
-    assert again.state == "succeeded" and len(jobs_of(bot, alice)) == 2
+    assert again.state == "queued"
+    bot.forward(60)
+    assert jobs_of(bot, alice)[1].state == "succeeded" and len(jobs_of(bot, alice)) == 2
     assert_books_are_right()
 
 

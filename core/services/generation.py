@@ -344,23 +344,23 @@ class Generation:
         job, created = self._ordered(model, now, partial(jobs.order, user.id, draft_id, version, rung=rung))
         return job, model if created else self.model(job), created
 
-    def repeat(self, user, failed, price, now, parent=None):
-        """Order once more what a failed job asked for, in one step; return (job, its model, created).
+    def repeat(self, user, ended, price, now, parent=None):
+        """Order once more what an ended job asked for, in one step; return (job, its model, created).
 
         `price` is what was shown, `parent` the result that it was made from. It is made once, however often it is asked
         for. Raise UserError as `order` does; a changed price is shown before it is paid.
         """
-        model = self.catalog.models.get(failed.model)
+        model = self.catalog.models.get(ended.model)
         if model is None:
             raise UserError("job.gone")
-        if model.missing(failed.inputs) or not failed.inputs.keys() <= model.by_name.keys():
+        if model.missing(ended.inputs) or not ended.inputs.keys() <= model.by_name.keys():
             raise UserError("job.stale_quote")
-        asked, free = self.quote(user.id, model, failed.inputs, now)
+        asked, free = self.quote(user.id, model, ended.inputs, now)
         if asked != price:
             raise UserError("job.price_changed")
         self.refuse_sales(user, now)
-        quote = jobs.Quote(model.id, failed.inputs, price, free, self._expected(model, failed.inputs), parent=parent)
-        job, created = self._ordered(model, now, partial(jobs.repeat, user.id, failed.id, quote))
+        quote = jobs.Quote(model.id, ended.inputs, price, free, self._expected(model, ended.inputs), parent=parent)
+        job, created = self._ordered(model, now, partial(jobs.repeat, user.id, ended.id, quote))
         return job, model, created
 
     def _ordered(self, model, now, order):

@@ -49,12 +49,18 @@ def order(ctx, draft, version, rung=None, screen=CARD, below=False):
     )
 
 
-def _make(ctx, make, explain, show):
-    """Make an order and show that it is under way, in the message that becomes its progress message; once."""
+def _make(ctx, make, explain, show, over=None):
+    """Make an order and show that it is under way, in the message that becomes its progress message; once.
+
+    `over` is called where it was made before and has ended.
+    """
     try:
         job, model, created = make()
     except UserError as error:
         explain(error)
+        return
+    if not created and over is not None and job.state not in ctx.jobs.OPEN:
+        over()
         return
     if not created and (model is None or job.progress_id or job.state not in ctx.jobs.OPEN):
         ctx.toast("orders.already")
@@ -133,8 +139,10 @@ def cancel_all(ctx):
 
 def under_result(bot, job):
     """Return the first buttons under a result."""
-    rows = [button("job.again", "orders:again", job.id), button("job.change", "orders:change", job.id)]
-    return rows if bot.generation.model(job) else []
+    again = button("progress.again", "orders:retry", job.id, job.price, price=job.price)
+    if not job.price:  # it was free: what it costs now, the card says
+        again = button("job.again", "orders:again", job.id)
+    return [again, button("job.change", "orders:change", job.id)] if bot.generation.model(job) else []
 
 
 def again(ctx, job):
@@ -148,16 +156,20 @@ def change(ctx, job):
 
 
 def retry(ctx, job, price):
-    """Order what has failed once more, by this one tap; if it is not what was shown, the card shows what it is now."""
+    """Order the same once more, by this one tap; if it is not what was shown, the card shows what it is now.
+
+    A second tap under a result whose next one has come opens the card, too.
+    """
     found = ctx.jobs.get(job, ctx.user.id)
     if found is None:
         raise UserError("common.old_button")
     repeat = partial(ctx.generation.repeat, ctx.user, found, price, ctx.now, _parent(ctx, job))
-    _make(ctx, repeat, lambda error: _explain_failed(ctx, error, job), ctx.reply)
+    over = partial(_reopen, ctx, job, None) if found.state == "succeeded" else None
+    _make(ctx, repeat, lambda error: _explain_repeated(ctx, error, job), ctx.reply, over)
 
 
-def _explain_failed(ctx, error, job):
-    """Show the card of a failed order with what it costs now."""
+def _explain_repeated(ctx, error, job):
+    """Show the card of an ended order with what it costs now."""
     if error.key not in ON_CARD:
         raise error
     _reopen(ctx, job, None)

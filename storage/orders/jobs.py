@@ -29,7 +29,7 @@ from storage.money import free, ledger
 from storage.orders import result_messages, revisions
 
 OPEN = OPEN_JOBS
-GIVEN_BACK = (JobState.FAILED, JobState.CANCELLED)  # the hold was released
+ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 LATE = ("deadline", "lost")  # reasons of failure after which a result may still come
 LATE_WATCH = timedelta(days=1)
 QUEUE_PATIENCE = timedelta(hours=2)  # how long an order may wait to be sent, including pauses of sales
@@ -122,14 +122,14 @@ def order(
 def repeat(
     user_id: int, job_id: int, quote: Quote, *, now: datetime, usual_s: int, limit: int, starts: int
 ) -> tuple[Job, bool]:
-    """Order once more what a failed order of the user asked for, at a fresh quote, and once: return (job, created).
+    """Order once more what an ended order of the user asked for, at a fresh quote, and once: return (job, created).
 
-    Raise StaleQuote if it has not failed, and what `order` raises; each leaves everything as it was.
+    Raise StaleQuote if it has not ended, and what `order` raises; each leaves everything as it was.
     """
     name = f"again:{job_id}"
     with transaction() as db:
-        failed = Job.select().where(Job.id == job_id, Job.user == user_id, Job.state.in_(GIVEN_BACK))
-        if (failed.for_update() if db.for_update else failed).first() is None:  # locked: of two taps the second waits
+        ended = Job.select().where(Job.id == job_id, Job.user == user_id, Job.state.in_(ENDED))
+        if (ended.for_update() if db.for_update else ended).first() is None:  # locked: of two taps the second waits
             raise StaleQuote(name)
         known = Job.get_or_none(Job.quote == name)
         if known is not None:

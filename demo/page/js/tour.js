@@ -67,6 +67,7 @@ const STEPS = [
   { key: "tour_better", write: t("tour_prompt_example"), onlyAfter: "tour_picture" },
   { key: "tour_order", press: ["ladder:lack", "payments:lack", t("tour_rung")] },
   { key: "tour_amount", press: ["payments:amount:10000", "payments:amount"], optional: true },
+  { key: "tour_ways", press: ["payments:ways"], optional: true, unless: () => findButton(["payments:pay:transfer"]) },
   { key: "tour_method", press: ["payments:pay:transfer"], optional: true },
   { key: "tour_receipt", find: () => sampleReceipt(), onlyAfter: "tour_method" },
   {
