@@ -91,7 +91,7 @@ def test_what_a_newer_version_brings_and_wants_is_told_before_it_is_taken(origin
     release(origin)
     code, said = check(install, USER_STARTS="5")
     assert code == 0, said
-    assert "version 0.1.0 here, 0.2.0 there (origin/main): 1 changes" in said and "Everything is better now." in said
+    assert "version 0.1.0 here, 0.2.0 there (origin/main): 1 change\n" in said and "Everything is better now." in said
     assert "database: 0999_better, applied by the first start" in said
     assert "settings: new are USER_ORDERS" in said and "gone are USER_STARTS; you have set USER_STARTS" in said
     assert "plugins: new are better" in said and "nothing was changed" in said
@@ -265,7 +265,7 @@ def test_a_version_that_does_not_begin_its_work_is_told_and_not_taken_again_unti
     _code, said = live.run("deploy/update.sh", "back")
     assert "nothing is lost" in said and "PROBLEM running" not in said, said
     assert git(live.install, "rev-parse", "HEAD") == works
-    assert "0.1.0 there (origin/main): 1 changes" in check(live.install)[1]
+    assert "0.1.0 there (origin/main): 1 change\n" in check(live.install)[1]
     code, said = live.run("deploy/update.sh")
     assert code == 1 and "nothing newer than the version that was taken back; the bot runs on" in said
     runtime.write_text(text)

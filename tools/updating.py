@@ -26,7 +26,7 @@ def check(root, environ):
     if not count:
         yield f"version {_version(root, 'HEAD')}: nothing newer at the origin"
         return
-    yield f"version {_version(root, 'HEAD')} here, {_version(root, there)} there ({there}): {count} changes"
+    yield f"version {_version(root, 'HEAD')} here, {_version(root, there)} there ({there}): {count} change{'s'[: count != 1]}"
     yield from _changelog(root, there)
     yield from _migrations(root, there)
     yield from _settings(root, there, environ)
