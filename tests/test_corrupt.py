@@ -699,7 +699,7 @@ def test_a_guard_that_is_taken_away_is_named(town, kind, name):
 
 # the leader's own proof, which reads what is new: the town's third life came after it
 
-NEW = (
+SINCE_THE_PROOF = (
     "a release of a job that runs", "a second hold", "a transfer that still waits", "Stars credited once more",
     "a write-off of a credit", "a gift nobody gave", "a correction in the boss's name", "a chargeback undone",
     "a kind of one's own", "a sale made cheaper", "an import raised", "a seal of the future", "a sum invented",
@@ -707,7 +707,7 @@ NEW = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NEW)
+@pytest.mark.parametrize("name", SINCE_THE_PROOF)
 def test_what_is_new_is_proven_without_the_rest(town, name, monkeypatch):
     first = proof.Proven(seals.newest(), 1)
     monkeypatch.setattr(verify, "verify", lambda engine: proof.new(engine, first))
