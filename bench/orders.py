@@ -52,7 +52,7 @@ class Shop:
             buyer.wait_for("100 ₽")  # the gift
             buyer.send(f"/models {MODEL}")
             telegram.wait(lambda buyer=buyer: "Z-Image" in str(buyer.buttons), 30, about="the model")
-            buyer.tap("Z-Image")
+            buyer.tap(next(label for label in buyer.buttons if "Z-Image" in label))
             telegram.wait(lambda buyer=buyer: "Z-Image" in buyer.last, 30, about="its card")
             buyer.send("a fox in the snow")
             telegram.wait(lambda buyer=buyer: "▶" in str(buyer.buttons), 30, about="the price")

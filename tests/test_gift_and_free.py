@@ -2,7 +2,7 @@
 
 from storage.money import verify
 
-CARD = "Z-Image"
+CARD = "Draft: Z-Image"
 
 
 def test_a_new_person_gets_the_gift_once(start_bot):
