@@ -139,9 +139,10 @@ class Sender(Human):
     def pay(self, data, name):
         """Send a file as the screenshot of a transfer."""
         self.answer(self.say("/topup"))
-        for start in ("payments:amount", "payments:pay:transfer"):
+        for start in ("payments:amount", "payments:pay"):
             message, _label, cell = self.until(lambda start=start: self.find(start, self._sent), start)
-            self.tap(message, cell)
+            amount = cell.rpartition(":")[2]
+            self.tap(message, cell if start == "payments:amount" else f"payments:pay:transfer:{amount}")
         self.send(data, name)
         self.answer(self._sent)
         return True

@@ -111,8 +111,8 @@ def test_alarms_go_to_the_group_and_back_again(start_bot):
     assert count(boss, "KIE credits are low") == count(oleg, "KIE credits are low") == 0
     boss.send("/quiet")
     assert "go to the group" in boss.last
-    boss.tap("To each person again")
-    assert "go to each person" in boss.last
+    boss.tap("To each team member again")
+    assert "go to each team member in private" in boss.last
 
 
 def test_only_those_who_may_hear_alarms(start_bot):

@@ -530,7 +530,7 @@ def test_the_words_of_a_whole_song_become_its_lyrics(start_bot):
     words = "La la la, a fox in the snow. " * 30
     anna.send(words)
     anna.forge("generate:open:suno")
-    assert "Lyrics: La la la" in anna.last and "Own lyrics and style: on" in anna.last
+    assert "Lyrics: La la la" in anna.last and "Custom lyrics: on" in anna.last
     for answer in ("folk, guitar", "The fox"):
         anna.tap(next(label for label in anna.buttons if label.startswith("✏")))
         anna.send(answer)

@@ -76,7 +76,7 @@ def test_a_listener_that_raises_is_logged_told_once_and_run_when_it_can_be(start
     store.put("broken", True)
     bot.user("Alice").send("/start")
     bot.forward(300)
-    assert said(boss, "What follows “user.created” keeps failing") == 1
+    assert said(boss, "What has to happen after “user.created” keeps failing") == 1
     assert logged(caplog, "welcome failed on event") >= 3 and done(bot).count("welcome") == 1
     store.drop("broken")
     bot.forward(3600, step=60)

@@ -576,7 +576,7 @@ def test_open_transfers_are_all_of_different_sums_and_approved_by_a_tap_each_or_
     boss.tap("✓ All 2…")
     boss.tap("✓ Approve 2")
     assert [bot.balance(person) for person in people] == [30_001, 0, 30_003, 30_004]
-    assert "No transfers are waiting" in boss.last
+    assert "No top-ups are waiting" in boss.last
     assert_books_are_right()
 
 

@@ -417,7 +417,7 @@ def test_a_video_is_restyled_extended_and_its_frame_animated(start_bot):
     clip = alice.last_message
     assert "video" in clip
     alice.send("as a watercolour", reply_to=clip)
-    assert "✨" in alice.last and {"➕ Make it longer", "🎬 Animate its frame"} <= set(labels(alice))
+    assert "✨" in alice.last and {"➕ Make it longer", "🎬 Animate one frame"} <= set(labels(alice))
     alice.send("extend it, the fox runs away", reply_to=clip)
     assert "Make it longer" in alice.last
     shown, before = rung(alice, "Draft"), bot.balance(alice)
@@ -426,7 +426,7 @@ def test_a_video_is_restyled_extended_and_its_frame_animated(start_bot):
     bot.forward(900)
     assert "video" in alice.last_message and "v2 ← v1" in alice.last
     alice.send("slower", reply_to=clip)
-    alice.tap("🎬 Animate its frame")
+    alice.tap("🎬 Animate one frame")
     alice.tap("▶")
     job = job_of(bot, alice)
     picture_sent = jobs_of(bot, alice)[0].inputs
