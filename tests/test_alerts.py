@@ -111,7 +111,7 @@ def test_alarms_go_to_the_group_and_back_again(start_bot):
     assert count(boss, "KIE credits are low") == count(oleg, "KIE credits are low") == 0
     boss.send("/quiet")
     assert "go to the group" in boss.last
-    boss.tap("To each team member again")
+    boss.tap("In private again")
     assert "go to each team member in private" in boss.last
 
 

@@ -539,7 +539,7 @@ def test_9_text_and_files_without_a_card_lead_on(start_bot):
     assert "Write what to change" in alice.last and len(alice.buttons) > 3
     alice.voice(mp3(3), duration=3)
     assert "start:menu" in alice.buttons.values()
-    alice.tap("🎙 Use the recording itself")
+    alice.tap("🎙 Use the recording")
     assert "1 recording" in alice.last and "start:menu" in alice.buttons.values()
 
 

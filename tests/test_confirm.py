@@ -198,7 +198,7 @@ def test_a_group_chosen_meanwhile_is_not_left_by_an_old_button(start_bot):
     boss.send("/here", group=two)
     boss.forge(old)
     assert CHANGED in boss.toast and str(two.id) in bot.bot.runtime_settings.get("STAFF_CHAT")
-    boss.tap("To each team member again")
+    boss.tap("In private again")
     assert not bot.bot.runtime_settings.get("STAFF_CHAT")
 
 

@@ -93,12 +93,12 @@ def test_the_sound_itself_is_a_tap_away(start_bot):
     bot = start_bot()
     alice = bot.rich()
     speak(alice)
-    alice.tap("🎙 Use the recording itself")
+    alice.tap("🎙 Use the recording")
     loose = bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]
     assert loose["files"][0]["kind"] == "voice" and loose["text"] == ""
     speak(alice)
     alice.tap("✏ Fix the words")
-    alice.tap("🎙 Use the recording itself")
+    alice.tap("🎙 Use the recording")
     assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["files"]
 
 
@@ -134,7 +134,7 @@ def test_when_no_model_hears_the_sound_is_still_there(start_bot, kind):
     bot.kie.trouble("chat", kind, times=9)
     alice.voice(mp3(3), duration=3)
     assert "couldn’t make out the words" in alice.last
-    alice.tap("🎙 Use the recording itself")
+    alice.tap("🎙 Use the recording")
     assert bot.bot.drafts.get(user_of(bot, alice).id, "generate", bot.clock.now()).data["loose"]["files"]
     assert jobs_of(bot, alice) == []
 
