@@ -754,7 +754,17 @@ def what_is_not_sold(bot, boss, anna):
     return anna
 
 
+def what_was_refused(bot, boss, anna):
+    """Come to the page of an order that failed by its own fault."""
+    bot.kie.fail_next("400-moderation")
+    job = order(bot, anna)
+    bot.forward(60)
+    anna.forge(f"history:job:{job.id}")
+    return anna
+
+
 WAYS = {
+    "orders:again": what_was_refused,
     "models:prices": what_is_not_sold,
     "ask:lack": a_question_without_money,
     "ask:waiting": a_top_up_for_a_question,

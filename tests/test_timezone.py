@@ -14,7 +14,7 @@ def test_the_zone_is_named_to_people_who_have_not_chosen_one(start_bot):
     alice.send("/timezone +1")
     assert "13:00" in alice.last and "(" not in alice.last
     boss.send("/timezone")
-    assert "15:00, I think" in boss.last, "the operator's zone is no guess for the staff"
+    assert "15:00 where you are" in boss.last, "the operator's zone is no guess for the staff"
 
 
 def test_a_list_of_entries_tells_days_and_needs_no_zone(start_bot):
