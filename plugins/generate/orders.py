@@ -139,7 +139,7 @@ def cancel_all(ctx):
 
 def under_result(bot, job):
     """Return the first buttons under a result."""
-    again = button("progress.again", "orders:retry", job.id, job.price, price=job.price)
+    again = button("job.again_at", "orders:retry", job.id, job.price, price=job.price)
     if not job.price:  # it was free: what it costs now, the card says
         again = button("job.again", "orders:again", job.id)
     return [again, button("job.change", "orders:change", job.id)] if bot.generation.model(job) else []

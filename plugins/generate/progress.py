@@ -107,7 +107,7 @@ def _again(bot, job, now):
     price, _free = bot.generation.quote(job.user_id, model, job.inputs, now)
     if price is None:
         return []
-    return [primary("progress.again" if price else "progress.again_free", "orders:retry", job.id, price, price=price)]
+    return [primary("job.again_at" if price else "progress.again_free", "orders:retry", job.id, price, price=price)]
 
 
 def _why(bot, job, lang):
