@@ -69,7 +69,8 @@ def talker(bot, name="Alice", amount="1000", **fields):
 
 
 @pytest.mark.parametrize(
-    ("lang", "menu", "foot"), [("en", "💬 Ask", "topic"), ("ru", "💬 Спросить", "за тему"), ("es", "💬 Preguntar", "tema")]
+    ("lang", "menu", "foot"),
+    [("en", "💬 Ask", "topic"), ("ru", "💬 Спросить", "за тему"), ("es", "💬 Preguntar", "tema")],
 )
 def test_a_question_from_the_menu_is_answered_and_costs_what_it_took(start_bot, lang, menu, foot):
     bot = start_bot()
