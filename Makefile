@@ -49,6 +49,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/endurance.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/scale.py --database postgresql
+	$(BIN)/python bench/whole.py
 	$(BIN)/python bench/broadcast.py
 	$(BIN)/python bench/fuzz_updates.py
 	$(BIN)/python bench/failover.py

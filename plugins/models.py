@@ -101,8 +101,8 @@ def _filters(shown, kind):
     return [cells[i : i + FILTERS_A_ROW] for i in range(0, len(cells), FILTERS_A_ROW)]
 
 
-def _page(ctx, offers, page, size, menu, *data, rungs=()):
-    """Return the rows of one page of offers, and the row for paging; with `rungs`, what the recommended ones are good for."""
+def _page(ctx, offers, page, size, menu, *data, rungs):
+    """Return the rows of one page of offers, and the row for paging; `rungs` says what the recommended ones are good for."""
     pages = max(1, -(-len(offers) // size))
     page = min(max(page, 0), pages - 1)
     rows = []
@@ -231,4 +231,4 @@ def _rows_found(ctx, found, page, size):
     """Return the rows of a page of what was found."""
     works = {hit.work for hit in found.hits if hit.work}
     offers = _ranked(ctx, [(hit.card, hit.models, hit.rank) for hit in found.hits], works)
-    return _page(ctx, offers, page, size, "found", "models:found") if offers else []
+    return _page(ctx, offers, page, size, "found", "models:found", rungs={}) if offers else []

@@ -48,16 +48,11 @@ def _git(root, *arguments):
 
 
 def _newest(root):
-    """Return the newest tag ahead of us, else the branch that this one follows, or after a way back the origin's own."""
-    tags = _git(root, "tag", "--list", "v*", "--sort=-version:refname").splitlines()
-    for tag in tags[:1]:
-        if (
-            _git(root, "rev-list", "--count", f"HEAD..{tag}") != "0"
-            or tag in _git(root, "tag", "--points-at", "HEAD").splitlines()
-        ):
-            return tag
+    """Return what the update would take: the branch that is followed, or after a way back the origin's own; by its tag if it has one."""
     at = "@{upstream}" if _git(root, "rev-parse", "--abbrev-ref", "HEAD") != "HEAD" else "origin/HEAD"
-    return _git(root, "rev-parse", "--abbrev-ref", "--symbolic-full-name", at)
+    branch = _git(root, "rev-parse", "--abbrev-ref", "--symbolic-full-name", at)
+    tags = _git(root, "tag", "--list", "v*", "--points-at", branch, "--sort=version:refname").splitlines()
+    return tags[-1] if tags else branch
 
 
 def _version(root, commit):

@@ -76,10 +76,11 @@ class Runtime:
         def loop(name, step, every_s, rest_s=0):
             return Loop(name, step, every_s, bot.clock, rest_s)
 
+        adopt = (lambda now: clustered_intake.look(self, now)) if self.shares else self.updates.adopt
         loops = [
             loop("webhook", self.ensure_webhook, WEBHOOK_LOOK_S),
             loop("inbox", self.updates.tidy, 0.5, rest_s=0.05),
-            loop("adopt", self.updates.adopt, 2),
+            loop("adopt", adopt, clustered_intake.LOOK_S if self.shares else 2),
             loop("write test", Paced(lambda now: self.can_write(now) and None, 15), 15),
             loop("hanging", self.updates.unstick, 15),
             loop("outbox", outbox_worker.OutboxWorker(bot).step, 1),
@@ -93,7 +94,6 @@ class Runtime:
             loop("drafts", Paced(lambda now: drafts.drop_expired(now) and None, 600), 600),
         ]
         if self.shares:
-            loops[2] = loop("adopt", lambda now: clustered_intake.look(self, now), clustered_intake.LOOK_S)
             loops.append(loop("claims", lambda now: clustered_intake.renew(self, now), clustered_intake.RENEW_S))
         if bot.settings["BOT_MODE"] == "polling":
             loops[0] = loop("fetch", self.updates.fetch, 0)

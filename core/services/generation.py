@@ -81,7 +81,7 @@ def _shown(draft, rung):
     return {"model": draft.model, "values": draft.data["values"], "price": draft.price} if draft.model else None
 
 
-def shown(draft):
+def chosen(draft):
     """Return (rung or None, quote or None) of what was chosen on a draft: the rung that was tapped, else its card's."""
     rung = draft.data.get("wanted")
     return rung, _shown(draft, rung)
@@ -266,7 +266,7 @@ class Generation:
         None if nothing waits, or on a ladder nothing was chosen: "wanted" in its draft is the place of that rung.
         """
         draft = self.waiting(user_id, now)
-        rung, quote = shown(draft) if draft is not None else (None, None)
+        rung, quote = chosen(draft) if draft is not None else (None, None)
         model = self.catalog.models.get(quote["model"]) if quote and quote["price"] is not None else None
         return None if model is None else (draft, rung, model, quote | {"free": None})
 

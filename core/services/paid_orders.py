@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.buttons import button, route
 from core.errors import NotEnoughMoney, UserError
-from core.services.generation import QUESTION, shown
+from core.services.generation import QUESTION, chosen
 from core.services.input_labels import SHOWN_TEXT
 from core.services.talk import UNASKED
 from storage.base.tables import Draft, Job, User
@@ -47,7 +47,7 @@ def lacking(bot: "Bot", user_id: int, form: str, amount: int, now: datetime) -> 
     rung, price = _shown(draft) if draft is not None else (None, None)
     if draft is None or price is None or price != amount + bot.ledger.balance(user_id):
         return None
-    return Waiting(draft, rung, price, _agreed(draft) == {"version": draft.version, "rung": rung})
+    return _waiting(draft, rung, price)
 
 
 def lacking_in_groups(bot: "Bot", user_id: int, now: datetime) -> Waiting | None:
@@ -55,15 +55,19 @@ def lacking_in_groups(bot: "Bot", user_id: int, now: datetime) -> Waiting | None
     for draft in drafts.all_of(user_id, now):
         rung, price = _shown(draft)
         if draft.data.get("place") and rung is not None and price and price > bot.ledger.balance(user_id):
-            return Waiting(draft, rung, price, _agreed(draft) == {"version": draft.version, "rung": rung})
+            return _waiting(draft, rung, price)
     return None
+
+
+def _waiting(draft: Draft, rung: int | None, price: int) -> Waiting:
+    return Waiting(draft, rung, price, _agreed(draft) == {"version": draft.version, "rung": rung})
 
 
 def _shown(draft: Draft) -> tuple[int | None, int | None]:
     """Return (rung or None, price) of what was chosen on a draft; of a question that waits, the most that it costs."""
     if draft.plugin == QUESTION:
         return None, draft.data.get("most") if draft.data.get("question") else None
-    rung, quote = shown(draft)
+    rung, quote = chosen(draft)
     return rung, quote["price"] if quote is not None else None
 
 

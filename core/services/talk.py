@@ -31,13 +31,8 @@ log = logging.getLogger(__name__)
 MICRO = 1_000_000
 PREFIX = "chat/"  # before a chat model's id in a job, apart from the ids of the catalogue
 MOST_QUESTION = 10_000  # characters
-UNASKED = {
-    "question": "",
-    "pictures": [],
-    "album": None,
-    "part_at": 0,
-    "most": None,
-}  # a dialogue in which nothing waits
+# What a dialogue holds in which no question waits
+UNASKED = {"question": "", "pictures": [], "album": None, "part_at": 0, "most": None}
 PICTURES = 4  # that go with a question, earlier ones of the topic among them
 HISTORY_TOKENS, MOST_TURNS = 6_000, 40  # of earlier turns: they are paid for again with every question
 CLIP = 8_000  # characters of an earlier answer

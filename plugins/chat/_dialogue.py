@@ -12,8 +12,7 @@ from core.services.talk import MOST_QUESTION, UNASKED
 LACKING = route("payments:lack", optional=True)
 
 DRAFT, STEP = QUESTION, "ask:question"
-NOTHING = UNASKED
-NEW = {"rank": "quick", "topic": None, **NOTHING}
+NEW = {"rank": "quick", "topic": None, **UNASKED}
 SHOWN = 160  # characters of a question
 
 
@@ -53,7 +52,7 @@ def ask(ctx, data, name):
         keep(ctx, data | {"most": _most(ctx, data)})
         error.buttons = [[_send(ctx)], *(error.buttons or ctx.bot.home())]
         raise
-    keep(ctx, data | NOTHING | {"topic": job.topic})
+    keep(ctx, data | UNASKED | {"topic": job.topic})
     ctx.bot.show_typing(ctx.chat_id)
     ctx.answered = True
 

@@ -10,9 +10,9 @@ from core.buttons import MENU, button, route
 from core.errors import UserError
 from core.services.generation import CARD
 from core.services.markdown import length
-from core.services.talk import MOST_QUESTION, PICTURES
+from core.services.talk import MOST_QUESTION, PICTURES, UNASKED
 from kie.catalogue.chat_models import SOLD
-from plugins.chat._dialogue import DRAFT, LACKING, NEW, NOTHING, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
+from plugins.chat._dialogue import DRAFT, LACKING, NEW, SHOWN, STEP, ask, bound, current, is_whole, keep, wait
 
 LADDER = route("ladder:show", optional=True)
 
@@ -83,7 +83,7 @@ def show_waiting(ctx):
 def _open(ctx):
     """Return the dialogue; pictures whose question never came are not kept for another one."""
     data = current(ctx)
-    return data if is_whole(data) else data | NOTHING
+    return data if is_whole(data) else data | UNASKED
 
 
 def choose(ctx, rank):

@@ -12,9 +12,9 @@ from core.services.generation import REPLIES
 from core.telegram.sender import TelegramError
 from plugins.generate._rungs import examples_of, name_of, row_of
 
-LADDERS = {
-    ON_CARD: ("ladder:show", "orders:rung", "ladder:lack"),
-    REPLIES: ("replies:show", "replies:rung", "replies:lack"),
+LADDERS = {  # the draft of a ladder → what orders a rung, and what tops up for it
+    ON_CARD: ("orders:rung", "ladder:lack"),
+    REPLIES: ("replies:rung", "replies:lack"),
 }
 GONE = 400
 
@@ -80,7 +80,7 @@ def back(ctx, form):
     """Show the card or the ladder again."""
     _leave(ctx)
     if form == REPLIES:
-        ctx.go(LADDERS[REPLIES][0], below=True)
+        ctx.go("replies:show", below=True)
     else:
         ctx.go(CARD)
 
@@ -93,16 +93,19 @@ def _leave(ctx):
 
 def order(ctx, form, draft, version, rung):
     """Order the rung."""
-    _go(ctx, form, 1, draft=draft, version=version, rung=rung)
+    order_it, _lack = _leave_for(ctx, form)
+    ctx.go(order_it, draft=draft, version=version, rung=rung)
 
 
 def top_up(ctx, form, amount, rung):
     """Offer to top up what the rung lacks."""
-    _go(ctx, form, 2, amount=amount, rung=rung)
+    _order, lack = _leave_for(ctx, form)
+    ctx.go(lack, amount=amount, rung=rung)
 
 
-def _go(ctx, form, which, **args):
+def _leave_for(ctx, form):
+    """Take the example away and return the routes of its ladder."""
     if form not in LADDERS:
         raise UserError("common.old_button")
     _leave(ctx)
-    ctx.go(LADDERS[form][which], **args)
+    return LADDERS[form]

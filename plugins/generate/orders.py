@@ -139,10 +139,12 @@ def cancel_all(ctx):
 
 def under_result(bot, job):
     """Return the first buttons under a result."""
-    again = button("job.again_at", "orders:retry", job.id, job.price, price=job.price)
-    if not job.price:  # it was free: what it costs now, the card says
-        again = button("job.again", "orders:again", job.id)
-    return [again, button("job.change", "orders:change", job.id)] if bot.generation.model(job) else []
+    if not bot.generation.model(job):
+        return []
+    again = button("job.again", "orders:again", job.id)  # it was free: what it costs now, the card says
+    if job.price:
+        again = button("job.again_at", "orders:retry", job.id, job.price, price=job.price)
+    return [again, button("job.change", "orders:change", job.id)]
 
 
 def again(ctx, job):

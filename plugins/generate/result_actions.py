@@ -40,17 +40,16 @@ def under_result(bot, job):
         return []
     kind = model.output if job.result["urls"] else "text"
     works = bot.generation.catalog.works_with(kind)
-    quick = {work: button(f"do.{work}", "uses:do", job.id, work) for work in QUICK[kind] if work in works}
-    if UPSCALE in quick and UPSCALE not in model.modes and LARGER in bot.handlers["button"]:
-        quick |= _larger(bot, job)
-    return [*quick.values(), button("uses.use", "uses:of", job.id)]
+    quick = [_quick(bot, job, model, work) for work in QUICK[kind] if work in works]
+    return [*quick, button("uses.use", "uses:of", job.id)]
 
 
-def _larger(bot, job):
-    """Return the button that enlarges a picture on a ladder, which says what each rung gives; none without its rungs."""
-    if not bot.generation.live_catalogue.rungs(UPSCALE):
-        return {}
-    return {UPSCALE: button(f"do.{UPSCALE}", LARGER, job.id, 0 if len(job.result["urls"]) == 1 else EACH)}
+def _quick(bot, job, model, work):
+    """Return the button of a usual action; a picture is enlarged on a ladder, which says what each rung gives."""
+    has_ladder = work == UPSCALE and work not in model.modes and LARGER in bot.handlers["button"]
+    if has_ladder and bot.generation.live_catalogue.rungs(UPSCALE):
+        return button(f"do.{work}", LARGER, job.id, 0 if len(job.result["urls"]) == 1 else EACH)
+    return button(f"do.{work}", "uses:do", job.id, work)
 
 
 # from a result, which stays as it is: what follows comes below it

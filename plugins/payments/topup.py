@@ -122,9 +122,8 @@ def tell_credited(bot, event, now):
     rows = [] if made else _waiting(bot, user, now)
     rows.append([button("payments.receipt", "receipts:show", event.topup), button("common.balance", BALANCE)])
     rows.append([button("common.menu", FRESH)])
-    balance = bot.ledger.balance(user.id) + (
-        made.job.price if made else 0
-    )  # before the order, which tells its own price
+    price = made.job.price if made else 0  # the order tells its own
+    balance = bot.ledger.balance(user.id) + price
     values = {"amount": event.amount, "balance": balance}
     bot.notify(user.id, "payments.credited", unique=f"credited:{event.key}", buttons=rows, now=now, **values)
     if made:

@@ -79,11 +79,9 @@ def note_seen(update_ids: Sequence[int]) -> None:
     A transaction of its own for each would take longer than most answers.
     """
     since = Inbox.received_at.cast("BIGINT") - User.seen_at.cast("BIGINT")
-    mine = (
-        Inbox.update_id.in_(update_ids),
-        Inbox.lane == User.telegram_id,
-    )  # the lane of a private chat is the person's id
-    User.update(seen_at=Inbox.received_at).from_(Inbox).where(*mine, since >= MINUTE_US).execute()
+    is_theirs = Inbox.lane == User.telegram_id  # the lane of a private chat is the person's id
+    found = Inbox.update_id.in_(update_ids), is_theirs, since >= MINUTE_US
+    User.update(seen_at=Inbox.received_at).from_(Inbox).where(*found).execute()
 
 
 def set_aside(update_id: int) -> None:

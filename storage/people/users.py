@@ -17,9 +17,8 @@ from storage.money import persons
 
 _get = Prepared[User](lambda user_id: User.select().where(User.id == user_id))
 _by_telegram_id = Prepared[User](lambda telegram_id: User.select().where(User.telegram_id == telegram_id))
-SEEN_EVERY = timedelta(
-    hours=1
-)  # not worth a write in every handler; `inbox.note_seen` is more exact, for private chats
+# A minute is not worth a write in every handler: `inbox.note_seen` is as exact as that, for private chats
+SEEN_EVERY = timedelta(hours=1)
 
 
 @Prepared[User]
