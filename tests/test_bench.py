@@ -1,6 +1,8 @@
 """The benchmarks run, shortened and without time limits, so that they do not rot."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,12 @@ def test_a_long_proof_is_there_and_has_a_short_form_among_the_tests(command):
     assert [option for option in options if option.startswith("--") and f'"{option}"' not in source] == []
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
     assert re.search(rf"^from bench(\.{Path(script).stem} import|.* import .*\b{Path(script).stem}\b)", tests, re.M)
+
+
+def test_what_reads_everything_is_measured(database_url):
+    kind = database_url.partition(":")[0]
+    command = [sys.executable, "bench/whole.py", "--times", "0.002", "--database", kind]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for what in ("verify ", "verify --new, nothing", "verify --new, six", "backup", "restore"):
+        assert re.search(rf"^{what}.* \d+\.\d\d s .* MB ", done.stdout, re.M), done.stdout

@@ -88,6 +88,7 @@ def check(install, **settings):
 def test_what_a_newer_version_brings_and_wants_is_told_before_it_is_taken(origin, tmp_path):
     install = tmp_path / "install"
     assert check(install) == (0, "version 0.1.0: nothing newer at the origin\n")
+    git(origin, "tag", "v0.1.0")  # where this one is; the update takes what came after it
     release(origin)
     code, said = check(install, USER_STARTS="5")
     assert code == 0, said
