@@ -79,7 +79,7 @@ def test_what_is_no_button_is_said_so(start_bot, words):
     boss.tap("Buttons")
     boss.send(words)
     assert broadcasts.get(1).links is None
-    assert any(said in boss.last for said in ("One to 6 lines", "is no button", "There is no command"))
+    assert any(said in boss.last for said in ("One to 6 lines", "can’t be a button", "There is no command"))
     boss.send("Shop https://example.org")
     assert broadcasts.get(1).links, "one can write it again"
     boss.tap("Buttons")

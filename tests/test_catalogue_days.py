@@ -85,7 +85,7 @@ def test_a_price_changes_by_itself_and_one_shown_before_is_shown_again(start_bot
 def told(person):
     """Return what was written to somebody about prices that end."""
     texts = [message.get("text", "") for message in person.messages]
-    return [text for text in texts if "KIE ends the price of" in text]
+    return [text for text in texts if "KIE’s price for" in text]
 
 
 @SQLITE

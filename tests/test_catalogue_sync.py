@@ -89,7 +89,7 @@ def test_a_changed_price_is_shown_applied_and_undone(start_with):
     card(alice)
     assert "▶ Create · 0.72 ₽" in alice.buttons
     boss.send("/catalog")
-    assert "Differs from KIE: 1" in boss.last  # it waits again
+    assert "Differences from KIE: 1" in boss.last  # it waits again
 
 
 @SQLITE
@@ -337,7 +337,7 @@ def test_the_command_line_prints_the_differences(start_with, capsys):
     assert any("price" in line and "z-image" in line for line in lines) and lines[-1].startswith("1 differences")
     boss = bot.admin()
     boss.send("/catalog")
-    assert "Differs from KIE: 1" in boss.last
+    assert "Differences from KIE: 1" in boss.last
 
 
 def test_every_field_of_the_published_forms_is_asked_fixed_or_left_out_on_purpose():

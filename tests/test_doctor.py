@@ -160,7 +160,7 @@ def test_sqlite_on_a_disk_that_goes_with_its_container_is_a_loud_warning(start_b
     bot.left_out.remove("disk")
     with caplog.at_level(logging.WARNING):
         bot.forward(6 * 3600, step=3600)
-    assert ("goes with its container" in caplog.text) is not _is_on_a_mount(bot)
+    assert ("disappears with its container" in caplog.text) is not _is_on_a_mount(bot)
 
 
 def _is_on_a_mount(bot):

@@ -352,7 +352,7 @@ def test_somebody_without_enough_money_is_told_so_without_sums(start_bot):
     assert group.buttons["+ Top up in private"] == f"https://t.me/{bot.bot.username}?start=g"
     assert len(group.received) == 1 and nothing_of_money(group)
     poor.send("/start g")
-    assert "0.72 ₽ short" in poor.last and "☐ and create at once · 0.72 ₽" in poor.buttons
+    assert "0.72 ₽ short" in poor.last and "☐ Create when paid · 0.72 ₽" in poor.buttons
     pay_stars(poor)
     poor.tap("▶", group=group)
     bot.forward(90)

@@ -106,7 +106,7 @@ def test_a_failed_order_says_why_and_what_came_back(start_bot):
     bot.forward(60)
     alice.send("/history")
     alice.tap("✗ 1")
-    assert "safety rules" in alice.last and "money is back" in alice.last
+    assert "safety rules" in alice.last and "money returned" in alice.last
     assert {"↻ Again", "✏ Edit prompt"} <= set(alice.buttons) and "⬇ As a file" not in alice.buttons
 
 

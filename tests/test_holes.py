@@ -99,7 +99,7 @@ def test_5_a_decision_and_its_money_are_one_write_and_the_opposite_is_a_compensa
         assert "already approved" in oleg.toast
     assert entries_of(bot, alice) == [("topup", 30_000)]
     oleg.tap("↩ Undo", request(oleg))
-    oleg.tap("it was credited before", request(oleg))
+    oleg.tap("it has already been credited", request(oleg))
     boss.forge(f"transfer:approve:{number}", request(boss))
     boss.forge(f"transfer:take:{number}:not_found", request(boss))
     assert entries_of(bot, alice) == [("topup", 30_000), ("topup", -30_000)]

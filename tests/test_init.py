@@ -87,7 +87,7 @@ def test_a_token_a_key_a_rate_and_whoever_opens_the_link_becomes_the_owner(serve
     }  # fmt: skip
     assert f"Anna ({anna.id}) is the owner" in said and "credits" in said and TOKEN not in said
     assert stat.S_IMODE(found.path.stat().st_mode) == 0o600
-    assert anna.last == "This bot is yours now. Go back to the terminal; the bot answers here once it runs."
+    assert anna.last == "This bot is yours now. Go back to the terminal; the bot will answer here once it is running."
     assert not other.received
     assert servers[0].pending >= 2, "what people have written waits for the bot"
     environ = dict(found.environ) | written(found)

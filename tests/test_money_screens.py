@@ -85,13 +85,13 @@ def test_a_sum_with_kopecks_is_copied_as_a_bank_takes_it(start_bot, lang, bare):
     assert copies(anna) == ["00001111", bare]
 
 
-@pytest.mark.parametrize("reason", ["not found", "another amount", "can’t be read", "credited before"])
+@pytest.mark.parametrize("reason", ["not found", "different amount", "can’t be read", "already been credited"])
 def test_a_declined_transfer_says_what_to_do_and_takes_another_screenshot(start_bot, reason):
     bot = start_bot()
     anna, boss = bot.user("Anna"), bot.admin()
     transfer(anna)
     boss.tap("✗ Decline", message=request(boss))
-    assert boss.toast == "Choose the reason: the payer reads it."
+    assert boss.toast == "Choose the reason: the payer will read it."
     boss.tap(next(label for label in boss.buttons if reason in label))
     assert "was declined" in anna.last and reason in anna.last and len(anna.last.splitlines()) == 2
     declined = anna.last_message

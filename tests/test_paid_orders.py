@@ -16,7 +16,7 @@ def short(person, code="z-image"):
 def agree(person):
     """Say *and create* there."""
     short(person)
-    person.tap("☐ and create at once · 0.72 ₽")
+    person.tap("☐ Create when paid · 0.72 ₽")
 
 
 def pay(person, amount="10 ₽"):
@@ -30,7 +30,7 @@ def test_the_payment_makes_the_order_if_the_person_has_said_so(start_bot):
     bot = start_bot()
     anna = bot.user("Anna")
     agree(anna)
-    assert "✓ and create at once · 0.72 ₽" in anna.buttons and "made at once, for 0.72 ₽" in anna.last
+    assert "✓ Create when paid · 0.72 ₽" in anna.buttons and "made at once, for 0.72 ₽" in anna.last
     pay(anna)
     (job,) = jobs_of(bot, anna)
     told = [message.get("text", "") for message in anna.received]
@@ -48,8 +48,8 @@ def test_an_order_that_waits_is_not_made_unasked_and_agreeing_can_be_taken_back(
     bot = start_bot()
     anna = bot.user("Anna")
     agree(anna)
-    anna.tap("✓ and create at once")
-    assert "☐ and create at once · 0.72 ₽" in anna.buttons and "Your order is waiting" in anna.last
+    anna.tap("✓ Create when paid")
+    assert "☐ Create when paid · 0.72 ₽" in anna.buttons and "Your order is waiting" in anna.last
     pay(anna)
     assert jobs_of(bot, anna) == [] and "▶ To the waiting order" in anna.buttons
 
@@ -124,7 +124,7 @@ def test_a_rung_of_a_ladder_and_a_changed_result_are_made_by_their_payment(start
         if start:
             anna.send(start)
         anna.tap(next(label for label in anna.buttons if "top up" in label))
-        anna.tap("☐ and create at once")
+        anna.tap("☐ Create when paid")
         before = len(jobs_of(bot, anna))
         anna.tap("100 ₽")
         anna.tap("⭐")
@@ -171,8 +171,8 @@ def test_a_question_is_not_asked_unasked_and_then_waits(start_bot):
     bot = start_bot()
     anna = bot.user("Anna")
     ask_without_money(anna)
-    anna.tap("☐ and ask at once")
-    anna.tap("✓ and ask at once")
+    anna.tap("☐ Ask when paid")
+    anna.tap("✓ Ask when paid")
     assert "Your order is waiting" in anna.last
     anna.tap("payments:amount")
     anna.tap("⭐")
@@ -188,7 +188,7 @@ def test_a_question_that_has_changed_meanwhile_is_not_asked(start_bot, meanwhile
     bot = start_bot()
     anna, boss = bot.user("Anna"), bot.admin()
     ask_without_money(anna)
-    anna.tap("☐ and ask at once")
+    anna.tap("☐ Ask when paid")
     anna.tap("payments:amount")
     anna.tap("🏦")
     anna.photo(till.png("a screenshot"))
@@ -208,7 +208,7 @@ def test_a_payment_told_twice_asks_once(start_bot):
     bot = start_bot()
     anna = bot.user("Anna")
     ask_without_money(anna)
-    anna.tap("☐ and ask at once")
+    anna.tap("☐ Ask when paid")
     anna.tap("payments:amount")
     anna.tap("⭐")
     anna.pay(times=2)
@@ -230,7 +230,7 @@ def test_of_two_that_were_agreed_to_the_newest_is_made(start_bot):
     agree(anna)
     bot.forward(5)
     ask_without_money(anna)
-    anna.tap("☐ and ask at once")
+    anna.tap("☐ Ask when paid")
     anna.tap("payments:amount")
     anna.tap("⭐")
     anna.pay()

@@ -309,7 +309,7 @@ def test_blocking_the_bot_or_paying_an_old_invoice_makes_nobody_known_again(know
     assert user_of(bot, alice) is None
 
 
-@pytest.mark.parametrize(("keep", "words"), [("14", "deleted after 14 days"), ("0", "none is made by itself")])
+@pytest.mark.parametrize(("keep", "words"), [("14", "deleted after 14 days"), ("0", "none are made automatically")])
 def test_privacy_says_what_copies_and_the_code_keep(start_bot, keep, words, tmp_path):
     bot = start_bot(BACKUP_KEEP=keep, DATA_DIR=str(tmp_path))
     alice, anna = bot.user(), bot.user("Анна", language_code="ru")

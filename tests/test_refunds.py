@@ -142,7 +142,7 @@ def test_a_refund_of_a_charge_telegram_does_not_know_returns_to_the_balance(star
     )
     ask_refund(boss, alice)
     boss.tap("✓ Refund")
-    assert "Telegram declines to refund the 188 ⭐" in texts(boss)
+    assert "Telegram has declined to refund the 188 ⭐" in texts(boss)
     assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000), ("refund", 30_000)]
     assert "on your balance again" in texts(alice) and "declined the refund" in texts(boss)
     assert_books_are_right()

@@ -554,7 +554,7 @@ def test_a_difference_ends_with_the_file_to_attach(make):
     said, failed = told(stage, yes=True, only="kie")
     assert failed and "DIFFERS       KIE takes the price this bot expects" in said
     assert "creditsConsumed: expected 0.795…0.805, got 8.0" in said
-    assert "What rests on it: the alert when KIE takes more than planned (plugins/admin/overrun.py)" in said
+    assert "What depends on it: the alert when KIE takes more than planned (plugins/admin/overrun.py)" in said
     assert "attach this file" in said
 
 
@@ -614,7 +614,7 @@ def test_one_that_ends_the_process_is_given_up_after_three_attempts(shop):
     asked = {"user": me.id, "screen": 1, "begun": 3, "at": "2026"}
     shop.bot.bot.store(rehearse.NAME).put("asked", asked)
     shop.bot.pump()
-    assert "broken off three times" in shop.boss.last and not shop.bot.kie.tasks()
+    assert "interrupted three times" in shop.boss.last and not shop.bot.kie.tasks()
     assert shop.bot.bot.store(rehearse.NAME).get("asked") is None
 
 

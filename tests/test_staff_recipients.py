@@ -97,7 +97,7 @@ def test_an_approval_taken_back_after_spending_is_a_loss_that_is_said(start_bot)
     spent = order(bot, alice).price
     bot.forward(120)
     boss.tap("↩ Undo", request(boss))
-    boss.tap("it was credited before", request(boss))
+    boss.tap("it has already been credited", request(boss))
     assert "had been spent: that is your loss" in boss.toast
     assert entries_of(bot, alice)[-2:] == [("writeoff", spent), ("topup", -10_000)]
     assert user_of(bot, alice).sales_paused and "orders are paused" in alice.last
@@ -117,7 +117,7 @@ def test_all_copies_show_the_decision_also_those_not_sent_yet(start_bot):
     oleg.tap("✓ Approve 500 ₽")
     assert "✓ 500 ₽ by Oleg" in request(boss)["caption"] and "✓ 500 ₽ by Oleg" in request(oleg)["caption"]
     boss.tap("↩ Undo", request(boss))
-    boss.tap("it was credited before", request(boss))
+    boss.tap("it has already been credited", request(boss))
     assert "↩ 500 ₽ taken back by Boss" in request(oleg)["caption"]
 
 
@@ -207,7 +207,7 @@ def test_a_group_of_the_staff_gets_the_requests_and_only_people_with_the_right_d
     assert entries_of(bot, alice) == [("topup", 20_000)]
     assert "✓ 200 ₽ by Kate" in [message for message in group.messages if "photo" in message][0]["caption"]
     boss.tap("↩ Undo", group=group)
-    boss.tap("another amount came", group=group)
+    boss.tap("a different amount came", group=group)
     assert bot.balance(alice) == 0
 
 

@@ -227,10 +227,10 @@ def test_a_persons_payments_by_transfer_stand_on_the_card_with_the_reason(start_
     boss, alice = bot.admin(), bot.user()
     transfer(alice)
     boss.tap("✗ Decline")
-    boss.tap("another amount came")
+    boss.tap("a different amount came")
     open_card(boss, alice)
     boss.tap("Payments")
-    assert "declined another amount came" in boss.last
+    assert "declined a different amount came" in boss.last
 
 
 def test_last_seen_is_true_to_the_minute(start_bot):
