@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 
 from bench.process import free_port
 from core.texts import Texts
@@ -25,7 +25,9 @@ from demo.providers.control import CryptoPayControl, YooKassaControl
 from kie.stub.control import Control
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The shell opens a page in less than half the time of the whole browser, which makes a window each time
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,6 +42,13 @@ GAPS = re.compile(r"\{[^}]*\}|</?\w+>|\n")  # what stands between the fixed word
 TEXTS = Texts(ROOT / "data" / "texts")
 MESSAGE, BUTTON = "[data-testid=message]", "[data-testid=keyboard-button]"
 expect.set_options(timeout=PATIENCE_S * 1000)
+
+
+@contextmanager
+def chromium():
+    """Run a headless Chromium."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 class Demo:

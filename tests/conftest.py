@@ -133,6 +133,15 @@ def yookassa_server():
     server.stop()
 
 
+@pytest.fixture(scope="module")  # while it runs, nothing else in this thread may have an event loop
+def browser():
+    """A headless Chromium."""
+    from tests.browser import chromium
+
+    with chromium() as running:
+        yield running
+
+
 @pytest.fixture
 def yookassa_shop(yookassa_server):
     """The control of the stand-in for YooKassa, empty; `bot.clock.follow(it)` keeps its clock at the bot's."""

@@ -9,9 +9,9 @@ import os
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser import ARGUMENTS, BUTTON, CHROMIUM, MESSAGE, ROOT, TEXTS, Chat, Demo, Words
+from tests.browser import BUTTON, CHROMIUM, MESSAGE, ROOT, TEXTS, Chat, Demo, Words
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -29,13 +29,6 @@ def demo(tmp_path_factory):
     yield running
     running.stop()
     assert " ERROR " not in running.log and "Traceback" not in running.log, running.log
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture

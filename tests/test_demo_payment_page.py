@@ -12,13 +12,13 @@ import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from demo.kit import RawBot, Telegram
 from demo.providers import cryptopay, yookassa
 from demo.providers.page import ACTS, WORDS, words_for
 from demo.server import start
-from tests.browser import ARGUMENTS, CHROMIUM, ROOT, Chat, Demo, Words
+from tests.browser import CHROMIUM, ROOT, Chat, Demo, Words
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 SIZES = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
@@ -26,13 +26,6 @@ NAMES, PROMPTS = {"en": "Anna", "ru": "Анна"}, {"en": "a fox in the snow", "
 OPEN, PAY = {"en": "Open", "ru": "Открыть"}, {"en": "Pay", "ru": "Оплатить"}  # of the pages, which are not the bot's
 GAP = 24  # between screenshots
 BILL = {"currency_type": "fiat", "fiat": "RUB", "amount": "1250.00", "expires_in": 3600, "accepted_assets": "USDT,TON"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture

@@ -15,25 +15,18 @@ import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from bench.process import free_port
 from demo.kit import RawBot, Telegram
 from demo.server import PAGE, start
-from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, Chat
+from tests.browser import CHROMIUM, MESSAGE, Chat
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 ADMIN = 5_000_000_900
 WAIT_S = 20
 VOICE = (PAGE / "voice.ogg").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser import ARGUMENTS, CHROMIUM, MESSAGE, ROOT, Chat, Demo
+from tests.browser import CHROMIUM, MESSAGE, ROOT, Chat, Demo
 from tests.kit import png
 from tools import scaffold
 
@@ -25,13 +25,6 @@ whole = pytest.mark.skipif(
 )
 PARTS = ("bot.py", "core", "data", "demo", "kie", "plugins", "storage", "tools")
 HURRY = 20  # times as fast as the real KIE
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture
