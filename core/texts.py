@@ -30,6 +30,8 @@ from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_decimal, get_currency_symbol
 from markupsafe import Markup, escape
 
+from storage.base import disk_cache
+
 log = logging.getLogger(__name__)
 LINE = re.compile(r'(#.*|((msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"([^"\\]|\\.)*"|)')  # of a .po file
 TAGS = ("<b>", "</b>", "<i>", "</i>", "<code>", "</code>", "<pre>", "</pre>", "<blockquote>", "</blockquote>")
@@ -70,8 +72,6 @@ class Lang(str):
 class Ref(str):
     """The key of a text that is a value in another one: shown in the reader's language."""
 
-    __slots__ = ()
-
 
 class Texts:
     """All texts of all plugins in every language."""
@@ -103,6 +103,7 @@ class Texts:
         for path in sorted(self._own.iterdir()) if self._own and self._own.is_dir() else ():
             if path.is_dir() and path.name not in languages:
                 raise TextError(f"{path}: there is no language {path.name!r}; there are {', '.join(languages)}")
+        self._folders = set[Path]()
         default = self._read(self.default, None)
         others = {lang: self._read(lang, default) for lang in languages[1:]}
         self._catalogs, self.languages = {self.default: default, **others}, languages
@@ -111,7 +112,9 @@ class Texts:
     def _read(self, lang: str, default: "_Catalog | None") -> "_Catalog":
         folders = tuple(folder / lang for folder in (self._folder, *self._more))
         own = self._own / lang if self._own and (self._own / lang).is_dir() else None
-        return _load(folders, own, default, tuple(map(_stamps, [*folders, *([own] if own else [])])))
+        read = [*folders, *([own] if own else []), *(self._folders if default else ())]
+        self._folders |= set(read)
+        return _load(folders, own, default, tuple(map(_stamps, read)))
 
     def guess(self, code: str | None) -> str:
         """Return the language for Telegram's `language_code`: that one, a related one, or the default."""
@@ -219,13 +222,15 @@ class Texts:
 
     def check(self) -> None:
         """Raise TextError for a text that cannot be shown, or fills in other values than the default language's text."""
+        disk_cache.kept("texts-checked", _files(map(_stamps, self._folders)), self._check)
+
+    def _check(self) -> None:
         for lang in self.languages:
             for key in self.with_wrong_tags(lang):
                 raise TextError(f"{self.file_of(lang, key)}: the text {key} {WRONG['tags']}")
             for key, spec in self.with_wrong_formats(lang):
                 known = ", ".join(FORMATS)
                 raise TextError(f"{self.file_of(lang, key)}: the text {key} has the format {spec!r}; there are {known}")
-        for lang in self.languages[1:]:
             for key, there, here in self.mismatched(lang):
                 raise TextError(
                     f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in {self.default}"
@@ -246,7 +251,7 @@ class Texts:
     def file_of(self, lang: str, key: str) -> Path:
         """Return the file that a text is in, or to which a missing one belongs."""
         catalog = self._catalogs[lang if self.has_in(lang, key) else self.default]
-        return catalog.folders[key] / lang / f"{catalog.files[key]}.po"
+        return Path(catalog.homes[key]) / lang / f"{catalog.files[key]}.po"
 
     def money(self, lang: str, amount: int) -> str:
         """Return an amount in minor units for people: `12 ₽`, `12.50 ₽`, `−3 ₽`."""
@@ -298,15 +303,11 @@ class Texts:
 class _Catalog(gettext.GNUTranslations):
     """gettext's translations of one language, and what they were made of."""
 
-    def __init__(
-        self, fp: Any, messages: Sequence[Any], files: dict[str, str], folders: dict[str, Path], given: "_Forms"
-    ) -> None:
-        super().__init__(fp)
-        self.forms = {_key(message): _forms(message) for message in messages}
-        self.plurals = {_key(message) for message in messages if message.pluralizable}
-        self.files = files  # {key: the plugin whose file it is in}
-        self.folders = folders  # {key: the folder of texts in all languages in which that file is}
-        self.given = given  # the forms without the operator's own words: they define the values
+    def __init__(self, parts: "_Parts") -> None:
+        super().__init__(io.BytesIO(parts[0]))
+        # `files`: {key: the plugin whose file it is in}; `homes`: {key: the folder of texts in all languages in which
+        # that file is}; `given`: the forms without the operator's own words: they define the values
+        _compiled, self.forms, self.plurals, self.files, self.homes, self.given = parts
 
     def __contains__(self, key: str) -> bool:
         return key in self.files
@@ -316,6 +317,7 @@ class _Catalog(gettext.GNUTranslations):
 
 
 _Forms = dict[str, tuple[str, ...]]  # {key: its plural forms, or its one form}
+_Parts = tuple[bytes, _Forms, frozenset[str], dict[str, str], dict[str, str], _Forms]  # what a _Catalog is made of
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
@@ -324,40 +326,49 @@ def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=8)
-def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, _stamps: tuple[Any, ...]) -> _Catalog:
+def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, stamps: tuple[Any, ...]) -> _Catalog:
+    """Return the catalogue of a language, as it was read last unless a file has changed."""
+    return _Catalog(disk_cache.kept(f"texts-{folders[0].name}", _files(stamps), _read_all, folders, own, default))
+
+
+def _files(stamps: Iterable[tuple[tuple[str, int], ...]]) -> list[Path]:
+    return [Path(__file__), *{Path(path) for folder in stamps for path, _changed_at in folder}]
+
+
+def _read_all(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None) -> "_Parts":
     """Read all .po files of a language into one catalogue; a key in two files is an error, except for own ones."""
-    merged, files, homes = None, dict[str, str](), dict[str, Path]()
+    merged, files, homes = None, dict[str, str](), dict[str, str]()
     for folder in folders:
         for path in sorted(folder.rglob("*.po")):
-            part, home = _read(path, folder.name), folder.parent
+            part = _read(path, folder.name)
             file = path.relative_to(folder).with_suffix("").as_posix()
             merged = Messages(part.locale) if merged is None else merged
             for message in filter(_is_translated, part):
                 if message.id in merged:
                     raise TextError(f"{path}: {_key(message)} stands in another file too")
                 merged[message.id] = message
-                files[_key(message)], homes[_key(message)] = file, home
+                files[_key(message)], homes[_key(message)] = file, str(folder.parent)
     if merged is None:
         raise TextError(f"no texts in {folders[0]}")
     given = {_key(message): _forms(message) for message in merged if message.id}
     if own is None:
         return _compiled(merged, files, homes, given)
-    known = default or _compiled(merged, files, homes, given)
+    known = default or _Catalog(_compiled(merged, files, homes, given))
     for message in (message for path in sorted(own.rglob("*.po")) for message in _own_in(path, own.name, known)):
         key = _key(message)
         merged.delete(key)  # of two messages Babel keeps the first
         merged[message.id] = message
         files.setdefault(key, known.files[key])
-        homes.setdefault(key, known.folders[key])
+        homes.setdefault(key, known.homes[key])
         given.setdefault(key, known.given[key])
     return _compiled(merged, files, homes, given)
 
 
-def _compiled(messages: Any, files: dict[str, str], folders: dict[str, Path], given: _Forms) -> _Catalog:
-    stream = io.BytesIO()
+def _compiled(messages: Any, files: dict[str, str], homes: dict[str, str], given: _Forms) -> "_Parts":
+    stream, named = io.BytesIO(), [message for message in messages if message.id]
     write_mo(stream, messages)
-    stream.seek(0)
-    return _Catalog(stream, [message for message in messages if message.id], files, folders, given)
+    plurals = frozenset(_key(message) for message in named if message.pluralizable)
+    return stream.getvalue(), {_key(message): _forms(message) for message in named}, plurals, files, homes, given
 
 
 def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from storage.base import disk_cache
 
 WORDS = {"text": re.compile(r"[a-z_]+\.[\w.-]+"), "route": re.compile(r"[a-z0-9_]+:[a-z0-9_]+")}
 WORDS["step"] = WORDS["route"]
@@ -28,15 +30,20 @@ class Named(NamedTuple):
     serves: bool = False  # it is what the call registers
 
 
-def names_in(path: Path) -> tuple[Named, ...]:
+def names_in(path: Path) -> list[Named]:
     """Return what a file names; it is read again once it has changed."""
     return _read(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _read(path: Path, _changed_at: int) -> tuple[Named, ...]:
+def _read(path: Path, _changed_at: int) -> list[Named]:
+    name = f"names-{path.parent.name}-{path.stem}"
+    return [Named(*one) for one in disk_cache.kept(name, (path, Path(__file__)), _calls_of, path)]
+
+
+def _calls_of(path: Path) -> list[tuple[Any, ...]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return tuple(one for node in ast.walk(tree) if isinstance(node, ast.Call) for one in _of_call(node))
+    return [tuple(one) for node in ast.walk(tree) if isinstance(node, ast.Call) for one in _of_call(node)]
 
 
 def _of_call(node: ast.Call) -> Iterator[Named]:

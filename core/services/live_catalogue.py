@@ -11,6 +11,7 @@ from kie.catalogue.ideas import Ideas
 from kie.catalogue.model import Catalog, CatalogError
 from kie.catalogue.offers import Offers
 from kie.sync import catalogue_diff, discovery
+from storage.base import disk_cache
 from storage.base.cached import Cached
 from storage.orders import overrides
 
@@ -34,7 +35,7 @@ class LiveCatalogue:
 
     def __init__(self, path, clock, callbacks, rows=overrides, offers=None, ideas=None):
         self.path, self._rows, self._clock = path, rows, clock
-        self._plain, self._file = Catalog.read(path)  # a file that can't be read stops the start
+        self._plain, self._file = Catalog.read(path, disk_cache.kept)  # a file that can't be read stops the start
         self.offers = Offers.load(offers, self._plain) if offers else Offers()
         self.ideas = Ideas.load(ideas, self._plain) if ideas else Ideas()
         self._callbacks = callbacks

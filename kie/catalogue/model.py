@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +35,7 @@ from kie.catalogue.pricing import Billing, NoPrice, Price
 
 __all__ = ["Card", "Catalog", "CatalogError", "Input", "InputError", "Model", "NoPrice"]
 
+MALFORMED = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
 OUTPUTS = ("image", "video", "audio", "text")
 CODE = re.compile(r"[a-z0-9-]{1,16}")
 PATH = re.compile(r"[A-Za-z_]+(\.(\d|\*)\.[A-Za-z_]+)?")
@@ -347,6 +348,10 @@ class Model:
         return built
 
 
+Check = Callable[[list[Model]], dict[str, str]]
+Keep = Callable[..., dict[str, str]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Card:
     """One product in the menus, and its models in order.
@@ -397,15 +402,18 @@ class Catalog:
         return cls.read(path)[0]
 
     @classmethod
-    def read(cls, path: str | Path) -> "tuple[Catalog, dict[str, Any]]":
-        """Return (catalogue, parsed file, not to be changed) like `load`."""
+    def read(cls, path: str | Path, keep: Keep | None = None) -> "tuple[Catalog, dict[str, Any]]":
+        """Return (catalogue, parsed file, not to be changed) like `load`.
+
+        `keep(name, files, check, models)` may know from an earlier start what `check(models)` returns.
+        """
         try:
-            return _loaded(path, os.stat(path).st_mtime_ns)
+            return _loaded(path, os.stat(path).st_mtime_ns, keep)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
 
     @classmethod
-    def from_data(cls, data: dict[str, Any]) -> "Catalog":
+    def from_data(cls, data: dict[str, Any], faults_of: Check | None = None) -> "Catalog":
         """Return the catalogue of the parsed file; incomplete entries are in `rejected`."""
         words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
         models, codes, rejected, unlisted = dict[str, Model](), dict[str, Model](), [], dict[str, str]()
@@ -416,12 +424,15 @@ class Catalog:
             except CatalogError as reason:
                 rejected.append((_name(raw), str(reason)))
                 continue
-            except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-                # one bad entry must not stop the sale of the others
+            except MALFORMED as error:  # one bad entry must not stop the sale of the others
                 rejected.append((_name(raw), f"malformed: {error!r}"))
                 continue
             models[model.id] = codes[model.code] = model
             unlisted |= {model.id: raw["unlisted"]} if raw.get("unlisted") else {}
+        for name, fault in (faults_of or _price_faults)(list(models.values())).items():
+            rejected.append((name, fault))
+            del codes[models.pop(name).code]
+            unlisted.pop(name, None)
         cards = {name: _card(card, models) for name, card in words.items()}
         every = cls(
             models=MappingProxyType(models),
@@ -502,11 +513,12 @@ def _name(raw: Any) -> str:
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: str | Path, _changed_at: int) -> tuple[Catalog, dict[str, Any]]:
+def _loaded(path: str | Path, _changed_at: int, keep: Keep | None) -> tuple[Catalog, dict[str, Any]]:
     """Read and check a file once until it changes: the check walks every price."""
     with open(path, encoding="utf-8") as file:
         data = json.load(file)
-    return Catalog.from_data(data), data
+    files = (Path(path), *Path(__file__).parent.glob("*.py"))
+    return Catalog.from_data(data, partial(keep, "prices", files, _price_faults) if keep else None), data
 
 
 def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:
@@ -530,7 +542,6 @@ def _read_model(raw: dict[str, Any], cards: Mapping[str, Any], lists: Mapping[st
     _need(card.get("title"), f"card {card['id']} has no title")
     model = _assemble(raw, card, modes, lists)
     _check_names(model)
-    _check_prices(model)
     return model
 
 
@@ -663,6 +674,19 @@ def _check_names(model: Model) -> None:
     _need(not strange, f"price, billing or constraints name inputs that are not there: {sorted(strange)}")
     for test in (test for part in conditions for test in part.values() if isinstance(test, dict)):
         _need(len(test) == 1 and set(test) <= set(TESTS), f"condition {test} is not known")
+
+
+def _price_faults(models: Iterable[Model]) -> dict[str, str]:
+    """Return {model id: what is wrong with its prices}."""
+    found = {}
+    for model in models:
+        try:
+            _check_prices(model)
+        except CatalogError as reason:
+            found[model.id] = str(reason)
+        except MALFORMED as error:
+            found[model.id] = f"malformed: {error!r}"
+    return found
 
 
 def _check_prices(model: Model) -> None:
