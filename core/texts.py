@@ -103,7 +103,6 @@ class Texts:
         for path in sorted(self._own.iterdir()) if self._own and self._own.is_dir() else ():
             if path.is_dir() and path.name not in languages:
                 raise TextError(f"{path}: there is no language {path.name!r}; there are {', '.join(languages)}")
-        self._folders = set[Path]()
         default = self._read(self.default, None)
         others = {lang: self._read(lang, default) for lang in languages[1:]}
         self._catalogs, self.languages = {self.default: default, **others}, languages
@@ -112,9 +111,7 @@ class Texts:
     def _read(self, lang: str, default: "_Catalog | None") -> "_Catalog":
         folders = tuple(folder / lang for folder in (self._folder, *self._more))
         own = self._own / lang if self._own and (self._own / lang).is_dir() else None
-        read = [*folders, *([own] if own else []), *(self._folders if default else ())]
-        self._folders |= set(read)
-        return _load(folders, own, default, tuple(map(_stamps, read)))
+        return _load(folders, own, default, tuple(map(_stamps, [*folders, *([own] if own else [])])))
 
     def guess(self, code: str | None) -> str:
         """Return the language for Telegram's `language_code`: that one, a related one, or the default."""
@@ -222,9 +219,6 @@ class Texts:
 
     def check(self) -> None:
         """Raise TextError for a text that cannot be shown, or fills in other values than the default language's text."""
-        disk_cache.kept("texts-checked", _files(map(_stamps, self._folders)), self._check)
-
-    def _check(self) -> None:
         for lang in self.languages:
             for key in self.with_wrong_tags(lang):
                 raise TextError(f"{self.file_of(lang, key)}: the text {key} {WRONG['tags']}")
@@ -236,17 +230,17 @@ class Texts:
                     f"the text {key} fills in {_shown(there)} in {lang}, and {_shown(here)} in {self.default}"
                 )
 
-    def mismatched(self, lang: str) -> Iterator[tuple[str, set[str], set[str]]]:
+    def mismatched(self, lang: str) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
         """Yield (key, its placeholders, the default language's) where a language's text fills in other values."""
         yield from _mismatches(self._catalogs[self.default], self._catalogs[lang])
 
     def with_wrong_tags(self, lang: str) -> Iterator[str]:
         """Yield the keys of a language whose texts Telegram could not show because of their tags."""
-        yield from _wrong_tags(self._catalogs[lang])
+        yield from self._catalogs[lang].wrong_tags
 
     def with_wrong_formats(self, lang: str) -> Iterator[tuple[str, str]]:
         """Yield (key, format) of a language's texts with formats that there are not."""
-        yield from _wrong_formats(self._catalogs[lang])
+        yield from self._catalogs[lang].wrong_formats
 
     def file_of(self, lang: str, key: str) -> Path:
         """Return the file that a text is in, or to which a missing one belongs."""
@@ -303,11 +297,13 @@ class Texts:
 class _Catalog(gettext.GNUTranslations):
     """gettext's translations of one language, and what they were made of."""
 
-    def __init__(self, parts: "_Parts") -> None:
+    def __init__(self, parts: "_Parts", read_from: Sequence[Path] = ()) -> None:
         super().__init__(io.BytesIO(parts[0]))
         # `files`: {key: the plugin whose file it is in}; `homes`: {key: the folder of texts in all languages in which
-        # that file is}; `given`: the forms without the operator's own words: they define the values
-        _compiled, self.forms, self.plurals, self.files, self.homes, self.given = parts
+        # that file is}; `given`: the forms without the operator's own words: they define `values`, {key: its values}
+        _compiled, self.forms, self.plurals, self.files, self.homes, self.given, *found = parts
+        self.wrong_tags, self.wrong_formats, self.values = found
+        self.read_from = read_from
 
     def __contains__(self, key: str) -> bool:
         return key in self.files
@@ -317,7 +313,7 @@ class _Catalog(gettext.GNUTranslations):
 
 
 _Forms = dict[str, tuple[str, ...]]  # {key: its plural forms, or its one form}
-_Parts = tuple[bytes, _Forms, frozenset[str], dict[str, str], dict[str, str], _Forms]  # what a _Catalog is made of
+_Parts = tuple[Any, ...]  # what a _Catalog is made of
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
@@ -328,11 +324,9 @@ def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=8)
 def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, stamps: tuple[Any, ...]) -> _Catalog:
     """Return the catalogue of a language, as it was read last unless a file has changed."""
-    return _Catalog(disk_cache.kept(f"texts-{folders[0].name}", _files(stamps), _read_all, folders, own, default))
-
-
-def _files(stamps: Iterable[tuple[tuple[str, int], ...]]) -> list[Path]:
-    return [Path(__file__), *{Path(path) for folder in stamps for path, _changed_at in folder}]
+    files = [Path(__file__), *(Path(path) for folder in stamps for path, _changed_at in folder)]
+    files += default.read_from if default else ()
+    return _Catalog(disk_cache.kept(f"texts-{folders[0].name}", files, _read_all, folders, own, default), files)
 
 
 def _read_all(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None) -> "_Parts":
@@ -367,8 +361,13 @@ def _read_all(folders: tuple[Path, ...], own: Path | None, default: _Catalog | N
 def _compiled(messages: Any, files: dict[str, str], homes: dict[str, str], given: _Forms) -> "_Parts":
     stream, named = io.BytesIO(), [message for message in messages if message.id]
     write_mo(stream, messages)
+    forms = {_key(message): _forms(message) for message in named}
     plurals = frozenset(_key(message) for message in named if message.pluralizable)
-    return stream.getvalue(), {_key(message): _forms(message) for message in named}, plurals, files, homes, given
+    wrong_tags = [key for key in sorted(given) if not all(map(_nests, given[key]))]
+    parts = ((key, spec) for key in sorted(given) for form in given[key] for *_, spec in _parse(form))
+    wrong_formats = [(key, spec) for key, spec in parts if spec and spec not in FORMATS]
+    values = {key: frozenset(_names(given[key]) - COUNTED) for key in given}
+    return stream.getvalue(), forms, plurals, files, homes, given, wrong_tags, wrong_formats, values
 
 
 def _own_in(path: Path, lang: str, known: _Catalog) -> Iterator[Any]:
@@ -412,22 +411,10 @@ def _names(forms: Iterable[str]) -> set[str]:
 
 
 @lru_cache(maxsize=16)
-def _mismatches(ours: _Catalog, theirs: _Catalog) -> list[tuple[str, set[str], set[str]]]:
+def _mismatches(ours: _Catalog, theirs: _Catalog) -> list[tuple[str, frozenset[str], frozenset[str]]]:
     """Return (key, their placeholders, ours) of the texts that fill in other values; catalogues do not change."""
-    both = sorted(set(ours) & set(theirs))
-    pairs = ((key, _names(theirs.given[key]) - COUNTED, _names(ours.given[key]) - COUNTED) for key in both)
+    pairs = ((key, theirs.values[key], ours.values[key]) for key in sorted(set(ours) & set(theirs)))
     return [(key, there, here) for key, there, here in pairs if there != here]
-
-
-@lru_cache(maxsize=16)
-def _wrong_tags(catalog: _Catalog) -> list[str]:
-    return [key for key, forms in sorted(catalog.given.items()) if not all(map(_nests, forms))]
-
-
-@lru_cache(maxsize=16)
-def _wrong_formats(catalog: _Catalog) -> list[tuple[str, str]]:
-    parts = ((key, spec) for key, forms in sorted(catalog.given.items()) for form in forms for *_, spec in _parse(form))
-    return [(key, spec) for key, spec in parts if spec and spec not in FORMATS]
 
 
 def _read(path: Path, lang: str) -> Any:
@@ -489,7 +476,7 @@ def _nests(text: str) -> bool:
     return not open_tags
 
 
-def _shown(names: set[str]) -> str:
+def _shown(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 

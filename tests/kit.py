@@ -27,8 +27,8 @@ from storage.base import db  # noqa: E402
 TOKEN = "1:DEMO-token-of-no-use-anywhere"
 BOSS = 5000000900  # the id in ADMIN_IDS
 NOON = "2026-11-22 12:00"
-# Periodic work that a test has to ask for: many calls at a bot's first start, a warning of databases in memory
-NOT_BY_ITSELF = {"profile", "disk"}
+# Periodic work that a test has to ask for: many calls at a first start, a warning of databases in memory, all the books
+NOT_BY_ITSELF = {"profile", "disk", "proof"}
 LAST = ("events", "outbox")  # the loops that tell what the others have caused
 # How the log says that a handler, a listener or a queued message of a plugin's has failed
 FAILED = {

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from bench import endurance, jobs, orders, prove, updates
+from tests import proof
 from tests.kit import ROOT
 
 
-@pytest.mark.parametrize("name", ["ours", "telebot", "aiogram", "ptb"])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+DATABASES = ("sqlite", "postgresql")
+PEERS = [(name, kind) for name in ("telebot", "aiogram", "ptb") for kind in DATABASES]
+NEWCOMERS = [("ours", "postgresql", "/start"), ("aiogram", "sqlite", "/start"), ("aiogram", "postgresql", "/balance")]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(("name", "kind"), [("ours", kind) for kind in DATABASES] + proof.part(PEERS, seed=1))
 def test_every_contestant_answers_everybody(name, kind):
     pytest.importorskip({"ptb": "telegram"}.get(name, "telebot" if name == "ours" else name))
     found = updates.contest([name], kind, updates=40, people=20, rounds=1)
@@ -21,9 +27,8 @@ def test_every_contestant_answers_everybody(name, kind):
     assert name in "\n".join(updates.table(found, "a short contest"))
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "says"), [("ours", "postgresql", "/start"), ("aiogram", "sqlite", "/start"), ("aiogram", "postgresql", "/balance")]
-)  # fmt: skip
+@pytest.mark.proof
+@pytest.mark.parametrize(("name", "kind", "says"), proof.part(NEWCOMERS, seed=1))
 def test_newcomers_are_answered_too(name, kind, says):
     pytest.importorskip("telebot" if name == "ours" else name)
     rate, _cpu, _rss = updates.contest([name], kind, updates=20, people=10, rounds=1, newcomers=says)[name]

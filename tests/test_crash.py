@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from bench import crash, deliberate
+from tests import proof
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +20,13 @@ def proven(run, *args, **options):
     return run(*args, write=lines.append, **options), "\n".join(lines)
 
 
-def test_ten_kills_at_random_moments_lose_nothing_and_repeat_nothing(database_url, tmp_path):
-    load = {"kills": 10, "users": 5, "gap_s": (0.0, 1.2), "pause_s": 1.0}
+@pytest.mark.proof
+def test_kills_at_random_moments_lose_nothing_and_repeat_nothing(database_url, tmp_path):
+    kills = proof.share(40)
+    load = {"kills": kills, "users": 5, "gap_s": (0.0, 1.2), "pause_s": 1.0}
     differences, table = proven(crash.kill_at_random, database_url, tmp_path, **load)
     assert differences == 0, table
-    assert "10 kills" in table
+    assert f"{kills} kills" in table
 
 
 def test_a_kill_between_two_writes_loses_nothing_and_repeats_nothing(database_url, tmp_path):

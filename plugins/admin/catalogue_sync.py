@@ -49,6 +49,7 @@ def register(bot):
     bot.button("supply:undo", undo, right="settings", change=int)
     bot.step(WORDS_STEP, take_words, right="settings")
     bot.every(10, "supply", work)
+    bot.every(3600, "price ends", announce_ends)
     bot.check("models", examine)
 
 
@@ -110,7 +111,7 @@ def _noon(day):
     return datetime.fromisoformat(f"{day}T12:00+00:00")
 
 
-def _announce_ends(bot, now):
+def announce_ends(bot, now):
     """Tell the staff, once, of prices that end within two weeks."""
     ending = [(day, name) for day, name in bot.generation.live_catalogue.ending() if day - now.date() <= BEFORE_END]
     for day, names in _by_day(ending, bot.generation.catalog):
@@ -141,7 +142,6 @@ def ask_check(ctx):
 
 def work(bot, now):
     """Compare if somebody asked, or a week after the last time; the first week begins at the first start."""
-    _announce_ends(bot, now)
     asked, last = bot.runtime_settings.get(ASKED), bot.runtime_settings.get(CHECKED)
     if last is None:
         bot.runtime_settings.put(CHECKED, now.isoformat(), now=now)

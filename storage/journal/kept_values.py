@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import ModelSelect
 
-from storage.base.db import connection, is_postgres, transaction
+from storage.base.db import is_postgres, transaction
 from storage.base.prepared import Prepared
 from storage.base.tables import KeptValue
 from storage.journal import audit_log
@@ -18,9 +18,8 @@ NOBODY = 0
 
 def get(plugin: str, name: str, person: int = NOBODY) -> Any:
     """Return what is kept, as plain data, or None."""
-    with connection():
-        row = KeptValue.get_or_none(*_place(plugin, name, person))
-        return None if row is None else row.value
+    row = _one.first(plugin, name, person)
+    return None if row is None else row.value
 
 
 def put(plugin: str, name: str, value: Any, person: int = NOBODY, act: dict[str, Any] | None = None) -> None:
@@ -59,6 +58,11 @@ def drop(plugin: str, name: str, person: int = NOBODY) -> bool:
 def everybodys(plugin: str, name: str) -> dict[int, Any]:
     """Return {user id: value} of everybody with a value under this name."""
     return {row.person: row.value for row in _everybodys.rows(plugin, name)}
+
+
+@Prepared[KeptValue]
+def _one(plugin: str, name: str, person: int) -> "ModelSelect[KeptValue]":
+    return KeptValue.select().where(*_place(plugin, name, person))
 
 
 @Prepared[KeptValue]
