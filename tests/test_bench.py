@@ -11,7 +11,6 @@ from bench import endurance, jobs, orders, prove, updates
 from tests import proof
 from tests.kit import ROOT
 
-
 DATABASES = ("sqlite", "postgresql")
 PEERS = [(name, kind) for name in ("telebot", "aiogram", "ptb") for kind in DATABASES]
 NEWCOMERS = [("ours", "postgresql", "/start"), ("aiogram", "sqlite", "/start"), ("aiogram", "postgresql", "/balance")]
