@@ -100,6 +100,27 @@ def test_a_voice_waits_for_money_and_comes_back(start_bot):
     assert "Happy birthday" in anna.last and not jobs_of(bot, anna)
 
 
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_a_voice_is_made_by_the_payment_for_it_and_goes_onto_the_card_that_waits(start_bot, lang):
+    bot = start_bot()
+    anna = bot.user("Anna", language_code=lang)
+    anna.send("/start")
+    opened(anna, "avatar")
+    anna.send(WORDS[lang])
+    anna.tap(labels(anna)[0])
+    anna.tap("☐")
+    assert any(label.startswith("✓") for label in anna.buttons)
+    anna.tap(next(label for label in anna.buttons if "⭐" in label))
+    anna.tap("⭐")
+    anna.pay()
+    voice = job_of(bot, anna)
+    assert WORDS[lang] in voice.inputs.values() and "⏳" in anna.last
+    bot.forward(90)
+    anna.tap(bot.bot.texts.plain(lang, "voiced.use"))
+    assert values_of(bot, anna)["audio_url"]["url"] == voice_url(bot, voice)
+    assert_books_are_right()
+
+
 @SQLITE
 def test_nobody_else_s_voice_is_taken_and_a_card_that_is_gone_says_so(start_bot):
     bot = start_bot()

@@ -8,12 +8,13 @@ from core.buttons import CARD, MENU, button, route
 from core.errors import UserError
 from core.services import paid_orders
 from core.services.generation import CARD as ON_CARD
-from core.services.generation import QUESTION, REPLIES
+from core.services.generation import QUESTION, REPLIES, VOICED
 from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way, ways
 
 REPLY = route("replies:show", optional=True)
 ASKED = route("ask:waiting", optional=True)
-FORMS = {CARD: ON_CARD, REPLY: REPLIES, ASKED: QUESTION}  # the drafts behind the screens of what a payment can order
+VOICES = route("voiced:show", optional=True)
+FORMS = {CARD: ON_CARD, REPLY: REPLIES, ASKED: QUESTION, VOICES: VOICED}  # the drafts behind the screens of what a payment can order
 
 
 def register(bot):
