@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from bench.process import free_port
@@ -131,6 +132,17 @@ class Demo:
                 pass  # it does not listen yet
             time.sleep(0.05)
         raise AssertionError(f"waited in vain until {what}:\n{self.log}")
+
+
+SETTLED = """() => Promise.all(document.getAnimations()
+    .filter(each => each.effect.getTiming().iterations !== Infinity)
+    .map(each => each.finished.catch(() => {})))"""
+
+
+def faults_of(chat, scene):
+    """Return what axe-core finds wrong with the page, each with its place and an element."""
+    chat.page.evaluate(SETTLED)  # what still fades in has no contrast yet
+    return [(scene, one["id"], one["nodes"][0]["html"]) for one in Axe().run(chat.page).response["violations"]]
 
 
 class Words:

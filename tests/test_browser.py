@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import expect
 
-from tests.browser import BUTTON, CHROMIUM, MESSAGE, ROOT, TEXTS, Chat, Demo, Words
+from tests.browser import BUTTON, CHROMIUM, MESSAGE, ROOT, TEXTS, Chat, Demo, Words, faults_of
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -208,6 +208,22 @@ def test_a_video_plays_and_music_has_a_player(open_chat, demo, model, tag):
     media.evaluate("node => { node.muted = true; return node.play(); }")
     assert media.evaluate("node => node.readyState") >= 2
     chat.sees("job.caption")
+
+
+SCREENS = "/start /help /models /ideas /balance /topup /history /settings /support /privacy /terms /ask /admin /stats"
+
+
+@needs(*"start help models ideas/gallery balance payments/topup history support privacy admin/menu admin/stats".split())
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_bots_own_screens(browser, demo, theme):
+    admin = demo.admin("en")
+    chat = Chat(browser.new_page(viewport={"width": 1200, "height": 800}), demo, admin.id, "en", theme=theme)
+    faults = []
+    for number, command in enumerate([*SCREENS.split(), "a fox in the snow"]):
+        chat.send(command)
+        faults += faults_of(chat, command) if number % 5 == 4 else []
+    assert faults == []
+    chat.page.close()
 
 
 # every plugin that a button leads to

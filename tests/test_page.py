@@ -13,14 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
 from bench.process import free_port
 from demo.kit import RawBot, Telegram
 from demo.server import PAGE, start
-from tests.browser import CHROMIUM, MESSAGE, Chat
+from tests.browser import CHROMIUM, MESSAGE, Chat, faults_of
 from tests.kit import png
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -660,23 +659,23 @@ def test_axe_finds_no_serious_fault(open_page, bot, anna, theme, size):
     furnish(bot, anna)
     chat = open_page(anna, size=size, theme=theme)
     expect(bubble(chat, "the last")).to_be_visible()
-    faults = serious(chat, "the chat")
+    faults = faults_of(chat, "the chat")
     scenes = {"bot-menu": "bot-command", "chat-menu": "person-block", "attach": "attach-file"}
     for button, shown in scenes.items():
         chat.page.get_by_test_id(button).click()
         expect(chat.page.get_by_test_id(shown).first).to_be_visible()
-        faults += serious(chat, button)
+        faults += faults_of(chat, button)
         chat.page.keyboard.press("Escape")
     chat.page.get_by_test_id("keyboard-button").filter(has_text="Pay").click()
-    faults += serious(chat, "the payment sheet")
+    faults += faults_of(chat, "the payment sheet")
     chat.page.get_by_test_id("pay-cancel").click()
     chat.page.locator(".photo").first.click()
-    faults += serious(chat, "the enlarged photo")
+    faults += faults_of(chat, "the enlarged photo")
     chat.page.keyboard.press("Escape")
     chat.page.get_by_test_id("panel-toggle").click()
     for tab in ("calls", "trouble", "tasks"):
         open_tab(chat, tab)
-        faults += serious(chat, tab)
+        faults += faults_of(chat, tab)
     assert faults == []
 
 
@@ -686,13 +685,13 @@ def test_axe_finds_no_serious_fault_on_the_first_visit_and_in_the_tour(open_page
     chat.page.evaluate("theme => { localStorage.clear(); localStorage.setItem('demo.theme', theme) }", theme)
     chat.page.goto(chat.page.url.split("?")[0])
     expect(chat.page.get_by_test_id("welcome")).to_be_visible()
-    faults = serious(chat, "the first visit")
+    faults = faults_of(chat, "the first visit")
     chat.page.get_by_test_id("welcome-tour").click()
     expect(chat.page.get_by_test_id("tour-card")).to_be_visible()
-    faults += serious(chat, "the tour")
+    faults += faults_of(chat, "the tour")
     chat.page.get_by_test_id("tour-end").click()
     chat.page.get_by_test_id("add-person").click()
-    assert faults + serious(chat, "a new person") == []
+    assert faults + faults_of(chat, "a new person") == []
 
 
 def furnish(bot, person):
@@ -716,18 +715,6 @@ def furnish(bot, person):
     keyboard = {"keyboard": [["Yes", "No"]]}
     bot("sendMessage", chat_id=person.id, text="the last", reply_markup=keyboard)
     say(bot, person, "and buttons", [("One", "1"), ("Two", "2")])
-
-
-SETTLED = """() => Promise.all(document.getAnimations()
-    .filter(each => each.effect.getTiming().iterations !== Infinity)
-    .map(each => each.finished.catch(() => {})))"""
-
-
-def serious(chat, scene):
-    """Return the faults that axe-core calls serious or critical, each with its place and an element."""
-    chat.page.evaluate(SETTLED)  # what still fades in has no contrast yet
-    found = Axe().run(chat.page).response["violations"]
-    return [(scene, one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 # Behind the scenes
@@ -855,7 +842,7 @@ def test_the_pane_of_kie_is_in_russian_and_fits_beside_the_chat(open_page, anna,
     open_tab(chat, "tasks")
     said = chat.page.get_by_test_id("task").inner_text()
     assert not {"waiting", "queuing", "generating"} & set(said.split()) and "Завершить" in said
-    assert serious(chat, "the pane of KIE") == []
+    assert faults_of(chat, "the pane of KIE") == []
 
 
 def test_without_a_bot_behind_it_the_page_shows_no_ledger(open_page, anna):

@@ -28,7 +28,7 @@ export class ChatView {
     this.list = new MessageList(this);
     this.composer = new Composer(this);
     this.subtitle = h("span", { class: "chat-subtitle" });
-    this.title = h("span", { class: "chat-title" });
+    this.title = h("h1", { class: "chat-title" });
     this.face = h("span");
     this.bubbleOfPerson = h("span", { class: "acting" });
     this.element = h(

@@ -216,7 +216,7 @@ export function popupMenu(opener, items, label) {
   menu.addEventListener("toggle", (event) => {
     if (event.newState === "closed") menu.remove();
   });
-  document.body.append(menu);
+  (opener.closest("main, aside, nav, dialog") ?? document.body).append(menu); // in a landmark, for those who jump between them
   menu.showPopover();
   place(menu, opener);
   menu.firstChild.focus();

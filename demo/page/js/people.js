@@ -80,7 +80,7 @@ function header(actions) {
   return h(
     "header",
     { class: "people-header" },
-    h("h1", {}, t("people")),
+    h("h2", {}, t("people")),
     iconButton("plus", t("add_person"), () => addPerson(actions), { "data-testid": "add-person" }),
     iconButton("group", t("add_group"), () => addGroup(actions), { "data-testid": "add-group" }),
     iconButton("moon", t("theme"), toggleTheme, { "data-testid": "theme" }),
