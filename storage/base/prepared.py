@@ -5,15 +5,18 @@
         return User.select().where(User.code == code)
 
     user = _by_code.first("k3J9")
+    done = inserted(FactDone, {"fact_id": 7, "listener": "start"})
 
-For the reads that every update and every loop makes; other queries are built where they are used.
+For what every update, order and loop does; other queries are built where they are used.
 """
 
+import operator
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from peewee import Database
+from peewee import Database, Field, ForeignKeyField, Function, Model
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
@@ -24,27 +27,36 @@ Maker = Callable[[tuple[Any, ...]], Any]
 
 
 class Prepared(Generic[R]):
-    """A SELECT of whole rows of one table (`Prepared[User]`) or of plain columns (`Prepared[tuple[int, str]]`).
+    """A query of whole rows of one table (`Prepared[User]`) or of plain columns (`Prepared[tuple[int, str]]`).
 
-    `build` takes the parameters by position (numbers, texts, aware times) and returns the query. Columns with an alias
-    after those of a whole row become attributes of the row.
+    `build` takes the parameters by position (numbers, texts, aware times; `count` of them, if it takes any number) and
+    returns a SELECT, or a write with what it returns. Columns with an alias after those of a whole row become attributes
+    of the row; those of a whole row that it refers to become that row.
     """
 
-    def __init__(self, build: Callable[..., Any]) -> None:
+    def __init__(self, build: Callable[..., Any], count: int | None = None) -> None:
         self._build = build
-        self._count: int = build.__code__.co_argcount
+        self._count: int = build.__code__.co_argcount if count is None else count
         # class of the database → (statement, [(index of the parameter or None, constant)], how to make a row)
         self._compiled: dict[type, tuple[str, list[tuple[int | None, Any]], Maker | None]] = {}
 
     def rows(self, *values: Any) -> list[R]:
         """Return every row: instances of the table, or tuples of plain columns."""
         with connection() as db:
-            statement, places, make = self._compiled.get(type(db)) or self._compile(db)
-            plain = [_plain(value) for value in values]
-            rows: Any = db.execute_sql(
-                statement, [plain[at] if at is not None else constant for at, constant in places]
-            ).fetchall()
+            cursor, make = self._execute(db, values)
+            rows: Any = cursor.fetchall()
         return [make(row) for row in rows] if make else rows
+
+    def run(self, *values: Any) -> int:
+        """Write, and return how many rows have changed; in an open transaction."""
+        with connection() as db:
+            changed: int = self._execute(db, values)[0].rowcount
+            return changed
+
+    def _execute(self, db: Database, values: tuple[Any, ...]) -> tuple[Any, Maker | None]:
+        statement, places, make = self._compiled.get(type(db)) or self._compile(db)
+        plain = [_plain(value) for value in values]
+        return db.execute_sql(statement, [plain[at] if at is not None else constant for at, constant in places]), make
 
     def first(self, *values: Any) -> R | None:
         """Return the first row, or None."""
@@ -68,6 +80,7 @@ class Prepared(Generic[R]):
 
 def _place(value: Any) -> int | None:
     """Return the index of the parameter that a placeholder stands for, or None for a constant."""
+    value = getattr(value, "obj", value)  # what PostgreSQL's driver wraps plain data in
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else value
     is_mark = isinstance(number, int) and MARK <= number < MARK + 100
     return number - MARK if is_mark else None
@@ -79,18 +92,72 @@ def _plain(value: Any) -> Any:
 
 def _maker(query: Any) -> Maker | None:
     """Return the function that turns a row into an instance, or None where plain columns were asked for."""
-    model, asked, fields = query.model, list(query._returning), query.model._meta.sorted_fields
-    count = len(fields)
-    if len(asked) < count or any(column is not field for column, field in zip(asked, fields, strict=False)):
+    model, asked, fields = query.model, list(query._returning or ()), query.model._meta.sorted_fields
+    if not _are(asked[: len(fields)], fields):
         return None
-    names, read = [field.name for field in fields], [field.python_value for field in fields]
-    others = [column._alias for column in asked[count:]]
+    others = asked[len(fields) :]
+    if others and isinstance(others[0], Field) and _are(others, others[0].model._meta.sorted_fields):
+        return _joined(model, others[0].model)
+    names = [column._alias for column in others]
 
     def make(row: tuple[Any, ...]) -> Any:
-        values = {name: turn(value) for name, turn, value in zip(names, read, row[:count], strict=True)}
-        made = model(__no_default__=1, **values)
-        for name, value in zip(others, row[count:], strict=True):
+        made = _instance(model, row)
+        for name, value in zip(names, row[len(fields) :], strict=True):
             setattr(made, name, value)
         return made
 
     return make
+
+
+def _are(columns: list[Any], fields: list[Any]) -> bool:
+    """Tell whether these are the same, without `==`, of which Peewee makes an expression."""
+    return len(columns) == len(fields) and all(map(operator.is_, columns, fields))
+
+
+def _joined(model: type[Model], other: type[Model]) -> Maker:
+    """Return the function that makes a row together with the one it refers to."""
+    (key,) = (
+        each for each in model._meta.sorted_fields if isinstance(each, ForeignKeyField) and each.rel_model is other
+    )
+    count = len(model._meta.sorted_fields)
+
+    def make(row: tuple[Any, ...]) -> Any:
+        made = _instance(model, row[:count])
+        setattr(made, key.name, _instance(other, row[count:]))
+        return made
+
+    return make
+
+
+def _instance(model: type[Model], row: tuple[Any, ...]) -> Any:
+    values = {
+        field.name: field.python_value(value) for field, value in zip(model._meta.sorted_fields, row, strict=False)
+    }
+    return model(__no_default__=1, **values)
+
+
+def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:
+    """Insert a row and return it; unless it must be `is_new`, None if a unique column has its value already."""
+    return _insertion(model, tuple(fields), is_new).first(*stored(model, fields))
+
+
+@cache
+def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any]:
+    def build(*values: Any) -> Any:
+        query = model.insert(**dict(zip(names, values, strict=True)))
+        return (query if is_new else query.on_conflict_ignore()).returning(model)
+
+    made_anew = [
+        field.name for field in model._meta.sorted_fields if callable(field.default) and field.name not in names
+    ]
+    if made_anew:
+        raise ValueError(
+            f"{model.__name__}: give {', '.join(made_anew)}: what is compiled once would have the same for ever"
+        )
+    return Prepared(build, len(names))
+
+
+def stored(model: Any, fields: dict[str, Any]) -> list[Any]:
+    """Return the values of columns as the database takes them, for a `Prepared` that writes."""
+    found = [model._meta.combined[name].db_value(value) for name, value in fields.items()]
+    return [(value.arguments or (None,))[0] if isinstance(value, Function) else value for value in found]

@@ -87,7 +87,12 @@ def agree(draft: Draft, rung: int | None, is_on: bool) -> bool:
 def stop_listening(user_id: int) -> None:
     """Stop listening for the user's next input; what was filled in stays."""
     with transaction():
-        Draft.update(step=None).where(Draft.user == user_id, Draft.step.is_null(False)).execute()
+        _stop_listening.run(user_id)
+
+
+@Prepared[Draft]
+def _stop_listening(user_id: int) -> Any:
+    return Draft.update(step=None).where(Draft.user == user_id, Draft.step.is_null(False))
 
 
 def drop(user_id: int, plugin: str | None = None) -> int:

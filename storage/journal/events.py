@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from peewee import ModelSelect
 
 from storage.base.db import transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, inserted
 from storage.base.tables import Fact, FactDone
 from storage.journal.event_kinds import Event
 
@@ -21,7 +21,7 @@ def emit(event: Event, now: datetime) -> None:
     """Record an event, within the transaction of its cause, if there are listeners for its kind."""
     if _heard is None or event.kind in _heard:
         with transaction():
-            Fact.insert(kind=event.kind, data=event.data(), run_at=now).execute()
+            inserted(Fact, {"kind": event.kind, "data": event.data(), "run_at": now})
 
 
 def hear(kinds: Iterable[str] | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from peewee import SQL, ModelSelect, fn
 
@@ -70,7 +71,7 @@ def done(update_ids: Iterable[int]) -> None:
     handled = list(update_ids)
     with transaction():
         note_seen(handled)
-        Inbox.delete().where(Inbox.update_id.in_(handled)).execute()
+        _deletion(len(handled)).run(*handled)
 
 
 def note_seen(update_ids: Sequence[int]) -> None:
@@ -78,10 +79,20 @@ def note_seen(update_ids: Sequence[int]) -> None:
 
     A transaction of its own for each would take longer than most answers.
     """
+    _note_seen(len(update_ids)).run(*update_ids)
+
+
+@lru_cache(maxsize=64)
+def _deletion(count: int) -> Prepared[Inbox]:
+    return Prepared(lambda *ids: Inbox.delete().where(Inbox.update_id.in_(ids)), count)
+
+
+@lru_cache(maxsize=64)
+def _note_seen(count: int) -> Prepared[User]:
     since = Inbox.received_at.cast("BIGINT") - User.seen_at.cast("BIGINT")
     is_theirs = Inbox.lane == User.telegram_id  # the lane of a private chat is the person's id
-    found = Inbox.update_id.in_(update_ids), is_theirs, since >= MINUTE_US
-    User.update(seen_at=Inbox.received_at).from_(Inbox).where(*found).execute()
+    query = User.update(seen_at=Inbox.received_at).from_(Inbox).where(is_theirs, since >= MINUTE_US)
+    return Prepared(lambda *ids: query.where(Inbox.update_id.in_(ids)), count)
 
 
 def set_aside(update_id: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from peewee import fn
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, inserted
 from storage.base.states import EntryKind
 from storage.base.tables import Account, Entry, Source
 from storage.journal import audit_log, erasable_text
@@ -96,15 +96,14 @@ def post(
     fields = dict(user=user_id, amount=amount, kind=kind, key=key, created_at=now)
     with transaction():
         said = erasable_text.salted(reason)
-        row = Entry.insert(**fields, ref=ref, actor=actor, digest=said.digest)
-        rows = list(row.on_conflict_ignore().returning(Entry).execute())
-        if not rows:
+        entry = inserted(Entry, fields | {"ref": ref, "actor": actor, "digest": said.digest}, is_new=False)
+        if entry is None:
             return Posted(_known(user_id, kind, key), False)
         erasable_text.put(said, user_id)
         if kind in SOURCED and actor is None:
-            Source.insert(**fields).execute()
+            inserted(Source, fields)
         _move(user_id, amount, amount if kind in OF_DEBT else 0)
-        return Posted(rows[0], True)
+        return Posted(entry, True)
 
 
 def _known(user_id: int, kind: str, key: str) -> Entry:
@@ -115,9 +114,14 @@ def _known(user_id: int, kind: str, key: str) -> Entry:
 
 
 def _move(user_id: int, amount: int, debt: int) -> None:
-    fields = {Account.balance: Account.balance + amount} | ({Account.debt: Account.debt + debt} if debt else {})
-    if not Account.update(fields).where(Account.user == user_id, Account.balance + amount >= 0).execute():
+    if not _moved.run(amount, debt, user_id):
         raise NotEnoughMoney(-amount - balance(user_id))
+
+
+@Prepared[Account]
+def _moved(amount: int, debt: int, user_id: int) -> Any:
+    query = Account.update(balance=Account.balance + amount, debt=Account.debt + debt)
+    return query.where(Account.user == user_id, Account.balance + amount >= 0)
 
 
 def force(

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from peewee import Database
+from peewee import Database, ModelSelect
 
 from storage.base.db import EPOCH, MICROSECOND, connection, is_postgres, transaction
 from storage.base.engines import Engine
+from storage.base.prepared import Prepared
 from storage.base.tables import Seal
 
 COLUMNS = {  # of the sealed rows, as name:type; their order must never change
@@ -147,8 +148,12 @@ def _pages(table: str, first: int, end: int) -> Iterator[bytes]:
 
 def newest() -> Seal | None:
     """Return the newest seal, or None."""
-    with connection():
-        return Seal.select().order_by(Seal.id.desc()).first()
+    return _newest.first()
+
+
+@Prepared[Seal]
+def _newest() -> "ModelSelect[Seal]":
+    return Seal.select().order_by(Seal.id.desc()).limit(1)
 
 
 def name(seal: Seal) -> str:

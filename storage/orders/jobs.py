@@ -15,12 +15,13 @@ import secrets
 import statistics
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from peewee import JOIN, ModelSelect, Select, fn
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, inserted, stored
 from storage.base.states import OPEN_JOBS, DeliveryState, JobState
 from storage.base.tables import Account, Draft, Job, Media, Result, User
 from storage.journal import events
@@ -157,11 +158,10 @@ def _note_parent(job: Job, parent: dict[str, Any]) -> None:
 
 def create(user_id: int, name: str, quote: Quote, *, now: datetime, usual_s: int, patience: timedelta) -> Job:
     """Create a queued job with its hold, within an open transaction; raise NotEnoughMoney or free.NoneLeft."""
-    fields = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
-    secret = secrets.token_urlsafe(24)
+    fields: dict[str, Any] = dict(user=user_id, model=quote.model, inputs=quote.values, price=quote.price, quote=name)
+    fields |= dict(expected=quote.expected, topic=quote.topic, secret=secrets.token_urlsafe(24))
     times = dict(submit_at=now, created_at=now, deadline_at=now + patience, usual_s=usual_s)
-    where = quote.place or {}
-    job = Job.create(secret=secret, expected=quote.expected, topic=quote.topic, **times, **fields, **where)
+    job: Job = inserted(Job, fields | times | (quote.place or {}))
     ledger.hold(user_id, job.price, job_id=job.id, now=now)
     if quote.free:
         free.take(user_id, quote.free, job.id, now)
@@ -171,26 +171,38 @@ def create(user_id: int, name: str, quote: Quote, *, now: datetime, usual_s: int
 
 def refuse_haste(user_id: int, starts: int, now: datetime) -> None:
     """Raise TooManyStarts if a user has begun more than so many orders within a minute; the newest one is counted."""
-    minute_ago = now - timedelta(minutes=1)
-    if Job.select().where(Job.user == user_id, Job.created_at > minute_ago).count() > starts:
+    if _count_since.scalar(user_id, now - timedelta(minutes=1)) > starts:
         raise TooManyStarts
+
+
+@Prepared[tuple[int]]
+def _count_since(user_id: int, since: datetime) -> "ModelSelect[Job]":
+    return Job.select(fn.COUNT(Job.id)).where(Job.user == user_id, Job.created_at > since)
 
 
 def _take_draft(user_id: int, draft_id: int, version: int) -> Draft | None:
     """Delete a draft if it is still what was shown, and return it; the next card starts afresh."""
-    rows = (
-        Draft.delete()
-        .where(Draft.id == draft_id, Draft.user == user_id, Draft.version == version)
-        .returning(Draft)
-        .execute()
-    )
-    return next(iter(rows), None)
+    return _taken.first(draft_id, user_id, version)
+
+
+@Prepared[Draft]
+def _taken(draft_id: int, user_id: int, version: int) -> Any:
+    shown = Draft.id == draft_id, Draft.user == user_id, Draft.version == version
+    return Draft.delete().where(*shown).returning(Draft)
 
 
 def _move(job_id: int, states: Collection[str], **fields: Any) -> Job | None:
     """Make the conditional update behind every arrow."""
-    rows = Job.update(**fields).where(Job.id == job_id, Job.state.in_(states)).returning(Job).execute()
-    return next(iter(rows), None)
+    return _arrow(tuple(states), tuple(fields)).first(job_id, *stored(Job, fields))
+
+
+@cache
+def _arrow(states: tuple[str, ...], names: tuple[str, ...]) -> Prepared[Job]:
+    def build(job_id: int, *values: Any) -> Any:
+        query = Job.update(**dict(zip(names, values, strict=True)))
+        return query.where(Job.id == job_id, Job.state.in_(states)).returning(Job)
+
+    return Prepared(build, 1 + len(names))
 
 
 def attempt(job: Job, now: datetime) -> Job | None:
@@ -199,13 +211,13 @@ def attempt(job: Job, now: datetime) -> Job | None:
     If the attempt fails, or kills the process, the job's next turn comes after all others.
     """
     with transaction():
-        rows = (
-            Job.update(tries=Job.tries + 1, submit_at=now + TRY_AGAIN * (job.tries + 1))
-            .where(Job.id == job.id, Job.state == JobState.QUEUED, Job.tries == job.tries, Job.tries < MOST_TRIES)
-            .returning(Job)
-            .execute()
-        )
-        return next(iter(rows), None)
+        return _attempted.first(job.id, job.tries, now + TRY_AGAIN * (job.tries + 1))
+
+
+@Prepared[Job]
+def _attempted(job_id: int, tries: int, submit_at: datetime) -> Any:
+    still = Job.id == job_id, Job.state == JobState.QUEUED, Job.tries == tries, Job.tries < MOST_TRIES
+    return Job.update(tries=Job.tries + 1, submit_at=submit_at).where(*still).returning(Job)
 
 
 def begin(job_id: int, now: datetime) -> Job | None:
@@ -217,9 +229,13 @@ def begin(job_id: int, now: datetime) -> Job | None:
 def requeue(job_id: int, submit_at: datetime) -> Job | None:
     """submitting → queued, to be sent later: KIE refused it for now, or nothing reached KIE."""
     with transaction():
-        return _move(
-            job_id, [JobState.SUBMITTING], state=JobState.QUEUED, submit_at=submit_at, refusals=Job.refusals + 1
-        )
+        return _requeued.first(job_id, submit_at)
+
+
+@Prepared[Job]
+def _requeued(job_id: int, submit_at: datetime) -> Any:
+    query = Job.update(state=JobState.QUEUED, submit_at=submit_at, refusals=Job.refusals + 1)
+    return query.where(Job.id == job_id, Job.state == JobState.SUBMITTING).returning(Job)
 
 
 def start(job_id: int, task_id: str, deadline_at: datetime, now: datetime) -> Job | None:
@@ -342,9 +358,13 @@ def arrive_late(job_id: int, result: Result, *, cost: int | None, now: datetime)
 
 def get(job_id: int, user_id: int | None = None) -> Job | None:
     """Return a job with its user, or None; with `user_id` only that user's own."""
-    with connection():
-        query = Job.select(Job, User).join(User).where(Job.id == job_id)
-        return (query if user_id is None else query.where(Job.user == user_id)).first()
+    job = _with_user.first(job_id)
+    return job if job is not None and user_id in (None, job.user_id) else None
+
+
+@Prepared[Job]
+def _with_user(job_id: int) -> "ModelSelect[Job]":
+    return Job.select(Job, User).join(User).where(Job.id == job_id)
 
 
 def by_secret(secret: str) -> Job | None:
@@ -355,9 +375,17 @@ def by_secret(secret: str) -> Job | None:
 
 def count_open(user_id: int | None = None) -> int:
     """Return the number of open jobs, of one user or of all."""
-    with connection():
-        query = Job.select().where(Job.state.in_(OPEN))
-        return (query if user_id is None else query.where(Job.user == user_id)).count()
+    return (_count_open.scalar() if user_id is None else _count_open_of.scalar(user_id)) or 0
+
+
+@Prepared[tuple[int]]
+def _count_open() -> "ModelSelect[Job]":
+    return Job.select(fn.COUNT(Job.id)).where(Job.state.in_(OPEN))
+
+
+@Prepared[tuple[int]]
+def _count_open_of(user_id: int) -> "ModelSelect[Job]":
+    return Job.select(fn.COUNT(Job.id)).where(Job.state.in_(OPEN), Job.user == user_id)
 
 
 def _queue() -> tuple[Any, tuple[Any, ...]]:
@@ -443,10 +471,26 @@ def to_show_progress(now: datetime, limit: int = 10) -> list[Job]:
     if not ids:
         return []
     with transaction():
-        shown = Job.select().where(Job.progress_id.is_null(False)).count()
-        pause = max(PROGRESS, timedelta(seconds=shown / PROGRESS_PER_S))
-        Job.update(progress_at=now + pause).where(Job.id.in_(ids)).execute()
-        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)))
+        pause = max(PROGRESS, timedelta(seconds=(_shown.scalar() or 0) / PROGRESS_PER_S))
+        _show_again(len(ids)).run(now + pause, *ids)
+        return _these(len(ids)).rows(*ids)
+
+
+@Prepared[tuple[int]]
+def _shown() -> "ModelSelect[Job]":
+    return Job.select(fn.COUNT(Job.id)).where(Job.progress_id.is_null(False))
+
+
+@cache
+def _show_again(count: int) -> Prepared[Job]:
+    return Prepared(lambda at, *ids: Job.update(progress_at=at).where(Job.id.in_(ids)), 1 + count)
+
+
+@cache
+def _these(count: int) -> Prepared[Job]:
+    """The jobs with these ids, the oldest delivery first, each with its user."""
+    query = Job.select(Job, User).join(User).order_by(Job.deliver_at, Job.id)
+    return Prepared(lambda *ids: query.where(Job.id.in_(ids)), count)
 
 
 @Prepared[tuple[int]]
@@ -458,16 +502,18 @@ def _progressing(now: datetime, limit: int) -> "ModelSelect[Job]":
 def note_progress(job_id: int, message_id: int | None, at: datetime | None) -> None:
     """Remember the message that shows a job's progress, and when it is due to be edited; None forgets it."""
     with transaction():
-        Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id).execute()
+        _progress.run(message_id, at, job_id)
+
+
+@Prepared[Job]
+def _progress(message_id: int, at: datetime, job_id: int) -> Any:
+    return Job.update(progress_id=message_id, progress_at=at).where(Job.id == job_id)
 
 
 def to_deliver(now: datetime, limit: int = 8) -> list[Job]:
     """Return finished jobs whose result is due to be sent, oldest first."""
     ids = [i for (i,) in _to_deliver.rows(now, limit)]
-    if not ids:
-        return []
-    with connection():
-        return list(Job.select(Job, User).join(User).where(Job.id.in_(ids)).order_by(Job.deliver_at, Job.id))
+    return _these(len(ids)).rows(*ids) if ids else []
 
 
 @Prepared[tuple[int]]
@@ -482,13 +528,18 @@ def delivered(job_id: int, sent: list[Media], now: datetime, job: Job | None = N
     With the `job`, joined with its user, also which messages of the private chat show what.
     """
     with transaction():
-        query = Job.update(delivery=DeliveryState.SENT, sent=sent)
-        moved = bool(query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING).execute())
+        moved = bool(_sent.run(*stored(Job, {"sent": sent}), job_id))
         if moved:
             if job is not None:
                 result_messages.note_sent(job, sent)
             events.emit(JobDelivered(job=job_id), now)
         return moved
+
+
+@Prepared[Job]
+def _sent(sent: list[Media], job_id: int) -> Any:
+    query = Job.update(delivery=DeliveryState.SENT, sent=sent)
+    return query.where(Job.id == job_id, Job.delivery == DeliveryState.PENDING)
 
 
 def undeliverable(job_id: int) -> bool:
