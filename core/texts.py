@@ -444,7 +444,7 @@ def untagged(html: str) -> str:
 
 def _bare(text: str) -> str:
     """Return one of our texts without its tags; what a person wrote keeps its angle brackets."""
-    for tag in TAGS:
+    for tag in TAGS if "<" in text else ():
         text = text.replace(tag, "")
     return str(text.unescape()) if isinstance(text, Markup) else text
 

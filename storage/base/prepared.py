@@ -95,18 +95,18 @@ def _maker(query: Any) -> Maker | None:
     model, asked, fields = query.model, list(query._returning or ()), query.model._meta.sorted_fields
     if not _are(asked[: len(fields)], fields):
         return None
-    others = asked[len(fields) :]
+    others, read = asked[len(fields) :], _reader(model)
     if others and isinstance(others[0], Field) and _are(others, others[0].model._meta.sorted_fields):
         return _joined(model, others[0].model)
     names = [column._alias for column in others]
 
     def make(row: tuple[Any, ...]) -> Any:
-        made = _instance(model, row)
+        made = read(row)
         for name, value in zip(names, row[len(fields) :], strict=True):
             setattr(made, name, value)
         return made
 
-    return make
+    return make if names else read
 
 
 def _are(columns: list[Any], fields: list[Any]) -> bool:
@@ -119,21 +119,24 @@ def _joined(model: type[Model], other: type[Model]) -> Maker:
     (key,) = (
         each for each in model._meta.sorted_fields if isinstance(each, ForeignKeyField) and each.rel_model is other
     )
-    count = len(model._meta.sorted_fields)
+    count, read, read_other = len(model._meta.sorted_fields), _reader(model), _reader(other)
 
     def make(row: tuple[Any, ...]) -> Any:
-        made = _instance(model, row[:count])
-        setattr(made, key.name, _instance(other, row[count:]))
+        made = read(row)
+        setattr(made, key.name, read_other(row[count:]))
         return made
 
     return make
 
 
-def _instance(model: type[Model], row: tuple[Any, ...]) -> Any:
-    values = {
-        field.name: field.python_value(value) for field, value in zip(model._meta.sorted_fields, row, strict=False)
-    }
-    return model(__no_default__=1, **values)
+def _reader(model: type[Model]) -> Maker:
+    """Return the function that makes an instance of the first columns of a row."""
+    fields = [(field.name, field.python_value) for field in model._meta.sorted_fields]
+
+    def read(row: tuple[Any, ...]) -> Any:
+        return model(__no_default__=1, **{name: turn(value) for (name, turn), value in zip(fields, row, strict=False)})
+
+    return read
 
 
 def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from peewee import ModelSelect, fn
@@ -68,12 +69,8 @@ def stranger(sender: Sender) -> User:
 
 def meet(senders: Collection[tuple[Sender, int | None]], now: datetime) -> None:
     """Create the users of those senders who are new, each with the id of their first update, in one transaction."""
-    if not senders:
-        return
-    with connection():
-        ids = [sender.telegram_id for sender, _update_id in senders]
-        there = User.select(User.telegram_id).where(User.telegram_id.in_(ids)).tuples().execute()
-        known = {telegram_id for (telegram_id,) in there}
+    ids = [sender.telegram_id for sender, _update_id in senders]
+    known = {telegram_id for (telegram_id,) in (_known(len(ids)).rows(*ids) if ids else ())}
     fresh = [(sender, update_id) for sender, update_id in senders if sender.telegram_id not in known]
     if not fresh:
         return
@@ -82,6 +79,11 @@ def meet(senders: Collection[tuple[Sender, int | None]], now: datetime) -> None:
         made = _insert([_row(sender, people[sender.telegram_id], now, update_id) for sender, update_id in fresh])
         for user_id in made:
             events.emit(UserCreated(user=user_id), now)
+
+
+@lru_cache(maxsize=128)
+def _known(count: int) -> Prepared[tuple[int]]:
+    return Prepared(lambda *ids: User.select(User.telegram_id).where(User.telegram_id.in_(ids)), count)
 
 
 def _insert(rows: list[dict[str, Any]]) -> list[int]:
