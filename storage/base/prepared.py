@@ -70,7 +70,7 @@ class Prepared(Generic[R]):
     def _compile(self, db: Database) -> tuple[str, list[tuple[int | None, Any]], Maker | None]:
         marks = [MARK + number for number in range(self._count)]
         query = self._build(*marks)
-        statement, parameters = query.sql()
+        statement, parameters = db.get_sql_context().sql(query).query()
         places = [(_place(value), value) for value in parameters]
         if {at for at, _constant in places} - {None} != set(range(self._count)):
             raise ValueError(f"a parameter got lost in {statement}")
@@ -92,6 +92,8 @@ def _plain(value: Any) -> Any:
 
 def _maker(query: Any) -> Maker | None:
     """Return the function that turns a row into an instance, or None where plain columns were asked for."""
+    if not hasattr(query, "model"):
+        return None
     model, asked, fields = query.model, list(query._returning or ()), query.model._meta.sorted_fields
     if not _are(asked[: len(fields)], fields):
         return None

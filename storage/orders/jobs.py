@@ -415,10 +415,14 @@ def _queued(now: datetime, limit: int) -> "ModelSelect[Job]":
 
 def place(job: Job) -> int:
     """Return a queued job's place in the queue, from 1; 0 if it is not queued."""
-    with connection() as db:
-        line, order_by = _queue()
-        numbered = Select([line], [line.c.id, fn.ROW_NUMBER().over(order_by=order_by).alias("place")])
-        return Select([numbered], [numbered.c.place]).where(numbered.c.id == job.id).bind(db).scalar() or 0
+    return _place.scalar(job.id) or 0
+
+
+@Prepared[tuple[int]]
+def _place(job_id: int) -> Select:
+    line, order_by = _queue()
+    numbered = Select([line], [line.c.id, fn.ROW_NUMBER().over(order_by=order_by).alias("place")])
+    return Select([numbered], [numbered.c.place]).where(numbered.c.id == job_id)
 
 
 def watched(now: datetime) -> Iterator[tuple[Job, bool]]:
