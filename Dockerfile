@@ -24,7 +24,8 @@ COPY plugins ./plugins
 COPY storage ./storage
 COPY tools ./tools
 COPY data ./data
-RUN python -m compileall -q .
+# What each start would read anew, which the bot cannot write here
+RUN python -m compileall -q . && python bot.py plugins >/dev/null && python bot.py texts check >/dev/null
 
 USER 10001:10001
 VOLUME /data

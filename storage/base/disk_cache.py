@@ -7,6 +7,7 @@ still does.
 import hashlib
 import marshal
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -54,4 +55,5 @@ def _write(place: Path, content: bytes) -> None:
         place.parent.mkdir(exist_ok=True)
         with NamedTemporaryFile(dir=place.parent, delete=False) as new:
             new.write(content)
+        shutil.copymode(__file__, new.name)  # as bytecode has the mode of its source
         os.replace(new.name, place)
