@@ -825,6 +825,7 @@ def test_kie_goes_down_slow_and_out_of_credits_and_is_well_again(open_page, anna
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_pane_of_kie_is_in_russian_and_fits_beside_the_chat(open_page, anna, kie_server, servers, theme):
+    servers[1].settings(hold=True)  # or a slow machine sees it end
     new_task(kie_server)
     chat = open_page(anna, size=(1440, 900), theme=theme)
     kept = {"lang": "ru", "panel": "open", "tab": "tasks", "welcomed": "yes", "theme": theme}
