@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 BACKGROUND, INK, MUTED, GRID = "#18222d", "#e8eef4", "#9fb1c1", "#2c3a48"
 IN, SPENT, ORDERS = "#5eb5f7", "#f2b134", "#6fcf97"
-MOST_DAYS, MOST_LABELS = 366, 8
+MOST_DAYS, MOST_LABELS = 366, 5  # a phone shows the picture at a third of its size: few words, and large ones
 
 
 def draw(ctx, days, money, orders):
@@ -22,17 +22,17 @@ def draw(ctx, days, money, orders):
     done = [orders.get(number, (0, 0, 0))[0] for number in numbers]
     figure, parts = pyplot.subplots(3, 1, figsize=(8, 8), sharex=True, height_ratios=(2, 1, 1), facecolor=BACKGROUND)
     try:
-        figure.subplots_adjust(left=0.1, right=0.97, top=0.8, bottom=0.07, hspace=0.42)
+        figure.subplots_adjust(left=0.13, right=0.95, top=0.76, bottom=0.07, hspace=0.5)
         figure.text(
             0.05,
-            0.945,
+            0.93,
             ctx.texts.money(ctx.lang, round(sum(income) * 100)),
-            size=30,
+            size=46,
             weight="bold",
             color=INK,
             va="center",
         )
-        figure.text(0.1, 0.885, ctx.texts.plain(ctx.lang, "stats.head", n=days), size=13, color=MUTED, va="center")
+        figure.text(0.05, 0.85, ctx.texts.plain(ctx.lang, "stats.head", n=days), size=20, color=MUTED, va="center")
         for axes, heights, colour, key in zip(
             parts, (income, spent, done), (IN, SPENT, ORDERS), ("in", "spent", "orders"), strict=True
         ):
@@ -51,10 +51,10 @@ def _bars(axes, heights, colour, title):
 
     axes.set_facecolor(BACKGROUND)
     axes.bar(range(len(heights)), heights, color=colour, width=0.7)
-    axes.set_title(title, loc="left", size=12, color=INK, pad=8)
+    axes.set_title(title, loc="left", size=20, color=INK, pad=8)
     axes.set_ylim(0, max(heights) * 1.1 or 1)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-    axes.tick_params(colors=MUTED, labelsize=10, length=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    axes.tick_params(colors=MUTED, labelsize=17, length=0)
     axes.spines[:].set_visible(False)
     axes.grid(axis="y", color=GRID)
     axes.set_axisbelow(True)
