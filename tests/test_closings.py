@@ -298,6 +298,7 @@ def test_a_proof_goes_on_from_the_last_one(shop):
 
 def test_the_leader_sums_and_proves_by_itself_and_the_screens_stay_the_same(start_bot):
     bot = start_bot()
+    bot.left_out.remove("proof")
     boss, alice = bot.admin(), bot.rich()
     order(bot, alice)
     bot.forward(120)
@@ -315,6 +316,7 @@ def test_the_leader_sums_and_proves_by_itself_and_the_screens_stay_the_same(star
 
 def test_the_staff_is_told_when_the_leaders_own_proof_finds_something(start_bot, tmp_path, capsys):
     bot = start_bot()
+    bot.left_out.remove("proof")
     boss, alice = bot.admin(), bot.rich()
     bot.forward(180)
     bot.forward(25 * 3600, step=6 * 3600)

@@ -151,7 +151,7 @@ def test_another_amount_is_the_one_on_its_button(start_bot):
     boss.send("200")
     assert "instead of 300 ₽" in boss.last
     boss.tap("✓ Approve 250 ₽", first)
-    assert entries_of(bot, alice) == [("topup", 25_000)] and "✓ 250 ₽ by Boss" in request(boss)["caption"]
+    assert entries_of(bot, alice) == [("topup", 25_000)] and "✓ 250 ₽ credited by Boss" in request(boss)["caption"]
 
 
 # roles, rights, pauses

@@ -81,7 +81,7 @@ def test_an_owner_alone_types_the_sum_and_the_log_says_so(start_bot):
     assert act.own and act.actor_id == act.user_id == user_of(bot, boss).id
     boss.send("/audit")
     assert "top-up approved · Boss · 300 ₽ · to themselves, as nobody else could do it" in boss.last
-    assert "✓ 300 ₽ by Boss" in request(boss)["caption"]
+    assert "✓ 300 ₽ credited by Boss" in request(boss)["caption"]
     boss.send("300")  # the question is answered: this is a prompt
     assert entries_of(bot, boss) == [("topup", 30_000)]
     assert_books_are_right()
