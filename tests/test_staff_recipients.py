@@ -115,7 +115,10 @@ def test_all_copies_show_the_decision_also_those_not_sent_yet(start_bot):
     assert not any("photo" in message for message in oleg.received)
     transfer(alice, "500 ₽")
     oleg.tap("✓ Approve 500 ₽")
-    assert "✓ 500 ₽ credited by Oleg" in request(boss)["caption"] and "✓ 500 ₽ credited by Oleg" in request(oleg)["caption"]
+    assert (
+        "✓ 500 ₽ credited by Oleg" in request(boss)["caption"]
+        and "✓ 500 ₽ credited by Oleg" in request(oleg)["caption"]
+    )
     boss.tap("↩ Undo", request(boss))
     boss.tap("it has already been credited", request(boss))
     assert "↩ 500 ₽ taken back by Boss" in request(oleg)["caption"]

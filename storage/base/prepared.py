@@ -143,7 +143,7 @@ def _reader(model: type[Model]) -> Maker:
 
 def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:
     """Insert a row and return it; unless it must be `is_new`, None if a unique column has its value already."""
-    return _insertion(model, tuple(fields), is_new).first(*stored(model, fields))
+    return _insertion(model, tuple(fields), is_new).first(*column_values(model, fields))
 
 
 @cache
@@ -162,7 +162,7 @@ def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any
     return Prepared(build, len(names))
 
 
-def stored(model: Any, fields: dict[str, Any]) -> list[Any]:
+def column_values(model: Any, fields: dict[str, Any]) -> list[Any]:
     """Return the values of columns as the database takes them, for a `Prepared` that writes."""
     found = [model._meta.combined[name].db_value(value) for name, value in fields.items()]
     return [(value.arguments or (None,))[0] if isinstance(value, Function) else value for value in found]

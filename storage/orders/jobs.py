@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from peewee import JOIN, ModelSelect, Select, fn
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared, inserted, stored
+from storage.base.prepared import Prepared, column_values, inserted
 from storage.base.states import OPEN_JOBS, DeliveryState, JobState
 from storage.base.tables import Account, Draft, Job, Media, Result, User
 from storage.journal import events
@@ -193,7 +193,7 @@ def _taken(draft_id: int, user_id: int, version: int) -> Any:
 
 def _move(job_id: int, states: Collection[str], **fields: Any) -> Job | None:
     """Make the conditional update behind every arrow."""
-    return _arrow(tuple(states), tuple(fields)).first(job_id, *stored(Job, fields))
+    return _arrow(tuple(states), tuple(fields)).first(job_id, *column_values(Job, fields))
 
 
 @cache
@@ -532,7 +532,7 @@ def delivered(job_id: int, sent: list[Media], now: datetime, job: Job | None = N
     With the `job`, joined with its user, also which messages of the private chat show what.
     """
     with transaction():
-        moved = bool(_sent.run(*stored(Job, {"sent": sent}), job_id))
+        moved = bool(_sent.run(*column_values(Job, {"sent": sent}), job_id))
         if moved:
             if job is not None:
                 result_messages.note_sent(job, sent)
