@@ -593,9 +593,9 @@ def test_theme_and_language_are_switched_and_remembered(open_page, anna):
     chat.page.evaluate("localStorage.setItem('demo.welcomed', 'yes')")
     chat.page.goto(chat.page.url.split("?")[0])
     expect(html).to_have_attribute("data-theme", "dark")
-    expect(chat.page.locator("h1")).to_have_text("People")
+    expect(chat.page.locator(".people-header h2")).to_have_text("People")
     chat.page.get_by_test_id("language").click()
-    expect(chat.page.locator("h1")).to_have_text("Люди")
+    expect(chat.page.locator(".people-header h2")).to_have_text("Люди")
     expect(html).to_have_attribute("lang", "ru")
 
 
