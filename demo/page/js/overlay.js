@@ -216,7 +216,7 @@ export function popupMenu(opener, items, label) {
   menu.addEventListener("toggle", (event) => {
     if (event.newState === "closed") menu.remove();
   });
-  (opener.closest("main, aside, nav, dialog") ?? document.body).append(menu); // in a landmark, for those who jump between them
+  document.body.append(menu);
   menu.showPopover();
   place(menu, opener);
   menu.firstChild.focus();
