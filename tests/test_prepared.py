@@ -116,3 +116,8 @@ def statements(frame):
         frame = frame.f_back
     is_own = is_compiling and not frame.f_code.co_filename.endswith("health.py")
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if is_own else None
+
+
+def test_any_number_of_parameters_finds_its_places(anna):
+    many = Prepared(lambda *ids: User.select(User.id).where(User.telegram_id.in_(ids)), 250)
+    assert many.rows(*range(1, 250), 77) == [(anna.id,)]

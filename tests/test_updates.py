@@ -203,6 +203,20 @@ def test_a_backlog_is_worked_off_at_start_and_never_dropped(start_bot):
     assert not [call for call in bot.telegram.calls("deleteWebhook") if call["params"].get("drop_pending_updates")]
 
 
+def test_a_burst_is_handled_and_its_rows_go_however_many_they_are(start_bot):
+    """More updates than Telegram sends in one answer are finished between two looks at them."""
+    bot = start_bot(FLOOD_MESSAGES="1000")
+    updates, people = bot.runtime.updates, [bot.user(f"Person {number}") for number in range(26)]
+    bot.telegram.pump = lambda: None
+    for person in people * 10:
+        person.send("/id")
+    while updates.fetch(wait_s=0):
+        pass
+    updates.executor.run_waiting()
+    updates.forget_finished()
+    assert inbox.ids() == [] and all(len(person.received) == 10 for person in people)
+
+
 def test_updates_the_bot_does_not_know_are_let_go(start_bot):
     bot = start_bot()
     bot.admin()

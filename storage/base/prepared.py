@@ -71,18 +71,18 @@ class Prepared(Generic[R]):
         marks = [MARK + number for number in range(self._count)]
         query = self._build(*marks)
         statement, parameters = db.get_sql_context().sql(query).query()
-        places = [(_place(value), value) for value in parameters]
+        places = [(_place(value, self._count), value) for value in parameters]
         if {at for at, _constant in places} - {None} != set(range(self._count)):
             raise ValueError(f"a parameter got lost in {statement}")
         self._compiled[type(db)] = statement, places, _maker(query)
         return self._compiled[type(db)]
 
 
-def _place(value: Any) -> int | None:
-    """Return the index of the parameter that a placeholder stands for, or None for a constant."""
+def _place(value: Any, count: int) -> int | None:
+    """Return the index of the parameter, of `count`, that a placeholder stands for, or None for a constant."""
     value = getattr(value, "obj", value)  # what PostgreSQL's driver wraps plain data in
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else value
-    is_mark = isinstance(number, int) and MARK <= number < MARK + 100
+    is_mark = isinstance(number, int) and MARK <= number < MARK + count
     return number - MARK if is_mark else None
 
 
@@ -142,7 +142,10 @@ def _reader(model: type[Model]) -> Maker:
 
 
 def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:
-    """Insert a row and return it; unless it must be `is_new`, None if a unique column has its value already."""
+    """Insert a row, in an open transaction, and return it.
+
+    Unless it must be `is_new`, return None if a unique column has its value already.
+    """
     return _insertion(model, tuple(fields), is_new).first(*column_values(model, fields))
 
 
@@ -165,4 +168,4 @@ def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any
 def column_values(model: Any, fields: dict[str, Any]) -> list[Any]:
     """Return the values of columns as the database takes them, for a `Prepared` that writes."""
     found = [model._meta.combined[name].db_value(value) for name, value in fields.items()]
-    return [(value.arguments or (None,))[0] if isinstance(value, Function) else value for value in found]
+    return [value.arguments[0] if isinstance(value, Function) else value for value in found]

@@ -11,6 +11,7 @@ from storage.base.prepared import Prepared
 from storage.base.tables import Inbox, User
 
 MAX_ATTEMPTS = 3
+AT_ONCE = 100  # rows of one statement: each number of them is compiled, and after an outage they are many
 MINUTE_US = SQL("60000000")
 INSERT = (
     "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee takes three times as long
@@ -70,8 +71,10 @@ def done(update_ids: Iterable[int]) -> None:
     """Delete updates that have been handled."""
     handled = list(update_ids)
     with transaction():
-        note_seen(handled)
-        _deletion(len(handled)).run(*handled)
+        for start in range(0, len(handled), AT_ONCE):
+            part = handled[start : start + AT_ONCE]
+            note_seen(part)
+            _deletion(len(part)).run(*part)
 
 
 def note_seen(update_ids: Sequence[int]) -> None:
@@ -82,12 +85,12 @@ def note_seen(update_ids: Sequence[int]) -> None:
     _note_seen(len(update_ids)).run(*update_ids)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=AT_ONCE)
 def _deletion(count: int) -> Prepared[Inbox]:
     return Prepared(lambda *ids: Inbox.delete().where(Inbox.update_id.in_(ids)), count)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=AT_ONCE)
 def _note_seen(count: int) -> Prepared[User]:
     since = Inbox.received_at.cast("BIGINT") - User.seen_at.cast("BIGINT")
     is_theirs = Inbox.lane == User.telegram_id  # the lane of a private chat is the person's id
