@@ -325,7 +325,7 @@ def _stamps(folder: Path) -> tuple[tuple[str, int], ...]:
 def _load(folders: tuple[Path, ...], own: Path | None, default: _Catalog | None, stamps: tuple[Any, ...]) -> _Catalog:
     """Return the catalogue of a language, as it was read last unless a file has changed."""
     files = [Path(__file__), *(Path(path) for folder in stamps for path, _changed_at in folder)]
-    files += default.read_from if default else ()
+    files += default.read_from if own and default else ()
     return _Catalog(disk_cache.kept(f"texts-{folders[0].name}", files, _read_all, folders, own, default), files)
 
 

@@ -414,7 +414,10 @@ class Catalog:
 
     @classmethod
     def from_data(cls, data: dict[str, Any], faults_of: Check | None = None) -> "Catalog":
-        """Return the catalogue of the parsed file; incomplete entries are in `rejected`."""
+        """Return the catalogue of the parsed file; incomplete entries are in `rejected`.
+
+        `faults_of(models)` says which prices are wrong, {model id: reason}; by default each is worked out.
+        """
         words, lists = {card["id"]: card for card in data["cards"]}, data.get("lists", {})
         models, codes, rejected, unlisted = dict[str, Model](), dict[str, Model](), [], dict[str, str]()
         for raw in data["models"]:

@@ -14,12 +14,8 @@ from plugins.payments._amounts import amounts_above, in_rows, limits, say_no_way
 REPLY = route("replies:show", optional=True)
 ASKED = route("ask:waiting", optional=True)
 VOICES = route("voiced:show", optional=True)
-FORMS = {
-    CARD: ON_CARD,
-    REPLY: REPLIES,
-    ASKED: QUESTION,
-    VOICES: VOICED,
-}  # the drafts behind the screens of what a payment can order
+# The drafts behind the screens of what a payment can order
+FORMS = {CARD: ON_CARD, REPLY: REPLIES, ASKED: QUESTION, VOICES: VOICED}
 
 
 def register(bot):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +52,7 @@ def _write(place: Path, content: bytes) -> None:
     """Replace a file at once: another copy may be starting."""
     with suppress(OSError):
         place.parent.mkdir(exist_ok=True)
-        with NamedTemporaryFile(dir=place.parent, delete=False) as new:
-            new.write(content)
-        shutil.copymode(__file__, new.name)  # as bytecode has the mode of its source
-        os.replace(new.name, place)
+        new = place.with_suffix(f".{os.getpid()}")
+        new.write_bytes(content)
+        shutil.copymode(__file__, new)  # as bytecode has the mode of its source
+        os.replace(new, place)

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from peewee import Database, Field, ForeignKeyField, Function, Model
+from peewee import Database, Field, ForeignKeyField, Model
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
@@ -168,4 +168,4 @@ def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any
 def column_values(model: Any, fields: dict[str, Any]) -> list[Any]:
     """Return the values of columns as the database takes them, for a `Prepared` that writes."""
     found = [model._meta.combined[name].db_value(value) for name, value in fields.items()]
-    return [value.arguments[0] if isinstance(value, Function) else value for value in found]
+    return [getattr(value, "arguments", [value])[0] for value in found]  # SQLite takes plain data as `json(?)`
