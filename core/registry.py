@@ -400,9 +400,10 @@ class Registry:
     def _place(self) -> tuple[str, int]:
         """Return the line of the plugin that registers now; with line 0 if it does so from elsewhere."""
         source, frame = self.sources.get(self.loading), sys._getframe()
-        while (back := frame.f_back) is not None:
+        file = str(source.path) if source else ""
+        while source and (back := frame.f_back) is not None:
             frame = back
-            if source is not None and frame.f_code.co_filename == str(source.path):
+            if frame.f_code.co_filename == file:
                 return source.shown, frame.f_lineno
         return self.loading, 0
 

@@ -1,6 +1,7 @@
 """Fixtures: the two local servers (once per session), a database of each kind, and a bot between them."""
 
 import collections
+import functools
 import gc
 import itertools
 import os
@@ -9,6 +10,7 @@ import socket
 import sys
 import tempfile
 import zlib
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import hypothesis
@@ -27,10 +29,25 @@ from storage.journal import events
 from tests import proof
 from tests.kit import BOSS, ROOT, TOKEN, Running
 
+sys.unraisablehook = lambda _about: None  # files and sockets that a killed bot has left open
 apihelper.format_header_param = None  # the library would change urllib3's file names in this whole process
-# Each bot that is started loads all plugins anew: where bytecode is not kept, compiling them is most of a test's time
+# Each bot that is started runs all plugins anew: to compile them, or to read their bytecode, was most of a start's time
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+read_code = SourceFileLoader.get_code
+
+
+@functools.cache
+def _code_of(name, path, _changed_at, _size):
+    return read_code(SourceFileLoader(name, path), name)
+
+
+def _get_code(loader, name):
+    about = os.stat(loader.path)
+    return _code_of(name, loader.path, about.st_mtime_ns, about.st_size)
+
+
+SourceFileLoader.get_code = _get_code
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK):  # databases of tests live in memory where there is such a disk: no waiting for fsync
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)

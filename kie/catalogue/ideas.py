@@ -8,12 +8,12 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from kie.catalogue.model import Catalog, CatalogError
-from kie.catalogue.offers import Offer, read_offer
+from kie.catalogue.offers import Offer, changed_at, read_offer
 
 PHOTO = "photo"
 NAME = re.compile(r"[a-z_]{1,24}")
@@ -66,11 +66,9 @@ class Ideas:
     def load(cls, path: str | Path, catalog: Catalog) -> "Ideas":
         """Return the ideas in the JSON file `path`, none without a file; raise CatalogError if it is unreadable."""
         try:
-            text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
-            found = cls.from_data(json.loads(text) if text.strip() else {}, catalog)
+            return _loaded(Path(path), changed_at(path), catalog)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
-        return replace(found, drawings=Path(path).with_suffix(""))
 
     def made(self, prompt: str) -> tuple[Idea, dict[str, str]] | None:
         """Return (the idea that a prompt was made from, the words given for its places), or None."""
@@ -100,6 +98,13 @@ class Ideas:
             except CatalogError as reason:
                 rejected.append((str(name or place), str(reason)))
         return cls(tuple(known.values()), tuple(rejected))
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, _changed_at: int, catalog: Catalog) -> Ideas:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    found = Ideas.from_data(json.loads(text) if text.strip() else {}, catalog)
+    return replace(found, drawings=path.with_suffix(""))
 
 
 def _idea(raw: Any, catalog: Catalog) -> Idea:

@@ -452,18 +452,7 @@ class Catalog:
 
     def without(self, ids: Collection[str]) -> "Catalog":
         """Return this catalogue with some models off sale; they stay `known`."""
-        models = {name: model for name, model in self.models.items() if name not in ids}
-        cards = {
-            card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
-            for card in self.cards.values()
-        }
-        return replace(
-            self,
-            models=MappingProxyType(models),
-            codes=MappingProxyType({model.code: model for model in models.values()}),
-            cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
-            **_uses(models),
-        )
+        return _without(self, frozenset(ids))
 
     def by_code(self, code: str) -> Model | None:
         """Return the model with this button code, or None."""
@@ -522,6 +511,22 @@ def _loaded(path: str | Path, _changed_at: int, keep: Keep | None) -> tuple[Cata
         data = json.load(file)
     files = (Path(path), *Path(__file__).parent.glob("*.py"))
     return Catalog.from_data(data, partial(keep, "prices", files, _price_faults) if keep else None), data
+
+
+@lru_cache(maxsize=2)
+def _without(catalog: Catalog, ids: frozenset[str]) -> Catalog:
+    models = {name: model for name, model in catalog.models.items() if name not in ids}
+    cards = {
+        card.id: replace(card, models=tuple(m for m in card.models if m.id not in ids))
+        for card in catalog.cards.values()
+    }
+    return replace(
+        catalog,
+        models=MappingProxyType(models),
+        codes=MappingProxyType({model.code: model for model in models.values()}),
+        cards=MappingProxyType({name: card for name, card in cards.items() if card.models}),
+        **_uses(models),
+    )
 
 
 def _card(raw: dict[str, Any], models: Mapping[str, Model]) -> Card:

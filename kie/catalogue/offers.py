@@ -7,8 +7,10 @@ admins choose in the chat comes before the file; docs/models.md describes both.
 """
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +65,7 @@ class Offers:
     def load(cls, path: str | Path, catalog: Catalog) -> "Offers":
         """Return the offers in the JSON file `path`, none without a file; raise CatalogError if it is unreadable."""
         try:
-            text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
-            return cls.from_data(json.loads(text) if text.strip() else {}, catalog)
+            return _loaded(Path(path), changed_at(path), catalog)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: {error}") from error
 
@@ -116,6 +117,17 @@ class Offers:
                 if any(_begins(said[place:], phrase) for phrase in self.words.get(work, ())):
                     return work
         return None
+
+
+def changed_at(path: str | Path) -> int:
+    """Return the time of a file's last change in nanoseconds, 0 without a file: while it is the same, so is the file."""
+    return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, _changed_at: int, catalog: Catalog) -> Offers:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return Offers.from_data(json.loads(text) if text.strip() else {}, catalog)
 
 
 def change_of(work: str, name: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Triggers that keep the books append-only in both databases, and the check that nobody has removed them.
 
 They refuse UPDATE, DELETE and TRUNCATE of entries, acts, sources, seals and closings. Peewee alters SQLite tables by rebuilding
-them, which loses the triggers, so they are created again after every migration and at every start.
+them, which loses the triggers, so after every migration and at every start those that are not there as they should be are created
+again.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from peewee import (
 )
 
 from storage.base.db import Table, is_postgres, transaction
-from storage.base.engines import Engine
+from storage.base.engines import Engine, over
 from storage.base.tables import (
     Account,
     Act,
@@ -88,7 +89,9 @@ def lower(db: Database) -> None:
 
 
 def raise_up(db: Database) -> None:
-    """Create the triggers again on the tables that exist."""
+    """Create the triggers again on the tables that exist, unless all are there as they should be."""
+    if not any(_triggers(over(db))):
+        return
     existing = set(db.get_tables())
     with transaction():
         lower(db)

@@ -11,16 +11,17 @@ For what every update, order and loop does; other queries are built where they a
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
-from peewee import Database, Field, ForeignKeyField, Model
+from peewee import Database, Field, ForeignKeyField, Model, Value
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
 MARK = 7_346_521_000_000  # placeholder for the first parameter during compilation; no real value is this large
+ROWS = 100  # of a statement that inserts many: each number of them is compiled
 
 R = TypeVar("R")
 Maker = Callable[[tuple[Any, ...]], Any]
@@ -149,12 +150,42 @@ def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:
     return _insertion(model, tuple(fields), is_new).first(*column_values(model, fields))
 
 
+def inserted_many(model: Any, rows: Sequence[dict[str, Any]], key: Field, is_new: bool = True) -> list[Any]:
+    """Insert rows that have the same columns, in an open transaction; return this key of each.
+
+    Unless all must be `is_new`, those are left out of which a unique column has its value already.
+    """
+    keys = []
+    for start in range(0, len(rows), ROWS):
+        some = rows[start : start + ROWS]
+        values = [value for row in some for value in column_values(model, row)]
+        keys += [one for (one,) in _insertions(model, tuple(rows[0]), len(some), key, is_new).rows(*values)]
+    return keys
+
+
+@lru_cache(maxsize=16)
+def _insertions(model: Any, names: tuple[str, ...], count: int, key: Field, is_new: bool) -> Prepared[tuple[Any]]:
+    def build(*values: Any) -> Any:
+        marks = [Value(value, converter=False) for value in values]  # of a truth value they would become true
+        rows = [dict(zip(names, some, strict=True)) for some in zip(*[iter(marks)] * len(names), strict=True)]
+        query = model.insert_many(rows)
+        return (query if is_new else query.on_conflict_ignore()).returning(key)
+
+    _refuse_values_made_anew(model, names)
+    return Prepared(build, count * len(names))
+
+
 @cache
 def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any]:
     def build(*values: Any) -> Any:
         query = model.insert(**dict(zip(names, values, strict=True)))
         return (query if is_new else query.on_conflict_ignore()).returning(model)
 
+    _refuse_values_made_anew(model, names)
+    return Prepared(build, len(names))
+
+
+def _refuse_values_made_anew(model: Any, names: tuple[str, ...]) -> None:
     made_anew = [
         field.name for field in model._meta.sorted_fields if callable(field.default) and field.name not in names
     ]
@@ -162,7 +193,6 @@ def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any
         raise ValueError(
             f"{model.__name__}: give {', '.join(made_anew)}: what is compiled once would have the same for ever"
         )
-    return Prepared(build, len(names))
 
 
 def column_values(model: Any, fields: dict[str, Any]) -> list[Any]:

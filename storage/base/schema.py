@@ -49,10 +49,10 @@ def migrate(target: str | None = None) -> list[str]:
     """Apply the missing migrations (up to `target`, if given) and return the names of those that ran."""
     with connection() as db:
         runner = Runner(db, str(MIGRATIONS))
-        _refuse_newer(runner)
-        if any(not row.applied for row in runner.status()):
+        applied = []
+        if not all(row.applied for row in _rows(runner)):
             guards.lower(db)  # a migration may have to rewrite guarded rows
-        applied = runner.up(target)
+            applied = runner.up(target)
         guards.raise_up(db)
         return applied
 
@@ -65,15 +65,15 @@ def known() -> set[str]:
 def pending() -> list[str]:
     """Return the names of the migrations this database lacks; raise NewerSchema if it has unknown ones."""
     with connection() as db:
-        runner = Runner(db, str(MIGRATIONS))
-        _refuse_newer(runner)
-        return [row.name for row in runner.status() if not row.applied]
+        return [row.name for row in _rows(Runner(db, str(MIGRATIONS))) if not row.applied]
 
 
-def _refuse_newer(runner: Runner) -> None:
-    unknown = [row.name for row in runner.status() if row.path is None]
-    if unknown:
+def _rows(runner: Runner) -> list[Any]:
+    """Return what is known of each migration; raise NewerSchema if the database has one that this version lacks."""
+    rows: list[Any] = runner.status()
+    if unknown := [row.name for row in rows if row.path is None]:
         raise NewerSchema(f"the database has {unknown[-1]}, which this version does not know; upgrade the bot")
+    return rows
 
 
 def adopt(model: type[Table], migrations: Sequence[Migration] = ()) -> int:

@@ -91,10 +91,7 @@ def _post(bonus: Bonus, now: datetime) -> None:
 
 def post_due(now: datetime, limit: int = 100) -> int:
     """Post the bonuses that are due, each in its own transaction with its event; return how many."""
-    with connection():
-        due = list(
-            Bonus.select().where(Bonus.state == BonusState.WAITING, Bonus.due_at <= now).order_by(Bonus.id).limit(limit)
-        )
+    due = _due.rows(now, limit)
     for bonus in due:
         with transaction():
             if _stands(bonus.origin, bonus.topup_id):
@@ -102,6 +99,11 @@ def post_due(now: datetime, limit: int = 100) -> int:
                 if bonus.state == BonusState.POSTED:
                     _tell(BonusPosted, bonus, now)
     return len(due)
+
+
+@Prepared[Bonus]
+def _due(now: datetime, limit: int) -> "ModelSelect[Bonus]":
+    return Bonus.select().where(Bonus.state == BonusState.WAITING, Bonus.due_at <= now).order_by(Bonus.id).limit(limit)
 
 
 def _tell(event: type[BonusPosted], bonus: Bonus, now: datetime, **more: Any) -> None:

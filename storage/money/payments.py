@@ -355,10 +355,13 @@ def count_waiting() -> int:
 def overdue(before: datetime) -> list[TopUp]:
     """Return the waiting transfers submitted before a time, once each, and mark them as reminded."""
     with transaction():
-        query = TopUp.update(reminded=True).where(
-            TopUp.state == TopUpState.PENDING, ~TopUp.reminded, TopUp.submitted_at <= before
-        )
-        return list(query.returning(TopUp).execute())
+        return _reminded.rows(before)
+
+
+@Prepared[TopUp]
+def _reminded(before: datetime) -> Any:
+    late = TopUp.state == TopUpState.PENDING, ~TopUp.reminded, TopUp.submitted_at <= before
+    return TopUp.update(reminded=True).where(*late).returning(TopUp)
 
 
 def of_user(user_id: int, limit: int = 8, before: int | None = None) -> list[TopUp]:

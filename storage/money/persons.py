@@ -11,10 +11,12 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from peewee import ModelSelect, fn
 
-from storage.base.db import connection, transaction
+from storage.base.db import connection, is_postgres, transaction
+from storage.base.prepared import ROWS, Prepared, inserted_many
 from storage.base.tables import Account, Once, Person, Stored, User
 
 KEY = "PERSON_KEY"  # the name of its row in `Stored`
@@ -37,32 +39,43 @@ def known_as(telegram_id: int) -> Person:
 
 def all_known_as(telegram_ids: Iterable[int]) -> dict[int, Person]:
     """Return {Telegram id: person}, created if new; the rows stay locked until the transaction ends."""
-    with transaction() as db:
+    with transaction():
         key = _key()
         ids = {hashed(key, one): one for one in telegram_ids}
-        rows = [{"hash": one} for one in sorted(ids)]  # in one order everywhere, so that no two wait for each other
-        Person.insert_many(rows).on_conflict_ignore().execute()
-        query = Person.select().where(Person.hash.in_(list(ids))).order_by(Person.hash)
-        return {ids[person.hash]: person for person in (query.for_update() if db.for_update else query)}
+        every = sorted(ids)  # in one order everywhere, so that no two wait for each other
+        inserted_many(Person, [{"hash": one} for one in every], Person.hash, is_new=False)
+        parts = (every[start : start + ROWS] for start in range(0, len(every), ROWS))
+        return {ids[person.hash]: person for part in parts for person in _locked(len(part)).rows(*part)}
+
+
+@lru_cache(maxsize=16)
+def _locked(count: int) -> Prepared[Person]:
+    def build(*some: str) -> "ModelSelect[Person]":
+        query = Person.select().where(Person.hash.in_(some)).order_by(Person.hash)
+        return query.for_update() if is_postgres() else query
+
+    return Prepared(build, count)
 
 
 def hashes(telegram_ids: Iterable[int]) -> dict[str, int]:
     """Return {hash: Telegram id}, whether there is such a person or not; nothing while there are no persons at all."""
-    with connection():
-        key = Stored.get_or_none(Stored.name == KEY)
-        return {hashed(key.value, one): one for one in telegram_ids} if key else {}
+    key = _kept_key.scalar()
+    return {hashed(key, one): one for one in telegram_ids} if key else {}
 
 
 def _key() -> str:
     """Return the key; it is created together with the first person."""
-    row = Stored.get_or_none(Stored.name == KEY)
-    if row is None and not Person.select().exists():
+    key = _kept_key.scalar()
+    if key is None and not Person.select().exists():
         new = Stored.insert(name=KEY, value=secrets.token_hex(32), updated_at=datetime.now(UTC))
         new.on_conflict_ignore().execute()
-    row = row or Stored.get_or_none(Stored.name == KEY)  # a concurrent transaction may have created it
-    if row is None:
+    key = key or _kept_key.scalar()  # a concurrent transaction may have created it
+    if key is None:
         raise KeyIsGone(f"{KEY} is missing; take the database of a backup")
-    return row.value
+    return str(key)
+
+
+_kept_key = Prepared[tuple[str]](lambda: Stored.select(Stored.value).where(Stored.name == KEY))
 
 
 def accounts(user_id: int) -> "ModelSelect[User]":
@@ -109,22 +122,27 @@ def debt(user_id: int) -> int:
         return int(owed.scalar() or 0)
 
 
-def forget_idle(before: datetime) -> int:
-    """Delete the persons who were last seen before a time and have had their data erased; return how many.
-
-    Those with a ban, paused sales or a debt stay.
-    """
+@Prepared[tuple[str]]
+def _idle(before: datetime) -> "ModelSelect[Person]":
     here = User.alias()
     lasting = here.select(here.id).where(
         here.person == Person.hash, here.telegram_id.is_null(False) | (here.seen_at >= before)
     )
     owing = here.select(here.id).join(Account, on=(Account.user == here.id))
     owing = owing.where(here.person == Person.hash, Account.debt > 0)
+    idle = ~Person.banned, ~Person.sales_paused, ~fn.EXISTS(owing), ~fn.EXISTS(lasting)
+    return Person.select(Person.hash).where(*idle).limit(500)
+
+
+def forget_idle(before: datetime) -> int:
+    """Delete the persons who were last seen before a time and have had their data erased; return how many.
+
+    Those with a ban, paused sales or a debt stay.
+    """
     with transaction():
-        idle = Person.select(Person.hash).where(
-            ~Person.banned, ~Person.sales_paused, ~fn.EXISTS(owing), ~fn.EXISTS(lasting)
-        )
-        hashes = [one for (one,) in idle.limit(500).tuples().execute()]
+        hashes = [one for (one,) in _idle.rows(before)]
+        if not hashes:
+            return 0
         User.update(person=None).where(User.person.in_(hashes), User.telegram_id.is_null()).execute()
         Once.delete().where(Once.person.in_(hashes)).execute()
         return Person.delete().where(Person.hash.in_(hashes)).execute()

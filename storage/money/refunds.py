@@ -15,9 +15,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import BonusState, EntryKind, RefundState, TopUpState
 from storage.base.tables import Charge, TopUp, User
 from storage.journal import audit_log, erasable_text, events
@@ -136,7 +137,13 @@ def refund_refused(charge_id: str, now: datetime) -> Charge | None:
 def refunds_asked() -> list[Charge]:
     """Return the charges whose refund Telegram has not answered yet, with their users, invoices and credits."""
     with connection():
-        return list(charges_with_credit().where(Charge.refund == RefundState.ASKED))
+        asked = _asked.rows()
+        return list(charges_with_credit().where(Charge.charge_id.in_([one for (one,) in asked]))) if asked else []
+
+
+@Prepared[tuple[str]]
+def _asked() -> "ModelSelect[Charge]":
+    return Charge.select(Charge.charge_id).where(Charge.refund == RefundState.ASKED)
 
 
 def taken_back(charge_id: str, now: datetime) -> str | None:

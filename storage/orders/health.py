@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from peewee import fn
 
 from storage.base.db import Table, connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import OPEN_JOBS, DeliveryState, OutboxState
 from storage.base.tables import Inbox, Job, Outbox, Stored
 
@@ -25,8 +26,13 @@ def try_write(now: datetime) -> None:
     """Prove that there is room by writing a large row, then make it small again; raise if that fails."""
     with transaction():
         for value in (secrets.token_hex(ROOM // 2), now.isoformat()):
-            row = Stored.insert(name=WRITE_TEST, value=value, updated_at=now)
-            row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at]).execute()
+            _written.run(value, now)
+
+
+@Prepared[Stored]
+def _written(value: str, now: datetime) -> Any:
+    row = Stored.insert(name=WRITE_TEST, value=value, updated_at=now)
+    return row.on_conflict(conflict_target=[Stored.name], preserve=[Stored.value, Stored.updated_at])
 
 
 def figures() -> dict[str, Waiting]:

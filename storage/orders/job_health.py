@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from storage.base.db import connection
+from storage.base.prepared import Prepared
 from storage.base.states import DeliveryState, JobState
 from storage.base.tables import Job
 
@@ -38,26 +39,34 @@ class Orders(NamedTuple):
 
 def stuck(now: datetime) -> int:
     """Return how many orders have been queued, submitting, past their deadline or undelivered for too long."""
-    with connection():
-        waiting = (Job.state == JobState.QUEUED) & (Job.created_at < now - QUEUED)
-        sending = (Job.state == JobState.SUBMITTING) & (Job.submitted_at < now - SUBMITTING)
-        running = Job.state.in_((JobState.RUNNING, JobState.LOST)) & (Job.deadline_at < now - OVERDUE)
-        arriving = (Job.delivery == DeliveryState.PENDING) & (Job.finished_at < now - DELIVERY)
-        return Job.select().where(waiting | sending | running | arriving).count()
+    return int(_stuck.scalar(now - QUEUED, now - SUBMITTING, now - OVERDUE, now - DELIVERY))
+
+
+@Prepared[tuple[int]]
+def _stuck(queued: datetime, submitting: datetime, overdue: datetime, delivering: datetime) -> "ModelSelect[Job]":
+    waiting = (Job.state == JobState.QUEUED) & (Job.created_at < queued)
+    sending = (Job.state == JobState.SUBMITTING) & (Job.submitted_at < submitting)
+    running = Job.state.in_((JobState.RUNNING, JobState.LOST)) & (Job.deadline_at < overdue)
+    arriving = (Job.delivery == DeliveryState.PENDING) & (Job.finished_at < delivering)
+    return Job.select(fn.COUNT(Job.id)).where(waiting | sending | running | arriving)
 
 
 def outcomes(since: datetime) -> dict[str, Outcomes]:
     """Return {model: Outcomes} of the orders that ended since a time, except failures that are not the model's."""
-    with connection():
-        counted = (Job.state == JobState.SUCCEEDED) | ((Job.state == JobState.FAILED) & Job.reason.not_in(OWN_FAULT))
-        query = Job.select(Job.model, Job.state, fn.COUNT(Job.id)).where(Job.finished_at >= since, counted)
-        outcomes: dict[str, Outcomes] = {}
-        for model, state, count in query.group_by(Job.model, Job.state).tuples().execute():
-            done, failed = outcomes.get(model, (0, 0))
-            outcomes[model] = (
-                Outcomes(done + count, failed) if state == JobState.SUCCEEDED else Outcomes(done, failed + count)
-            )
-        return outcomes
+    outcomes: dict[str, Outcomes] = {}
+    for model, state, count in _ended.rows(since):
+        done, failed = outcomes.get(model, (0, 0))
+        outcomes[model] = (
+            Outcomes(done + count, failed) if state == JobState.SUCCEEDED else Outcomes(done, failed + count)
+        )
+    return outcomes
+
+
+@Prepared[tuple[str, str, int]]
+def _ended(since: datetime) -> "ModelSelect[Job]":
+    counted = (Job.state == JobState.SUCCEEDED) | ((Job.state == JobState.FAILED) & Job.reason.not_in(OWN_FAULT))
+    query = Job.select(Job.model, Job.state, fn.COUNT(Job.id)).where(Job.finished_at >= since, counted)
+    return query.group_by(Job.model, Job.state)
 
 
 def orders_of(user_id: int) -> Orders:

@@ -13,6 +13,7 @@ from peewee import Expression, fn
 
 from storage.base import db, plugin_tables
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import OPEN_JOBS, DeliveryState, JobState, OutboxState, RefundState, TopUpState
 from storage.base.tables import (
     Account,
@@ -109,14 +110,14 @@ def erase(user_id: int, now: datetime) -> bool:
 def _keep_payer(user_id: int, telegram_id: int, now: datetime) -> None:
     """Keep the payer's Telegram id if a refund is likely; `forget_kept` deletes it later."""
     going = (Charge.user == user_id) & (Charge.refund.is_null() | (Charge.refund == RefundState.ASKED))
-    if Charge.select().where(going, Charge.user.in_(_may_be_refunded(now))).exists():
+    if Charge.select().where(going, Charge.user.in_(_may_be_refunded(now - PAYER_KEPT))).exists():
         Charge.update(payer=telegram_id).where(going).execute()
 
 
-def _may_be_refunded(now: datetime) -> Any:
-    """Return the query of the users who have paid recently, have open orders, or have a refund on its way."""
+def _may_be_refunded(since: datetime) -> Any:
+    """Return the query of the users who have paid since then, have open orders, or have a refund on its way."""
     late = Charge.alias()
-    paid = late.select(late.user).where((late.created_at > now - PAYER_KEPT) | (late.refund == RefundState.ASKED))
+    paid = late.select(late.user).where((late.created_at > since) | (late.refund == RefundState.ASKED))
     return paid.union_all(Job.select(Job.user).where(Job.state.in_(OPEN_JOBS)))
 
 
@@ -155,14 +156,22 @@ def _forget_topups(which: Expression) -> None:
 def forget_kept(now: datetime) -> None:
     """Delete what erasures had to leave, once it is not needed: payers' ids, and the prompts of orders that have ended."""
     with transaction():
-        Charge.update(payer=None).where(
-            Charge.payer.is_null(False), Charge.user.not_in(_may_be_refunded(now))
-        ).execute()
-        erased = User.select(User.id).where(User.telegram_id.is_null())
-        ended = Job.state.not_in(OPEN_JOBS) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
-        words = (Job.inputs != {}) | Job.result.is_null(False) | Job.detail.is_null(False)
-        done = Job.update(progress_id=None, **NO_WORDS).where(Job.user.in_(erased), ended, words).execute()
+        _without_payers.run(now - PAYER_KEPT)
+        done = _without_words.run()
     _journal["stale"] |= bool(done)
+
+
+@Prepared[Charge]
+def _without_payers(since: datetime) -> Any:
+    return Charge.update(payer=None).where(Charge.payer.is_null(False), Charge.user.not_in(_may_be_refunded(since)))
+
+
+@Prepared[Job]
+def _without_words() -> Any:
+    erased = User.select(User.id).where(User.telegram_id.is_null())
+    ended = Job.state.not_in(OPEN_JOBS) & (Job.delivery.is_null() | (Job.delivery != DeliveryState.PENDING))
+    words = (Job.inputs != {}) | Job.result.is_null(False) | Job.detail.is_null(False)
+    return Job.update(progress_id=None, **NO_WORDS).where(Job.user.in_(erased), ended, words)
 
 
 def clear_journal() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, inserted_many
 from storage.base.tables import Account, Draft, Person, User
 from storage.journal import drafts, events
 from storage.journal.event_kinds import UserBlocked, UserCreated
@@ -88,16 +88,14 @@ def _known(count: int) -> Prepared[tuple[int]]:
 
 def _insert(rows: list[dict[str, Any]]) -> list[int]:
     """Insert users with their accounts; return the ids of those who were not there yet."""
-    made = User.insert_many(rows).on_conflict_ignore().returning(User.id).tuples().execute()
-    ids = [user_id for (user_id,) in made]
-    if ids:
-        Account.insert_many([{"user": user_id, "balance": 0} for user_id in ids]).execute()
+    ids = inserted_many(User, rows, User.id, is_new=False)
+    inserted_many(Account, [{"user": user_id, "balance": 0} for user_id in ids], Account.user)
     return ids
 
 
 def _create(sender: Sender, now: datetime, update_id: int | None) -> User:
     meet([(sender, update_id)], now)
-    return User.get(User.telegram_id == sender.telegram_id)
+    return _by_telegram_id.rows(sender.telegram_id)[0]
 
 
 def _row(
