@@ -7,7 +7,7 @@ import pytest
 
 from storage.base import db
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, inserted_many
 from storage.base.tables import Draft, Entry, User
 from storage.people import users
 from tests.shop import card
@@ -103,19 +103,38 @@ def test_an_order_compiles_nothing_from_the_tap_to_the_result(start_bot):
 
 
 def order(bot, person):
-    """Order what is on the card, and wait for the result; what plugins do each minute is left out."""
-    bot.left_out |= {name for seconds, name, _work in bot.bot.periodic if seconds >= 60}
+    """Order what is on the card, and wait for the result."""
     person.tap("▶ Create")
     bot.forward(30)
 
 
 def statements(frame):
-    """Name the place in our code that had Peewee write out a statement; that the disk takes rows is tried on its own."""
+    """Name the place in our code that had Peewee write out a statement."""
     is_compiling = frame.f_code is peewee.Database.execute.__code__
     while is_compiling and "site-packages" in frame.f_code.co_filename:
         frame = frame.f_back
-    is_own = is_compiling and not frame.f_code.co_filename.endswith("health.py")
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if is_own else None
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if is_compiling else None
+
+
+def test_a_newcomer_and_what_is_done_each_hour_compile_nothing(start_bot):
+    bot, compiled = start_bot(), Calls(statements)
+    bot.user().send("/start")
+    bot.forward(7200, step=600)
+    with compiled:
+        bot.user("Boris").send("/start")
+        bot.forward(7200, step=600)
+    assert not compiled.names, "\n".join(sorted(compiled.names))
+
+
+def test_rows_inserted_together_tell_their_keys_and_leave_out_who_is_there(anna):
+    times = {"created_at": NOW, "seen_at": NOW}
+    rows = [{"telegram_id": one, "code": f"c{one}", "banned": one == 79, **times} for one in range(77, 330)]
+    with db.transaction():
+        made = inserted_many(User, rows, User.id, is_new=False)
+        assert len(set(made)) == 252 and anna.id not in made, "anna is there already"
+        assert [user.telegram_id for user in User.select().where(User.banned)] == [79]
+        with pytest.raises(peewee.IntegrityError), db.transaction():
+            inserted_many(User, rows[:1], User.id)
 
 
 def test_any_number_of_parameters_finds_its_places(anna):

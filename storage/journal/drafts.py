@@ -105,4 +105,7 @@ def drop(user_id: int, plugin: str | None = None) -> int:
 def drop_expired(now: datetime) -> int:
     """Delete expired drafts; return how many there were."""
     with transaction():
-        return Draft.delete().where(Draft.expires_at <= now).execute()
+        return _expired.run(now)
+
+
+_expired = Prepared[Draft](lambda now: Draft.delete().where(Draft.expires_at <= now))

@@ -19,6 +19,7 @@ from typing import Any
 
 from storage.base.db import EPOCH, MICROSECOND, connection, is_postgres, transaction
 from storage.base.engines import Engine, over
+from storage.base.prepared import Prepared
 from storage.base.states import JobState
 from storage.base.tables import Closing
 from storage.money import entry_kinds, seals
@@ -108,8 +109,10 @@ def close(now: datetime) -> bool:
 
 
 def _newest() -> Closing:
-    with connection():
-        return Closing.select().order_by(Closing.id.desc()).first() or Closing(id=0, entry=0)
+    return _last.first() or Closing(id=0, entry=0)
+
+
+_last = Prepared[Closing](lambda: Closing.select().order_by(Closing.id.desc()).limit(1))
 
 
 def _first_hour(after: int) -> int:

@@ -187,5 +187,9 @@ def mark_listed(charge_ids: Collection[str]) -> None:
 
 def unlisted(before: datetime) -> int:
     """Return how many charges from before a time are missing in Telegram's list."""
-    with connection():
-        return Charge.select().where(~Charge.listed, Charge.created_at <= before).count()
+    return int(_unlisted.scalar(before))
+
+
+@Prepared[tuple[int]]
+def _unlisted(before: datetime) -> "ModelSelect[Charge]":
+    return Charge.select(fn.COUNT(Charge.charge_id)).where(~Charge.listed, Charge.created_at <= before)

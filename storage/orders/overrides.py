@@ -13,6 +13,7 @@ from typing import Any
 from peewee import fn
 
 from storage.base.db import connection, transaction
+from storage.base.prepared import Prepared
 from storage.base.states import DifferenceState
 from storage.base.tables import Difference, Overlay
 from storage.journal import audit_log, events
@@ -21,9 +22,10 @@ from storage.journal.event_kinds import CatalogueChanged
 
 def version() -> tuple[int | None, int]:
     """Return a value that differs after every change."""
-    with connection():
-        newest, undone = Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)).tuples().first()
-        return newest, undone
+    return _version.rows()[0]
+
+
+_version = Prepared[tuple[int | None, int]](lambda: Overlay.select(fn.MAX(Overlay.id), fn.COUNT(Overlay.undone_at)))
 
 
 def in_force() -> dict[tuple[str, str], Any]:

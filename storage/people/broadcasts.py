@@ -228,16 +228,19 @@ def _counts(broadcast_id: int) -> dict[str, int]:
 
 def sum_up(before: datetime) -> int:
     """Replace the recipients of broadcasts that ended before a time by their totals; return how many rows were deleted."""
-    with connection():
-        old = Broadcast.state.in_(ENDED), Broadcast.ended_at < before, Broadcast.totals.is_null()
-        ids = [broadcast_id for (broadcast_id,) in Broadcast.select(Broadcast.id).where(*old).tuples().execute()]
     gone = 0
-    for broadcast_id in ids:
+    for (broadcast_id,) in _to_sum_up.rows(before):
         with transaction():
             ended = Broadcast.id == broadcast_id, Broadcast.state.in_(ENDED)
             if Broadcast.update(totals=_counts(broadcast_id)).where(*ended).execute():
                 gone += Recipient.delete().where(Recipient.broadcast == broadcast_id).execute()
     return gone
+
+
+@Prepared[tuple[int]]
+def _to_sum_up(before: datetime) -> "ModelSelect[Broadcast]":
+    old = Broadcast.state.in_(ENDED), Broadcast.ended_at < before, Broadcast.totals.is_null()
+    return Broadcast.select(Broadcast.id).where(*old)
 
 
 def newest(limit: int = 6) -> list[Broadcast]:
