@@ -86,6 +86,10 @@ class Server:
         """Wait until the server is stopped."""
         self._thread.join()
 
+    def set_time(self, now):
+        """Stop the clock at `now` (seconds since 1970) before the next request, from any thread."""
+        self._loop.call_soon_threadsafe(control.post_clock, self, {"now": now})
+
     def announce(self, event, data):
         """Tell the open pages something, from any thread."""
         self._loop.call_soon_threadsafe(self.world.announce, event, data)

@@ -296,7 +296,8 @@ def ready_url(database_url):
 @pytest.fixture
 def servers(telegram_server, kie_server):
     """The controls of both servers, empty."""
-    telegram, kie = demo_kit.Telegram(telegram_server.url, server=telegram_server), Control(kie_server.api_url)
+    telegram = demo_kit.Telegram(telegram_server.url, server=telegram_server)
+    kie = Control(kie_server.api_url, kie_server)
     telegram.reset()
     kie.reset()
     return telegram, kie

@@ -166,6 +166,12 @@ async def clock(request: web.Request) -> web.Response:
     return web.json_response({"now": clock.now(), "speed": clock.speed})
 
 
+def stop_at(app: web.Application, now: float) -> None:
+    """Stop the clock at a time, and let what is due then happen."""
+    app[WORLD].clock.set(now)
+    wake(app)
+
+
 async def set_clock(request: web.Request) -> web.Response:
     """Set the clock: `now` stops it there unless there is a `speed`; `speed` alone continues from the current time."""
     body, clock = await json_object(request), request.app[WORLD].clock

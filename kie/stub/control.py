@@ -1,17 +1,23 @@
 """A client for the stub's control address, for tests."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
+
+if TYPE_CHECKING:
+    from kie.stub.server import Stub
 
 TIMEOUT_S = 10
 
 
 class Control:
-    """The remote control of one stub; `url` is its api_url."""
+    """The remote control of one stub; `url` is its api_url.
 
-    def __init__(self, url: str) -> None:
-        self.url, self._stub = url.rstrip("/"), f"{url.rstrip('/')}/stub"
+    `server` is given where it runs in this process: its clock is then stopped without a call.
+    """
+
+    def __init__(self, url: str, server: "Stub | None" = None) -> None:
+        self.url, self._stub, self._server = url.rstrip("/"), f"{url.rstrip('/')}/stub", server
         self._pool = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT_S, retries=False)
 
     def tasks(self) -> list[dict[str, Any]]:
@@ -61,7 +67,10 @@ class Control:
 
     def freeze(self, now: float | None = None) -> None:
         """Stop the clock, at `now` (epoch seconds) or at its current time."""
-        self._post("clock", **({"speed": 0} if now is None else {"now": now}))
+        if now is not None and self._server is not None:
+            self._server.freeze(now)
+        else:
+            self._post("clock", **({"speed": 0} if now is None else {"now": now}))
 
     def speed(self, factor: float) -> None:
         """Run the clock at a multiple of real time."""

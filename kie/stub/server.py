@@ -42,18 +42,25 @@ TICK_S = 0.05  # between checks whether a task or callback is due
 LARGEST_BODY = 210 * 1024 * 1024  # the largest upload that a KIE model accepts is 200 MB
 
 
-Ready = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]  # the loop, and what ends it
+# The loop, what ends it, and the application
+Ready = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, web.Application]]
 
 
 class Stub:
-    """A running stub: its addresses, and `stop()`. Only web pages of the origins in `pages` may call it."""
+    """A running stub: its addresses, `freeze(now)` and `stop()`. Only web pages of the origins in `pages` may call it."""
 
-    def __init__(self, origin: str, key: str, pages: set[str], stop: Callable[[], None]) -> None:
+    def __init__(
+        self, origin: str, key: str, pages: set[str], stop: Callable[[], None], freeze: Callable[[float], None]
+    ) -> None:
         self.api_url, self.upload_url, self.files_url = origin, f"{origin}/upload", f"{origin}/files"
-        self.key, self.pages, self._stop = key, pages, stop
+        self.key, self.pages, self._stop, self._freeze = key, pages, stop, freeze
 
     def stop(self) -> None:
         self._stop()
+
+    def freeze(self, now: float) -> None:
+        """Stop the clock at `now` (epoch seconds) before the next request, from any thread."""
+        self._freeze(now)
 
 
 def start(
@@ -82,14 +89,17 @@ def start(
     ready, origins = Ready(), set(pages)
     thread = threading.Thread(target=_run, args=(world, listener, origins, ready), name="kie-stub", daemon=True)
     thread.start()
-    loop, stopping = ready.result()
+    loop, stopping, app = ready.result()
 
     def stop() -> None:
         with suppress(RuntimeError):  # the loop is closed, as it was stopped before
             loop.call_soon_threadsafe(stopping.set)
         thread.join()
 
-    return Stub(_origin(listener), key, origins, stop)
+    def freeze(now: float) -> None:
+        loop.call_soon_threadsafe(stub_admin.stop_at, app, now)
+
+    return Stub(_origin(listener), key, origins, stop, freeze)
 
 
 def _origin(listener: socket.socket) -> str:
@@ -113,7 +123,7 @@ async def _serve(world: World, listener: socket.socket, pages: set[str], ready: 
         await runner.setup()
         await web.SockSite(runner, listener).start()
         ticking = asyncio.create_task(_tick(app))
-        ready.set_result((asyncio.get_running_loop(), stopping))
+        ready.set_result((asyncio.get_running_loop(), stopping, app))
         await stopping.wait()
         ticking.cancel()
         await runner.cleanup()
