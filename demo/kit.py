@@ -137,6 +137,8 @@ class Telegram:
     @property
     def pending(self):
         """How many updates the bot has not confirmed."""
+        if self.server is not None:
+            return len(self.server.world.updates.waiting)
         return self.call("GET", "/pending")["updates"]
 
     @property

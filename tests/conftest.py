@@ -68,7 +68,7 @@ FEW = 20
 BOTH_DATABASES = (
     "test_backup", "test_bonuses", "test_cached", "test_closings", "test_connection_limits", "test_dump", "test_events", "test_import", "test_invoices",
     "test_jobs", "test_ledger", "test_lock", "test_monthly", "test_orders", "test_outbox", "test_paid_orders", "test_payments",
-    "test_persons", "test_plugin_tables", "test_prepared", "test_privacy", "test_promo", "test_provider_payments", "test_quotas", "test_refunds",
+    "test_persons", "test_plugin_tables", "test_prepared", "test_privacy", "test_promo", "test_properties", "test_provider_payments", "test_quotas", "test_refunds",
     "test_sales", "test_seals", "test_states", "test_storage", "test_storage_down", "test_threads", "test_updates", "test_upgrades",
 )  # fmt: skip
 TOGETHER = SLOW[:5]  # in one worker each: a browser, or processes that must not wait for each other's kind
@@ -94,9 +94,10 @@ def _drawn(items):
     """Leave out one of the two databases where a test outside `BOTH_DATABASES` would run on both."""
     by_name = collections.defaultdict(list)
     for item in items:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "database_url" in params and _module(item) not in BOTH_DATABASES:
-            by_name[item.nodeid.replace(params["database_url"], "")].append(item)
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        database = next((value for value in params if value in ("sqlite", "postgresql")), None)
+        if database and _module(item) not in BOTH_DATABASES:
+            by_name[item.nodeid.replace(database, "")].append(item)
     out = {pair[zlib.crc32(name.encode()) % 2] for name, pair in by_name.items() if len(pair) == 2}
     return [item for item in items if item not in out]
 

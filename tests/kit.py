@@ -208,8 +208,8 @@ class Running:
     def pump(self):
         """Do everything that is due now, until nothing is left."""
         periodic = {name for _seconds, name, _work in self.bot.periodic}
-        for _round in range(50):
-            self._handle_updates()
+        for number in range(50):
+            self._handle_updates(is_first=number == 0)
             before = self.telegram.call_count
             for loop in sorted(self.runtime.loops, key=lambda loop: loop.name in LAST and 1 + LAST.index(loop.name)):
                 if loop.name in periodic:
@@ -220,11 +220,11 @@ class Running:
                 return
         raise AssertionError("the bot finds no rest")
 
-    def _handle_updates(self):
+    def _handle_updates(self, is_first):
         """Fetch and handle until nothing comes; the last fetch tells Telegram what has been taken."""
         updates = self.runtime.updates
-        for _batch in range(50):
-            came = updates.fetch(wait_s=0)
+        for number in range(50):
+            came = (is_first or number > 0 or self.telegram.pending) and updates.fetch(wait_s=0)
             done = updates.express.run_waiting() + updates.executor.run_waiting()
             updates.forget_finished()
             if not (came or done):

@@ -298,9 +298,11 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("name", SPOILT)
-def test_a_refused_file_leaves_an_empty_database_and_the_good_one_goes_in_afterwards(sealed, name, tmp_path, capsys):
+def test_a_refused_file_leaves_an_empty_database_and_the_good_one_goes_in_afterwards(
+    packed_away, name, tmp_path, capsys
+):
     """Each refusal is a sentence, in which the file is named; nothing of the tables is left."""
-    good, empty, settings = sealed
+    good, empty, settings = packed_away
     bad = tmp_path / "bad.gz"
     bad.write_bytes(SPOILT[name](good.read_bytes(), lines_of(good)))
     code, said = run("restore", str(bad), settings | {"DATABASE_URL": empty}, capsys)
@@ -312,7 +314,7 @@ def test_a_refused_file_leaves_an_empty_database_and_the_good_one_goes_in_afterw
 
 @pytest.fixture
 def sealed(start_bot, empty, tmp_path, capsys):
-    """A good backup with seals in it, an empty database, and the settings of commands."""
+    """A good backup with seals in it, an empty database, and the settings of commands on the one it is of."""
     bot = start_bot()
     alice = bot.rich()
     order(bot, alice)
@@ -321,6 +323,21 @@ def sealed(start_bot, empty, tmp_path, capsys):
     run("backup", str(tmp_path / "good.gz"), settings, capsys)
     bot.stop()
     return tmp_path / "good.gz", empty, settings
+
+
+@pytest.fixture
+def packed_away(request, empty, tmp_path):
+    """The same without that database: its backup is made once."""
+    kind = request.getfixturevalue("database_url").partition(":")[0]
+    if kind not in GOOD:
+        good, _empty, settings = request.getfixturevalue("sealed")
+        GOOD[kind] = good.read_bytes(), settings
+    whole, settings = GOOD[kind]
+    (tmp_path / "good.gz").write_bytes(whole)
+    return tmp_path / "good.gz", empty, settings | {"DATA_DIR": str(tmp_path / "data")}
+
+
+GOOD = {}  # kind of database: (a backup, the settings of commands)
 
 
 def test_books_that_do_not_balance_are_not_restored_nor_moved(sealed, tmp_path, capsys):

@@ -6,7 +6,8 @@ Everything here is pressed on the page, as a visitor or a contributor would.
 import os
 import shutil
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -108,7 +109,7 @@ def test_the_clocks_of_the_page_move_the_bot(start_demo, open_page):
     anna.pay()
     anna.wait_for("+100 ₽")
     anna.send("/payments")
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    tomorrow = datetime.now(ZoneInfo("Europe/Moscow")) + timedelta(days=1)  # as TIME_ZONE is by default
     anna.wait_for(f"{tomorrow.day} {tomorrow:%b}")
 
 

@@ -5,10 +5,12 @@ CatalogError that names the entry and the field: these models are few, and a wro
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -76,10 +78,9 @@ class ChatModels:
     def load(cls, path: str | Path) -> "ChatModels":
         """Return the chat models in the JSON file `path`, or raise CatalogError."""
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            return _loaded(Path(path), os.stat(path).st_mtime_ns)
         except (OSError, ValueError) as error:
             raise CatalogError(f"{path}: {error}") from error
-        return cls.from_data(data)
 
     @classmethod
     def from_data(cls, data: Any) -> "ChatModels":
@@ -96,6 +97,11 @@ class ChatModels:
         serving = {role: _serving(data.get("serve"), role, models) for role in ROLES}
         sold = {role: serving[role][0] for role in SOLD}
         return cls(MappingProxyType(models), serving["helper"], serving["transcribe"], **sold, as_of=as_of)
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, _changed_at: int) -> ChatModels:
+    return ChatModels.from_data(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _read(raw: Any, place: int) -> ChatModel:
