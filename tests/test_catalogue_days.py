@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from kie.catalogue import overrides
-from kie.catalogue.model import Catalog
+from kie.catalogue.model import Catalog, _check_prices
 from kie.sync import catalogue_diff
 from kie.sync.discovery import Listing, Offer, Row
 from tests.kit import ROOT
+from tests.watching import Calls
 
 DATA = json.loads((ROOT / "data/models.json").read_text(encoding="utf-8"))
 CATALOG = Catalog.from_data(DATA)
@@ -60,6 +61,26 @@ def test_an_end_without_what_comes_then_is_a_mistake_that_doctor_names():
     del next(raw for raw in broken["models"] if raw["id"] == ENDING)["price"][0]["then"]
     reason = dict(Catalog.from_data(broken).rejected)[ENDING]
     assert "until wants then" in reason
+
+
+def test_what_says_nothing_about_a_models_form_or_price_leaves_the_catalogue_as_it_is():
+    changes = {("offer:image", "rung_good"): {"off": True}, ("all", "markup"): "2", ("model:z-image", "off"): True}
+    assert overrides.merged(DATA, changes) is DATA
+
+
+def test_of_a_change_the_prices_of_what_it_changes_alone_are_worked_out_again():
+    broken = json.loads(json.dumps(DATA))
+    next(raw for raw in broken["models"] if raw["id"] == "kling-3.0/video")["price"] = []
+    catalog = Catalog.from_data(broken)
+    feed = next(row["feed"] for raw in DATA["models"] if raw["id"] == ENDING for row in raw["price"])
+    data = overrides.merged(broken, {(f"model:{ENDING}", "price"): {feed: {"credits": "1500"}}})
+    with Calls(lambda frame: frame.f_locals["model"].id if frame.f_code is _check_prices.__code__ else None) as checked:
+        after = catalog.anew(data, broken)
+    assert checked.names == [ENDING]
+    assert after.rejected == catalog.rejected and "kling-3.0/video" in dict(after.rejected)
+    assert {row.credits for row in after.models[ENDING].prices} == {Decimal(1500), Decimal(140)}
+    wrong = overrides.merged(broken, {(f"model:{ENDING}", "price"): {feed: {"credits": "-1"}}})
+    assert ENDING in dict(catalog.anew(wrong, broken).rejected)
 
 
 def shown(person):

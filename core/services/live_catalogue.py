@@ -93,7 +93,7 @@ class LiveCatalogue:
 
     def _read(self, changes):
         data = self._data(changes)
-        full = self._plain if data is self._file else Catalog.from_data(data)
+        full = self._plain if data is self._file else self._plain.anew(data, self._file)
         deaf = {name for name, model in full.models.items() if model.needs_callback and not self._callbacks}
         return full.without(layers.switched_off(changes) | deaf)
 
@@ -122,7 +122,7 @@ class LiveCatalogue:
     def trial(self, scope, field, value):
         """Return why the model of a change could not be sold with it, or None."""
         try:
-            found = Catalog.from_data(self._data(self._changes() | {(scope, field): value}))
+            found = self._plain.anew(self._data(self._changes() | {(scope, field): value}), self._file)
         except MALFORMED as error:
             return f"malformed: {error!r}"
         return dict(found.rejected).get(scope.partition(":")[2])

@@ -450,6 +450,18 @@ class Catalog:
         )
         return every.without(unlisted) if unlisted else every
 
+    def anew(self, data: dict[str, Any], before: dict[str, Any]) -> "Catalog":
+        """Return the catalogue of changed data; this one is of `before`, and what is the same object in both fits still."""
+        there = {id(raw) for raw in before["models"]}
+        same = {raw["id"] for raw in data["models"] if id(raw) in there and isinstance(raw, dict) and "id" in raw}
+        known = {name: reason for name, reason in self.rejected if name in same}
+
+        def faults_of(models: list[Model]) -> dict[str, str]:
+            kept = {model.id: known[model.id] for model in models if model.id in known}
+            return kept | _price_faults(model for model in models if model.id not in same)
+
+        return Catalog.from_data(data, faults_of)
+
     def without(self, ids: Collection[str]) -> "Catalog":
         """Return this catalogue with some models off sale; they stay `known`."""
         return _without(self, frozenset(ids))

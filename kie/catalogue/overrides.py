@@ -16,6 +16,7 @@ About the user's price, for a model, for `menu:<row of the main menu>` or for `a
 - `markup`: a factor on the cost, as text; `fixed`: a price in minor units, whatever is chosen.
 """
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -34,7 +35,10 @@ class Markup(NamedTuple):
 
 
 def merged(data: dict[str, Any], changes: Changes) -> dict[str, Any]:
-    """Return a copy of the parsed file with the changes applied; `Catalog.from_data` checks the result."""
+    """Return the parsed file with the changes applied, in a copy if any is about a model's form, price or existence.
+
+    What does not change is the same object in both; `Catalog.anew` checks the rest.
+    """
     cards, models = list(data["cards"]), [_changed(raw, changes) for raw in data["models"]]
     known = {raw["id"] for raw in data["models"]}
     for (_scope, field), value in changes.items():
@@ -42,7 +46,8 @@ def merged(data: dict[str, Any], changes: Changes) -> dict[str, Any]:
             models.append(_changed(value["model"], changes))
             if value["card"] and all(card["id"] != value["card"]["id"] for card in cards):
                 cards.append(value["card"])
-    return data | {"cards": cards, "models": models}
+    is_same = len(models) == len(data["models"]) and all(map(operator.is_, models, data["models"]))
+    return data if is_same else data | {"cards": cards, "models": models}
 
 
 def at(data: dict[str, Any], day: date) -> dict[str, Any]:
