@@ -78,7 +78,7 @@ def test_of_a_change_the_prices_of_what_it_changes_alone_are_worked_out_again():
         after = catalog.anew(data, broken)
     assert checked.names == [ENDING]
     assert after.rejected == catalog.rejected and "kling-3.0/video" in dict(after.rejected)
-    assert {row.credits for row in after.models[ENDING].prices} == {Decimal(1500), Decimal(140)}
+    assert {row.credits for row in after.models[ENDING].prices} == {Decimal(1500), Decimal(70)}
     wrong = overrides.merged(broken, {(f"model:{ENDING}", "price"): {feed: {"credits": "-1"}}})
     assert ENDING in dict(catalog.anew(wrong, broken).rejected)
 
