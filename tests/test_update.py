@@ -1,8 +1,10 @@
 """A newer version is looked at before it is taken; the script takes it, and the way back, with the rows where it must."""
 
 import os
+import py_compile
 import subprocess
 import sys
+from importlib.util import cache_from_source
 
 import pytest
 
@@ -34,13 +36,28 @@ def git(folder, *arguments):
     return done.stdout.strip()
 
 
+def names():
+    """Return the names of the files of an installation."""
+    return git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", *PARTS).splitlines()
+
+
+@pytest.fixture(scope="module")
+def bytecode(tmp_path_factory):
+    """{name of its file: bytecode}, good for a source of the same content anywhere: to compile it anew takes seconds."""
+    folder, made = tmp_path_factory.mktemp("bytecode"), {}
+    for number, name in enumerate(name for name in names() if name.endswith(".py")):
+        path = folder / f"{number}.pyc"
+        py_compile.compile(str(ROOT / name), str(path), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+        made[cache_from_source(name)] = path
+    return made
+
+
 @pytest.fixture
-def origin(tmp_path):
+def origin(tmp_path, bytecode):
     """A repository with these files as they stand, and an installation that follows it in `install`."""
     there = tmp_path / "origin"
     there.mkdir()
-    names = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", *PARTS)
-    for name in names.splitlines():
+    for name in names():
         if (ROOT / name).is_file():
             (there / name).parent.mkdir(parents=True, exist_ok=True)
             (there / name).write_bytes((ROOT / name).read_bytes())
@@ -48,6 +65,10 @@ def origin(tmp_path):
     git(there, "init", "--quiet")
     commit(there, "the first")
     git(tmp_path, "clone", "--quiet", "origin", "install")
+    for name, path in bytecode.items():
+        place = tmp_path / "install" / name
+        place.parent.mkdir(exist_ok=True)
+        os.link(path, place)
     return there
 
 
