@@ -98,14 +98,9 @@ def _add(found, name, source):
 
 def _packaged():
     """Yield (name, Source) of the plugins that installed packages offer."""
-    for entry in _offered(tuple(sys.path)):
+    for entry in entry_points(group=PACKAGES):
         spec = _spec_of(entry)
         yield entry.name, Source(Path(spec.origin), entry.module, f"{entry.dist.name} {entry.dist.version}")
-
-
-@cache
-def _offered(_path):
-    return entry_points(group=PACKAGES)
 
 
 def _spec_of(entry):
