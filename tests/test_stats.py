@@ -141,6 +141,7 @@ def test_amounts_stay_numbers_in_a_spreadsheet(start_bot):
 def test_a_tap_is_answered_before_the_picture_is_drawn(start_bot):
     bot = start_bot()
     order(bot, bot.rich())
+    bot.forward(60)
     boss = bot.admin()
     boss.send("/admin")
     boss.tap("Stats")
