@@ -6,7 +6,7 @@ Anyone can forge it, so every handler that takes an id loads it together with it
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MAX_BYTES = 64
@@ -65,12 +65,12 @@ def button(key: str, data: str, *args: object, **values: Any) -> Button:
 
 def primary(key: str, data: str, *args: object, **values: Any) -> Button:
     """Return the button of a screen's main action: one a screen."""
-    return replace(button(key, data, *args, **values), style="primary")
+    return Button(key, data=build(data, *args), values=values, style="primary")
 
 
 def danger(key: str, data: str, *args: object, **values: Any) -> Button:
     """Return a button that takes something away."""
-    return replace(button(key, data, *args, **values), style="danger")
+    return Button(key, data=build(data, *args), values=values, style="danger")
 
 
 def link(key: str, url: str, **values: Any) -> Button:

@@ -16,11 +16,12 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
-from peewee import Database, Field, ForeignKeyField, Model, Value
+from peewee import Database, Field, ForeignKeyField, IntegerField, Model, Value
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
 MARK = 7_346_521_000_000  # placeholder for the first parameter during compilation; no real value is this large
+SIZES = (1, 10, 100)  # see `padded`
 ROWS = 100  # of a statement that inserts many: each number of them is compiled
 
 R = TypeVar("R")
@@ -133,13 +134,30 @@ def _joined(model: type[Model], other: type[Model]) -> Maker:
 
 
 def _reader(model: type[Model]) -> Maker:
-    """Return the function that makes an instance of the first columns of a row."""
-    fields = [(field.name, field.python_value) for field in model._meta.sorted_fields]
+    """Return the function that makes an instance of the first columns of a row, as Peewee would, field by field."""
+    fields = [(field.name, None if _is_number(field) else field.python_value) for field in model._meta.sorted_fields]
 
     def read(row: tuple[Any, ...]) -> Any:
-        return model(__no_default__=1, **{name: turn(value) for (name, turn), value in zip(fields, row, strict=False)})
+        made: Any = model.__new__(model)
+        pairs = zip(fields, row, strict=False)
+        made.__data__ = {name: value if turn is None else turn(value) for (name, turn), value in pairs}
+        made.__rel__, made._dirty = {}, set()
+        return made
 
     return read
+
+
+def _is_number(field: Any) -> bool:
+    """Tell whether a field's value is the number that the database gives."""
+    while isinstance(field, ForeignKeyField):
+        field = field.rel_field
+    return isinstance(field, IntegerField) and type(field).python_value is Field.python_value
+
+
+def padded(values: Sequence[Any]) -> list[Any]:
+    """Return values for `IN` with the last one repeated, so that there are few numbers of them, of which each is compiled."""
+    size = next((size for size in SIZES if size >= len(values)), len(values))
+    return [*values, *[values[-1]] * (size - len(values))] if values else []
 
 
 def inserted(model: Any, fields: dict[str, Any], is_new: bool = True) -> Any:

@@ -7,11 +7,11 @@ from functools import lru_cache
 from peewee import SQL, ModelSelect, fn
 
 from storage.base.db import UtcField, connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import SIZES, Prepared, padded
 from storage.base.tables import Inbox, User
 
 MAX_ATTEMPTS = 3
-AT_ONCE = 100  # rows of one statement: each number of them is compiled, and after an outage they are many
+AT_ONCE = SIZES[-1]  # rows of one statement; after an outage they are many
 MINUTE_US = SQL("60000000")
 INSERT = (
     "INSERT INTO inbox (update_id, lane, body, received_at, attempts, aside) VALUES"  # peewee takes three times as long
@@ -72,7 +72,7 @@ def done(update_ids: Iterable[int]) -> None:
     handled = list(update_ids)
     with transaction():
         for start in range(0, len(handled), AT_ONCE):
-            part = handled[start : start + AT_ONCE]
+            part = padded(handled[start : start + AT_ONCE])
             note_seen(part)
             _deletion(len(part)).run(*part)
 
@@ -85,12 +85,12 @@ def note_seen(update_ids: Sequence[int]) -> None:
     _note_seen(len(update_ids)).run(*update_ids)
 
 
-@lru_cache(maxsize=AT_ONCE)
+@lru_cache(maxsize=8)
 def _deletion(count: int) -> Prepared[Inbox]:
     return Prepared(lambda *ids: Inbox.delete().where(Inbox.update_id.in_(ids)), count)
 
 
-@lru_cache(maxsize=AT_ONCE)
+@lru_cache(maxsize=8)
 def _note_seen(count: int) -> Prepared[User]:
     since = Inbox.received_at.cast("BIGINT") - User.seen_at.cast("BIGINT")
     is_theirs = Inbox.lane == User.telegram_id  # the lane of a private chat is the person's id

@@ -10,7 +10,7 @@ from typing import Any
 from peewee import ModelSelect, fn
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared, inserted_many
+from storage.base.prepared import Prepared, inserted_many, padded
 from storage.base.tables import Account, Draft, Person, User
 from storage.journal import drafts, events
 from storage.journal.event_kinds import UserBlocked, UserCreated
@@ -69,7 +69,7 @@ def stranger(sender: Sender) -> User:
 
 def meet(senders: Collection[tuple[Sender, int | None]], now: datetime) -> None:
     """Create the users of those senders who are new, each with the id of their first update, in one transaction."""
-    ids = [sender.telegram_id for sender, _update_id in senders]
+    ids = padded([sender.telegram_id for sender, _update_id in senders])
     known = {telegram_id for (telegram_id,) in (_known(len(ids)).rows(*ids) if ids else ())}
     fresh = [(sender, update_id) for sender, update_id in senders if sender.telegram_id not in known]
     if not fresh:
@@ -81,7 +81,7 @@ def meet(senders: Collection[tuple[Sender, int | None]], now: datetime) -> None:
             events.emit(UserCreated(user=user_id), now)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=8)
 def _known(count: int) -> Prepared[tuple[int]]:
     return Prepared(lambda *ids: User.select(User.telegram_id).where(User.telegram_id.in_(ids)), count)
 
