@@ -11,7 +11,8 @@ import peewee
 import pytest
 
 from storage.backup import dump
-from storage.base import db, schema
+from storage.base import db, guards, schema
+from storage.base.engines import over
 from storage.base.tables import TABLES, Account, Entry, Person, Stored, User
 from storage.journal import runtime_settings
 from storage.money import ledger, persons, promo, refunds, verify
@@ -19,6 +20,7 @@ from storage.orders import result_messages
 from storage.people import users
 from tests.kit import ROOT
 from tests.process import PATIENCE_S, Process, run
+from tests.watching import Calls
 
 KEPT = sorted((ROOT / "tests" / "data").glob("schema-*.db"))
 BALANCES = {"Boss": 0, "Alice": 99856, "Boris": 30000, "Vera": 5000}  # kopecks, in each of the kept files
@@ -251,4 +253,20 @@ def test_what_a_payment_had_earned_goes_back_with_it_after_the_upgrade(database_
     assert [ledger.balance(user) for user in (1, 2, 3)] == [0, 0, 0]
     assert promo.waiting(3).number == 1
     assert list(verify.verify()) == []
+    db.disconnect()
+
+
+def test_a_start_makes_the_triggers_again_only_where_one_is_missing(ready_url):
+    db.connect(ready_url)
+    lowered = Calls(lambda frame: frame.f_code.co_name if frame.f_code is guards.lower.__code__ else None)
+    with lowered:
+        schema.migrate()
+    assert lowered.names == [], "the triggers were there"
+    with db.transaction() as real:
+        real.execute_sql("DROP TRIGGER entry_no_update" + (" ON entry" if db.is_postgres() else ""))
+    with lowered:
+        schema.migrate()
+    assert lowered.names == ["lower"]
+    with db.connection() as real:
+        assert not list(guards.missing_rules(over(real)))
     db.disconnect()
