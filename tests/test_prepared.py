@@ -8,7 +8,6 @@ import pytest
 from storage.base import db
 from storage.base.db import connection, transaction
 from storage.base.prepared import Prepared, inserted_many, padded
-from storage.base.prepared import _is_number as is_number
 from storage.base.tables import Draft, Entry, User
 from storage.people import users
 from tests.shop import card
@@ -148,9 +147,3 @@ def test_lists_of_ids_have_few_lengths_and_name_nobody_else():
     assert {len(padded(one)) for one in lists} == {0, 1, 10, 100}
     assert all(set(padded(one)) == set(one) for one in lists)
     assert padded(range(101)) == list(range(101))
-
-
-def test_a_number_comes_as_the_database_gives_it_and_nothing_else_does():
-    ours = {field.name for field in User._meta.sorted_fields if is_number(field)}
-    assert ours == {"id", "telegram_id", "utc_offset", "born_of"}
-    assert is_number(Entry.user) and not is_number(Entry.created_at)

@@ -50,8 +50,8 @@ PEOPLE, LIMIT, STARTS = 2, 3, 1000
 OPEN = ("queued", "submitting", "running", "lost")
 STANDS = ("stands", "refused")  # states of a payment that has not gone back
 SETTINGS = settings(
-    max_examples=proof.share(600),
-    stateful_step_count=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck),
+    max_examples=proof.share(600), stateful_step_count=40, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 _ids = itertools.count(6_000_000_001)
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
-from peewee import Database, Field, ForeignKeyField, IntegerField, Model, Value
+from peewee import BooleanField, Database, Field, ForeignKeyField, IntegerField, Model, Value
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
@@ -134,7 +134,10 @@ def _joined(model: type[Model], other: type[Model]) -> Maker:
 
 
 def _reader(model: type[Model]) -> Maker:
-    """Return the function that makes an instance of the first columns of a row, as Peewee would, field by field."""
+    """Return the function that makes an instance of the first columns of a row.
+
+    To set each field, as Peewee's constructor does, takes longer than all the rest.
+    """
     fields = [(field.name, None if _is_number(field) else field.python_value) for field in model._meta.sorted_fields]
 
     def read(row: tuple[Any, ...]) -> Any:
@@ -181,29 +184,28 @@ def inserted_many(model: Any, rows: Sequence[dict[str, Any]], key: Field, is_new
     return keys
 
 
-@lru_cache(maxsize=16)
-def _insertions(model: Any, names: tuple[str, ...], count: int, key: Field, is_new: bool) -> Prepared[tuple[Any]]:
-    def build(*values: Any) -> Any:
-        marks = [Value(value, converter=False) for value in values]  # of a truth value they would become true
-        rows = [dict(zip(names, some, strict=True)) for some in zip(*[iter(marks)] * len(names), strict=True)]
-        query = model.insert_many(rows)
-        return (query if is_new else query.on_conflict_ignore()).returning(key)
-
-    _refuse_values_made_anew(model, names)
-    return Prepared(build, count * len(names))
-
-
 @cache
 def _insertion(model: Any, names: tuple[str, ...], is_new: bool) -> Prepared[Any]:
+    return _to_insert(model, names, 1, model, is_new)
+
+
+@lru_cache(maxsize=16)
+def _insertions(model: Any, names: tuple[str, ...], count: int, key: Field, is_new: bool) -> Prepared[tuple[Any]]:
+    return _to_insert(model, names, count, key, is_new)
+
+
+def _to_insert(model: Any, names: tuple[str, ...], count: int, returned: Any, is_new: bool) -> Prepared[Any]:
+    """Return what inserts `count` rows with values for these columns, and returns a column of each, or the whole row."""
+
+    truths = {name for name in names if isinstance(model._meta.combined[name], BooleanField)}
+
     def build(*values: Any) -> Any:
-        query = model.insert(**dict(zip(names, values, strict=True)))
-        return (query if is_new else query.on_conflict_ignore()).returning(model)
+        rows = [dict(zip(names, some, strict=True)) for some in zip(*[iter(values)] * len(names), strict=True)]
+        for row in rows:  # a placeholder for a truth value would become true
+            row |= {name: Value(row[name], converter=False) for name in truths}
+        query = model.insert_many(rows)
+        return (query if is_new else query.on_conflict_ignore()).returning(returned)
 
-    _refuse_values_made_anew(model, names)
-    return Prepared(build, len(names))
-
-
-def _refuse_values_made_anew(model: Any, names: tuple[str, ...]) -> None:
     made_anew = [
         field.name for field in model._meta.sorted_fields if callable(field.default) and field.name not in names
     ]
@@ -211,6 +213,7 @@ def _refuse_values_made_anew(model: Any, names: tuple[str, ...]) -> None:
         raise ValueError(
             f"{model.__name__}: give {', '.join(made_anew)}: what is compiled once would have the same for ever"
         )
+    return Prepared(build, count * len(names))
 
 
 def column_values(model: Any, fields: dict[str, Any]) -> list[Any]:
