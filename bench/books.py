@@ -212,7 +212,7 @@ class Books:
         books = {key: found for key, found in self._of_kind("topup", "key").items() if not key.startswith("pay:")}
         world = {}
         for number, note in self.notes.requests.items():
-            refusal = f"№{number} "
+            refusal = f"#{number} "
             told = any(refusal in _words(one) and "was declined" in _words(one) for one in self.seen[note["person"]])
             if note["person"] in self._people_forgotten() and len(note["taps"]) > 1:
                 told = f"topup:{number}" not in books  # the message about a refusal is deleted with the person

@@ -46,7 +46,7 @@ def test_a_rate_that_makes_no_sense_changes_nothing(start_bot, words):
     bot = start_bot(USD_RATE="90")
     boss = bot.admin()
     boss.send(f"/rate {words}")
-    assert "does not fit: send a number from 0.01 ₽ to 1,000,000 ₽" in boss.last
+    assert "isn’t valid: send a number from 0.01 ₽ to 1,000,000 ₽" in boss.last
     boss.send("/rate")
     assert "Dollar rate: 90 ₽" in boss.last
 
@@ -115,9 +115,9 @@ def test_limits_and_amounts_count_at_once(start_bot):
     alice.forge("payments:amount:15000")
     assert "out of date" in alice.toast
     set_in_chat(boss, "TOPUP_MAX", "100")
-    assert "does not fit" in boss.last
+    assert "isn’t valid" in boss.last
     set_in_chat(boss, "TOPUP_AMOUNTS", "ten")
-    assert "does not fit here" in boss.last
+    assert "isn’t valid here" in boss.last
 
 
 def test_texts_are_the_operators_own_in_each_language_and_go_back(start_bot):

@@ -493,7 +493,7 @@ def test_what_was_done_by_hand_is_told_in_words(shop):
     shop.boss.send("/here", group=shop.group)
     shop.send("/audit")
     for words in (
-        "role · Sam · cashier", "broadcast sent · №1 · everybody", "model off sale · Z-Image", "markup · Everything · ×2",
+        "role · Sam · cashier", "broadcast sent · #1 · everybody", "model off sale · Z-Image", "markup · Everything · ×2",
         "fixed price · 🎬 Video · 15 ₽", "markup · Z-Image · ×3", "requests go to a group · The staff",
     ):  # fmt: skip
         assert f"Boss: {words}" in shop.boss.last, shop.boss.last

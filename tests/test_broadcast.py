@@ -119,7 +119,7 @@ def test_pause_resume_and_stop(start_bot):
 def test_ids_are_typed_and_checked(start_bot):
     bot = start_bot()
     boss, people = prepare(bot, 3)
-    boss.tap("By IDs")
+    boss.tap("By ID")
     boss.send("all of them")
     assert "Only IDs" in boss.last
     boss.send(f"{people[2].id}, {people[0].id}")
@@ -149,7 +149,7 @@ def test_a_stranger_sends_nothing(start_bot):
 
 def progress_of(boss):
     """Return what the newest progress screen says."""
-    return [m["text"] for m in boss.messages if "Broadcast №" in m.get("text", "") and "Sent" in m["text"]][-1]
+    return [m["text"] for m in boss.messages if "Broadcast #" in m.get("text", "") and "Sent" in m["text"]][-1]
 
 
 def kill_in_the_middle(bot, number, count):

@@ -34,7 +34,7 @@ def test_a_picture_for_a_broadcast_is_taken_for_no_order(start_bot):
     anna.send("/start")
     boss.send("/broadcast")
     boss.photo(png("news"), caption="News!")
-    assert "Broadcast №1" in boss.last and "photo" in boss.received[-2], "the message itself is the preview"
+    assert "Broadcast #1" in boss.last and "photo" in boss.received[-2], "the message itself is the preview"
     send_now(bot, boss)
     assert anna.last == "News!" and "photo" in anna.last_message
     user = bot.bot.users.by_telegram_id(boss.id).id

@@ -33,13 +33,13 @@ def news(bot, count=3, text="News"):
 def test_a_send_button_does_not_send_to_another_audience_than_it_named(start_bot):
     bot = start_bot()
     boss, people, _message = news(bot)
-    boss.tap("By IDs")
+    boss.tap("By ID")
     boss.send(str(people[0].id))
     boss.tap("Send to 1 person…")
     asked, send = boss.last_message, data_of(boss, "broadcast:start")
     boss.send("/admin")
     boss.tap("Broadcast")
-    boss.tap("№1")
+    boss.tap("#1")
     boss.tap("everybody")
     boss.forge(send, asked)
     assert CHANGED in boss.toast

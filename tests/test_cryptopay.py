@@ -196,7 +196,7 @@ def test_coins_go_back_to_who_asked_for_the_invoice_once_and_in_part(start, cryp
     bot = start()
     boss, alice = bot.admin(), bot.user()
     paid(bot, alice, cryptopay_app, asset="USDT")
-    assert "100 ₽ of payment №1 refunded" in give_back(bot, boss, alice, "100")
+    assert "100 ₽ of payment #1 refunded" in give_back(bot, boss, alice, "100")
     (sent,) = cryptopay_app.transfers()
     assert (sent["user_id"], sent["asset"]) == (alice.id, "USDT")
     assert abs(float(sent["amount"]) - float(cryptopay_app.payment()["paid_amount"]) / 3) < 1e-7

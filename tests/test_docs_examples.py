@@ -230,7 +230,7 @@ def test_a_link_is_paid_called_back_and_refunded_in_part(start, links):
     bot.forward(5)
     assert codes == [401, 200, 200] and bot.balance(alice) == 30_000
     boss.send(f"/user {alice.id}")
-    for label in ("⭐ Refund", "Cards and crypto", "№1 · 300 ₽ · PayLink"):
+    for label in ("⭐ Refund", "Cards and crypto", "#1 · 300 ₽ · PayLink"):
         boss.tap(label)
     boss.send("100")
     boss.send("asked for it")
@@ -262,7 +262,7 @@ def test_a_refund_whose_key_repeats_its_first_answer_is_done_once_the_payment_sa
     (refund,) = bot.bot.provider_refunds.of_payment(1)
     assert refund.state == "asked" and len(Provider.refunds) == 1
     bot.forward(8 * 86400, step=4 * 3600)
-    assert any("has not confirmed the refund of payment №1 for a week" in one.get("text", "") for one in boss.received)
+    assert any("has not confirmed the refund of payment #1 for a week" in one.get("text", "") for one in boss.received)
     link["refunded"] = 10_000
     bot.forward(2 * 86400, step=4 * 3600)
     (refund,) = bot.bot.provider_refunds.of_payment(1)

@@ -150,7 +150,7 @@ def test_a_draft_survives_a_restart_and_a_top_up(start_bot):
     bot.restart()
     boss.tap("transfer:approve")
     paid = anna.last_message
-    anna.tap("▶ To the waiting order")
+    anna.tap("▶ Open waiting order")
     assert paid in anna.received, "news of money stay"
     assert "a fox in the snow" in anna.last
     anna.tap("▶ Create")
@@ -284,7 +284,7 @@ def test_a_sentence_sent_while_choices_are_shown_is_the_prompt(start_bot):
     assert "two foxes in the rain" in form.screen.text and form.main.data.startswith("orders:go")
     anna.forge(f"inputs:set:kling26:{model.inputs.index(model.by_name['duration'])}")
     anna.send("7")
-    assert "no such choice" in anna.last
+    assert "no such option" in anna.last
 
 
 def test_an_old_card_of_another_model_says_so(start_bot):
@@ -350,7 +350,7 @@ def test_too_little_money_leads_to_the_top_up_and_back(start_bot):
     assert "top up" in form.main.text and money(form.main.text) == PRICE
     anna.forge(form.main.data)
     assert money(anna.last) == PRICE
-    anna.tap("To the order")
+    anna.tap("Go to the order")
     assert form.main.text.endswith("top up")
 
 
@@ -393,7 +393,7 @@ def test_an_error_leads_back_to_the_card(start_bot):
     anna.send("/start")
     anna.forge("generate:open:z-image")
     anna.photo(png())
-    anna.tap("To the order")
+    anna.tap("Go to the order")
     anna.send("a fox in the snow")
     assert any("▶ Create" in label for label in anna.buttons)
 

@@ -462,7 +462,7 @@ def test_another_persons_result_is_shown_only_once_they_have_agreed(start_bot, l
     assert shows(bot, job)
     bot.restart()
     assert shows(bot, job)
-    alice.tap("Take it back" if lang == "en" else "Отозвать")
+    alice.tap("Take it back" if lang == "en" else "Отозвать согласие")
     assert "A drawing" in shown_to(bot, "logo")["caption"] and consent_of(bot, alice, job)["answer"] is False
     boss.forge(f"examples:put:{job.id}:0:logo")
     assert "A drawing" in shown_to(bot, "logo")["caption"]

@@ -104,7 +104,7 @@ def test_a_charge_that_nobody_accepted_is_worth_what_it_is_today_and_the_staff_h
     boss = set_rate(bot, "1.6")
     pay_with_charge(bot, alice, "unheard of", stars=19, invoice_payload=payload)
     assert entries_of(bot, alice) == [("stars", 3_040)]
-    assert "19 Stars came for payment №1 unchecked" in boss.last
+    assert "19 Stars for payment #1 arrived unchecked" in boss.last
     assert "30.40 ₽" in boss.last and "300 ₽" in boss.last
     assert "+30.40 ₽, balance 30.40 ₽." in texts(alice)
     alice.send("/payments")

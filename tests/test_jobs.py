@@ -288,7 +288,7 @@ def test_a_running_order_can_not_be_stopped_and_that_is_said(start_bot):
     bot.kie.finish()
     bot.forward(60)
     alice.forge(f"orders:cancel:{job.id}")
-    assert "already over" in alice.toast
+    assert "already finished" in alice.toast
     assert entries_of(bot, alice)[1:] == [HELD, CAPTURED]
 
 
@@ -461,11 +461,11 @@ def test_news_that_could_not_be_sent_before_a_restart_comes_once_after_it(start_
     order(bot, alice)
     bot.telegram.fail_next("sendMessage", "429", times=1000, retry_after=1)
     bot.forward(30)
-    assert "refused by the safety rules" not in texts(alice)
+    assert "blocked by the safety rules" not in texts(alice)
     bot.restart()
     bot.telegram.no_trouble()
     bot.forward(30 * MINUTE, step=60)
-    assert texts(alice).count("refused by the safety rules") == 1
+    assert texts(alice).count("blocked by the safety rules") == 1
 
 
 # what KIE tells by itself
@@ -544,7 +544,7 @@ def test_a_lost_order_whose_task_failed_is_settled_by_its_callback(public_bot):
     bot.kie.fail(code="400", msg="violates the content policies")
     called_back(bot)
     bot.forward(30)
-    assert "refused by the safety rules" in alice.last and bot.balance(alice) == 100_000
+    assert "blocked by the safety rules" in alice.last and bot.balance(alice) == 100_000
     assert billed(bot) == captured() == 0
 
 

@@ -52,8 +52,8 @@ def name(day):
     return f"{day.kind}x{day.times}"
 
 
-SAFETY, SETTING, FILE = "refused by the safety rules", "a setting was not accepted", "your file couldn’t be used"
-SERVER, OTHER, CLOSED = "something went wrong", "that did not work", "temporarily unavailable. Please try later."
+SAFETY, SETTING, FILE = "blocked by the safety rules", "a setting was not accepted", "your file couldn’t be used"
+SERVER, OTHER, CLOSED = "something went wrong", "that did not work", "temporarily unavailable. Please try again later."
 NO_MODEL, NO_KEY, NO_CREDITS = "does not know the model", "KIE refuses the key", "KIE has run out of credits"
 ALERTS = (NO_MODEL, NO_KEY, NO_CREDITS, "gives no result", "didn’t say whether")
 

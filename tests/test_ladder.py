@@ -209,7 +209,7 @@ def test_what_is_lacking_is_topped_up_and_the_ladder_comes_back(start_bot):
     assert rung(alice, "Best") == "Best · 16.20 ₽ · top up"
     alice.tap("Best")
     assert "15.20 ₽" in alice.last
-    alice.tap("To the order")
+    alice.tap("Go to the order")
     assert labels(alice)[0].startswith("▶ Draft")
     alice.tap("Best")
     alice.tap("payments:amount")

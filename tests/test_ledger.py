@@ -412,7 +412,7 @@ def test_the_balance_screen_shows_what_is_on_hold_and_every_entry(start_bot):
     alice.tap("▶ Create")
     alice.send("/balance")
     assert "Balance: 999.28 ₽ (on hold: 0.72 ₽)" in alice.last
-    assert f"−0.72 ₽ · Z-Image, order №{job_of(bot, alice).id}" in alice.last
+    assert f"−0.72 ₽ · Z-Image, order #{job_of(bot, alice).id}" in alice.last
     bot.kie.finish()
     bot.forward(60)
     alice.send("/balance")

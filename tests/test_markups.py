@@ -44,7 +44,7 @@ def test_a_word_that_fits_several_models_offers_them_and_long_tables_are_paged(s
     boss.tap("›")
     assert boss.last != first and "→" in boss.last
     boss.send("/price xyzzy")
-    assert "No model fits" in boss.last
+    assert "No model matches" in boss.last
     boss.send("/price")
     boss.send("imagen4-fast")
     assert "Imagen 4 Fast" in boss.last

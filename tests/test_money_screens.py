@@ -96,7 +96,7 @@ def test_a_declined_transfer_says_what_to_do_and_takes_another_screenshot(start_
     assert "was declined" in anna.last and reason in anna.last and len(anna.last.splitlines()) == 2
     declined = anna.last_message
     anna.tap("Send another screenshot")
-    assert "payment №1, 300 ₽" in anna.last and "was declined" in str(anna.received), "what was declined stays"
+    assert "payment #1, 300 ₽" in anna.last and "was declined" in str(anna.received), "what was declined stays"
     anna.photo(png("another"))
     assert "Received" in anna.last
     boss.tap("✓ Approve 300 ₽", message=request(boss))
@@ -118,7 +118,7 @@ def test_another_screenshot_is_only_for_ones_own_declined_payment(start_bot):
     assert "out of date" in eve.toast
     transfer(anna, "100 ₽")
     anna.forge("transfer:resend:1")
-    assert "№2" in anna.last and "being checked" in anna.last
+    assert "#2" in anna.last and "being checked" in anna.last
 
 
 @pytest.mark.parametrize(("lang", "more", "ways"), [

@@ -164,7 +164,7 @@ def test_an_old_card_orders_nothing_it_does_not_show_any_more(start_bot):
     alice.tap("720p")
     alice.forge(data, message)
     assert jobs_of(bot, alice) == [] and creates(bot) == []
-    assert "The order has changed since" in alice.toast
+    assert "The order has changed in the meantime" in alice.toast
     assert "720p" in alice.last
     alice.tap("▶ Create")
     assert len(jobs_of(bot, alice)) == 1
@@ -233,7 +233,7 @@ def test_a_rate_that_makes_no_sense_is_refused_and_the_old_one_stays(start_bot, 
     bot = start_bot()
     alice, boss = bot.rich(), bot.admin()
     boss.send(f"/{command} {words}")
-    assert "does not fit" in boss.last
+    assert "isn’t valid" in boss.last
     card(alice)
     assert quoted(alice) == (72, False)
 

@@ -33,7 +33,7 @@ def test_an_order_that_cost_more_than_was_paid_rings_and_a_tap_takes_the_model_o
     worth = bot.bot.generation.worth(job.cost)
     assert job.overrun == max(worth - job.charged, bot.bot.generation.worth(720_000)) > 0
     alarm = boss.wait_for("KIE took more than it should")["text"]
-    assert f"Order №{job.id}: 0.8 credits, 0.08 in the catalogue" in alarm and "0.36 ₽" in alarm
+    assert f"Order #{job.id}: 0.8 credits, 0.08 in the catalogue" in alarm and "0.36 ₽" in alarm
     boss.tap("⏸ Stop selling it")
     assert "is off sale" in boss.last
     alice.send("/start")

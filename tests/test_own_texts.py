@@ -315,7 +315,7 @@ def test_a_text_that_fits_no_more_gives_way_is_logged_once_and_shows_in_doctor(s
     assert len(told) == 1
     assert {name: values for name, key, values in bot.bot.examine() if key == "texts.odd"}["own texts"]["n"] == 1
     card(boss, CHARGED)
-    assert "does not fit any more" in boss.last
+    assert "no longer works here" in boss.last
     boss.tap("↺ The original")
     assert "texts.odd" not in {key for _name, key, _values in bot.bot.examine()}
 

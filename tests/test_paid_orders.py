@@ -35,7 +35,7 @@ def test_the_payment_makes_the_order_if_the_person_has_said_so(start_bot):
     (job,) = jobs_of(bot, anna)
     told = [message.get("text", "") for message in anna.received]
     assert "<b>" not in told[-2] and told[-2] == "+10 ₽, balance 10 ₽." and "Z-Image" in told[-1]
-    assert "▶ To the waiting order" not in str(anna.received[-2]), "nothing waits any more"
+    assert "▶ Open waiting order" not in str(anna.received[-2]), "nothing waits any more"
     assert job.progress_id is None or job.progress_id == anna.last_message["message_id"]
     bot.forward(60)
     assert "photo" in anna.last_message and "balance 9.28 ₽" in anna.last
@@ -51,7 +51,7 @@ def test_an_order_that_waits_is_not_made_unasked_and_agreeing_can_be_taken_back(
     anna.tap("✓ Create when paid")
     assert "☐ Create when paid · 0.72 ₽" in anna.buttons and "Your order is waiting" in anna.last
     pay(anna)
-    assert jobs_of(bot, anna) == [] and "▶ To the waiting order" in anna.buttons
+    assert jobs_of(bot, anna) == [] and "▶ Open waiting order" in anna.buttons
 
 
 def test_a_payment_that_is_told_twice_makes_one_order(start_bot):
@@ -109,7 +109,7 @@ def test_what_has_changed_meanwhile_is_offered_instead(start_bot, meanwhile):
         boss.tap("✓ Approve", message=request(boss))
     bot.forward(60)
     assert jobs_of(bot, anna) == []
-    waits = "▶ To the waiting order" in str(anna.received)
+    waits = "▶ Open waiting order" in str(anna.received)
     assert waits is (meanwhile != "a day")
     assert_books_are_right()
 
@@ -178,8 +178,8 @@ def test_a_question_is_not_asked_unasked_and_then_waits(start_bot):
     anna.tap("⭐")
     anna.pay()
     bot.forward(60)
-    assert questions_of(bot, anna) == [] and "▶ To the waiting order" in anna.buttons
-    anna.tap("▶ To the waiting order")
+    assert questions_of(bot, anna) == [] and "▶ Open waiting order" in anna.buttons
+    anna.tap("▶ Open waiting order")
     assert "eggs" in anna.last
 
 

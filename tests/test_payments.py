@@ -215,7 +215,7 @@ def test_the_waiting_order_comes_back_after_the_payment(start_bot):
     alice.tap("10 ₽")
     alice.tap("⭐")
     alice.pay()
-    alice.tap("▶ To the waiting order")
+    alice.tap("▶ Open waiting order")
     alice.tap("▶ Create · 0.72 ₽")
     bot.forward(60)
     assert "photo" in alice.last_message and "balance 9.28 ₽" in alice.last
@@ -367,7 +367,7 @@ def test_two_admins_tap_at_once_the_first_wins_and_both_copies_say_who(start_bot
     refused_first = not states
     assert states in (set(), {("topup", 30_000)})
     loser = answers[1] if refused_first else answers[0]
-    assert "№" in loser["text"] and loser["show_alert"]
+    assert "#" in loser["text"] and loser["show_alert"]
     copies = [next(message for message in admin.received if "photo" in message) for admin in (boss, oleg)]
     assert all(("✗" if refused_first else "✓") in copy["caption"] for copy in copies)
     assert all("Oleg" in copy["caption"] if refused_first else "Boss" in copy["caption"] for copy in copies)
@@ -384,7 +384,7 @@ def test_an_admin_who_comes_too_late_is_told_and_changes_nothing(start_bot):
     approve = his["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
     boss.tap("✓ Approve")
     oleg.forge(approve, his)
-    assert oleg.toast and "№" in oleg.toast
+    assert oleg.toast and "#" in oleg.toast
     oleg.forge(approve.replace("approve", "refuse") + ":duplicate", his)
     assert entries_of(bot, alice) == [("topup", 30_000)]
     assert "was declined" not in texts(alice)
@@ -395,11 +395,11 @@ def test_a_refusal_credits_nothing_and_its_reason_reaches_the_person(start_bot):
     alice, boss = bot.user(), bot.admin()
     transfer(alice)
     boss.tap("✗ Decline")
-    boss.tap("a different amount came")
-    assert "300 ₽ was declined: a different amount came" in alice.last
+    boss.tap("a different amount was received")
+    assert "300 ₽ was declined: a different amount was received" in alice.last
     assert entries_of(bot, alice) == []
     alice.send("/payments")
-    assert "declined" in alice.last and "a different amount came" in alice.last
+    assert "declined" in alice.last and "a different amount was received" in alice.last
     assert "✗" in next(message for message in boss.received if "photo" in message)["caption"]
     transfer(alice, "500 ₽")
     assert "Received" in alice.last
@@ -410,7 +410,7 @@ def test_the_reason_is_said_in_the_language_of_the_person(start_bot):
     anna, boss = bot.user("Анна", language_code="ru"), bot.admin()
     transfer_in_russian(anna)
     boss.tap("✗ Decline")
-    boss.tap("a different amount came")
+    boss.tap("a different amount was received")
     assert "a different amount" not in anna.last and "300 ₽" in anna.last
 
 

@@ -12,7 +12,7 @@ from tests.shop import in_threads
 from tests.till import transfer
 
 HOUR_S = 3600
-POLITE = "You can go on in"
+POLITE = "You can continue in"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 

@@ -30,7 +30,7 @@ def test_a_payment_goes_back_with_its_reason_and_is_taken_off_the_balance(start_
     assert entries_of(bot, alice) == [("stars", 30_000), ("refund", -30_000)]
     (call,) = bot.telegram.calls("refundStarPayment")
     assert call["params"] == {"user_id": alice.id, "telegram_payment_charge_id": charge}
-    assert "−300 ₽: payment №1 was taken back. Balance 0 ₽." in alice.last
+    assert "−300 ₽: payment #1 was taken back. Balance 0 ₽." in alice.last
     assert not user_of(bot, alice).sales_paused
     alice.send("/balance")
     assert "refund · by <mistake>" in alice.last

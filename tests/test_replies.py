@@ -254,7 +254,7 @@ def test_without_money_a_rung_tops_up_and_the_ladder_waits(start_bot):
     assert "Reply to the picture to change it" in alice.last
     alice.send("warmer light", reply_to=alice.last_message)
     count = len(alice.messages)
-    for label in ("Draft", "To the order"):
+    for label in ("Draft", "Go to the order"):
         alice.tap(label)
     assert alice.last.startswith("v2 ← v1 · “warmer light”") and len(alice.messages) == count
     for label in ("Draft", "payments:amount", "⭐"):

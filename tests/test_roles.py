@@ -168,7 +168,7 @@ def test_every_act_stands_in_the_log_with_who_and_whom(start_bot):
     sam.tap("the payment was not found", request(sam))
     transfer(alice)
     sam.tap("✗ Decline", request(sam))
-    sam.tap("a different amount came", request(sam))
+    sam.tap("a different amount was received", request(sam))
     sam.send("/rate 95")
     sam.send("/pause lunch")
     sam.send("/resume")

@@ -78,7 +78,7 @@ def test_an_approval_is_taken_back_by_a_compensating_entry(start_bot):
     boss.tap("↩ Undo")
     boss.tap("the payment was not found")
     assert entries_of(bot, alice) == [("topup", 30_000), ("topup", -30_000)]
-    assert "−300 ₽: payment №1 was taken back. Balance 0 ₽." in alice.last
+    assert "−300 ₽: payment #1 was taken back. Balance 0 ₽." in alice.last
     assert "↩ 300 ₽ taken back by Boss" in request(boss)["caption"]
     assert "reply_markup" not in request(boss)
     assert not user_of(bot, alice).sales_paused
@@ -132,7 +132,7 @@ def test_the_same_picture_sent_again_smaller_and_by_somebody_else_is_pointed_out
     boss.tap("✓ Approve")
     bot.forward(3600, step=600)
     transfer(eve, "500 ₽", screenshot(300, "22.11.2026 12:03", quality=40, scale=0.6))
-    assert "looks the same as the picture of №1" in request(boss)["caption"]
+    assert "looks the same as the picture of #1" in request(boss)["caption"]
     assert entries_of(bot, eve) == []
 
 
@@ -151,7 +151,7 @@ def test_the_same_amount_soon_after_is_pointed_out(start_bot):
     boss, alice, bob = bot.admin(), bot.user(), bot.user("Bob")
     transfer(alice, "300 ₽", screenshot(300, "12:03"))
     transfer(bob, "300 ₽", screenshot(300, "12:41"))
-    assert "the same amount came with №1" in request(boss)["caption"]
+    assert "the same amount came with #1" in request(boss)["caption"]
 
 
 def test_a_proof_that_is_no_picture_or_can_not_be_had_still_reaches_the_desk(start_bot):
@@ -180,9 +180,9 @@ def test_requests_older_than_an_hour_are_reminded_of_once(start_bot):
     bot.restart()
     bot.forward(7200, step=600)
     reminders = [line for line in texts(boss).split("\n") if "⏰" in line]
-    assert reminders == ["⏰ 2 top-ups have been waiting for more than an hour: №1, №2"]
+    assert reminders == ["⏰ 2 top-ups have been waiting for more than an hour: #1, #2"]
     boss.tap("Top-ups (2)")
-    boss.tap("№1 · 300 ₽")
+    boss.tap("#1 · 300 ₽")
     assert boss.toast == "Sent below"
     boss.tap("✓ Approve", request(boss))
     assert entries_of(bot, alice) == [("topup", 30_000)]
@@ -199,18 +199,18 @@ def test_a_group_of_the_staff_gets_the_requests_and_only_people_with_the_right_d
     assert "come here from now on" in group.messages[-1]["text"]
     transfer(alice)
     sent = [message for message in group.messages if "photo" in message]
-    assert len(sent) == 1 and "Payment №1" in sent[0]["caption"]
+    assert len(sent) == 1 and "Payment #1" in sent[0]["caption"]
     assert not any("photo" in message for message in (*boss.received, *cashier.received))
     eve.tap("✓ Approve", group=group)
     assert "not for you" in eve.toast
     cashier.tap("Other amount", group=group)
-    assert "in private" in cashier.toast and "How much really came?" in cashier.last
+    assert "in private" in cashier.toast and "How much actually arrived?" in cashier.last
     cashier.send("200")
     cashier.tap("✓ Approve 200 ₽")
     assert entries_of(bot, alice) == [("topup", 20_000)]
     assert "✓ 200 ₽ credited by Kate" in [message for message in group.messages if "photo" in message][0]["caption"]
     boss.tap("↩ Undo", group=group)
-    boss.tap("a different amount came", group=group)
+    boss.tap("a different amount was received", group=group)
     assert bot.balance(alice) == 0
 
 
@@ -236,7 +236,7 @@ def test_a_request_made_while_no_owner_has_opened_the_bot_waits_in_the_list(star
     boss = bot.admin()
     boss.send("/admin")
     boss.tap("Top-ups (1)")
-    boss.tap("№1 · 300 ₽")
+    boss.tap("#1 · 300 ₽")
     boss.tap("✓ Approve", request(boss))
     assert entries_of(bot, alice) == [("topup", 30_000)]
 

@@ -31,7 +31,7 @@ def test_the_numbers_are_those_of_the_books(start_bot):
     text = boss.last
     assert "Stars 100 ₽" in text and "Spent 0.72 ₽" in text and "Orders 1 · done 100%" in text
     assert "cost 0.36 ₽" in text and "margin 0.36 ₽" in text and "Z-Image: 1 of 1" in text
-    assert "correction: +50 ₽ (1)" in text and "№" not in text, (
+    assert "correction: +50 ₽ (1)" in text and "#" not in text, (
         "money that is no income has its line, orders have theirs"
     )
 

@@ -81,7 +81,7 @@ def test_a_question_may_be_spoken(start_bot):
     alice.send("/ask")
     words = speak(alice)
     assert not questions(bot, alice)
-    alice.tap("💬 Ask it")
+    alice.tap("💬 Ask this")
     (job,) = questions(bot, alice)
     assert job.inputs["question"] == words and words in said(asked(bot)[-1])
     alice.send("and more")

@@ -72,7 +72,7 @@ def test_words_that_are_not_to_be_said_go_onto_the_card_with_one_tap(start_bot):
     anna = bot.rich("Anna")
     opened(anna, "avatar")
     anna.send("a calm man in a bright office")
-    anna.tap("🎬 Don’t say this aloud")
+    anna.tap("🎬 Use it as the prompt")
     assert values_of(bot, anna)["prompt"] == "a calm man in a bright office" and "It needs a voice" in anna.last
     anna.voice(mp3(5), duration=5)
     assert values_of(bot, anna)["audio_url"] and "It needs a voice" not in anna.last and not jobs_of(bot, anna)
@@ -96,7 +96,7 @@ def test_a_voice_waits_for_money_and_comes_back(start_bot):
     opened(anna, "avatar")
     anna.send("Happy birthday")
     anna.tap(labels(anna)[0])
-    anna.tap("To the order")
+    anna.tap("Go to the order")
     assert "Happy birthday" in anna.last and not jobs_of(bot, anna)
 
 
@@ -144,4 +144,4 @@ def test_a_model_that_takes_no_words_at_all_gets_a_voice_of_them_too(start_bot):
     anna.video((ROOT / "data/samples/clip-wide.mp4").read_bytes(), duration=5)
     anna.forge("generate:open:lipsync")
     anna.send("Happy birthday")
-    assert rung(anna, "Draft") and "🎬 Don’t say this aloud" not in anna.buttons
+    assert rung(anna, "Draft") and "🎬 Use it as the prompt" not in anna.buttons

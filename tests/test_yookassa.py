@@ -263,7 +263,7 @@ def test_less_than_was_asked_for_is_credited_as_it_came_once_a_person_says_so(st
     ask(alice)
     yookassa_shop.pay(amount="150.00")
     bot.forward(20)
-    assert "Payment №1: 150 ₽ came" in alice.last
+    assert "Payment #1: we received 150 ₽" in alice.last
     boss.tap("Decide")
     assert "asked for 300 ₽" in boss.last.replace("Asked", "asked") and "came 150 ₽" in boss.last
     boss.tap("✓ Credit 150 ₽")
@@ -368,9 +368,9 @@ def test_the_staff_gives_a_part_back_and_then_the_rest(start, yookassa_shop):
     bot = start()
     boss, alice = bot.admin(), bot.user()
     paid(bot, alice, yookassa_shop)
-    assert "100 ₽ of payment №1 refunded" in give_back(bot, boss, alice, "100")
+    assert "100 ₽ of payment #1 refunded" in give_back(bot, boss, alice, "100")
     assert bot.balance(alice) == 20_000
-    assert "200 ₽ of payment №1 refunded" in give_back(bot, boss, alice)
+    assert "200 ₽ of payment #1 refunded" in give_back(bot, boss, alice)
     assert bot.balance(alice) == 0 and yookassa_shop.payment()["refunded_amount"]["value"] == "300.00"
     open_card(boss, alice)
     boss.tap("refunds:list")
@@ -433,7 +433,7 @@ def test_a_refund_in_the_cabinet_is_found_by_its_notice_or_by_the_daily_list(sta
     assert (bot.balance(alice), bot.balance(bob)) == (20_000, 30_000)
     bot.forward(DAY, step=3600)
     assert (bot.balance(alice), bot.balance(bob)) == (20_000, 0)
-    assert "payment №2 was taken back" in bob.last
+    assert "payment #2 was taken back" in bob.last
     assert_books_are_right()
 
 
@@ -691,7 +691,7 @@ def test_a_payment_nobody_answers_for_is_an_alarm_after_a_week_and_hinders_no_ot
     bot.forward(60)
     assert bot.balance(bob) == 30_000
     bot.forward(8 * DAY, step=3600)
-    assert any("has said nothing about payment №1 for a week" in message.get("text", "") for message in boss.received)
+    assert any("has said nothing about payment #1 for a week" in message.get("text", "") for message in boss.received)
     assert_books_are_right()
 
 
@@ -714,7 +714,7 @@ def test_money_for_somebody_who_was_forgotten_is_told_to_the_staff_and_can_go_ba
     alice.tap("privacy:erase")
     yookassa_shop.pay()
     bot.forward(30)
-    assert "came for somebody whose data has since been deleted" in boss.last
+    assert "arrived for somebody whose data has since been deleted" in boss.last
     assert_books_are_right()
     yookassa_shop.refund()
     list_again(bot)

@@ -52,7 +52,9 @@ class Labels:
         if spec.kind in MEDIA:
             return str(len(files_of(value)))
         if spec.kind == "task":
-            return f"№{value.get('job')}" + (f" · {value['index'] + 1}" if value.get("index") else "")
+            return self.word("common.number", number=value.get("job")) + (
+                f" · {value['index'] + 1}" if value.get("index") else ""
+            )
         text = str(value)
         if spec.kind == "number" and DECIMAL.fullmatch(text):
             return format_decimal(text, "0.######", locale=str(self._lang))

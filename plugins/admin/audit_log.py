@@ -66,7 +66,7 @@ def _about(ctx, ref):
         lang, _, key = name.partition(":")
         return f"{key}, {ctx.texts.name_of(lang)}"
     if kind in ("promo", "broadcast"):
-        return name if kind == "promo" else f"№{name}"
+        return name if kind == "promo" else ctx.texts.plain(ctx.lang, "common.number", number=name)
     key = {"menu": f"menu.{name}", "offer": f"do.{name}", "all": "common.everything"}.get(
         kind, f"setting.{kind.lower()}"
     )

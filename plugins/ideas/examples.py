@@ -61,14 +61,14 @@ def _file(job, part):
 
 def command(ctx):
     """Make an order's result an example: at once if it is one's own, else its owner is asked."""
-    number = ctx.args.removeprefix("№").removeprefix("#")
+    number = ctx.args.removeprefix("#").removeprefix(ctx.texts.plain(ctx.lang, "common.number", number=""))
     job = ctx.jobs.get(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if job is None or not job.sent or not _parts(job):
         raise UserError("examples.how", buttons=ctx.bot.home())
     if _may_show(ctx, job):
         pick(ctx, job.id, ASK, 0)
         return
-    act = _act(ctx, "example_ask", f"№{job.id}")
+    act = _act(ctx, "example_ask", f"#{job.id}")
     kept = _change(ctx.bot, job.user_id, lambda kept: _asked(kept, job.id, ctx.user.id), act)
     if kept["answers"][str(job.id)]["answer"] is False:
         raise UserError("examples.refused", buttons=ctx.bot.home())

@@ -173,8 +173,8 @@ def remind(bot, now):
     """Remind of requests that have waited for an hour, all in one message and each only once."""
     late = bot.payments.overdue(now - PATIENCE)
     if late:
-        numbers = ", ".join(f"№{topup.id}" for topup in late)
         for reader, chat_id in bot.recipients("topups"):
+            numbers = [bot.texts.plain(reader.lang, "common.number", number=topup.id) for topup in late]
             rows = [] if chat_id else [button("desk.menu", "transfer:list", **count(bot)), *bot.home()]
             bot.notify(
                 reader.id,
@@ -184,7 +184,7 @@ def remind(bot, now):
                 chat_id=chat_id,
                 buttons=rows,
                 n=len(late),
-                numbers=numbers,
+                numbers=", ".join(numbers),
             )
 
 

@@ -61,7 +61,7 @@ def _differences(bot: Any, provider: Provider, now: datetime) -> Iterator[tuple[
             yield from _difference(bot, provider, seen, now)
     for row in provider_payments.unlisted(provider.name, provider.account, since + UNLISTED, now - UNLISTED):
         if not bad or row.external_id in heard:  # of one that cannot be read nobody knows
-            yield "unlisted", f"№{row.topup_id}"
+            yield "unlisted", f"#{row.topup_id}"
 
 
 def _separately(provider: Provider, ids: list[str]) -> Iterator[Seen]:
@@ -88,9 +88,9 @@ def _difference(bot: Any, provider: Provider, seen: Seen, now: datetime) -> Iter
         if row.state in CREDITED and is_paid:
             provider_payments.mark_listed(row.topup_id)
             if payment.state not in CREDITED and now > payment.expires_at + AFTER:
-                yield "missed", f"№{row.topup_id}"
+                yield "missed", f"#{row.topup_id}"
         elif row.state in CREDITED:
-            yield "unlisted", f"№{row.topup_id}"
+            yield "unlisted", f"#{row.topup_id}"
 
 
 def _stray(provider: Provider, seen: Seen) -> Iterator[tuple[str, str]]:

@@ -190,7 +190,7 @@ def _not_told(
         provider_payments.put_off(number, now + timedelta(days=1), said=said)
         bot.alert("common.alert_provider_stuck", cause=f"payment {number}", name=name_of(provider), number=number)
     if is_unreadable and now >= payment.created_at + GIVE_UP:
-        cannot_read(bot, provider, f"№{number}: {said}")
+        cannot_read(bot, provider, f"#{number}: {said}")
 
 
 def next_look(payment: ProviderPayment, now: datetime) -> datetime | None:
