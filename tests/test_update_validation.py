@@ -1,11 +1,13 @@
 """Rejected updates: unreadable ones never become a row, text no database can store is cleaned, no start is stopped."""
 
+import json
 import random
 
 import pytest
 
 from bench import fuzz_updates
 from core.telegram import update_validation
+from kie.api import json_text
 from storage.base import db
 from storage.base.clean import clean
 from storage.base.tables import Inbox, Outbox
@@ -27,6 +29,14 @@ UNREADABLE = {
     "a checkout of nobody": {"pre_checkout_query": {"id": "1", "currency": "XTR"}},
     "a tap in a chat of text": {"callback_query": {"id": "1", "from": WHO, "message": {"chat": {"id": "x"}}}},
 }
+
+
+def deep(levels):
+    """Return lists in lists."""
+    made = []
+    for _ in range(levels):
+        made = [made]
+    return made
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
@@ -88,6 +98,14 @@ def test_halves_of_pairs_and_nul_are_cleaned(raw, clean_text):
     update = {"update_id": 1, "message": {"from": WHO, "chat": CHAT, "text": raw}}
     read, lane, body = update_validation.read(update)
     assert read["message"]["text"] == clean_text and lane == 7 and body.encode()
+
+
+@pytest.mark.parametrize("data", [{"half": "\ud800"}, {"large": 2**70}, [[]] * 3, {"name": "🦊"}, deep(300), deep(600)])
+def test_what_the_fast_parser_refuses_is_read_and_written_all_the_same(data):
+    text = json_text.written(data)
+    assert json.loads(text) == data and json_text.parse(text) == data
+    with pytest.raises(ValueError):
+        json_text.parse(text[:-1])
 
 
 @pytest.mark.parametrize("name", ["Zoe\0", "Zo\ud800e", "\udfff\0"])

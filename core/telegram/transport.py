@@ -6,7 +6,6 @@ environment names a proxy, go through `requests`. The hook is process-global, so
 too.
 """
 
-import json
 import socket
 import ssl
 import threading
@@ -20,7 +19,7 @@ from requests_toolbelt import MultipartEncoder
 from telebot import apihelper
 from urllib3.util import wait_for_read
 
-from kie.api import call_errors
+from kie.api import call_errors, json_text
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536
@@ -57,7 +56,7 @@ class Answer:
 
     def json(self):
         """Return the parsed body; raise ValueError if it is not JSON."""
-        return json.loads(self.content)
+        return json_text.parse(self.content)
 
 
 class Reply:
@@ -148,7 +147,7 @@ class Transport:
         name = url.rsplit("/", 1)[-1]
         if files or self._proxied or not url.startswith(self._base):
             return self._with_requests(url, name, params, files, timeout, proxies)
-        body = json.dumps(params or {}, default=_jsonable).encode()
+        body = json_text.written(params or {}, _jsonable)
         head = f"POST {url[self._place :]} HTTP/1.1\r\nHost: {self._url.netloc}\r\nContent-Type: application/json\r\n"
         connect_s, read_s = timeout
         connection = self._connection(connect_s, name)

@@ -8,11 +8,12 @@ database does not accept.
 import json
 import logging
 
+import orjson
+
 from storage.base.clean import clean
 
 log = logging.getLogger(__name__)
 EXPRESS = 2**60  # added to a person's id (Bot API: at most 52 bits) it is the lane of their pre-checkouts
-ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make an encoder for each update
 MOST = 2**53  # no id is larger (Bot API: at most 52 significant bits)
 
 
@@ -35,10 +36,10 @@ def admit(updates, refused=lambda: None):
 def read(update):
     """Return (update, lane, body) of a raw update, cleaned; raise Unreadable."""
     try:
-        body = ENCODE(update)
-        if "\\u0000" in body or not _is_whole(body):
+        body = _written(update)
+        if body is None or "\\u0000" in body:
             update = clean(update)
-            body = ENCODE(update)
+            body = json.dumps(update, ensure_ascii=False)
     except (RecursionError, TypeError, ValueError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from None
     if not isinstance(update, dict):
@@ -47,12 +48,12 @@ def read(update):
     return update, lane_of(update), body
 
 
-def _is_whole(text):
+def _written(update):
+    """Return an update as JSON, or None if it must be cleaned first, as lone surrogates must."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return orjson.dumps(update).decode()
+    except orjson.JSONEncodeError:
+        return None
 
 
 def id_in(data, name="id"):
