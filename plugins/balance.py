@@ -31,14 +31,13 @@ def show(ctx):
     if found:
         rows.append([button("balance.all", "balance:entries", 0), button("common.payments", RECEIPTS)])
     rows.append([button("balance.promo", PROMO), *ctx.bot.home()])
-    balance, held = ctx.jobs.balance_and_held(ctx.user.id)
-    coming, when = ctx.bonuses.on_the_way(ctx.user.id)
+    funds = ctx.jobs.funds(ctx.user.id)
     ctx.edit(
         "balance.text",
         rows,
-        balance=balance,
-        held=ctx.say("balance.held", amount=held) if held else "",
-        coming=ctx.say("balance.coming", amount=coming, when=when) if coming else "",
+        balance=funds.balance,
+        held=ctx.say("balance.held", amount=funds.held) if funds.held else "",
+        coming=ctx.say("balance.coming", amount=funds.coming, when=funds.first_at) if funds.coming else "",
         lines=_lines(ctx, found),
     )
 

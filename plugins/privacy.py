@@ -53,7 +53,7 @@ def ask(ctx):
     rows = [danger("privacy.yes", "privacy:erase", balance, orders), *ctx.bot.home()]
     lost = [ctx.say("privacy.balance", balance=balance)] if balance else []
     lost += [ctx.say("privacy.orders", n=orders)] if orders else []
-    coming, _first = ctx.bonuses.on_the_way(ctx.user.id)
+    coming = ctx.jobs.funds(ctx.user.id).coming
     lost += [ctx.say("privacy.coming", amount=coming)] if coming else []
     ctx.edit("privacy.ask", rows, lines=ctx.lines(lost + _stays(ctx, orders, until)))
 

@@ -302,8 +302,8 @@ class Jobs:
 
     OPEN = jobs.OPEN
     PROGRESS = jobs.PROGRESS
-    balance_and_held = staticmethod(jobs.balance_and_held)
     figures = staticmethod(stats.figures)
+    funds = staticmethod(jobs.funds)
     get = staticmethod(jobs.get)
     last_model = staticmethod(jobs.last_model)
     last_of = staticmethod(jobs.last_of)

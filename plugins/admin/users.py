@@ -71,10 +71,10 @@ def card(ctx, user):
     orders_made, failed, spent = ctx.job_health.orders_of(user)
     paid, brought = ctx.payments.totals(user)
     inviter = ctx.staff.inviter_of(user)
-    balance, held = ctx.jobs.balance_and_held(user)
+    funds = ctx.jobs.funds(user)
     ctx.edit(
         "users.card",
-        [*_acts(found, ctx.bot.ledger.debt(user) and balance), way_out("users:find")],
+        [*_acts(found, ctx.bot.ledger.debt(user) and funds.balance), way_out("users:find")],
         name=found.first_name,
         username=f" @{found.username}" if found.username else "",
         id=found.telegram_id or 0,
@@ -82,8 +82,8 @@ def card(ctx, user):
         seen=found.seen_at,
         language=ctx.bot.lang_of(found),
         marks=_marks(ctx, found),
-        balance=balance,
-        held=held,
+        balance=funds.balance,
+        held=funds.held,
         orders=orders_made,
         failed=failed,
         spent=spent,

@@ -90,7 +90,7 @@ def take_reason(ctx):
 
 def _check(ctx, data, draw):
     charge = ctx.refunds.charge(data["charge"])
-    loss, held = ctx.refunds.would_lose(charge.charge_id), ctx.jobs.balance_and_held(charge.user_id)[1]
+    loss, held = ctx.refunds.would_lose(charge.charge_id), ctx.jobs.funds(charge.user_id).held
     draft = ctx.drafts.put(ctx.user.id, "refunds", ctx.now, data=data | {"loss": loss}, step=None)
     person = ctx.users.get(charge.user_id)
     rows = [

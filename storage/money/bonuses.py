@@ -156,21 +156,14 @@ def get(bonus_id: int) -> Bonus | None:
 
 
 @Prepared[tuple[Any, Any]]
-def _waiting(user_id: int) -> "ModelSelect[Bonus]":
-    waiting = Bonus.user == user_id, Bonus.state == BonusState.WAITING
-    return Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at)).where(*waiting)
-
-
-@Prepared[tuple[Any, Any]]
 def _waiting_of(user_id: int, kind: str) -> "ModelSelect[Bonus]":
     waiting = Bonus.user == user_id, Bonus.kind == kind, Bonus.state == BonusState.WAITING
     return Bonus.select(fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at)).where(*waiting)
 
 
-def on_the_way(user_id: int, kind: str | None = None) -> OnTheWay:
-    """Return the sum of a user's waiting bonuses, and when the first is due."""
-    row = _waiting.first(user_id) if kind is None else _waiting_of.first(user_id, kind)
-    total, first = row or (None, None)
+def on_the_way(user_id: int, kind: str) -> OnTheWay:
+    """Return the sum of a user's waiting bonuses of a kind, and when the first is due."""
+    total, first = _waiting_of.first(user_id, kind) or (None, None)
     return OnTheWay(int(total or 0), None if first is None else EPOCH + first * MICROSECOND)
 
 

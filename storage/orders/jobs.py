@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from peewee import JOIN, ModelSelect, Select, fn
 
-from storage.base.db import connection, transaction
+from storage.base.db import EPOCH, MICROSECOND, connection, transaction
 from storage.base.prepared import Prepared, column_values, inserted
-from storage.base.states import OPEN_JOBS, DeliveryState, JobState
-from storage.base.tables import Account, Draft, Job, Media, Result, User
+from storage.base.states import OPEN_JOBS, BonusState, DeliveryState, JobState
+from storage.base.tables import Account, Bonus, Draft, Job, Media, Result, User
 from storage.journal import events
 from storage.journal.event_kinds import JobCreated, JobDelivered
 from storage.money import free, ledger
@@ -646,16 +646,30 @@ def last_of(user_id: int, model: str) -> Job | None:
         return Job.select().where(Job.user == user_id, Job.model == model).order_by(Job.id.desc()).first()
 
 
-def balance_and_held(user_id: int) -> tuple[int, int]:
-    """Return the user's balance and the sum on hold for their open jobs (not part of the balance), in minor units."""
-    balance, held = _balance_and_held.first(user_id) or (0, 0)
-    return balance, int(held or 0)
+class Funds(NamedTuple):
+    """A user's money in minor units: what they have, and beside it what open jobs hold and what bonuses will bring."""
+
+    balance: int
+    held: int
+    coming: int
+    first_at: datetime | None  # when the first bonus is due
 
 
-@Prepared[tuple[int, int | None]]
-def _balance_and_held(user: int) -> "ModelSelect[Account]":
+def funds(user_id: int) -> Funds:
+    """Return a user's money."""
+    balance, held, coming, first = _funds.first(user_id) or (0, None, None, None)
+    first_at = None if first is None else EPOCH + first * MICROSECOND
+    return Funds(balance, int(held or 0), int(coming or 0), first_at)
+
+
+@Prepared[tuple[int, Any, Any, int | None]]
+def _funds(user: int) -> "ModelSelect[Account]":
     held = Job.select(fn.SUM(Job.price)).where(Job.user == user, Job.state.in_(OPEN))
-    return Account.select(Account.balance, held).where(Account.user == user)
+    coming, first = (
+        Bonus.select(found).where(Bonus.user == user, Bonus.state == BonusState.WAITING)
+        for found in (fn.SUM(Bonus.amount), fn.MIN(Bonus.due_at))
+    )
+    return Account.select(Account.balance, held, coming, first).where(Account.user == user)
 
 
 def spent(user_id: int, since: datetime) -> int:
