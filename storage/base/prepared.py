@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
 
-from peewee import BooleanField, Database, Field, ForeignKeyField, IntegerField, Model, Value
+from peewee import BooleanField, Database, Field, ForeignKeyField, IntegerField, Model, TextField, Value
 
 from storage.base.db import EPOCH, MICROSECOND, connection
 
@@ -138,7 +138,7 @@ def _reader(model: type[Model]) -> Maker:
 
     To set each field, as Peewee's constructor does, takes longer than all the rest.
     """
-    fields = [(field.name, None if _is_number(field) else field.python_value) for field in model._meta.sorted_fields]
+    fields = [(field.name, None if _is_as_stored(field) else field.python_value) for field in model._meta.sorted_fields]
 
     def read(row: tuple[Any, ...]) -> Any:
         made: Any = model.__new__(model)
@@ -150,11 +150,11 @@ def _reader(model: type[Model]) -> Maker:
     return read
 
 
-def _is_number(field: Any) -> bool:
-    """Tell whether a field's value is the number that the database gives."""
+def _is_as_stored(field: Any) -> bool:
+    """Tell whether a field's value is the number or the text that the database gives."""
     while isinstance(field, ForeignKeyField):
         field = field.rel_field
-    return isinstance(field, IntegerField) and type(field).python_value is Field.python_value
+    return isinstance(field, IntegerField | TextField) and type(field).python_value is Field.python_value
 
 
 def padded(values: Sequence[Any]) -> list[Any]:

@@ -5,12 +5,13 @@ confirm button carries `<draft>.<version>`, and an old screen cannot order somet
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from peewee import Expression, Field
 
 from storage.base.db import connection, transaction
-from storage.base.prepared import Prepared
+from storage.base.prepared import Prepared, column_values, inserted
 from storage.base.tables import Draft
 
 _get = Prepared[Draft](
@@ -55,15 +56,24 @@ def put(user_id: int, plugin: str, now: datetime, **fields: Any) -> Draft:
     fields["expires_at"] = now + LIFETIME
     with transaction():
         if fields.get("step"):
-            Draft.update(step=None).where(Draft.user == user_id, Draft.plugin != plugin).execute()
-        changed = (
-            Draft.update(version=Draft.version + 1, **fields)
-            .where(Draft.user == user_id, Draft.plugin == plugin)
-            .execute()
-        )
-        if not changed:
-            Draft.insert(user=user_id, plugin=plugin, **fields).execute()
-        return Draft.get(Draft.user == user_id, Draft.plugin == plugin)
+            _stop_others.run(user_id, plugin)
+        changed = _change(tuple(fields)).first(user_id, plugin, *column_values(Draft, fields))
+        made: Draft = changed or inserted(Draft, {"user": user_id, "plugin": plugin, "data": {}} | fields)
+        return made
+
+
+@Prepared[Draft]
+def _stop_others(user_id: int, plugin: str) -> Any:
+    return Draft.update(step=None).where(Draft.user == user_id, Draft.plugin != plugin)
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Prepared[Draft]:
+    def build(user_id: int, plugin: str, *values: Any) -> Any:
+        query = Draft.update(version=Draft.version + 1, **dict(zip(names, values, strict=True)))
+        return query.where(Draft.user == user_id, Draft.plugin == plugin).returning(Draft)
+
+    return Prepared(build, 2 + len(names))
 
 
 def note_screen(draft: Draft, message_id: int | None) -> None:
