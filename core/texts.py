@@ -138,11 +138,11 @@ class Texts:
 
     def html(self, lang: str, key: str, **values: Any) -> str:
         """Return a text as Telegram HTML, with every value escaped."""
-        return str(self._fill(lang, key, values, Markup))
+        return str(self._fill(lang, key, values, True))
 
     def plain(self, lang: str, key: str, **values: Any) -> str:
         """Return a text without tags and escaping: button labels, toasts, commands."""
-        return self._fill(lang, key, values, _bare)
+        return self._fill(lang, key, values, False)
 
     def has(self, key: str) -> bool:
         """Return whether a key exists."""
@@ -253,25 +253,25 @@ class Texts:
 
     def fill(self, lang: str, template: str, **values: Any) -> Markup:
         """Return an unfilled text as `html` would show it."""
-        return Markup(self._fill_in(lang, template, values, Markup))
+        return Markup(self._fill_in(lang, template, values, True))
 
-    def _fill(self, lang: str, key: str, values: dict[str, Any], wrap: Any) -> str:
+    def _fill(self, lang: str, key: str, values: dict[str, Any], as_html: bool) -> str:
         try:
-            return self._fill_in(lang, self.template(lang, key, values.get("n")), values, wrap)
+            return self._fill_in(lang, self.template(lang, key, values.get("n")), values, as_html)
         except KeyError as error:
             if type(error) is not KeyError:  # it is about the text itself, or about one that is a value in it
                 raise
             given = ", ".join(sorted(values)) or "nothing"
             raise MissingValue(f"the text {key} fills in {error}, and is given {given}") from None
 
-    def _fill_in(self, lang: str, template: str, values: dict[str, Any], wrap: Any) -> str:
+    def _fill_in(self, lang: str, template: str, values: dict[str, Any], as_html: bool) -> str:
         parts = []
-        for literal, name, spec in _parse(template):
-            parts.append(wrap(literal))
+        for literal, name, spec in _parse(template, as_html):
+            parts.append(literal)
             if name is not None:
                 shown = self._format(lang, values[name], spec)
-                parts.append(escape(shown) if wrap is Markup else _bare(shown) if isinstance(shown, Markup) else shown)
-        return wrap("").join(parts)
+                parts.append(escape(shown) if as_html else _bare(shown) if isinstance(shown, Markup) else shown)
+        return "".join(parts)
 
     def _format(self, lang: str, value: Any, spec: str | None) -> str:
         if isinstance(value, Ref):
@@ -366,7 +366,7 @@ def _compiled(messages: Any, files: dict[str, str], homes: dict[str, str], given
     wrong_tags = [key for key in sorted(given) if not all(map(_nests, given[key]))]
     parts = ((key, spec) for key in sorted(given) for form in given[key] for *_, spec in _parse(form))
     wrong_formats = [(key, spec) for key, spec in parts if spec and spec not in FORMATS]
-    values = {key: frozenset(_names(given[key]) - COUNTED) for key in given}
+    values = {key: _names(given[key]) - COUNTED for key in given}
     return stream.getvalue(), forms, plurals, files, homes, given, wrong_tags, wrong_formats, values
 
 
@@ -404,10 +404,11 @@ def _forms(message: Any) -> tuple[str, ...]:
     return (message.string,) if isinstance(message.string, str) else tuple(message.string)
 
 
-def _names(forms: Iterable[str]) -> set[str]:
+@lru_cache(maxsize=4096)
+def _names(forms: tuple[str, ...]) -> frozenset[str]:
     """Return the values that a text fills in, in any of its forms, each with its format: `name`, `amount:money`."""
     parts = {(name, spec) for form in forms for _literal, name, spec in _parse(form) if name is not None}
-    return {f"{name}:{spec}" if spec else str(name) for name, spec in parts}
+    return frozenset(f"{name}:{spec}" if spec else str(name) for name, spec in parts)
 
 
 @lru_cache(maxsize=16)
@@ -456,7 +457,7 @@ def check_own(given: Sequence[str], own: Sequence[str]) -> str | None:
     Telegram could not show it.
     """
     try:
-        if _names(own) - _names(given) - (COUNTED if len(given) > 1 else set()):
+        if _names(tuple(own)) - _names(tuple(given)) - (COUNTED if len(given) > 1 else set()):
             return "values"
     except ValueError:
         return "braces"
@@ -481,8 +482,9 @@ def _shown(names: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parse(template: str) -> tuple[tuple[str, str | None, str | None], ...]:
-    return tuple((literal, name, spec) for literal, name, spec, _conv in string.Formatter().parse(template))
+def _parse(template: str, as_html: bool = True) -> tuple[tuple[str, str | None, str | None], ...]:
+    parsed = string.Formatter().parse(template)
+    return tuple((text if as_html else _bare(text), name, spec) for text, name, spec, _conv in parsed)
 
 
 @lru_cache(maxsize=4096)
