@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,11 +38,15 @@ def names_in(path: Path) -> list[Named]:
 @cache
 def _read(path: Path, _changed_at: int) -> list[Named]:
     name = f"names-{path.parent.name}-{path.stem}"
-    return [Named(*one) for one in disk_cache.kept(name, (path, Path(__file__)), _calls_of, path)]
+    return [
+        Named(*one)
+        for one in disk_cache.kept(name, (path, Path(__file__)), _calls_of, path.read_text(encoding="utf-8"))
+    ]
 
 
-def _calls_of(path: Path) -> list[tuple[Any, ...]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@lru_cache(maxsize=128)  # where nothing is kept on disk, a copy of the same source is not read again
+def _calls_of(source: str) -> list[tuple[Any, ...]]:
+    tree = ast.parse(source)
     return [tuple(one) for node in ast.walk(tree) if isinstance(node, ast.Call) for one in _of_call(node)]
 
 

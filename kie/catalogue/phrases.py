@@ -8,6 +8,7 @@ the phrases.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 KINDS = (
     "edit",  # how a change begins
@@ -23,7 +24,7 @@ KINDS = (
     "written",  # what asks for words to be seen, not heard, anywhere
     "question",  # how a question begins
 )
-NEVER = re.compile("(?!)")
+NEVER = "(?!)"
 WORD = re.compile(r"\w+")
 IDEA = "idea:"
 QUESTION_CHARS = 100  # a question shows at its beginning
@@ -35,10 +36,10 @@ Lists = Mapping[str, list[str]]  # {language: phrases}
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What finds the phrases of each kind (see KINDS), and those that ask for an idea of a photo, by its name."""
+    """Regular expressions for the phrases of each kind (see KINDS), and for those that ask for an idea of a photo, by its name."""
 
-    patterns: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
-    captions: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -95,14 +96,14 @@ class Phrases:
     def idea_of(self, caption: str) -> str | None:
         """Return the idea that a photo's caption asks for, or None."""
         said = words(caption)
-        return next((idea for idea, found in self.captions.items() if found.search(said)), None)
+        return next((idea for idea, found in self.captions.items() if _compiled(found).search(said)), None)
 
     def _said(self, text: str) -> str:
         """Return the words of a text without polite ones."""
         return " ".join(self._pattern("polite").sub("", words(text)).split())
 
     def _pattern(self, kind: str) -> re.Pattern[str]:
-        return self.patterns.get(kind, NEVER)
+        return _compiled(self.patterns.get(kind, NEVER))
 
     def _begins(self, kind: str, said: str) -> bool:
         return self._pattern(kind).match(said) is not None
@@ -124,7 +125,13 @@ def listed(lists: Lists) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(phrase.casefold().split()) for some in lists.values() for phrase in some)
 
 
-def pattern(lists: Lists) -> re.Pattern[str]:
-    """Return what finds the phrases of all languages in `words`; `*` stands for any letters."""
+def pattern(lists: Lists) -> str:
+    """Return a regular expression that finds the phrases of all languages in `words`; `*` stands for any letters."""
     either = "|".join(re.escape(" ".join(phrase)).replace(r"\*", r"\w*") for phrase in listed(lists))
-    return re.compile(rf"(?<!\S)(?:{either or '(?!)'})(?!\S)")
+    return rf"(?<!\S)(?:{either or NEVER})(?!\S)"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern once it is asked for: all of them took a thirtieth of a start."""
+    return re.compile(pattern)
