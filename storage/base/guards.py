@@ -6,6 +6,7 @@ again.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from peewee import (
@@ -107,9 +108,8 @@ def raise_up(db: Database) -> None:
 # the check
 
 
-def missing(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield (promise, row) for every trigger, key, constraint and column type of the books that is not as created."""
-    yield from missing_rules(engine)
+def broken_keys(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield (promise, row) for every row that is there despite a rule: it refers to none, or has another's key."""
     for row in engine.loose_references():
         yield "a row refers to one that is there", row
     for (key,) in engine.doubled("entry", "key"):
@@ -117,7 +117,7 @@ def missing(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def missing_rules(engine: Engine) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield the same without reading any rows, which may be there despite the rules."""
+    """Yield (promise, row) for every trigger, key, constraint and column type of the books that is not as created."""
     yield from _triggers(engine)
     for model in MONEY:
         table = model._meta.table_name
@@ -189,16 +189,17 @@ def _storage_class(field: Any) -> str:
     return "integer" if whole or field.field_type in ("BIGAUTO", "BIGINT") else "text"
 
 
-def wrong_values(postgres: bool) -> Iterator[tuple[str, str]]:
-    """Yield (promise, query) that find values of the wrong type, missing values and impossible amounts."""
+@cache
+def wrong_values(postgres: bool) -> list[tuple[str, str]]:
+    """Return (promise, query) that find values of the wrong type, missing values and impossible amounts."""
+    found = []
     for model in MONEY:
         meta = model._meta
         tests = [test for field in meta.sorted_fields for test in _tests(field, postgres)]
         first = meta.sorted_fields[0].column_name
-        yield (
-            "every value has its type",
-            f"SELECT '{meta.table_name}', {first} FROM \"{meta.table_name}\" WHERE {' OR '.join(tests)}",
-        )
+        query = f"SELECT '{meta.table_name}', {first} FROM \"{meta.table_name}\" WHERE {' OR '.join(tests)}"
+        found.append(("every value has its type", query))
+    return found
 
 
 AMOUNTS = ("amount", "balance", "price", "charged", "credited", "paid", "stars", "value", "received")

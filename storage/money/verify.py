@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from storage.base import db, guards
@@ -49,22 +50,24 @@ class Totals(NamedTuple):
     balances: int
 
 
-def verify(engine: Engine | None = None) -> Iterator[Finding]:
+def verify(engine: Engine | None = None, rules: bool = True) -> Iterator[Finding]:
     """Yield (promise, row) for every row that breaks a promise; nothing if the books are right.
 
-    With an `engine`, its open transaction is read.
+    With an `engine`, its open transaction is read. Without `rules`, the database's own ones, such as triggers, are
+    taken to be there.
     """
     if engine is not None:
-        yield from _prove(engine)
+        yield from _prove(engine, rules)
         return
     with closing(open_engine(db.address())) as engine:
         engine.begin_reading()
-        yield from _prove(engine)
+        yield from _prove(engine, rules)
 
 
-def _prove(engine: Engine) -> Iterator[Finding]:
+def _prove(engine: Engine, rules: bool) -> Iterator[Finding]:
     try:
-        yield from guards.missing(engine)
+        yield from guards.missing_rules(engine) if rules else ()
+        yield from guards.broken_keys(engine)
         for promise, query in itertools.chain(guards.wrong_values(engine.postgres), _states()):
             yield from found(engine, promise, query)
         yield from _entries(engine)
@@ -115,6 +118,7 @@ def _entries(engine: Engine) -> Iterator[Finding]:
             yield from found(engine, promise, query)
 
 
+@lru_cache(maxsize=4)
 def entry_queries(postgres: bool, after: int = 0) -> list[str]:
     """Return the queries that find entries which are not what their kind demands, of all or of those after an id.
 
