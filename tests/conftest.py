@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import types
 import zlib
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -34,12 +35,23 @@ apihelper.format_header_param = None  # the library would change urllib3's file 
 # Each bot that is started runs all plugins anew: to compile them, or to read their bytecode, was most of a start's time
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-read_code = SourceFileLoader.get_code
+read_code, _compiled = SourceFileLoader.get_code, {}
 
 
 @functools.cache
 def _code_of(name, path, _changed_at, _size):
-    return read_code(SourceFileLoader(name, path), name)
+    content = Path(path).read_bytes()
+    if content not in _compiled:
+        _compiled[content] = read_code(SourceFileLoader(name, path), name)
+    return _placed(_compiled[content], path)
+
+
+def _placed(code, path):
+    """Return the same code as that of another file: many tests copy the plugins."""
+    if code.co_filename == path:
+        return code
+    inner = tuple(_placed(one, path) if isinstance(one, types.CodeType) else one for one in code.co_consts)
+    return code.replace(co_filename=path, co_consts=inner)
 
 
 def _get_code(loader, name):
