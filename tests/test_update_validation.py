@@ -2,8 +2,12 @@
 
 import json
 import random
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
+from markupsafe import Markup
 
 from bench import fuzz_updates
 from core.telegram import update_validation
@@ -29,6 +33,13 @@ UNREADABLE = {
     "a checkout of nobody": {"pre_checkout_query": {"id": "1", "currency": "XTR"}},
     "a tap in a chat of text": {"callback_query": {"id": "1", "from": WHO, "message": {"chat": {"id": "x"}}}},
 }
+
+
+class Pair(NamedTuple):
+    """A named tuple."""
+
+    number: int
+    name: str
 
 
 def deep(levels):
@@ -106,6 +117,15 @@ def test_what_the_fast_parser_refuses_is_read_and_written_all_the_same(data):
     assert json.loads(text) == data and json_text.parse(text) == data
     with pytest.raises(ValueError):
         json_text.parse(text[:-1])
+
+
+def test_types_of_python_are_written_as_the_standard_library_writes_them():
+    odd = {"named": Pair(1, "a"), "when": datetime(2026, 1, 2, tzinfo=UTC), 7: Decimal(3), "s": Markup("<b>")}
+    assert json.loads(json_text.written(odd, str)) == json.loads(json.dumps(odd, default=str))
+    del odd[7]
+    assert json.loads(json_text.written(odd, str)) == json.loads(json.dumps(odd, default=str))
+    with pytest.raises(TypeError):
+        json_text.written({"when": datetime(2026, 1, 2, tzinfo=UTC)})
 
 
 @pytest.mark.parametrize("name", ["Zoe\0", "Zo\ud800e", "\udfff\0"])

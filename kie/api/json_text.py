@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+AS_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # what the standard library knows, no more
+
 
 def parse(text: bytes | str) -> Any:
     """Return the data in a JSON text (bytes or str); raise ValueError, or RecursionError if it is too deep."""
@@ -24,7 +26,15 @@ def written(data: Any, default: Callable[[Any], Any] | None = None) -> bytes:
 
     Raise TypeError, ValueError or RecursionError.
     """
+
+    def other(value: Any) -> Any:
+        if isinstance(value, tuple):  # a named one
+            return list(value)
+        if default is None:
+            raise TypeError
+        return default(value)
+
     try:
-        return orjson.dumps(data, default)
+        return orjson.dumps(data, other, AS_JSON)
     except TypeError:
         return json.dumps(data, default=default).encode()
