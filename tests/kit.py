@@ -258,6 +258,11 @@ class Running:
             seconds -= step
             self.pump()
 
+    def days_pass(self, days, step=86400):
+        """Let days pass without what has no part in most tests, the weekly comparison with KIE; `step` in seconds."""
+        self.left_out.add("supply")
+        self.forward(days * 86400, step)
+
 
 def png(text="test", size=(320, 240)):
     """Return a small PNG whose pixels depend on `text`."""

@@ -38,12 +38,6 @@ def give_back(boss, person, reason="by mistake", loss=False):
     return question
 
 
-def days_pass(bot, days, step=86400):
-    """Let days pass without what has no part in this, the weekly comparison with KIE."""
-    bot.left_out.add("supply")
-    bot.forward(days * 86400, step=step)
-
-
 # the inviter's share
 
 
@@ -53,7 +47,7 @@ def test_three_second_accounts_that_are_charged_back_leave_the_inviter_nothing(s
     for name in ("Bob", "Carol", "Dave"):
         person = invited(bot, alice, name)
         charge_back(bot, person, pay_stars(person, "1,000 ₽"))
-    days_pass(bot, 22)
+    bot.days_pass(22)
     assert bot.balance(alice) == 0 and entries_of(bot, alice) == []
     assert "100 ₽ (for an invitation) will not come" in texts(alice)
     assert_books_are_right()
@@ -91,9 +85,9 @@ def test_a_share_of_stars_is_on_its_way_for_its_days_and_then_comes_once(start_b
         assert "On its way: 30 ₽, available from" in alice.last
     assert bot.balance(alice) == 0
     bot.restart()
-    days_pass(bot, 20)
+    bot.days_pass(20)
     assert entries_of(bot, alice) == []
-    days_pass(bot, 2, step=21600)
+    bot.days_pass(2, step=21600)
     assert entries_of(bot, alice) == [("referral", 3_000)]
     assert texts(alice).count("For your invitation: +30 ₽, balance 30 ₽.") == 1
     alice.send("/invite")
@@ -134,7 +128,7 @@ def test_a_refund_that_telegram_refuses_gives_the_bonuses_back(start_bot, days):
     assert "declined the refund" in texts(boss)
     assert bot.balance(bob) == 15_000 and bot.balance(alice) == before
     assert_books_are_right()
-    days_pass(bot, 22)
+    bot.days_pass(22)
     assert bot.balance(alice) == 1_000
     assert_books_are_right()
 

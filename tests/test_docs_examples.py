@@ -261,10 +261,10 @@ def test_a_refund_whose_key_repeats_its_first_answer_is_done_once_the_payment_sa
     bot.forward(3600, step=60)
     (refund,) = bot.bot.provider_refunds.of_payment(1)
     assert refund.state == "asked" and len(Provider.refunds) == 1
-    bot.forward(8 * 86400, step=4 * 3600)
+    bot.days_pass(8, step=4 * 3600)
     assert any("has not confirmed the refund of payment #1 for a week" in one.get("text", "") for one in boss.received)
     link["refunded"] = 10_000
-    bot.forward(2 * 86400, step=4 * 3600)
+    bot.days_pass(2, step=4 * 3600)
     (refund,) = bot.bot.provider_refunds.of_payment(1)
     assert refund.state == "done" and bot.balance(alice) == 20_000
     assert_books_are_right()

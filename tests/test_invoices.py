@@ -52,7 +52,7 @@ def test_a_rate_of_last_season_can_not_be_kept(start_bot):
     outcome = alice.pay(kept)
     assert outcome["state"] == "refused" and "price of Stars has changed" in outcome["error"]
     for _ in range(3):
-        bot.forward(30 * DAY, step=30 * DAY)
+        bot.days_pass(30, step=30 * DAY)
         assert alice.pay(kept)["state"] == "refused"
     assert entries_of(bot, alice) == []
     alice.tap("⭐ New invoice · 188")
@@ -159,7 +159,7 @@ def test_an_accepted_pre_checkout_whose_payment_never_comes_is_forgotten(start_b
     assert outcome["state"] == "refused"  # it may be on its way; a fresh one is at hand
     alice.tap("⭐ New invoice")
     assert alice.pay()["state"] == "paid"
-    bot.forward(9 * DAY, step=DAY / 2)
+    bot.days_pass(9, step=DAY / 2)
     assert [charge for _answered, charge in checkouts() if charge is None] == []
     assert len(checkouts()) == 1 and entries_of(bot, alice) == [("stars", 30_000)]
 

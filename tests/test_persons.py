@@ -250,10 +250,10 @@ def test_the_hash_is_forgotten_three_years_after_the_last_visit_unless_it_still_
     bot.bot.users.change(user_of(bot, bob), banned=True)
     for person in (alice, bob):
         leave(person)
-    bot.forward(2 * 365 * DAY, step=365 * DAY)
+    bot.days_pass(2 * 365, step=365 * DAY)
     with db.connection():
         assert Person.select().count() == 3
-    bot.forward(2 * 365 * DAY, step=365 * DAY)
+    bot.days_pass(2 * 365, step=365 * DAY)
     with db.connection():
         left = {row.hash for row in Person.select()}
         assert left == {user_of(bot, carol).person, User.get(User.banned).person}

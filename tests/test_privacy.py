@@ -192,9 +192,9 @@ def test_the_telegram_id_stays_with_the_payments_for_21_days_and_the_person_is_t
     assert "stays with your payments until 13 Dec" in alice.last
     alice.tap("Yes, forget me")
     assert "stays with your payments until 13 Dec" in alice.last
-    bot.forward(19 * DAY, step=19 * DAY / 2)
+    bot.days_pass(19, step=19 * DAY / 2)
     assert payers() == [alice.id]
-    bot.forward(2 * DAY, step=DAY)
+    bot.days_pass(2)
     assert payers() == [] and str(alice.id) not in everything(bot.url)
 
 
@@ -202,7 +202,7 @@ def test_nothing_stays_when_the_last_payment_is_long_ago(known):
     bot, alice = known()
     alice.send("/cancel")
     pay_stars(alice)
-    bot.forward(22 * DAY, step=11 * DAY)
+    bot.days_pass(22, step=11 * DAY)
     alice.send("/deleteme")
     assert "stays" not in alice.last.replace("Records of payments stay", "")
     alice.tap("Yes, forget me")
@@ -213,7 +213,7 @@ def test_with_an_order_under_way_it_stays_until_that_has_ended_however_old_the_p
     bot, alice = known()
     alice.send("/cancel")
     pay_stars(alice)
-    bot.forward(22 * DAY, step=11 * DAY)
+    bot.days_pass(22, step=11 * DAY)
     bot.kie.settings(hold=True)
     order(bot, alice)
     bot.forward(10)
@@ -341,7 +341,7 @@ def test_others_are_not_touched(known):
 
 def test_texts_and_files_go_after_keep_days_and_the_order_can_be_made_again(known):
     bot, alice = known(KEEP_DAYS="7")
-    bot.forward(8 * 24 * 3600, step=6 * 3600)
+    bot.days_pass(8, step=6 * 3600)
     with db.connection():
         job, topup = Job.get(), TopUp.get()
         assert (job.inputs, job.result, job.sent) == ({}, None, None)
@@ -355,6 +355,6 @@ def test_texts_and_files_go_after_keep_days_and_the_order_can_be_made_again(know
 
 def test_without_keep_days_nothing_goes(known):
     bot, _alice = known()
-    bot.forward(60 * 24 * 3600, step=10 * 24 * 3600)
+    bot.days_pass(60, step=10 * DAY)
     with db.connection():
         assert Job.get().inputs["prompt"] == PROMPT

@@ -212,7 +212,7 @@ def test_a_refund_reaches_who_was_forgotten_within_21_days_and_later(start_bot, 
     for _ in range(3):
         pay_stars(bot.user("Bob"))  # the list is not only of this one
     number = forgotten(bot, alice)
-    bot.forward(days * 24 * 3600, step=5 * 24 * 3600)
+    bot.days_pass(days, step=5 * 24 * 3600)
     refund_by_number(boss, number)
     assert "✓ 188 ⭐ refunded" in texts(boss)
     (call,) = bot.telegram.calls("refundStarPayment")
@@ -234,7 +234,7 @@ def test_with_the_list_out_of_reach_nothing_is_booked_and_it_can_be_tried_again(
     boss, alice = bot.admin(), bot.user()
     pay_stars(alice)
     number = forgotten(bot, alice)
-    bot.forward(30 * 24 * 3600, step=10 * 24 * 3600)
+    bot.days_pass(30, step=10 * 24 * 3600)
     bot.telegram.fail_next("getStarTransactions", "500", times=50)
     refund_by_number(boss, number)
     assert "can’t be reached just now" in boss.toast or "can’t be reached just now" in texts(boss)

@@ -402,7 +402,7 @@ def test_a_refund_that_hung_for_days_is_read_before_it_is_asked_for_again(start,
     yookassa_shop.trouble("refund", "drop")
     give_back(bot, boss, alice)
     yookassa_shop.down(2 * DAY)  # the key is forgotten after one
-    bot.forward(3 * DAY, step=1800)
+    bot.days_pass(3, step=1800)
     assert len(yookassa_shop.refunds()) == 1 and bot.balance(alice) == 0
     assert_books_are_right()
 
@@ -690,7 +690,7 @@ def test_a_payment_nobody_answers_for_is_an_alarm_after_a_week_and_hinders_no_ot
     yookassa_shop.pay(callback="never")
     bot.forward(60)
     assert bot.balance(bob) == 30_000
-    bot.forward(8 * DAY, step=3600)
+    bot.days_pass(8, step=3600)
     assert any("has said nothing about payment #1 for a week" in message.get("text", "") for message in boss.received)
     assert_books_are_right()
 
