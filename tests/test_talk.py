@@ -549,7 +549,7 @@ def test_without_a_rate_nothing_is_asked(start_bot):
     bot = start_bot(USD_RATE="")
     alice = bot.user()
     alice.send("/ask")
-    assert "Quick · not now" in "".join(alice.buttons)
+    assert "Quick · unavailable" in "".join(alice.buttons)
     alice.send("Why is the sky blue?")
     assert "can’t take questions yet" in alice.last and not asked(bot)
 
