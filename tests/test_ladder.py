@@ -313,7 +313,7 @@ def test_a_photo_alone_waits_for_its_words_and_they_may_be_about_something_else(
     assert alice.last.splitlines()[1:] == ["✨ Edit", "Write what to change, or choose:"]
     alice.send("make it snow")
     assert "✨ Edit" in alice.last and ladder_of(bot, alice)["rungs"][0]["values"]["prompt"] == "make it snow"
-    alice.tap("✏ Just the words")
+    alice.tap("✕ Without the file")
     alice.tap("▶")
     assert job_of(bot, alice).model == "z-image" and job_of(bot, alice).inputs["prompt"] == "make it snow"
 
