@@ -55,11 +55,11 @@ class Backstage:
         user = self.bot.users.by_telegram_id(telegram_id) if self.bot else None
         if user is None:
             return {"currency": "", "balance": 0, "on_hold": 0, "entries": []}
-        balance, held = self.bot.jobs.balance_and_held(user.id)
+        funds = self.bot.jobs.funds(user.id)
         return {
             "currency": self.bot.settings["CURRENCY"],
-            "balance": balance,
-            "on_hold": held,
+            "balance": funds.balance,
+            "on_hold": funds.held,
             "entries": [shown(entry) for entry in self.bot.ledger.entries(user.id, limit=ENTRIES)],
         }
 

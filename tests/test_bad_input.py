@@ -169,7 +169,7 @@ def test_a_photo_where_text_is_wanted(start_bot):
     alice.forge("generate:open:z-image")
     before = books(bot, alice)
     alice.photo(png())
-    assert "takes no picture" in alice.last.lower()
+    assert "can’t use pictures" in alice.last.lower()
     alice.tap("Go to the order")
     assert any(label.startswith("✏ Write") for label in alice.buttons), "the card still waits for the text"
     assert books(bot, alice) == before

@@ -161,8 +161,8 @@ def test_one_call_asks_about_all_open_invoices(start, cryptopay_app):
 
 
 @pytest.mark.parametrize(("kind", "trouble"), [
-    ("wrong-amount", "amount"), ("wrong-currency", "currency"), ("wrong-payload", "tag"), ("null-fiat", "currency"),
-    ("null-payload", "tag"),
+    ("wrong-amount", "amount"), ("wrong-currency", "currency"), ("wrong-payload", "this bot’s tag"), ("null-fiat", "currency"),
+    ("null-payload", "this bot’s tag"),
 ])  # fmt: skip
 def test_an_invoice_that_is_not_what_was_asked_for_is_held(start, cryptopay_app, kind, trouble):
     bot = start()

@@ -239,8 +239,8 @@ def test_a_read_that_is_not_a_payment_of_ours_done_credits_later(start, yookassa
 
 
 @pytest.mark.parametrize(("kind", "trouble"), [
-    ("wrong-amount", "amount"), ("wrong-currency", "currency"), ("wrong-account", "account"), ("wrong-test", "test"),
-    ("wrong-metadata", "tag"),
+    ("wrong-amount", "amount"), ("wrong-currency", "currency"), ("wrong-account", "shop account"), ("wrong-test", "test"),
+    ("wrong-metadata", "this bot’s tag"),
 ])  # fmt: skip
 def test_a_payment_that_is_not_what_was_asked_for_is_held_and_a_person_looks(start, yookassa_shop, kind, trouble):
     bot = start()
