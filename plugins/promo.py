@@ -14,10 +14,10 @@ import re
 from datetime import timedelta
 
 from core.buttons import MENU, button, danger, primary, route, way_out
-from core.csv_files import sheet
 from core.errors import OwnCheque, UserError
 from core.handling import rights
 from core.handling.limits import count
+from core.services.csv_files import sheet
 
 ADMIN = route("admin:show", optional=True)
 BALANCE = route("balance:show", optional=True)

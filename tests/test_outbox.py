@@ -86,7 +86,7 @@ def test_a_complaint_with_a_picture_and_a_long_name_arrives_whole(start_bot):
     assert "Sent. The answer" in alice.last
     told = boss.received[-2:]
     assert "photo" in told[0] and LONG[:1000].strip() in told[1]["text"] and "A" * 64 in told[1]["text"]
-    boss.tap("Answer")
+    boss.tap("Reply")
     boss.send("We look into it")
     boss.tap("✓ Send")
     assert "We look into it" in alice.last

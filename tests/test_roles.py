@@ -134,7 +134,7 @@ def test_a_support_reads_and_writes_and_moves_no_money(start_bot):
     alice.send("/support")
     alice.send("where is my picture?")
     assert "where is my picture?" in sue.last
-    sue.tap("Answer")
+    sue.tap("Reply")
     sue.send("in your history")
     sue.tap("✓ Send")
     assert "From support\nin your history" in alice.last

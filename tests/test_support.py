@@ -17,7 +17,7 @@ def test_a_question_is_answered_in_the_same_chat(start_bot):
     alice.send("My <picture> is late")
     assert "Sent. The answer" in alice.last
     assert "Alice <3" in boss.last and "My <picture> is late" in boss.last
-    boss.tap("Answer")
+    boss.tap("Reply")
     boss.send("It is <there> now")
     boss.tap("✓ Send")
     assert "It is <there> now" in alice.last

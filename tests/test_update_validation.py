@@ -10,8 +10,7 @@ import pytest
 from markupsafe import Markup
 
 from bench import fuzz_updates
-from core.telegram import update_validation
-from kie.api import json_text
+from core.telegram import json_text, update_validation
 from storage.base import db
 from storage.base.clean import clean
 from storage.base.tables import Inbox, Outbox

@@ -19,7 +19,8 @@ from requests_toolbelt import MultipartEncoder
 from telebot import apihelper
 from urllib3.util import wait_for_read
 
-from kie.api import call_errors, json_text
+from core.telegram import json_text
+from kie.api import call_errors
 
 IDLE_S = 60  # a connection idle for longer is not trusted any more
 CHUNK = 65536

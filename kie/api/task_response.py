@@ -15,7 +15,6 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
-from kie.api import json_text
 from kie.api.errors import Reason, Refused, Unknown, failure_reason
 
 log = logging.getLogger(__name__)
@@ -110,7 +109,7 @@ def message_of(envelope: dict[str, Any]) -> str:
 def loads(text: str) -> Any:
     """Return the value of a JSON text, or None if it is not JSON."""
     try:
-        return json_text.parse(text)
+        return json.loads(text)
     except (ValueError, RecursionError):  # broken, or nested too deeply
         return None
 

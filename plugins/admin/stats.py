@@ -9,8 +9,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from core.buttons import button, way_out
-from core.csv_files import sheet
 from core.errors import UserError
+from core.services.csv_files import sheet
 from plugins.admin import _chart
 
 SPANS = (1, 7, 30, 90)

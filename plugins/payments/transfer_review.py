@@ -174,7 +174,7 @@ def remind(bot, now):
     late = bot.payments.overdue(now - PATIENCE)
     if late:
         for reader, chat_id in bot.recipients("topups"):
-            numbers = [bot.texts.plain(reader.lang, "common.number", number=topup.id) for topup in late]
+            numbers = [bot.texts.plain(bot.lang_of(reader), "common.number", number=topup.id) for topup in late]
             rows = [] if chat_id else [button("desk.menu", "transfer:list", **count(bot)), *bot.home()]
             bot.notify(
                 reader.id,
