@@ -59,7 +59,7 @@ def test_there_is_enough_for_a_person_and_for_all_in_a_day(start_bot):
         card(bot, person)
         for _ in range(asks):
             person.forge("better:ask")
-        assert "That’s all for today" in person.toast
+        assert "You’ve reached today’s limit" in person.toast
     assert bot.kie.bill()["chats"] == 3
     bot.clock.forward(25 * 3600)
     card(bot, alice)

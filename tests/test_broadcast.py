@@ -98,11 +98,11 @@ def test_a_flood_limit_is_obeyed_and_nobody_is_lost(start_bot):
 def test_pause_resume_and_stop(start_bot):
     bot = start_bot()
     boss, people = prepare(bot, 2)
-    boss.tap("have paid")
+    boss.tap("those who have paid")
     assert "· 0 people" in boss.last
     boss.tap("Send to")
     assert boss.toast and "Nobody" in boss.toast
-    boss.tap("have never paid")
+    boss.tap("those who never paid")
     number = broadcasts.newest()[0].id
     boss.tap("Send to")
     broadcasts.start(number, broadcasts.get(number).version, None, bot.clock.now(), users.by_telegram_id(boss.id).id)

@@ -57,7 +57,7 @@ def test_back_and_forth_to_the_same_audience_is_another_question_too(start_bot):
     boss.tap("Send to")
     send = data_of(boss, "broadcast:start")
     boss.tap("‹ Back")
-    boss.tap("have paid")
+    boss.tap("those who have paid")
     boss.tap("everybody")
     boss.forge(send)
     bot.forward(30)

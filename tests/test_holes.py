@@ -215,7 +215,7 @@ def test_13_who_has_paid_is_found_among_those_who_have_paid(start_bot, pay):
         boss.tap("✓ Approve", request(boss))
     news = boss.send("News for those who have paid")
     boss.send("/broadcast", reply_to=news["message_id"])
-    boss.tap("have paid")
+    boss.tap("those who have paid")
     assert "· 1 person" in boss.last
     boss.tap("Send to")
     boss.tap("✓ Send to")

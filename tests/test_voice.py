@@ -152,7 +152,7 @@ def test_voices_count_among_the_helps_of_a_day(start_bot):
     alice = bot.rich()
     for _ in range(2):
         assert speak(alice)
-    assert speak(alice) is None and "That’s all for today" in alice.last
+    assert speak(alice) is None and "You’ve reached today’s limit" in alice.last
     assert len(asked(bot)) == 2
     bot.clock.forward(25 * 3600)
     assert speak(alice)
