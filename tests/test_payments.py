@@ -571,10 +571,10 @@ def test_open_transfers_are_all_of_different_sums_and_approved_by_a_tap_each_or_
     boss.tap("✓ All 3…")
     assert "Approve all 3: 900.09 ₽?" in boss.last
     bot.bot.payments.reject(2, bot.bot.users.by_telegram_id(boss.id).id, "no", bot.clock.now())
-    boss.tap("✓ Approve 3")
+    boss.tap("✓ Approve all 3")
     assert "The list has changed" in boss.toast and bot.balance(people[2]) == 0
     boss.tap("✓ All 2…")
-    boss.tap("✓ Approve 2")
+    boss.tap("✓ Approve all 2")
     assert [bot.balance(person) for person in people] == [30_001, 0, 30_003, 30_004]
     assert "No top-ups are waiting" in boss.last
     assert_books_are_right()

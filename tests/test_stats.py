@@ -71,7 +71,7 @@ def test_an_empty_bot_has_figures_too(start_bot):
     bot = start_bot()
     boss = bot.admin()
     boss.send("/stats 30")
-    assert "The last 30 days" in boss.last
+    assert "Last 30 days" in boss.last
     assert not any("photo" in message for message in boss.received), "an empty picture says nothing"
 
 
