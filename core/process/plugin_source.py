@@ -38,10 +38,8 @@ def names_in(path: Path) -> list[Named]:
 @cache
 def _read(path: Path, _changed_at: int) -> list[Named]:
     name = f"names-{path.parent.name}-{path.stem}"
-    return [
-        Named(*one)
-        for one in disk_cache.kept(name, (path, Path(__file__)), _calls_of, path.read_text(encoding="utf-8"))
-    ]
+    source = path.read_text(encoding="utf-8")
+    return [Named(*one) for one in disk_cache.kept(name, (path, Path(__file__)), _calls_of, source)]
 
 
 @lru_cache(maxsize=128)  # where nothing is kept on disk, a copy of the same source is not read again

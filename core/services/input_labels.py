@@ -52,9 +52,8 @@ class Labels:
         if spec.kind in MEDIA:
             return str(len(files_of(value)))
         if spec.kind == "task":
-            return self.word("common.number", number=value.get("job")) + (
-                f" · {value['index'] + 1}" if value.get("index") else ""
-            )
+            place = f" · {value['index'] + 1}" if value.get("index") else ""
+            return self.word("common.number", number=value.get("job")) + place
         text = str(value)
         if spec.kind == "number" and DECIMAL.fullmatch(text):
             return format_decimal(text, "0.######", locale=str(self._lang))

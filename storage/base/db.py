@@ -300,7 +300,7 @@ class connection:
 
     Raise StorageDown when the database cannot be reached, or cannot read or write now.
 
-    A class, as each update takes several: a generator's block takes three times as long.
+    A class, as each update takes several, and to begin and end a generator's block costs more.
     """
 
     __slots__ = ("_db", "_is_outer")
