@@ -165,7 +165,7 @@ def test_the_list_says_what_a_plugin_adds_and_which_setting_it_waits_for(start_b
     bot = start_bot(PLUGINS_DIR=str(tmp_path))
     boss = bot.admin()
     boss.send("/plugins")
-    assert f"streak · {tmp_path} · off: STREAK_BONUS is not set" in boss.last
+    assert f"streak · {tmp_path} · off: not set: STREAK_BONUS" in boss.last
     bot.stop()
     assert main.command("plugins", None, bot.environ) == 0
     lines = {line.split()[0]: line.partition(str(tmp_path))[2].strip() for line in capsys.readouterr().out.splitlines()}
